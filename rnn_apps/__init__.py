@@ -1,0 +1,27 @@
+"""Recurrent networks on Keras 3, from data to the edge device."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+from pipelines.cpu import enable_onednn
+
+__version__ = "0.1.0"
+
+# TensorFlow reads the switch when it is imported, so it must be set before any of our modules
+# imports it.
+enable_onednn()
+
+_LAZY = ("edge", "export", "forecasting", "models", "training")
+
+
+def __getattr__(name: str) -> ModuleType:
+    """Imports a part of the toolkit at its first use, so that `import rnn_apps` stays cheap."""
+    if name in _LAZY:
+        return importlib.import_module(f"rnn_apps.{name}")
+    raise AttributeError(f"module 'rnn_apps' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_LAZY])

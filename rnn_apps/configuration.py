@@ -1,0 +1,224 @@
+"""Frozen dataclasses as configuration: one description, used as Python, flags and TOML.
+
+A field is made with `option`, which carries its help text and its limits. From that the command
+line makes a flag, `--config` reads a TOML key, and `check` refuses what is out of bounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import tomllib
+import types
+import typing
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pipelines.atomic_files import write_text
+from pipelines.errors import ConfigurationError
+
+Config = TypeVar("Config")
+
+
+def option(
+    default: Any,
+    description: str,
+    *,
+    choices: tuple[Any, ...] | None = None,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+) -> Any:
+    """A dataclass field with its help text and its limits (`above` and `below` are exclusive)."""
+    limits = {"choices": choices, "minimum": minimum, "maximum": maximum, "above": above, "below": below}
+    metadata = {"help": description, **{k: v for k, v in limits.items() if v is not None}}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def check(config: Any) -> None:
+    """Refuses a config with a value of the wrong type or outside its limits.
+
+    Raises:
+        ConfigurationError: names the field, its value and what is allowed.
+    """
+    hints = typing.get_type_hints(type(config))
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if not _has_type(value, hints[field.name]):
+            raise ConfigurationError(
+                f"{field.name} = {value!r} is not {_type_name(hints[field.name])}"
+            )
+        items = value if isinstance(value, tuple) else (value,)
+        for item in items:
+            if item is not None:
+                _check_limits(field.name, item, field.metadata)
+
+
+def _check_limits(name: str, value: Any, limits: typing.Mapping[str, Any]) -> None:
+    choices = limits.get("choices")
+    if choices is not None and value not in choices:
+        raise ConfigurationError(f"{name} = {value!r}: choose from {', '.join(map(str, choices))}")
+    if isinstance(value, float) and value != value:
+        raise ConfigurationError(f"{name} is not a number")
+    bounds = {
+        "minimum": (lambda limit: value >= limit, "at least"),
+        "maximum": (lambda limit: value <= limit, "at most"),
+        "above": (lambda limit: value > limit, "above"),
+        "below": (lambda limit: value < limit, "below"),
+    }
+    for key, (holds, words) in bounds.items():
+        if key in limits and not holds(limits[key]):
+            raise ConfigurationError(f"{name} = {value!r} must be {words} {limits[key]}")
+
+
+def add_flags(parser: argparse.ArgumentParser, config_type: type, *, leave_out: frozenset[str] = frozenset()) -> None:
+    """Adds a flag for every field of `config_type`, and `--config FILE.toml`.
+
+    Flags that the user does not give stay out of the parsed namespace, so that a value from
+    `--config` is not covered by a default.
+    """
+    parser.add_argument("--config", metavar="FILE.toml", help="read settings from a file; flags win")
+    hints = typing.get_type_hints(config_type)
+    group = parser.add_argument_group("settings")
+    for field in dataclasses.fields(config_type):
+        if field.name in leave_out:
+            continue
+        flag = "--" + field.name.replace("_", "-")
+        text = field.metadata.get("help", "").replace("%", "%%")
+        default = field.default
+        shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
+        if shown not in ("", None):
+            text += f" (default: {shown})"
+        kind = hints[field.name]
+        common: dict[str, Any] = {"dest": field.name, "default": argparse.SUPPRESS, "help": text}
+        if kind is bool:
+            group.add_argument(flag, action=argparse.BooleanOptionalAction, **common)
+            continue
+        choices = field.metadata.get("choices")
+        common["metavar"] = (
+            "|".join(map(str, choices)) if choices else field.name.rsplit("_", 1)[-1].upper()
+        )
+        group.add_argument(flag, type=_parser_of(field.name, kind), **common)
+
+
+def from_flags(config_type: type[Config], arguments: argparse.Namespace) -> Config:
+    """The config that the parsed flags and the `--config` file give together, checked.
+
+    Raises:
+        ConfigurationError: the file is missing, is not TOML, or holds an unknown key or a wrong value.
+    """
+    names = {field.name for field in dataclasses.fields(typing.cast(Any, config_type))}
+    values: dict[str, Any] = {}
+    if getattr(arguments, "config", None):
+        values = read_toml(config_type, arguments.config)
+    values.update({k: v for k, v in vars(arguments).items() if k in names})
+    return make(config_type, values)
+
+
+def make(config_type: type[Config], values: dict[str, Any]) -> Config:
+    """A checked config from a dict of its fields."""
+    config = config_type(**values)
+    check(config)
+    return config
+
+
+def read_toml(config_type: type, path: str | Path) -> dict[str, Any]:
+    """The fields of `config_type` that a TOML file sets.
+
+    Raises:
+        ConfigurationError: no such file, not TOML, a key that is no field, or a value of a wrong type.
+    """
+    try:
+        with open(path, "rb") as file:
+            content = tomllib.load(file)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot read the configuration: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: not valid TOML: {error}") from None
+    hints = typing.get_type_hints(config_type)
+    values: dict[str, Any] = {}
+    for key, value in content.items():
+        if key not in hints:
+            known = ", ".join(sorted(hints))
+            raise ConfigurationError(f"{path}: unknown setting {key!r}; the settings are: {known}")
+        values[key] = _from_toml(value, hints[key])
+    return values
+
+
+def write_toml(config: Any, path: str | Path) -> None:
+    """Writes every field of `config` atomically, so that `--config` reads the same config back."""
+    import tomli_w
+
+    values = {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in dataclasses.asdict(config).items()
+        if value is not None
+    }
+    write_text(path, tomli_w.dumps(values))
+
+
+def _from_toml(value: Any, kind: Any) -> Any:
+    if isinstance(value, list):
+        item = _item_type(kind)
+        return tuple(_from_toml(v, item) for v in value)
+    if isinstance(value, int) and not isinstance(value, bool) and float in _alternatives(kind):
+        return float(value)
+    return value
+
+
+def _alternatives(kind: Any) -> tuple[Any, ...]:
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        return typing.get_args(kind)
+    return (kind,)
+
+
+def _item_type(kind: Any) -> Any:
+    for alternative in _alternatives(kind):
+        if typing.get_origin(alternative) is tuple:
+            return typing.get_args(alternative)[0]
+    return object
+
+
+def _has_type(value: Any, kind: Any) -> bool:
+    for alternative in _alternatives(kind):
+        if typing.get_origin(alternative) is tuple:
+            item = typing.get_args(alternative)[0]
+            if isinstance(value, tuple) and all(_has_type(v, item) for v in value):
+                return True
+        elif alternative is float:
+            if isinstance(value, float | int) and not isinstance(value, bool):
+                return True
+        elif alternative is int:
+            if isinstance(value, int) and not isinstance(value, bool):
+                return True
+        elif isinstance(value, alternative):
+            return True
+    return False
+
+
+def _type_name(kind: Any) -> str:
+    names = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
+    words = []
+    for alternative in _alternatives(kind):
+        if typing.get_origin(alternative) is tuple:
+            words.append(f"a list, each {_type_name(typing.get_args(alternative)[0])}")
+        elif alternative is not type(None):
+            words.append(names.get(alternative, str(alternative)))
+    return " or ".join(words)
+
+
+def _parser_of(name: str, kind: Any) -> Any:
+    """The function that turns a flag's text into the field's type; lists are comma-separated."""
+    plain = next(a for a in _alternatives(kind) if a is not type(None))
+
+    def parse(text: str) -> Any:
+        try:
+            if typing.get_origin(plain) is tuple:
+                item = typing.get_args(plain)[0]
+                return tuple(item(part.strip()) for part in text.split(",") if part.strip())
+            return plain(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not {_type_name(kind)}") from None
+
+    return parse
