@@ -1,0 +1,7 @@
+"""``python -m rnn_apps``."""
+
+import sys
+
+from rnn_apps.command_line import main
+
+sys.exit(main())

@@ -1,0 +1,127 @@
+"""The command line: ``rnn-apps <application> <verb>`` and the tools beside the applications.
+
+Nothing heavy is imported here or by what `--help` needs; TensorFlow comes with the verb that
+uses it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from pipelines.errors import UserError
+from rnn_apps import __version__
+from rnn_apps.application import Application, Result, Verb
+from rnn_apps.configuration import add_flags, from_flags
+
+_COMMANDS = ("rnn_apps.forecasting.commands",)
+_TOOLS = ("rnn_apps.export.commands", "rnn_apps.model_zoo", "rnn_apps.demo")
+
+
+def applications() -> tuple[Application, ...]:
+    """Every application that stands, in the order of the help text."""
+    return tuple(importlib.import_module(name).APPLICATION for name in _COMMANDS)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one verb and returns the exit code: 0, or 2 for a user's mistake."""
+    # TensorFlow's own start-up messages would bury ours.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    options = build_parser().parse_args(arguments)
+    from rnn_apps.console import results_only, show, show_json
+
+    try:
+        with results_only(options.json) as stream:
+            result = options.verb.run(options)
+            if options.json:
+                show_json(result, stream)
+            else:
+                show(result)
+    except UserError as error:
+        print(f"rnn-apps: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("rnn-apps: stopped. A training run continues with --resume", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader went away, as `head` does; there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="rnn-apps",
+        description="Recurrent networks on Keras 3, from data to the edge device.",
+    )
+    parser.add_argument("--version", action="version", version=f"rnn-apps {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for application in applications():
+        nested = commands.add_parser(
+            application.name, help=application.summary, description=application.summary
+        )
+        verbs = nested.add_subparsers(metavar="VERB", required=True)
+        for verb in (*shared_verbs(application), *application.verbs):
+            _add_verb(verbs, verb)
+    for module in _TOOLS:
+        for verb in importlib.import_module(module).VERBS:
+            _add_verb(commands, verb)
+    return parser
+
+
+def _add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser], verb: Verb) -> None:
+    parser = verbs.add_parser(verb.name, help=verb.summary, description=verb.summary)
+    verb.add_arguments(parser)
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object on standard output"
+    )
+    parser.set_defaults(verb=verb)
+
+
+def shared_verbs(application: Application) -> tuple[Verb, ...]:
+    """The verbs that mean the same in every application."""
+
+    def train_arguments(parser: argparse.ArgumentParser) -> None:
+        add_flags(parser, application.config_type())
+        parser.add_argument(
+            "--resume", action="store_true", help="continue the run in --run from its checkpoint"
+        )
+
+    def train(options: argparse.Namespace) -> Result:
+        config = from_flags(application.config_type(), options)
+        run = application.module().train(config, resume=options.resume)
+        return {**run.metrics, "run": config.run, "report": str(run.folder.report)}
+
+    def evaluate_arguments(parser: argparse.ArgumentParser) -> None:
+        _add_run(parser)
+        parser.add_argument(
+            "--data", default="", metavar="SOURCE", help="other data than the run's own test part"
+        )
+
+    def evaluate(options: argparse.Namespace) -> Result:
+        run = application.module().load(options.run)
+        result: Result = run.evaluate(options.data or None)
+        return result
+
+    def export_arguments(parser: argparse.ArgumentParser) -> None:
+        _add_run(parser)
+        parser.add_argument("--to", required=True, metavar="FOLDER", help="where the files go")
+
+    def export(options: argparse.Namespace) -> Result:
+        result: Result = application.module().load(options.run).export(options.to)
+        return result
+
+    return (
+        Verb("train", "train a model", train_arguments, train),
+        Verb("evaluate", "measure a trained model beside its baselines", evaluate_arguments, evaluate),
+        Verb("export", "write a SavedModel and TFLite files, verified", export_arguments, export),
+    )
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--run", required=True, metavar="FOLDER", help="folder of a trained run")

@@ -1,0 +1,82 @@
+"""What a verb found out, on the terminal or as one JSON object."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import sys
+from collections.abc import Iterator
+from typing import IO, Any
+
+from rnn_apps.report import format_cell
+
+
+@contextlib.contextmanager
+def results_only(json_wanted: bool) -> Iterator[IO[str]]:
+    """Yields the stream for a verb's result.
+
+    With `json_wanted`, everything else that the process writes to standard output, also from C++
+    code, goes to standard error, so that standard output holds the JSON object and nothing more.
+    """
+    if not json_wanted:
+        yield sys.stdout
+        return
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with os.fdopen(os.dup(kept), "w", encoding="utf-8") as stream:
+            yield stream
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def show_json(result: dict[str, Any], stream: IO[str]) -> None:
+    """Writes one JSON object on one line; what is not a finite number becomes null."""
+    json.dump(plain(result), stream, ensure_ascii=False, allow_nan=False)
+    stream.write("\n")
+
+
+def show(result: dict[str, Any]) -> None:
+    """Prints a result for a person: a table if it has one, then its other entries."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console(soft_wrap=True)
+    entries = dict(result)
+    table = entries.pop("table", None)
+    if table is not None:
+        grid = Table(title=escape(table.get("title", "")) or None)
+        for index, name in enumerate(table["header"]):
+            grid.add_column(escape(str(name)), justify="left" if index == 0 else "right")
+        for row in table["rows"]:
+            grid.add_row(*(escape(format_cell(cell)) for cell in row))
+        # A table is never cut to the width of a pipe.
+        wide = Console(width=None if console.is_terminal else 200)
+        wide.print(grid)
+    for key, value in entries.items():
+        if isinstance(value, dict | list):
+            text = json.dumps(plain(value), ensure_ascii=False, indent=2)
+        else:
+            text = format_cell(value)
+        console.print(f"{key}: {text}", markup=False, highlight=False)
+
+
+def plain(value: Any) -> Any:
+    """`value` with numpy scalars, arrays, paths and tuples turned into what JSON has."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [plain(item) for item in value]
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, str | int | bool):
+        return value
+    return str(value)
