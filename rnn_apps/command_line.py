@@ -11,11 +11,14 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from pipelines.errors import UserError
 from rnn_apps import __version__
 from rnn_apps.application import Application, Result, Verb
-from rnn_apps.configuration import add_flags, from_flags
+from rnn_apps.configuration import add_flags, from_flags, read_toml
+from rnn_apps.run_folder import RunFolder
 
 _COMMANDS = ("rnn_apps.forecasting.commands",)
 _TOOLS = ("rnn_apps.export.commands", "rnn_apps.model_zoo", "rnn_apps.demo")
@@ -93,7 +96,7 @@ def shared_verbs(application: Application) -> tuple[Verb, ...]:
         )
 
     def train(options: argparse.Namespace) -> Result:
-        config = from_flags(application.config_type(), options)
+        config = from_flags(application.config_type(), options, _base(application, options))
         run = application.module().train(config, resume=options.resume)
         return {**run.metrics, "run": config.run, "report": str(run.folder.report)}
 
@@ -121,6 +124,15 @@ def shared_verbs(application: Application) -> tuple[Verb, ...]:
         Verb("evaluate", "measure a trained model beside its baselines", evaluate_arguments, evaluate),
         Verb("export", "write a SavedModel and TFLite files, verified", export_arguments, export),
     )
+
+
+def _base(application: Application, options: argparse.Namespace) -> dict[str, Any]:
+    """What a resumed run was started with, so that `--run FOLDER --resume` says enough."""
+    folder = getattr(options, "run", "")
+    stored = RunFolder(Path(folder), application.name).config
+    if not (options.resume and folder and stored.exists()):
+        return {}
+    return read_toml(application.config_type(), stored)
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:

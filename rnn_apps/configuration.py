@@ -31,7 +31,13 @@ def option(
     below: float | None = None,
 ) -> Any:
     """A dataclass field with its help text and its limits (`above` and `below` are exclusive)."""
-    limits = {"choices": choices, "minimum": minimum, "maximum": maximum, "above": above, "below": below}
+    limits = {
+        "choices": choices,
+        "minimum": minimum,
+        "maximum": maximum,
+        "above": above,
+        "below": below,
+    }
     metadata = {"help": description, **{k: v for k, v in limits.items() if v is not None}}
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -72,7 +78,7 @@ def _check_limits(name: str, value: Any, limits: typing.Mapping[str, Any]) -> No
             raise ConfigurationError(f"{name} = {value!r} must be {words} {limits[key]}")
 
 
-def add_flags(parser: argparse.ArgumentParser, config_type: type, *, leave_out: frozenset[str] = frozenset()) -> None:
+def add_flags(parser: argparse.ArgumentParser, config_type: type) -> None:
     """Adds a flag for every field of `config_type`, and `--config FILE.toml`.
 
     Flags that the user does not give stay out of the parsed namespace, so that a value from
@@ -82,8 +88,6 @@ def add_flags(parser: argparse.ArgumentParser, config_type: type, *, leave_out: 
     hints = typing.get_type_hints(config_type)
     group = parser.add_argument_group("settings")
     for field in dataclasses.fields(config_type):
-        if field.name in leave_out:
-            continue
         flag = "--" + field.name.replace("_", "-")
         text = field.metadata.get("help", "").replace("%", "%%")
         default = field.default
@@ -102,16 +106,20 @@ def add_flags(parser: argparse.ArgumentParser, config_type: type, *, leave_out: 
         group.add_argument(flag, type=_parser_of(field.name, kind), **common)
 
 
-def from_flags(config_type: type[Config], arguments: argparse.Namespace) -> Config:
-    """The config that the parsed flags and the `--config` file give together, checked.
+def from_flags(
+    config_type: type[Config],
+    arguments: argparse.Namespace,
+    base: dict[str, Any] | None = None,
+) -> Config:
+    """The config that `base`, the `--config` file and the flags give together, the last winning.
 
     Raises:
         ConfigurationError: the file is missing, is not TOML, or holds an unknown key or a wrong value.
     """
     names = {field.name for field in dataclasses.fields(typing.cast(Any, config_type))}
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = dict(base or {})
     if getattr(arguments, "config", None):
-        values = read_toml(config_type, arguments.config)
+        values.update(read_toml(config_type, arguments.config))
     values.update({k: v for k, v in vars(arguments).items() if k in names})
     return make(config_type, values)
 
@@ -133,7 +141,8 @@ def read_toml(config_type: type, path: str | Path) -> dict[str, Any]:
         with open(path, "rb") as file:
             content = tomllib.load(file)
     except OSError as error:
-        raise ConfigurationError(f"{path}: cannot read the configuration: {error.strerror}") from None
+        reason = error.strerror
+        raise ConfigurationError(f"{path}: cannot read the configuration: {reason}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: not valid TOML: {error}") from None
     hints = typing.get_type_hints(config_type)
