@@ -1,0 +1,87 @@
+"""What an export tells about itself: forms and their reasons, errors, sizes, times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipelines.errors import UserError
+
+TARGETS = ("litert", "tflm")
+MODES = ("sequence", "streaming")
+QUANTIZATIONS = (None, "dynamic", "float16", "int8")
+
+
+class ExportError(UserError):
+    """A model that cannot be exported as asked, or whose file is not right; no file is left.
+
+    The message names the layer or the operator that stands in the way and what to choose instead.
+    """
+
+
+@dataclass(frozen=True)
+class LayerForm:
+    """The form that one recurrent layer takes in the file, and why."""
+
+    layer: str
+    kind: str
+    form: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class OutputError:
+    """How far one output of the file is from the Keras model, over all compared examples.
+
+    `maximum_absolute` is max |file - Keras|; `relative_rmse` is the root mean square of the
+    difference divided by that of the Keras output (0 where both are zero); `tolerance` bounds
+    `maximum_absolute / max(1, max |Keras|)`.
+    """
+
+    signature: str
+    output: str
+    maximum_absolute: float
+    relative_rmse: float
+    scale: float
+    tolerance: float
+
+    @property
+    def within(self) -> bool:
+        """Whether the difference is inside the tolerance (false where it is not a number)."""
+        return self.maximum_absolute <= self.tolerance * max(1.0, self.scale)
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """A written and verified file.
+
+    `latency_ms` (median of one invocation, one thread) and `sizes` are those of the first
+    signature where there are several; `arena_bytes` is known on TFLite Micro only.
+    `candidates` holds what `form="auto"` measured: form -> milliseconds, or why it dropped out.
+    """
+
+    path: Path
+    target: str
+    mode: str
+    quantize: str | None
+    forms: tuple[LayerForm, ...]
+    signatures: dict[str, Any]
+    operators: tuple[str, ...]
+    errors: tuple[OutputError, ...]
+    bytes: int
+    latency_ms: float | None = None
+    arena_bytes: int | None = None
+    candidates: dict[str, float | str] = field(default_factory=dict)
+    reference_data: str = "random"
+    card: Path | None = None
+
+    @property
+    def error(self) -> float:
+        """The largest absolute difference from the Keras model over all outputs."""
+        return max((error.maximum_absolute for error in self.errors), default=0.0)
+
+    @property
+    def form(self) -> str:
+        """The recurrent layers' form: one name, or several joined with `+`."""
+        return "+".join(dict.fromkeys(form.form for form in self.forms)) or "none"
