@@ -50,7 +50,9 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         beside.chmod(0o777 & ~mask)
         if target.exists():
             # A rename onto a folder that holds files is refused: the old one steps aside first.
-            old = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".old", dir=target.parent))
+            old = Path(
+                tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".old", dir=target.parent)
+            )
             os.replace(target, old / "content")
             os.replace(beside, target)
             shutil.rmtree(old)

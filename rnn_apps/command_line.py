@@ -121,7 +121,9 @@ def shared_verbs(application: Application) -> tuple[Verb, ...]:
 
     return (
         Verb("train", "train a model", train_arguments, train),
-        Verb("evaluate", "measure a trained model beside its baselines", evaluate_arguments, evaluate),
+        Verb(
+            "evaluate", "measure a trained model beside its baselines", evaluate_arguments, evaluate
+        ),
         Verb("export", "write a SavedModel and TFLite files, verified", export_arguments, export),
     )
 

@@ -84,7 +84,9 @@ def add_flags(parser: argparse.ArgumentParser, config_type: type) -> None:
     Flags that the user does not give stay out of the parsed namespace, so that a value from
     `--config` is not covered by a default.
     """
-    parser.add_argument("--config", metavar="FILE.toml", help="read settings from a file; flags win")
+    parser.add_argument(
+        "--config", metavar="FILE.toml", help="read settings from a file; flags win"
+    )
     hints = typing.get_type_hints(config_type)
     group = parser.add_argument_group("settings")
     for field in dataclasses.fields(config_type):
@@ -114,7 +116,7 @@ def from_flags(
     """The config that `base`, the `--config` file and the flags give together, the last winning.
 
     Raises:
-        ConfigurationError: the file is missing, is not TOML, or holds an unknown key or a wrong value.
+        ConfigurationError: the file is missing or not TOML, a key is unknown, a value is wrong.
     """
     names = {field.name for field in dataclasses.fields(typing.cast(Any, config_type))}
     values: dict[str, Any] = dict(base or {})
@@ -135,7 +137,7 @@ def read_toml(config_type: type, path: str | Path) -> dict[str, Any]:
     """The fields of `config_type` that a TOML file sets.
 
     Raises:
-        ConfigurationError: no such file, not TOML, a key that is no field, or a value of a wrong type.
+        ConfigurationError: no such file, not TOML, or a key that is no field.
     """
     try:
         with open(path, "rb") as file:

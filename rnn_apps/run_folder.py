@@ -76,7 +76,9 @@ class RunFolder:
         write_json(self.metrics, {**self.read_metrics(), **parts})
 
 
-def create_run(path: str | Path, application: str, config: Any, *, resume: bool = False) -> RunFolder:
+def create_run(
+    path: str | Path, application: str, config: Any, *, resume: bool = False
+) -> RunFolder:
     """The folder for a training run; writes the effective configuration into it.
 
     Args:
@@ -116,7 +118,9 @@ def open_run(path: str | Path, application: str) -> RunFolder:
     """
     folder = RunFolder(Path(path), application)
     if not folder._mark.exists():
-        raise UserError(f"{path}: no run here. Train one with: rnn-apps {application} train --run {path}")
+        raise UserError(
+            f"{path}: no run here. Train one with: rnn-apps {application} train --run {path}"
+        )
     _check_application(folder)
     if not folder.model.exists():
         raise UserError(

@@ -1,0 +1,107 @@
+"""Configuration: the same dataclass as Python, as flags and as TOML."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from pipelines.errors import ConfigurationError
+from rnn_apps.configuration import add_flags, check, from_flags, option, read_toml, write_toml
+from rnn_apps.training.config import TrainingConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example(TrainingConfig):
+    cell: str = option("lstm", "the cell", choices=("lstm", "gru"))
+    quantiles: tuple[float, ...] = option((0.1, 0.9), "levels", above=0.0, below=1.0)
+    columns: tuple[str, ...] = option((), "columns")
+    lag: int | None = option(None, "season", minimum=1)
+
+
+def parse(*flags: str) -> Example:
+    parser = argparse.ArgumentParser()
+    add_flags(parser, Example)
+    return from_flags(Example, parser.parse_args(flags))
+
+
+def test_every_field_is_a_flag() -> None:
+    config = parse(
+        "--cell", "gru", "--quantiles", "0.2,0.5", "--columns", "a,b", "--lag", "7",
+        "--learning-rate", "0.1", "--no-gradient-flow", "--tensorboard",
+    )  # fmt: skip
+    assert config == Example(
+        cell="gru",
+        quantiles=(0.2, 0.5),
+        columns=("a", "b"),
+        lag=7,
+        learning_rate=0.1,
+        gradient_flow=False,
+        tensorboard=True,
+    )
+
+
+def test_flags_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('cell = "gru"\nepochs = 3\nlearning_rate = 1\nquantiles = [0.3]\n')
+    config = parse("--config", str(file), "--epochs", "5")
+    assert (config.cell, config.epochs, config.learning_rate) == ("gru", 5, 1.0)
+    assert config.quantiles == (0.3,) and config.seed == 0
+
+
+def test_toml_round_trip(tmp_path: Path) -> None:
+    config = Example(quantiles=(0.25, 0.75), columns=("α", 'b"c'), lag=24, run="x/y")
+    write_toml(config, tmp_path / "config.toml")
+    assert Example(**read_toml(Example, tmp_path / "config.toml")) == config
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"cell": "rnn"}, "cell = 'rnn': choose from lstm, gru"),
+        ({"epochs": 0}, "epochs = 0 must be at least 1"),
+        ({"epochs": 1.5}, "epochs = 1.5 is not a whole number"),
+        ({"epochs": True}, "epochs = True is not a whole number"),
+        ({"learning_rate": 0.0}, "learning_rate = 0.0 must be above 0.0"),
+        ({"learning_rate": float("nan")}, "learning_rate is not a number"),
+        ({"quantiles": (0.5, 1.0)}, "quantiles = 1.0 must be below 1.0"),
+        ({"quantiles": 0.5}, "quantiles = 0.5 is not a list, each a number"),
+        ({"lag": 0}, "lag = 0 must be at least 1"),
+        ({"run": 7}, "run = 7 is not a text"),
+    ],
+)
+def test_wrong_values_are_named(changes: dict, message: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        check(replace(Example(), **changes))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"cel = 1\n", "unknown setting 'cel'"),
+        (b"cell = \n", "not valid TOML"),
+        (b"cell = '\xff'\n", "not valid TOML"),
+        (b"[cell]\nx = 1\n", "cell = {'x': 1} is not a text"),
+    ],
+)
+def test_wrong_files_are_named(tmp_path: Path, content: bytes, message: str) -> None:
+    file = tmp_path / "bad.toml"
+    file.write_bytes(content)
+    with pytest.raises(ConfigurationError) as caught:
+        parse("--config", str(file))
+    assert message in str(caught.value)
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"nothing\.toml: cannot read"):
+        parse("--config", str(tmp_path / "nothing.toml"))
+
+
+def test_text_that_is_no_number_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse("--epochs", "many")
+    assert caught.value.code == 2
+    assert "'many' is not a whole number" in capsys.readouterr().err
