@@ -1,0 +1,247 @@
+"""Conformal intervals on top of any forecaster, calibrated on the validation part.
+
+Split conformal prediction (Papadopoulos et al. 2002; Lei et al. 2018) and conformalised quantile
+regression (Romano, Patterson & Candes 2019, "Conformalized Quantile Regression", theorem 2: the
+ends of an interval calibrated on their own) are one rule here. For each horizon step and each
+level tau the score of a calibration window is
+
+    E_i = (y_i - q_tau(x_i)) / s
+
+with s the scale of the window's series, and the calibrated quantile is q_tau + s c_tau, where c_tau
+is the ceil(tau (n + 1))-th smallest of the n scores for tau above 1/2, the floor(tau (n + 1))-th
+for tau below. If calibration and test windows are exchangeable, each end then holds with at least
+its nominal probability, and so does the interval. A point forecaster has q_tau = its point for
+every tau, so its scores are residuals. The median is left as the forecaster gives it: it bounds no
+interval. Where n is too small for a level (n + 1 < 1 / tau) the extreme score is taken, and
+`Calibration.exact` says so.
+
+Windows that overlap are not exchangeable, and data drifts. `OnlineCalibration` therefore goes on
+calibrating while it forecasts, with the truth that is known at each origin and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.atomic_files import atomic_path
+from pipelines.errors import ConfigurationError, UserError
+from rnn_apps.forecasting.forecast import Forecast, Forecaster, Inputs, Window, crop
+
+Array = NDArray[np.float64]
+
+# Enough for a 1 % tail with 200 scores beyond it, and small enough to keep for 1,000 steps.
+MOST_WINDOWS = 20_000
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Corrections of quantiles, per horizon step and level, in units of each series' scale.
+
+    Args:
+        levels: the levels, ascending.
+        corrections: float64 [horizon, levels]; 0 at the median.
+        scale: float64 [series].
+        windows: the number of calibration windows.
+    """
+
+    levels: tuple[float, ...]
+    corrections: Array
+    scale: Array
+    windows: int
+
+    @property
+    def exact(self) -> bool:
+        """Whether there were enough windows for the finite-sample guarantee at every level."""
+        return all((self.windows + 1) * min(level, 1 - level) >= 1 for level in self.levels)
+
+    def apply(self, forecast: Forecast, series_index: NDArray[np.int64]) -> Forecast:
+        """The forecast with calibrated quantiles at `levels`, rising along the levels."""
+        quantiles = as_quantiles(forecast, len(self.levels))
+        shift = self.corrections[np.newaxis] * self.scale[series_index][:, np.newaxis, np.newaxis]
+        # Sorting repairs crossings and never makes an interval worse (Chernozhukov et al. 2010).
+        calibrated = np.sort(quantiles + shift, axis=-1).astype(np.float32)
+        return Forecast(forecast.point, calibrated, forecast.samples)
+
+    def save(self, path: str | Path) -> None:
+        """Writes an .npz file (plain arrays, nothing pickled) atomically."""
+        with atomic_path(path) as beside, open(beside, "wb") as file:
+            np.savez(
+                file,
+                levels=np.asarray(self.levels),
+                corrections=self.corrections,
+                scale=self.scale,
+                windows=np.asarray(self.windows),
+            )
+
+    @classmethod
+    def load(cls, path: str | Path) -> Calibration:
+        """Reads what `save` wrote.
+
+        Raises:
+            UserError: the file is missing or is not a calibration.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return cls(
+                    tuple(arrays["levels"].tolist()),
+                    arrays["corrections"],
+                    arrays["scale"],
+                    int(arrays["windows"]),
+                )
+        except (OSError, ValueError, KeyError) as error:
+            raise UserError(f"{path}: not a calibration: {error}") from None
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """A forecaster whose quantiles were calibrated."""
+
+    base: Forecaster
+    calibration: Calibration
+
+    @property
+    def name(self) -> str:
+        """The base forecaster's name."""
+        return self.base.name
+
+    @property
+    def lookback(self) -> int:
+        """The base forecaster's lookback."""
+        return self.base.lookback
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """The calibrated levels."""
+        return self.calibration.levels
+
+    def forecast(self, inputs: Inputs) -> Forecast:
+        """Forecasts a batch, see `Forecaster`."""
+        return self.calibration.apply(self.base.forecast(inputs), series_rows(inputs))
+
+
+def calibrate(
+    forecaster: Forecaster,
+    validation: Iterable[Window],
+    levels: Sequence[float],
+    scale: Array,
+    most_windows: int = MOST_WINDOWS,
+) -> tuple[Calibration, Array]:
+    """Calibrates a forecaster on the windows of the validation part.
+
+    Args:
+        forecaster: gives points, or quantiles at exactly `levels`.
+        validation: windows; of more than `most_windows`, evenly spaced ones are kept.
+        levels: ascending, within (0, 1).
+        scale: float64 [series], the unit of each series' scores; 0 or NaN counts as 1.
+
+    Returns:
+        The calibration, and the sorted scores float64 [windows, horizon, levels].
+
+    Raises:
+        ConfigurationError: levels that do not fit the forecaster, or no window to calibrate on.
+    """
+    check_levels(levels)
+    if forecaster.levels and tuple(forecaster.levels) != tuple(levels):
+        raise ConfigurationError(
+            f"{forecaster.name} has quantiles {forecaster.levels}, not {tuple(levels)}"
+        )
+    unit = np.where(np.isfinite(scale) & (scale > 0), scale, 1.0)
+    kept = _EvenlySpaced(most_windows)
+    for window in validation:
+        forecast = forecaster.forecast(crop(window.inputs, forecaster.lookback))
+        kept.add(scores(forecast, window, len(levels), unit))
+    rows = kept.rows()
+    known = 0 if rows is None else int(np.isfinite(rows[:, :, 0]).sum(axis=0).min())
+    if rows is None or known == 0:
+        raise ConfigurationError(
+            "no validation window has its truth observed, so intervals cannot be calibrated. "
+            "Give the validation part more data"
+        )
+    # NaN, where the truth is missing, sorts last and is not counted.
+    rows = np.sort(rows, axis=0)
+    corrections = _order_statistics(rows, levels)
+    return Calibration(tuple(map(float, levels)), corrections, unit, known), rows
+
+
+def scores(forecast: Forecast, window: Window, levels: int, scale: Array) -> Array:
+    """Truth minus quantile in units of the series' scale, float64 [batch, horizon, levels].
+
+    NaN where the truth is missing.
+    """
+    quantiles = as_quantiles(forecast, levels)
+    truth = np.where(window.weights > 0, window.truth.astype(np.float64), np.nan)
+    unit = scale[window.series_index][:, np.newaxis, np.newaxis]
+    return (truth[..., np.newaxis] - quantiles) / unit
+
+
+def as_quantiles(forecast: Forecast, levels: int) -> Array:
+    """The forecast's quantiles, or its point repeated `levels` times: [batch, horizon, levels]."""
+    if forecast.quantiles is not None:
+        return forecast.quantiles.astype(np.float64)
+    return np.repeat(forecast.point.astype(np.float64)[..., np.newaxis], levels, axis=-1)
+
+
+def check_levels(levels: Sequence[float]) -> None:
+    """Refuses levels that are not ascending within (0, 1)."""
+    ascending = all(a < b for a, b in zip(levels, levels[1:], strict=False))
+    if not levels or not ascending or levels[0] <= 0 or levels[-1] >= 1:
+        raise ConfigurationError(f"quantile levels {tuple(levels)} must rise within (0, 1)")
+
+
+def series_rows(inputs: Inputs) -> NDArray[np.int64]:
+    """int64 [batch]: each window's series; 0 where the data has one series only."""
+    if "series_index" in inputs:
+        return np.asarray(inputs["series_index"], np.int64).reshape(-1)
+    return np.zeros(len(inputs["past_target"]), np.int64)
+
+
+def _order_statistics(rows: Array, levels: Sequence[float]) -> Array:
+    """The corrections [horizon, levels] from sorted scores [windows, horizon, levels]."""
+    count = np.isfinite(rows[:, :, 0]).sum(axis=0)
+    corrections = np.zeros(rows.shape[1:])
+    for i, level in enumerate(levels):
+        rank = rank_of(level, count)
+        if rank is not None:
+            corrections[:, i] = np.take_along_axis(rows[:, :, i], rank[np.newaxis], axis=0)[0]
+    return corrections
+
+
+def rank_of(level: float, count: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """Which of `count` sorted scores bounds a share `level`, counted from 0; None at the median."""
+    # The tolerance keeps 0.9 * 10, which is 9.000000000000002, from being rounded up.
+    exact = level * (count + 1)
+    if abs(level - 0.5) < 1e-9:
+        return None
+    rank = np.ceil(exact - 1e-9) if level > 0.5 else np.floor(exact + 1e-9)
+    return np.clip(rank.astype(np.int64) - 1, 0, count - 1)
+
+
+class _EvenlySpaced:
+    """At most `most` rows of a stream of unknown length, evenly spaced: every 1st, 2nd, 4th ..."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._every = 1
+        self._seen = 0
+        self._kept: list[Array] = []
+        self._count = 0
+
+    def add(self, rows: Array) -> None:
+        numbers = np.arange(self._seen, self._seen + len(rows))
+        self._seen += len(rows)
+        chosen = rows[numbers % self._every == 0]
+        self._kept.append(chosen)
+        self._count += len(chosen)
+        while self._count > self.most:
+            # Rows are kept at multiples of `every`, so every second of them is the next grid.
+            self._every *= 2
+            self._kept = [np.concatenate(self._kept)[::2]]
+            self._count = len(self._kept[0])
+
+    def rows(self) -> Array | None:
+        return np.concatenate(self._kept) if self._count else None

@@ -1,0 +1,94 @@
+"""What every forecaster gives, whether a network or a baseline, in the data's own unit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Inputs = Mapping[str, NDArray[Any]]
+
+# Inputs that hold a row for each time step.
+_OVER_TIME = frozenset({"past_target", "past_covariates", "future_covariates", "times"})
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A batch of forecasts.
+
+    Args:
+        point: float32 [batch, horizon].
+        quantiles: float32 [batch, horizon, levels], rising along the levels; None without.
+        samples: float32 [batch, samples, horizon] sample paths; None without.
+    """
+
+    point: NDArray[np.float32]
+    quantiles: NDArray[np.float32] | None = None
+    samples: NDArray[np.float32] | None = None
+
+
+class Forecaster(Protocol):
+    """Maps raw inputs, as `pipelines.WindowBatches` gives them, to forecasts in the raw unit.
+
+    `lookback` is the number of past steps that it reads; `levels` are those of its quantiles, ()
+    for point forecasts alone.
+    """
+
+    name: str
+    lookback: int
+    levels: tuple[float, ...]
+
+    def forecast(self, inputs: Inputs) -> Forecast:
+        """Forecasts a batch whose windows are exactly `lookback` steps long."""
+        ...
+
+
+@dataclass(frozen=True)
+class Window:
+    """A batch of windows with their truth, as numpy arrays.
+
+    Args:
+        inputs: raw inputs, see `pipelines.WindowBatches`.
+        truth: float32 [batch, horizon].
+        weights: float32 [batch, horizon], 0 where the truth is missing or the row is padding.
+    """
+
+    inputs: Inputs
+    truth: NDArray[np.float32]
+    weights: NDArray[np.float32]
+
+    @property
+    def series_index(self) -> NDArray[np.int64]:
+        """int64 [batch]: the series that each window is from; 0 where the data has one series."""
+        if "series_index" in self.inputs:
+            return np.asarray(self.inputs["series_index"], np.int64).reshape(-1)
+        return np.zeros(len(self.truth), np.int64)
+
+
+def windows(batches: Any) -> Iterator[Window]:
+    """One pass over a `pipelines.Batches` of windows, in numpy; rows without any truth left out."""
+    for inputs, targets, weights in batches.epoch(0):
+        kept = np.asarray(weights)
+        rows = kept.max(axis=1) > 0
+        if not rows.any():
+            continue
+        yield Window(
+            {name: np.asarray(value)[rows] for name, value in inputs.items()},
+            np.asarray(targets)[rows],
+            kept[rows],
+        )
+
+
+def crop(inputs: Inputs, lookback: int) -> Inputs:
+    """The inputs with the last `lookback` past steps only; the horizon stays whole."""
+    surplus = inputs["past_target"].shape[1] - lookback
+    if surplus < 0:
+        raise ValueError(f"a window of {lookback + surplus} steps has no {lookback} past steps")
+    if surplus == 0:
+        return inputs
+    return {
+        name: value[:, surplus:] if name in _OVER_TIME else value for name, value in inputs.items()
+    }
