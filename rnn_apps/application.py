@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 Result = dict[str, Any]
@@ -30,13 +31,38 @@ class Verb:
 
 
 @dataclass(frozen=True)
+class DemoResult:
+    """What an application's demo showed on built-in data; all of it measured in that run.
+
+    Args:
+        data: the built-in data it was trained and judged on.
+        metric: what is compared, such as ``MASE``; lower is better.
+        figure: the trained model's.
+        baselines: the baselines' figures by name.
+        proof: how the exported file compared with Keras on the device runtime.
+        use: what using it once gave, in a sentence.
+        report: the run's page.
+        notes: further figures worth a line, by name.
+    """
+
+    data: str
+    metric: str
+    figure: float
+    baselines: dict[str, float]
+    proof: str
+    use: str
+    report: Path
+    notes: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Application:
     """One application, as the command line and the demo see it.
 
     Args:
         name: as typed, such as ``forecast``.
         summary: one line for ``--help``.
-        package: the package with `train`, `load` and `demo`.
+        package: the package with `train` and `load`; its module `demo` has `demo(folder)`.
         config: the config dataclass, as ``module:Class``.
         verbs: the application's own verbs, beside train, evaluate and export.
     """

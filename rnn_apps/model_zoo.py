@@ -1,0 +1,103 @@
+"""The small trained models that come with the toolkit, and `rnn-apps models`, which lists them."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines.errors import UserError
+from rnn_apps.application import Result, Verb
+
+CARD = "model-card.json"
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A model in `saved_models/`, described by its card.
+
+    Args:
+        name: ``application/name``.
+        folder: where its files are.
+        card: the content of its ``model-card.json``: data, licence, metric and the command that
+            gives it, size, latency, input and output contract, checksums.
+    """
+
+    name: str
+    folder: Path
+    card: dict[str, Any]
+
+    def damaged_files(self) -> list[str]:
+        """The files whose content is not what the card's SHA-256 says, or that are missing."""
+        damaged = []
+        for name, expected in self.card["sha256"].items():
+            path = self.folder / name
+            if not path.is_file() or sha256(path) != expected:
+                damaged.append(name)
+        return damaged
+
+
+def folder() -> Path:
+    """The folder with the models: beside the package in a checkout, inside it when installed."""
+    inside = Path(__file__).parent / "saved_models"
+    return inside if inside.is_dir() else Path(__file__).parent.parent / "saved_models"
+
+
+def saved_models() -> Iterator[SavedModel]:
+    """Every model that comes with the toolkit, by name.
+
+    Raises:
+        UserError: a card cannot be read.
+    """
+    root = folder()
+    for path in sorted(root.glob(f"*/*/{CARD}")):
+        try:
+            card = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise UserError(f"{path}: the card is not JSON: {error}") from None
+        yield SavedModel(path.parent.relative_to(root).as_posix(), path.parent, card)
+
+
+def find(name: str) -> SavedModel:
+    """The model called ``application/name``.
+
+    Raises:
+        UserError: there is none; the message lists those that are there.
+    """
+    models = {model.name: model for model in saved_models()}
+    if name not in models:
+        raise UserError(f"no saved model {name!r}; there are: {', '.join(models) or 'none'}")
+    return models[name]
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, as hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", nargs="?", default="", help="show one model's whole card")
+
+
+def _run(options: argparse.Namespace) -> Result:
+    if options.name:
+        model = find(options.name)
+        return {**model.card, "folder": str(model.folder), "damaged": model.damaged_files()}
+    rows = [
+        [m.name, m.card["task"], m.card["metric"], m.card["size_kib"], m.card["licence"],
+         "damaged" if m.damaged_files() else "ok"]
+        for m in saved_models()
+    ]  # fmt: skip
+    header = ["model", "task", "metric", "KiB", "licence", "files"]
+    return {"table": {"title": "Saved models", "header": header, "rows": rows},
+            "folder": str(folder())}  # fmt: skip
+
+
+VERBS = (
+    Verb("models", "list the trained models that come with the toolkit", _add_arguments, _run),
+)
