@@ -42,13 +42,17 @@ def show_json(result: dict[str, Any], stream: IO[str]) -> None:
 
 
 def show(result: dict[str, Any]) -> None:
-    """Prints a result for a person: a table if it has one, then its other entries."""
+    """Prints a result for a person: a table if it has one, then its other entries.
+
+    An entry ``"details"`` is for programs: only ``--json`` shows it.
+    """
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     console = Console(soft_wrap=True)
     entries = dict(result)
+    entries.pop("details", None)
     table = entries.pop("table", None)
     if table is not None:
         grid = Table(title=escape(table.get("title", "")) or None)

@@ -49,7 +49,7 @@ def run_demo(applications: tuple[Application, ...], folder: Path) -> Result:
     return {
         "table": {"title": "Trained on built-in data just now", "header": _HEADER, "rows": rows},
         "used": {name: result.use for name, result in results.items()},
-        "results": details,
+        "details": details,
         "page": str(page),
     }
 
