@@ -1,0 +1,20 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Set before any test imports TensorFlow, whose start-up messages would bury a failure's.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real data that RNN_APPS_DATA names; the test is skipped without it."""
+    folder = os.environ.get("RNN_APPS_DATA", "")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("RNN_APPS_DATA names no folder of real data")
+    return Path(folder)
