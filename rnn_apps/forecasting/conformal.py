@@ -21,6 +21,7 @@ calibrating while it forecasts, with the truth that is known at each origin and 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +58,8 @@ class Calibration:
     @property
     def exact(self) -> bool:
         """Whether there were enough windows for the finite-sample guarantee at every level."""
-        return all((self.windows + 1) * min(level, 1 - level) >= 1 for level in self.levels)
+        smallest = min(min(level, 1 - level) for level in self.levels)
+        return (self.windows + 1) * smallest >= 1 - 1e-9
 
     def apply(self, forecast: Forecast, series_index: NDArray[np.int64]) -> Forecast:
         """The forecast with calibrated quantiles at `levels`, rising along the levels."""
@@ -188,7 +190,7 @@ def as_quantiles(forecast: Forecast, levels: int) -> Array:
 
 def check_levels(levels: Sequence[float]) -> None:
     """Refuses levels that are not ascending within (0, 1)."""
-    ascending = all(a < b for a, b in zip(levels, levels[1:], strict=False))
+    ascending = all(a < b for a, b in itertools.pairwise(levels))
     if not levels or not ascending or levels[0] <= 0 or levels[-1] >= 1:
         raise ConfigurationError(f"quantile levels {tuple(levels)} must rise within (0, 1)")
 

@@ -54,11 +54,13 @@ class Window:
         inputs: raw inputs, see `pipelines.WindowBatches`.
         truth: float32 [batch, horizon].
         weights: float32 [batch, horizon], 0 where the truth is missing or the row is padding.
+        step: the number of the batch within its epoch, with which it can be had again.
     """
 
     inputs: Inputs
     truth: NDArray[np.float32]
     weights: NDArray[np.float32]
+    step: int = 0
 
     @property
     def series_index(self) -> NDArray[np.int64]:
@@ -68,18 +70,19 @@ class Window:
         return np.zeros(len(self.truth), np.int64)
 
 
-def windows(batches: Any) -> Iterator[Window]:
+def windows(batches: Any, start_step: int = 0) -> Iterator[Window]:
     """One pass over a `pipelines.Batches` of windows, in numpy; rows without any truth left out."""
-    for inputs, targets, weights in batches.epoch(0):
-        kept = np.asarray(weights)
-        rows = kept.max(axis=1) > 0
-        if not rows.any():
-            continue
-        yield Window(
-            {name: np.asarray(value)[rows] for name, value in inputs.items()},
-            np.asarray(targets)[rows],
-            kept[rows],
-        )
+    steps = batches.epoch(0, start_step=start_step)
+    for step, (inputs, targets, weights) in enumerate(steps, start_step):
+        observed = np.asarray(weights)
+        rows = observed.max(axis=1) > 0
+        if rows.any():
+            yield Window(
+                {name: np.asarray(value)[rows] for name, value in inputs.items()},
+                np.asarray(targets)[rows],
+                observed[rows],
+                step,
+            )
 
 
 def crop(inputs: Inputs, lookback: int) -> Inputs:

@@ -143,7 +143,9 @@ def interval_width(
     return _mean(_float(upper) - _float(lower), weights, axis)
 
 
-def seasonal_naive_error(target: ArrayLike, season: int, observed: ArrayLike | None = None) -> float:
+def seasonal_naive_error(
+    target: ArrayLike, season: int, observed: ArrayLike | None = None
+) -> float:
     """Mean |y_t - y_{t-season}| of one series' training part: the denominator of MASE.
 
     Only pairs of which both values were observed count; NaN without any.
@@ -202,13 +204,8 @@ class ForecastMetrics:
         self.horizon = horizon
         self.levels = tuple(float(level) for level in levels)
         self.intervals = intervals_of(self.levels)
-        usable = np.isfinite(scales.seasonal_error) & (scales.seasonal_error > 0)
-        self._inverse_seasonal = np.where(usable, 1.0 / np.where(usable, scales.seasonal_error, 1), 0)
-        self._seasonal_known = usable.astype(np.float64)
-        deviation = scales.standard_deviation
-        spread = np.isfinite(deviation) & (deviation > 0)
-        self._inverse_deviation = np.where(spread, 1.0 / np.where(spread, deviation, 1), 0)
-        self._deviation_known = spread.astype(np.float64)
+        self._inverse_seasonal, self._seasonal_known = _inverse(scales.seasonal_error)
+        self._inverse_deviation, self._deviation_known = _inverse(scales.standard_deviation)
         columns = _POINT_TERMS + len(self.levels) + 2 * len(self.intervals)
         self._by_series = np.zeros((len(scales.names), columns))
         self._by_step = np.zeros((horizon, columns))
@@ -347,6 +344,12 @@ def _mean(terms: Array, weights: ArrayLike | None, axis: Any) -> Any:
     w = np.broadcast_to(_float(weights), terms.shape)
     # The truth may be NaN where the weight is 0, and NaN * 0 is NaN.
     return _ratio(np.where(w > 0, terms * w, 0.0).sum(axis=axis), w.sum(axis=axis))
+
+
+def _inverse(scale: Array) -> tuple[Array, Array]:
+    """1 / scale, 0 where it is 0 or unknown; and 1 where it is known, 0 elsewhere."""
+    known = np.isfinite(scale) & (scale > 0)
+    return np.where(known, 1.0 / np.where(known, scale, 1.0), 0.0), known.astype(np.float64)
 
 
 def _ratio(numerator: Any, denominator: Any) -> Any:
