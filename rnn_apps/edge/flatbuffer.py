@@ -15,6 +15,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pipelines.errors import UserError
 
@@ -73,6 +74,8 @@ class Operator:
 
 @dataclass(frozen=True)
 class Subgraph:
+    """One graph of the file; tensors and operators by number."""
+
     name: str
     tensors: tuple[Tensor, ...]
     inputs: tuple[int, ...]
@@ -140,13 +143,13 @@ def parse_model(content: bytes, name: str = "the model") -> ModelFile:
         )
     try:
         return _model(_Table.root(content))
-    except (_Damaged, struct.error, UnicodeDecodeError, RecursionError) as damage:
+    except (_DamagedError, struct.error, UnicodeDecodeError, RecursionError) as damage:
         raise UserError(
             f"{name}: the file is damaged or cut short ({damage}). Export or copy it again."
         ) from damage
 
 
-class _Damaged(Exception):
+class _DamagedError(Exception):
     """An offset, a length or a number in the file cannot be right."""
 
 
@@ -158,22 +161,22 @@ class _Table:
         self._position = position
         start = position - self._number("<i", position)
         if not 0 <= start <= len(content) - 4:
-            raise _Damaged(f"a table at byte {position} has its field list outside the file")
+            raise _DamagedError(f"a table at byte {position} has its field list outside the file")
         (size,) = struct.unpack_from("<H", content, start)
         if size < 4 or size % 2 or start + size > len(content):
-            raise _Damaged(f"a table at byte {position} has a field list of {size} bytes")
+            raise _DamagedError(f"a table at byte {position} has a field list of {size} bytes")
         self._fields = struct.unpack_from(f"<{size // 2 - 2}H", content, start + 4)
 
     @staticmethod
     def root(content: bytes) -> _Table:
         (offset,) = struct.unpack_from("<I", content, 0)
         if offset + 4 > len(content):
-            raise _Damaged("the root table lies outside the file")
+            raise _DamagedError("the root table lies outside the file")
         return _Table(content, offset)
 
     def _number(self, kind: str, position: int) -> int:
         if not 0 <= position <= len(self._content) - struct.calcsize(kind):
-            raise _Damaged(f"byte {position} lies outside the file")
+            raise _DamagedError(f"byte {position} lies outside the file")
         return struct.unpack_from(kind, self._content, position)[0]
 
     def _place(self, field: int) -> int | None:
@@ -200,10 +203,12 @@ class _Table:
             return 0, 0
         length = self._number("<I", target)
         if length * item_bytes > len(self._content) - target - 4:
-            raise _Damaged(f"a list of {length} items at byte {target} does not fit in the file")
+            raise _DamagedError(
+                f"a list of {length} items at byte {target} does not fit in the file"
+            )
         return target + 4, length
 
-    def numbers(self, field: int, kind: str) -> tuple:
+    def numbers(self, field: int, kind: str) -> tuple[Any, ...]:
         start, length = self._vector(field, struct.calcsize("<" + kind))
         return struct.unpack_from(f"<{length}{kind}", self._content, start)
 
@@ -225,7 +230,7 @@ def _model(root: _Table) -> ModelFile:
     codes = [_operator_code(table) for table in root.tables(1)]
     subgraphs = tuple(_subgraph(table, codes) for table in root.tables(2))
     if not subgraphs:
-        raise _Damaged("it holds no graph")
+        raise _DamagedError("it holds no graph")
     buffers = tuple(max(table.vector_length(0), table.number(2, "<Q")) for table in root.tables(4))
     return ModelFile(
         version=root.number(0, "<I"),
@@ -250,7 +255,7 @@ def _subgraph(table: _Table, codes: list[tuple[int, str | None, int]]) -> Subgra
     for item in table.tables(3):
         number = item.number(0, "<I")
         if number >= len(codes):
-            raise _Damaged(f"an operator has code number {number} of {len(codes)}")
+            raise _DamagedError(f"an operator has code number {number} of {len(codes)}")
         inputs, outputs = item.numbers(1, "i"), item.numbers(2, "i")
         operators.append(Operator(*codes[number], inputs=inputs, outputs=outputs))
     inputs, outputs = table.numbers(1, "i"), table.numbers(2, "i")
@@ -259,18 +264,20 @@ def _subgraph(table: _Table, codes: list[tuple[int, str | None, int]]) -> Subgra
         # An operator's optional input that is left out is -1.
         uses += [index for index in (*operator.inputs, *operator.outputs) if index != -1]
     if any(not 0 <= index < len(tensors) for index in uses):
-        raise _Damaged("an operator or the graph uses a tensor that does not exist")
+        raise _DamagedError("an operator or the graph uses a tensor that does not exist")
     return Subgraph(table.text(4), tensors, inputs, outputs, tuple(operators))
 
 
 def _tensor(index: int, table: _Table) -> Tensor:
     kind = table.number(1, "<b")
     if not 0 <= kind < len(TENSOR_TYPES):
-        raise _Damaged(f"tensor {index} has type number {kind}, which is unknown")
+        raise _DamagedError(f"tensor {index} has type number {kind}, which is unknown")
     shape = table.numbers(0, "i")
     free_shape = table.numbers(7, "i") or shape
     if any(size < 0 for size in shape) or len(free_shape) != len(shape):
-        raise _Damaged(f"tensor {index} has the shape {shape} with the free shape {free_shape}")
+        raise _DamagedError(
+            f"tensor {index} has the shape {shape} with the free shape {free_shape}"
+        )
     return Tensor(
         index=index,
         name=table.text(3),
@@ -292,18 +299,18 @@ def _quantization(table: _Table | None) -> Quantization | None:
     # Zero points that are all zero may be left out.
     zero_points = zero_points or (0,) * len(scales)
     if len(zero_points) != len(scales):
-        raise _Damaged(f"a tensor has {len(scales)} scales and {len(zero_points)} zero points")
+        raise _DamagedError(f"a tensor has {len(scales)} scales and {len(zero_points)} zero points")
     return Quantization(scales, zero_points, table.number(6, "<i"))
 
 
 def _signature(table: _Table, subgraphs: tuple[Subgraph, ...]) -> SignatureEntry:
     number = table.number(4, "<I")
     if number >= len(subgraphs):
-        raise _Damaged(f"a signature belongs to graph {number} of {len(subgraphs)}")
+        raise _DamagedError(f"a signature belongs to graph {number} of {len(subgraphs)}")
     maps = []
     for field in (0, 1):
         names = {item.text(0): item.number(1, "<I") for item in table.tables(field)}
         if any(index >= len(subgraphs[number].tensors) for index in names.values()):
-            raise _Damaged("a signature names a tensor that does not exist")
+            raise _DamagedError("a signature names a tensor that does not exist")
         maps.append(names)
     return SignatureEntry(table.text(2), number, maps[0], maps[1])

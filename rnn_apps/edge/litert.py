@@ -44,6 +44,7 @@ class LiteRTRuntime:
             self._shapes |= {item.index: item.shape for item in signature.inputs.values()}
 
     def call(self, signature: Signature, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Runs a signature once; inputs and outputs are in the runtime's types."""
         if self._runners:
             return self._runners[signature.key](**inputs)
         self._set(signature, inputs)
@@ -56,6 +57,7 @@ class LiteRTRuntime:
     def invocation(
         self, signature: Signature, inputs: Mapping[str, np.ndarray]
     ) -> Callable[[], object]:
+        """Sets the inputs and returns what runs the graph on them."""
         if self._runners:
             runner = self._runners[signature.key]
             return lambda: runner(**inputs)
@@ -63,6 +65,7 @@ class LiteRTRuntime:
         return self._interpreter.invoke
 
     def reset(self) -> None:
+        """Sets the variables inside the model to zero."""
         self._interpreter.reset_all_variables()
 
     def _set(self, signature: Signature, inputs: Mapping[str, np.ndarray]) -> None:

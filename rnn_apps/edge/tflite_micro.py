@@ -53,6 +53,7 @@ class TFLiteMicroRuntime:
         self.arena_bytes = arena
 
     def call(self, signature: Signature, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Runs a signature once; inputs and outputs are in the runtime's types."""
         self.invocation(signature, inputs)()
         return {
             name: np.array(self._interpreter.get_output(self._output_positions[item.index]))
@@ -62,10 +63,12 @@ class TFLiteMicroRuntime:
     def invocation(
         self, signature: Signature, inputs: Mapping[str, np.ndarray]
     ) -> Callable[[], object]:
+        """Sets the inputs and returns what runs the graph on them."""
         for name, value in inputs.items():
             place = self._input_positions[signature.inputs[name].index]
             self._interpreter.set_input(value, place)
         return self._interpreter.invoke
 
     def reset(self) -> None:
+        """Sets the variables inside the model to zero."""
         self._interpreter.reset()

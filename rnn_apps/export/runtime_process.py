@@ -27,6 +27,7 @@ import numpy as np
 from pipelines.errors import UserError
 from rnn_apps.edge.model import TARGETS
 from rnn_apps.export import frames
+from rnn_apps.export.results import ExportError
 
 # What the runtimes write when an operator is missing, with the operator's name.
 _MISSING_OPERATOR = (
@@ -36,7 +37,9 @@ _MISSING_OPERATOR = (
     re.compile(r"node number \d+ \((Flex\w+|\w+)\) failed to prepare.*?delegate", re.DOTALL),
 )
 _ERROR_LINES = 6
+# Arenas are aligned to 16 bytes.
 _MULTIPLE = 16
+_LARGEST_ARENA = 2**28
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Latency:
     runs: int
 
 
-class RuntimeFailure(UserError):
+class ModelRunError(ExportError):
     """A model did not run on its runtime.
 
     Attributes:
@@ -123,7 +126,7 @@ class RuntimeProcess:
             For each call its outputs by name.
 
         Raises:
-            RuntimeFailure: it crashed, hung, lacks an operator, refused, or gave NaN.
+            ModelRunError: it crashed, hung, lacks an operator, refused, or gave NaN.
         """
         reply, arrays = self._request("run", path, calls, raw=raw)
         results = [{name: arrays[key] for name, key in names.items()} for names in reply["outputs"]]
@@ -146,15 +149,15 @@ class RuntimeProcess:
         A 32-bit microcontroller needs somewhat less, since its pointers are half as long.
 
         Raises:
-            RuntimeFailure: it does not run with any amount.
+            ModelRunError: it does not run with any amount.
         """
         enough = 1024
         while not self._fits(path, enough):
             enough *= 2
-            if enough > 2**28:
+            if enough > _LARGEST_ARENA:
                 # Running it without a given size names the reason.
                 self._request("run", path, [])
-                raise RuntimeFailure("failed", f"{path}: no arena up to {enough // 2} bytes fits.")
+                raise ModelRunError("failed", f"{path}: no arena up to {enough // 2} bytes fits.")
         too_small = enough // 2
         while enough - too_small > _MULTIPLE:
             middle = (enough + too_small) // 2 // _MULTIPLE * _MULTIPLE
@@ -162,6 +165,11 @@ class RuntimeProcess:
                 enough = middle
             else:
                 too_small = middle
+        while not self._fits(path, enough, runs=True):
+            # Allocated and yet too little to run: no operator is known to do so.
+            enough += max(_MULTIPLE, enough // 64 // _MULTIPLE * _MULTIPLE)
+            if enough > _LARGEST_ARENA:
+                raise ModelRunError("failed", f"{path}: it allocates but does not run.")
         return enough
 
     def close(self) -> None:
@@ -177,10 +185,10 @@ class RuntimeProcess:
             self._errors.close()
             self._child = None
 
-    def _fits(self, path: str | Path, arena_bytes: int) -> bool:
+    def _fits(self, path: str | Path, arena_bytes: int, runs: bool = False) -> bool:
         try:
-            reply, _ = self._request("arena", path, [], arena_bytes=arena_bytes)
-        except RuntimeFailure as failure:
+            reply, _ = self._request("arena", path, [], arena_bytes=arena_bytes, runs=runs)
+        except ModelRunError as failure:
             # With too little memory some operators crash instead of saying so.
             if failure.reason != "crash":
                 raise
@@ -196,8 +204,14 @@ class RuntimeProcess:
             keys = {name: f"{number}:{name}" for name in call.inputs}
             arrays |= {keys[name]: np.asarray(value) for name, value in call.inputs.items()}
             described.append({"inputs": keys, "signature": call.signature, "reset": call.reset})
-        header = {"verb": verb, "path": str(Path(path).absolute()), "target": self.target}
-        header |= {"time_limit": self.time_limit, "calls": described, **details}
+        header = {
+            "verb": verb,
+            "path": str(Path(path).absolute()),
+            "target": self.target,
+            "time_limit": self.time_limit,
+            "calls": described,
+            **details,
+        }
         reply, results = self._exchange(frames.encode(header, arrays), f"{path} on {self.target}")
         if "refused" in reply or "failed" in reply:
             raise self._failure(path, reply.get("refused") or reply["failed"])
@@ -216,7 +230,7 @@ class RuntimeProcess:
             return frames.receive(lambda size: _read(pipe, size, deadline))
         except TimeoutError:
             self.close()
-            raise RuntimeFailure(
+            raise ModelRunError(
                 "hang",
                 f"{what}: no answer within {self.time_limit:g} s; it was stopped. The graph may "
                 "never end on this runtime: choose another form, or a longer time limit.",
@@ -226,7 +240,7 @@ class RuntimeProcess:
             said = self._said()
             self.close()
             end = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-            raise RuntimeFailure("crash", f"{what}: the runtime crashed ({end}).{said}") from None
+            raise ModelRunError("crash", f"{what}: the runtime crashed ({end}).{said}") from None
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._child is not None and self._child.poll() is not None:
@@ -252,29 +266,69 @@ class RuntimeProcess:
         lines = list(dict.fromkeys(lines))[-_ERROR_LINES:]
         return "" if not lines else " It said: " + " | ".join(line.strip() for line in lines)
 
-    def _failure(self, path: str | Path, refusal: str) -> RuntimeFailure:
+    def _failure(self, path: str | Path, refusal: str) -> ModelRunError:
         said = self._said()
         for pattern in _MISSING_OPERATOR:
             found = pattern.search(said) or pattern.search(refusal)
             if found:
-                return RuntimeFailure(
+                return ModelRunError(
                     "unsupported operator",
                     f"{path}: {self.target} has no operator {found.group(1)}. Choose another form "
                     "or quantisation for this target.",
                 )
-        return RuntimeFailure("failed", f"{path} on {self.target}: {refusal}{said}")
+        return ModelRunError("failed", f"{path} on {self.target}: {refusal}{said}")
 
 
-def run_calls(
+@dataclass(frozen=True)
+class RuntimeRun:
+    """What a file gave on its runtime.
+
+    Attributes:
+        outputs: by signature, one dictionary of outputs for each invocation.
+        latency_ms: median of one run on one thread, by signature; empty unless measured.
+        arena_bytes: least working memory on TensorFlow Lite Micro; None on LiteRT.
+    """
+
+    outputs: dict[str, list[dict[str, np.ndarray]]]
+    latency_ms: dict[str, float]
+    arena_bytes: int | None
+
+
+def run_file(
     path: str | Path,
-    calls: Sequence[RuntimeCall],
-    target: str = "litert",
+    target: str,
+    inputs: Mapping[str, Sequence[Mapping[str, np.ndarray]]],
     *,
     time_limit: float = 60.0,
-) -> list[dict[str, np.ndarray]]:
-    """`RuntimeProcess.run` in a child of its own."""
+    latency_runs: int = 0,
+) -> RuntimeRun:
+    """Runs invocations of several signatures in a child of its own.
+
+    All invocations run in order in one interpreter without a reset in between, so that a state
+    that leaks from one call to the next shows.
+
+    Args:
+        inputs: by signature, for each invocation its inputs by name.
+        latency_runs: how often the first invocation of each signature is timed.
+
+    Raises:
+        ModelRunError: it crashed, hung, lacks an operator or gave numbers that are not finite.
+    """
+    calls = [
+        RuntimeCall(values, signature) for signature, many in inputs.items() for values in many
+    ]
     with RuntimeProcess(target, time_limit) as runtime:
-        return runtime.run(path, calls)
+        results = iter(runtime.run(path, calls))
+        outputs = {signature: [next(results) for _ in many] for signature, many in inputs.items()}
+        latency = {
+            signature: runtime.latency(
+                path, RuntimeCall(many[0], signature), repeats=latency_runs
+            ).median_ms
+            for signature, many in inputs.items()
+            if latency_runs and many
+        }
+        arena = runtime.arena(path) if target == "tflm" else None
+    return RuntimeRun(outputs, latency, arena)
 
 
 def _environment() -> dict[str, str]:
@@ -304,6 +358,6 @@ def _refuse_nan(outputs: Mapping[str, np.ndarray], what: str) -> None:
             continue
         wrong = int(np.count_nonzero(~np.isfinite(values)))
         if wrong:
-            raise RuntimeFailure(
+            raise ModelRunError(
                 "nan", f"{what}: {wrong} of {values.size} numbers of {name!r} are not finite."
             )

@@ -70,7 +70,8 @@ def _inputs(call: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> dict[s
 
 def _run(model: EdgeModel, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Reply:
     """Every call in order, in the same interpreter."""
-    names, results = [], {}
+    names: list[dict[str, str]] = []
+    results: dict[str, np.ndarray] = {}
     for number, call in enumerate(header["calls"]):
         if call["reset"]:
             model.reset()
@@ -96,12 +97,14 @@ def _latency(model: EdgeModel, header: dict[str, Any], arrays: dict[str, np.ndar
 
 
 def _arena(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Reply:
-    """Whether TensorFlow Lite Micro allocates and runs the model in this much memory.
+    """Whether TensorFlow Lite Micro allocates (and, if asked, runs) the model in this much memory.
 
     The input is all zeros: what an operator needs does not depend on the values.
     """
     try:
         model = load(header["path"], "tflm", arena_bytes=header["arena_bytes"])
+        if not header["runs"]:
+            return {"fits": True}, {}
         signature = next(iter(model.signatures.values()))
         inputs = {name: np.zeros(i.shape, i.dtype) for name, i in signature.inputs.items()}
         model(inputs, signature.key, raw=True)
