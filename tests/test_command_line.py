@@ -1,0 +1,122 @@
+"""The command line: cheap help, honest exit codes, clean JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rnn_apps.command_line import applications, build_parser, main
+from rnn_apps.console import plain, results_only
+
+
+def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    root = str(Path(__file__).parent.parent)
+    environment = {**os.environ, "PYTHONPATH": root}
+    return subprocess.run(
+        [sys.executable, "-m", "rnn_apps", *arguments],
+        capture_output=True, text=True, cwd=cwd, env=environment, timeout=300, check=False,
+    )  # fmt: skip
+
+
+def test_help_imports_nothing_heavy() -> None:
+    script = (
+        "import sys, rnn_apps.command_line as c\n"
+        "try: c.main(['forecast', 'train', '--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'tensorflow', 'keras', 'numpy', 'pandas', 'matplotlib', 'librosa', 'jinja2'}\n"
+        "sys.exit(', '.join(heavy & set(sys.modules)) or 0)\n"
+    )
+    root = Path(__file__).parent.parent
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        cwd=root,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, f"--help imports {done.stderr}"
+    assert "--learning-rate" in done.stdout
+
+
+def test_every_verb_has_help(capsys: pytest.CaptureFixture[str]) -> None:
+    verbs = [[tool] for tool in ("demo", "models", "export", "verify", "inspect")]
+    for application in applications():
+        own = [verb.name for verb in application.verbs]
+        verbs += [[application.name, verb] for verb in ("train", "evaluate", "export", *own)]
+    for words in verbs:
+        with pytest.raises(SystemExit) as caught:
+            build_parser().parse_args([*words, "--help"])
+        assert caught.value.code == 0
+        assert "--json" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["forcast"], "invalid choice: 'forcast'"),
+        (["forecast", "train", "--epochs", "x"], "'x' is not a whole number"),
+        (["forecast", "train", "--no-such-flag"], "unrecognized arguments: --no-such-flag"),
+    ],
+)
+def test_usage_errors(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_users_mistake_is_a_message_and_exit_code_2(tmp_path: Path) -> None:
+    done = run("forecast", "train", "--data", "file:absent.csv", "--run", "r", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "absent.csv" in done.stderr and "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert list(tmp_path.iterdir()) == [], "a mistake in the data must not leave a run behind"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["forecast", "evaluate", "--run", "nowhere"],
+        ["forecast", "train", "--config", "nowhere.toml"],
+        ["inspect", "nowhere.tflite"],
+        ["models", "no/such"],
+    ],
+)
+def test_missing_things_are_named(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    error = capfd.readouterr().err
+    assert "rnn-apps: error:" in error and arguments[-1] in error
+
+
+def test_json_is_all_that_standard_output_holds(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "--json"]) == 0
+    result = json.loads(capfd.readouterr().out)
+    assert result["table"]["header"][0] == "model"
+
+
+def test_what_others_print_goes_to_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
+    with results_only(True) as stream:
+        os.write(1, b"from C\n")
+        print("from Python")
+        stream.write("{}\n")
+    captured = capfd.readouterr()
+    assert captured.out == "{}\n"
+    assert "from C" in captured.err and "from Python" in captured.err
+
+
+def test_json_has_no_nan() -> None:
+    numpy = pytest.importorskip("numpy")
+    value = {"a": numpy.float32(1.5), "b": float("nan"), "c": (numpy.arange(2), Path("x"))}
+    assert plain(value) == {"a": 1.5, "b": None, "c": [[0, 1], "x"]}
