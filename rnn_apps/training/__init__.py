@@ -1,0 +1,43 @@
+"""Training, shared by every application: see `fit`.
+
+Nothing is imported until it is used, so that a configuration can be read without TensorFlow.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rnn_apps.training.config import TrainingConfig as TrainingConfig
+    from rnn_apps.training.gradient_flow_charts import plot_gradient_flow as plot_gradient_flow
+    from rnn_apps.training.hidden_gradients import GradientFlow as GradientFlow
+    from rnn_apps.training.hidden_gradients import gradient_flow as gradient_flow
+    from rnn_apps.training.optimizers import make_optimizer as make_optimizer
+    from rnn_apps.training.schedules import WarmupSchedule as WarmupSchedule
+    from rnn_apps.training.strategies import make_strategy as make_strategy
+    from rnn_apps.training.trainer import TrainedModel as TrainedModel
+    from rnn_apps.training.trainer import fit as fit
+
+_HOME = {
+    "TrainingConfig": "config",
+    "plot_gradient_flow": "gradient_flow_charts",
+    "GradientFlow": "hidden_gradients",
+    "gradient_flow": "hidden_gradients",
+    "make_optimizer": "optimizers",
+    "WarmupSchedule": "schedules",
+    "make_strategy": "strategies",
+    "TrainedModel": "trainer",
+    "fit": "trainer",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        module = importlib.import_module(f"rnn_apps.training.{_HOME[name]}")
+        return getattr(module, name)
+    raise AttributeError(f"module 'rnn_apps.training' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

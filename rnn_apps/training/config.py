@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from rnn_apps.configuration import option
 
@@ -10,6 +11,12 @@ from rnn_apps.configuration import option
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
     """How a model is trained, whatever the application; an application's config extends it."""
+
+    # What a resumed run may change: it moves no weight of the steps already taken.
+    MAY_CHANGE_ON_RESUME: ClassVar[frozenset[str]] = frozenset({
+        "run", "epochs", "max_minutes", "patience", "strategy", "jit_compile",
+        "checkpoint_minutes", "gradient_flow", "tensorboard",
+    })
 
     data: str = option("", "training data: file:PATH[,PATH], tfds:NAME[/CONFIG] or builtin:NAME")
     run: str = option("", "folder of the run: config, checkpoints, metrics, history, report")
@@ -33,6 +40,12 @@ class TrainingConfig:
         minimum=0.0, below=1.0,
     )
     patience: int = option(0, "epochs without improvement before stopping; 0: never", minimum=0)
+    monitor: str = option(
+        "val_loss", "the figure of the history that early stopping and the best weights follow"
+    )
+    monitor_mode: str = option(
+        "min", "which end of the monitored figure is better", choices=("min", "max")
+    )
     precision: str = option(
         "float32", "arithmetic of the layers",
         choices=("float32", "mixed_float16", "mixed_bfloat16"),

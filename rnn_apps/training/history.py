@@ -1,0 +1,85 @@
+"""What a training has been through: counters, sums, one row an epoch. All of it JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipelines.atomic_files import write_text
+
+Row = dict[str, Any]
+
+
+@dataclass
+class EpochTotals:
+    """Sums over the steps of the epoch under way, of all replicas."""
+
+    loss_sum: float = 0.0
+    weight_sum: float = 0.0
+    norm_sum: float = 0.0
+    steps: int = 0
+    seconds: float = 0.0
+
+    @property
+    def loss(self) -> float:
+        """The weighted mean loss so far; NaN before the first step."""
+        return self.loss_sum / self.weight_sum if self.weight_sum else math.nan
+
+    @property
+    def gradient_norm(self) -> float:
+        """The mean global gradient norm so far, before clipping."""
+        return self.norm_sum / self.steps if self.steps else math.nan
+
+
+@dataclass
+class TrainingState:
+    """Where a training stands; with the variables' values, all that resuming needs.
+
+    Args:
+        epoch: epochs finished.
+        step_in_epoch: steps taken in the epoch under way.
+        step: steps taken in all.
+        seconds: training time, over all sessions.
+        totals: sums of the epoch under way.
+        rows: the history, one row a finished epoch.
+        best: the best value of the monitored figure; None before there is one.
+        best_epoch: the epoch that reached it, counted from 1.
+        skipped_steps: float16 steps in a row that overflowed and changed nothing.
+        stopped: why training ended before its last epoch; empty while it has not.
+    """
+
+    epoch: int = 0
+    step_in_epoch: int = 0
+    step: int = 0
+    seconds: float = 0.0
+    totals: EpochTotals = field(default_factory=EpochTotals)
+    rows: list[Row] = field(default_factory=list)
+    best: float | None = None
+    best_epoch: int = 0
+    skipped_steps: int = 0
+    stopped: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The state as JSON; Python writes and reads a float without loss."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> TrainingState:
+        """The inverse of `to_json`."""
+        return cls(**{**content, "totals": EpochTotals(**content["totals"])})
+
+
+def write_history(path: Path, rows: list[Row]) -> None:
+    """Writes the rows as CSV, atomically; a figure that a row lacks stays empty."""
+    names: dict[str, None] = {}
+    for row in rows:
+        names.update(dict.fromkeys(row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(names), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())

@@ -1,0 +1,63 @@
+"""The optimizer that a `TrainingConfig` describes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from rnn_apps.training.config import TrainingConfig
+from rnn_apps.training.schedules import WarmupSchedule
+
+_CLASSES = {
+    "adam": keras.optimizers.Adam,
+    "adamw": keras.optimizers.AdamW,
+    "sgd": keras.optimizers.SGD,
+    "rmsprop": keras.optimizers.RMSprop,
+}
+
+# Decay pulls weights to zero; biases and the gains of normalisation are left alone, as usual.
+_WITHOUT_DECAY = ["bias", "gamma", "beta"]
+
+
+def make_optimizer(config: TrainingConfig, total_steps: int) -> keras.optimizers.Optimizer:
+    """The optimizer with its schedule, decoupled weight decay and moving average of weights.
+
+    Clipping is not the optimizer's: under `tf.distribute` Keras would clip each replica's
+    gradient before they are summed. The training step clips the summed gradient itself.
+
+    Args:
+        config: which optimizer, learning rate, schedule, decay, average and precision.
+        total_steps: steps of the whole training, where the schedule ends.
+
+    Returns:
+        A Keras optimizer, not built; under mixed_float16 inside a `LossScaleOptimizer`, which
+        scales the loss so that small gradients survive 16 bits (Micikevicius et al. 2018).
+    """
+    rate: Any = config.learning_rate
+    if config.schedule != "constant" or config.warmup_steps:
+        rate = WarmupSchedule(
+            config.learning_rate,
+            config.schedule,
+            config.warmup_steps,
+            total_steps,
+            config.final_learning_rate,
+        )
+    arguments: dict[str, Any] = {"learning_rate": rate}
+    if config.optimizer == "sgd":
+        arguments["momentum"] = 0.9
+    if config.weight_decay or config.optimizer == "adamw":
+        arguments["weight_decay"] = config.weight_decay
+    if config.average_decay:
+        arguments.update(use_ema=True, ema_momentum=config.average_decay)
+    optimizer = _CLASSES[config.optimizer](**arguments)
+    if config.weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=_WITHOUT_DECAY)
+    if config.precision == "mixed_float16":
+        return keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer
+
+
+def learning_rate(optimizer: keras.optimizers.Optimizer) -> float:
+    """The learning rate that the optimizer's next step will use."""
+    return float(keras.ops.convert_to_numpy(optimizer.learning_rate))

@@ -1,0 +1,100 @@
+"""How far training is, on standard error: a bar on a terminal, now and then a line elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+class ProgressDisplay:
+    """Shows epoch, step, loss, rate and the time left; a context manager.
+
+    Args:
+        epochs: epochs in all.
+        steps_per_epoch: steps of each.
+        examples_per_step: examples of a full batch, over all replicas.
+        start_step: steps taken by earlier sessions.
+        shown: False for every worker but the chief.
+    """
+
+    def __init__(
+        self,
+        epochs: int,
+        steps_per_epoch: int,
+        examples_per_step: float,
+        start_step: int = 0,
+        shown: bool = True,
+    ) -> None:
+        self._steps_per_epoch = steps_per_epoch
+        self._total = epochs * steps_per_epoch
+        self._epochs = epochs
+        self._examples_per_step = examples_per_step
+        self._first_step = start_step
+        self._started = self._last_line = time.monotonic()
+        self._shown = shown
+        console = Console(stderr=True)
+        self._bar: Progress | None = None
+        if shown and console.is_terminal:
+            self._bar = Progress(
+                TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}"),
+                console=console, refresh_per_second=4,
+            )
+            self._task = self._bar.add_task("epoch", total=self._total, text="")
+
+    def __enter__(self) -> ProgressDisplay:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def step(self, step: int, loss: float) -> None:
+        """Shows that `step` steps are done in all, and the mean loss of this epoch."""
+        now = time.monotonic()
+        if not self._shown:
+            return
+        if self._bar is None and now - self._last_line < _SECONDS_BETWEEN_LINES:
+            return
+        epoch = min((step - 1) // self._steps_per_epoch + 1, self._epochs)
+        rate = (step - self._first_step) / max(now - self._started, 1e-9)
+        left = (self._total - step) / max(rate, 1e-9)
+        title = f"epoch {epoch}/{self._epochs}"
+        text = (
+            f"loss {loss:.4g}  {rate * self._examples_per_step:,.0f} examples/s  "
+            f"at most {_duration(left)} left"
+        )
+        if self._bar is not None:
+            self._bar.update(self._task, completed=step, description=title, text=text)
+        else:
+            in_epoch = step - (epoch - 1) * self._steps_per_epoch
+            print(f"{title}  step {in_epoch}/{self._steps_per_epoch}  {text}", file=sys.stderr)
+            self._last_line = now
+
+    def epoch(self, line: str) -> None:
+        """Shows what an epoch came to."""
+        if not self._shown:
+            return
+        if self._bar is not None:
+            self._bar.console.print(line, highlight=False, markup=False)
+        else:
+            print(line, file=sys.stderr)
+            self._last_line = time.monotonic()
+
+
+def _duration(seconds: float) -> str:
+    whole = round(seconds)
+    hours, rest = divmod(whole, 3600)
+    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}"

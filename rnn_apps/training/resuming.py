@@ -1,0 +1,41 @@
+"""Which configuration may continue a run."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from pipelines.errors import ConfigurationError
+from rnn_apps.training.config import TrainingConfig
+
+
+def check_same_config(saved: dict[str, Any], config: TrainingConfig) -> None:
+    """Refuses to continue a run with other settings than it began with.
+
+    Settings that move no weight may change, such as `epochs`, `patience` or `max_minutes`; but
+    `epochs` not where the learning rate's schedule ends with the last of them.
+
+    Raises:
+        ConfigurationError: names every field that changed, with its old and new value.
+    """
+    may_change = set(config.MAY_CHANGE_ON_RESUME)
+    if config.schedule in ("cosine", "linear", "exponential"):
+        may_change.discard("epochs")
+    now = {name: _as_json(value) for name, value in asdict(config).items()}
+    changed = [
+        f"{name} (was {saved.get(name)!r}, is {now.get(name)!r})"
+        for name in sorted(set(saved) | set(now))
+        if name not in may_change and saved.get(name) != now.get(name)
+    ]
+    if changed:
+        raise ConfigurationError(
+            f"the run cannot be resumed with other settings: {', '.join(changed)}. "
+            "Set them back, or train in another folder"
+        )
+
+
+def _as_json(value: Any) -> Any:
+    """As the checkpoint has it: JSON knows lists only."""
+    if isinstance(value, tuple | list):
+        return [_as_json(item) for item in value]
+    return value

@@ -1,0 +1,147 @@
+"""One training step and one validation step, the same on one device and on many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from rnn_apps.training.config import TrainingConfig
+
+Batch = Any
+"""What the batches yield: (inputs, targets, weights), of whatever structure the objective reads."""
+
+Objective = Callable[[keras.Model, Batch, bool], tuple[tf.Tensor, tf.Tensor]]
+"""objective(model, batch, training) -> (sum of the losses, sum of their weights).
+
+Both are float32 scalars of one replica's share of the batch; the loss is the first over the
+second, each summed over all replicas."""
+
+
+class StepResult(NamedTuple):
+    """What a training step found, the same on every worker.
+
+    Args:
+        loss_sum: sum of the losses over all replicas, before the step changed the weights.
+        weight_sum: sum of their weights.
+        gradient_norm: global norm of the gradient before clipping; NaN or infinite if float16
+            overflowed, in which case no weight was changed.
+        stop: whether any worker asked to stop.
+    """
+
+    loss_sum: float
+    weight_sum: float
+    gradient_norm: float
+    stop: bool
+
+
+class Steps:
+    """The compiled steps of a model.
+
+    Args:
+        model: built under the strategy's scope, as the optimizer is.
+        optimizer: from `make_optimizer`.
+        objective: the loss.
+        config: clipping and compilation.
+        strategy: where the steps run.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+        objective: Objective,
+        config: TrainingConfig,
+        strategy: tf.distribute.Strategy,
+    ) -> None:
+        self._model = model
+        self._optimizer = optimizer
+        self._objective = objective
+        self._clip_norm = config.clip_norm
+        self._jit_compile = config.jit_compile
+        self._strategy = strategy
+        self._train: Any = None
+        self._validate: Any = None
+
+    def train(self, batch: Batch, specification: Any, stop: bool = False) -> StepResult:
+        """Changes the weights by one step.
+
+        Args:
+            batch: from `feeding.feed`.
+            specification: its `tf.TypeSpec`s, so that a short batch is not compiled anew; None
+                for a batch that is spread over replicas.
+            stop: asks every worker to stop after this step.
+        """
+        if self._train is None:
+            self._train = self._compile(self._train_replica, specification, flag=True)
+        found = self._train(batch, tf.constant(float(stop))).numpy()
+        return StepResult(float(found[0]), float(found[1]), float(found[2]), bool(found[3] > 0))
+
+    def validate(self, batch: Batch, specification: Any) -> tuple[float, float]:
+        """The sum of the losses and of their weights, nothing changed."""
+        if self._validate is None:
+            self._validate = self._compile(self._validate_replica, specification, flag=False)
+        loss_sum, weight_sum = self._validate(batch).numpy()
+        return float(loss_sum), float(weight_sum)
+
+    def _compile(self, replica_step: Callable[..., Any], specification: Any, flag: bool) -> Any:
+        def step(*arguments: Any) -> tf.Tensor:
+            results = self._strategy.run(replica_step, args=arguments)
+            # Every replica returns the same reduced numbers.
+            return self._strategy.experimental_local_results(results)[0]
+
+        options: dict[str, Any] = {"jit_compile": self._jit_compile or None}
+        if specification is None:
+            return tf.function(step, reduce_retracing=True, **options)
+        signature = [specification, *([tf.TensorSpec((), tf.float32)] if flag else [])]
+        return tf.function(step, input_signature=signature, **options)
+
+    def _train_replica(self, batch: Batch, stop: tf.Tensor) -> tf.Tensor:
+        context = tf.distribute.get_replica_context()
+        variables = self._model.trainable_variables
+        with tf.GradientTape() as tape:
+            loss_sum, weight_sum = self._objective(self._model, batch, True)
+            loss_sum = tf.cast(loss_sum, tf.float32)
+            weight_sum = tf.stop_gradient(tf.cast(weight_sum, tf.float32))
+            all_weights = context.all_reduce(tf.distribute.ReduceOp.SUM, weight_sum)
+            loss = tf.math.divide_no_nan(loss_sum, all_weights)
+            if self._model.losses:
+                penalty = tf.add_n([tf.cast(x, tf.float32) for x in self._model.losses])
+                # Each replica adds its part of a penalty that is the same for all.
+                loss += penalty / context.num_replicas_in_sync
+            loss = self._optimizer.scale_loss(loss)
+        gradients = tape.gradient(loss, variables)
+        norm = self._apply(context, gradients, variables)
+        all_losses, stops = context.all_reduce(tf.distribute.ReduceOp.SUM, [loss_sum, stop])
+        return tf.stack([all_losses, all_weights, norm, stops])
+
+    def _apply(self, context: Any, gradients: list[Any], variables: list[Any]) -> tf.Tensor:
+        """Sums the gradients over the replicas, clips the sum, and gives it to the optimizer.
+
+        Clipping by global norm: Pascanu, Mikolov and Bengio 2013, algorithm 1.
+        """
+        used = [(g, v) for g, v in zip(gradients, variables, strict=True) if g is not None]
+        if not used:
+            raise ValueError("the objective does not depend on any trainable weight")
+        # A sparse gradient (an embedding's) is made dense: its norm needs equal rows added up.
+        summed = [tf.convert_to_tensor(g) for g, _ in used]
+        summed = context.all_reduce(tf.distribute.ReduceOp.SUM, summed)
+        scale = self._optimizer.scale_loss(tf.ones(()))
+        norm = tf.linalg.global_norm(summed) / scale
+        factor = tf.ones(())
+        if self._clip_norm:
+            factor = self._clip_norm / tf.maximum(norm, self._clip_norm)
+        # If only the norm overflowed, the factor is 0 and would hide it.
+        factor = tf.where(tf.math.is_finite(norm), factor, float("nan"))
+        # Keras sums over the replicas once more, all of which hold the same sum by now.
+        factor /= context.num_replicas_in_sync
+        self._optimizer.apply([g * factor for g in summed], [v for _, v in used])
+        return norm
+
+    def _validate_replica(self, batch: Batch) -> tf.Tensor:
+        context = tf.distribute.get_replica_context()
+        loss_sum, weight_sum = self._objective(self._model, batch, False)
+        sums = [tf.cast(loss_sum, tf.float32), tf.cast(weight_sum, tf.float32)]
+        return tf.stack(context.all_reduce(tf.distribute.ReduceOp.SUM, sums))

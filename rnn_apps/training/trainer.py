@@ -1,0 +1,375 @@
+"""`fit`: the training loop of every application.
+
+It is a loop of our own, not `keras.Model.fit`, for three reasons: `fit` fails on several workers
+(keras issue 20585); it cannot continue inside an epoch to the bit; and under `tf.distribute` it
+clips each replica's gradient before the sum. Keras' callbacks work as they do in `fit`.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pipelines.atomic_files import atomic_path
+from pipelines.errors import ConfigurationError, UserError
+from rnn_apps.training import checkpoints
+from rnn_apps.training.config import TrainingConfig
+from rnn_apps.training.feeding import feed
+from rnn_apps.training.history import EpochTotals, Row, TrainingState, write_history
+from rnn_apps.training.layers_within import reset_recurrent_states
+from rnn_apps.training.optimizers import learning_rate, make_optimizer
+from rnn_apps.training.precision import layer_precision
+from rnn_apps.training.progress import ProgressDisplay
+from rnn_apps.training.resuming import check_same_config
+from rnn_apps.training.steps import Objective, StepResult, Steps
+from rnn_apps.training.strategies import agree_on, any_worker, is_chief, make_strategy
+from rnn_apps.training.variables import averaged, from_arrays, read, to_arrays, undisturbed
+
+if TYPE_CHECKING:
+    from pipelines.batches import Batches
+
+Metrics = Callable[[keras.Model], dict[str, float]]
+
+_MOST_SKIPPED_STEPS = 50
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A training's result.
+
+    Args:
+        model: with the best weights by the monitored figure (their moving average, if kept).
+        history: one row an epoch, as in history.csv.
+        best_epoch: the epoch of those weights, counted from 1; 0 if the figure never was a number.
+        stopped: why training ended before its last epoch; empty if it did not.
+    """
+
+    model: keras.Model
+    history: list[Row]
+    best_epoch: int
+    stopped: str
+
+
+def fit(
+    build_model: Callable[[], keras.Model],
+    batches: Batches,
+    objective: Objective,
+    config: TrainingConfig,
+    *,
+    folder: Path,
+    validation: Batches | None = None,
+    resume: bool = False,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    metrics: Metrics | None = None,
+    strategy: tf.distribute.Strategy | None = None,
+) -> TrainedModel:
+    """Trains a model and leaves checkpoints/, history.csv and model.keras in `folder`.
+
+    Args:
+        build_model: makes the model; called under the precision and the strategy of `config`,
+            with seeds set. Layers that take a softmax or give the output should be float32.
+        batches: the training data; see `pipelines.batches.Batches`.
+        objective: `objective(model, batch, training)` gives the sum of the losses and the sum of
+            their weights, float32. What it draws at random must come from a
+            `keras.random.SeedGenerator` that the model tracks, or resuming is not exact.
+        config: everything else about the training.
+        folder: the run's folder.
+        validation: data for val_loss, the weighted mean of the same objective over all of it.
+        resume: continue from the last checkpoint, if there is one.
+        callbacks: Keras callbacks; `model.stop_training = True` stops after the step.
+        metrics: more figures of an epoch, computed from the model by its end.
+        strategy: from `make_strategy`; needed for "multiworker" if TensorFlow has run before.
+
+    Raises:
+        UserError: the folder holds a run that is not resumed, or one with another configuration,
+            or the loss is no longer a finite number.
+    """
+    if config.jit_compile and config.strategy != "none":
+        raise ConfigurationError("jit_compile works with strategy = 'none' only")
+    strategy = strategy or make_strategy(config.strategy)
+    saved = checkpoints.load_latest(folder / "checkpoints") if resume else None
+    if not resume and checkpoints.exist(folder / "checkpoints"):
+        raise UserError(
+            f"{folder} already holds a run: continue it with --resume, or name another folder"
+        )
+    if saved is not None:
+        check_same_config(saved.content["config"], config)
+    keras.utils.set_random_seed(config.seed)
+    total_steps = config.epochs * batches.steps_per_epoch
+    with layer_precision(config.precision), strategy.scope():
+        model = build_model()
+        if not model.built:
+            objective(model, next(iter(batches.epoch(0))), False)
+        optimizer = make_optimizer(config, total_steps)
+        optimizer.build(model.trainable_variables)
+    training = _Training(
+        model, optimizer, Steps(model, optimizer, objective, config, strategy),
+        batches, validation, config, folder, strategy, metrics,
+    )
+    if saved is not None:
+        training.restore(saved)
+    training.run(callbacks)
+    if strategy is not tf.distribute.get_strategy():
+        # What leaves is an ordinary model, not one of mirrored variables.
+        with layer_precision(config.precision):
+            plain = build_model()
+            if not plain.built:
+                objective(plain, next(iter(batches.epoch(0))), False)
+        plain.set_weights([read(v) for v in model.weights])
+        model = plain
+    if training.chief:
+        _save_model(model, folder / "model.keras")
+    state = training.state
+    return TrainedModel(model, state.rows, state.best_epoch, state.stopped)
+
+
+class _Training:
+    """A training under way: the loop, and the state that a checkpoint holds."""
+
+    def __init__(
+        self,
+        model: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+        steps: Steps,
+        batches: Batches,
+        validation: Batches | None,
+        config: TrainingConfig,
+        folder: Path,
+        strategy: tf.distribute.Strategy,
+        metrics: Metrics | None,
+    ) -> None:
+        self.state = TrainingState()
+        self.chief = is_chief(strategy)
+        self._model = model
+        self._optimizer = optimizer
+        self._steps = steps
+        self._batches = batches
+        self._validation = validation
+        self._config = config
+        self._folder = folder
+        self._strategy = strategy
+        self._metrics = metrics
+        self._best_weights: list[np.ndarray] = []
+        self._session_started = time.monotonic()
+        self._earlier_seconds = 0.0
+        self._last_checkpoint = time.monotonic()
+        self._examples_per_step = batches.examples / max(batches.steps_per_epoch, 1)
+
+    def run(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
+        """Trains to the end, and leaves the best weights in the model."""
+        agree_on(self._strategy, self.state.step, "the step to continue from")
+        listeners = keras.callbacks.CallbackList(list(callbacks), model=self._model)
+        listeners.set_params(
+            {"epochs": self._config.epochs, "steps": self._batches.steps_per_epoch, "verbose": 0}
+        )
+        self._model.stop_training = False
+        listeners.on_train_begin()
+        with ProgressDisplay(
+            self._config.epochs, self._batches.steps_per_epoch, self._examples_per_step,
+            self.state.step, self.chief,
+        ) as progress:
+            while not self._finished():
+                self._run_epoch(listeners, progress)
+            if self.state.step_in_epoch:
+                # Stopped inside an epoch. The checkpoint, already written, continues there; for
+                # now the epoch counts as it is.
+                self._close_epoch(listeners, progress)
+        listeners.on_train_end()
+        if self._best_weights:
+            self._model.set_weights(self._best_weights)
+
+    def restore(self, saved: checkpoints.Checkpoint) -> None:
+        """Puts back what `_save_checkpoint` wrote."""
+        self.state = TrainingState.from_json(saved.content["state"])
+        self._earlier_seconds = self.state.seconds
+        with self._strategy.scope():
+            from_arrays("model", self._model.variables, saved.arrays)
+            from_arrays("optimizer", self._optimizer.variables, saved.arrays)
+        self._best_weights = [
+            saved.arrays[f"best/{i}"] for i in range(saved.content["best_weights"])
+        ]
+
+    def _finished(self) -> bool:
+        state, patience = self.state, self._config.patience
+        state.stopped = ""
+        if state.epoch >= self._config.epochs:
+            return True
+        if patience and state.epoch - state.best_epoch >= patience:
+            state.stopped = f"{self._monitor} did not improve in {patience} epochs"
+        elif any_worker(self._strategy, self._wants_to_stop()):
+            state.stopped = (
+                f"{self._config.max_minutes:g} minutes are over"
+                if self._out_of_time() else "a callback asked to stop"
+            )
+        return bool(state.stopped)
+
+    def _out_of_time(self) -> bool:
+        limit = 60.0 * self._config.max_minutes
+        return bool(limit) and self._seconds() >= limit
+
+    def _wants_to_stop(self) -> bool:
+        return self._out_of_time() or bool(self._model.stop_training)
+
+    def _seconds(self) -> float:
+        return self._earlier_seconds + time.monotonic() - self._session_started
+
+    def _run_epoch(self, listeners: Any, progress: ProgressDisplay) -> None:
+        state = self.state
+        listeners.on_epoch_begin(state.epoch)
+        if state.step_in_epoch == 0:
+            reset_recurrent_states(self._model)
+        for batch, specification in feed(
+            self._batches, self._strategy, state.epoch, state.step_in_epoch
+        ):
+            started = time.monotonic()
+            listeners.on_train_batch_begin(state.step_in_epoch)
+            result = self._steps.train(batch, specification, self._wants_to_stop())
+            self._count(result)
+            state.totals.seconds += time.monotonic() - started
+            logs = {"loss": state.totals.loss, "gradient_norm": result.gradient_norm}
+            listeners.on_train_batch_end(state.step_in_epoch - 1, logs)
+            progress.step(state.step, state.totals.loss)
+            in_the_middle = state.step_in_epoch < self._batches.steps_per_epoch
+            if in_the_middle and (result.stop or self._checkpoint_is_due()):
+                self._save_checkpoint()
+            if in_the_middle and result.stop:
+                return
+        self._close_epoch(listeners, progress)
+        state.epoch += 1
+        state.step_in_epoch = 0
+        state.totals = EpochTotals()
+        self._save_checkpoint()
+
+    def _count(self, result: StepResult) -> None:
+        """Adds a step to the totals.
+
+        Raises:
+            UserError: the loss or its gradient is not a finite number.
+        """
+        state = self.state
+        state.step += 1
+        state.step_in_epoch += 1
+        if math.isfinite(result.loss_sum) and math.isfinite(result.gradient_norm):
+            state.skipped_steps = 0
+            state.totals.loss_sum += result.loss_sum
+            state.totals.weight_sum += result.weight_sum
+            state.totals.norm_sum += result.gradient_norm
+            state.totals.steps += 1
+            return
+        # Under float16 a step that overflows is skipped, and the loss scale is halved.
+        state.skipped_steps += 1
+        if self._config.precision != "mixed_float16":
+            what = "gradient" if math.isfinite(result.loss_sum) else "loss"
+            raise UserError(
+                f"step {state.step} (epoch {state.epoch + 1}): the {what} is not a finite number. "
+                "Try a lower learning_rate, a clip_norm of 1 or less, a longer warm-up, or look "
+                "for extreme values in the data"
+            )
+        if state.skipped_steps >= _MOST_SKIPPED_STEPS:
+            raise UserError(
+                f"step {state.step} (epoch {state.epoch + 1}): {_MOST_SKIPPED_STEPS} steps in a "
+                "row overflowed float16. Use precision = 'mixed_bfloat16' or 'float32'"
+            )
+
+    def _close_epoch(self, listeners: Any, progress: ProgressDisplay) -> None:
+        """Validates, writes the epoch's row, and keeps the weights if they are the best."""
+        state, totals = self.state, self.state.totals
+        started = time.monotonic()
+        row: Row = {"epoch": state.epoch + 1, "step": state.step, "loss": totals.loss}
+        with averaged(self._model, self._optimizer):
+            row.update(self._validate())
+            self._keep_if_best(row)
+        rate = state.step_in_epoch * self._examples_per_step / max(totals.seconds, 1e-9)
+        row["learning_rate"] = learning_rate(self._optimizer)
+        row["gradient_norm"] = totals.gradient_norm
+        row["seconds"] = round(totals.seconds + time.monotonic() - started, 3)
+        row["examples_per_second"] = round(rate, 1)
+        state.rows.append(row)
+        if self.chief:
+            write_history(self._folder / "history.csv", state.rows)
+        listeners.on_epoch_end(state.epoch, dict(row))
+        progress.epoch(describe(row, self._config.epochs, state.best_epoch))
+
+    def _validate(self) -> dict[str, float]:
+        found: dict[str, float] = {}
+        with undisturbed(self._model):
+            if self._validation is not None:
+                losses = weights = 0.0
+                for batch, specification in feed(self._validation, self._strategy, 0):
+                    loss_sum, weight_sum = self._steps.validate(batch, specification)
+                    losses += loss_sum
+                    weights += weight_sum
+                found["val_loss"] = losses / weights if weights else math.nan
+        if self._metrics is not None:
+            with undisturbed(self._model):
+                found.update({name: float(v) for name, v in self._metrics(self._model).items()})
+        return found
+
+    @property
+    def _monitor(self) -> str:
+        """Without validation data the default, val_loss, gives way to the training's loss."""
+        if self._validation is None and self._config.monitor == "val_loss":
+            return "loss"
+        return self._config.monitor
+
+    def _keep_if_best(self, row: Row) -> None:
+        if self._monitor not in row:
+            known = ", ".join(name for name in row if name not in ("epoch", "step"))
+            raise ConfigurationError(f"monitor = {self._monitor!r} is not among: {known}")
+        value, best = row[self._monitor], self.state.best
+        if self._config.monitor_mode == "max":
+            better = best is None or value > best
+        else:
+            better = best is None or value < best
+        if better and math.isfinite(value):
+            self.state.best, self.state.best_epoch = value, self.state.epoch + 1
+            self._best_weights = [read(v) for v in self._model.weights]
+
+    def _checkpoint_is_due(self) -> bool:
+        minutes = self._config.checkpoint_minutes
+        return bool(minutes) and time.monotonic() - self._last_checkpoint >= 60.0 * minutes
+
+    def _save_checkpoint(self) -> None:
+        self._last_checkpoint = time.monotonic()
+        if not self.chief:
+            return
+        self.state.seconds = self._seconds()
+        arrays = {
+            **to_arrays("model", self._model.variables),
+            **to_arrays("optimizer", self._optimizer.variables),
+            **{f"best/{index}": value for index, value in enumerate(self._best_weights)},
+        }
+        content = {
+            "config": asdict(self._config),
+            "state": self.state.to_json(),
+            "best_weights": len(self._best_weights),
+        }
+        checkpoint = checkpoints.Checkpoint(arrays, content)
+        checkpoints.save(self._folder / "checkpoints", self.state.step, checkpoint)
+
+
+def describe(row: Row, epochs: int, best_epoch: int) -> str:
+    """An epoch's row as a line for the terminal."""
+    parts = [f"epoch {row['epoch']}/{epochs}"]
+    parts += [f"{k} {v:.4g}" for k, v in row.items() if k not in ("epoch", "step")]
+    return "  ".join(parts) + ("  (best so far)" if best_epoch == row["epoch"] else "")
+
+
+def _save_model(model: keras.Model, path: Path) -> None:
+    # Keras wants the suffix .keras, which the file beside does not have.
+    with atomic_path(path) as beside:
+        named = beside.with_name(beside.name + ".keras")
+        try:
+            model.save(named)
+            os.replace(named, beside)
+        finally:
+            named.unlink(missing_ok=True)
