@@ -1,0 +1,149 @@
+"""Batches whose every epoch is a pure function of seed, epoch, first step and shard.
+
+That is what makes a run that was killed continue to the bit, and several workers see each example
+once: nothing depends on a state that would have to be saved.
+"""
+
+from __future__ import annotations
+
+import abc
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.errors import ConfigurationError, DataError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+class Batches(Protocol):
+    """What training reads from.
+
+    Attributes:
+        steps_per_epoch: the same on every shard.
+        examples: real examples in an epoch, over all shards.
+    """
+
+    steps_per_epoch: int
+    examples: int
+
+    def epoch(
+        self, index: int, *, start_step: int = 0, shard: tuple[int, int] = (0, 1)
+    ) -> tf.data.Dataset:
+        """Yields (inputs, targets, weights) of epoch `index` from step `start_step` on.
+
+        Shard (r, n) gets rows r::n of every global batch. A shard that is a row short gets a row
+        of weight 0, so that all shards yield the same number of steps and rows.
+        """
+        ...
+
+
+def epoch_order(examples: int, *, seed: int, epoch: int, shuffle: bool) -> npt.NDArray[np.integer]:
+    """The order of the examples in an epoch: a permutation that seed and epoch alone decide.
+
+    Drawn from Philox, a counter-based generator (Salmon et al., "Parallel random numbers: as easy
+    as 1, 2, 3", 2011), int32 (int64 from 2^31 examples on) [examples].
+    """
+    kind = np.int32 if examples < 2**31 else np.int64
+    order = np.arange(examples, dtype=kind)
+    if shuffle:
+        generator = np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, epoch))))
+        generator.shuffle(order)
+    return order
+
+
+def check_shard(shard: tuple[int, int], start_step: int, steps: int) -> None:
+    """Refuses a shard or a first step that does not exist (ConfigurationError)."""
+    rank, shards = shard
+    if not 0 <= rank < shards:
+        raise ConfigurationError(f"shard {rank} of {shards} does not exist")
+    if not 0 <= start_step <= steps:
+        raise ConfigurationError(f"step {start_step} does not exist: an epoch has {steps} steps")
+
+
+class IndexedBatches(abc.ABC):
+    """Batches of examples that can be fetched by their number, 0 to examples - 1.
+
+    A subclass says how the examples of given numbers are gathered (`gather`); order, steps and
+    shards are settled here.
+
+    Args:
+        examples: how many there are.
+        batch_size: examples in a global batch, over all shards; the last batch may be shorter.
+        shuffle: a new order every epoch, else ascending.
+        seed: of the order, at least 0.
+    """
+
+    def __init__(self, examples: int, *, batch_size: int, shuffle: bool, seed: int) -> None:
+        if batch_size < 1:
+            raise ConfigurationError(f"batch_size = {batch_size} must be at least 1")
+        if seed < 0:
+            raise ConfigurationError(f"seed = {seed} must be at least 0")
+        if examples < 1:
+            raise DataError("there is no example to make a batch of")
+        self.examples = examples
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.seed = seed
+        self.steps_per_epoch = -(-examples // batch_size)
+
+    @abc.abstractmethod
+    def gather(self, numbers: tf.Tensor, real: tf.Tensor) -> tuple[Any, Any, Any]:
+        """(inputs, targets, weights) of the examples `numbers`, int64 [rows], inside tf.data.
+
+        Weights are multiplied by `real`, float32 [rows]: 0 for a row that only pads.
+        """
+
+    def epoch(
+        self, index: int, *, start_step: int = 0, shard: tuple[int, int] = (0, 1)
+    ) -> tf.data.Dataset:
+        """See `Batches.epoch`. Steps before `start_step` are never computed."""
+        import tensorflow as tf
+
+        check_shard(shard, start_step, self.steps_per_epoch)
+        order = epoch_order(self.examples, seed=self.seed, epoch=index, shuffle=self.shuffle)
+        with tf.device("CPU:0"):
+            return self._batches(tf.constant(order), start_step, shard)
+
+    def reshuffled(self) -> tf.data.Dataset:
+        """One epoch's batches, in a new order at every pass: for `model.fit` or a loop of yours."""
+        import tensorflow as tf
+
+        if not self.shuffle:
+            return self.epoch(0)
+        seeds = tf.data.Dataset.random(seed=self.seed, rerandomize_each_iteration=True).take(1)
+
+        def one_pass(seed: tf.Tensor) -> tf.data.Dataset:
+            numbers = tf.range(self.examples, dtype=tf.int64)
+            key = tf.stack([tf.constant(self.seed, tf.int64), seed])
+            order = tf.random.experimental.stateless_shuffle(numbers, seed=key)
+            return self._batches(order, 0, (0, 1))
+
+        batches = seeds.flat_map(one_pass)
+        return batches.apply(tf.data.experimental.assert_cardinality(self.steps_per_epoch))
+
+    def _batches(
+        self, order: tf.Tensor, start_step: int, shard: tuple[int, int]
+    ) -> tf.data.Dataset:
+        import tensorflow as tf
+
+        rank, shards = shard
+
+        def batch(step: tf.Tensor) -> tuple[Any, Any, Any]:
+            first = step * self.batch_size
+            size = tf.minimum(self.examples - first, self.batch_size)
+            rows = tf.range(rank, size, shards, dtype=tf.int64)
+            # Shard 0 is never short, so its number of rows is that of all shards.
+            padding = (size + shards - 1) // shards - tf.size(rows, out_type=tf.int64)
+            real = tf.pad(tf.ones_like(rows, tf.float32), [[0, padding]])
+            places = first + tf.pad(rows, [[0, padding]])
+            return self.gather(tf.cast(tf.gather(order, places), tf.int64), real)
+
+        steps = tf.data.Dataset.range(start_step, self.steps_per_epoch)
+        batches = steps.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        options = tf.data.Options()
+        # Shards are cut here; tf.distribute must not cut them a second time.
+        options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+        return batches.with_options(options).prefetch(tf.data.AUTOTUNE)

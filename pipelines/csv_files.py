@@ -1,0 +1,289 @@
+"""CSV files, checked byte by byte and read block by block in bounded memory."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipelines.errors import DataError
+from pipelines.series_options import SeriesOptions
+from pipelines.tables import Block, check_column_names
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+DELIMITERS = (",", ";", "\t", "|")
+BLOCK_BYTES = 4 << 20
+"""Bytes parsed at a time; a single row may be no longer."""
+
+SAMPLE_BYTES = 1 << 20
+SAMPLE_LINES = 50
+MISSING = ("", "NA", "N/A", "#N/A", "NaN", "nan", "NAN", "null", "NULL", "None", "-", "?")
+"""What counts as a missing value."""
+
+_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+_DECIMAL_COMMA = re.compile(r"^\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*$")
+_DECIMAL_POINT = re.compile(r"^\s*[-+]?\d*\.\d+([eE][-+]?\d+)?\s*$")
+
+
+class CsvTable:
+    """A CSV file with a header line; all values come as text.
+
+    Every record is one line, so that the row in a message is the line in an editor. Quoted fields
+    may hold the delimiter, but no line break.
+
+    Raises:
+        DataError: the file is empty, is not UTF-8, has no header or no delimiter that can be found.
+    """
+
+    def __init__(self, path: str | Path, options: SeriesOptions) -> None:
+        self.name = str(path)
+        lines, self._header_line = self._first_lines()
+        self.delimiter = options.delimiter.replace("\\t", "\t") or _sniff(lines, self.name)
+        if len(self.delimiter) != 1:
+            raise DataError(f"delimiter {options.delimiter!r} is not one character")
+        header = next(csv.reader([lines[0]], delimiter=self.delimiter))
+        self._check_header(header, lines)
+        self._raw_columns = [name.strip() or f"column {i}" for i, name in enumerate(header, 1)]
+        self.columns = tuple(self._raw_columns)
+        check_column_names(self.columns, self.name)
+        self.decimal = options.decimal or self._find_decimal(lines[1:])
+        notes = []
+        if self.delimiter != ",":
+            notes.append(f"fields are separated by {_NAMES.get(self.delimiter, self.delimiter)}")
+        if self.decimal == ",":
+            notes.append("numbers are written with a decimal comma")
+        self.notes = tuple(notes)
+
+    def blocks(self, columns: Sequence[str]) -> Iterator[Block]:
+        """See `Table.blocks`. A row's number is its line in the file, from 1."""
+        import pyarrow as pa
+        from pyarrow import csv as arrow_csv
+
+        invalid: list[Any] = []
+
+        def remember(row: Any) -> str:
+            invalid.append(row)
+            return "error"
+
+        with _CheckedFile(self.name) as file:
+            record = 0
+            try:
+                reader = arrow_csv.open_csv(file, *self._arrow_options(columns, remember))
+                for batch in reader:
+                    arrays = dict(zip(columns, batch.columns, strict=True))
+                    yield Block(arrays, self.name, self._line_counter(file, record))
+                    record += len(batch)
+            except (pa.ArrowInvalid, pa.ArrowException) as error:
+                raise self._explain(error, invalid, file, record) from None
+
+    def _arrow_options(
+        self, columns: Sequence[str], invalid_row: Callable[[Any], str]
+    ) -> tuple[Any, Any, Any]:
+        import pyarrow as pa
+        from pyarrow import csv as arrow_csv
+
+        read = arrow_csv.ReadOptions(
+            use_threads=False, block_size=BLOCK_BYTES, column_names=self._raw_columns,
+            skip_rows=self._header_line,
+        )
+        parse = arrow_csv.ParseOptions(
+            delimiter=self.delimiter, newlines_in_values=False, invalid_row_handler=invalid_row
+        )
+        convert = arrow_csv.ConvertOptions(
+            include_columns=list(columns), column_types=dict.fromkeys(columns, pa.string()),
+            strings_can_be_null=True, null_values=list(MISSING),
+        )
+        return read, parse, convert
+
+    def _line_counter(self, file: _CheckedFile, record: int) -> Callable[[int], int]:
+        return lambda i: file.line_of(record + i, self._header_line)
+
+    def _explain(
+        self, error: Exception, invalid: list[Any], file: _CheckedFile, record: int
+    ) -> DataError:
+        if invalid and invalid[-1].number is not None:
+            row = invalid[-1]
+            line = file.line_of(row.number - self._header_line - 1, self._header_line)
+            advice = "Put quotes around a field that holds the delimiter."
+            if self.delimiter == "," and row.actual_columns > row.expected_columns:
+                advice += " Numbers with a decimal comma need another delimiter, such as ';'."
+            return DataError(
+                f"{row.actual_columns} fields where the header has {row.expected_columns}",
+                file=self.name, row=line, advice=advice,
+            )
+        line = file.line_of(record, self._header_line)
+        return DataError(
+            f"cannot be read from here on: {str(error).splitlines()[0]}", file=self.name, row=line
+        )
+
+    def _first_lines(self) -> tuple[list[str], int]:
+        """The header and the lines after it, and the number of the header's line."""
+        with _CheckedFile(self.name) as file:
+            start = file.read(SAMPLE_BYTES)
+        if not start.strip():
+            raise DataError("the file is empty", file=self.name)
+        # The sample may end inside a character; a character that is wrong is found by the check.
+        text = start.decode("utf-8", errors="ignore").replace("\r\n", "\n").replace("\r", "\n")
+        lines = text.split("\n")
+        if len(start) == SAMPLE_BYTES and len(lines) > 1:
+            lines = lines[:-1]
+        header = next(i for i, line in enumerate(lines) if line.strip())
+        filled = [line for line in lines[header:] if line.strip()]
+        return filled[:SAMPLE_LINES], header + 1
+
+    def _check_header(self, header: list[str], lines: list[str]) -> None:
+        if len(header) == 1:
+            written = f"no {_NAMES.get(self.delimiter, repr(self.delimiter))} in it"
+            raise DataError(
+                f"only one column was found: the header {lines[0][:60]!r} has {written}",
+                file=self.name, row=self._header_line, advice="State the delimiter.",
+            )
+        if all(_looks_like_number(name) for name in header if name.strip()):
+            raise DataError(
+                "the first line holds numbers where the names of the columns should stand",
+                file=self.name, row=self._header_line, advice="Add a header line.",
+            )
+        if len(lines) == 1:
+            raise DataError("there is a header but no row of data", file=self.name)
+
+    def _find_decimal(self, lines: list[str]) -> str:
+        if self.delimiter == ",":
+            return "."
+        fields = [field for row in csv.reader(lines, delimiter=self.delimiter) for field in row]
+        commas = any(_DECIMAL_COMMA.match(field) for field in fields)
+        points = any(_DECIMAL_POINT.match(field) for field in fields)
+        return "," if commas and not points else "."
+
+
+def _looks_like_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _sniff(lines: list[str], file: str) -> str:
+    """The delimiter that splits the header and most other lines into equally many fields."""
+    scores = {}
+    for delimiter in DELIMITERS:
+        try:
+            widths = [len(row) for row in csv.reader(lines, delimiter=delimiter)]
+        except csv.Error:
+            continue
+        if widths and widths[0] > 1:
+            same = sum(width == widths[0] for width in widths) / len(widths)
+            scores[delimiter] = (same, widths[0])
+    if scores:
+        return max(scores, key=lambda delimiter: scores[delimiter])
+    raise DataError(
+        f"no delimiter (comma, semicolon, tab, bar) is in the header {lines[0][:60]!r}",
+        file=file, row=1,
+        advice="A table needs a column of times and one of values; state an unusual delimiter.",
+    )
+
+
+class _CheckedFile(io.RawIOBase):
+    """A file whose bytes are checked on the way: UTF-8, no NUL, quotes that close on their line.
+
+    It strips a byte order mark and remembers which lines are blank, because the parser skips them
+    and counts only the others.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._path = path
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._bytes = 0
+        self._lines = 0
+        self._rest = b""
+        self._blank: list[int] = []
+        try:
+            self._file = open(path, "rb")  # noqa: SIM115 - closed by close()
+        except OSError as error:
+            raise DataError(f"cannot be read: {error.strerror}", file=path) from None
+        start = self._file.read(4)
+        if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise DataError("is written in UTF-16", file=path, advice="Save it as UTF-8.")
+        self._bytes = 3 if start.startswith(codecs.BOM_UTF8) else 0
+        self._file.seek(self._bytes)
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes, checked; fewer than asked for only at the end."""
+        try:
+            chunk = self._file.read(size)
+        except OSError as error:
+            raise DataError(f"cannot be read: {error.strerror}", file=self._path) from None
+        self._check(chunk)
+        return chunk
+
+    def line_of(self, record: int, header_line: int) -> int:
+        """The line, from 1, of data record `record`, from 0, if the header is on `header_line`."""
+        line = header_line + 1 + record
+        before = bisect_right(self._blank, header_line)
+        seen = before
+        while (blank := bisect_right(self._blank, line)) > seen:
+            line, seen = header_line + 1 + record + blank - before, blank
+        return line
+
+    def _check(self, chunk: bytes) -> None:
+        try:
+            self._decoder.decode(chunk, final=not chunk)
+        except UnicodeDecodeError as error:
+            place = self._bytes + error.start
+            line = self._lines + chunk[: error.start].count(b"\n") + 1
+            raise DataError(
+                f"byte {place} (0x{error.object[error.start]:02x}) is not UTF-8", file=self._path,
+                row=line, advice="Save the file as UTF-8 (iconv -f latin1 -t utf-8 often does).",
+            ) from None
+        nul = chunk.find(b"\0")
+        if nul >= 0:
+            raise DataError(
+                f"byte {self._bytes + nul} is NUL: this is not text", file=self._path,
+                row=self._lines + chunk[:nul].count(b"\n") + 1,
+                advice="The file is damaged or binary: write it again as CSV in UTF-8.",
+            )
+        self._bytes += len(chunk)
+        text = self._rest + chunk
+        end = text.rfind(b"\n") + 1 if chunk else len(text)
+        if end:
+            self._check_lines(text[:end])
+        self._rest = text[end:]
+
+    def _check_lines(self, text: bytes) -> None:
+        codes = np.frombuffer(text, np.uint8)
+        ends = np.flatnonzero(codes == 10)
+        if not text.endswith(b"\n"):
+            ends = np.append(ends, len(text))
+        starts = np.concatenate([[0], ends[:-1] + 1])
+        lengths = ends - starts
+        short = np.flatnonzero(lengths <= 1)
+        for i in short:
+            if not text[starts[i] : ends[i]].strip(b"\r"):
+                self._blank.append(self._lines + int(i) + 1)
+        if b'"' in text:
+            quotes = np.searchsorted(ends, np.flatnonzero(codes == 34))
+            odd = np.flatnonzero(np.bincount(quotes, minlength=len(ends)) % 2)
+            if len(odd):
+                raise DataError(
+                    "a quotation mark opens a field that does not close on its line",
+                    file=self._path, row=self._lines + int(odd[0]) + 1,
+                    advice='Write a quotation mark inside a field twice ("").',
+                )
+        self._lines += len(ends)

@@ -1,0 +1,175 @@
+"""Rows at arbitrary times laid on a regular grid: order, duplicates, gaps, irregular steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.data_report import DataReport
+from pipelines.errors import DataError
+from pipelines.series_options import SeriesOptions
+from pipelines.timestamps import fixed_seconds, offset_of, regular_times
+
+Times = npt.NDArray[np.datetime64]
+
+LONGEST_GAP = 1000
+"""Steps that a gap may always have; a longer one must not exceed ten times the series' rows. A
+mistyped year would otherwise fill the memory."""
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """A regular grid and the cell of it that each row falls into.
+
+    Attributes:
+        times: datetime64[s] [T], regular.
+        cells: int64 [rows], ascending.
+        combine: which of several rows in a cell counts: "first", "last" or "mean".
+    """
+
+    times: Times
+    cells: npt.NDArray[np.int64]
+    combine: str
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether every cell has exactly one row."""
+        return len(self.cells) == len(self.times)
+
+    def spread(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Values [rows] on the grid, float32 [T], NaN in cells without a row."""
+        if self.is_identity:
+            return values
+        result = np.full(len(self.times), np.nan, np.float32)
+        if self.combine == "mean":
+            known = ~np.isnan(values)
+            sums = np.bincount(self.cells[known], values[known], len(result))
+            counts = np.bincount(self.cells[known], minlength=len(result))
+            filled = counts > 0
+            result[filled] = sums[filled] / counts[filled]
+        elif self.combine == "first":
+            result[self.cells[::-1]] = values[::-1]
+        else:
+            result[self.cells] = values
+        return result
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a series for messages: its name, and the place of row i in time order."""
+
+    series: str
+    file: str
+    number: Callable[[int], int]
+
+    def error(self, problem: str, i: int, advice: str) -> DataError:
+        return DataError(problem, file=self.file, row=self.number(i), advice=advice)
+
+    def place(self, i: int) -> str:
+        series = f"series {self.series!r}, " if self.series else ""
+        return f"{series}row {self.number(i)}"
+
+
+def lay_on_grid(
+    times: Times, frequency: str, options: SeriesOptions, rows: Rows, report: DataReport
+) -> Grid:
+    """Finds the grid of a series' rows and treats what does not fit it as the options say.
+
+    Args:
+        times: datetime64[s] [rows], ascending, duplicates allowed.
+
+    Raises:
+        DataError: duplicate times, steps off the frequency or gaps, where the options say so; or a
+            gap so long that one of the time stamps around it must be wrong.
+    """
+    doubles = np.flatnonzero(times[1:] == times[:-1]) + 1
+    combine = options.duplicates
+    if len(doubles):
+        if combine == "error":
+            first = int(doubles[0])
+            raise rows.error(
+                f"the time {times[first]} is there twice, before in row {rows.number(first - 1)}",
+                first,
+                "If the rows are of several series, state id_column; if clocks were put back, "
+                "state time_zone; else choose duplicates first, last or mean.",
+            )
+        report.note("duplicate times", combine, rows.place(int(doubles[0])), len(doubles))
+    grid_times, cells, off = _cells(times, frequency, rows)
+    if len(off):
+        if options.irregular == "error":
+            first = int(off[0])
+            raise rows.error(
+                f"the time {times[first]} is off the step {frequency!r} that begins at {times[0]}",
+                first, "State another frequency, or choose irregular 'mean' to average in steps.",
+            )
+        report.note("times off the step", "averaged", rows.place(int(off[0])), len(off))
+        combine = "mean"
+    grid = Grid(grid_times, cells, combine)
+    _report_gaps(grid, times, options, rows, report)
+    return grid
+
+
+def _report_gaps(
+    grid: Grid, times: Times, options: SeriesOptions, rows: Rows, report: DataReport
+) -> None:
+    jumps = np.diff(grid.cells)
+    gaps = np.flatnonzero(jumps > 1)
+    if not len(gaps):
+        return
+    first = int(gaps[0])
+    if options.gaps == "error":
+        raise rows.error(
+            f"{jumps[first] - 1} time steps are left out after {times[first]}", first,
+            "Add the rows, or choose gaps 'fill'.",
+        )
+    missing = int((jumps[gaps] - 1).sum())
+    report.note("left-out time steps", "added as missing", rows.place(first), missing)
+
+
+def _cells(
+    times: Times, frequency: str, rows: Rows
+) -> tuple[Times, npt.NDArray[np.int64], npt.NDArray[Any]]:
+    """The grid's times, each row's cell, and the rows that lie off the grid."""
+    seconds = fixed_seconds(frequency)
+    if seconds is None:
+        return _calendar_cells(times, frequency, rows)
+    elapsed = (times - times[0]).astype(np.int64)
+    cells, rest = np.divmod(elapsed, int(seconds))
+    _check_gaps(cells, times, rows)
+    grid = regular_times(times[0], frequency, int(cells[-1]) + 1)
+    if np.array_equal(grid, times):
+        grid = times
+    return grid, cells, np.flatnonzero(rest)
+
+
+def _calendar_cells(
+    times: Times, frequency: str, rows: Rows
+) -> tuple[Times, npt.NDArray[np.int64], npt.NDArray[Any]]:
+    import pandas as pd
+
+    offset = offset_of(frequency)
+    start = pd.Timestamp(times[0])
+    if not offset.is_on_offset(start):
+        start = offset.rollback(start)
+    # Steps are at least a day long, so this bounds the length before anything is made.
+    days = (times - times[0]).astype(np.int64) // 86400
+    _check_gaps(days // 366, times, rows)
+    dates = pd.date_range(start, pd.Timestamp(times[-1]), freq=offset)
+    grid = np.asarray(dates.values.astype("datetime64[s]"))
+    cells = np.searchsorted(grid, times, side="right") - 1
+    return grid, cells, np.flatnonzero(grid[cells] != times)
+
+
+def _check_gaps(cells: npt.NDArray[np.int64], times: Times, rows: Rows) -> None:
+    jumps = np.diff(cells)
+    if len(jumps) and jumps.max() > max(LONGEST_GAP, 10 * len(cells)):
+        worst = int(np.argmax(jumps))
+        raise rows.error(
+            f"{jumps[worst]} time steps lie between {times[worst]} and {times[worst + 1]}, more "
+            f"than all {len(cells)} rows cover",
+            worst, "One of the two time stamps is likely wrong; else state a longer frequency.",
+        )

@@ -1,0 +1,113 @@
+"""One way to name data for all applications: file:PATH, tfds:NAME, builtin:NAME."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.errors import DataError
+
+KINDS = {
+    "file": "file:PATH[,PATH]",
+    "tfds": "tfds:NAME[/CONFIG][@SPLIT]",
+    "builtin": "builtin:NAME",
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """Named data.
+
+    Attributes:
+        kind: "file", "tfds" or "builtin".
+        paths: of the files, in the order given.
+        name: of the built-in data, or of the TensorFlow dataset with its config and version.
+        split: of the TensorFlow dataset, such as "train" or "train[:80%]"; "" if none was named.
+    """
+
+    kind: str
+    paths: tuple[str, ...] = ()
+    name: str = ""
+    split: str = ""
+
+    def __str__(self) -> str:
+        if self.kind == "file":
+            return f"file:{','.join(self.paths)}"
+        return f"{self.kind}:{self.name}" + (f"@{self.split}" if self.split else "")
+
+
+def parse_source(text: str) -> Source:
+    """Reads the name of a source and checks that what it names is there.
+
+    Args:
+        text: "file:PATH[,PATH]", "tfds:NAME[/CONFIG][@SPLIT]" or "builtin:NAME". A comma separates
+            paths unless a file of that very name exists.
+
+    Raises:
+        DataError: the text is none of these, a file does not exist, is a folder, cannot be read or
+            is empty, or no built-in data has this name. Whether a TensorFlow dataset is prepared
+            is seen when it is loaded.
+    """
+    kind, colon, rest = text.strip().partition(":")
+    if not text.strip():
+        raise DataError("no data is named", advice=_advice())
+    if not colon or kind not in KINDS:
+        raise _unknown_kind(text.strip(), kind if colon else "")
+    if not rest.strip():
+        raise DataError(f"{text.strip()!r} names no data", advice=f"Write {KINDS[kind]}.")
+    if kind == "file":
+        return Source("file", paths=_paths(rest))
+    if kind == "tfds":
+        name, _, split = rest.partition("@")
+        return Source("tfds", name=name, split=split)
+    from pipelines.builtin import builtin_data
+
+    return Source("builtin", name=builtin_data(rest).name)
+
+
+def _advice() -> str:
+    return f"Write {', '.join(KINDS.values())}."
+
+
+def _unknown_kind(text: str, kind: str) -> DataError:
+    if Path(text).exists() or Path(text).suffix:
+        return DataError(f"{text!r} does not say what it is", advice=f"Write file:{text}.")
+    near = difflib.get_close_matches(kind, KINDS, 1)
+    if near:
+        return DataError(
+            f"{kind!r} is no kind of data", advice=f"Did you mean {KINDS[near[0]]}?"
+        )
+    return DataError(f"{text!r} names no data", advice=_advice())
+
+
+def _paths(rest: str) -> tuple[str, ...]:
+    if Path(rest).exists():
+        paths = [rest]
+    else:
+        paths = [part.strip() for part in rest.split(",") if part.strip()]
+    for path in paths:
+        _check_file(path)
+    return tuple(paths)
+
+
+def _check_file(path: str) -> None:
+    try:
+        if Path(path).is_dir():
+            raise DataError("is a folder, not a file", file=path, advice="Name the file in it.")
+        if not Path(path).exists():
+            raise DataError("the file does not exist", file=path, advice=_near_files(path))
+        if Path(path).stat().st_size == 0:
+            raise DataError("the file is empty", file=path)
+        with open(path, "rb"):
+            pass
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", file=path) from None
+
+
+def _near_files(path: str) -> str | None:
+    folder = Path(path).parent
+    if not folder.is_dir():
+        return f"There is no folder {folder} either."
+    near = difflib.get_close_matches(Path(path).name, [p.name for p in folder.iterdir()], 3)
+    return f"Did you mean {', '.join(near)}?" if near else None

@@ -1,0 +1,142 @@
+"""Reads the columns that matter from one or several tables, in bounded memory."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.column_roles import ColumnRoles
+from pipelines.columns import CategoryReader, NumberReader
+from pipelines.data_report import DataReport
+from pipelines.errors import DataError
+from pipelines.series_options import SeriesOptions
+from pipelines.tables import Block, Table
+from pipelines.time_columns import TimeReader
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(eq=False)
+class Places:
+    """Where every row that was read came from: the file and the number in it."""
+
+    firsts: list[int]
+    blocks: list[tuple[str, Callable[[int], int]]]
+
+    def file(self, row: int) -> str:
+        return self.blocks[bisect_right(self.firsts, row) - 1][0]
+
+    def number(self, row: int) -> int:
+        block = bisect_right(self.firsts, row) - 1
+        return self.blocks[block][1](row - self.firsts[block])
+
+
+@dataclass(eq=False)
+class Columns:
+    """The columns of all tables, one below the other.
+
+    Attributes:
+        times: datetime64[s] [rows]; UTC if `aware`.
+        zone: of the wall clock, "" if unknown.
+        ids: int32 [rows], a number in `id_names`; zeros for a wide table.
+        numbers: float32 [rows] by column, NaN where missing. Emptied by who uses them up.
+        static: by column the code int32 [rows] of its value, and the values.
+    """
+
+    times: npt.NDArray[np.datetime64]
+    aware: bool
+    zone: str
+    ids: npt.NDArray[np.int32]
+    id_names: list[str]
+    numbers: dict[str, Floats]
+    static: dict[str, tuple[npt.NDArray[np.int32], list[str]]]
+    places: Places
+
+
+def read_columns(
+    tables: Sequence[Table], roles: ColumnRoles, options: SeriesOptions, report: DataReport
+) -> Columns:
+    """Reads every value once; a DataError names the row and column of the first bad one."""
+    times = TimeReader(
+        roles.time, time_format=options.time_format, time_zone=options.time_zone, report=report
+    )
+    numbers = {
+        column: NumberReader(column, infinities=options.infinities, report=report)
+        for column in roles.numbers
+    }
+    categories = {
+        column: CategoryReader(column) for column in (roles.id, *roles.static) if column
+    }
+    chunks: dict[str, list[npt.NDArray[np.generic]]] = {column: [] for column in roles.all}
+    places = Places([], [])
+    rows = 0
+    for block, decimal in _blocks(tables, roles, report):
+        size = len(block.columns[roles.time])
+        chunks[roles.time].append(times.read(block))
+        for column, number in numbers.items():
+            chunks[column].append(number.read(block, decimal))
+        for column, category in categories.items():
+            chunks[column].append(category.read(block))
+        places.firsts.append(rows)
+        places.blocks.append((block.file, block.row_number))
+        rows += size
+    if not rows:
+        raise DataError("there is a header but no row of data", file=tables[0].name)
+    report.rows = rows
+    # One column after the other, so that at most one of them is there twice.
+    whole = {column: _join(chunks.pop(column)) for column in list(chunks)}
+    ids = whole.pop(roles.id) if roles.id else np.broadcast_to(np.int32(0), rows)
+    names = categories[roles.id].names if roles.id else [""]
+    static = {column: (whole.pop(column), categories[column].names) for column in roles.static}
+    when = whole.pop(roles.time)
+    return Columns(when, times.aware, times.zone, ids, names, whole, static, places)  # type: ignore[arg-type]
+
+
+def _join(chunks: list[npt.NDArray[np.generic]]) -> npt.NDArray[np.generic]:
+    joined = chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
+    chunks.clear()
+    return joined
+
+
+def _blocks(
+    tables: Sequence[Table], roles: ColumnRoles, report: DataReport
+) -> Iterator[tuple[Block, str]]:
+    """The blocks of all tables, without rows that are wholly empty, and their decimal mark."""
+    for table in tables:
+        for column in roles.all:
+            if column not in table.columns:
+                raise DataError(
+                    f"there is no column {column!r}, which {tables[0].name} has", file=table.name,
+                    advice="Files that are read together need the same columns.",
+                )
+        for block in table.blocks(roles.all):
+            filled = _filled_rows(block, roles)
+            if filled is not None:
+                empty = len(block.columns[roles.time]) - len(filled)
+                report.note("empty rows", "left out", f"{block.file}", empty)
+                block = _take(block, filled)
+            if len(block.columns[roles.time]):
+                yield block, getattr(table, "decimal", ".")
+
+
+def _filled_rows(block: Block, roles: ColumnRoles) -> npt.NDArray[np.intp] | None:
+    """The rows that are not wholly empty, or None if all are filled."""
+    if not block.columns[roles.time].null_count:
+        return None
+    empty = np.ones(len(block.columns[roles.time]), bool)
+    for array in block.columns.values():
+        empty &= array.is_null().to_numpy(zero_copy_only=False)
+    return np.flatnonzero(~empty) if empty.any() else None
+
+
+def _take(block: Block, rows: npt.NDArray[np.intp]) -> Block:
+    import pyarrow as pa
+
+    kept = pa.array(rows)
+    columns = {column: array.take(kept) for column, array in block.columns.items()}
+    number = block.row_number
+    return Block(columns, block.file, lambda i: number(int(rows[i])))

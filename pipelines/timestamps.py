@@ -1,0 +1,172 @@
+"""Frequencies, the continuation of time stamps, and the clock on the wall."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.errors import DataError
+
+Times = npt.NDArray[np.datetime64]
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+
+
+def offset_of(frequency: str) -> Any:
+    """The pandas offset of an alias such as "h", "30min", "D", "B", "MS", "QE" or "YS".
+
+    Raises:
+        DataError: pandas does not know it, or it is finer than a second.
+    """
+    import pandas as pd
+
+    try:
+        offset = pd.tseries.frequencies.to_offset(frequency)
+    except ValueError:
+        offset = None
+    if offset is None or offset.n < 1:
+        raise DataError(
+            f"frequency {frequency!r} is not known",
+            advice="Write a pandas alias such as 30min, h, D, B, W, MS, ME, QS or YS.",
+        )
+    seconds = fixed_seconds(frequency)
+    if seconds is not None and (seconds < 1 or seconds != int(seconds)):
+        raise DataError(
+            f"frequency {frequency!r} is not a whole number of seconds",
+            advice="Time stamps are kept to the second: number the rows by seconds instead.",
+        )
+    return offset
+
+
+@functools.lru_cache(maxsize=64)
+def fixed_seconds(frequency: str) -> float | None:
+    """The length of a step in seconds, or None if it varies (months, business days, weeks "W")."""
+    import pandas as pd
+
+    try:
+        return float(pd.Timedelta(pd.tseries.frequencies.to_offset(frequency)).total_seconds())
+    except (ValueError, TypeError):
+        pass
+    # A day is no fixed length to pandas 3, though it is on a clock without daylight saving.
+    offset = pd.tseries.frequencies.to_offset(frequency)
+    if isinstance(offset, pd.offsets.Day):
+        return float(offset.n * _DAY)
+    return None
+
+
+def future_times(last: np.datetime64, frequency: str, horizon: int) -> Times:
+    """The `horizon` time stamps after `last`, datetime64[s] [horizon].
+
+    Month ends stay month ends, business days skip week ends.
+    """
+    return regular_times(last, frequency, horizon + 1)[1:]
+
+
+def regular_times(first: np.datetime64, frequency: str, count: int) -> Times:
+    """`count` time stamps from `first` on, datetime64[s] [count]; `first` must lie on the grid.
+
+    Raises:
+        DataError: `first` is no time of this frequency (a Sunday among business days, ...).
+    """
+    import pandas as pd
+
+    first = np.datetime64(first, "s")
+    seconds = fixed_seconds(frequency)
+    if seconds is not None:
+        return first + np.arange(count) * np.timedelta64(int(seconds), "s")
+    start = pd.Timestamp(first)
+    offset = offset_of(frequency)
+    if not offset.is_on_offset(start):
+        raise DataError(
+            f"the time {first} does not belong to the frequency {frequency!r}",
+            advice="State another frequency, or mend the time stamp.",
+        )
+    dates = pd.date_range(start, periods=count, freq=offset)
+    return np.asarray(dates.values.astype("datetime64[s]"))
+
+
+def infer_frequency(times: Times) -> str:
+    """The pandas alias of the step that most neighbouring time stamps have, or "".
+
+    Gaps do not disturb it, since the most frequent step counts; of equally frequent ones the
+    shortest. Daily data that never falls on a week end is "B"; steps of 28 to 31, 90 to 92 or 365
+    and 366 days are months, quarters and years if they start or end one. "" means that no step is
+    shared by more than half of the neighbours or that there are fewer than two time stamps.
+
+    Args:
+        times: datetime64[s] [T], ascending without duplicates.
+    """
+    if len(times) < 2:
+        return ""
+    seconds = times.astype("datetime64[s]").astype(np.int64)
+    steps, counts = np.unique(np.diff(seconds), return_counts=True)
+    step = int(steps[np.argmax(counts)])
+    if step >= 28 * _DAY:
+        monthly = _months(times)
+        if monthly:
+            return monthly
+    if step == _DAY and _on_business_days(seconds):
+        return "B"
+    if 2 * counts.max() < counts.sum():
+        return ""
+    return fixed_alias(step)
+
+
+def fixed_alias(seconds: int) -> str:
+    """The pandas alias of a step of so many seconds."""
+    for unit, alias in ((_DAY, "D"), (_HOUR, "h"), (_MINUTE, "min"), (1, "s")):
+        if seconds % unit == 0:
+            return alias if seconds == unit else f"{seconds // unit}{alias}"
+    raise ValueError(seconds)
+
+
+def _on_business_days(seconds: npt.NDArray[np.int64]) -> bool:
+    # Day 0 of the epoch was a Thursday; Monday is 0.
+    weekdays = (seconds // _DAY + 3) % 7
+    return bool(seconds[-1] - seconds[0] >= 7 * _DAY and np.all(weekdays < 5))
+
+
+def _months(times: Times) -> str:
+    """The alias of steps of whole months, if every time starts one or every time ends one."""
+    days = times.astype("datetime64[D]")
+    if np.any(days != times):
+        return ""
+    months = days.astype("datetime64[M]")
+    if np.all(months == days):
+        edge = "S"
+    elif np.all((days + 1).astype("datetime64[M]") == days + 1):
+        edge = "E"
+    else:
+        return ""
+    numbers = months.astype(np.int64)
+    steps, counts = np.unique(np.diff(numbers), return_counts=True)
+    step = int(steps[np.argmax(counts)])
+    if 2 * counts.max() < counts.sum() or np.any(steps % step):
+        return ""
+    month = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")[
+        int(numbers[0] % 12)
+    ]
+    if step % 12 == 0:
+        return f"{step // 12 if step > 12 else ''}Y{edge}-{month}"
+    if step == 3:
+        return f"Q{edge}-{month}"
+    return f"{step if step > 1 else ''}M{edge}"
+
+
+def wall_clock_minutes(times: Times, time_zone: str = "") -> npt.NDArray[np.int32]:
+    """Minutes since 1970-01-01 00:00 as the local clock on the wall shows them, int32 as `times`.
+
+    Args:
+        times: datetime64; instants (UTC) if `time_zone` is given, else the wall clock itself.
+        time_zone: an IANA name or a fixed offset such as "+01:00".
+    """
+    if time_zone:
+        import pandas as pd
+
+        aware = pd.DatetimeIndex(times).tz_localize("UTC").tz_convert(time_zone)
+        times = np.asarray(aware.tz_localize(None).values)
+    minutes = times.astype("datetime64[m]").astype(np.int64)
+    return minutes.astype(np.int32)
