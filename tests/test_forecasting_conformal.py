@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from pipelines.errors import ConfigurationError, UserError
+from pipelines.errors import ConfigurationError
 from rnn_apps.forecasting.conformal import Calibrated, Calibration, calibrate
 from rnn_apps.forecasting.forecast import Forecast, Inputs, Window
 
@@ -104,16 +102,11 @@ def test_more_windows_than_kept_are_thinned_evenly() -> None:
     assert calibration.corrections[0, 2] == pytest.approx(900, abs=20)
 
 
-def test_files_hold_plain_arrays(tmp_path: Path) -> None:
+def test_a_calibration_is_plain_arrays() -> None:
     calibration = Calibration(LEVELS, np.array([[-1.0, 0.0, 2.0]]), np.array([3.0]), 12)
-    calibration.save(tmp_path / "calibration.npz")
-    loaded = Calibration.load(tmp_path / "calibration.npz")
-    assert loaded.levels == LEVELS and loaded.windows == 12
-    np.testing.assert_array_equal(loaded.corrections, calibration.corrections)
-    (tmp_path / "other.npz").write_bytes(b"not a zip")
-    for name in ("other.npz", "missing.npz"):
-        with pytest.raises(UserError, match=name):
-            Calibration.load(tmp_path / name)
+    copied = Calibration.from_arrays(calibration.arrays("model_"), "model_")
+    assert copied.levels == LEVELS and copied.windows == 12
+    np.testing.assert_array_equal(copied.corrections, calibration.corrections)
 
 
 def test_what_cannot_be_calibrated_is_refused() -> None:

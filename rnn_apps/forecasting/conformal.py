@@ -22,21 +22,21 @@ calibrating while it forecasts, with the truth that is known at each origin and 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.atomic_files import atomic_path
-from pipelines.errors import ConfigurationError, UserError
+from pipelines.errors import ConfigurationError
 from rnn_apps.forecasting.forecast import Forecast, Forecaster, Inputs, Window, crop
 
 Array = NDArray[np.float64]
 
-# Enough for a 1 % tail with 200 scores beyond it, and small enough to keep for 1,000 steps.
+# Enough for a 1 % tail with 200 scores beyond it; and numbers that fit into 256 MB.
 MOST_WINDOWS = 20_000
+MOST_NUMBERS = 2**25
 
 
 @dataclass(frozen=True)
@@ -69,34 +69,24 @@ class Calibration:
         calibrated = np.sort(quantiles + shift, axis=-1).astype(np.float32)
         return Forecast(forecast.point, calibrated, forecast.samples)
 
-    def save(self, path: str | Path) -> None:
-        """Writes an .npz file (plain arrays, nothing pickled) atomically."""
-        with atomic_path(path) as beside, open(beside, "wb") as file:
-            np.savez(
-                file,
-                levels=np.asarray(self.levels),
-                corrections=self.corrections,
-                scale=self.scale,
-                windows=np.asarray(self.windows),
-            )
+    def arrays(self, prefix: str = "") -> dict[str, NDArray[Any]]:
+        """The calibration as plain arrays for an .npz file, their names beginning with `prefix`."""
+        return {
+            f"{prefix}levels": np.asarray(self.levels),
+            f"{prefix}corrections": self.corrections,
+            f"{prefix}scale": self.scale,
+            f"{prefix}windows": np.asarray(self.windows),
+        }
 
     @classmethod
-    def load(cls, path: str | Path) -> Calibration:
-        """Reads what `save` wrote.
-
-        Raises:
-            UserError: the file is missing or is not a calibration.
-        """
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                return cls(
-                    tuple(arrays["levels"].tolist()),
-                    arrays["corrections"],
-                    arrays["scale"],
-                    int(arrays["windows"]),
-                )
-        except (OSError, ValueError, KeyError) as error:
-            raise UserError(f"{path}: not a calibration: {error}") from None
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], prefix: str = "") -> Calibration:
+        """What `arrays` gave."""
+        return cls(
+            tuple(arrays[f"{prefix}levels"].tolist()),
+            arrays[f"{prefix}corrections"],
+            arrays[f"{prefix}scale"],
+            int(arrays[f"{prefix}windows"]),
+        )
 
 
 @dataclass(frozen=True)
@@ -142,7 +132,7 @@ def calibrate(
         scale: float64 [series], the unit of each series' scores; 0 or NaN counts as 1.
 
     Returns:
-        The calibration, and the sorted scores float64 [windows, horizon, levels].
+        The calibration, and the scores float64 [windows, horizon, levels] in the windows' order.
 
     Raises:
         ConfigurationError: levels that do not fit the forecaster, or no window to calibrate on.
@@ -155,6 +145,8 @@ def calibrate(
     unit = np.where(np.isfinite(scale) & (scale > 0), scale, 1.0)
     kept = _EvenlySpaced(most_windows)
     for window in validation:
+        each = window.truth.shape[1] * len(levels)
+        kept.most = min(most_windows, max(1, MOST_NUMBERS // each))
         forecast = forecaster.forecast(crop(window.inputs, forecaster.lookback))
         kept.add(scores(forecast, window, len(levels), unit))
     rows = kept.rows()
@@ -165,8 +157,7 @@ def calibrate(
             "Give the validation part more data"
         )
     # NaN, where the truth is missing, sorts last and is not counted.
-    rows = np.sort(rows, axis=0)
-    corrections = _order_statistics(rows, levels)
+    corrections = _order_statistics(np.sort(rows, axis=0), levels)
     return Calibration(tuple(map(float, levels)), corrections, unit, known), rows
 
 

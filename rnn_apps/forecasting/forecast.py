@@ -37,9 +37,12 @@ class Forecaster(Protocol):
     for point forecasts alone.
     """
 
-    name: str
-    lookback: int
-    levels: tuple[float, ...]
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def lookback(self) -> int: ...  # noqa: D102
+    @property
+    def levels(self) -> tuple[float, ...]: ...  # noqa: D102
 
     def forecast(self, inputs: Inputs) -> Forecast:
         """Forecasts a batch whose windows are exactly `lookback` steps long."""
