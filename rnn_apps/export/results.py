@@ -35,8 +35,8 @@ class OutputError:
     """How far one output of the file is from the Keras model, over all compared examples.
 
     `maximum_absolute` is max |file - Keras|; `relative_rmse` is the root mean square of the
-    difference divided by that of the Keras output (0 where both are zero); `tolerance` bounds
-    `maximum_absolute / max(1, max |Keras|)`.
+    difference divided by that of the Keras output (0 where both are zero); `scale` is
+    max |Keras|, and `tolerance` bounds `maximum_absolute / max(scale, 0.1)`.
     """
 
     signature: str
@@ -49,7 +49,26 @@ class OutputError:
     @property
     def within(self) -> bool:
         """Whether the difference is inside the tolerance (false where it is not a number)."""
-        return self.maximum_absolute <= self.tolerance * max(1.0, self.scale)
+        # The floor is there for outputs that are near zero by cancellation: their rounding errors
+        # are those of the numbers they come from.
+        return self.maximum_absolute <= self.tolerance * max(0.1, self.scale)
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What running a file and comparing it gave; `latency_ms` and `arena_bytes` as measured."""
+
+    path: Path
+    target: str
+    errors: tuple[OutputError, ...]
+    compared: int
+    latency_ms: float | None = None
+    arena_bytes: int | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether every output is within its tolerance."""
+        return all(error.within for error in self.errors)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,172 @@
+"""Which form a recurrent layer takes: what is possible, what the rules prefer, what is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import keras
+
+from rnn_apps.export.cell_steps import kind_of
+from rnn_apps.export.layers import layer_name
+from rnn_apps.export.replacement import CHUNK, LayerUse
+from rnn_apps.export.results import ExportError, LayerForm
+
+FUSED_IS_WRITTEN = False
+FORMS = ("fused", "loop", "chunked loop", "unrolled", "keras loop")
+
+# Timesteps up to which unrolling is considered: a file grows by ten to twenty operators for each.
+UNROLLED_TIMESTEPS = 64
+UNROLLED_INT8_TIMESTEPS = 200
+
+
+def why_not(form: str, use: LayerUse, target: str, quantize: str | None) -> str | None:
+    """Why a layer cannot take a form on a target; None if it can."""
+    checks = {
+        "fused": _why_not_fused,
+        "loop": _why_not_loop,
+        "chunked loop": _why_not_chunked,
+        "unrolled": _why_not_unrolled,
+        "keras loop": _why_not_keras,
+    }
+    return checks[form](use, target, quantize)
+
+
+def _why_not_fused(use: LayerUse, target: str, quantize: str | None) -> str | None:
+    layer = use.layer
+    if not FUSED_IS_WRITTEN:
+        return "not written yet"
+    if kind_of(layer) != "LSTM":
+        return f"there is no fused operator for {kind_of(layer)}"
+    cell = layer.cell
+    if cell.activation is not keras.activations.tanh:
+        return "the fused LSTM's activation is tanh"
+    if cell.recurrent_activation is not keras.activations.sigmoid:
+        return "the fused LSTM's gates are sigmoid"
+    if use.masked:
+        return "the fused LSTM knows no mask"
+    if use.given_state or layer.return_state:
+        return "the fused LSTM keeps its states to itself"
+    return None
+
+
+def _why_not_loop(use: LayerUse, target: str, quantize: str | None) -> str | None:
+    if quantize == "int8":
+        return "the converter cannot quantise a loop to int8"
+    return None
+
+
+def _why_not_chunked(use: LayerUse, target: str, quantize: str | None) -> str | None:
+    if use.timesteps is None or use.timesteps < 2 * CHUNK:
+        return f"it needs at least {2 * CHUNK} timesteps, known beforehand"
+    return _why_not_loop(use, target, quantize)
+
+
+def _why_not_unrolled(use: LayerUse, target: str, quantize: str | None) -> str | None:
+    if use.timesteps is None:
+        return "unrolling needs a number of timesteps that is known beforehand"
+    limit = UNROLLED_INT8_TIMESTEPS if quantize == "int8" else UNROLLED_TIMESTEPS
+    if use.timesteps > limit:
+        return f"unrolling stops at {limit} timesteps, the layer has {use.timesteps}"
+    return None
+
+
+def _why_not_keras(use: LayerUse, target: str, quantize: str | None) -> str | None:
+    if use.timesteps is None:
+        return "Keras' own loop needs a number of timesteps that is known beforehand"
+    return _why_not_loop(use, target, quantize)
+
+
+def preferred_forms(use: LayerUse, target: str, quantize: str | None) -> list[tuple[str, str]]:
+    """The forms that a layer can take, best first by rule, each with its reason.
+
+    The order is that of measurements on one core (docs/edge-matrix.md); on LiteRT `auto` measures
+    the first ones against each other.
+    """
+    kind = kind_of(use.layer)
+    if use.timesteps == 1:
+        order = {"fused": "one operator for the whole step", "unrolled": "one timestep, no loop"}
+    elif quantize == "int8":
+        order = {
+            "fused": "the one LSTM that quantises to int8",
+            "unrolled": "the converter quantises no loop to int8",
+        }
+    elif kind == "SimpleRNN" and target == "litert":
+        order = {
+            "unrolled": "few operators a timestep: no loop is faster",
+            "chunked loop": f"{CHUNK} timesteps in one pass of the loop",
+            "loop": "free batch and free time",
+        }
+    else:
+        order = {
+            "fused": "one operator for the whole layer",
+            "loop": "one loop over one output tensor, updated in place",
+        }
+        if target == "litert":
+            order["chunked loop"] = f"{CHUNK} timesteps in one pass of the loop"
+    return [(f, why) for f, why in order.items() if why_not(f, use, target, quantize) is None]
+
+
+def candidates(
+    uses: Sequence[LayerUse],
+    target: str,
+    quantize: str | None,
+    form: str | Mapping[str, str],
+) -> list[tuple[LayerForm, ...]]:
+    """The combinations of forms to try, best first by rule; one if the user named the form.
+
+    Raises:
+        ExportError: a layer can take no form, or not the one that was asked for.
+    """
+    if not uses:
+        return [()]
+    if form != "auto":
+        return [tuple(_asked(use, target, quantize, form) for use in uses)]
+    options = [_options(use, target, quantize) for use in uses]
+    combinations: list[tuple[LayerForm, ...]] = []
+    for index in range(max(len(option) for option in options)):
+        combination = tuple(option[min(index, len(option) - 1)] for option in options)
+        if combination not in combinations:
+            combinations.append(combination)
+    return combinations
+
+
+def _options(use: LayerUse, target: str, quantize: str | None) -> list[LayerForm]:
+    name, kind = layer_name(use.layer), kind_of(use.layer)
+    options = [
+        LayerForm(name, kind, form, reason)
+        for form, reason in preferred_forms(use, target, quantize)
+    ]
+    if not options:
+        reasons = "; ".join(
+            f"{form}: {why_not(form, use, target, quantize)}" for form in ("fused", "unrolled")
+        )
+        raise ExportError(
+            f"layer {name!r} ({kind}) has no form for target {target!r} with quantize={quantize!r} "
+            f"({reasons}). {_advice(use, target, quantize)}"
+        )
+    return options
+
+
+def _advice(use: LayerUse, target: str, quantize: str | None) -> str:
+    if quantize == "int8" and target == "litert":
+        return 'Choose quantize="dynamic", or mode="streaming" for int8.'
+    if quantize == "int8":
+        return 'Choose mode="streaming", fewer timesteps, or quantize=None.'
+    return "Give timesteps=."
+
+
+def _asked(
+    use: LayerUse, target: str, quantize: str | None, form: str | Mapping[str, str]
+) -> LayerForm:
+    name, kind = layer_name(use.layer), kind_of(use.layer)
+    asked = form if isinstance(form, str) else form.get(name, "auto")
+    if asked == "auto":
+        return _options(use, target, quantize)[0]
+    reason = why_not(asked, use, target, quantize)
+    if reason is not None:
+        possible = ", ".join(f for f in FORMS if why_not(f, use, target, quantize) is None)
+        raise ExportError(
+            f"layer {name!r} ({kind}) cannot take the form {asked!r}: {reason}. "
+            f"It can take: {possible or 'none'}."
+        )
+    return LayerForm(name, kind, asked, "asked for")

@@ -1,0 +1,174 @@
+"""Converting in a child process, since the converter can crash or hang.
+
+One process serves many conversions, so that TensorFlow is imported once; after a crash or when its
+time is up, the next conversion starts a new one.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from rnn_apps.export.results import ExportError
+
+START_LIMIT = 180.0
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """One request to the converter; paths are files on disk, so that only names travel.
+
+    Attributes:
+        calibration: .npz with arrays `SIGNATURE/INDEX/INPUT`; for int8 only.
+        rewrites: what to change in the written flatbuffer, in order (`flatbuffer_rewrites`).
+    """
+
+    saved_model: str
+    signatures: tuple[str, ...]
+    output: str
+    quantize: str | None = None
+    integer_io: bool = False
+    calibration: str | None = None
+    rewrites: tuple[dict[str, Any], ...] = ()
+
+
+class ConverterCrashedError(ExportError):
+    """The converter's process ended or hung instead of answering."""
+
+
+class ConverterFailedError(ExportError):
+    """The converter answered with an error of its own."""
+
+
+def convert(conversion: Conversion, *, time_limit: float) -> tuple[str, ...]:
+    """Runs one conversion in the child process and returns the names of the file's operators.
+
+    Raises:
+        ConverterCrashedError: the process ended, or did not answer within `time_limit` seconds.
+        ConverterFailedError: the converter refused the model.
+    """
+    with _lock:
+        worker = _running_worker()
+        answer = worker.ask(asdict(conversion), time_limit)
+    if "error" in answer:
+        raise ConverterFailedError(_short(answer["error"]))
+    return tuple(answer["operators"])
+
+
+def write_calibration(path: Path, examples: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    """Writes examples by signature in the form that `Conversion.calibration` names."""
+    arrays = {
+        f"{signature}/{index}/{name}": np.asarray(value)
+        for signature, listed in examples.items()
+        for index, example in enumerate(listed)
+        for name, value in example.items()
+    }
+    # NumPy's own stub confuses the arrays' names with its options.
+    np.savez(path, **arrays)  # type: ignore[arg-type]
+
+
+def _short(message: str) -> str:
+    """The first lines of a converter error: what follows is a dump of the whole graph."""
+    lines = [line for line in message.splitlines() if line.strip()]
+    return "\n".join(line[:300] for line in lines[:6])
+
+
+class _Worker:
+    """The child process, with a thread that reads its answers so that waiting can end."""
+
+    def __init__(self) -> None:
+        self.log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `close`)
+        root = Path(__file__).resolve().parents[2]
+        path = os.pathsep.join(filter(None, (str(root), os.environ.get("PYTHONPATH"))))
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "rnn_apps.export.conversion_worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            text=True,
+            env={**os.environ, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "2"},
+        )
+        self.answers: queue.Queue[str] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+        self._next_answer(START_LIMIT)
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.answers.put(line)
+        self.answers.put("")
+
+    def ask(self, request: dict[str, Any], time_limit: float) -> dict[str, Any]:
+        assert self.process.stdin is not None
+        # A process that has ended also closes the pipe; waiting for its answer says why.
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.write(json.dumps(request) + "\n")
+            self.process.stdin.flush()
+        return self._next_answer(time_limit)
+
+    def _next_answer(self, time_limit: float) -> dict[str, Any]:
+        try:
+            line = self.answers.get(timeout=time_limit)
+        except queue.Empty:
+            self.close()
+            raise ConverterCrashedError(
+                f"the converter did not finish within {time_limit:.0f} s"
+            ) from None
+        if not line:
+            code = self.process.wait()
+            raise ConverterCrashedError(
+                f"the converter crashed (exit code {code}){self._last_words()}"
+            )
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def _last_words(self) -> str:
+        self.log.seek(0)
+        lines = self.log.read().decode("utf-8", "replace").splitlines()
+        errors = [line for line in lines if "error" in line.lower()]
+        return f": {errors[-1][:300]}" if errors else ""
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.log.close()
+
+
+_lock = threading.Lock()
+_worker: _Worker | None = None
+
+
+def _running_worker() -> _Worker:
+    global _worker
+    if _worker is None or _worker.process.poll() is not None:
+        _worker = _Worker()
+    return _worker
+
+
+@atexit.register
+def stop() -> None:
+    """Ends the child process; the next conversion starts a new one."""
+    global _worker
+    if _worker is not None:
+        _worker.close()
+        _worker = None
+
+
+@contextlib.contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A folder for what goes between the processes, gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="rnn-apps-export-") as name:
+        yield Path(name)

@@ -1,0 +1,152 @@
+"""Representative data: the user's, brought into one form, or random data that fits the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from typing import Any
+
+import keras
+import numpy as np
+
+from pipelines.errors import ConfigurationError
+from rnn_apps.export.layers import all_layers
+from rnn_apps.export.model_signature import InputTensor, ModelSignature
+
+Example = dict[str, np.ndarray]
+
+# Timesteps of random data where a model takes any number of them.
+RANDOM_TIMESTEPS = 20
+
+
+def first_example(data: Any) -> Any:
+    """The first element of representative data, in the model's own input structure."""
+    if data is None or isinstance(data, np.ndarray | Mapping | tuple):
+        return data
+    return next(iter(data), None)
+
+
+def examples_of(data: Any, signature: ModelSignature, limit: int) -> list[Example]:
+    """Single sequences (batch 1) by input name from what the user gave.
+
+    Args:
+        data: one array, dict or tuple of arrays in the model's input structure, batch first; or a
+            list (or other iterable, such as a tf.data.Dataset) of such batches.
+        limit: at most this many sequences are taken.
+
+    Raises:
+        ConfigurationError: wrong number of inputs, a wrong shape, no rows, or NaN in the data.
+    """
+    batches = [data] if isinstance(data, np.ndarray | Mapping | tuple) else islice(data, limit)
+    examples: list[Example] = []
+    for batch in batches:
+        named = _named(batch, signature)
+        rows = {len(array) for array in named.values()}
+        if len(rows) != 1:
+            raise ConfigurationError(
+                f"representative_data: the inputs have different numbers of rows: {sorted(rows)}"
+            )
+        for row in range(min(rows.pop(), limit - len(examples))):
+            examples.append({name: array[row : row + 1] for name, array in named.items()})
+        if len(examples) >= limit:
+            break
+    if not examples:
+        raise ConfigurationError("representative_data holds no rows")
+    return examples
+
+
+def _named(batch: Any, signature: ModelSignature) -> Example:
+    if isinstance(batch, Mapping) and set(batch) >= {input.name for input in signature.inputs}:
+        flat = [batch[input.name] for input in signature.inputs]
+    else:
+        flat = keras.tree.flatten(batch)
+    if len(flat) != len(signature.inputs):
+        names = ", ".join(input.name for input in signature.inputs)
+        raise ConfigurationError(
+            f"representative_data has {len(flat)} inputs, the model has {len(signature.inputs)}: "
+            f"{names}"
+        )
+    return {
+        input.name: _checked(input, np.asarray(value))
+        for input, value in zip(signature.inputs, flat, strict=True)
+    }
+
+
+def _checked(input: InputTensor, array: np.ndarray) -> np.ndarray:
+    fits = array.ndim == len(input.shape) and all(
+        expected in (None, size)
+        for expected, size in zip(input.shape[1:], array.shape[1:], strict=True)
+    )
+    if not fits:
+        raise ConfigurationError(
+            f"representative_data for input {input.name!r} has shape {array.shape}; the model "
+            f"takes {('batch', *input.shape[1:])} (None: any size)"
+        )
+    if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
+        raise ConfigurationError(
+            f"representative_data for input {input.name!r} holds NaN or infinity"
+        )
+    return array.astype(input.dtype)
+
+
+def random_examples(
+    model: keras.Model, signature: ModelSignature, count: int, *, seed: int = 0
+) -> list[Example]:
+    """Sequences to compare with where the user gave none.
+
+    Floats are standard normal. Whole numbers are drawn from the smallest vocabulary among the
+    model's Embedding layers (else from 0 to 9). If the model masks, every second sequence is padded
+    at its end; a free number of timesteps is 20.
+    """
+    generator = np.random.default_rng(seed)
+    vocabulary = _vocabulary(model)
+    padding = _padding_value(model)
+    examples = []
+    for index in range(count):
+        example = {}
+        for input in signature.inputs:
+            shape = (1, *(RANDOM_TIMESTEPS if size is None else size for size in input.shape[1:]))
+            array = _random_array(generator, input.dtype, shape, vocabulary)
+            if padding is not None and index % 2 == 1 and len(shape) >= 2 and shape[1] > 2:
+                array[:, shape[1] - shape[1] // 3 :] = padding
+            example[input.name] = array
+        examples.append(example)
+    return examples
+
+
+def _random_array(
+    generator: np.random.Generator, dtype: str, shape: tuple[int, ...], vocabulary: int
+) -> np.ndarray:
+    if dtype == "bool":
+        return generator.random(shape) < 0.5
+    if dtype.startswith(("int", "uint")):
+        return generator.integers(1 if vocabulary > 1 else 0, vocabulary, shape).astype(dtype)
+    return generator.standard_normal(shape).astype(dtype)
+
+
+def _vocabulary(model: keras.Model) -> int:
+    sizes = [
+        layer.input_dim
+        for layer in all_layers(model)
+        if isinstance(getattr(layer, "input_dim", None), int) and hasattr(layer, "output_dim")
+    ]
+    return min(sizes, default=10)
+
+
+def _padding_value(model: keras.Model) -> float | None:
+    """What the model masks: a Masking layer's value, 0 for an Embedding with `mask_zero`."""
+    for layer in all_layers(model):
+        if isinstance(layer, keras.layers.Masking):
+            return float(layer.mask_value)
+        if getattr(layer, "mask_zero", False):
+            return 0.0
+    return None
+
+
+def stacked(examples: Iterable[Example], timesteps: int | None = None) -> Example:
+    """Joins sequences of the same shape to one batch, cut to `timesteps` if that is given."""
+    listed = list(examples)
+    return {
+        name: np.concatenate([example[name] for example in listed])[:, :timesteps]
+        for name in listed[0]
+    }

@@ -1,0 +1,153 @@
+"""A model's inputs and outputs by name, with the shapes that a file is made for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pipelines.errors import ConfigurationError
+from rnn_apps.export.streaming import signature_name
+
+
+@dataclass(frozen=True)
+class InputTensor:
+    """One input: its name in the file, its shape (None where it is free) and its dtype."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+
+    def spec(self) -> tf.TensorSpec:
+        """The TensorFlow description of this input."""
+        return tf.TensorSpec(self.shape, self.dtype, name=self.name)
+
+
+@dataclass(frozen=True)
+class ModelSignature:
+    """How to call a model with named tensors and how to name what comes back.
+
+    Attributes:
+        inputs: in the model's own order.
+        structure: the model's input structure, with input names in place of tensors.
+        output_names: names for a model that returns tensors in a list; a dict names its own.
+    """
+
+    inputs: tuple[InputTensor, ...]
+    structure: Any
+    output_names: tuple[str, ...] | None
+
+    def call(self, model: keras.Model, tensors: Mapping[str, Any]) -> dict[str, tf.Tensor]:
+        """Runs `model` for inference on named tensors; outputs by name, in float32 if floating."""
+        flat = [tensors[input.name] for input in self.inputs]
+        outputs = model(keras.tree.pack_sequence_as(self.structure, flat), training=False)
+        named = name_outputs(outputs, self.output_names)
+        return {
+            name: tf.cast(value, "float32") if value.dtype.is_floating else value
+            for name, value in named.items()
+        }
+
+
+def name_outputs(outputs: Any, names: tuple[str, ...] | None) -> dict[str, tf.Tensor]:
+    """Names a model's outputs: by its dict's keys, by `names`, or `output_0`, `output_1` ..."""
+    if isinstance(outputs, Mapping) and all(tf.is_tensor(value) for value in outputs.values()):
+        return {signature_name(str(key)): value for key, value in outputs.items()}
+    flat = [tf.convert_to_tensor(value) for value in keras.tree.flatten(outputs)]
+    if names is None or len(names) != len(flat) or len(set(names)) != len(flat):
+        names = tuple(f"output_{index}" for index in range(len(flat)))
+    return {signature_name(name): value for name, value in zip(names, flat, strict=True)}
+
+
+def signature_of(
+    model: keras.Model,
+    example: Any = None,
+    *,
+    batch_size: int | None = None,
+    timesteps: int | Mapping[str, int] | None = None,
+) -> ModelSignature:
+    """The signature of a built model.
+
+    Input names are Keras' own: the keys of a dict input, else the names of the Input layers.
+    Output names are the layers' that give them, or `output_0` and so on.
+
+    Args:
+        example: representative input; needed only for a subclassed model without Input layers.
+        batch_size: fixes the batch; None leaves it as the model has it.
+        timesteps: fixes every other free dimension; a dict does so by input name.
+
+    Raises:
+        ConfigurationError: a subclassed model without an example, or an unknown input name.
+    """
+    structure = _symbolic_inputs(model)
+    symbolic = structure is not None
+    if structure is None:
+        if example is None:
+            raise ConfigurationError(
+                f"{model.name!r} is a subclassed model without Input layers: give "
+                "representative_data, from which the inputs' shapes are read"
+            )
+        structure = keras.tree.map_structure(np.asarray, example)
+    names = _input_names(structure, symbolic)
+    inputs = []
+    for name, tensor in zip(names, keras.tree.flatten(structure), strict=True):
+        dtype = keras.backend.standardize_dtype(tensor.dtype)
+        if dtype == "float64" and not symbolic:
+            dtype = "float32"
+        if dtype in ("float16", "bfloat16"):
+            dtype = "float32"
+        shape = tuple(tensor.shape) if symbolic else (None, *tensor.shape[1:])
+        inputs.append(InputTensor(name, _fixed(name, shape, batch_size, timesteps), dtype))
+    if isinstance(timesteps, Mapping) and (unknown := set(timesteps) - set(names)):
+        raise ConfigurationError(
+            f"timesteps names {sorted(unknown)}, but the inputs are {sorted(names)}"
+        )
+    return ModelSignature(
+        tuple(inputs),
+        keras.tree.pack_sequence_as(structure, names),
+        _output_names(model) if symbolic else None,
+    )
+
+
+def _symbolic_inputs(model: keras.Model) -> Any:
+    """The Input layers' tensors in the model's own structure; None if it has none."""
+    if isinstance(model, keras.Sequential):
+        return model.inputs[0] if model.inputs else None
+    try:
+        return model.input
+    except (AttributeError, ValueError):
+        return None
+
+
+def _output_names(model: keras.Model) -> tuple[str, ...] | None:
+    """The names of the layers that give the outputs, as Keras names them."""
+    if isinstance(model, keras.Sequential):
+        return (model.layers[-1].name,)
+    names = getattr(model, "output_names", None)
+    return None if names is None else tuple(names)
+
+
+def _input_names(structure: Any, symbolic: bool) -> list[str]:
+    if isinstance(structure, Mapping) and not any(map(keras.tree.is_nested, structure.values())):
+        # Flattening a dict goes by sorted keys.
+        return [signature_name(str(key)) for key in sorted(structure)]
+    flat = keras.tree.flatten(structure)
+    names = [
+        signature_name(tensor.name) if symbolic else f"input_{index}"
+        for index, tensor in enumerate(flat)
+    ]
+    return names if len(set(names)) == len(names) else [f"input_{i}" for i in range(len(flat))]
+
+
+def _fixed(
+    name: str,
+    shape: tuple[int | None, ...],
+    batch_size: int | None,
+    timesteps: int | Mapping[str, int] | None,
+) -> tuple[int | None, ...]:
+    steps = timesteps.get(name) if isinstance(timesteps, Mapping) else timesteps
+    batch = shape[0] if batch_size is None else batch_size
+    return batch, *(steps if size is None else size for size in shape[1:])

@@ -1,0 +1,100 @@
+"""What a target cannot run is refused here, before anything is written, with what to do instead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from pipelines.errors import ConfigurationError
+from rnn_apps.export.choice import FORMS
+from rnn_apps.export.model_signature import ModelSignature
+from rnn_apps.export.results import MODES, QUANTIZATIONS, TARGETS, ExportError, LayerForm
+
+if TYPE_CHECKING:
+    from rnn_apps.export.tflite import Options
+
+FUSED_OPERATORS = {"LSTM": "UNIDIRECTIONAL_SEQUENCE_LSTM"}
+
+
+def refuse_model(model: Any) -> None:
+    """Refuses what is no built Keras model on TensorFlow.
+
+    Raises:
+        ConfigurationError: not a Keras model.
+        ExportError: another backend, or a model without weights yet.
+    """
+    if not isinstance(model, keras.Model):
+        raise ConfigurationError(f"{type(model).__name__} is no Keras model")
+    if keras.backend.backend() != "tensorflow":
+        raise ExportError("export needs Keras' TensorFlow backend: set KERAS_BACKEND=tensorflow")
+    if not model.built:
+        raise ExportError(f"{model.name!r} is not built: call it once on data, or give it an Input")
+
+
+def refuse_arguments(model: Any, options: Options, data: Any) -> None:
+    """Refuses arguments that are wrong in themselves or that the target has no way to follow.
+
+    Raises:
+        ConfigurationError: an argument's value is unknown.
+        ExportError: the target cannot run what was asked for.
+    """
+    refuse_model(model)
+    _refuse_unknown("target", options.target, TARGETS)
+    _refuse_unknown("mode", options.mode, MODES)
+    _refuse_unknown("quantize", options.quantize, QUANTIZATIONS)
+    named = [options.form] if isinstance(options.form, str) else list(options.form.values())
+    for form in named:
+        _refuse_unknown("form", form, ("auto", *FORMS))
+    for name in ("batch_size", "chunk", "timesteps"):
+        value = getattr(options, name)
+        if isinstance(value, int) and value < 1:
+            raise ConfigurationError(f"{name} = {value} must be at least 1")
+    if options.integer_io and options.quantize != "int8":
+        raise ConfigurationError('integer_io needs quantize="int8"')
+    if options.target == "tflm" and options.quantize in ("dynamic", "float16"):
+        raise ExportError(
+            f'TFLite Micro cannot run quantize="{options.quantize}": it has no kernels that mix '
+            "such weights with float activations (they fail to start, or give NaN without a word). "
+            'Choose quantize="int8" or None.'
+        )
+    if options.quantize == "int8" and data is None:
+        raise ExportError(
+            'quantize="int8" needs representative_data: real sequences of full length, from which '
+            "the ranges of all activations are measured"
+        )
+
+
+def _refuse_unknown(name: str, value: Any, known: Sequence[Any]) -> None:
+    if value not in known:
+        raise ConfigurationError(f"{name} = {value!r}: choose from {', '.join(map(repr, known))}")
+
+
+def refuse_free_shapes(signature: ModelSignature) -> None:
+    """Refuses free dimensions where every shape must be known.
+
+    Raises:
+        ExportError: an input has a free dimension.
+    """
+    for input in signature.inputs:
+        if None in input.shape:
+            raise ExportError(
+                f"TFLite Micro needs fixed shapes, and input {input.name!r} is {input.shape}: "
+                "give timesteps="
+            )
+
+
+def refuse_operators(operators: Sequence[str], forms: Sequence[LayerForm]) -> None:
+    """Refuses a file with operators that no runtime has built in, or without the fused ones.
+
+    Raises:
+        ExportError: TensorFlow or custom operators in the file, or a fusion that did not happen.
+    """
+    foreign = [name for name in operators if name.startswith("Flex") or not name.isupper()]
+    if foreign:
+        raise ExportError(f"the file would need operators that are not built in: {foreign}")
+    for form in forms:
+        expected = FUSED_OPERATORS.get(form.kind) if form.form == "fused" else None
+        if expected is not None and expected not in operators:
+            raise ExportError(f"layer {form.layer!r} was not fused to {expected}")

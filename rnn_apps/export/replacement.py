@@ -1,0 +1,147 @@
+"""Standing export forms in for a model's recurrent layers while it is traced.
+
+The model itself is traced, so that any model works: Functional, Sequential, nested or subclassed,
+with custom layers. For the length of a `with` block each recurrent layer's `call` is another
+function on the same weights, and every layer computes in float32; afterwards all is as it was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from rnn_apps.export.cell_steps import States
+from rnn_apps.export.layers import all_layers, layer_name, recurrent_layers
+from rnn_apps.export.loop import Recurrence, run_loop, run_unrolled
+from rnn_apps.export.streaming import StateTape
+
+# Timesteps done by one pass of the body of the "chunked" loop.
+CHUNK = 10
+
+
+@contextlib.contextmanager
+def in_float32(model: keras.Model) -> Iterator[None]:
+    """Every layer of `model` computes in float32, also one trained in mixed precision."""
+    changed = []
+    for layer in all_layers(model):
+        if layer.compute_dtype in ("float16", "bfloat16"):
+            changed.append((layer, layer.dtype_policy))
+            layer.dtype_policy = keras.dtype_policies.get("float32")
+    try:
+        yield
+    finally:
+        for layer, policy in changed:
+            layer.dtype_policy = policy
+
+
+@dataclass(frozen=True)
+class LayerUse:
+    """How a model uses one of its recurrent layers, seen while it was traced."""
+
+    layer: keras.layers.RNN
+    timesteps: int | None
+    masked: bool
+    given_state: bool
+
+
+@contextlib.contextmanager
+def with_forms(
+    model: keras.Model,
+    forms: Mapping[str, str],
+    *,
+    tape: StateTape | None = None,
+    uses: list[LayerUse] | None = None,
+    default: str = "keras loop",
+) -> Iterator[None]:
+    """Recurrent layers of `model` take the export forms named in `forms` (layer path -> form).
+
+    Args:
+        tape: where a streaming model's states come from and go to; without one every call starts
+            from zeros (or from the `initial_state` it is given), also in a `stateful` layer.
+        uses: every call of a recurrent layer is noted here.
+        default: the form of layers that `forms` leaves out.
+    """
+    replaced = []
+    for layer in recurrent_layers(model):
+        # The instance's own dictionary: Keras' attribute tracking has no business with this.
+        form = forms.get(layer_name(layer), default)
+        vars(layer)["call"] = _call_of(layer, form, tape, uses)
+        replaced.append(layer)
+    try:
+        yield
+    finally:
+        for layer in replaced:
+            vars(layer).pop("call", None)
+
+
+def _call_of(
+    layer: keras.layers.RNN, form: str, tape: StateTape | None, uses: list[LayerUse] | None
+) -> Callable[..., Any]:
+    def call(
+        sequences: tf.Tensor,
+        initial_state: Any = None,
+        mask: tf.Tensor | None = None,
+        training: bool = False,
+    ) -> Any:
+        sequences = tf.cast(sequences, "float32")
+        if uses is not None:
+            given = initial_state is not None
+            uses.append(LayerUse(layer, sequences.shape[1], mask is not None, given))
+        if tape is not None and initial_state is None:
+            states = tape.take(layer, sequences)
+        else:
+            states = _initial_states(layer, sequences, initial_state)
+        result = _run(layer, form, sequences, states, mask)
+        if tape is not None and initial_state is None:
+            tape.put(layer, result.states)
+        return _layer_output(layer, result)
+
+    return call
+
+
+def _initial_states(layer: keras.layers.RNN, sequences: tf.Tensor, initial_state: Any) -> States:
+    if initial_state is None:
+        batch = tf.shape(sequences)[0] if sequences.shape[0] is None else sequences.shape[0]
+        initial_state = layer.get_initial_state(batch_size=batch)
+    return [tf.convert_to_tensor(state, "float32") for state in keras.tree.flatten(initial_state)]
+
+
+def _run(
+    layer: keras.layers.RNN,
+    form: str,
+    sequences: tf.Tensor,
+    states: States,
+    mask: tf.Tensor | None,
+) -> Recurrence:
+    if isinstance(mask, list | tuple):
+        mask = mask[0]
+    if form == "unrolled" or sequences.shape[1] == 1:
+        return run_unrolled(layer, sequences, states, mask)
+    if form == "chunked loop":
+        return run_loop(layer, sequences, states, mask, steps_per_iteration=CHUNK)
+    if form == "loop":
+        return run_loop(layer, sequences, states, mask)
+    if form == "keras loop":
+        last_output, outputs, new_states = layer.inner_loop(
+            sequences, initial_state=states, mask=mask, training=False
+        )
+        return Recurrence(last_output, outputs, keras.tree.flatten(new_states))
+    raise ValueError(f"no such form: {form!r}")
+
+
+def _layer_output(layer: keras.layers.RNN, result: Recurrence) -> Any:
+    output = result.outputs if layer.return_sequences else result.last_output
+    if not layer.return_state:
+        return output
+    flat = result.states
+    packed = keras.tree.pack_sequence_as(layer.cell.state_size, flat) if _nested(layer) else flat
+    return output, *packed
+
+
+def _nested(layer: keras.layers.RNN) -> bool:
+    return any(keras.tree.is_nested(size) for size in keras.tree.flatten([layer.cell.state_size]))

@@ -1,0 +1,80 @@
+"""A Keras model as a SavedModel with named inputs, free batch and time, checked by reloading."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pipelines.atomic_files import atomic_folder
+from rnn_apps.export.example_data import examples_of, first_example, random_examples
+from rnn_apps.export.model_signature import signature_of
+from rnn_apps.export.probing import probe
+from rnn_apps.export.refusals import refuse_model
+from rnn_apps.export.replacement import in_float32, with_forms
+from rnn_apps.export.results import OutputError
+from rnn_apps.export.tracing import TracedFunction, write_saved_model
+from rnn_apps.export.verification import (
+    Comparison,
+    compare,
+    compared_inputs,
+    keras_outputs,
+    require_within,
+)
+
+SIGNATURE = "serving_default"
+
+
+def export_saved_model(
+    model: keras.Model,
+    path: str | Path,
+    *,
+    representative_data: Any = None,
+    tolerance: float = 1e-5,
+) -> tuple[OutputError, ...]:
+    """Writes `model` as a SavedModel at `path`, with batch and time free where the model has them.
+
+    The signature `serving_default` takes and gives tensors by name: the keys of a dict input or
+    the Input layers' names; a dict output's keys, or the names of the layers that give outputs.
+    Every call is a sequence of its own, also with `stateful` layers. Computes in float32.
+
+    The folder is loaded again and compared with Keras before it is put at `path`; whatever goes
+    wrong, nothing is left behind and what was at `path` stays.
+
+    Args:
+        representative_data: real inputs, batch first; random ones that fit the model if None.
+        tolerance: largest |SavedModel - Keras| in units of max(0.1, max |Keras|).
+
+    Returns:
+        The error of each output.
+
+    Raises:
+        ExportError: the model cannot be traced, or the folder does not compute what Keras does.
+    """
+    refuse_model(model)
+    signature = signature_of(model, first_example(representative_data))
+    probe(model, signature)
+    if representative_data is None:
+        examples = random_examples(model, signature, 4)
+    else:
+        examples = examples_of(representative_data, signature, 8)
+    inputs = compared_inputs(examples, signature)
+    comparison = Comparison(SIGNATURE, inputs, keras_outputs(model, signature, inputs))
+    traced = TracedFunction(lambda tensors: signature.call(model, tensors), signature.inputs)
+    with atomic_folder(path) as beside:
+        with in_float32(model), with_forms(model, {}, default="loop"):
+            write_saved_model({SIGNATURE: traced}, beside)
+        loaded = tf.saved_model.load(str(beside))
+        function = loaded.signatures[SIGNATURE]
+        actual = [_call(function, example) for example in inputs]
+        errors = compare(comparison, actual, tolerance)
+        require_within(errors, "the reloaded SavedModel")
+    return errors
+
+
+def _call(function: Any, example: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    outputs = function(**{name: tf.constant(value) for name, value in example.items()})
+    return {name: value.numpy() for name, value in outputs.items()}

@@ -1,0 +1,289 @@
+"""Comparing a written file, run on its target's own runtime, with the Keras model."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from pipelines.errors import ConfigurationError
+from rnn_apps.export.example_data import (
+    Example,
+    examples_of,
+    first_example,
+    random_examples,
+    stacked,
+)
+from rnn_apps.export.layers import all_layers
+from rnn_apps.export.model_signature import ModelSignature, signature_of
+from rnn_apps.export.replacement import in_float32
+from rnn_apps.export.results import ExportError, OutputError, Verification
+from rnn_apps.export.runtime_process import RuntimeCall, RuntimeProcess
+
+# Largest difference from Keras in units of the output's largest value.
+TOLERANCES = {None: 1e-5, "float16": 5e-3, "dynamic": 0.05, "int8": 0.1}
+
+# Sequences on which a file is compared.
+COMPARED = 8
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Invocations of one signature: what goes in and what Keras gives for it."""
+
+    signature: str
+    inputs: list[Example]
+    expected: list[dict[str, np.ndarray]]
+
+
+def keras_outputs(
+    model: keras.Model, signature: ModelSignature, examples: Sequence[Example]
+) -> list[dict[str, np.ndarray]]:
+    """What Keras itself computes, in float32, each example as a sequence of its own.
+
+    Raises:
+        ExportError: Keras gives NaN or infinity.
+    """
+    results = []
+    with in_float32(model), _states_at_zero(model) as reset:
+        for example in examples:
+            reset()
+            outputs = signature.call(model, example)
+            results.append({name: np.asarray(value) for name, value in outputs.items()})
+    for outputs in results:
+        for name, value in outputs.items():
+            if np.issubdtype(value.dtype, np.floating) and not np.isfinite(value).all():
+                raise ExportError(
+                    f"the Keras model itself gives NaN or infinity in {name!r} on the "
+                    "representative data: there is nothing to compare a file with"
+                )
+    return results
+
+
+def compared_inputs(examples: Sequence[Example], signature: ModelSignature) -> list[Example]:
+    """What the file is run on: sequences one by one, and, where they are free, in a batch of
+    several and with fewer timesteps; the first one again at the end, which shows leaking states.
+    """
+    inputs = list(examples[:COMPARED])
+    shapes = {tuple(array.shape for array in example.values()) for example in inputs}
+    if all(input.shape[0] is None for input in signature.inputs) and len(shapes) == 1:
+        inputs.append(stacked(inputs[:3]))
+    free_time = [i for i in signature.inputs if len(i.shape) > 1 and i.shape[1] is None]
+    if len(free_time) == len(signature.inputs):
+        shorter = max(1, min(array.shape[1] for array in inputs[0].values()) // 2)
+        inputs.append(stacked(inputs[:1], shorter))
+    return [*inputs, inputs[0]]
+
+
+@contextlib.contextmanager
+def _states_at_zero(model: keras.Model) -> Iterator[Any]:
+    """Yields a function that resets stateful layers; afterwards their states are as before."""
+    stateful = [
+        layer
+        for layer in all_layers(model)
+        if isinstance(layer, keras.layers.RNN) and layer.stateful and layer.states is not None
+    ]
+    variables = [v for layer in stateful for v in keras.tree.flatten(layer.states)]
+    kept = [keras.ops.convert_to_numpy(variable) for variable in variables]
+
+    def reset() -> None:
+        for layer in stateful:
+            layer.reset_state()
+
+    try:
+        yield reset
+    finally:
+        for variable, value in zip(variables, kept, strict=True):
+            variable.assign(value)
+
+
+def compare(
+    comparison: Comparison, actual: Sequence[Mapping[str, np.ndarray]], tolerance: float
+) -> tuple[OutputError, ...]:
+    """The error of each output over all invocations.
+
+    Raises:
+        ExportError: an output is missing or has another shape than in Keras.
+    """
+    errors = []
+    for name in comparison.expected[0]:
+        differences, expected_values = [], []
+        for expected, outputs in zip(comparison.expected, actual, strict=True):
+            if name not in outputs:
+                raise ExportError(f"the file has no output {name!r}; it has {sorted(outputs)}")
+            if outputs[name].shape != expected[name].shape:
+                raise ExportError(
+                    f"output {name!r} has shape {outputs[name].shape} in the file and "
+                    f"{expected[name].shape} in Keras"
+                )
+            wanted = expected[name].astype(np.float64)
+            differences.append((outputs[name].astype(np.float64) - wanted).ravel())
+            expected_values.append(wanted.ravel())
+        difference, wanted = np.concatenate(differences), np.concatenate(expected_values)
+        errors.append(_output_error(comparison.signature, name, difference, wanted, tolerance))
+    return tuple(errors)
+
+
+def _output_error(
+    signature: str, name: str, difference: np.ndarray, wanted: np.ndarray, tolerance: float
+) -> OutputError:
+    size = float(np.sqrt(np.mean(wanted**2))) if wanted.size else 0.0
+    spread = float(np.sqrt(np.mean(difference**2))) if wanted.size else 0.0
+    return OutputError(
+        signature=signature,
+        output=name,
+        maximum_absolute=float(np.abs(difference).max(initial=0.0)),
+        relative_rmse=spread / size if size else spread,
+        scale=float(np.abs(wanted).max(initial=0.0)),
+        tolerance=tolerance,
+    )
+
+
+def run_comparisons(
+    runtime: RuntimeProcess, path: Path, comparisons: Sequence[Comparison], tolerance: float
+) -> tuple[OutputError, ...]:
+    """Runs all invocations in one interpreter, in order and without a reset, and compares."""
+    calls = [RuntimeCall(inputs, c.signature) for c in comparisons for inputs in c.inputs]
+    results = runtime.run(path, calls)
+    errors: list[OutputError] = []
+    start = 0
+    for comparison in comparisons:
+        stop = start + len(comparison.inputs)
+        errors.extend(compare(comparison, results[start:stop], tolerance))
+        start = stop
+    return tuple(errors)
+
+
+def require_within(errors: Sequence[OutputError], what: str) -> None:
+    """Raises ExportError naming the outputs that are out of tolerance."""
+    wrong = [error for error in errors if not error.within]
+    if wrong:
+        listed = "; ".join(
+            f"{error.output!r} is off by {error.maximum_absolute:.3g} where Keras' values reach "
+            f"{error.scale:.3g} (tolerance {error.tolerance:g} of that)"
+            for error in wrong
+        )
+        raise ExportError(f"{what} differs from the Keras model: {listed}")
+
+
+def verify(
+    path: str | Path,
+    model: keras.Model | str | Path,
+    *,
+    representative_data: Any = None,
+    target: str = "litert",
+    signature: str = "serving_default",
+    tolerance: float | None = None,
+    time_limit: float = 60.0,
+    examples: int = 8,
+) -> Verification:
+    """Runs a .tflite file on its target's runtime and compares it with a Keras model.
+
+    Args:
+        path: the file.
+        model: a Keras model, the path of a .keras file, or the path of an .npz file with stored
+            reference data (`FILE.reference.npz`, written by `export_tflite(keep_reference=True)`).
+        representative_data: inputs to compare on; random ones that fit the model if None.
+        target: the runtime: "litert" or "tflm".
+        tolerance: largest difference in units of the output's largest value; by default what
+            suits the file's numbers: 1e-5 for float, 0.1 for a quantised file.
+
+    Returns:
+        The errors by output; `.ok` says whether they are within the tolerance.
+
+    Raises:
+        ExportError: the file does not run on the target, gives NaN or has other outputs.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ConfigurationError(f"{path}: no such file")
+    comparison = _reference(path, model, representative_data, signature, examples)
+    with RuntimeProcess(target, time_limit) as runtime:
+        limit = _tolerance_for(path) if tolerance is None else tolerance
+        errors = run_comparisons(runtime, path, [comparison], limit)
+        call = RuntimeCall(comparison.inputs[0], comparison.signature)
+        latency = runtime.latency(path, call, repeats=20, seconds=2.0)
+    return Verification(path, target, errors, len(comparison.inputs), latency.median_ms)
+
+
+def _tolerance_for(path: Path) -> float:
+    from rnn_apps.edge.flatbuffer import read_model_file
+
+    file, _ = read_model_file(path)
+    dtypes = {tensor.dtype for graph in file.subgraphs for tensor in graph.tensors}
+    return TOLERANCES["int8" if dtypes & {"int8", "float16"} else None]
+
+
+def _reference(path: Path, model: Any, data: Any, signature_key: str, count: int) -> Comparison:
+    if not isinstance(model, keras.Model):
+        source = Path(model)
+        if not source.is_file():
+            raise ConfigurationError(f"{source}: no such file")
+        if source.suffix == ".npz":
+            return read_reference(source)
+        model = keras.models.load_model(source, compile=False)
+    batch, timesteps = _fixed_shape(path, signature_key)
+    signature = signature_of(
+        model, first_example(data), batch_size=batch, timesteps=timesteps or None
+    )
+    if data is None:
+        examples = random_examples(model, signature, count)
+    else:
+        examples = examples_of(data, signature, count)
+    return Comparison(signature_key, examples, keras_outputs(model, signature, examples))
+
+
+def _fixed_shape(path: Path, signature_key: str) -> tuple[int | None, dict[str, int]]:
+    """The batch size and the timesteps that a file was written for, where it fixes them."""
+    from rnn_apps.edge.flatbuffer import read_model_file
+    from rnn_apps.edge.model import signatures_of
+
+    file, _ = read_model_file(path)
+    signatures = signatures_of(file)
+    if signature_key not in signatures:
+        raise ConfigurationError(
+            f"{path} has no signature {signature_key!r}; it has {sorted(signatures)}"
+        )
+    inputs = signatures[signature_key].inputs
+    batches = {spec.shape[0] for spec in inputs.values() if spec.shape}
+    batch = batches.pop() if len(batches) == 1 else -1
+    steps = {n: s.shape[1] for n, s in inputs.items() if len(s.shape) > 1 and s.shape[1] != -1}
+    return (None if batch == -1 else batch), steps
+
+
+def write_reference(path: Path, comparison: Comparison) -> None:
+    """Stores a comparison as .npz: `SIGNATURE/INDEX/inputs/NAME` and `.../outputs/NAME`."""
+    arrays = {}
+    for index, pair in enumerate(zip(comparison.inputs, comparison.expected, strict=True)):
+        for part, values in zip(("inputs", "outputs"), pair, strict=True):
+            for name, value in values.items():
+                arrays[f"{comparison.signature}/{index}/{part}/{name}"] = value
+    # NumPy's own stub confuses the arrays' names with its options.
+    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
+
+
+def read_reference(path: Path) -> Comparison:
+    """Reads what `write_reference` wrote.
+
+    Raises:
+        ConfigurationError: the file is no such archive.
+    """
+    collected: dict[int, dict[str, dict[str, np.ndarray]]] = {}
+    signature = ""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            for key in archive.files:
+                signature, index, part, name = key.split("/", 3)
+                parts = collected.setdefault(int(index), {"inputs": {}, "outputs": {}})
+                parts[part][name] = archive[key]
+    except (ValueError, OSError, KeyError) as error:
+        raise ConfigurationError(f"{path}: not stored reference data: {error}") from None
+    if not collected:
+        raise ConfigurationError(f"{path}: no reference data in it")
+    pairs = [collected[index] for index in sorted(collected)]
+    return Comparison(signature, [p["inputs"] for p in pairs], [p["outputs"] for p in pairs])
