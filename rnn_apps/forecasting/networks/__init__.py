@@ -1,0 +1,1 @@
+"""The networks between the features and the head; each file has one."""

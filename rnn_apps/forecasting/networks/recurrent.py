@@ -1,0 +1,62 @@
+"""Stacks of Keras' own recurrent layers, by the name of their cell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+LAYERS: dict[str, type[keras.layers.RNN]] = {
+    "simple": keras.layers.SimpleRNN,
+    "lstm": keras.layers.LSTM,
+    "gru": keras.layers.GRU,
+}
+CELLS: dict[str, type[keras.layers.Layer]] = {
+    "simple": keras.layers.SimpleRNNCell,
+    "lstm": keras.layers.LSTMCell,
+    "gru": keras.layers.GRUCell,
+}
+
+
+def states_of(cell: str) -> int:
+    """State tensors of a cell: 2 (h and c) of an LSTM, else 1."""
+    return 2 if cell == "lstm" else 1
+
+
+def stack(
+    sequence: Any,
+    *,
+    cell: str,
+    units: int,
+    layers: int,
+    dropout: float,
+    name: str,
+    return_sequences: bool = False,
+    initial_states: list[list[Any]] | None = None,
+) -> tuple[Any, list[list[Any]]]:
+    """Recurrent layers on top of each other with dropout between them.
+
+    Args:
+        sequence: [batch, timesteps, C].
+        name: the layers are called `name`_1, `name`_2, ...
+        return_sequences: whether the result has all time steps or the last one.
+        initial_states: for each layer its state tensors [batch, units]; zeros without.
+
+    Returns:
+        The last layer's output [batch, (timesteps,) units], and each layer's final states.
+    """
+    states: list[list[Any]] = []
+    for index in range(layers):
+        last = index == layers - 1
+        layer = LAYERS[cell](
+            units,
+            return_sequences=return_sequences or not last,
+            return_state=True,
+            name=f"{name}_{index + 1}",
+        )
+        initial = None if initial_states is None else initial_states[index]
+        sequence, *final = layer(sequence, initial_state=initial)
+        states.append(final)
+        if dropout and not last:
+            sequence = keras.layers.Dropout(dropout)(sequence)
+    return sequence, states

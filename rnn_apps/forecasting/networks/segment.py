@@ -1,0 +1,172 @@
+"""SegRNN: recurrence over segments, and parallel decoding of all segments to come.
+
+Lin et al. 2023, "SegRNN: Segment Recurrent Neural Network for Long-Term Time Series Forecasting".
+`segment_length` values are projected to one step of the recurrence, so that it runs over
+lookback / segment_length steps. Every output segment is decoded in one step of a cell from the
+encoder's last state ("parallel multi-step forecasting", section 4.2), told apart by a learnt
+position and by the series' embedding.
+
+Two differences from the paper: the decoding cell has weights of its own; and segments to come also
+read their known-future covariates and calendar.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from rnn_apps.forecasting.config import ForecastingConfig
+from rnn_apps.forecasting.inputs import Features
+from rnn_apps.forecasting.networks.recurrent import stack
+
+_GATES = {"simple": 1, "lstm": 4, "gru": 3}
+
+
+@keras.saving.register_keras_serializable(package="rnn_apps")
+class ParallelDecoder(keras.layers.Layer):
+    """One step of a recurrent cell, taken from one state for every segment to come at once.
+
+    All segments share the state's product with the recurrent kernel, which a recurrent layer
+    called once a segment would compute again and again: it makes the horizon nearly free.
+
+    Args:
+        cell: "simple", "lstm" or "gru" (with the reset gate after the product).
+        units: size of the state.
+        segments: how many are decoded.
+
+    Call: states, a list of [batch, units] (h, and c of an LSTM); optionally `future`
+    [batch, segments, F] and `context` [batch, S] -> [batch, segments, units].
+    """
+
+    def __init__(self, cell: str, units: int, segments: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.cell = cell
+        self.units = units
+        self.segments = segments
+        gates = _GATES[cell] * units
+        # Half of the cell's input is the position, as the paper gives the other half to the series.
+        self.position = keras.layers.Dense(gates, use_bias=False, name="position_kernel")
+        self.known = keras.layers.Dense(gates, use_bias=False, name="future_kernel")
+        self.described = keras.layers.Dense(gates, use_bias=False, name="context_kernel")
+        self.recurrent = keras.layers.Dense(
+            gates, kernel_initializer=_orthogonal_gates, name="recurrent_kernel"
+        )
+
+    def build(
+        self,
+        states_shape: list[tuple[int | None, ...]],
+        future_shape: tuple[int | None, ...] | None = None,
+        context_shape: tuple[int | None, ...] | None = None,
+    ) -> None:
+        size = max(1, self.units // 2)
+        self.positions = self.add_weight(
+            name="positions", shape=(self.segments, size),
+            initializer=keras.initializers.RandomNormal(stddev=1.0),
+        )
+        self.bias = self.add_weight(
+            name="bias", shape=(_GATES[self.cell] * self.units,), initializer=self._initial_bias
+        )
+        self.position.build((self.segments, size))
+        self.recurrent.build((None, self.units))
+        if future_shape is not None:
+            self.known.build(future_shape)
+        if context_shape is not None:
+            self.described.build(context_shape)
+
+    def call(
+        self, states: list[tf.Tensor], future: tf.Tensor | None = None,
+        context: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        entering = (self.position(ops.convert_to_tensor(self.positions)) + self.bias)[None]
+        if future is not None:
+            entering = entering + self.known(future)
+        if context is not None:
+            entering = entering + ops.expand_dims(self.described(context), 1)
+        hidden = ops.expand_dims(states[0], 1)
+        recurring = ops.expand_dims(self.recurrent(states[0]), 1)
+        if self.cell == "simple":
+            return ops.tanh(entering + recurring)
+        if self.cell == "lstm":
+            return _lstm_step(entering + recurring, ops.expand_dims(states[1], 1))
+        return _gru_step(entering, recurring, hidden)
+
+    def _initial_bias(self, shape: tuple[int, ...], dtype: Any = None) -> Any:
+        """Zeros, but ones for an LSTM's forget gate (Jozefowicz et al. 2015), as Keras has it."""
+        zeros = ops.zeros((self.units,), dtype)
+        if self.cell != "lstm":
+            return ops.zeros(shape, dtype)
+        return ops.concatenate([zeros, ops.ones((self.units,), dtype), zeros, zeros])
+
+    def compute_output_shape(
+        self, states_shape: list[tuple[int | None, ...]], *others: Any
+    ) -> tuple[int | None, ...]:
+        return (states_shape[0][0], self.segments, self.units)
+
+    def get_config(self) -> dict[str, Any]:
+        shape = {"cell": self.cell, "units": self.units, "segments": self.segments}
+        return {**super().get_config(), **shape}
+
+
+def _orthogonal_gates(shape: tuple[int, int], dtype: Any = None) -> Any:
+    """An orthogonal matrix, as Keras' cells start their recurrent kernels."""
+    return keras.initializers.Orthogonal()(shape, dtype)
+
+
+def _lstm_step(gates: tf.Tensor, carried: tf.Tensor) -> tf.Tensor:
+    """Keras' LSTM cell with its gates in the order input, forget, candidate, output."""
+    input_gate, forget_gate, candidate, output_gate = ops.split(gates, 4, axis=-1)
+    carry = ops.sigmoid(forget_gate) * carried + ops.sigmoid(input_gate) * ops.tanh(candidate)
+    return ops.sigmoid(output_gate) * ops.tanh(carry)
+
+
+def _gru_step(entering: tf.Tensor, recurring: tf.Tensor, hidden: tf.Tensor) -> tf.Tensor:
+    """Keras' GRU cell (reset_after) with its gates in the order update, reset, candidate."""
+    update_in, reset_in, candidate_in = ops.split(entering, 3, axis=-1)
+    update_state, reset_state, candidate_state = ops.split(recurring, 3, axis=-1)
+    update = ops.sigmoid(update_in + update_state)
+    reset = ops.sigmoid(reset_in + reset_state)
+    candidate = ops.tanh(candidate_in + reset * candidate_state)
+    return update * hidden + (1.0 - update) * candidate
+
+
+def segment(features: Features, config: ForecastingConfig, width: int) -> Any:
+    """Raw head inputs [batch, horizon, width]."""
+    length = config.segment_length
+    sequence = keras.layers.Reshape((config.lookback, 1))(features.target)
+    if features.past is not None:
+        sequence = keras.layers.Concatenate()([sequence, features.past])
+    channels = sequence.shape[-1]
+    segments = keras.layers.Reshape((config.lookback // length, length * channels))(sequence)
+    embedded = keras.layers.Dense(config.units, activation="relu", name="segment_embedding")(
+        segments
+    )
+    _, states = stack(
+        embedded, cell=config.cell, units=config.units, layers=config.layers,
+        dropout=config.dropout, name="encoder",
+    )
+    count = -(-config.horizon // length)
+    decoder = ParallelDecoder(config.cell, config.units, count, name="decoder")
+    future = _future_segments(features, config, count)
+    decoded = decoder(states[-1], future=future, context=features.context)
+    decoded = keras.layers.Dropout(config.dropout)(decoded)
+    raw = keras.layers.Dense(length * width, dtype="float32", name="output")(decoded)
+    raw = keras.layers.Reshape((count * length, width), dtype="float32")(raw)
+    surplus = count * length - config.horizon
+    if surplus:
+        raw = keras.layers.Cropping1D((0, surplus), dtype="float32")(raw)
+    return raw
+
+
+def _future_segments(features: Features, config: ForecastingConfig, count: int) -> Any | None:
+    """What is known of each segment to come [batch, segments, length * F], filled up with zeros."""
+    if features.future is None:
+        return None
+    future = features.future
+    surplus = count * config.segment_length - config.horizon
+    if surplus:
+        future = keras.layers.ZeroPadding1D((0, surplus))(future)
+    size = config.segment_length * future.shape[-1]
+    return keras.layers.Reshape((count, size))(future)

@@ -1,0 +1,168 @@
+"""Scaling of the series and normalisation of the window, as layers inside the model.
+
+Two steps, both affine, both undone at the model's end:
+
+1. `SeriesScaler` brings every series to the training part's scale (or, with `window`, to the
+   window's own). The loss is computed in this scaled space.
+2. `WindowNormalisation` takes the level out of the single window: its last value, as SegRNN and
+   NLinear do, or its mean and standard deviation, as reversible instance normalisation does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+_VARIANCE_FLOOR = 1e-5
+"""Added to the variance of scaled values by RevIN (Kim et al. 2022, their epsilon)."""
+
+
+@keras.saving.register_keras_serializable(package="rnn_apps")
+class SeriesScaler(keras.layers.Layer):
+    """Scales a window by its series' stored location and scale.
+
+    The statistics are non-trainable weights, so that they are saved with the model and end up
+    inside the export.
+
+    Args:
+        location: what is subtracted, one number a series.
+        scale: what is divided by, one number above 0 a series.
+
+    Call: (past_target [batch, lookback], series_index int32 [batch]), or past_target alone where
+    there is one series -> scaled [batch, lookback], location [batch, 1], scale [batch, 1].
+    """
+
+    def __init__(self, location: Sequence[float], scale: Sequence[float], **kwargs: Any) -> None:
+        kwargs["dtype"] = "float32"
+        super().__init__(**kwargs)
+        self.initial_location = [float(v) for v in location]
+        self.initial_scale = [float(v) for v in scale]
+        self.location = self._statistic("location", self.initial_location)
+        self.scale = self._statistic("scale", self.initial_scale)
+
+    def _statistic(self, name: str, values: list[float]) -> keras.Variable:
+        return self.add_weight(
+            name=name,
+            shape=(len(values),),
+            initializer=lambda shape, dtype=None: np.asarray(values, np.float32),
+            trainable=False,
+        )
+
+    def call(
+        self, past_target: tf.Tensor, series_index: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        location = tf.convert_to_tensor(self.location)[:, None]
+        scale = tf.convert_to_tensor(self.scale)[:, None]
+        if series_index is None:
+            # A row of zeros a window keeps the batch dimension without a shape operation.
+            zeros = past_target[:, :1] * 0.0
+            location, scale = location + zeros, scale + zeros
+        else:
+            location, scale = tf.gather(location, series_index), tf.gather(scale, series_index)
+        return (past_target - location) / scale, location, scale
+
+    def get_config(self) -> dict[str, Any]:
+        config = {"location": self.initial_location, "scale": self.initial_scale}
+        return {**super().get_config(), **config}
+
+
+@keras.saving.register_keras_serializable(package="rnn_apps")
+class WindowScaler(keras.layers.Layer):
+    """Scales a window by its own statistics, for series that training has not seen.
+
+    Args:
+        shift: whether the mean is subtracted. Without, the window is divided by its mean absolute
+            value plus 1 (Salinas et al. 2020, "DeepAR", section 3.3), which keeps counts at 0 and above.
+
+    Call: past_target [batch, lookback] -> scaled, location [batch, 1], scale [batch, 1].
+    """
+
+    def __init__(self, shift: bool = True, **kwargs: Any) -> None:
+        kwargs["dtype"] = "float32"
+        super().__init__(**kwargs)
+        self.shift = shift
+
+    def call(self, past_target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        if self.shift:
+            # The window's own units are unknown: the floor under the spread is relative to its size.
+            location = tf.reduce_mean(past_target, axis=1, keepdims=True)
+            variance = tf.reduce_mean(tf.square(past_target - location), axis=1, keepdims=True)
+            scale = tf.sqrt(variance + 1e-6 * tf.square(location) + 1e-12)
+        else:
+            location = past_target[:, :1] * 0.0
+            scale = 1.0 + tf.reduce_mean(tf.abs(past_target), axis=1, keepdims=True)
+        return (past_target - location) / scale, location, scale
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "shift": self.shift}
+
+
+@keras.saving.register_keras_serializable(package="rnn_apps")
+class WindowNormalisation(keras.layers.Layer):
+    """Takes level, and with RevIN the spread, out of a window.
+
+    Args:
+        method: "last_value" subtracts the window's last value (Lin et al. 2023, "SegRNN"; Zeng et
+            al. 2023, NLinear). "revin" subtracts the mean and divides by the standard deviation
+            (Kim et al. 2022, "Reversible instance normalization"; its learnt affine map is one
+            gain and offset for all series, as all series share one model).
+
+    Call: scaled [batch, lookback] -> normalised [batch, lookback], shift [batch, 1], factor
+    [batch, 1] with scaled = normalised * factor + shift.
+    """
+
+    def __init__(self, method: str, **kwargs: Any) -> None:
+        kwargs["dtype"] = "float32"
+        super().__init__(**kwargs)
+        if method not in ("last_value", "revin"):
+            raise ValueError(f"method = {method!r} is neither 'last_value' nor 'revin'")
+        self.method = method
+        if method == "revin":
+            self.gain = self.add_weight(name="gain", shape=(1,), initializer="ones")
+            self.offset = self.add_weight(name="offset", shape=(1,), initializer="zeros")
+
+    def call(self, scaled: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        if self.method == "last_value":
+            shift = scaled[:, -1:]
+            return scaled - shift, shift, shift * 0.0 + 1.0
+        mean = tf.reduce_mean(scaled, axis=1, keepdims=True)
+        variance = tf.reduce_mean(tf.square(scaled - mean), axis=1, keepdims=True)
+        deviation = tf.sqrt(variance + _VARIANCE_FLOOR)
+        # normalised = (scaled - mean) / deviation * gain + offset, written as one affine map. The
+        # gain stays away from 0, as its reciprocal is the way back.
+        gain = tf.maximum(tf.convert_to_tensor(self.gain), 0.1)
+        factor = deviation / gain
+        shift = mean - tf.convert_to_tensor(self.offset) * factor
+        return (scaled - shift) / factor, shift, factor
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "method": self.method}
+
+
+@keras.saving.register_keras_serializable(package="rnn_apps")
+class CovariateScaler(keras.layers.Layer):
+    """Standardises covariates, each by its mean and deviation over the training part.
+
+    Args:
+        location: one number a covariate.
+        scale: one number above 0 a covariate.
+
+    Call: [..., covariates] -> the same shape, float32.
+    """
+
+    def __init__(self, location: Sequence[float], scale: Sequence[float], **kwargs: Any) -> None:
+        kwargs["dtype"] = "float32"
+        super().__init__(**kwargs)
+        self.location = [float(v) for v in location]
+        self.scale = [float(v) for v in scale]
+
+    def call(self, covariates: tf.Tensor) -> tf.Tensor:
+        return (covariates - tf.constant(self.location)) / tf.constant(self.scale)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "location": self.location, "scale": self.scale}
+
