@@ -1,0 +1,42 @@
+"""A training in a process of its own, to be killed: python training_process.py FOLDER [--resume]."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import keras
+from training_setup import make_batches, squared_error
+
+from rnn_apps.training import TrainedModel, TrainingConfig, fit
+
+CONFIG = TrainingConfig(
+    seed=3, epochs=6, batch_size=8, optimizer="adamw", learning_rate=0.02, schedule="cosine",
+    warmup_steps=20, weight_decay=0.01, average_decay=0.9, patience=5,
+    # After every step, so that the last checkpoint may lie anywhere in an epoch.
+    checkpoint_minutes=1e-9,
+)
+
+
+def build_model() -> keras.Model:
+    return keras.Sequential(
+        [
+            keras.Input((12, 2)),
+            keras.layers.LSTM(8, dropout=0.2, recurrent_dropout=0.2, return_sequences=True),
+            keras.layers.BatchNormalization(),
+            keras.layers.LSTM(6),
+            keras.layers.Dropout(0.1),
+            keras.layers.Dense(1, dtype="float32"),
+        ]
+    )
+
+
+def train(folder: Path, resume: bool) -> TrainedModel:
+    return fit(
+        build_model, make_batches(250), squared_error, CONFIG, folder=folder,
+        validation=make_batches(30, seed=1), resume=resume,
+    )
+
+
+if __name__ == "__main__":
+    train(Path(sys.argv[1]), resume="--resume" in sys.argv)
