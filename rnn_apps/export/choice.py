@@ -11,7 +11,6 @@ from rnn_apps.export.layers import layer_name
 from rnn_apps.export.replacement import CHUNK, LayerUse
 from rnn_apps.export.results import ExportError, LayerForm
 
-FUSED_IS_WRITTEN = False
 FORMS = ("fused", "loop", "chunked loop", "unrolled", "keras loop")
 
 # Timesteps up to which unrolling is considered: a file grows by ten to twenty operators for each.
@@ -33,8 +32,6 @@ def why_not(form: str, use: LayerUse, target: str, quantize: str | None) -> str 
 
 def _why_not_fused(use: LayerUse, target: str, quantize: str | None) -> str | None:
     layer = use.layer
-    if not FUSED_IS_WRITTEN:
-        return "not written yet"
     if kind_of(layer) != "LSTM":
         return f"there is no fused operator for {kind_of(layer)}"
     cell = layer.cell

@@ -42,7 +42,7 @@ class Conversion:
     quantize: str | None = None
     integer_io: bool = False
     calibration: str | None = None
-    rewrites: tuple[dict[str, Any], ...] = ()
+    rewrites: tuple[str, ...] = ()
 
 
 class ConverterCrashedError(ExportError):

@@ -16,6 +16,7 @@ import keras
 import tensorflow as tf
 
 from rnn_apps.export.cell_steps import States
+from rnn_apps.export.fused_lstm import run_fused
 from rnn_apps.export.layers import all_layers, layer_name, recurrent_layers
 from rnn_apps.export.loop import Recurrence, run_loop, run_unrolled
 from rnn_apps.export.streaming import StateTape
@@ -120,6 +121,8 @@ def _run(
 ) -> Recurrence:
     if isinstance(mask, list | tuple):
         mask = mask[0]
+    if form == "fused":
+        return run_fused(layer, sequences)
     if form == "unrolled" or sequences.shape[1] == 1:
         return run_unrolled(layer, sequences, states, mask)
     if form == "chunked loop":

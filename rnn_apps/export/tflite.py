@@ -238,6 +238,7 @@ def _make(
             quantize=options.quantize,
             integer_io=options.integer_io,
             calibration=None if calibration is None else str(calibration),
+            rewrites=("reset_lstm_states",),
         ),
         time_limit=options.time_limit,
     )

@@ -1,0 +1,161 @@
+"""Changes to a converted .tflite file that the converter itself cannot make.
+
+`reset_lstm_states`: the fused LSTM keeps its states in variables from call to call, so that the
+second sequence would start where the first one ended. After the rewrite an operator in the graph
+writes zeros into the variables before every LSTM: each call is a sequence of its own, for any batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from tensorflow.lite.python import schema_py_generated as schema
+from tensorflow.lite.tools import flatbuffer_utils
+
+LSTM = schema.BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM
+# Positions of the two states among the fused LSTM's 24 inputs (lite/kernels/lstm_shared.h).
+STATE_INPUTS = (18, 19)
+
+
+def rewrite(content: bytes, names: Sequence[str]) -> bytes:
+    """Applies the named rewrites to a file's content, in order."""
+    known = {"reset_lstm_states": reset_lstm_states}
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    for name in names:
+        known[name](model)
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def reset_lstm_states(model: Any) -> None:
+    """Puts an operator before every fused LSTM that sets its states to zero."""
+    for subgraph in model.subgraphs:
+        graph = Graph(model, subgraph)
+        for operator in list(subgraph.operators):
+            if graph.code(operator) == LSTM:
+                for position in STATE_INPUTS:
+                    _reset(graph, operator, position)
+
+
+def _reset(graph: Graph, lstm: Any, position: int) -> None:
+    sequences = graph.tensor(lstm.inputs[0])
+    state = graph.tensor(lstm.inputs[position])
+    units = int(state.shape[-1])
+    zeros = graph.constant(np.zeros((1, units), np.float32), "zero_state")
+    free_batch = sequences.shapeSignature is not None and sequences.shapeSignature[0] == -1
+    if free_batch:
+        rows = _zero_for_each_row(graph, lstm)
+    else:
+        batch = int(sequences.shape[0])
+        state.shape = np.array([batch, units], np.int32)
+        rows = graph.constant(np.zeros(batch, np.int32), "zero_rows")
+    gather = schema.GatherOptionsT()
+    if state.type == schema.TensorType.FLOAT32:
+        graph.insert(lstm, "GATHER", [zeros, rows], [lstm.inputs[position]], gather)
+        return
+    # TFLite Micro gathers no int16, which is what the cell state is quantised to.
+    filled = graph.variable_shape(state, np.float32, "zero_states")
+    graph.insert(lstm, "GATHER", [zeros, rows], [filled], gather)
+    graph.insert(lstm, "QUANTIZE", [filled], [lstm.inputs[position]], schema.QuantizeOptionsT())
+
+
+def _zero_for_each_row(graph: Graph, lstm: Any) -> int:
+    """An int32 tensor [batch] of zeros, made from the sequences so that it follows their batch.
+
+    `x < x` is false for every number, also for NaN.
+    """
+    sequences = int(lstm.inputs[0])
+    corner = schema.StridedSliceOptionsT()
+    corner.endMask, corner.shrinkAxisMask = 0b001, 0b110
+    begin, end, ones = (
+        graph.constant(np.array(value, np.int32), name)
+        for value, name in (((0, 0, 0), "begin"), ((0, 1, 1), "end"), ((1, 1, 1), "strides"))
+    )
+    source = graph.tensor(sequences)
+    first = graph.add_tensor((1,), source.type, "first_numbers", (-1,), source.quantization)
+    false = graph.add_tensor((1,), schema.TensorType.BOOL, "never", (-1,))
+    rows = graph.add_tensor((1,), schema.TensorType.INT32, "zero_rows", (-1,))
+    cast = schema.CastOptionsT()
+    cast.inDataType, cast.outDataType = schema.TensorType.BOOL, schema.TensorType.INT32
+    graph.insert(lstm, "STRIDED_SLICE", [sequences, begin, end, ones], [first], corner)
+    graph.insert(lstm, "LESS", [first, first], [false], schema.LessOptionsT())
+    graph.insert(lstm, "CAST", [false], [rows], cast)
+    return rows
+
+
+class Graph:
+    """One subgraph of a model, with what it takes to add operators to it."""
+
+    def __init__(self, model: Any, subgraph: Any) -> None:
+        self.model = model
+        self.subgraph = subgraph
+
+    def code(self, operator: Any) -> int:
+        """The builtin operator's number."""
+        code = self.model.operatorCodes[operator.opcodeIndex]
+        return max(int(code.builtinCode), int(code.deprecatedBuiltinCode))
+
+    def tensor(self, index: int) -> Any:
+        """The tensor with this index."""
+        return self.subgraph.tensors[int(index)]
+
+    def constant(self, value: np.ndarray, name: str) -> int:
+        """Adds a constant and returns its index."""
+        buffer = schema.BufferT()
+        buffer.data = np.frombuffer(value.tobytes(), np.uint8)
+        self.model.buffers.append(buffer)
+        types = {"float32": schema.TensorType.FLOAT32, "int32": schema.TensorType.INT32}
+        index = self.add_tensor(value.shape, types[value.dtype.name], name)
+        self.tensor(index).buffer = len(self.model.buffers) - 1
+        return index
+
+    def variable_shape(self, like: Any, dtype: Any, name: str) -> int:
+        """Adds a float tensor with the shape of another."""
+        assert np.dtype(dtype) == np.float32
+        return self.add_tensor(tuple(like.shape), schema.TensorType.FLOAT32, name)
+
+    def add_tensor(
+        self,
+        shape: Sequence[int],
+        dtype: int,
+        name: str,
+        free_shape: Sequence[int] | None = None,
+        quantization: Any = None,
+    ) -> int:
+        """Adds a tensor that an operator fills and returns its index."""
+        tensor = schema.TensorT()
+        tensor.shape = np.array(shape, np.int32)
+        tensor.type = dtype
+        tensor.name = f"{name}_{len(self.subgraph.tensors)}".encode()
+        tensor.buffer = 0
+        tensor.hasRank = True
+        tensor.quantization = quantization
+        if free_shape is not None:
+            tensor.shapeSignature = np.array(free_shape, np.int32)
+        self.subgraph.tensors.append(tensor)
+        return len(self.subgraph.tensors) - 1
+
+    def insert(
+        self, before: Any, name: str, inputs: Sequence[int], outputs: Sequence[int], options: Any
+    ) -> None:
+        """Adds an operator that runs directly before `before`."""
+        operator = schema.OperatorT()
+        operator.opcodeIndex = self._opcode(getattr(schema.BuiltinOperator, name))
+        operator.inputs = np.array(inputs, np.int32)
+        operator.outputs = np.array(outputs, np.int32)
+        kind = type(options).__name__.removesuffix("T")
+        operator.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
+        operator.builtinOptions = options
+        # By identity: the object API's operators don't compare as equal or not.
+        position = next(i for i, op in enumerate(self.subgraph.operators) if op is before)
+        self.subgraph.operators.insert(position, operator)
+
+    def _opcode(self, builtin: int) -> int:
+        for index, code in enumerate(self.model.operatorCodes):
+            if max(int(code.builtinCode), int(code.deprecatedBuiltinCode)) == builtin:
+                return index
+        code = schema.OperatorCodeT()
+        code.builtinCode, code.deprecatedBuiltinCode, code.version = builtin, min(builtin, 127), 1
+        self.model.operatorCodes.append(code)
+        return len(self.model.operatorCodes) - 1
