@@ -65,8 +65,7 @@ class Calibration:
         """The forecast with calibrated quantiles at `levels`, rising along the levels."""
         quantiles = as_quantiles(forecast, len(self.levels))
         shift = self.corrections[np.newaxis] * self.scale[series_index][:, np.newaxis, np.newaxis]
-        # Sorting repairs crossings and never makes an interval worse (Chernozhukov et al. 2010).
-        calibrated = np.sort(quantiles + shift, axis=-1).astype(np.float32)
+        calibrated = uncrossed(quantiles + shift, self.levels).astype(np.float32)
         return Forecast(forecast.point, calibrated, forecast.samples)
 
     def arrays(self, prefix: str = "") -> dict[str, NDArray[Any]]:
@@ -177,6 +176,18 @@ def as_quantiles(forecast: Forecast, levels: int) -> Array:
     if forecast.quantiles is not None:
         return forecast.quantiles.astype(np.float64)
     return np.repeat(forecast.point.astype(np.float64)[..., np.newaxis], levels, axis=-1)
+
+
+def uncrossed(quantiles: Array, levels: Sequence[float]) -> Array:
+    """Quantiles [..., levels] that rise along the levels.
+
+    From the first level at or above the median outwards, each takes at least the room of the one
+    before it, so an interval only ever grows and keeps its guarantee; the median stays.
+    """
+    pivot = next((i for i, level in enumerate(levels) if level >= 0.5), len(levels) - 1)
+    above = np.maximum.accumulate(quantiles[..., pivot:], axis=-1)
+    below = np.minimum.accumulate(quantiles[..., pivot::-1], axis=-1)[..., ::-1]
+    return np.concatenate([below[..., :-1], above], axis=-1)
 
 
 def check_levels(levels: Sequence[float]) -> None:

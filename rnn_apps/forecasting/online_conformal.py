@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_apps.forecasting.conformal import Calibrated, scores
+from rnn_apps.forecasting.conformal import Calibrated, scores, uncrossed
 from rnn_apps.forecasting.forecast import Forecast, Window, crop
 
 Array = NDArray[np.float64]
@@ -33,14 +33,21 @@ class OnlineSettings:
     """How fast intervals adapt.
 
     Args:
-        rate: the step of the working level; 0 leaves it at its nominal value.
+        rate: the step of the working level; 0 leaves it at its nominal value. Neighbouring
+            windows share most of their truth, so a season of them is one piece of news: 0.05
+            over the season's length has proved right.
         memory: how many of the latest scores of a series are kept for each horizon step.
         refresh: how many origins pass before the scores are sorted anew.
     """
 
-    rate: float = 0.01
-    memory: int = 1000
+    rate: float = 0.05
+    memory: int = 2000
     refresh: int = 24
+
+    @classmethod
+    def for_season(cls, season: int, stride: int = 1) -> OnlineSettings:
+        """The settings for data with `season` steps in a season, origins `stride` apart."""
+        return cls(rate=0.05 / max(1.0, season / stride))
 
 
 class OnlineCalibrated:
@@ -100,7 +107,7 @@ class OnlineCalibrated:
             self._remember(error[row], corrections[row])
         shifted = corrections * unit[window.series_index][:, np.newaxis, np.newaxis]
         quantiles = base.point[..., np.newaxis] if base.quantiles is None else base.quantiles
-        calibrated = np.sort(quantiles + shifted, axis=-1).astype(np.float32)
+        calibrated = uncrossed(quantiles + shifted, self.calibrated.levels).astype(np.float32)
         return Forecast(base.point, calibrated, base.samples)
 
     def _begin(self, series: int) -> None:

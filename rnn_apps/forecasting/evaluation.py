@@ -1,0 +1,88 @@
+"""The evaluation of a run: backtest, figures, tables by series and step, and the report."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.atomic_files import atomic_path
+from rnn_apps.forecasting.backtest import Backtest, backtest
+from rnn_apps.forecasting.metrics import as_json
+from rnn_apps.forecasting.online_conformal import OnlineCalibrated, OnlineSettings
+from rnn_apps.forecasting.run_report import write_report
+
+if TYPE_CHECKING:
+    from rnn_apps.forecasting.run import Run
+    from rnn_apps.forecasting.run_data import Data
+
+
+def evaluate(run: Run, data: Data | None, part: str, stride: int) -> dict[str, Any]:
+    """See `Run.evaluate`. Writes metrics.json, report.html and two tables into the run."""
+    own = data is None
+    part = part or ("test" if own else "all")
+    rows = run.part(part)
+    series_set = run.series(data)
+    source = series_set.report.source
+    print(f"Backtest on {source}, {part} part", file=sys.stderr)
+    yardsticks = run.yardsticks.for_series(series_set)
+    judged = run.forecaster(series_set)
+    online = OnlineCalibrated(
+        judged, yardsticks.scores, stride, OnlineSettings.for_season(yardsticks.season, stride)
+    )
+    found = backtest(
+        [judged, *yardsticks.baselines(run.config.lookback)],
+        series_set,
+        yardsticks.scales,
+        part=rows,
+        horizon=run.config.horizon,
+        online=online,
+        stride=stride,
+    )
+    title = (
+        f"{source}, {part} part: {found.windows} windows, lookback {run.config.lookback}, "
+        f"horizon {run.config.horizon}, season {yardsticks.season}"
+    )
+    table = {"title": title, **as_json(found.table())}
+    key = part if own else "other_data"
+    run.folder.write_metrics(
+        **{key: {"source": source, "part": part, "stride": stride, **found.as_json()}},
+        table=table,
+    )
+    _write_tables(run.folder.path, key, found)
+    write_report(run, series_set, found, table)
+    return {
+        "table": table,
+        "windows": found.windows,
+        "report": str(run.folder.report),
+        **_headline(found),
+    }
+
+
+def _headline(found: Backtest) -> dict[str, Any]:
+    """The judged forecaster's figures, flat; its interval figures are those of split conformal."""
+    first = next(iter(found.metrics.values()))
+    return dict(as_json(first.overall()))
+
+
+def _write_tables(folder: Path, name: str, found: Backtest) -> None:
+    """NAME_by_series.csv and NAME_by_step.csv: every forecaster's figures."""
+    by_series = [
+        {"forecaster": forecaster, **row}
+        for forecaster, metrics in found.metrics.items()
+        for row in metrics.per_series()
+    ]
+    by_step = [
+        {"forecaster": forecaster, "step": step + 1, **{k: v[step] for k, v in steps.items()}}
+        for forecaster, steps in ((n, m.per_step()) for n, m in found.metrics.items())
+        for step in range(len(steps["mae"]))
+    ]
+    for kind, rows in (("series", by_series), ("step", by_step)):
+        with (
+            atomic_path(folder / f"{name}_by_{kind}.csv") as beside,
+            open(beside, "w", encoding="utf-8", newline="") as file,
+        ):
+            writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)

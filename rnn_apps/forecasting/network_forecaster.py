@@ -1,0 +1,52 @@
+"""A trained network behind the interface that the baselines have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from rnn_apps.forecasting.config import ForecastingConfig
+from rnn_apps.forecasting.forecast import Forecast, Inputs
+
+
+class NetworkForecaster:
+    """Forecasts with a deployment model: raw inputs -> raw forecasts.
+
+    Args:
+        deployed: from `deployment_model`.
+        config: the run's.
+        positions: int32 [series], where each series of the data stands among the training's.
+    """
+
+    def __init__(
+        self, deployed: keras.Model, config: ForecastingConfig, positions: NDArray[np.int32]
+    ) -> None:
+        self.deployed = deployed
+        self.positions = positions
+        self.lookback = config.lookback
+        self.name = f"{config.model.replace('_', '-')} {cell_name(config.cell)}"
+        self.levels = config.quantiles if "quantiles" in deployed.output else ()
+        self._names = [tensor.name for tensor in deployed.inputs]
+        self._call = tf.function(
+            lambda inputs: deployed(inputs, training=False), reduce_retracing=True
+        )
+
+    def forecast(self, inputs: Inputs) -> Forecast:
+        """Forecasts a batch, see `Forecaster`."""
+        chosen: dict[str, Any] = {name: inputs[name] for name in self._names}
+        if "series_index" in chosen:
+            chosen["series_index"] = self.positions[chosen["series_index"]]
+        outputs = self._call({name: tf.constant(value) for name, value in chosen.items()})
+        quantiles = outputs.get("quantiles")
+        return Forecast(
+            outputs["forecast"].numpy(), None if quantiles is None else quantiles.numpy()
+        )
+
+
+def cell_name(cell: str) -> str:
+    """The cell as papers write it."""
+    return {"simple": "SimpleRNN", "lstm": "LSTM", "gru": "GRU"}[cell]

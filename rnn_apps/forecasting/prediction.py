@@ -1,0 +1,203 @@
+"""Forecasts of what follows the data, as a table with time stamps, as a CSV and as a plot."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipelines.atomic_files import atomic_path
+from pipelines.errors import ConfigurationError, DataError, UserError
+from pipelines.time_series import SeriesSet, TimeSeries, latest_windows
+from pipelines.windows import WindowBatches
+from rnn_apps.forecasting.conformal import Calibrated, Calibration, calibrate
+from rnn_apps.forecasting.forecast import Forecast, Forecaster, windows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from rnn_apps.forecasting.run import Run
+
+BATCH_SIZE = 256
+PAST_SHOWN = 3
+
+
+def forecast_ends(
+    forecaster: Forecaster, series_set: SeriesSet, horizon: int
+) -> Forecast:
+    """Forecasts what follows the end of every series, a row a series.
+
+    Raises:
+        DataError: a series is too short, or its known-future covariates do not reach far enough.
+    """
+    inputs = latest_windows(series_set, forecaster.lookback, horizon)
+    parts = []
+    for start in range(0, len(series_set), BATCH_SIZE):
+        rows = slice(start, start + BATCH_SIZE)
+        parts.append(forecaster.forecast({name: value[rows] for name, value in inputs.items()}))
+    quantiles = [part.quantiles for part in parts if part.quantiles is not None]
+    return Forecast(
+        np.concatenate([part.point for part in parts]),
+        np.concatenate(quantiles) if quantiles else None,
+    )
+
+
+def recalibrated(
+    calibrated: Calibrated, series_set: SeriesSet, horizon: int, count: int
+) -> Calibrated:
+    """The forecaster calibrated anew on the latest windows of each series that is given.
+
+    Intervals that were calibrated long ago follow data that has drifted since; the truth of these
+    windows is known, so nothing of the future is used.
+
+    Args:
+        count: how many windows of each series, at least 1.
+
+    Raises:
+        DataError: no series is long enough for a single such window.
+    """
+    if count < 1:
+        raise ConfigurationError(f"recent = {count} windows to calibrate on must be at least 1")
+    rows = calibrated.lookback + horizon + count - 1
+    tails = dataclasses.replace(
+        series_set, series=tuple(_tail(one, rows) for one in series_set), rows=0
+    )
+    batches = WindowBatches(
+        tails, lookback=calibrated.lookback, horizon=horizon, batch_size=BATCH_SIZE
+    )
+    old = calibrated.calibration
+    found, _ = calibrate(calibrated.base, windows(batches), old.levels, old.scale)
+    return Calibrated(
+        calibrated.base, Calibration(old.levels, found.corrections, old.scale, found.windows)
+    )
+
+
+def as_frame(
+    series_set: SeriesSet, forecast: Forecast, levels: tuple[float, ...]
+) -> pd.DataFrame:
+    """One row a series and step: series, time, forecast, a column a quantile, and a sample path.
+
+    The times go on where each series ends, in its frequency and its time zone.
+    """
+    import pandas as pd
+
+    horizon = forecast.point.shape[1]
+    frames = []
+    for row, one in enumerate(series_set):
+        columns: dict[str, Any] = {
+            "series": one.name,
+            "time": local_times(series_set, series_set.future_times(one, horizon)),
+            "forecast": forecast.point[row],
+        }
+        if forecast.quantiles is not None:
+            for i, level in enumerate(levels):
+                columns[f"quantile_{level:g}"] = forecast.quantiles[row, :, i]
+        if forecast.samples is not None:
+            for i, path in enumerate(forecast.samples[row]):
+                columns[f"sample_{i + 1}"] = path
+        frames.append(pd.DataFrame(columns))
+    return pd.concat(frames, ignore_index=True)
+
+
+def local_times(series_set: SeriesSet, times: np.ndarray) -> pd.DatetimeIndex:
+    """Times as the data's own clock shows them, with its time zone if it has one."""
+    import pandas as pd
+
+    index = pd.DatetimeIndex(times)
+    if series_set.time_zone:
+        return index.tz_localize("UTC").tz_convert(series_set.time_zone)
+    return index
+
+
+def predict_to_files(
+    run: Run, source: str, csv: str, plot: str = "", *, samples: int = 0, recent: int = 0
+) -> dict[str, Any]:
+    """Writes forecasts as CSV and draws them; what `rnn-apps forecast predict` does.
+
+    Args:
+        source: the data to continue; "" for the run's own.
+        csv: the file for the table.
+        plot: the file for the picture, .png or .svg; "" for a PNG beside the CSV.
+        samples, recent: see `Run.predict`.
+
+    Returns:
+        The files, and from when to when the forecast reaches.
+    """
+    table = Path(csv)
+    picture = Path(plot) if plot else table.with_suffix(".png")
+    if picture.suffix.lower() not in (".png", ".svg"):
+        raise UserError(f"--plot {picture}: write a .png or a .svg file")
+    if picture == table:
+        raise UserError(f"--to {table}: name the table .csv; the picture goes beside it")
+    series_set = run.series(source or None)
+    frame = run.predict(series_set, samples=samples, recent=recent)
+    with atomic_path(table) as beside:
+        frame.to_csv(beside, index=False)
+    _draw(run, series_set, frame, picture)
+    return {
+        "forecasts": str(table),
+        "plot": str(picture),
+        "series": len(series_set),
+        "horizon": run.config.horizon,
+        "from": str(frame["time"].min()),
+        "to": str(frame["time"].max()),
+    }
+
+
+def _draw(run: Run, series_set: SeriesSet, frame: pd.DataFrame, path: Path) -> None:
+    from rnn_apps.forecasting.charts import prediction_chart
+
+    names = [name for name in frame.columns if name.startswith("quantile_")]
+    levels = tuple(float(name.removeprefix("quantile_")) for name in names)
+    past = PAST_SHOWN * run.config.horizon
+    panels = []
+    for one in series_set.series[:8]:
+        rows = frame[frame["series"] == one.name]
+        panels.append({
+            "title": one.name,
+            "past_times": wall_clock(local_times(series_set, one.times[-past:])),
+            "past": np.where(one.observed, one.target, np.nan)[-past:],
+            "times": wall_clock(rows["time"]),
+            "point": rows["forecast"].to_numpy(),
+            "quantiles": rows[names].to_numpy() if names else None,
+        })
+    figure = prediction_chart(panels, levels)
+    with atomic_path(path) as beside:
+        figure.savefig(beside, format=path.suffix[1:].lower(), dpi=120)
+
+
+def wall_clock(times: Any) -> np.ndarray:
+    """Times without their zone, as the clock on the wall shows them, for an axis."""
+    import pandas as pd
+
+    index = pd.DatetimeIndex(times)
+    return np.asarray(index.tz_localize(None) if index.tz is not None else index)
+
+
+def _tail(one: TimeSeries, rows: int) -> TimeSeries:
+    start = max(0, len(one) - rows)
+    return dataclasses.replace(
+        one,
+        times=one.times[start:],
+        target=one.target[start:],
+        observed=one.observed[start:],
+        past_covariates=one.past_covariates[start:],
+        future_covariates=one.future_covariates[start : len(one)],
+        offset=0,
+    )
+
+
+def check_samples(count: int, most: int = 10_000) -> None:
+    """Refuses a number of sample paths that is negative or would fill the memory."""
+    if not 0 <= count <= most:
+        raise ConfigurationError(f"samples = {count} must be from 0 to {most}")
+
+
+def no_samples(output: str) -> DataError:
+    """The error for sample paths of a model that has no distribution."""
+    return DataError(
+        f"output = {output!r} is no distribution to draw sample paths from",
+        advice="Train with output = gaussian, student_t or negative_binomial.",
+    )

@@ -1,0 +1,212 @@
+"""A trained run: evaluate it, predict with it, export it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from pipelines.errors import UserError
+from pipelines.splits import Part, Split, parse_split
+from pipelines.time_series import SeriesSet
+from rnn_apps.forecasting.config import ForecastingConfig
+from rnn_apps.forecasting.conformal import Calibrated
+from rnn_apps.forecasting.deployment import deployment_model
+from rnn_apps.forecasting.description import DataDescription
+from rnn_apps.forecasting.forecast import Forecast
+from rnn_apps.forecasting.network_forecaster import NetworkForecaster
+from rnn_apps.forecasting.prediction import as_frame, forecast_ends, recalibrated
+from rnn_apps.forecasting.run_data import positions, serving_series, training_series
+from rnn_apps.forecasting.yardsticks import Yardsticks
+from rnn_apps.run_folder import RunFolder, open_run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from rnn_apps.forecasting.run_data import Data
+
+APPLICATION = "forecast"
+DESCRIPTION = "data.json"
+YARDSTICKS = "yardsticks.npz"
+PARTS = ("train", "validation", "test", "all")
+
+
+class Run:
+    """A trained forecaster with its folder; made by `train` and `load`.
+
+    Args:
+        folder: the run's folder.
+        config: the effective configuration.
+        description: the training data as the model sees it.
+        model: the trained model, raw inputs -> the head's parameters.
+        yardsticks: what the run is judged by.
+        own: the data that it was trained on, if it is in memory.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        config: ForecastingConfig,
+        description: DataDescription,
+        model: keras.Model,
+        yardsticks: Yardsticks,
+        own: SeriesSet | None = None,
+    ) -> None:
+        self.folder = folder
+        self.config = config
+        self.description = description
+        self.model = model
+        self.yardsticks = yardsticks
+        self.deployed = deployment_model(model, config, description)
+        self._own = own
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """What metrics.json holds: the training's figures and the latest evaluation."""
+        return self.folder.read_metrics()
+
+    @property
+    def split(self) -> Split:
+        """The training, validation and test part."""
+        return parse_split(self.config.split)
+
+    def series(self, data: Data | None = None) -> SeriesSet:
+        """Data read as the run's training data was; None for the training data itself.
+
+        Raises:
+            UserError: the run was trained on a DataFrame that is gone.
+            DataError: data that the run cannot serve.
+        """
+        if data is not None:
+            return serving_series(self.config, self.description, data)
+        if self._own is None:
+            if not self.config.data:
+                raise UserError(
+                    f"{self.folder.path} was trained on a DataFrame, which is not kept. Give the "
+                    "data again"
+                )
+            self._own, _ = training_series(self.config)
+        return self._own
+
+    def forecaster(self, series_set: SeriesSet) -> Calibrated:
+        """The model with calibrated intervals, for series as `series` gives them."""
+        places = positions(series_set, self.config, self.description)
+        network = NetworkForecaster(self.deployed, self.config, places)
+        return self.yardsticks.for_series(series_set).calibrated(network)
+
+    def evaluate(
+        self, data: Data | None = None, part: str = "", *, stride: int = 1
+    ) -> dict[str, Any]:
+        """Judges the run beside its baselines in a rolling-origin backtest; writes the report.
+
+        Args:
+            data: a source or a DataFrame; None for the data that the run was trained on.
+            part: train, validation, test or all, as the run's split cuts it; by default test of
+                the run's own data, and all of other data.
+            stride: rows between neighbouring origins; 1 counts every window.
+
+        Returns:
+            "table", the figures of every forecaster, and where the report is.
+        """
+        from rnn_apps.forecasting.evaluation import evaluate
+
+        return evaluate(self, data, part, stride)
+
+    def part(self, name: str) -> Part | None:
+        """The part called train, validation or test; None for all rows.
+
+        Raises:
+            UserError: there is no such part.
+        """
+        if name not in PARTS:
+            raise UserError(f"part = {name!r}: choose from {', '.join(PARTS)}")
+        return None if name == "all" else getattr(self.split, name)
+
+    def predict(
+        self, data: Data | None = None, *, samples: int = 0, recent: int = 0, seed: int = 0
+    ) -> pd.DataFrame:
+        """Forecasts what follows the end of every series.
+
+        Args:
+            data: a source or a DataFrame with at least `lookback` rows a series. Known-future
+                covariates must be there for `horizon` rows more, with the target left empty.
+            samples: sample paths to add as columns, for an output that is a distribution.
+            recent: calibrate the intervals anew on so many of the latest windows of each series
+                that is given; 0 keeps the calibration of the validation part.
+            seed: of the sample paths.
+
+        Returns:
+            One row a series and step: series, time (going on where the series ends), forecast,
+            quantile_0.1 and so on (calibrated), sample_1 and so on.
+
+        Raises:
+            DataError: the data is too short, lacks covariates, or holds a series that the run
+                does not know.
+        """
+        series_set = self.series(data)
+        calibrated = self.forecaster(series_set)
+        if recent:
+            calibrated = recalibrated(calibrated, series_set, self.config.horizon, recent)
+        forecast = forecast_ends(calibrated, series_set, self.config.horizon)
+        if samples:
+            paths = self._paths(series_set, samples, seed)
+            forecast = Forecast(forecast.point, forecast.quantiles, paths)
+        return as_frame(series_set, forecast, calibrated.levels)
+
+    def _paths(self, series_set: SeriesSet, samples: int, seed: int) -> np.ndarray:
+        from rnn_apps.forecasting.sampling import sample_ends
+
+        return sample_ends(self, series_set, samples, seed)
+
+    def export(
+        self, to: str | Path, formats: Sequence[str] = ("saved_model", "tflite")
+    ) -> dict[str, Any]:
+        """Writes files that take and give raw values, each proven equal to the Keras model.
+
+        Args:
+            to: the folder for them.
+            formats: of saved_model, tflite, tflite_float16, tflite_dynamic.
+
+        Returns:
+            For every file its path, size and largest difference from Keras on real windows.
+
+        Raises:
+            ExportError: a file would not compute what Keras computes; it is not left behind.
+        """
+        from rnn_apps.forecasting.exporting import export
+
+        return export(self, to, formats)
+
+
+def load(folder: str | Path) -> Run:
+    """Opens the folder of a trained run.
+
+    Raises:
+        UserError: there is no run, it is another application's, its training has not finished, or
+            one of its files is damaged.
+    """
+    found = open_run(folder, APPLICATION)
+    config = found.read_config(ForecastingConfig)
+    description = DataDescription.load(found.path / DESCRIPTION)
+    yardsticks = Yardsticks.load(found.path / YARDSTICKS)
+    return Run(found, config, description, load_network(found.model), yardsticks)
+
+
+def load_network(path: Path) -> keras.Model:
+    """Loads a trained model; nothing in the file is executed (Keras' safe mode).
+
+    Raises:
+        UserError: the file is damaged or is no model of this toolkit.
+    """
+    # Imported so that Keras knows the layers by name.
+    import rnn_apps.forecasting.build  # noqa: F401
+
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{path}: the model cannot be loaded: {reason}") from None

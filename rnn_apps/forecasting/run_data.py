@@ -1,0 +1,155 @@
+"""The data of a run: what it was trained on, and other data read in the same way."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.builtin import builtin_data
+from pipelines.errors import DataError, UserError
+from pipelines.series_loading import complete, load_series
+from pipelines.series_options import NONE, SeriesOptions, series_options
+from pipelines.sources import parse_source
+from pipelines.time_series import SeriesSet
+from rnn_apps.forecasting.config import ForecastingConfig
+from rnn_apps.forecasting.description import DataDescription
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    Data = str | SeriesSet | pd.DataFrame
+
+
+def training_series(
+    config: ForecastingConfig, data: Data | None = None
+) -> tuple[SeriesSet, ForecastingConfig]:
+    """Loads what a run is trained on.
+
+    Args:
+        config: its `data` names the source, unless `data` is given.
+        data: a DataFrame, a `SeriesSet`, or another source.
+
+    Returns:
+        The series, and the config with what was found out about the columns filled in, so that
+        data of the same kind is read in the same way later.
+
+    Raises:
+        UserError: no data is named. DataError: it cannot be used.
+    """
+    if data is None:
+        if not config.data:
+            raise UserError(
+                "no training data is named. Give --data SOURCE, or a DataFrame from Python"
+            )
+        data = config.data
+    options = series_options(config)
+    if isinstance(data, str):
+        options = _with_defaults(data, options)
+    series_set = data if isinstance(data, SeriesSet) else load_series(data, options)
+    found = {
+        "frequency": series_set.frequency,
+        "past_covariates": series_set.past_names or NONE,
+        "future_covariates": series_set.future_names or NONE,
+    }
+    named = dataclasses.asdict(options) | found
+    source = data if isinstance(data, str) else config.data
+    return series_set, dataclasses.replace(config, data=source, **named)
+
+
+def serving_series(
+    config: ForecastingConfig, description: DataDescription, data: Data
+) -> SeriesSet:
+    """Loads data for a trained run, as its training data was read.
+
+    Raises:
+        DataError: a series that the run does not know and cannot serve, other covariates, or data
+            that cannot be used.
+    """
+    series_set = (
+        data if isinstance(data, SeriesSet) else load_series(data, series_options(config))
+    )
+    for kind in ("past", "future"):
+        expected = getattr(description, f"{kind}_names")
+        found = getattr(series_set, f"{kind}_names")
+        if found != expected:
+            raise DataError(
+                f"the {kind} covariates are {_listed(found)}, the run was trained with "
+                f"{_listed(expected)}",
+                file=series_set.report.source,
+                advice="Give the same columns.",
+            )
+    positions(series_set, config, description)
+    return _with_static(series_set, description.static_names)
+
+
+def positions(
+    series_set: SeriesSet, config: ForecastingConfig, description: DataDescription
+) -> NDArray[np.int32]:
+    """Where each series of `series_set` stands among those of the training, int32 [series].
+
+    A series that training has not seen stands at 0 if the model scales by the window alone.
+
+    Raises:
+        DataError: a series that training has not seen, and a model that must know it.
+    """
+    known = {name: i for i, name in enumerate(description.series_names)}
+    unseen = [name for name in series_set.names if name not in known]
+    if unseen and config.scaling != "window":
+        raise DataError(
+            f"the run does not know the series {_listed(unseen)}; it was trained on "
+            f"{_listed(description.series_names)}",
+            file=series_set.report.source,
+            advice="Rename or leave out the columns, state the targets, or train with "
+            "scaling = 'window', which serves other series too.",
+        )
+    return np.array([known.get(name, 0) for name in series_set.names], np.int32)
+
+
+def _with_defaults(source: str, options: SeriesOptions) -> SeriesOptions:
+    """The options completed by what built-in and prepared data know of themselves."""
+    named = parse_source(source)
+    if named.kind == "builtin":
+        return complete(options, builtin_data(named.name, "forecasting").load()[1])
+    if named.kind == "tfds":
+        from pipelines.tensorflow_datasets import series_frame
+
+        return complete(options, series_frame(named, None)[1])
+    return options
+
+
+def _with_static(series_set: SeriesSet, expected: tuple[str, ...]) -> SeriesSet:
+    """The set with its static covariates in the training's order; absent categories are 0."""
+    found = series_set.static_names
+    if found == expected:
+        return series_set
+    # A category that training knew but this data lacks is a column of zeros.
+    unknown = [name for name in found if name not in expected]
+    given = {name.split("=")[0] for name in found}
+    lacking = [n for n in expected if n not in found and ("=" not in n or n.split("=")[0] not in given)]
+    if unknown or lacking:
+        raise DataError(
+            f"the static covariates are {_listed(found)}, the run was trained with "
+            f"{_listed(expected)}",
+            file=series_set.report.source,
+            advice="Give the same columns with values that the training data had.",
+        )
+    places = [expected.index(name) for name in found]
+
+    def aligned(values: NDArray[np.float32]) -> NDArray[np.float32]:
+        result = np.zeros(len(expected), np.float32)
+        result[places] = values
+        return result
+
+    series = tuple(
+        dataclasses.replace(one, static_covariates=aligned(one.static_covariates))
+        for one in series_set
+    )
+    return dataclasses.replace(series_set, series=series, static_names=expected)
+
+
+def _listed(names: Any) -> str:
+    shown = ", ".join(repr(name) for name in list(names)[:8])
+    return (shown + (", ..." if len(names) > 8 else "")) or "none"

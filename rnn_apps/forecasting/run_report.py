@@ -1,0 +1,192 @@
+"""The report of a run: what was trained on what, how well it forecasts, and pictures of both."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipelines.time_series import SeriesSet
+from rnn_apps.forecasting.backtest import Backtest, Example
+from rnn_apps.forecasting.charts import coverage_by_step, error_by_step, fan_charts, learning_curves
+from rnn_apps.report import Report
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from rnn_apps.forecasting.run import Run
+
+PAST_SHOWN = 2
+FLOW_BATCH = 32
+
+
+def write_report(
+    run: Run, series_set: SeriesSet, found: Backtest, table: dict[str, Any]
+) -> None:
+    """Writes the run's report.html."""
+    config = run.config
+    report = Report(
+        f"Forecasting run {run.folder.path.name}",
+        footer=f"Made by: rnn-apps forecast evaluate --run {run.folder.path}",
+    )
+    report.text(
+        f"{config.model} model with {config.layers} {config.cell} layer(s) of {config.units} "
+        f"units, output {config.output}, trained on {config.data or 'a DataFrame'}."
+    )
+    _accuracy(report, run, found, table)
+    _examples(report, run, series_set, found.examples)
+    _intervals(report, run, found)
+    _training(report, run, series_set)
+    _data(report, series_set)
+    report.section("Configuration")
+    report.table("", ["setting", "value"], [[k, str(v)] for k, v in vars(config).items()])
+    report.write(run.folder.report)
+
+
+def _accuracy(report: Report, run: Run, found: Backtest, table: dict[str, Any]) -> None:
+    report.section("Accuracy beside the baselines")
+    report.text(
+        "Rolling-origin backtest: every window of the part is forecast and counted, without "
+        "fitting again. Lower is better, and 80 % coverage should be near 0.8. MASE is in units "
+        f"of the training part's seasonal naive error with a season of {run.yardsticks.season} "
+        "steps; scaled errors are in units of each series' standard deviation in the training "
+        "part. The baselines' intervals come from their residuals on the validation part."
+    )
+    report.table(table["title"], table["header"], table["rows"], marked=[0])
+    for name, reason in found.left_out.items():
+        report.text(f"{name} is left out: {reason}.")
+    first = next(iter(found.metrics.values()))
+    if len(first.scales.names) > 1:
+        _by_series(report, first.per_series())
+    steps = {
+        name: metrics.per_step()["mase"]
+        for name, metrics in found.metrics.items()
+        if ", " not in name or name.startswith("seasonal")
+    }
+    if all(np.isfinite(values).all() for values in steps.values()):
+        report.figure(error_by_step(steps, "MASE"), "Error by horizon step")
+
+
+def _by_series(report: Report, rows: list[dict[str, Any]]) -> None:
+    columns = ["series", "mae", "rmse", "mase", "smape"]
+    ordered = sorted(rows, key=lambda row: -np.nan_to_num(row["mase"], nan=-1.0))
+    shown = ordered if len(ordered) <= 20 else [*ordered[:10], *ordered[-10:]]
+    title = "By series, worst first"
+    if len(shown) < len(ordered):
+        title += f": the first and the last 10 of {len(ordered)}"
+    report.table(title, columns, [[row[name] for name in columns] for row in shown])
+
+
+def _examples(report: Report, run: Run, series_set: SeriesSet, examples: list[Example]) -> None:
+    report.section("Worst, median and best window")
+    past = PAST_SHOWN * run.config.horizon
+    panels = []
+    for example in examples:
+        times = np.asarray(example.window.inputs["times"][0]).astype("datetime64[m]")
+        horizon = run.config.horizon
+        known = example.window.inputs["past_target"][0][-past:]
+        quantiles = example.forecast.quantiles
+        panels.append({
+            "title": f"{example.label}: {series_set.names[example.series]}, from "
+            f"{times[-horizon]}, mean error {example.error:.3g} standard deviations",
+            "past_times": times[-horizon - len(known) : -horizon],
+            "past": known,
+            "times": times[-horizon:],
+            "point": example.forecast.point[0],
+            "quantiles": None if quantiles is None else quantiles[0],
+            "truth": np.where(example.window.weights[0] > 0, example.window.truth[0], np.nan),
+        })
+    figure = fan_charts(panels, run.config.quantiles)
+    report.figure(figure, "Truth (dashed), forecast and calibrated intervals")
+
+
+def _intervals(report: Report, run: Run, found: Backtest) -> None:
+    first = next(iter(found.metrics.values()))
+    if not first.intervals:
+        return
+    report.section("Intervals")
+    calibration = run.yardsticks.calibrations["model"]
+    report.text(
+        f"Calibrated on {calibration.windows} windows of the validation part by split conformal "
+        "prediction, for each horizon step and quantile level. "
+        + (
+            "" if calibration.exact
+            else "These are too few for the finite-sample guarantee at the outer levels. "
+        )
+        + "'online intervals' go on learning during the backtest from truth that was known at "
+        "each origin; no other row has seen anything of the tested part."
+    )
+    for name, metrics in list(found.metrics.items())[:2]:
+        steps = metrics.per_step()
+        names = [f"{100 * nominal:g}" for nominal, _, _ in metrics.intervals]
+        shares = {nominal: steps[f"coverage_{nominal}"] for nominal in names}
+        report.figure(coverage_by_step(shares), f"Coverage by horizon step: {name}")
+
+
+def _training(report: Report, run: Run, series_set: SeriesSet) -> None:
+    report.section("Training")
+    figures = run.metrics.get("training", {})
+    report.table("", ["figure", "value"], [[k, str(v)] for k, v in figures.items()])
+    history = read_history(run)
+    if history:
+        report.figure(learning_curves(history), "Learning curves")
+    figure = _gradient_flow(run, series_set)
+    if figure is not None:
+        report.figure(
+            figure,
+            "Norm of dLoss/dh_t over the time steps of every recurrent layer, on a batch of the "
+            "training part: does the loss reach back to the window's beginning?",
+        )
+
+
+def read_history(run: Run) -> dict[str, list[float]]:
+    """The columns of history.csv; what is not a number is NaN."""
+    if not run.folder.history.exists():
+        return {}
+    with open(run.folder.history, encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    names = rows[0] if rows else {}
+    return {name: [_number(row[name]) for row in rows] for name in names}
+
+
+def _gradient_flow(run: Run, series_set: SeriesSet) -> Figure | None:
+    """The plot on the first windows of the training part; None where the config turns it off."""
+    if not run.config.gradient_flow:
+        return None
+    from pipelines.windows import WindowBatches
+    from rnn_apps.forecasting.objective import make_objective
+    from rnn_apps.training import gradient_flow, plot_gradient_flow
+
+    batches = WindowBatches(
+        series_set, lookback=run.config.lookback, horizon=run.config.horizon,
+        part=None, batch_size=FLOW_BATCH, shuffle=True, seed=run.config.seed,
+    )  # fmt: skip
+    batch = next(iter(batches.epoch(0)))
+    return plot_gradient_flow(gradient_flow(run.model, batch, make_objective(run.config)))
+
+
+def _data(report: Report, series_set: SeriesSet) -> None:
+    report.section("Data")
+    found = series_set.report
+    report.text(
+        f"{found.source}: {found.rows} rows, {len(series_set)} series, frequency "
+        f"{series_set.frequency}, time zone {series_set.time_zone or 'none'}."
+    )
+    covariates = [
+        [kind, ", ".join(getattr(series_set, f"{kind}_names")) or "none"]
+        for kind in ("past", "future", "static")
+    ]
+    report.table("", ["covariates", "columns"], covariates)
+    if found.findings:
+        rows = [[f.kind, f.count, f.treatment, "; ".join(f.places)] for f in found.findings]
+        report.table("What was found in the data", ["found", "count", "treatment", "first"], rows)
+    else:
+        report.text("Nothing irregular was found in the data.")
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
