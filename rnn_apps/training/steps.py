@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from rnn_apps.training.config import TrainingConfig
+from rnn_apps.training.strategies import sum_over_replicas
 
 Batch = Any
 """What the batches yield: (inputs, targets, weights), of whatever structure the objective reads."""
@@ -99,25 +100,25 @@ class Steps:
         return tf.function(step, input_signature=signature, **options)
 
     def _train_replica(self, batch: Batch, stop: tf.Tensor) -> tf.Tensor:
-        context = tf.distribute.get_replica_context()
+        replicas = tf.distribute.get_replica_context().num_replicas_in_sync
         variables = self._model.trainable_variables
         with tf.GradientTape() as tape:
             loss_sum, weight_sum = self._objective(self._model, batch, True)
             loss_sum = tf.cast(loss_sum, tf.float32)
             weight_sum = tf.stop_gradient(tf.cast(weight_sum, tf.float32))
-            all_weights = context.all_reduce(tf.distribute.ReduceOp.SUM, weight_sum)
+            [all_weights] = sum_over_replicas([weight_sum])
             loss = tf.math.divide_no_nan(loss_sum, all_weights)
             if self._model.losses:
                 penalty = tf.add_n([tf.cast(x, tf.float32) for x in self._model.losses])
                 # Each replica adds its part of a penalty that is the same for all.
-                loss += penalty / context.num_replicas_in_sync
+                loss += penalty / replicas
             loss = self._optimizer.scale_loss(loss)
         gradients = tape.gradient(loss, variables)
-        norm = self._apply(context, gradients, variables)
-        all_losses, stops = context.all_reduce(tf.distribute.ReduceOp.SUM, [loss_sum, stop])
+        norm = self._apply(gradients, variables, replicas)
+        all_losses, stops = sum_over_replicas([loss_sum, stop])
         return tf.stack([all_losses, all_weights, norm, stops])
 
-    def _apply(self, context: Any, gradients: list[Any], variables: list[Any]) -> tf.Tensor:
+    def _apply(self, gradients: list[Any], variables: list[Any], replicas: int) -> tf.Tensor:
         """Sums the gradients over the replicas, clips the sum, and gives it to the optimizer.
 
         Clipping by global norm: Pascanu, Mikolov and Bengio 2013, algorithm 1.
@@ -126,8 +127,7 @@ class Steps:
         if not used:
             raise ValueError("the objective does not depend on any trainable weight")
         # A sparse gradient (an embedding's) is made dense: its norm needs equal rows added up.
-        summed = [tf.convert_to_tensor(g) for g, _ in used]
-        summed = context.all_reduce(tf.distribute.ReduceOp.SUM, summed)
+        summed = sum_over_replicas([tf.convert_to_tensor(g) for g, _ in used])
         scale = self._optimizer.scale_loss(tf.ones(()))
         norm = tf.linalg.global_norm(summed) / scale
         factor = tf.ones(())
@@ -136,12 +136,10 @@ class Steps:
         # If only the norm overflowed, the factor is 0 and would hide it.
         factor = tf.where(tf.math.is_finite(norm), factor, float("nan"))
         # Keras sums over the replicas once more, all of which hold the same sum by now.
-        factor /= context.num_replicas_in_sync
+        factor /= replicas
         self._optimizer.apply([g * factor for g in summed], [v for _, v in used])
         return norm
 
     def _validate_replica(self, batch: Batch) -> tf.Tensor:
-        context = tf.distribute.get_replica_context()
-        loss_sum, weight_sum = self._objective(self._model, batch, False)
-        sums = [tf.cast(loss_sum, tf.float32), tf.cast(weight_sum, tf.float32)]
-        return tf.stack(context.all_reduce(tf.distribute.ReduceOp.SUM, sums))
+        sums = self._objective(self._model, batch, False)
+        return tf.stack(sum_over_replicas([tf.cast(x, tf.float32) for x in sums]))

@@ -88,7 +88,7 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 
 def any_worker(strategy: tf.distribute.Strategy, flag: bool) -> bool:
     """Whether the flag is set on any worker; every worker must ask."""
-    return _sum_over_replicas(strategy, float(flag)) > 0
+    return _sum_over_workers(strategy, float(flag)) > 0
 
 
 def agree_on(strategy: tf.distribute.Strategy, value: int, what: str) -> None:
@@ -97,7 +97,7 @@ def agree_on(strategy: tf.distribute.Strategy, value: int, what: str) -> None:
     Raises:
         ConfigurationError: they differ, as when workers do not see the same run folder.
     """
-    mean = _sum_over_replicas(strategy, float(value)) / strategy.num_replicas_in_sync
+    mean = _sum_over_workers(strategy, float(value)) / strategy.num_replicas_in_sync
     if mean != value:
         raise ConfigurationError(
             f"the workers differ in {what}: here it is {value}. They must all see the same run "
@@ -105,15 +105,21 @@ def agree_on(strategy: tf.distribute.Strategy, value: int, what: str) -> None:
         )
 
 
-def _sum_over_replicas(strategy: tf.distribute.Strategy, value: float) -> float:
+def sum_over_replicas(values: list[tf.Tensor]) -> list[tf.Tensor]:
+    """The sums of each tensor over all replicas; to be called inside `strategy.run`."""
+    # `identity` puts a tensor on the replica's device: several workers need to know it.
+    placed = [tf.identity(value) for value in values]
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, placed)
+
+
+def _sum_over_workers(strategy: tf.distribute.Strategy, value: float) -> float:
     if strategy.num_replicas_in_sync == 1:
         return value
 
     @tf.function
     def total(number: tf.Tensor) -> tf.Tensor:
         def replica(mine: tf.Tensor) -> tf.Tensor:
-            context = tf.distribute.get_replica_context()
-            return context.all_reduce(tf.distribute.ReduceOp.SUM, mine)
+            return sum_over_replicas([mine])[0]
 
         return strategy.experimental_local_results(strategy.run(replica, args=(number,)))[0]
 
