@@ -1,0 +1,171 @@
+"""The card beside an exported file: what it is, how it was proven, what it costs."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import math
+import platform
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pipelines.atomic_files import write_json, write_text
+from rnn_apps.export.inspection import Inspection, inspect
+from rnn_apps.export.results import ExportResult
+
+_PACKAGES = ("rnn-apps", "tensorflow", "keras", "ai-edge-litert", "tflite-micro", "numpy")
+
+
+def write_card(result: ExportResult, *, model_name: str) -> Path:
+    """Writes `FILE.tflite.json` and `FILE.tflite.md` beside an exported file, both atomically.
+
+    Args:
+        result: what the export of `result.path` told; the file itself is read for the rest.
+        model_name: the Keras model's name.
+
+    Returns:
+        The path of the JSON card.
+    """
+    card = card_content(result, model_name=model_name)
+    json_path = result.path.with_name(result.path.name + ".json")
+    write_json(json_path, card)
+    write_text(result.path.with_name(result.path.name + ".md"), card_markdown(card))
+    return json_path
+
+
+def card_content(result: ExportResult, *, model_name: str) -> dict[str, Any]:
+    """The card as plain dictionaries and lists."""
+    found = inspect(result.path)
+    return {
+        "model": model_name,
+        "file": result.path.name,
+        "sha256": found.sha256,
+        "bytes": found.bytes,
+        "target": result.target,
+        "mode": result.mode,
+        "quantization": result.quantize,
+        "forms": [asdict(form) for form in result.forms],
+        "candidates": result.candidates,
+        "operators": found.operator_counts,
+        "signatures": found.as_dict()["signatures"],
+        "variables": found.as_dict()["variables"],
+        "constant_bytes": found.constant_bytes,
+        "errors": [{**_finite(asdict(error)), "within": error.within} for error in result.errors],
+        "checked_on": result.reference_data,
+        "latency_ms": result.latency_ms,
+        "latency_machine": f"{platform.machine()}, {platform.system()}, one thread, median",
+        "arena_bytes": result.arena_bytes,
+        "versions": _versions(),
+    }
+
+
+def card_markdown(card: dict[str, Any]) -> str:
+    """A card as Markdown."""
+    parts = [
+        f"# {card['file']}",
+        f"Exported from the Keras model `{card['model']}`. Every number here was measured on the "
+        "file itself, in its target's own runtime.",
+        _table(("what", "value"), _facts(card)),
+        "## Recurrent layers",
+        _table(("layer", "kind", "form", "why"), [_form_row(form) for form in card["forms"]]),
+        *_candidates(card["candidates"]),
+        f"## Error against Keras\nChecked on {card['checked_on']} data.",
+        _table(
+            ("signature", "output", "largest error", "relative RMSE", "largest value", "limit"),
+            [_error_row(error) for error in card["errors"]],
+        ),
+        "## Signatures",
+        *[_signature(name, signature) for name, signature in card["signatures"].items()],
+        "## Operators",
+        _table(("operator", "times"), [(k, str(v)) for k, v in card["operators"].items()]),
+        "## Made with",
+        _table(("package", "version"), list(card["versions"].items())),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def inspection_markdown(found: Inspection) -> str:
+    """The signatures and operators of any file, as Markdown."""
+    signatures = found.as_dict()["signatures"]
+    operators = [(name, str(count)) for name, count in found.operator_counts.items()]
+    parts = [_signature(name, signature) for name, signature in signatures.items()]
+    return "\n\n".join([*parts, _table(("operator", "times"), operators)]) + "\n"
+
+
+def _facts(card: dict[str, Any]) -> list[tuple[str, str]]:
+    facts = [
+        ("target", {"litert": "LiteRT", "tflm": "TensorFlow Lite Micro"}[card["target"]]),
+        ("mode", card["mode"]),
+        ("quantisation", card["quantization"] or "none (float32)"),
+        ("size", f"{card['bytes']:,} bytes"),
+    ]
+    if card["latency_ms"] is not None:
+        facts.append(("latency", f"{card['latency_ms']:.3g} ms ({card['latency_machine']})"))
+    if card["arena_bytes"] is not None:
+        facts.append(("arena", f"{card['arena_bytes']:,} bytes"))
+    if card["variables"]:
+        facts.append(("variables", ", ".join(card["variables"])))
+    facts.append(("sha256", f"`{card['sha256']}`"))
+    return facts
+
+
+def _form_row(form: dict[str, Any]) -> tuple[str, ...]:
+    return form["layer"], form["kind"], form["form"], form["reason"]
+
+
+def _candidates(candidates: dict[str, float | str]) -> list[str]:
+    if len(candidates) < 2:
+        return []
+    rows = [
+        (form, value if isinstance(value, str) else f"{value:.3g} ms")
+        for form, value in candidates.items()
+    ]
+    return ["### Forms that were tried", _table(("form", "latency, or why it dropped out"), rows)]
+
+
+def _error_row(error: dict[str, Any]) -> tuple[str, ...]:
+    limit = error["tolerance"] * max(1.0, error["scale"] or 0.0)
+    numbers = (error["maximum_absolute"], error["relative_rmse"], error["scale"], limit)
+    texts = ["not finite" if number is None else f"{number:.3g}" for number in numbers]
+    return error["signature"], error["output"], *texts
+
+
+def _signature(name: str, signature: dict[str, Any]) -> str:
+    rows = []
+    for kind in ("inputs", "outputs"):
+        for tensor, item in signature[kind].items():
+            scale = item["scale"]
+            note = "" if scale is None else f"(q - ({item['zero_point']})) * {scale:.9g}"
+            shape = ["any" if size == -1 else str(size) for size in item["shape"]]
+            rows.append((kind[:-1], tensor, f"[{', '.join(shape)}]", item["dtype"], note))
+    text = f"### `{name}`\n\n"
+    text += _table(("", "name", "shape", "type", "real value of an integer q"), rows)
+    if signature["states"]:
+        pairs = ", ".join(f"`{given}` → `{kept}`" for given, kept in signature["states"].items())
+        text += f"\n\nStates, zero at the start of a sequence: {pairs}"
+    return text
+
+
+def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    if not rows:
+        return "none"
+    lines = [header, ("---",) * len(header), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
+
+
+def _finite(numbers: dict[str, Any]) -> dict[str, Any]:
+    """JSON has no NaN: None stands for it."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in numbers.items()
+    }
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
