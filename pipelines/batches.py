@@ -40,14 +40,17 @@ class Batches(Protocol):
         ...
 
 
-def epoch_order(examples: int, *, seed: int, epoch: int, shuffle: bool) -> npt.NDArray[np.integer]:
+def epoch_order(
+    examples: int, *, seed: int, epoch: int, shuffle: bool
+) -> npt.NDArray[np.int32 | np.int64]:
     """The order of the examples in an epoch: a permutation that seed and epoch alone decide.
 
     Drawn from Philox, a counter-based generator (Salmon et al., "Parallel random numbers: as easy
     as 1, 2, 3", 2011), int32 (int64 from 2^31 examples on) [examples].
     """
-    kind = np.int32 if examples < 2**31 else np.int64
-    order = np.arange(examples, dtype=kind)
+    order: npt.NDArray[np.int32 | np.int64] = np.arange(
+        examples, dtype=np.int32 if examples < 2**31 else np.int64
+    )
     if shuffle:
         generator = np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, epoch))))
         generator.shuffle(order)

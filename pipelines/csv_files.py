@@ -9,16 +9,13 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from pipelines.errors import DataError
 from pipelines.series_options import SeriesOptions
 from pipelines.tables import Block, check_column_names
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 DELIMITERS = (",", ";", "\t", "|")
 BLOCK_BYTES = 4 << 20
@@ -246,8 +243,11 @@ class _CheckedFile(io.RawIOBase):
         try:
             self._decoder.decode(chunk, final=not chunk)
         except UnicodeDecodeError as error:
-            place = self._bytes + error.start
-            line = self._lines + chunk[: error.start].count(b"\n") + 1
+            # The decoder puts the bytes of an unfinished character before the chunk.
+            start = error.start - (len(error.object) - len(chunk))
+            place = self._bytes + start
+            text = self._rest + chunk
+            line = self._lines + text[: len(self._rest) + start].count(b"\n") + 1
             raise DataError(
                 f"byte {place} (0x{error.object[error.start]:02x}) is not UTF-8", file=self._path,
                 row=line, advice="Save the file as UTF-8 (iconv -f latin1 -t utf-8 often does).",

@@ -67,9 +67,11 @@ class Rows:
     number: Callable[[int], int]
 
     def error(self, problem: str, i: int, advice: str) -> DataError:
+        """A DataError about row i."""
         return DataError(problem, file=self.file, row=self.number(i), advice=advice)
 
     def place(self, i: int) -> str:
+        """Where row i is, for a report."""
         series = f"series {self.series!r}, " if self.series else ""
         return f"{series}row {self.number(i)}"
 

@@ -21,7 +21,7 @@ from pipelines.table_reading import Columns, read_columns
 from pipelines.tables import FrameTable, Table, open_table
 from pipelines.time_columns import localize
 from pipelines.time_series import SeriesSet, TimeSeries
-from pipelines.timestamps import fixed_seconds, infer_frequency, offset_of, wall_clock_minutes
+from pipelines.timestamps import infer_frequency, offset_of, wall_clock_minutes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -137,7 +137,8 @@ class _Assembly:
         series: list[TimeSeries] = []
         rows = 0
         for number, (name, indices, times) in enumerate(groups):
-            grid = lay_on_grid(times, frequency, self.options, self._rows(name, indices), self.report)
+            where = self._rows(name, indices)
+            grid = lay_on_grid(times, frequency, self.options, where, self.report)
             rows = len(grid.times)
             series += self._series_of_group(name, grid, indices, statics[number])
         return SeriesSet(
@@ -158,7 +159,8 @@ class _Assembly:
         if not self.roles.id:
             return [self._ordered("", None, columns.times)]
         ids = columns.ids
-        order = np.arange(len(ids)) if np.all(ids[1:] >= ids[:-1]) else np.argsort(ids, kind="stable")
+        grouped = bool(np.all(ids[1:] >= ids[:-1]))
+        order = np.arange(len(ids)) if grouped else np.argsort(ids, kind="stable")
         borders = np.searchsorted(ids[order], np.arange(len(columns.id_names) + 1))
         groups = []
         for code, name in enumerate(columns.id_names):
@@ -191,7 +193,7 @@ class _Assembly:
         """The frequency that most rows belong to."""
         self._drop_zone_of_days(groups)
         votes: Counter[str] = Counter()
-        for position, (_, _, times) in enumerate(groups):
+        for _, _, times in groups:
             distinct = times if np.all(times[1:] > times[:-1]) else np.unique(times)
             votes[infer_frequency(distinct)] += len(distinct)
         votes.pop("", None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,7 +28,7 @@ class Split:
     validation: Part
     test: Part
 
-    def __iter__(self) -> object:
+    def __iter__(self) -> Iterator[Part]:
         return iter((self.train, self.validation, self.test))
 
 
@@ -73,7 +75,7 @@ def _by_rows(rows: list[int]) -> Split:
 
 
 def _by_fractions(fractions: list[float]) -> Split:
-    train, validation, test = fractions
+    train, validation, _ = fractions
     if min(fractions) < 0 or train <= 0 or sum(fractions) > 1 + 1e-9:
         raise ConfigurationError(
             f"split {fractions}: the fractions must be positive and at most 1 together"
@@ -84,7 +86,7 @@ def _by_fractions(fractions: list[float]) -> Split:
 
 
 def _by_times(times: list[np.datetime64]) -> Split:
-    if any(later <= earlier for earlier, later in zip(times, times[1:], strict=False)):
+    if any(later <= earlier for earlier, later in itertools.pairwise(times)):
         raise ConfigurationError("the times of the split must ascend")
     end = times[2] if len(times) == 3 else None
     return Split((None, times[0]), (times[0], times[1]), (times[1], end))
@@ -97,7 +99,7 @@ def part_rows(part: Part | None, series: TimeSeries, series_set: SeriesSet) -> t
     where each series has a length of its own.
 
     Raises:
-        DataError: rows are asked for that a wide table, or none of the series, has.
+        DataError: the part reaches beyond the rows of the table, or of the longest series.
     """
     start, stop = (None, None) if part is None else part
     return (
@@ -111,7 +113,7 @@ def _row(border: Border, default: int, series: TimeSeries, series_set: SeriesSet
         return default
     if isinstance(border, str | np.datetime64):
         # A border in a set with a time zone is read on the same clock as the times: UTC.
-        moment = np.datetime64(border, "s")
+        moment = np.datetime64(str(border), "s")
         return int(np.searchsorted(series.times.astype("datetime64[s]"), moment))
     total = series_set.rows or len(series)
     if isinstance(border, float | np.floating):

@@ -28,9 +28,11 @@ class Places:
     blocks: list[tuple[str, Callable[[int], int]]]
 
     def file(self, row: int) -> str:
+        """The file that row `row`, counted from 0 over all files, came from."""
         return self.blocks[bisect_right(self.firsts, row) - 1][0]
 
     def number(self, row: int) -> int:
+        """The number in its file, from 1, of row `row`, counted from 0 over all files."""
         block = bisect_right(self.firsts, row) - 1
         return self.blocks[block][1](row - self.firsts[block])
 

@@ -117,7 +117,6 @@ class ParquetTable:
         first = 1
         try:
             with parquet.ParquetFile(self.name) as file:
-                _check_flat(file.schema_arrow, columns, self.name)
                 batches = file.iter_batches(ROWS_PER_BLOCK, columns=list(columns))
                 for batch in batches:
                     yield _block(batch, columns, self.name, first)
@@ -158,21 +157,10 @@ class FrameTable:
         for start in range(0, len(self._frame), ROWS_PER_BLOCK):
             part = self._frame.iloc[start : start + ROWS_PER_BLOCK]
             arrays = {
-                column: self._array(part.iloc[:, place], column)
+                column: _frame_column(part.iloc[:, place])
                 for column, place in zip(columns, places, strict=True)
             }
             yield Block(arrays, self.name, _counter(start + 1))
-
-    def _array(self, values: pd.Series, column: str) -> pa.Array:
-        import pyarrow as pa
-
-        try:
-            array = pa.Array.from_pandas(values)
-        except (pa.ArrowInvalid, pa.ArrowTypeError):
-            # Mixed Python objects: as text they are read, or refused, value by value.
-            array = pa.array([None if v is None or v != v else str(v) for v in values])
-        _check_type(array.type, column, self.name)
-        return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 
 def check_column_names(columns: Sequence[str], file: str) -> None:
@@ -192,23 +180,19 @@ def _block(batch: Any, columns: Sequence[str], file: str, first: int) -> Block:
     return Block(arrays, file, _counter(first))
 
 
-def _counter(first: int) -> Callable[[int], int]:
-    return lambda i: first + i
-
-
-def _check_flat(schema: pa.Schema, columns: Sequence[str], file: str) -> None:
-    for column in columns:
-        _check_type(schema.field(column).type, column, file)
-
-
-def _check_type(kind: pa.DataType, column: str, file: str) -> None:
+def _frame_column(values: pd.Series) -> pa.Array:
     import pyarrow as pa
 
-    if pa.types.is_nested(kind) or pa.types.is_binary(kind):
-        raise DataError(
-            f"holds values of type {kind}, neither numbers, times nor text", file=file,
-            column=column, advice="Spread it over plain columns, or leave the column out.",
-        )
+    try:
+        array = pa.Array.from_pandas(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        # Mixed Python objects: as text they are read, or refused, value by value.
+        array = pa.array([None if v is None or v != v else str(v) for v in values])
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+
+
+def _counter(first: int) -> Callable[[int], int]:
+    return lambda i: first + i
 
 
 def _first_line(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -173,17 +174,21 @@ class TimeReader:
             return "quarter"
         sample = array[:1]
         fitting = [form for form in FORMATS if _strptime(sample, form) is not None]
-        whole = [form for form in fitting if _strptime(array, form) is not None]
-        if len(whole) > 1:
-            read = {tuple(_strptime(array, form).to_pylist()) for form in whole}
-            if len(read) > 1:
-                raise block.error(
-                    f"{str(array[0])!r} may be {' or '.join(whole)}", 0, self.column,
-                    "State the time_format.",
-                )
+        whole: dict[str, pa.Array] = {}
+        for form in fitting:
+            moments = _strptime(array, form)
+            if moments is not None:
+                whole[form] = moments
+        readings = list(whole.values())
+        if any(not reading.equals(readings[0]) for reading in readings):
+            raise block.error(
+                f"{str(array[0])!r} may be {' or '.join(whole)}", 0, self.column,
+                "State the time_format.",
+            )
         if whole:
-            self._report.note("time format", f"read as {whole[0]}")
-            return whole[0]
+            form = next(iter(whole))
+            self._report.note("time format", f"read as {form}")
+            return form
         if fitting:
             return fitting[0]
         raise block.error(
@@ -215,10 +220,12 @@ class TimeReader:
             self.zone = self.zone or "UTC"
         return moments.cast(pa.timestamp("us"))
 
-    def _unreadable(self, array: pa.Array, block: Block, readable: object) -> DataError:
+    def _unreadable(
+        self, array: pa.Array, block: Block, readable: Callable[[pa.Array], bool]
+    ) -> DataError:
         import pyarrow as pa
 
-        first = next(i for i in range(len(array)) if not readable(array[i : i + 1]))  # type: ignore[operator]
+        first = next(i for i in range(len(array)) if not readable(array[i : i + 1]))
         one = array[first : first + 1]
         other = pa.timestamp("us") if self.aware else pa.timestamp("us", "UTC")
         if not self._format and _casts_to(other)(one):
@@ -287,7 +294,7 @@ def _zone_of(offset: str) -> str:
     return f"{digits[:3]}:{digits[3:]}"
 
 
-def _casts_to(kind: pa.DataType) -> object:
+def _casts_to(kind: pa.DataType) -> Callable[[pa.Array], bool]:
     import pyarrow as pa
 
     def casts(array: pa.Array) -> bool:

@@ -88,6 +88,7 @@ class SeriesSet:
 
     @property
     def names(self) -> tuple[str, ...]:
+        """The names of the series, in order."""
         return tuple(one.name for one in self.series)
 
     def index(self, name: str) -> int:

@@ -46,14 +46,12 @@ def fixed_seconds(frequency: str) -> float | None:
     """The length of a step in seconds, or None if it varies (months, business days, weeks "W")."""
     import pandas as pd
 
-    try:
-        return float(pd.Timedelta(pd.tseries.frequencies.to_offset(frequency)).total_seconds())
-    except (ValueError, TypeError):
-        pass
-    # A day is no fixed length to pandas 3, though it is on a clock without daylight saving.
     offset = pd.tseries.frequencies.to_offset(frequency)
+    # A day is no fixed length to pandas 3, though it is on a clock without daylight saving.
     if isinstance(offset, pd.offsets.Day):
         return float(offset.n * _DAY)
+    if isinstance(offset, pd.offsets.Tick):
+        return pd.Timedelta(offset).total_seconds()
     return None
 
 
@@ -73,7 +71,7 @@ def regular_times(first: np.datetime64, frequency: str, count: int) -> Times:
     """
     import pandas as pd
 
-    first = np.datetime64(first, "s")
+    first = first.astype("datetime64[s]")
     seconds = fixed_seconds(frequency)
     if seconds is not None:
         return first + np.arange(count) * np.timedelta64(int(seconds), "s")

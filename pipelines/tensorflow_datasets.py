@@ -1,0 +1,206 @@
+"""TensorFlow datasets (tfds:NAME) from a prepared folder, without a network unless asked for."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipelines.column_roles import TIME_NAMES
+from pipelines.errors import DataError
+from pipelines.series_options import SeriesOptions
+from pipelines.sources import Source
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import tensorflow as tf
+
+FOLDER_VARIABLE = "TFDS_DATA_DIR"
+
+
+def load_prepared(
+    name: str, split: str = "all", data_dir: str | Path | None = None, *, download: bool = False
+) -> tf.data.Dataset:
+    """A dataset that `tensorflow_datasets` has prepared, its examples in stored order.
+
+    Args:
+        name: "NAME", "NAME/CONFIG" or "NAME/CONFIG:VERSION".
+        split: as tfds takes it: "train", "train[:80%]", "train+test", "all".
+        data_dir: the folder in which it was prepared; default: the variable TFDS_DATA_DIR, else
+            ~/tensorflow_datasets.
+        download: prepare it now if it is not, which downloads it.
+
+    Raises:
+        DataError: no such dataset, it is not prepared and `download` is off, it cannot be prepared,
+            or it has no such split. Without `download` nothing ever waits for a network.
+    """
+    builder = _builder(name, data_dir)
+    if not builder.data_path.exists():
+        if not download:
+            raise DataError(
+                f"is not prepared in {builder.data_dir_root}", file=f"tfds:{name}",
+                advice="Name the folder that holds it with --data-dir or the variable "
+                f"{FOLDER_VARIABLE}, or prepare it on a machine with a network: "
+                f"python -c \"import tensorflow_datasets as t; t.builder('{name}', "
+                "data_dir='FOLDER').download_and_prepare()\".",
+            )
+        _prepare(builder, name)
+    try:
+        return builder.as_dataset(split=split or "all", shuffle_files=False)
+    except (ValueError, AssertionError) as error:
+        raise DataError(
+            f"has no split {split!r}: {_first_line(error)}", file=f"tfds:{name}",
+            advice=f"Its splits are {', '.join(builder.info.splits)}.",
+        ) from None
+
+
+def _builder(name: str, data_dir: str | Path | None) -> Any:
+    import tensorflow_datasets as tfds
+
+    if ":" in name.split("/")[0] and not name.split(":", 1)[1][:1].isdigit():
+        raise DataError(
+            f"tfds:{name} is no name of a TensorFlow dataset", advice="Write tfds:NAME[/CONFIG]."
+        )
+    folder = data_dir or os.environ.get(FOLDER_VARIABLE) or None
+    if folder is not None and not Path(folder).expanduser().is_dir():
+        raise DataError("the folder of prepared datasets does not exist", file=folder)
+    try:
+        return tfds.builder(name, data_dir=folder, try_gcs=False)
+    except tfds.core.DatasetNotFoundError:
+        near = difflib.get_close_matches(name.split("/")[0], tfds.list_builders(), 3)
+        raise DataError(
+            f"no TensorFlow dataset is called {name!r}, nor is one prepared under this name"
+            + (f" in {folder}" if folder else ""),
+            advice=f"Did you mean {', '.join(near)}?" if near else "Name its folder: --data-dir.",
+        ) from None
+    except (ValueError, AssertionError, OSError) as error:
+        raise DataError(_first_line(error), file=f"tfds:{name}") from None
+
+
+def _prepare(builder: Any, name: str) -> None:
+    try:
+        builder.download_and_prepare()
+    except Exception as error:
+        # Anything from a refused connection to a changed web page: the user needs to know which.
+        raise DataError(
+            f"cannot be prepared: {type(error).__name__}: {_first_line(error)}",
+            file=f"tfds:{name}", advice="Prepare it elsewhere and name its folder: --data-dir.",
+        ) from error
+
+
+def series_frame(
+    source: Source, data_dir: str | Path | None = None, *, download: bool = False
+) -> tuple[pd.DataFrame, SeriesOptions]:
+    """A TensorFlow dataset as a table of time series.
+
+    Two forms are read. Each example a series: features of shape [T], one of them the times, named
+    as in `pipelines.column_roles.TIME_NAMES`; scalar features are static, a text among them (or
+    else the example's number) is the series' id. Each example a row: scalar features only, one of
+    them the time. Features in a dictionary are called "outer/inner". Integer times are years if
+    all lie in 1500 to 2200, else seconds since 1970.
+
+    Raises:
+        DataError: see `load_prepared`; or the features have another form.
+    """
+    examples = load_prepared(source.name, source.split, data_dir, download=download)
+    place = str(source)
+    time = _check_features(_flatten(examples.element_spec), place)
+    rows = [_flatten(example) for example in examples.as_numpy_iterator()]
+    if not rows:
+        raise DataError("has no example", file=place)
+    sequences = [name for name, value in rows[0].items() if np.ndim(value) == 1]
+    if not sequences:
+        frame, options = _frame_of_rows(rows, time)
+    else:
+        frame, options = _frame_of_series(rows, sequences, place)
+    frame[time] = _times(frame[time].to_numpy())
+    return frame, options
+
+
+def _flatten(features: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(features, dict):
+        return {prefix or "value": features}
+    flat: dict[str, Any] = {}
+    for name, value in features.items():
+        flat.update(_flatten(value, f"{prefix}/{name}" if prefix else name))
+    return flat
+
+
+def _check_features(specs: dict[str, Any], place: str) -> str:
+    """Refuses what is no series, and returns the name of the time feature."""
+    for name, spec in specs.items():
+        if getattr(spec, "shape", None) is None or spec.shape.rank not in (0, 1):
+            raise DataError(
+                f"has the feature {name!r} of shape {getattr(spec, 'shape', None)}, no time series",
+                file=place,
+                advice="Each example must be a series (features of shape [T]) or a row (scalars).",
+            )
+    for name in specs:
+        if name.split("/")[-1].lower() in TIME_NAMES:
+            return name
+    raise DataError(
+        f"has no feature of times among {', '.join(specs)}", file=place,
+        advice=f"One must be called {', '.join(TIME_NAMES[:4])} or the like.",
+    )
+
+
+def _frame_of_rows(
+    rows: list[dict[str, Any]], time: str
+) -> tuple[pd.DataFrame, SeriesOptions]:
+    import pandas as pd
+
+    frame = pd.DataFrame({name: [_plain(row[name]) for row in rows] for name in rows[0]})
+    return frame, SeriesOptions(time_column=time)
+
+
+def _frame_of_series(
+    rows: list[dict[str, Any]], sequences: list[str], place: str
+) -> tuple[pd.DataFrame, SeriesOptions]:
+    import pandas as pd
+
+    scalars = [name for name in rows[0] if name not in sequences]
+    texts = [name for name in scalars if isinstance(rows[0][name], bytes)]
+    identity = texts[0] if texts else "series"
+    frames = []
+    for number, row in enumerate(rows):
+        lengths = {name: len(row[name]) for name in sequences}
+        if len(set(lengths.values())) > 1:
+            raise DataError(f"has features of lengths {lengths}", file=place, row=number + 1)
+        columns = {name: _decoded(row[name]) for name in sequences}
+        frame = pd.DataFrame(columns)
+        frame[identity] = _plain(row[identity]) if texts else f"series {number}"
+        for name in scalars:
+            frame[name] = _plain(row[name])
+        frames.append(frame)
+    time = next(name for name in sequences if name.split("/")[-1].lower() in TIME_NAMES)
+    options = SeriesOptions(
+        layout="long", time_column=time, id_column=identity,
+        targets=tuple(name for name in sequences if name != time),
+        static_covariates=tuple(name for name in scalars if name != identity),
+    )
+    return pd.concat(frames, ignore_index=True), options
+
+
+def _plain(value: Any) -> Any:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _decoded(values: np.ndarray[Any, Any]) -> Any:
+    return [_plain(value) for value in values] if values.dtype == object else values
+
+
+def _times(values: np.ndarray[Any, Any]) -> Any:
+    """Integer times as datetime64[s]; others as they are, to be read like a file's."""
+    if values.dtype.kind not in "iu":
+        return values
+    if values.min() >= 1500 and values.max() <= 2200:
+        return (values.astype(np.int64) - 1970).astype("datetime64[Y]").astype("datetime64[s]")
+    return values.astype(np.int64).astype("datetime64[s]")
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0].rstrip(".") if text else type(error).__name__
