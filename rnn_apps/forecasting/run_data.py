@@ -127,8 +127,8 @@ def _with_static(series_set: SeriesSet, expected: tuple[str, ...]) -> SeriesSet:
         return series_set
     # A category that training knew but this data lacks is a column of zeros.
     unknown = [name for name in found if name not in expected]
-    given = {name.split("=")[0] for name in found}
-    lacking = [n for n in expected if n not in found and ("=" not in n or n.split("=")[0] not in given)]
+    columns = {name.split("=")[0] for name in found}
+    lacking = [name for name in expected if name.split("=")[0] not in columns]
     if unknown or lacking:
         raise DataError(
             f"the static covariates are {_listed(found)}, the run was trained with "

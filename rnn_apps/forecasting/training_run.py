@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from pipelines.errors import UserError
-from pipelines.splits import Split, parse_split
+from pipelines.splits import Part, Split, parse_split
 from pipelines.time_series import SeriesSet
 from pipelines.windows import WindowBatches
 from rnn_apps.configuration import check
@@ -18,6 +18,7 @@ from rnn_apps.forecasting.capabilities import check_capabilities
 from rnn_apps.forecasting.config import ForecastingConfig
 from rnn_apps.forecasting.deployment import deployment_model
 from rnn_apps.forecasting.description import DataDescription, describe
+from rnn_apps.forecasting.exporting import EXAMPLES, save_examples
 from rnn_apps.forecasting.network_forecaster import NetworkForecaster
 from rnn_apps.forecasting.objective import make_objective
 from rnn_apps.forecasting.run import APPLICATION, DESCRIPTION, YARDSTICKS, Run
@@ -88,15 +89,16 @@ def _batches(
     Raises:
         DataError: a part has no room for a single window.
     """
-    sizes = {"lookback": config.lookback, "horizon": config.horizon}
-    training = WindowBatches(
-        series_set, part=split.train, batch_size=config.batch_size, shuffle=True,
-        seed=config.seed, stride=config.stride, **sizes,
-    )  # fmt: skip
-    validation = WindowBatches(
-        series_set, part=split.validation, batch_size=config.batch_size, **sizes
-    )
-    WindowBatches(series_set, part=split.test, **sizes)
+
+    def windows(part: Part, *, shuffle: bool = False, stride: int = 1) -> WindowBatches:
+        return WindowBatches(
+            series_set, lookback=config.lookback, horizon=config.horizon, part=part,
+            batch_size=config.batch_size, shuffle=shuffle, seed=config.seed, stride=stride,
+        )  # fmt: skip
+
+    training = windows(split.train, shuffle=True, stride=config.stride)
+    validation = windows(split.validation)
+    windows(split.test)
     return training, validation
 
 
@@ -139,6 +141,9 @@ def _finished(
     if not chief:
         return run
     yardsticks.save(folder.path / YARDSTICKS)
+    save_examples(
+        folder.path / EXAMPLES, series_set, run.split.test, config.lookback, config.horizon
+    )
     folder.write_metrics(training=_training_figures(trained), data=series_set.report.as_dict())
     run.evaluate()
     return run
