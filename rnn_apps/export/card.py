@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import math
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ def card_markdown(card: dict[str, Any]) -> str:
         *_candidates(card["candidates"]),
         f"## Error against Keras\nChecked on {card['checked_on']} data.",
         _table(
-            ("signature", "output", "largest error", "relative RMSE", "largest value", "limit"),
+            ("signature", "output", "largest error", "relative RMSE", "largest value", "within"),
             [_error_row(error) for error in card["errors"]],
         ),
         "## Signatures",
@@ -124,10 +125,10 @@ def _candidates(candidates: dict[str, float | str]) -> list[str]:
 
 
 def _error_row(error: dict[str, Any]) -> tuple[str, ...]:
-    limit = error["tolerance"] * max(1.0, error["scale"] or 0.0)
-    numbers = (error["maximum_absolute"], error["relative_rmse"], error["scale"], limit)
+    numbers = (error["maximum_absolute"], error["relative_rmse"], error["scale"])
     texts = ["not finite" if number is None else f"{number:.3g}" for number in numbers]
-    return error["signature"], error["output"], *texts
+    verdict = f"{'yes' if error['within'] else 'no'} (tolerance {error['tolerance']:g})"
+    return error["signature"], error["output"], *texts, verdict
 
 
 def _signature(name: str, signature: dict[str, Any]) -> str:
@@ -146,7 +147,7 @@ def _signature(name: str, signature: dict[str, Any]) -> str:
     return text
 
 
-def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     if not rows:
         return "none"
     lines = [header, ("---",) * len(header), *rows]

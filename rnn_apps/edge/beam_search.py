@@ -1,0 +1,192 @@
+"""Greedy and beam search over any decoder that goes step by step.
+
+Sources: Graves (2012), "Sequence transduction with recurrent neural networks", for the search;
+Wu et al. (2016), "Google's neural machine translation system", equation 14, for the length and
+coverage penalties.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
+
+import numpy as np
+
+from pipelines.errors import ConfigurationError
+
+State = TypeVar("State")
+
+
+class StepResult(NamedTuple, Generic[State]):
+    """What one step gave for n hypotheses.
+
+    Attributes:
+        log_probabilities: [n, vocabulary] of the next token.
+        states: the decoder's state after each hypothesis' last token.
+        alignments: attention over the source, [n, source]; None without attention.
+    """
+
+    log_probabilities: np.ndarray
+    states: Sequence[State]
+    alignments: np.ndarray | None = None
+
+
+# (the last token of each hypothesis, the state of each) -> what comes next.
+Step = Callable[[Sequence[int], Sequence[State]], StepResult[State]]
+
+
+@dataclass(frozen=True)
+class BeamConfig:
+    """How a decoder is searched.
+
+    Attributes:
+        start_token: what the first step is given.
+        end_token: what ends a hypothesis.
+        beam: hypotheses kept at every step.
+        max_steps: tokens at most, the end token not counted.
+        length_penalty: alpha of ((5 + length) / 6) ** alpha, by which the log probability is
+            divided; 0 prefers short outputs, 1 nearly the mean log probability of a token.
+        coverage_penalty: beta of beta * sum(log(min(attention a source position got, 1))).
+    """
+
+    start_token: int
+    end_token: int
+    beam: int = 5
+    max_steps: int = 100
+    length_penalty: float = 0.6
+    coverage_penalty: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.beam < 1 or self.max_steps < 1:
+            raise ConfigurationError(
+                f"beam is {self.beam}, max_steps {self.max_steps}; both are at least 1."
+            )
+        if self.length_penalty < 0 or self.coverage_penalty < 0:
+            raise ConfigurationError("length_penalty and coverage_penalty cannot be negative.")
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """An output of the search.
+
+    Attributes:
+        tokens: without the start and the end token.
+        score: what hypotheses are ranked by: log probability with both penalties.
+        log_probability: of the tokens and, where `complete`, of the end token.
+        complete: it came to its end token within the steps allowed.
+        alignment: [tokens, source], the attention while each token was written.
+    """
+
+    tokens: tuple[int, ...]
+    score: float
+    log_probability: float
+    complete: bool
+    alignment: np.ndarray | None = None
+
+
+class _Live(NamedTuple, Generic[State]):
+    tokens: tuple[int, ...]
+    log_probability: float
+    state: State
+    alignment: tuple[np.ndarray, ...]
+
+
+def greedy_search(step: Step[State], start: State, config: BeamConfig) -> Hypothesis:
+    """Takes the most probable token at every step."""
+    live = _Live((), 0.0, start, ())
+    for length in range(config.max_steps + 1):
+        token = live.tokens[-1] if live.tokens else config.start_token
+        result = step([token], [live.state])
+        best = int(np.argmax(result.log_probabilities[0]))
+        if best == config.end_token:
+            return _hypothesis(_extend(live, best, result, 0), config, complete=True)
+        if length < config.max_steps:
+            live = _extend(live, best, result, 0)
+    return _hypothesis(live, config, complete=False)
+
+
+def beam_search(
+    step: Step[State], start: State, config: BeamConfig, n_best: int = 1
+) -> list[Hypothesis]:
+    """The best hypotheses that a beam finds, best first.
+
+    The search ends when no live hypothesis can still come among the `n_best`: its log probability
+    only falls, and no length is favoured more than `max_steps`.
+
+    Args:
+        step: the decoder; it is called with all live hypotheses at once.
+        start: the decoder's state before the start token.
+    """
+    live: list[_Live[State]] = [_Live((), 0.0, start, ())]
+    finished: list[Hypothesis] = []
+    for length in range(config.max_steps + 1):
+        last = [item.tokens[-1] if item.tokens else config.start_token for item in live]
+        result = step(last, [item.state for item in live])
+        extended = _best_extensions(live, result, config)
+        ended = [item for item in extended if item.tokens[-1] == config.end_token]
+        finished += [_hypothesis(item, config, complete=True) for item in ended]
+        going_on = [item for item in extended if item.tokens[-1] != config.end_token]
+        if length == config.max_steps or not going_on:
+            break
+        live = going_on[: config.beam]
+        if _settled(live, finished, config, n_best):
+            break
+    if len(finished) < n_best:
+        finished += [_hypothesis(item, config, complete=False) for item in live]
+    return sorted(finished, key=lambda item: -item.score)[:n_best]
+
+
+def _best_extensions(
+    live: Sequence[_Live[State]], result: StepResult[State], config: BeamConfig
+) -> list[_Live[State]]:
+    """The most probable one-token extensions, best first: the beam's width of them and, since an
+    end token leaves the beam, as many more as there are hypotheses that could end.
+    """
+    totals = np.asarray(result.log_probabilities, np.float64)
+    totals = totals + np.array([item.log_probability for item in live])[:, None]
+    vocabulary = totals.shape[1]
+    count = min(config.beam + len(live), totals.size)
+    order = np.argsort(-totals, axis=None, kind="stable")[:count]
+    pairs = [divmod(int(place), vocabulary) for place in order]
+    return [
+        _extend(live[row], token, result, row)
+        for row, token in pairs
+        if np.isfinite(totals[row, token])
+    ]
+
+
+def _extend(item: _Live[State], token: int, result: StepResult[State], row: int) -> _Live[State]:
+    alignment = item.alignment
+    if result.alignments is not None:
+        alignment = (*alignment, result.alignments[row])
+    gained = float(result.log_probabilities[row, token])
+    return _Live(
+        (*item.tokens, token), item.log_probability + gained, result.states[row], alignment
+    )
+
+
+def _hypothesis(item: _Live[State], config: BeamConfig, complete: bool) -> Hypothesis:
+    tokens = item.tokens[:-1] if complete else item.tokens
+    score = item.log_probability / _length_divisor(len(item.tokens), config)
+    alignment = np.stack(item.alignment) if item.alignment else None
+    if alignment is not None:
+        # The step that wrote the end token attended too; it counts for coverage only.
+        covered = np.minimum(alignment.sum(axis=0), 1.0)
+        score += config.coverage_penalty * float(np.log(np.maximum(covered, 1e-10)).sum())
+        alignment = alignment[: len(tokens)]
+    return Hypothesis(tokens, score, item.log_probability, complete, alignment)
+
+
+def _length_divisor(length: int, config: BeamConfig) -> float:
+    return ((5 + length) / 6) ** config.length_penalty
+
+
+def _settled(
+    live: Sequence[_Live[State]], finished: Sequence[Hypothesis], config: BeamConfig, n_best: int
+) -> bool:
+    if len(finished) < n_best:
+        return False
+    worst = sorted((item.score for item in finished), reverse=True)[n_best - 1]
+    longest = _length_divisor(config.max_steps + 1, config)
+    return max(item.log_probability for item in live) / longest <= worst
