@@ -1,0 +1,216 @@
+"""The command line's verbs for export: `export`, `verify`, `inspect`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.errors import ConfigurationError, DataError
+from rnn_apps.application import Verb
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+_TARGETS = ("litert", "tflm")
+
+
+def _add_export_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL.keras", help="a trained Keras 3 model")
+    parser.add_argument(
+        "--to",
+        required=True,
+        metavar="PATH",
+        help="FILE.tflite, or a folder for a SavedModel",
+    )
+    parser.add_argument("--target", choices=_TARGETS, default="litert", help="the runtime")
+    parser.add_argument(
+        "--mode", choices=("sequence", "streaming"), default="sequence", help="whole or in chunks"
+    )
+    parser.add_argument(
+        "--quantize", choices=("dynamic", "float16", "int8"), help="without it: float32"
+    )
+    parser.add_argument(
+        "--data",
+        metavar="FILE",
+        help=".npy, or .npz with one array for each input: real examples, batch first",
+    )
+    parser.add_argument("--form", default="auto", help="form of the recurrent layers")
+    parser.add_argument("--timesteps", type=int, help="fix the number of timesteps")
+    parser.add_argument("--chunk", type=int, default=1, help="timesteps of one streaming step")
+    parser.add_argument("--tolerance", type=float, help="largest error allowed")
+    parser.add_argument(
+        "--c-files",
+        metavar="FOLDER",
+        help="target tflm: write the C array header and the C++ example there",
+    )
+
+
+def _run_export(arguments: argparse.Namespace) -> dict[str, Any]:
+    from rnn_apps.export import export_saved_model, export_tflite
+
+    target = Path(arguments.to)
+    if arguments.c_files and arguments.target != "tflm":
+        raise ConfigurationError("--c-files is for microcontrollers: add --target tflm.")
+    model = load_model(arguments.model)
+    if target.suffix != ".tflite":
+        if arguments.target != "litert" or arguments.quantize or arguments.mode != "sequence":
+            raise ConfigurationError(
+                f"--to {target} is a SavedModel, which has no target, mode or quantisation: end "
+                "the name in .tflite for a file of an edge runtime."
+            )
+        export_saved_model(model, target)
+        return {"saved_model": str(target)}
+    result = export_tflite(
+        model,
+        target,
+        target=arguments.target,
+        mode=arguments.mode,
+        quantize=arguments.quantize,
+        representative_data=read_examples(arguments.data),
+        form=arguments.form,
+        timesteps=arguments.timesteps,
+        chunk=arguments.chunk,
+        tolerance=arguments.tolerance,
+    )
+    summary: dict[str, Any] = {
+        "file": str(result.path),
+        "bytes": result.bytes,
+        "forms": {form.layer: f"{form.form}: {form.reason}" for form in result.forms},
+        "error": result.error,
+        "checked_on": result.reference_data,
+        "latency_ms": result.latency_ms,
+        "arena_bytes": result.arena_bytes,
+        "card": None if result.card is None else str(result.card),
+    }
+    if arguments.c_files:
+        from rnn_apps.export.microcontroller import write_microcontroller_files
+
+        written = write_microcontroller_files(
+            result.path, arguments.c_files, arena_bytes=result.arena_bytes
+        )
+        summary["c_files"] = [str(written.header), str(written.example)]
+    return summary
+
+
+def _add_verify_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE.tflite", help="an exported model")
+    parser.add_argument("--model", required=True, metavar="MODEL.keras", help="what it came from")
+    parser.add_argument("--target", choices=_TARGETS, default="litert", help="the runtime")
+    parser.add_argument("--data", metavar="FILE", help=".npy or .npz with real examples")
+    parser.add_argument("--signature", default="serving_default", help="which signature")
+    parser.add_argument("--tolerance", type=float, help="largest error allowed")
+
+
+def _run_verify(arguments: argparse.Namespace) -> dict[str, Any]:
+    from rnn_apps.export import verify
+    from rnn_apps.export.verification import require_within
+
+    found = verify(
+        arguments.file,
+        load_model(arguments.model),
+        representative_data=read_examples(arguments.data),
+        target=arguments.target,
+        signature=arguments.signature,
+        tolerance=arguments.tolerance,
+    )
+    require_within(found.errors, f"{arguments.file} on {arguments.target}")
+    return {
+        "file": str(arguments.file),
+        "target": arguments.target,
+        "latency_ms": found.latency_ms,
+        "table": {
+            "title": "Error against Keras",
+            "header": ["output", "largest error", "relative RMSE", "largest value"],
+            "rows": [
+                [error.output, error.maximum_absolute, error.relative_rmse, error.scale]
+                for error in found.errors
+            ],
+        },
+    }
+
+
+def _add_inspect_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE.tflite", help="any .tflite file")
+
+
+def _run_inspect(arguments: argparse.Namespace) -> dict[str, Any]:
+    from rnn_apps.export import inspect
+
+    found = inspect(arguments.file)
+    rows = []
+    for key, signature in found.signatures.items():
+        for kind, tensors in (("input", signature.inputs), ("output", signature.outputs)):
+            for name, item in tensors.items():
+                shape = ["any" if size == -1 else str(size) for size in item.shape]
+                scale = "" if item.scale is None else f"{item.scale:.6g}, {item.zero_point}"
+                rows.append([key, kind, name, f"[{', '.join(shape)}]", item.dtype, scale])
+    table = {
+        "title": "Signatures",
+        "header": ["signature", "", "name", "shape", "type", "scale, zero point"],
+        "rows": rows,
+    }
+    return {**found.as_dict(), "table": table}
+
+
+def load_model(path: str) -> keras.Model:
+    """A .keras file's model, in Keras' safe mode.
+
+    Raises:
+        ConfigurationError: there is no such file, or it is no Keras 3 model.
+    """
+    if not Path(path).is_file():
+        raise ConfigurationError(f"{path}: there is no such file. Give a .keras file.")
+    import keras
+
+    try:
+        return keras.models.load_model(path, compile=False)
+    except (ValueError, TypeError, OSError) as refusal:
+        raise ConfigurationError(f"{path}: Keras cannot load it: {refusal}") from refusal
+
+
+def read_examples(path: str | None) -> np.ndarray | dict[str, np.ndarray] | None:
+    """Representative data from .npy (the only input) or .npz (inputs by name); nothing pickled.
+
+    Raises:
+        DataError: there is no such file, or it holds something else.
+    """
+    if path is None:
+        return None
+    import numpy as np
+
+    try:
+        loaded = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as refusal:
+        raise DataError(
+            f"cannot be read ({refusal})",
+            file=path,
+            advice="Give an array saved by numpy.save, or arrays by input name by numpy.savez.",
+        ) from refusal
+    if isinstance(loaded, np.ndarray):
+        return loaded
+    with loaded:
+        return {name: loaded[name] for name in loaded.files}
+
+
+VERBS = (
+    Verb(
+        "export",
+        "a Keras model as a proven .tflite file or a SavedModel",
+        _add_export_arguments,
+        _run_export,
+    ),
+    Verb(
+        "verify",
+        "run a .tflite file on its runtime and compare it with Keras",
+        _add_verify_arguments,
+        _run_verify,
+    ),
+    Verb(
+        "inspect",
+        "operators, signatures, types and states of a .tflite file",
+        _add_inspect_arguments,
+        _run_inspect,
+    ),
+)
