@@ -36,7 +36,6 @@ _HOME = {
     "load_series": "pipelines.series_loading",
     "parse_source": "pipelines.sources",
     "parse_split": "pipelines.splits",
-    "series_options": "pipelines.series_options",
     "training_statistics": "pipelines.statistics",
 }
 

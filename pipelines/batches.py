@@ -66,6 +66,28 @@ def check_shard(shard: tuple[int, int], start_step: int, steps: int) -> None:
         raise ConfigurationError(f"step {start_step} does not exist: an epoch has {steps} steps")
 
 
+def batch_rows(
+    order: tf.Tensor, step: tf.Tensor | int, batch_size: int, shard: tuple[int, int]
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """What shard (r, n) reads in a step: rows r::n of the global batch, padded to equal length.
+
+    Args:
+        order: the examples' numbers in the order of the epoch, integers [examples].
+
+    Returns:
+        The examples' numbers int64 [rows], and float32 [rows]: 1, or 0 for a row that pads.
+    """
+    import tensorflow as tf
+
+    rank, shards = shard
+    batch = order[step * batch_size : (step + 1) * batch_size]
+    own = tf.cast(batch[rank::shards], tf.int64)
+    # Shard 0 is never short, so its number of rows is that of all shards.
+    padding = (tf.size(batch) + shards - 1) // shards - tf.size(own)
+    real = tf.pad(tf.ones_like(own, tf.float32), [[0, padding]])
+    return tf.pad(own, [[0, padding]], constant_values=tf.cast(batch[0], tf.int64)), real
+
+
 class IndexedBatches(abc.ABC):
     """Batches of examples that can be fetched by their number, 0 to examples - 1.
 
@@ -132,17 +154,8 @@ class IndexedBatches(abc.ABC):
     ) -> tf.data.Dataset:
         import tensorflow as tf
 
-        rank, shards = shard
-
         def batch(step: tf.Tensor) -> tuple[Any, Any, Any]:
-            first = step * self.batch_size
-            size = tf.minimum(self.examples - first, self.batch_size)
-            rows = tf.range(rank, size, shards, dtype=tf.int64)
-            # Shard 0 is never short, so its number of rows is that of all shards.
-            padding = (size + shards - 1) // shards - tf.size(rows, out_type=tf.int64)
-            real = tf.pad(tf.ones_like(rows, tf.float32), [[0, padding]])
-            places = first + tf.pad(rows, [[0, padding]])
-            return self.gather(tf.cast(tf.gather(order, places), tf.int64), real)
+            return self.gather(*batch_rows(order, step, self.batch_size, shard))
 
         steps = tf.data.Dataset.range(start_step, self.steps_per_epoch)
         batches = steps.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)

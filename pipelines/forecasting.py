@@ -32,8 +32,9 @@ def forecasting_datasets(
 ) -> tuple[tf.data.Dataset, tf.data.Dataset, tf.data.Dataset]:
     """Training, validation and test windows, each a tf.data.Dataset of one epoch.
 
-    Every element is (inputs, targets, weights) as `WindowBatches` describes it: what
-    `keras.Model.fit` takes. The values are raw; `training_statistics` gives the scale.
+    Every element is (inputs, targets, weights) as `WindowBatches` describes it. The values are
+    raw; `training_statistics` gives the scale. The weights are per forecast step: a loss of Keras
+    takes them so if targets and outputs are [batch, horizon, 1].
 
     Args:
         source, options, settings, data_dir: see `load_series`.

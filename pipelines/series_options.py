@@ -68,5 +68,5 @@ class SeriesOptions:
 
 def series_options(config: Any) -> SeriesOptions:
     """The `SeriesOptions` made of the fields of the same names that any config object has."""
-    names = [f.name for f in dataclasses.fields(SeriesOptions)]
+    names = [one.name for one in dataclasses.fields(SeriesOptions)]
     return SeriesOptions(**{name: getattr(config, name) for name in names if hasattr(config, name)})

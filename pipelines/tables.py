@@ -131,20 +131,19 @@ class ParquetTable:
 
 
 class FrameTable:
-    """A pandas DataFrame; a named or date-time index counts as a column."""
+    """A pandas DataFrame; an index of times, or one with a name, counts as a column."""
 
     def __init__(self, frame: pd.DataFrame, name: str = "DataFrame") -> None:
         import pandas as pd
 
         self.name = name
         self.notes: tuple[str, ...] = ()
-        if not isinstance(frame.index, pd.RangeIndex):
-            taken = set(map(str, frame.columns))
-            names = [
-                str(level) if level is not None else ("time" if "time" not in taken else "index")
-                for level in frame.index.names
-            ]
-            frame = frame.reset_index(names=names)
+        if isinstance(frame.index, pd.PeriodIndex):
+            frame = frame.set_axis(frame.index.to_timestamp())
+        if isinstance(frame.index, pd.DatetimeIndex) and frame.index.name is None:
+            frame = frame.rename_axis("time")
+        if any(name is not None for name in frame.index.names):
+            frame = frame.reset_index()
         self._frame = frame
         self.columns = tuple(map(str, frame.columns))
         check_column_names(self.columns, self.name)

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
 Times = npt.NDArray[np.datetime64]
 
-_OFFSET = r"(?P<zone>Z|[+-]\d\d(:?\d\d)?)$"
-_AWARE = r"\d:\d\d(:\d\d)?([.,]\d+)?\s*(Z|[+-]\d\d(:?\d\d)?)$"
+_OFFSET = r"(?P<zone>Z|[+-]\d\d(?::?\d\d)?)$"
 
 FORMATS = (
     "%Y-%m-%d %H:%M", "%Y/%m/%d", "%Y/%m/%d %H:%M", "%Y/%m/%d %H:%M:%S", "%Y.%m.%d",

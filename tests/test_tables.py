@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines import DataError, SeriesSet, load_series
+from pipelines import DataError, SeriesSet, csv_files, load_series
 
 GOOD = "time,a,b\n2024-01-01 00:00,1,2\n2024-01-01 01:00,3,4\n2024-01-01 02:00,5,6\n"
 Write = Callable[[str | bytes], Path]
@@ -68,17 +68,28 @@ def test_the_row_is_the_line_in_an_editor_despite_blank_lines(write: Write) -> N
     assert refusal(write(text.replace("\n", "\r\n"))).row == 7
 
 
-def test_the_row_far_into_a_file_of_several_blocks(write: Write) -> None:
-    times = pd.date_range("2020", periods=300_000, freq="min").strftime("%Y-%m-%d %H:%M:%S")
+def test_the_row_far_into_a_file_of_several_blocks(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_files, "BLOCK_BYTES", 1 << 12)
+    times = pd.date_range("2020", periods=9000, freq="min").strftime("%Y-%m-%d %H:%M:%S")
     lines = [f"{time},{i}" for i, time in enumerate(times)]
-    lines[250_000] = lines[250_000].split(",")[0] + ",oops"
+    whole = load(write("time,ä\n" + "\n".join(lines)))
+    assert whole["ä"].target.tolist() == list(range(9000))
+    lines[8000] = lines[8000].split(",")[0] + ",oops"
     lines.insert(100, "")
+    assert refusal(write("time,a\n" + "\n".join(lines))).row == 8003
+    lines[8001] += ",1"
     error = refusal(write("time,a\n" + "\n".join(lines)))
-    assert error.row == 250_000 + 3
-    lines[250_001] += ",1"
-    error = refusal(write("time,a\n" + "\n".join(lines)))
-    assert error.row == 250_000 + 3
+    assert error.row == 8003
     assert "3 fields where the header has 2" in str(error)
+    lines[8001] = "2020-01-01,\x80"
+    content = ("time,a\n" + "\n".join(lines)).encode("latin-1")
+    error = refusal(write(content))
+    assert error.row == 8003
+    assert f"byte {content.index(0x80)} " in str(error)
+    lines[8001] = '2020-01-01,"'
+    assert refusal(write("time,a\n" + "\n".join(lines))).row == 8003
 
 
 @pytest.mark.parametrize("value", ["inf", "-Infinity", "1e39", "-4e38"])
@@ -161,12 +172,11 @@ def test_duplicate_column_names(write: Write) -> None:
 
 
 def test_ten_thousand_columns(write: Write) -> None:
-    numbers = np.arange(30 * 10_000, dtype=np.float32).reshape(30, 10_000)
-    frame = pd.DataFrame(numbers, columns=[f"s{i}" for i in range(10_000)])
-    frame.insert(0, "time", pd.date_range("2024", periods=30, freq="D"))
-    path = write("")
-    frame.to_csv(path, index=False)
-    series_set = load(path)
+    numbers = np.arange(6 * 10_000, dtype=np.float32).reshape(6, 10_000)
+    lines = [",".join(["time", *(f"s{i}" for i in range(10_000))])]
+    for day, row in enumerate(numbers, start=1):
+        lines.append(",".join([f"2024-01-{day:02d}", *map(str, row.tolist())]))
+    series_set = load(write("\n".join(lines)))
     assert len(series_set) == 10_000
     assert np.array_equal(series_set["s9999"].target, numbers[:, 9999])
 
