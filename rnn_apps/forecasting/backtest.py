@@ -8,13 +8,12 @@ exception says so in its name: online intervals adapt to truth that is known at 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from pipelines.errors import DataError
 from pipelines.splits import Part
 from pipelines.time_series import SeriesSet
 from pipelines.windows import WindowBatches
@@ -22,6 +21,7 @@ from rnn_apps.forecasting.conformal import Calibrated
 from rnn_apps.forecasting.forecast import Forecast, Window, crop, windows
 from rnn_apps.forecasting.metrics import ForecastMetrics, SeriesScales, as_json
 from rnn_apps.forecasting.online_conformal import OnlineCalibrated
+from rnn_apps.forecasting.yardsticks import serves
 
 BATCH_SIZE = 256
 MOST_SERIES_LISTED = 50
@@ -119,31 +119,19 @@ def backtest(
             batch_size=BATCH_SIZE,
         )  # fmt: skip
 
-    batches = batches_for(judged.lookback)
     entrants, left_out = [judged], {}
     for baseline in forecasters[1:]:
-        if baseline.lookback > judged.lookback and not _serves(
-            batches_for, baseline.lookback, batches
-        ):
+        if serves(batches_for, baseline.lookback, judged.lookback):
+            entrants.append(baseline)
+        else:
             left_out[baseline.name] = (
                 f"{baseline.lookback} past steps are not there for all windows"
             )
-        else:
-            entrants.append(baseline)
     batches = batches_for(max(entrant.lookback for entrant in entrants))
     rows = _Rows(entrants, scales, horizon, online)
     for window in windows(batches):
         rows.add(window)
     return Backtest(rows.metrics, rows.examples(batches), rows.windows, left_out)
-
-
-def _serves(
-    batches_for: Callable[[int], WindowBatches], lookback: int, reference: WindowBatches
-) -> bool:
-    try:
-        return bool(batches_for(lookback).examples == reference.examples)
-    except DataError:
-        return False
 
 
 class _Rows:

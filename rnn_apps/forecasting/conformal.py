@@ -136,28 +136,52 @@ def calibrate(
     Raises:
         ConfigurationError: levels that do not fit the forecaster, or no window to calibrate on.
     """
-    check_levels(levels)
-    if forecaster.levels and tuple(forecaster.levels) != tuple(levels):
-        raise ConfigurationError(
-            f"{forecaster.name} has quantiles {forecaster.levels}, not {tuple(levels)}"
-        )
-    unit = np.where(np.isfinite(scale) & (scale > 0), scale, 1.0)
-    kept = _EvenlySpaced(most_windows)
+    calibrator = Calibrator(forecaster, levels, scale, most_windows)
     for window in validation:
-        each = window.truth.shape[1] * len(levels)
-        kept.most = min(most_windows, max(1, MOST_NUMBERS // each))
-        forecast = forecaster.forecast(crop(window.inputs, forecaster.lookback))
-        kept.add(scores(forecast, window, len(levels), unit))
-    rows = kept.rows()
-    known = 0 if rows is None else int(np.isfinite(rows[:, :, 0]).sum(axis=0).min())
-    if rows is None or known == 0:
-        raise ConfigurationError(
-            "no validation window has its truth observed, so intervals cannot be calibrated. "
-            "Give the validation part more data"
-        )
-    # NaN, where the truth is missing, sorts last and is not counted.
-    corrections = _order_statistics(np.sort(rows, axis=0), levels)
-    return Calibration(tuple(map(float, levels)), corrections, unit, known), rows
+        calibrator.add(window)
+    return calibrator.result()
+
+
+class Calibrator:
+    """Gathers scores window by window, see `calibrate`: for several forecasters in one pass."""
+
+    def __init__(
+        self,
+        forecaster: Forecaster,
+        levels: Sequence[float],
+        scale: Array,
+        most_windows: int = MOST_WINDOWS,
+    ) -> None:
+        check_levels(levels)
+        if forecaster.levels and tuple(forecaster.levels) != tuple(levels):
+            raise ConfigurationError(
+                f"{forecaster.name} has quantiles {forecaster.levels}, not {tuple(levels)}"
+            )
+        self.forecaster = forecaster
+        self.levels = tuple(map(float, levels))
+        self.unit = np.where(np.isfinite(scale) & (scale > 0), scale, 1.0)
+        self._most = most_windows
+        self._kept = _EvenlySpaced()
+
+    def add(self, window: Window) -> None:
+        """Adds the scores of windows that look back at least as far as the forecaster."""
+        forecast = self.forecaster.forecast(crop(window.inputs, self.forecaster.lookback))
+        most = MOST_NUMBERS // (window.truth.shape[1] * len(self.levels))
+        rows = scores(forecast, window, len(self.levels), self.unit)
+        self._kept.add(rows, max(1, min(self._most, most)))
+
+    def result(self) -> tuple[Calibration, Array]:
+        """See `calibrate`."""
+        rows = self._kept.rows()
+        known = 0 if rows is None else int(np.isfinite(rows[:, :, 0]).sum(axis=0).min())
+        if rows is None or known == 0:
+            raise ConfigurationError(
+                "no validation window has its truth observed, so intervals cannot be calibrated. "
+                "Give the validation part more data"
+            )
+        # NaN, where the truth is missing, sorts last and is not counted.
+        corrections = _order_statistics(np.sort(rows, axis=0), self.levels)
+        return Calibration(self.levels, corrections, self.unit, known), rows
 
 
 def scores(forecast: Forecast, window: Window, levels: int, scale: Array) -> Array:
@@ -226,22 +250,21 @@ def rank_of(level: float, count: NDArray[np.int64]) -> NDArray[np.int64] | None:
 
 
 class _EvenlySpaced:
-    """At most `most` rows of a stream of unknown length, evenly spaced: every 1st, 2nd, 4th ..."""
+    """Some rows of a stream of unknown length, evenly spaced: every 1st, 2nd, 4th ..."""
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    def __init__(self) -> None:
         self._every = 1
         self._seen = 0
         self._kept: list[Array] = []
         self._count = 0
 
-    def add(self, rows: Array) -> None:
+    def add(self, rows: Array, most: int) -> None:
         numbers = np.arange(self._seen, self._seen + len(rows))
         self._seen += len(rows)
         chosen = rows[numbers % self._every == 0]
         self._kept.append(chosen)
         self._count += len(chosen)
-        while self._count > self.most:
+        while self._count > most:
             # Rows are kept at multiples of `every`, so every second of them is the next grid.
             self._every *= 2
             self._kept = [np.concatenate(self._kept)[::2]]

@@ -118,7 +118,7 @@ def save_examples(
 
     stride = max(1, batches(1).examples // EXAMPLES_KEPT)
     window = next(windows(batches(stride)))
-    kept = {name: value[:EXAMPLES_KEPT] for name, value in window.inputs.items()}
+    kept: dict[str, Any] = {n: value[:EXAMPLES_KEPT] for n, value in window.inputs.items()}
     with atomic_path(path) as beside, open(beside, "wb") as file:
         np.savez(file, **kept)
 

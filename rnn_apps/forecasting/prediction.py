@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipelines.atomic_files import atomic_path
-from pipelines.errors import ConfigurationError, DataError, UserError
+from pipelines.errors import ConfigurationError, UserError
 from pipelines.time_series import SeriesSet, TimeSeries, latest_windows
 from pipelines.windows import WindowBatches
 from rnn_apps.forecasting.conformal import Calibrated, Calibration, calibrate
@@ -188,16 +188,3 @@ def _tail(one: TimeSeries, rows: int) -> TimeSeries:
         offset=0,
     )
 
-
-def check_samples(count: int, most: int = 10_000) -> None:
-    """Refuses a number of sample paths that is negative or would fill the memory."""
-    if not 0 <= count <= most:
-        raise ConfigurationError(f"samples = {count} must be from 0 to {most}")
-
-
-def no_samples(output: str) -> DataError:
-    """The error for sample paths of a model that has no distribution."""
-    return DataError(
-        f"output = {output!r} is no distribution to draw sample paths from",
-        advice="Train with output = gaussian, student_t or negative_binomial.",
-    )

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from pipelines.errors import UserError
 from pipelines.splits import Part, Split, parse_split
-from pipelines.time_series import SeriesSet
+from pipelines.time_series import SeriesSet, latest_windows
 from rnn_apps.forecasting.config import ForecastingConfig
 from rnn_apps.forecasting.conformal import Calibrated
 from rnn_apps.forecasting.deployment import deployment_model
@@ -19,6 +20,7 @@ from rnn_apps.forecasting.forecast import Forecast
 from rnn_apps.forecasting.network_forecaster import NetworkForecaster
 from rnn_apps.forecasting.prediction import as_frame, forecast_ends, recalibrated
 from rnn_apps.forecasting.run_data import positions, serving_series, training_series
+from rnn_apps.forecasting.sample_paths import RankTrajectories, sample_paths
 from rnn_apps.forecasting.yardsticks import Yardsticks
 from rnn_apps.run_folder import RunFolder, open_run
 
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 APPLICATION = "forecast"
 DESCRIPTION = "data.json"
 YARDSTICKS = "yardsticks.npz"
+TRAJECTORIES = "rank_trajectories.npy"
+MOST_SAMPLES = 10_000
 PARTS = ("train", "validation", "test", "all")
 
 
@@ -134,7 +138,8 @@ class Run:
         Args:
             data: a source or a DataFrame with at least `lookback` rows a series. Known-future
                 covariates must be there for `horizon` rows more, with the target left empty.
-            samples: sample paths to add as columns, for an output that is a distribution.
+            samples: sample paths to add as columns, for an output that is not a point. They are
+                drawn from the model's own distribution, before calibration.
             recent: calibrate the intervals anew on so many of the latest windows of each series
                 that is given; 0 keeps the calibration of the validation part.
             seed: of the sample paths.
@@ -157,10 +162,16 @@ class Run:
             forecast = Forecast(forecast.point, forecast.quantiles, paths)
         return as_frame(series_set, forecast, calibrated.levels)
 
-    def _paths(self, series_set: SeriesSet, samples: int, seed: int) -> np.ndarray:
-        from rnn_apps.forecasting.sampling import sample_ends
-
-        return sample_ends(self, series_set, samples, seed)
+    def _paths(self, series_set: SeriesSet, samples: int, seed: int) -> NDArray[np.float32]:
+        if not 0 < samples <= MOST_SAMPLES:
+            raise UserError(f"samples = {samples} must be from 0 to {MOST_SAMPLES}")
+        inputs = latest_windows(series_set, self.config.lookback, self.config.horizon)
+        inputs["series_index"] = positions(series_set, self.config, self.description)
+        trajectories = self.folder.path / TRAJECTORIES
+        return sample_paths(
+            self.model, self.config, self.description, inputs, paths=samples, seed=seed,
+            trajectories=RankTrajectories.load(trajectories) if trajectories.exists() else None,
+        )  # fmt: skip
 
     def export(
         self, to: str | Path, formats: Sequence[str] = ("saved_model", "tflite")

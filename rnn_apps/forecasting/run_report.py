@@ -11,14 +11,13 @@ from pipelines.time_series import SeriesSet
 from rnn_apps.forecasting.backtest import Backtest, Example
 from rnn_apps.forecasting.charts import coverage_by_step, error_by_step, fan_charts, learning_curves
 from rnn_apps.report import Report
+from rnn_apps.training.gradient_flow_charts import plot_gradient_flow
+from rnn_apps.training.hidden_gradients import read_flows
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from rnn_apps.forecasting.run import Run
 
 PAST_SHOWN = 2
-FLOW_BATCH = 32
 
 
 def write_report(
@@ -37,7 +36,7 @@ def write_report(
     _accuracy(report, run, found, table)
     _examples(report, run, series_set, found.examples)
     _intervals(report, run, found)
-    _training(report, run, series_set)
+    _training(report, run)
     _data(report, series_set)
     report.section("Configuration")
     report.table("", ["setting", "value"], [[k, str(v)] for k, v in vars(config).items()])
@@ -124,18 +123,18 @@ def _intervals(report: Report, run: Run, found: Backtest) -> None:
         report.figure(coverage_by_step(shares), f"Coverage by horizon step: {name}")
 
 
-def _training(report: Report, run: Run, series_set: SeriesSet) -> None:
+def _training(report: Report, run: Run) -> None:
     report.section("Training")
     figures = run.metrics.get("training", {})
     report.table("", ["figure", "value"], [[k, str(v)] for k, v in figures.items()])
     history = read_history(run)
     if history:
         report.figure(learning_curves(history), "Learning curves")
-    figure = _gradient_flow(run, series_set)
-    if figure is not None:
+    recorded = run.folder.path / "gradient_flow.json"
+    if recorded.exists():
         report.figure(
-            figure,
-            "Norm of dLoss/dh_t over the time steps of every recurrent layer, on a batch of the "
+            plot_gradient_flow(read_flows(recorded)),
+            "Norm of dLoss/dh_t over the time steps of every recurrent layer, on windows of the "
             "training part: does the loss reach back to the window's beginning?",
         )
 
@@ -148,22 +147,6 @@ def read_history(run: Run) -> dict[str, list[float]]:
         rows = list(csv.DictReader(file))
     names = rows[0] if rows else {}
     return {name: [_number(row[name]) for row in rows] for name in names}
-
-
-def _gradient_flow(run: Run, series_set: SeriesSet) -> Figure | None:
-    """The plot on the first windows of the training part; None where the config turns it off."""
-    if not run.config.gradient_flow:
-        return None
-    from pipelines.windows import WindowBatches
-    from rnn_apps.forecasting.objective import make_objective
-    from rnn_apps.training import gradient_flow, plot_gradient_flow
-
-    batches = WindowBatches(
-        series_set, lookback=run.config.lookback, horizon=run.config.horizon,
-        part=None, batch_size=FLOW_BATCH, shuffle=True, seed=run.config.seed,
-    )  # fmt: skip
-    batch = next(iter(batches.epoch(0)))
-    return plot_gradient_flow(gradient_flow(run.model, batch, make_objective(run.config)))
 
 
 def _data(report: Report, series_set: SeriesSet) -> None:

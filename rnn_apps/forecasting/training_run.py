@@ -21,16 +21,19 @@ from rnn_apps.forecasting.description import DataDescription, describe
 from rnn_apps.forecasting.exporting import EXAMPLES, save_examples
 from rnn_apps.forecasting.network_forecaster import NetworkForecaster
 from rnn_apps.forecasting.objective import make_objective
-from rnn_apps.forecasting.run import APPLICATION, DESCRIPTION, YARDSTICKS, Run
+from rnn_apps.forecasting.run import APPLICATION, DESCRIPTION, TRAJECTORIES, YARDSTICKS, Run
 from rnn_apps.forecasting.run_data import positions, training_series
+from rnn_apps.forecasting.sample_paths import rank_trajectories
 from rnn_apps.forecasting.yardsticks import fit_yardsticks
 from rnn_apps.run_folder import RunFolder, create_run
-from rnn_apps.training import fit
+from rnn_apps.training import GradientFlow, fit
 from rnn_apps.training.strategies import is_chief, make_strategy
 from rnn_apps.training.trainer import TrainedModel
 
 if TYPE_CHECKING:
     from rnn_apps.forecasting.run_data import Data
+
+FLOW_WINDOWS = 32
 
 
 def train(config: ForecastingConfig, resume: bool = False, data: Data | None = None) -> Run:
@@ -62,6 +65,9 @@ def train(config: ForecastingConfig, resume: bool = False, data: Data | None = N
     if is_chief(strategy):
         folder = create_run(config.run, APPLICATION, config, resume=resume)
         _keep_description(folder, description, resume)
+    callbacks = []
+    if config.gradient_flow and config.strategy == "none":
+        callbacks.append(_gradient_flow(training, config, folder.path))
     trained = fit(
         lambda: build_model(config, description),
         training,
@@ -71,6 +77,7 @@ def train(config: ForecastingConfig, resume: bool = False, data: Data | None = N
         validation=validation,
         resume=resume,
         strategy=strategy,
+        callbacks=callbacks,
     )
     return _finished(folder, config, description, trained, series_set, chief=is_chief(strategy))
 
@@ -141,12 +148,45 @@ def _finished(
     if not chief:
         return run
     yardsticks.save(folder.path / YARDSTICKS)
+    _keep_trajectories(run, series_set)
     save_examples(
         folder.path / EXAMPLES, series_set, run.split.test, config.lookback, config.horizon
     )
     folder.write_metrics(training=_training_figures(trained), data=series_set.report.as_dict())
     run.evaluate()
     return run
+
+
+def _keep_trajectories(run: Run, series_set: SeriesSet) -> None:
+    """Learns from the validation part how the steps of a sample path hang together."""
+    config = run.config
+    if config.output == "point" or config.model == "deepar":
+        return
+    batches = WindowBatches(
+        series_set, lookback=config.lookback, horizon=config.horizon, part=run.split.validation,
+        batch_size=256, shuffle=True, seed=config.seed,
+    )  # fmt: skip
+    try:
+        found = rank_trajectories(run.model, config, batches.epoch(0))
+    except UserError:
+        # Too few quantiles, or no window that has all of its truth: asking for sample paths then
+        # says so.
+        return
+    found.save(run.folder.path / TRAJECTORIES)
+
+
+def _gradient_flow(training: WindowBatches, config: ForecastingConfig, folder: Path) -> Any:
+    """The callback that records the gradient flow on the first training windows."""
+    objective = make_objective(config)
+    inputs, targets, weights = next(iter(training.epoch(0)))
+    rows = slice(0, FLOW_WINDOWS)
+    batch = ({k: v[rows] for k, v in inputs.items()}, targets[rows], weights[rows])
+
+    def mean_loss(model: keras.Model) -> Any:
+        loss_sum, weight_sum = objective(model, batch, False)
+        return loss_sum / weight_sum
+
+    return GradientFlow(folder, mean_loss, every=max(1, config.epochs // 10))
 
 
 def _training_figures(trained: TrainedModel) -> dict[str, Any]:

@@ -7,7 +7,7 @@ model and of every baseline: enough to judge the run on other data without its t
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,8 @@ from pipelines.statistics import training_statistics
 from pipelines.time_series import SeriesSet
 from pipelines.windows import WindowBatches
 from rnn_apps.forecasting.baselines import Drift, NLinear, RepeatLast, SeasonalNaive, fit_nlinear
-from rnn_apps.forecasting.conformal import Calibrated, Calibration, calibrate
-from rnn_apps.forecasting.forecast import Forecaster, Window, windows
+from rnn_apps.forecasting.conformal import Calibrated, Calibration, Calibrator
+from rnn_apps.forecasting.forecast import Forecaster, windows
 from rnn_apps.forecasting.metrics import SeriesScales, seasonal_naive_error
 from rnn_apps.forecasting.seasons import longer_season, season_of
 
@@ -195,27 +195,26 @@ def fit_yardsticks(
     scales, unit = training_scales(series_set, split, season)
     lookback = model.lookback
 
-    def validation(windows_lookback: int) -> Callable[[], Iterable[Window]]:
-        batches = WindowBatches(
-            series_set, lookback=windows_lookback, horizon=horizon, part=split.validation,
+    def validation(past: int) -> WindowBatches:
+        return WindowBatches(
+            series_set, lookback=past, horizon=horizon, part=split.validation,
             batch_size=BATCH_SIZE,
         )  # fmt: skip
-        return lambda: windows(batches)
 
-    nlinear = _fitted_nlinear(series_set, split, lookback, horizon, unit, validation(lookback))
+    nlinear = _fitted_nlinear(series_set, split, unit, validation(lookback))
     longer = longer_season(season, step_minutes)
     baselines = naive_baselines(horizon, lookback, season, longer)
     if nlinear is not None:
         baselines.append(nlinear)
-    calibration, scores = calibrate(model, validation(lookback)(), levels, unit)
+    # A baseline that looks further back than the data goes is left out.
+    entrants = [model, *(b for b in baselines if serves(validation, b.lookback, lookback))]
+    calibrators = [Calibrator(one, levels, unit) for one in entrants]
+    for window in windows(validation(max(one.lookback for one in entrants))):
+        for calibrator in calibrators:
+            calibrator.add(window)
+    calibration, scores = calibrators[0].result()
     calibrations = {_MODEL: calibration}
-    for baseline in baselines:
-        try:
-            source = validation(max(lookback, baseline.lookback))()
-        except DataError:
-            # The baseline looks further back than the data goes: it is left out of the table.
-            continue
-        calibrations[baseline.name], _ = calibrate(baseline, source, levels, unit)
+    calibrations.update({c.forecaster.name: c.result()[0] for c in calibrators[1:]})
     kept = _evenly(scores, min(MOST_SCORES_KEPT, max(100, 4_000_000 // scores[0].size)))
     return Yardsticks(season, longer, horizon, scales, nlinear, calibrations, kept)
 
@@ -223,6 +222,16 @@ def fit_yardsticks(
 def _evenly(rows: Array, most: int) -> Array:
     every = -(-len(rows) // most)
     return rows[(len(rows) - 1) % every :: every]
+
+
+def serves(batches_for: Callable[[int], WindowBatches], lookback: int, least: int) -> bool:
+    """Whether looking back on `lookback` steps costs no window that `least` steps would have."""
+    if lookback <= least:
+        return True
+    try:
+        return batches_for(lookback).examples == batches_for(least).examples
+    except DataError:
+        return False
 
 
 def training_scales(
@@ -249,13 +258,10 @@ def step_minutes_of(series_set: SeriesSet) -> float:
 
 
 def _fitted_nlinear(
-    series_set: SeriesSet,
-    split: Split,
-    lookback: int,
-    horizon: int,
-    unit: Array,
-    validation: Callable[[], Iterable[Window]],
+    series_set: SeriesSet, split: Split, unit: Array, validation: WindowBatches
 ) -> NLinear | None:
+    lookback, horizon = validation.lookback, validation.horizon
+
     def training(stride: int) -> WindowBatches:
         return WindowBatches(
             series_set, lookback=lookback, horizon=horizon, part=split.train, stride=stride,
@@ -266,6 +272,6 @@ def _fitted_nlinear(
         batches = training(1)
         if batches.examples > MOST_FITTING_WINDOWS:
             batches = training(-(-batches.examples // MOST_FITTING_WINDOWS))
-        return fit_nlinear(windows(batches), validation(), unit, lookback, horizon)
+        return fit_nlinear(windows(batches), windows(validation), unit, lookback, horizon)
     except UserError:
         return None

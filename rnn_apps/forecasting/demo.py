@@ -1,0 +1,80 @@
+"""The demo: half-hourly electricity demand, from built-in data to a file proven on the device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from pipelines.builtin import builtin_data
+from rnn_apps.application import DemoResult
+from rnn_apps.forecasting.config import ForecastingConfig
+from rnn_apps.forecasting.run import Run
+from rnn_apps.forecasting.training_run import train
+
+SOURCE = "elecdemand"
+
+
+def demand_config(folder: Path) -> ForecastingConfig:
+    """The recipe for half-hourly demand a day ahead, with the past week in view."""
+    return ForecastingConfig(
+        data=f"builtin:{SOURCE}",
+        run=str(folder),
+        lookback=336,
+        horizon=48,
+        segment_length=48,
+        units=96,
+        dropout=0.2,
+        epochs=12,
+        stride=3,
+        batch_size=64,
+        learning_rate=2e-3,
+        schedule="cosine",
+    )
+
+
+def demo(folder: Path) -> DemoResult:
+    """Trains, judges, exports, verifies and uses a forecaster.
+
+    Args:
+        folder: where the run, the exported files and a forecast go.
+    """
+    run = train(demand_config(folder / "run"))
+    forecasters = run.metrics["test"]["forecasters"]
+    figures = {name: entry["overall"] for name, entry in forecasters.items()}
+    judged, online, *_ = figures
+    exported = run.export(folder / "exported")
+    _, _, difference, milliseconds = exported["table"]["rows"][-1]
+    return DemoResult(
+        data=f"builtin:{SOURCE}, {run.config.horizon} half-hours ahead",
+        metric="MASE",
+        figure=figures[judged]["mase"],
+        baselines={
+            name: figures[name]["mase"]
+            for name in ("repeat last", "seasonal naive", "seasonal naive, a week", "NLinear")
+        },
+        proof=f"LiteRT: {difference:.1e} GW from Keras at most, {milliseconds:.2f} ms a forecast",
+        use=_last_day(run, folder),
+        report=run.folder.report,
+        notes={
+            "80 % interval covers": figures[judged]["coverage_80"],
+            "80 % interval that learns on covers": figures[online]["coverage_80"],
+        },
+    )
+
+
+def _last_day(run: Run, folder: Path) -> str:
+    """Forecasts the last day of the data from what was known before it, into a CSV."""
+    frame, _ = builtin_data(SOURCE, "forecasting").load()
+    horizon = run.config.horizon
+    truth = frame["Demand"].to_numpy()[-horizon:]
+    known = frame.copy()
+    known.loc[known.index[-horizon:], "Demand"] = np.nan
+    forecast = run.predict(known)
+    path = folder / "forecast.csv"
+    forecast.to_csv(path, index=False)
+    error = np.abs(forecast["forecast"].to_numpy() - truth).mean()
+    return (
+        f"The demand of {frame.index[-1].date()}, forecast from the day before, was "
+        f"{error:.2f} GW off on average, at a mean demand of {truth.mean():.2f} GW ({path.name})."
+    )
