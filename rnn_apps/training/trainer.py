@@ -22,6 +22,7 @@ import tensorflow as tf
 from pipelines.atomic_files import atomic_path
 from pipelines.errors import ConfigurationError, UserError
 from rnn_apps.training import checkpoints
+from rnn_apps.training.callbacks import standard_callbacks
 from rnn_apps.training.config import TrainingConfig
 from rnn_apps.training.feeding import feed
 from rnn_apps.training.history import EpochTotals, Row, TrainingState, write_history
@@ -117,7 +118,10 @@ def fit(
     )
     if saved is not None:
         training.restore(saved)
-    training.run(callbacks)
+    listening = list(callbacks)
+    if training.chief:
+        listening += standard_callbacks(config, folder, objective, validation or batches)
+    training.run(listening)
     if strategy is not tf.distribute.get_strategy():
         # What leaves is an ordinary model, not one of mirrored variables.
         with layer_precision(config.precision):
@@ -235,7 +239,11 @@ class _Training:
             result = self._steps.train(batch, specification, self._wants_to_stop())
             self._count(result)
             state.totals.seconds += time.monotonic() - started
-            logs = {"loss": state.totals.loss, "gradient_norm": result.gradient_norm}
+            logs = {
+                "step": state.step,
+                "loss": state.totals.loss,
+                "gradient_norm": result.gradient_norm,
+            }
             listeners.on_train_batch_end(state.step_in_epoch - 1, logs)
             progress.step(state.step, state.totals.loss)
             in_the_middle = state.step_in_epoch < self._batches.steps_per_epoch
