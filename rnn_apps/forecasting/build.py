@@ -82,6 +82,7 @@ class Standardise(keras.layers.Layer):
         super().__init__(**kwargs)
 
     def call(self, values: tf.Tensor, location: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
+        """See the class."""
         return (values - location) / scale
 
 

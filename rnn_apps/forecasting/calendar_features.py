@@ -38,6 +38,7 @@ class CalendarFeatures(keras.layers.Layer):
                 raise ValueError(f"{name!r} is no calendar feature: {', '.join(CALENDAR_FEATURES)}")
 
     def call(self, minutes: tf.Tensor) -> tf.Tensor:
+        """See the class."""
         minutes = tf.cast(minutes, tf.int32)
         days = minutes // _MINUTES_A_DAY
         # Everything but the cycle's position is whole-number arithmetic: minutes since 1970 have
@@ -55,9 +56,11 @@ class CalendarFeatures(keras.layers.Layer):
         return tf.stack(channels, axis=-1)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """See the class."""
         return (*input_shape, 2 * len(self.features))
 
     def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
         return {**super().get_config(), "features": list(self.features)}
 
 

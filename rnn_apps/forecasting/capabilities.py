@@ -126,3 +126,21 @@ def _check_normalisation(config: ForecastingConfig) -> None:
             f"normalisation = {config.normalisation!r} shifts the target, and a count has no other "
             "origin than 0: output = 'negative_binomial' needs normalisation = 'none'"
         )
+
+
+def capability_table() -> str:
+    """`CAPABILITIES` as a Markdown table, as `docs/forecasting-models.md` shows it."""
+    header = (
+        "model", "past covariates", "known-future covariates", "static covariates", "calendar",
+        "series embedding", "outputs", "sample paths",
+    )
+    rows = [header, ("---",) * len(header)]
+    for model, capability in CAPABILITIES.items():
+        flags = (
+            capability.past, capability.future, capability.static, capability.calendar,
+            capability.series_embedding,
+        )
+        outputs = "all" if capability.outputs == OUTPUTS else ", ".join(capability.outputs)
+        words = ("yes" if flag else "no" for flag in flags)
+        rows.append((model, *words, outputs, capability.sample_paths))
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)

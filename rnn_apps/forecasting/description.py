@@ -67,7 +67,8 @@ class DataDescription:
         """
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
-            return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in content.items()})
+            values = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
+            return cls(**values)
         except OSError as error:
             raise DataError(f"cannot be read: {error.strerror}", file=path) from None
         except (ValueError, TypeError, AttributeError) as error:

@@ -31,6 +31,7 @@ class HeadParameters(_HeadLayer):
     """Raw network outputs [batch, horizon, K] -> valid parameters of the head, same shape."""
 
     def call(self, raw: tf.Tensor) -> tf.Tensor:
+        """See the class."""
         return self.head.parameters(raw)
 
 
@@ -39,6 +40,7 @@ class HeadAffine(_HeadLayer):
     """Parameters, shift [batch, 1], factor [batch, 1] -> those of `factor * y + shift`."""
 
     def call(self, parameters: tf.Tensor, shift: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
+        """See the class."""
         return self.head.affine(parameters, shift, factor)
 
 
@@ -52,6 +54,7 @@ class HeadForecast(_HeadLayer):
     """
 
     def call(self, parameters: tf.Tensor) -> dict[str, tf.Tensor]:
+        """See the class."""
         result = {"forecast": self.head.forecast(parameters)}
         if self.quantiles and self.output_kind != "point":
             result["quantiles"] = self.head.quantiles(parameters, self.quantiles)

@@ -74,14 +74,17 @@ class PointHead(Head):
         self.error = error
 
     def parameters(self, raw: tf.Tensor) -> tf.Tensor:
+        """See `Head`."""
         return tf.cast(raw, tf.float32)
 
     def affine(self, parameters: tf.Tensor, shift: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
+        """See `Head`."""
         return parameters * factor[:, :, None] + shift[:, :, None]
 
     def loss(
         self, parameters: tf.Tensor, target: tf.Tensor, location: tf.Tensor, scale: tf.Tensor
     ) -> tf.Tensor:
+        """See `Head`."""
         error = parameters[..., 0] - (target - location) / scale
         if self.error == "mse":
             return tf.square(error)
@@ -91,6 +94,7 @@ class PointHead(Head):
         return tf.where(size < 1.0, 0.5 * tf.square(error), size - 0.5)
 
     def forecast(self, parameters: tf.Tensor) -> tf.Tensor:
+        """See `Head`."""
         return parameters[..., 0]
 
 
@@ -98,8 +102,8 @@ class QuantileHead(Head):
     """Quantiles trained with the pinball loss, which cannot cross.
 
     The first raw number is the median; the others are turned into steps of at least 0 which are
-    added up outwards from it. A sum in floating point never falls when a number of at least 0 is
-    added, so the order holds to the last bit.
+    added up outwards from it. Rounding never changes the order of two sums, so the order of the
+    quantiles holds to the last bit.
     """
 
     def __init__(self, levels: Sequence[float]) -> None:
@@ -108,17 +112,18 @@ class QuantileHead(Head):
         self.median = self.levels.index(0.5)
 
     def parameters(self, raw: tf.Tensor) -> tf.Tensor:
+        """See `Head`."""
         raw = tf.cast(raw, tf.float32)
         middle, steps = raw[..., :1], softplus(raw[..., 1:])
-        below, above = steps[..., : self.median], steps[..., self.median :]
-        parts = [middle]
-        if self.median > 0:
-            parts.insert(0, middle - tf.reverse(tf.cumsum(below, axis=-1), axis=[-1]))
-        if self.median < self.width - 1:
-            parts.append(middle + tf.cumsum(above, axis=-1))
-        return tf.concat(parts, axis=-1)
+        below = tf.cumsum(steps[..., : self.median], axis=-1)
+        above = tf.cumsum(steps[..., self.median :], axis=-1)
+        offsets = tf.concat(
+            [-tf.reverse(below, axis=[-1]), tf.zeros_like(middle), above], axis=-1
+        )
+        return middle + offsets
 
     def affine(self, parameters: tf.Tensor, shift: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
+        """See `Head`."""
         return parameters * factor[:, :, None] + shift[:, :, None]
 
     def loss(
@@ -130,6 +135,7 @@ class QuantileHead(Head):
         return 2.0 * tf.reduce_mean(tf.maximum(levels * error, (levels - 1.0) * error), axis=-1)
 
     def forecast(self, parameters: tf.Tensor) -> tf.Tensor:
+        """See `Head`."""
         return parameters[..., self.median]
 
     def quantiles(self, parameters: tf.Tensor, levels: Sequence[float]) -> tf.Tensor:
@@ -140,7 +146,7 @@ class QuantileHead(Head):
         """
         missing = [level for level in levels if level not in self.levels]
         if missing:
-            raise ValueError(f"the model was trained for the quantiles {self.levels}, not {missing}")
+            raise ValueError(f"trained for the quantiles {self.levels}, not {missing}")
         return tf.gather(parameters, [self.levels.index(level) for level in levels], axis=-1)
 
 
@@ -150,10 +156,12 @@ class GaussianHead(Head):
     width = 2
 
     def parameters(self, raw: tf.Tensor) -> tf.Tensor:
+        """See `Head`."""
         raw = tf.cast(raw, tf.float32)
         return tf.concat([raw[..., :1], softplus(raw[..., 1:]) + _SMALLEST_SPREAD], axis=-1)
 
     def affine(self, parameters: tf.Tensor, shift: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
+        """See `Head`."""
         mean, deviation = parameters[..., 0], parameters[..., 1]
         return tf.stack([mean * factor + shift, deviation * factor], axis=-1)
 
@@ -166,13 +174,16 @@ class GaussianHead(Head):
         return 0.5 * tf.square(standard) + tf.math.log(deviation) + 0.5 * float(np.log(2 * np.pi))
 
     def forecast(self, parameters: tf.Tensor) -> tf.Tensor:
+        """See `Head`."""
         return parameters[..., 0]
 
     def quantiles(self, parameters: tf.Tensor, levels: Sequence[float]) -> tf.Tensor:
+        """See `Head`."""
         standard = tf.constant([NormalDist().inv_cdf(level) for level in levels], tf.float32)
         return parameters[..., :1] + parameters[..., 1:] * standard
 
     def sample(self, parameters: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """See `Head`."""
         mean, deviation = parameters[..., 0], parameters[..., 1]
         return mean + deviation * tf.random.stateless_normal(tf.shape(mean), seed)
 
@@ -186,6 +197,7 @@ class StudentTHead(Head):
     width = 3
 
     def parameters(self, raw: tf.Tensor) -> tf.Tensor:
+        """See `Head`."""
         raw = tf.cast(raw, tf.float32)
         degrees = 2.0 + _SMALLEST_SPREAD + softplus(raw[..., :1])
         return tf.concat(
@@ -193,6 +205,7 @@ class StudentTHead(Head):
         )
 
     def affine(self, parameters: tf.Tensor, shift: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
+        """See `Head`."""
         degrees, mean, spread = tf.unstack(parameters, axis=-1)
         return tf.stack([degrees, mean * factor + shift, spread * factor], axis=-1)
 
@@ -211,9 +224,11 @@ class StudentTHead(Head):
         )
 
     def forecast(self, parameters: tf.Tensor) -> tf.Tensor:
+        """See `Head`."""
         return parameters[..., 1]
 
     def quantiles(self, parameters: tf.Tensor, levels: Sequence[float]) -> tf.Tensor:
+        """See `Head`."""
         degrees, mean, spread = tf.unstack(parameters, axis=-1)
         inverse = 1.0 / degrees
         standard = [_horner(_student_t_polynomial(level), inverse) for level in levels]
@@ -238,6 +253,7 @@ class NegativeBinomialHead(Head):
     width = 2
 
     def parameters(self, raw: tf.Tensor) -> tf.Tensor:
+        """See `Head`."""
         return softplus(tf.cast(raw, tf.float32)) + 1e-4
 
     def affine(self, parameters: tf.Tensor, shift: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
@@ -263,6 +279,7 @@ class NegativeBinomialHead(Head):
         return tf.cast(-log_likelihood, tf.float32)
 
     def forecast(self, parameters: tf.Tensor) -> tf.Tensor:
+        """See `Head`."""
         return parameters[..., 0]
 
     def quantiles(self, parameters: tf.Tensor, levels: Sequence[float]) -> tf.Tensor:

@@ -55,6 +55,7 @@ class SeriesScaler(keras.layers.Layer):
     def call(
         self, past_target: tf.Tensor, series_index: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """See the class."""
         location = tf.convert_to_tensor(self.location)[:, None]
         scale = tf.convert_to_tensor(self.scale)[:, None]
         if series_index is None:
@@ -66,6 +67,7 @@ class SeriesScaler(keras.layers.Layer):
         return (past_target - location) / scale, location, scale
 
     def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
         config = {"location": self.initial_location, "scale": self.initial_scale}
         return {**super().get_config(), **config}
 
@@ -76,7 +78,7 @@ class WindowScaler(keras.layers.Layer):
 
     Args:
         shift: whether the mean is subtracted. Without, the window is divided by its mean absolute
-            value plus 1 (Salinas et al. 2020, "DeepAR", section 3.3), which keeps counts at 0 and above.
+            value plus 1 (Salinas et al. 2020, "DeepAR", section 3.3): counts stay at 0 and above.
 
     Call: past_target [batch, lookback] -> scaled, location [batch, 1], scale [batch, 1].
     """
@@ -87,8 +89,9 @@ class WindowScaler(keras.layers.Layer):
         self.shift = shift
 
     def call(self, past_target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """See the class."""
         if self.shift:
-            # The window's own units are unknown: the floor under the spread is relative to its size.
+            # The window's units are unknown: the floor under the spread is relative to its size.
             location = tf.reduce_mean(past_target, axis=1, keepdims=True)
             variance = tf.reduce_mean(tf.square(past_target - location), axis=1, keepdims=True)
             scale = tf.sqrt(variance + 1e-6 * tf.square(location) + 1e-12)
@@ -98,6 +101,7 @@ class WindowScaler(keras.layers.Layer):
         return (past_target - location) / scale, location, scale
 
     def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
         return {**super().get_config(), "shift": self.shift}
 
 
@@ -126,6 +130,7 @@ class WindowNormalisation(keras.layers.Layer):
             self.offset = self.add_weight(name="offset", shape=(1,), initializer="zeros")
 
     def call(self, scaled: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """See the class."""
         if self.method == "last_value":
             shift = scaled[:, -1:]
             return scaled - shift, shift, shift * 0.0 + 1.0
@@ -140,6 +145,7 @@ class WindowNormalisation(keras.layers.Layer):
         return (scaled - shift) / factor, shift, factor
 
     def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
         return {**super().get_config(), "method": self.method}
 
 
@@ -161,8 +167,10 @@ class CovariateScaler(keras.layers.Layer):
         self.scale = [float(v) for v in scale]
 
     def call(self, covariates: tf.Tensor) -> tf.Tensor:
+        """See the class."""
         return (covariates - tf.constant(self.location)) / tf.constant(self.scale)
 
     def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
         return {**super().get_config(), "location": self.location, "scale": self.scale}
 

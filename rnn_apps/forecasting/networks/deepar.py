@@ -80,6 +80,7 @@ class AutoregressiveCell(keras.layers.Layer):
         self.output_size = self.head.width
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Makes the weights."""
         size = 1 + self.known
         for cell in self.cells:
             cell.build((None, size))
@@ -89,6 +90,7 @@ class AutoregressiveCell(keras.layers.Layer):
     def call(
         self, inputs: tf.Tensor, states: Sequence[tf.Tensor], training: bool = False
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """See the class."""
         raw, following = self.advance(inputs, states)
         mean = self.head.forecast(self.head.parameters(raw))
         return raw, [*following, mean[:, None]]
@@ -108,6 +110,7 @@ class AutoregressiveCell(keras.layers.Layer):
         return self.projection(hidden), following
 
     def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
         config = {
             "cell": self.cell_kind, "units": self.units, "layers": self.layers,
             "output": self.output_kind, "known": self.known,

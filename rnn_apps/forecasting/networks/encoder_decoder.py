@@ -33,19 +33,23 @@ class StepEmbedding(keras.layers.Layer):
         self.size = size
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Makes the weights."""
         self.embedding = self.add_weight(
             name="embedding", shape=(self.steps, self.size),
             initializer=keras.initializers.RandomNormal(stddev=1.0),
         )
 
     def call(self, example: tf.Tensor) -> tf.Tensor:
+        """See the class."""
         flat = keras.ops.reshape(example, (-1, 1, example.shape[-1]))[:, :, :1]
         return keras.ops.zeros_like(flat) + self.embedding[None]
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """See the class."""
         return (input_shape[0], self.steps, self.size)
 
     def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
         return {**super().get_config(), "steps": self.steps, "size": self.size}
 
 

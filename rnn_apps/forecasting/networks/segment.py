@@ -61,6 +61,7 @@ class ParallelDecoder(keras.layers.Layer):
         future_shape: tuple[int | None, ...] | None = None,
         context_shape: tuple[int | None, ...] | None = None,
     ) -> None:
+        """Makes the weights."""
         size = max(1, self.units // 2)
         self.positions = self.add_weight(
             name="positions", shape=(self.segments, size),
@@ -80,6 +81,7 @@ class ParallelDecoder(keras.layers.Layer):
         self, states: list[tf.Tensor], future: tf.Tensor | None = None,
         context: tf.Tensor | None = None,
     ) -> tf.Tensor:
+        """See the class."""
         entering = (self.position(ops.convert_to_tensor(self.positions)) + self.bias)[None]
         if future is not None:
             entering = entering + self.known(future)
@@ -103,9 +105,11 @@ class ParallelDecoder(keras.layers.Layer):
     def compute_output_shape(
         self, states_shape: list[tuple[int | None, ...]], *others: Any
     ) -> tuple[int | None, ...]:
+        """See the class."""
         return (states_shape[0][0], self.segments, self.units)
 
     def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
         shape = {"cell": self.cell, "units": self.units, "segments": self.segments}
         return {**super().get_config(), **shape}
 

@@ -1,0 +1,1 @@
+"""Measurements against published results, each with the command that makes it."""

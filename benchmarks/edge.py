@@ -1,0 +1,320 @@
+"""Our exports against Keras' own, ONNX Runtime and PyTorch, on the same weights, one thread.
+
+    python -m benchmarks.edge [--torch-python PYTHON] [--to benchmarks/results/edge.md]
+
+For each layer and size all contenders run in turn, round after round, each in a process of its
+own that sleeps while another runs; a figure is the median over all rounds of the processor time of
+one call, input and output included. Processor time, since other work on the machine would blur the
+wall clock's. ONNX Runtime and PyTorch take part where they are installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks import edge_models
+from pipelines.atomic_files import write_json, write_text
+
+CELLS = ("LSTM", "GRU", "SimpleRNN")
+SIZES = ((50, 32, 128), (100, 40, 256), (1, 64, 256), (500, 80, 320))
+ROUNDS = 12
+# Milliseconds that one contender runs in one round, about.
+ROUND_MS = 60.0
+UNROLLED_TIMESTEPS = 100
+CONTENDER = Path(__file__).with_name("edge_contender.py")
+
+
+@dataclass
+class Entry:
+    """One contender: how to run it, what came out, or why it does not take part."""
+
+    name: str
+    runtime: str = "litert"
+    file: Path | None = None
+    python: str = sys.executable
+    note: str = ""
+    processor: list[float] = field(default_factory=list)
+    wall: list[float] = field(default_factory=list)
+    error: float | None = None
+
+    def result(self) -> dict[str, Any]:
+        """The figures for JSON."""
+        if not self.processor:
+            return {"name": self.name, "note": self.note}
+        assert self.file is not None
+        return {
+            "name": self.name,
+            "median_ms": statistics.median(self.processor),
+            "wall_median_ms": statistics.median(self.wall),
+            "error": self.error,
+            "bytes": self.file.stat().st_size,
+            "note": self.note,
+        }
+
+
+class Contender:
+    """The process of one entry."""
+
+    def __init__(self, entry: Entry, reference: Path) -> None:
+        self.entry = entry
+        command = [entry.python, str(CONTENDER), entry.runtime, str(entry.file), str(reference)]
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
+        entry.error = self._answer()["error"]
+        first = self.times(3)
+        self.runs = max(2, min(400, round(ROUND_MS / max(1e-3, min(first["processor"])))))
+
+    def times(self, runs: int) -> dict[str, list[float]]:
+        """The times of so many calls, in milliseconds."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{runs}\n")
+        self.process.stdin.flush()
+        return self._answer()
+
+    def round(self) -> None:
+        """One round: warm up, then count."""
+        self.times(max(1, self.runs // 5))
+        found = self.times(self.runs)
+        self.entry.processor.append(statistics.median(found["processor"]))
+        self.entry.wall.append(statistics.median(found["wall"]))
+
+    def close(self) -> None:
+        """Ends the process."""
+        self.process.kill()
+        self.process.wait()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.entry.name} ended with code {self.process.wait()}")
+        return json.loads(line)
+
+
+def entries(
+    folder: Path, cell: str, size: tuple[int, int, int], torch_python: str | None
+) -> tuple[list[Entry], Path]:
+    """Writes every contender's file for one layer and size."""
+    timesteps, features, units = size
+    model = edge_models.keras_model(cell, timesteps, features, units)
+    reference = folder / "reference.npz"
+    inputs = edge_models.write_reference(reference, model, timesteps, features)
+    weights = model.layers[-1].get_weights()
+    found = [
+        _made("auto, float", lambda path: _ours(model, path, None, inputs), folder),
+        _made("auto, dynamic range", lambda path: _ours(model, path, "dynamic", inputs), folder),
+        _made("Keras' own", lambda path: _keras_export(model, path), folder),
+    ]
+    if timesteps <= UNROLLED_TIMESTEPS:
+        unrolled = edge_models.keras_model(cell, *size, unroll=True)
+        found.append(_made("Keras' unrolled", lambda path: _keras_export(unrolled, path), folder))
+    else:
+        note = f"not tried: an unrolled graph of {timesteps} timesteps converts for many minutes"
+        found.append(Entry("Keras' unrolled", note=note))
+    found.append(_onnx_entry(folder, cell, weights, timesteps))
+    if torch_python:
+        path = folder / "torch.npz"
+        edge_models.write_torch(path, cell, weights)
+        found.append(Entry("PyTorch", "torch", path, torch_python))
+    return found, reference
+
+
+def _made(name: str, make: Callable[[Path], str], folder: Path) -> Entry:
+    path = folder / f"{name.replace(' ', '_').replace(chr(39), '')}.tflite"
+    try:
+        return Entry(name, "litert", path, note=make(path))
+    except Exception as failure:
+        return Entry(name, note=f"failed: {str(failure).splitlines()[0][:200]}")
+
+
+def _ours(model: Any, path: Path, quantize: str | None, inputs: Any) -> str:
+    from rnn_apps.export import export_tflite
+
+    result = export_tflite(
+        model, path, quantize=quantize, representative_data=inputs, card=False, batch_size=1
+    )
+    return result.form
+
+
+def _keras_export(model: Any, path: Path) -> str:
+    """`Model.export` keeps the batch of 1 only when it is told the input's signature."""
+    import keras
+
+    shape = model.inputs[0].shape
+    with contextlib.redirect_stdout(sys.stderr):
+        try:
+            model.export(str(path), format="litert")
+            return "model.export"
+        except Exception:
+            signature = [keras.InputSpec(shape=shape, dtype="float32")]
+            model.export(str(path), format="litert", input_signature=signature)
+            return "model.export, with the signature given"
+
+
+def _onnx_entry(folder: Path, cell: str, weights: list[Any], timesteps: int) -> Entry:
+    try:
+        import onnxruntime  # noqa: F401 (only whether it is there)
+    except ImportError:
+        return Entry("ONNX Runtime", note="onnxruntime is not installed")
+    path = folder / "model.onnx"
+    edge_models.write_onnx(path, cell, weights, timesteps)
+    return Entry("ONNX Runtime", "onnx", path)
+
+
+def run_case(cell: str, size: tuple[int, int, int], torch_python: str | None) -> dict[str, Any]:
+    """All contenders on one layer and size, in turn, round after round."""
+    with tempfile.TemporaryDirectory() as name:
+        found, reference = entries(Path(name), cell, size, torch_python)
+        contenders: list[Contender] = []
+        try:
+            for entry in found:
+                if entry.file is not None:
+                    try:
+                        contenders.append(Contender(entry, reference))
+                    except RuntimeError as failure:
+                        entry.note = str(failure)
+            for _ in range(ROUNDS):
+                for contender in contenders:
+                    contender.round()
+        finally:
+            for contender in contenders:
+                contender.close()
+        return {"cell": cell, "size": list(size), "contenders": [e.result() for e in found]}
+
+
+def judge(case: dict[str, Any]) -> dict[str, Any]:
+    """The goals on one case: ratios, and whether each is met; None where it cannot be said."""
+    times = {c["name"]: c.get("median_ms") for c in case["contenders"]}
+    sizes = {c["name"]: c.get("bytes") for c in case["contenders"]}
+
+    def ratio(above: float | None, below: float | None) -> float | None:
+        return above / below if above and below else None
+
+    found = {
+        "float against Keras' own (>= 1.3)": (
+            ratio(times["Keras' own"], times["auto, float"]),
+            lambda value: value >= 1.3,
+        ),
+        "float against ONNX Runtime (time <= 1.1)": (
+            ratio(times["auto, float"], times["ONNX Runtime"]),
+            lambda value: value <= 1.1,
+        ),
+        "dynamic range against ONNX Runtime's float (>= 1.5)": (
+            ratio(times["ONNX Runtime"], times["auto, dynamic range"]),
+            lambda value: value >= 1.5,
+        ),
+        "dynamic range's size of float's (<= 0.28)": (
+            ratio(sizes["auto, dynamic range"], sizes["auto, float"]),
+            lambda value: value <= 0.28,
+        ),
+    }
+    return {
+        goal: {"ratio": value, "met": None if value is None else met(value)}
+        for goal, (value, met) in found.items()
+    }
+
+
+def markdown(report: dict[str, Any]) -> str:
+    """The report as two tables."""
+    names = list(dict.fromkeys(c["name"] for case in report["cases"] for c in case["contenders"]))
+    head = "| (timesteps, features, units) | layer | " + " | ".join(names) + " |"
+    lines = ["# Exported recurrent layers on one thread", "", report["how"], "", head]
+    lines.append("| --- " * (len(names) + 2) + "|")
+    notes = []
+    for case in report["cases"]:
+        by_name = {c["name"]: c for c in case["contenders"]}
+        row = [_figure(by_name.get(name, {})) for name in names]
+        lines.append(f"| {tuple(case['size'])} | {case['cell']} | " + " | ".join(row) + " |")
+        for name, contender in by_name.items():
+            if "median_ms" not in contender:
+                notes.append(f"- {name}, {case['cell']} {tuple(case['size'])}: {contender['note']}")
+    lines += ["", "Milliseconds a call; in brackets the form and the file's kB.", "", *notes]
+    lines += ["", "## Goals", "", "| size | layer | goal | ratio | met |", "| --- " * 5 + "|"]
+    for case in report["cases"]:
+        for goal, found in case["goals"].items():
+            ratio = "-" if found["ratio"] is None else f"{found['ratio']:.2f}"
+            met = {None: "-", True: "yes", False: "no"}[found["met"]]
+            lines.append(f"| {tuple(case['size'])} | {case['cell']} | {goal} | {ratio} | {met} |")
+    lines += ["", f"Command: `{report['command']}`. Versions: {report['versions']}.", ""]
+    return "\n".join(lines)
+
+
+def _figure(contender: dict[str, Any]) -> str:
+    if "median_ms" not in contender:
+        return "-"
+    note = "" if contender["note"].startswith("model.export") else contender["note"]
+    inside = f"{note}, " if note else ""
+    return f"{contender['median_ms']:.3f} ({inside}{contender['bytes'] // 1000})"
+
+
+def versions(torch_python: str | None) -> str:
+    """Versions of everything that took part."""
+    found = [f"Python {platform.python_version()}", platform.machine()]
+    for package in ("tensorflow", "keras", "ai-edge-litert", "onnxruntime"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found.append(f"{package} {importlib.metadata.version(package)}")
+    if torch_python:
+        code = "import importlib.metadata as m; print(m.version('torch'))"
+        answer = subprocess.run([torch_python, "-c", code], capture_output=True, text=True)
+        found.append(f"torch {answer.stdout.strip()}")
+    return ", ".join(found)
+
+
+def main() -> None:
+    """Runs all cases; a case that is already in the JSON file is kept unless --again."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--to", type=Path, default=Path("benchmarks/results/edge.md"))
+    parser.add_argument("--torch-python", help="a Python that has PyTorch, if this one has not")
+    parser.add_argument("--cells", nargs="+", choices=CELLS, default=CELLS)
+    parser.add_argument("--again", action="store_true", help="measure what is there already")
+    arguments = parser.parse_args()
+    torch_python = arguments.torch_python
+    if torch_python is None and importlib.util.find_spec("torch") is not None:
+        torch_python = sys.executable
+    store = arguments.to.with_suffix(".json")
+    report: dict[str, Any] = {"cases": []}
+    if store.is_file() and not arguments.again:
+        report = json.loads(store.read_text())
+    done = {(case["cell"], tuple(case["size"])) for case in report["cases"]}
+    report["command"] = "python -m benchmarks.edge" + (
+        " --torch-python PYTHON" if torch_python else ""
+    )
+    report["versions"] = versions(torch_python)
+    report["how"] = " ".join(__doc__.split("\n\n")[2].split())
+    for size in SIZES:
+        for cell in arguments.cells:
+            if (cell, size) in done:
+                continue
+            case = run_case(cell, size, torch_python if shutil.which(torch_python or "") else None)
+            case["goals"] = judge(case)
+            report["cases"].append(case)
+            write_json(store, report)
+            write_text(arguments.to, markdown(report))
+            print(
+                cell, size, {c["name"]: c.get("median_ms", c["note"]) for c in case["contenders"]}
+            )
+
+
+if __name__ == "__main__":
+    main()

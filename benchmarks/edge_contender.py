@@ -1,0 +1,90 @@
+"""One contender of `benchmarks.edge` in a process of its own: runs when it is told to.
+
+Usage: edge_contender.py {litert|onnx|torch} FILE REFERENCE.npz
+
+Reads numbers of runs from standard input, one a line, and answers each with a line of JSON: the
+times of so many calls, input and output included, in milliseconds: of the thread's own processor
+time and of the wall clock. The first line says how far the output is from the reference. It
+imports nothing of this project, so that PyTorch may live in another environment.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+
+def litert(file: str, inputs: np.ndarray) -> Callable[[], np.ndarray]:
+    """A .tflite file on LiteRT."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=file, num_threads=1)
+    given = interpreter.get_input_details()[0]
+    if tuple(given["shape"]) != inputs.shape:
+        interpreter.resize_tensor_input(given["index"], inputs.shape)
+    interpreter.allocate_tensors()
+    output = interpreter.get_output_details()[0]["index"]
+
+    def run() -> np.ndarray:
+        interpreter.set_tensor(given["index"], inputs)
+        interpreter.invoke()
+        return interpreter.get_tensor(output)
+
+    return run
+
+
+def onnx(file: str, inputs: np.ndarray) -> Callable[[], np.ndarray]:
+    """An ONNX file on ONNX Runtime's CPU provider; [timesteps, batch, features] inside."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    by_time = np.ascontiguousarray(inputs.transpose(1, 0, 2))
+    return lambda: session.run(None, {"x": by_time})[0][:, 0].transpose(1, 0, 2)
+
+
+def torch(file: str, inputs: np.ndarray) -> Callable[[], np.ndarray]:
+    """PyTorch's layer with the weights of an .npz file."""
+    import torch as library
+
+    library.set_num_threads(1)
+    with np.load(file) as archive:
+        weights = {name: archive[name] for name in archive.files}
+    kind = {"LSTM": library.nn.LSTM, "GRU": library.nn.GRU, "SimpleRNN": library.nn.RNN}
+    features, units = inputs.shape[2], weights["weight_hh_l0"].shape[1]
+    layer = kind[str(weights.pop("kind"))](features, units, batch_first=True).eval()
+    layer.load_state_dict({name: library.from_numpy(value) for name, value in weights.items()})
+    tensor = library.from_numpy(inputs)
+
+    def run() -> np.ndarray:
+        with library.inference_mode():
+            return layer(tensor)[0].numpy()
+
+    return run
+
+
+def main() -> None:
+    """Sets up the contender and answers until standard input ends."""
+    runtime, file, reference = sys.argv[1:]
+    with np.load(reference) as archive:
+        inputs, expected = archive["inputs"], archive["expected"]
+    run = {"litert": litert, "onnx": onnx, "torch": torch}[runtime](file, inputs)
+    # A fresh interpreter: what a state may keep from run to run does not count here.
+    print(json.dumps({"error": float(np.abs(run() - expected).max())}), flush=True)
+    for line in sys.stdin:
+        processor, wall = [], []
+        for _ in range(int(line)):
+            wall_start, start = time.perf_counter(), time.thread_time()
+            run()
+            processor.append(1e3 * (time.thread_time() - start))
+            wall.append(1e3 * (time.perf_counter() - wall_start))
+        print(json.dumps({"processor": processor, "wall": wall}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
