@@ -15,7 +15,7 @@ from pipelines.data_report import DataReport
 from pipelines.errors import ConfigurationError, DataError
 from pipelines.missing_values import fill
 from pipelines.regular_grid import Grid, Rows, lay_on_grid
-from pipelines.series_options import SeriesOptions
+from pipelines.series_options import NONE, SeriesOptions
 from pipelines.sources import Source, parse_source
 from pipelines.table_reading import Columns, read_columns
 from pipelines.tables import FrameTable, Table, open_table
@@ -145,6 +145,16 @@ class _Assembly:
             tuple(series), frequency, self.roles.past, self.roles.future, static_names,
             time_zone=self.zone, missing=self.options.missing,
             rows=0 if self.roles.id else rows, report=self.report,
+            options=self._settled(frequency),
+        )
+
+    def _settled(self, frequency: str) -> SeriesOptions:
+        roles = self.roles
+        return dataclasses.replace(
+            self.options, layout="long" if roles.id else "wide", time_column=roles.time,
+            id_column=roles.id, targets=roles.targets, past_covariates=roles.past or NONE,
+            future_covariates=roles.future or NONE, static_covariates=roles.static or NONE,
+            frequency=frequency, time_zone=self.zone,
         )
 
     def _rows(self, name: str, indices: Indices | None) -> Rows:

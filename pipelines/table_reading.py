@@ -109,8 +109,9 @@ def _blocks(
 ) -> Iterator[tuple[Block, str]]:
     """The blocks of all tables, without rows that are wholly empty, and their decimal mark."""
     for table in tables:
+        there = set(table.columns)
         for column in roles.all:
-            if column not in table.columns:
+            if column not in there:
                 raise DataError(
                     f"there is no column {column!r}, which {tables[0].name} has", file=table.name,
                     advice="Files that are read together need the same columns.",

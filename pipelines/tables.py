@@ -152,7 +152,8 @@ class FrameTable:
 
     def blocks(self, columns: Sequence[str]) -> Iterator[Block]:
         """See `Table.blocks`. A row's number is its place in the frame, from 1."""
-        places = [self.columns.index(column) for column in columns]
+        numbers = {column: number for number, column in enumerate(self.columns)}
+        places = [numbers[column] for column in columns]
         for start in range(0, len(self._frame), ROWS_PER_BLOCK):
             part = self._frame.iloc[start : start + ROWS_PER_BLOCK]
             arrays = {

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from pipelines.data_report import DataReport
 from pipelines.errors import DataError
+from pipelines.series_options import SeriesOptions
 from pipelines.timestamps import future_times as continue_times
 from pipelines.timestamps import wall_clock_minutes
 
@@ -62,6 +63,8 @@ class SeriesSet:
         missing: the policy by which missing targets were filled (`SeriesOptions.missing`).
         rows: length of the common grid of a wide table; 0 if each series has a length of its own.
         report: what was found and how it was treated.
+        options: the options with which it was read, with what was found out filled in: to read
+            other data of the same kind in the same way.
     """
 
     series: tuple[TimeSeries, ...]
@@ -73,6 +76,7 @@ class SeriesSet:
     missing: str = "forward_fill"
     rows: int = 0
     report: DataReport = field(default_factory=DataReport)
+    options: SeriesOptions = field(default_factory=SeriesOptions)
 
     def __len__(self) -> int:
         return len(self.series)
