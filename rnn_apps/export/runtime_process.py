@@ -59,7 +59,7 @@ class RuntimeCall:
 
 @dataclass(frozen=True)
 class Latency:
-    """Time of one run of the graph, on one thread, inputs already in place."""
+    """Processor time of one run of the graph, on one thread, inputs already in place."""
 
     median_ms: float
     fastest_ms: float

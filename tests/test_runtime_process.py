@@ -1,0 +1,134 @@
+"""The child process: what runs, what crashes, what hangs, what is wrong."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+from edge_files import FEATURES, UNITS, folder, step
+
+from rnn_apps.export.results import ExportError
+from rnn_apps.export.runtime_process import ModelRunError, RuntimeCall, RuntimeProcess, run_calls
+
+TARGETS = ("litert", "tflm")
+
+
+@pytest.fixture(scope="module")
+def files():
+    return folder()
+
+
+def one(seed=0):
+    generator = np.random.default_rng(seed)
+    return {
+        "x": generator.normal(size=(1, FEATURES)).astype(np.float32),
+        "h": generator.normal(size=(1, UNITS)).astype(np.float32),
+    }
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_calls_run_in_order_by_name(files, target):
+    calls = [RuntimeCall(one(seed)) for seed in range(3)]
+    results = run_calls(files / "step.tflite", calls, target)
+    for call, outputs in zip(calls, results, strict=True):
+        np.testing.assert_allclose(outputs["y"], step(**call.inputs), atol=1e-6)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_state_that_leaks_shows_and_a_reset_stops_it(files, target):
+    x = {"x": np.ones((1, 2, FEATURES), np.float32)}
+    first, leaked, reset = run_calls(
+        files / "variables.tflite",
+        [RuntimeCall(x), RuntimeCall(x), RuntimeCall(x, reset=True)],
+        target,
+    )
+    assert np.abs(first["y"] - leaked["y"]).max() > 1e-3
+    np.testing.assert_array_equal(first["y"], reset["y"])
+
+
+def test_integers_on_request(files):
+    with RuntimeProcess("litert") as runtime:
+        call = RuntimeCall(one())
+        (raw,) = runtime.run(files / "step_int8.tflite", [call], raw=True)
+        (real,) = runtime.run(files / "step_int8.tflite", [call])
+    assert raw["y"].dtype == np.int8
+    assert np.abs(real["y"] - step(**call.inputs)).max() < 0.1
+
+
+def test_a_graph_that_never_ends_is_stopped_and_the_next_one_runs(files):
+    with RuntimeProcess("tflm", time_limit=4.0) as runtime:
+        start = time.monotonic()
+        (name,) = _input_names(files / "loop.tflite")
+        with pytest.raises(ModelRunError, match="no answer within 4 s") as failure:
+            runtime.run(
+                files / "loop.tflite", [RuntimeCall({name: np.ones((1, 5, FEATURES), np.float32)})]
+            )
+        assert failure.value.reason == "hang"
+        assert time.monotonic() - start < 20
+        runtime.time_limit = 60.0
+        assert runtime.run(files / "step.tflite", [RuntimeCall(one())])
+
+
+def test_a_crash_names_its_signal_and_the_next_one_runs(files):
+    with RuntimeProcess("litert") as runtime:
+        runtime.run(files / "step.tflite", [RuntimeCall(one())])
+        # The child ends at the next message: as if the runtime had crashed over it.
+        os.kill(runtime._child.pid, signal.SIGSTOP)
+        os.kill(runtime._child.pid, signal.SIGSEGV)
+        os.kill(runtime._child.pid, signal.SIGCONT)
+        with pytest.raises(ModelRunError, match="SIGSEGV") as failure:
+            runtime._exchange(b"\x00" * 8, "this model")
+        assert failure.value.reason == "crash"
+        assert runtime.run(files / "step.tflite", [RuntimeCall(one())])
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_nan_is_a_failure_unless_allowed(files, target):
+    call = RuntimeCall({"x": np.array([[-1.0, 1.0]], np.float32)})
+    with RuntimeProcess(target) as runtime:
+        with pytest.raises(ModelRunError, match="1 of 2 numbers of 'y'") as failure:
+            runtime.run(files / "nan.tflite", [call])
+        assert failure.value.reason == "nan"
+        (outputs,) = runtime.run(files / "nan.tflite", [call], allow_nan=True)
+    assert np.isnan(outputs["y"][0, 0])
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_missing_operator_is_named(files, target):
+    call = RuntimeCall({"x": np.eye(2, dtype=np.float32)})
+    with pytest.raises(ModelRunError, match="FlexMatrixDeterminant") as failure:
+        run_calls(files / "flex.tflite", [call], target)
+    assert failure.value.reason == "unsupported operator"
+
+
+def test_what_is_no_model_is_refused(tmp_path):
+    (tmp_path / "text.tflite").write_text("not a model")
+    with pytest.raises(ExportError, match=r"not a \.tflite file"):
+        run_calls(tmp_path / "text.tflite", [])
+    with pytest.raises(ExportError, match="no such file"):
+        run_calls(tmp_path / "absent.tflite", [])
+
+
+def test_the_arena_is_the_least_that_runs(files):
+    with RuntimeProcess("tflm") as runtime:
+        least = runtime.arena(files / "step.tflite")
+        assert least % 16 == 0
+        assert runtime._fits(files / "step.tflite", least, runs=True)
+        assert not runtime._fits(files / "step.tflite", least - 16, runs=True)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_latency_is_a_plausible_time(files, target):
+    with RuntimeProcess(target) as runtime:
+        found = runtime.latency(files / "step.tflite", RuntimeCall(one()), repeats=30)
+    assert found.runs == 30
+    assert 0 < found.fastest_ms <= found.median_ms < 50
+
+
+def _input_names(path):
+    from rnn_apps.edge import load
+
+    return load(path).signature().inputs
