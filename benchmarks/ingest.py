@@ -24,7 +24,6 @@ import numpy as np
 from pipelines.atomic_files import write_json
 
 SERIES = 100
-ROWS_AT_A_TIME = 100_000
 
 
 def main() -> None:
@@ -64,22 +63,24 @@ def in_process(*flags: str) -> dict[str, float]:
 
 def write_table(path: Path, rows: int) -> None:
     """A long table of `SERIES` series, sorted by id and time, by the minute."""
+    import pyarrow as pa
+    from pyarrow import csv
+
     length = rows // SERIES
     generator = np.random.default_rng(0)
-    start = np.datetime64("2000-01-01T00:00:00")
-    with open(path, "w", encoding="utf-8") as file:
-        file.write("id,time,value,price,holiday\n")
-        for series in range(SERIES):
-            for first in range(0, length, ROWS_AT_A_TIME):
-                minutes = np.arange(first, min(first + ROWS_AT_A_TIME, length))
-                times = np.datetime_as_string(start + minutes * np.timedelta64(60, "s"))
-                values = generator.normal(size=(len(minutes), 2))
-                file.writelines(
-                    f"meter {series},{moment},{value:.5f},{price:.3f},{minute % 7 == 0:d}\n"
-                    for moment, (value, price), minute in zip(
-                        times, values.tolist(), minutes.tolist(), strict=True
-                    )
-                )
+    minutes = np.arange(length)
+    times = np.datetime64("2000-01-01T00:00:00") + minutes * np.timedelta64(60, "s")
+    writer = None
+    for series in range(SERIES):
+        values = generator.normal(size=(2, length)).astype(np.float32)
+        table = pa.table({
+            "id": [f"meter {series}"] * length, "time": times, "value": values[0],
+            "price": values[1], "holiday": (minutes % 7 == 0).astype(np.int8),
+        })
+        writer = writer or csv.CSVWriter(path, table.schema)
+        writer.write(table)
+    if writer:
+        writer.close()
 
 
 def load(path: str) -> dict[str, float]:

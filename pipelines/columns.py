@@ -49,7 +49,7 @@ class NumberReader:
             array = self._parse(array, block, decimal)
         elif not is_number(array.type):
             raise _wrong_type(array.type, "numbers", self.column, block.file)
-        if pa.types.is_boolean(array.type) or pa.types.is_decimal(array.type):
+        if not (pa.types.is_integer(array.type) or pa.types.is_floating(array.type)):
             array = array.cast(pa.float64())
         values: npt.NDArray[Any] = array.to_numpy(zero_copy_only=False)
         with np.errstate(over="ignore"):

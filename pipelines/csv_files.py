@@ -47,7 +47,7 @@ class CsvTable:
         self.delimiter = options.delimiter.replace("\\t", "\t") or _sniff(lines, self.name)
         if len(self.delimiter) != 1:
             raise DataError(f"delimiter {options.delimiter!r} is not one character")
-        header = next(csv.reader([lines[0]], delimiter=self.delimiter))
+        header = _split(lines[:1], self.delimiter, self.name)[0]
         self._check_header(header, lines)
         self._raw_columns = [name.strip() or f"column {i}" for i, name in enumerate(header, 1)]
         self.columns = tuple(self._raw_columns)
@@ -155,7 +155,7 @@ class CsvTable:
     def _find_decimal(self, lines: list[str]) -> str:
         if self.delimiter == ",":
             return "."
-        fields = [field for row in csv.reader(lines, delimiter=self.delimiter) for field in row]
+        fields = [field for row in _split(lines, self.delimiter, self.name) for field in row]
         commas = any(_DECIMAL_COMMA.match(field) for field in fields)
         points = any(_DECIMAL_POINT.match(field) for field in fields)
         return "," if commas and not points else "."
@@ -167,6 +167,13 @@ def _looks_like_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _split(lines: list[str], delimiter: str, file: str) -> list[list[str]]:
+    try:
+        return list(csv.reader(lines, delimiter=delimiter))
+    except csv.Error as error:
+        raise DataError(f"the first lines are no CSV: {error}", file=file) from None
 
 
 def _sniff(lines: list[str], file: str) -> str:

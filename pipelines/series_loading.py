@@ -154,7 +154,7 @@ class _Assembly:
             self.options, layout="long" if roles.id else "wide", time_column=roles.time,
             id_column=roles.id, targets=roles.targets, past_covariates=roles.past or NONE,
             future_covariates=roles.future or NONE, static_covariates=roles.static or NONE,
-            frequency=frequency, time_zone=self.zone,
+            frequency=frequency, time_zone=self.options.time_zone or self.zone,
         )
 
     def _rows(self, name: str, indices: Indices | None) -> Rows:
@@ -269,14 +269,16 @@ class _Assembly:
     def _series_of_group(
         self, name: str, grid: Grid, indices: Indices | None, static: Floats
     ) -> list[TimeSeries]:
-        past = self._covariates(self.roles.past, name, grid, indices)
-        future = self._covariates(self.roles.future, name, grid, indices)
+        past, _ = self._covariates(self.roles.past, name, grid, indices)
+        future, known = self._covariates(self.roles.future, name, grid, indices)
         several = len(self.roles.targets) > 1
         made = []
         for column in self.roles.targets:
             label = (f"{name}/{column}" if several else name) if self.roles.id else column
             values = grid.spread(self._values(column, indices))
-            made.append(self._one_series(label, column, values, grid, past, future, static))
+            made.append(
+                self._one_series(label, column, values, grid, past, future, known, static)
+            )
         return made
 
     def _values(self, column: str, indices: Indices | None) -> Floats:
@@ -285,7 +287,7 @@ class _Assembly:
 
     def _one_series(
         self, label: str, column: str, values: Floats, grid: Grid, past: Floats, future: Floats,
-        static: Floats,
+        known_future: int, static: Floats,
     ) -> TimeSeries:
         observed = ~np.isnan(values)
         known = np.flatnonzero(observed)
@@ -312,13 +314,17 @@ class _Assembly:
             self.report.note("constant series", "kept, scaled by 1", where)
         return TimeSeries(
             label, grid.times[start:stop], target, observed[start:stop], past[start:stop],
-            future[start:], static, offset=0 if self.roles.id else start,
+            future[start : max(stop, known_future)], static, offset=0 if self.roles.id else start,
         )
 
     def _covariates(
         self, names: tuple[str, ...], group: str, grid: Grid, indices: Indices | None
-    ) -> Floats:
-        """Covariates on the grid, float32 [T, len(names)], their holes filled from behind."""
+    ) -> tuple[Floats, int]:
+        """Covariates on the grid, float32 [T, len(names)], their holes filled from behind.
+
+        Also the row up to which all of them are known.
+        """
+        known = len(grid.times)
         result = np.empty((len(grid.times), len(names)), np.float32)
         for place, name in enumerate(names):
             values = grid.spread(self._values(name, indices))
@@ -329,8 +335,9 @@ class _Assembly:
             if holes and self.options.missing == "error":
                 raise DataError(f"{where} lacks {holes} values", file=self.report.source)
             self.report.note("missing covariates", "forward_fill", where, holes)
+            known = min(known, int(np.flatnonzero(~np.isnan(values))[-1]) + 1)
             result[:, place] = fill(values, "forward_fill")
-        return result
+        return result, known
 
 
 def _as_numbers(values: list[str]) -> Floats | None:

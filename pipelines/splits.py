@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,14 +11,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipelines.errors import ConfigurationError, DataError
+from pipelines.timestamps import instant
 
 if TYPE_CHECKING:
     from pipelines.time_series import SeriesSet, TimeSeries
 
-Border = float | int | np.datetime64 | str | None
+Border = float | int | np.datetime64 | datetime.date | str | None
 Part = tuple[Border, Border]
 """From the first border up to, not including, the second: two fractions of the rows (float), two
-row numbers (int) or two times (datetime64 or ISO text). None stands for the beginning or end."""
+row numbers (int) or two times (datetime64, datetime or ISO text) on the clock on the wall. None
+stands for the beginning or end."""
 
 
 @dataclass(frozen=True)
@@ -111,9 +114,10 @@ def part_rows(part: Part | None, series: TimeSeries, series_set: SeriesSet) -> t
 def _row(border: Border, default: int, series: TimeSeries, series_set: SeriesSet) -> int:
     if border is None:
         return default
-    if isinstance(border, str | np.datetime64):
-        # A border in a set with a time zone is read on the same clock as the times: UTC.
-        moment = np.datetime64(str(border), "s")
+    if isinstance(border, str | np.datetime64 | datetime.date):
+        moment: np.datetime64 = np.datetime64(str(border), "s")
+        if series_set.time_zone:
+            moment = instant(moment, series_set.time_zone)
         return int(np.searchsorted(series.times.astype("datetime64[s]"), moment))
     total = series_set.rows or len(series)
     if isinstance(border, float | np.floating):

@@ -103,7 +103,7 @@ class ParquetTable:
                 self._rows = file.metadata.num_rows
         except (OSError, ValueError) as error:
             raise DataError(
-                f"is not a whole Parquet file: {_first_line(error)}", file=path,
+                f"is not a whole Parquet file: {first_line(error)}", file=path,
                 advice="It may have been cut off: write or copy it again.",
             ) from None
         check_column_names(self.columns, self.name)
@@ -125,7 +125,7 @@ class ParquetTable:
             if isinstance(error, DataError):
                 raise
             raise DataError(
-                f"cannot be read after row {first - 1}: {_first_line(error)}", file=self.name,
+                f"cannot be read after row {first - 1}: {first_line(error)}", file=self.name,
                 advice="The file is damaged: write or copy it again.",
             ) from None
 
@@ -195,5 +195,7 @@ def _counter(first: int) -> Callable[[int], int]:
     return lambda i: first + i
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+def first_line(error: Exception) -> str:
+    """The first line of an error's message, without a full stop, to be part of another's."""
+    text = str(error).strip()
+    return text.splitlines()[0].rstrip(".") if text else type(error).__name__

@@ -13,6 +13,7 @@ from pipelines.column_roles import TIME_NAMES
 from pipelines.errors import DataError
 from pipelines.series_options import SeriesOptions
 from pipelines.sources import Source
+from pipelines.tables import first_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +53,7 @@ def load_prepared(
         return builder.as_dataset(split=split or "all", shuffle_files=False)
     except (ValueError, AssertionError) as error:
         raise DataError(
-            f"has no split {split!r}: {_first_line(error)}", file=f"tfds:{name}",
+            f"has no split {split!r}: {first_line(error)}", file=f"tfds:{name}",
             advice=f"Its splits are {', '.join(builder.info.splits)}.",
         ) from None
 
@@ -77,7 +78,7 @@ def _builder(name: str, data_dir: str | Path | None) -> Any:
             advice=f"Did you mean {', '.join(near)}?" if near else "Name its folder: --data-dir.",
         ) from None
     except (ValueError, AssertionError, OSError) as error:
-        raise DataError(_first_line(error), file=f"tfds:{name}") from None
+        raise DataError(first_line(error), file=f"tfds:{name}") from None
 
 
 def _prepare(builder: Any, name: str) -> None:
@@ -86,7 +87,7 @@ def _prepare(builder: Any, name: str) -> None:
     except Exception as error:
         # Anything from a refused connection to a changed web page: the user needs to know which.
         raise DataError(
-            f"cannot be prepared: {type(error).__name__}: {_first_line(error)}",
+            f"cannot be prepared: {type(error).__name__}: {first_line(error)}",
             file=f"tfds:{name}", advice="Prepare it elsewhere and name its folder: --data-dir.",
         ) from error
 
@@ -200,7 +201,3 @@ def _times(values: np.ndarray[Any, Any]) -> Any:
         return (values.astype(np.int64) - 1970).astype("datetime64[Y]").astype("datetime64[s]")
     return values.astype(np.int64).astype("datetime64[s]")
 
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0].rstrip(".") if text else type(error).__name__

@@ -26,10 +26,17 @@ FORMATS = (
     "%d/%m/%Y", "%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M:%S",
     "%m/%d/%Y", "%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %I:%M %p",
     "%d-%m-%Y", "%d-%m-%Y %H:%M", "%d-%m-%Y %H:%M:%S",
-    "%Y-%m", "%Y/%m", "%Y %b", "%b %Y", "%b-%Y", "%Y %B", "%B %Y", "%Y%m%d", "%Y%m%d%H%M",
+    "%Y-%m", "%Y/%m", "%Y %b", "%b %Y", "%b-%Y", "%Y %B", "%B %Y",
 )
-"""What is tried where time stamps are not ISO 8601. Besides these: years (1998), quarters
-(1998Q1, 1998 Q1, 1998-Q1)."""
+"""What is tried where time stamps are not ISO 8601. Besides these: `COMPACT`, years (1998),
+quarters (1998Q1, 1998 Q1, 1998-Q1)."""
+
+COMPACT = {
+    "%Y%m%d": r"^(1[5-9]|2[0-2])\d{6}$",
+    "%Y%m%d%H%M": r"^(1[5-9]|2[0-2])\d{10}$",
+    "%Y%m%d%H%M%S": r"^(1[5-9]|2[0-2])\d{12}$",
+}
+"""Formats of digits only, and what their text looks like between the years 1500 and 2299."""
 
 _UNIX = {"unix": "s", "unix_ms": "ms"}
 
@@ -99,8 +106,11 @@ class TimeReader:
             self._settle("naive", block, 0)
             return array.cast(pa.timestamp("us"))
         if pa.types.is_integer(array.type) or pa.types.is_floating(array.type):
-            return self._parse(array.cast(pa.int64()).cast(pa.string()), block)
-        raise block.error(f"holds {array.type}, not times", 0, self.column)
+            try:
+                return self._parse(array.cast(pa.int64()).cast(pa.string()), block)
+            except pa.ArrowInvalid:
+                pass
+        raise block.error(f"holds values of type {array.type}, not times", 0, self.column)
 
     def _parse(self, array: pa.Array, block: Block) -> pa.Array:
         import pyarrow as pa
@@ -171,8 +181,12 @@ class TimeReader:
             return "year"
         if _is_like(array, r"^\d{4}[ -]?Q[1-4]$"):
             return "quarter"
-        sample = array[:1]
-        fitting = [form for form in FORMATS if _strptime(sample, form) is not None]
+        if _is_like(array[:1], r"^\d+$"):
+            # Any number would do for %Y%m%d: 123456 for a day of the year 1234.
+            formats = [form for form, like in COMPACT.items() if _is_like(array[:1], like)]
+        else:
+            formats = list(FORMATS)
+        fitting = [form for form in formats if _strptime(array[:1], form) is not None]
         whole: dict[str, pa.Array] = {}
         for form in fitting:
             moments = _strptime(array, form)

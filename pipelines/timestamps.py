@@ -154,6 +154,15 @@ def _months(times: Times) -> str:
     return f"{step if step > 1 else ''}M{edge}"
 
 
+def instant(moment: np.datetime64, time_zone: str) -> np.datetime64:
+    """The UTC of a moment on the wall clock of a zone; one that the clock skipped is moved on."""
+    import pandas as pd
+
+    clock = pd.Timestamp(moment.astype("datetime64[s]"))
+    aware = clock.tz_localize(time_zone, ambiguous=True, nonexistent="shift_forward")
+    return aware.tz_convert("UTC").tz_localize(None).to_datetime64().astype("datetime64[s]")
+
+
 def wall_clock_minutes(times: Times, time_zone: str = "") -> npt.NDArray[np.int32]:
     """Minutes since 1970-01-01 00:00 as the local clock on the wall shows them, int32 as `times`.
 

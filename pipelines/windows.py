@@ -145,6 +145,7 @@ def _window_gatherer(batches: WindowBatches) -> Callable[..., Any]:
         take_target = _taker([one.target for one in series_set])
         take_observed = _taker([one.observed for one in series_set])
         take_times = _taker(_wall_clocks(series_set))
+        # Without a covariate the arrays have no column, and nothing is taken from them.
         take_past_covariates = _taker([one.past_covariates for one in series_set])
         take_future_covariates = _taker([one.future_covariates for one in series_set])
         static = tf.constant(np.stack([one.static_covariates for one in series_set]))

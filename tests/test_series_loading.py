@@ -13,9 +13,12 @@ from pipelines import (
     ConfigurationError,
     DataError,
     SeriesOptions,
+    latest_windows,
     load_series,
+    parse_split,
 )
 from pipelines.series_options import series_options
+from pipelines.splits import part_rows
 
 
 def long_frame() -> pd.DataFrame:
@@ -198,7 +201,48 @@ def test_real_data_is_read_as_published(real_data: Path) -> None:
 
 
 def test_frames_with_period_and_plain_indices() -> None:
-    periods = pd.DataFrame({"a": [1.0, 2, 3]}, index=pd.period_range("2024-01", periods=3, freq="M"))
+    index = pd.period_range("2024-01", periods=3, freq="M")
+    periods = pd.DataFrame({"a": [1.0, 2, 3]}, index=index)
     assert load_series(periods).frequency == "MS"
     numbered = wide_frame().reset_index().set_axis([5, 3, 1, 7, 9, 11])
     assert load_series(numbered, targets=("other",)).names == ("other",)
+
+
+def test_frames_with_zones_keep_them() -> None:
+    times = pd.date_range("2024-10-27", periods=30, freq="h", tz="Europe/Berlin")
+    series_set = load_series(pd.DataFrame({"a": range(30)}, index=times))
+    assert (series_set.time_zone, series_set.frequency) == ("Europe/Berlin", "h")
+    assert series_set["a"].times[0] == np.datetime64("2024-10-26T22:00")
+    split = parse_split("2024-10-27T12:00,2024-10-28")
+    # The clock shows 12:00 for the first time 13 hours after midnight.
+    assert part_rows(split.validation, series_set["a"], series_set) == (13, 25)
+
+
+def test_covariates_that_end_before_the_horizon_are_not_invented() -> None:
+    frame = wide_frame()[["load", "holiday"]].astype(float)
+    frame.loc["2024-01-06", "holiday"] = np.nan
+    series_set = load_series(frame, future_covariates=("holiday",))
+    assert len(series_set["load"].future_covariates) == 5
+    with pytest.raises(DataError, match=r"holiday must be known for 2 steps .* the data has 1"):
+        latest_windows(series_set, 2, 2)
+
+
+def test_numbers_are_no_times() -> None:
+    for values in ([0.5, 1.5, 2.5], [123456, 123457, 123458]):
+        frame = pd.DataFrame({"time": values, "a": [1.0, 2, 3]})
+        with pytest.raises(DataError) as caught:
+            load_series(frame)
+        assert caught.value.column == "time"
+
+
+def test_the_options_of_a_set_read_it_again() -> None:
+    frame = long_frame()
+    series_set = load_series(
+        frame, id_column="shop", targets=("sold",), future_covariates=("price",),
+        static_covariates=("size",),
+    )
+    again = load_series(frame, series_set.options)
+    assert again.names == series_set.names
+    assert again.options == series_set.options
+    assert series_set.options.time_column == "date"
+    assert series_set.options.past_covariates == ("none",)

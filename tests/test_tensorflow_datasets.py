@@ -143,7 +143,7 @@ def test_what_is_not_prepared_is_refused_at_once(tmp_path: Path) -> None:
         load_prepared("mnist", "train", tmp_path)
     assert "is not prepared in" in str(caught.value)
     assert "--data-dir" in str(caught.value) and "TFDS_DATA_DIR" in str(caught.value)
-    with pytest.raises(DataError, match="Did you mean .*mnist"):
+    with pytest.raises(DataError, match=r"Did you mean .*mnist"):
         load_prepared("mnists", "train", tmp_path)
     with pytest.raises(DataError, match="does not exist"):
         load_prepared("mnist", "train", tmp_path / "nowhere")
