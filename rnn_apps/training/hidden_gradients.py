@@ -83,8 +83,6 @@ def compile_flow(model: keras.Model, compute_loss: Callable[[], Any]) -> Callabl
         with tf.GradientTape() as tape, probed(model, tape) as probes:
             loss = tf.convert_to_tensor(compute_loss())
         calls = [(call, probe.label(call)) for probe in probes for call in probe.calls]
-        if not calls:
-            raise NoRecurrentLayerError(f"the model {model.name!r} calls no recurrent layer")
         calls.sort(key=lambda labelled: (labelled[0].order, labelled[0].cell))
         labels[:] = _numbered([label for _, label in calls])
         zeros = [call.zeros for call, _ in calls]
@@ -94,6 +92,8 @@ def compile_flow(model: keras.Model, compute_loss: Callable[[], Any]) -> Callabl
         return [call.mean_norms(g) for (call, _), g in zip(calls, gradients, strict=True)]
 
     compiled = tf.function(norms_by_layer).get_concrete_function()
+    if not labels:
+        raise NoRecurrentLayerError(f"the model {model.name!r} calls no recurrent layer")
 
     def flow() -> Flow:
         with undisturbed(model):
@@ -165,7 +165,10 @@ class GradientFlow(keras.callbacks.Callback):
             except NoRecurrentLayerError as error:
                 _log.info("no gradient flow: %s", error)
                 self._flow = dict
-        self.flows[epoch + 1] = self._flow()
+        flow = self._flow()
+        # An earlier session may have had other names: Keras numbers the layers of a process.
+        self.flows = {e: dict(zip(flow, f.values(), strict=True)) for e, f in self.flows.items()}
+        self.flows[epoch + 1] = flow
         write_flows(self._path, self.flows)
 
 
