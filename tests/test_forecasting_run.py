@@ -172,7 +172,7 @@ def test_a_series_that_training_has_not_seen_is_refused_by_name(reopened: Run) -
 
     frame = _frame().rename(columns={"north": "west"})
     unseen = load_series(frame, targets=("west", "south"), future_covariates=("holiday",))
-    with pytest.raises(DataError, match="does not know the series 'west'.*'north'"):
+    with pytest.raises(DataError, match=r"does not know the series 'west'.*'north'"):
         reopened.predict(unseen)
 
 

@@ -65,3 +65,7 @@ class ForecastingConfig(TrainingConfig, SeriesOptions):
     series_embedding: int = option(
         0, "numbers learnt for each series that tell the model which one it sees", minimum=0
     )
+    season: int = option(
+        0, "time steps of a season, for MASE and the seasonal naive forecast; 0: by the frequency",
+        minimum=0,
+    )

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.builtin import builtin_data
 from pipelines.errors import DataError, UserError
-from pipelines.series_loading import complete, load_series
-from pipelines.series_options import NONE, SeriesOptions, series_options
-from pipelines.sources import parse_source
+from pipelines.series_loading import load_series
+from pipelines.series_options import series_options
 from pipelines.time_series import SeriesSet
 from rnn_apps.forecasting.config import ForecastingConfig
 from rnn_apps.forecasting.description import DataDescription
@@ -45,18 +43,15 @@ def training_series(
                 "no training data is named. Give --data SOURCE, or a DataFrame from Python"
             )
         data = config.data
-    options = series_options(config)
-    if isinstance(data, str):
-        options = _with_defaults(data, options)
-    series_set = data if isinstance(data, SeriesSet) else load_series(data, options)
-    found = {
-        "frequency": series_set.frequency,
-        "past_covariates": series_set.past_names or NONE,
-        "future_covariates": series_set.future_names or NONE,
-    }
-    named = dataclasses.asdict(options) | found
+    series_set = (
+        data if isinstance(data, SeriesSet) else load_series(data, series_options(config))
+    )
+    found = dataclasses.asdict(series_set.options)
+    if config.scaling == "window":
+        # Such a model serves other series too, so that the columns' names are left open.
+        found["targets"] = config.targets
     source = data if isinstance(data, str) else config.data
-    return series_set, dataclasses.replace(config, data=source, **named)
+    return series_set, dataclasses.replace(config, data=source, **found)
 
 
 def serving_series(
@@ -106,18 +101,6 @@ def positions(
             "scaling = 'window', which serves other series too.",
         )
     return np.array([known.get(name, 0) for name in series_set.names], np.int32)
-
-
-def _with_defaults(source: str, options: SeriesOptions) -> SeriesOptions:
-    """The options completed by what built-in and prepared data know of themselves."""
-    named = parse_source(source)
-    if named.kind == "builtin":
-        return complete(options, builtin_data(named.name, "forecasting").load()[1])
-    if named.kind == "tfds":
-        from pipelines.tensorflow_datasets import series_frame
-
-        return complete(options, series_frame(named, None)[1])
-    return options
 
 
 def _with_static(series_set: SeriesSet, expected: tuple[str, ...]) -> SeriesSet:

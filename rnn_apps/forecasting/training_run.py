@@ -143,6 +143,7 @@ def _finished(
         parse_split(config.split),
         horizon=config.horizon,
         levels=config.quantiles,
+        season=config.season,
     )
     run = Run(folder, config, description, trained.model, yardsticks, series_set)
     if not chief:
