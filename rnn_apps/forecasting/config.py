@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from pipelines.series_options import SeriesOptions
 from rnn_apps.configuration import option
@@ -20,6 +21,10 @@ class ForecastingConfig(TrainingConfig, SeriesOptions):
     Which model takes which covariates and gives which output is in
     `rnn_apps.forecasting.capabilities`; `build_model` refuses the rest.
     """
+
+    MAY_CHANGE_ON_RESUME: ClassVar[frozenset[str]] = (
+        TrainingConfig.MAY_CHANGE_ON_RESUME | {"season"}
+    )
 
     split: str = option(
         "0.7,0.1,0.2",
