@@ -106,8 +106,9 @@ class Subclassed(keras.Model):
         super().__init__()
         cells = [keras.layers.LSTMCell(3), keras.layers.GRUCell(4)]
         self.stacked = keras.layers.RNN(cells, return_sequences=True, name="stacked")
+        both = keras.layers.SimpleRNN(3, return_sequences=True, name="both")
         self.inner = keras.Sequential(
-            [keras.layers.Bidirectional(keras.layers.SimpleRNN(3, return_sequences=True, name="both"))]
+            [keras.layers.Bidirectional(both)]
         )
         self.encoder = keras.layers.GRU(4, return_state=True, name="encoder")
         self.decoder = keras.layers.GRU(4, return_sequences=True, name="decoder")
@@ -225,7 +226,7 @@ def test_clipping_cures_the_exploding_network(tmp_path: Path) -> None:
     config = TrainingConfig(
         epochs=4, batch_size=16, optimizer="sgd", learning_rate=0.003, gradient_flow=False
     )
-    with pytest.raises(UserError, match="step [0-9]+ .* not a finite number.*clip_norm"):
+    with pytest.raises(UserError, match=r"step [0-9]+ .* not a finite number.*clip_norm"):
         fit(
             exploding_model, batches, squared_error, replace(config, clip_norm=0.0),
             folder=tmp_path / "not-clipped",

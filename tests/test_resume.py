@@ -12,7 +12,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from training_process import CONFIG, train
+from training_process import train
 from training_setup import build_lstm, make_batches, squared_error
 
 from pipelines.errors import UserError

@@ -1,4 +1,4 @@
-"""A training in a process of its own, to be killed: python training_process.py FOLDER [--resume]."""
+"""A training in a process of its own, to be killed: training_process.py FOLDER [--resume]."""
 
 from __future__ import annotations
 

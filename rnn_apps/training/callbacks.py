@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +21,20 @@ _FLOW_EXAMPLES = 16
 _FLOW_RECORDS = 20
 
 
-def standard_callbacks(
-    config: TrainingConfig, folder: Path, objective: Objective, batches: Batches
+def with_standard_callbacks(
+    callbacks: Sequence[keras.callbacks.Callback],
+    config: TrainingConfig,
+    folder: Path,
+    objective: Objective,
+    batches: Batches,
 ) -> list[keras.callbacks.Callback]:
-    """Gradient flow on the first examples of `batches`, and TensorBoard, if switched on."""
-    found: list[keras.callbacks.Callback] = []
-    if config.gradient_flow:
+    """The given callbacks and those that are switched on: gradient flow and TensorBoard.
+
+    The flow is recorded on the first examples of `batches`, unless one of the given callbacks is
+    a `GradientFlow` already.
+    """
+    found = list(callbacks)
+    if config.gradient_flow and not any(isinstance(c, GradientFlow) for c in callbacks):
         whole = next(iter(batches.epoch(0)))
         batch = tf.nest.map_structure(lambda tensor: tensor[:_FLOW_EXAMPLES], whole)
 

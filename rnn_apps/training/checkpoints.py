@@ -52,10 +52,11 @@ def save(folder: Path, step: int, checkpoint: Checkpoint) -> Path:
     text = np.frombuffer(json.dumps(checkpoint.content).encode(), np.uint8)
     arrays = dict(checkpoint.arrays)
     checksum = np.frombuffer(_checksum(arrays, text), np.uint8)
+    members: dict[str, Any] = {f"array/{name}": array for name, array in arrays.items()}
+    members.update({_TEXT: text, _CHECKSUM: checksum})
     path = folder / f"{_PREFIX}{step:012d}.npz"
     with atomic_path(path) as beside, open(beside, "wb") as file:
-        np.savez(file, **{f"array/{k}": v for k, v in arrays.items()},  # type: ignore[arg-type]
-                 **{_TEXT: text, _CHECKSUM: checksum})
+        np.savez(file, **members)
     for old in _files(folder)[:-_KEPT]:
         old.unlink(missing_ok=True)
     return path

@@ -49,9 +49,9 @@ def gradient_flow(
     cell's memory c). The derivative is the total one, through all later steps.
 
     Works for Functional, Sequential and subclassed models with SimpleRNN, LSTM, GRU or
-    `keras.layers.RNN` of any cells whose output and first state are h, also wrapped in Bidirectional, stacked
-    or in inner models; not for cells that a model calls in a loop of its own. The model runs
-    without dropout, and neither its weights nor its states change.
+    `keras.layers.RNN` of any cells whose output and first state are h, also wrapped in
+    Bidirectional, stacked or in inner models; not for cells that a model calls in a loop of its
+    own. The model runs without dropout, and neither its weights nor its states change.
 
     Args:
         model: a built model.

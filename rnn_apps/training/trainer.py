@@ -22,7 +22,7 @@ import tensorflow as tf
 from pipelines.atomic_files import atomic_path
 from pipelines.errors import ConfigurationError, UserError
 from rnn_apps.training import checkpoints
-from rnn_apps.training.callbacks import standard_callbacks
+from rnn_apps.training.callbacks import with_standard_callbacks
 from rnn_apps.training.config import TrainingConfig
 from rnn_apps.training.feeding import feed
 from rnn_apps.training.history import EpochTotals, Row, TrainingState, write_history
@@ -118,10 +118,11 @@ def fit(
     )
     if saved is not None:
         training.restore(saved)
-    listening = list(callbacks)
     if training.chief:
-        listening += standard_callbacks(config, folder, objective, validation or batches)
-    training.run(listening)
+        callbacks = with_standard_callbacks(
+            callbacks, config, folder, objective, validation or batches
+        )
+    training.run(callbacks)
     if strategy is not tf.distribute.get_strategy():
         # What leaves is an ordinary model, not one of mirrored variables.
         with layer_precision(config.precision):
