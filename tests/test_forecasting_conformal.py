@@ -117,3 +117,29 @@ def test_what_cannot_be_calibrated_is_refused() -> None:
         calibrate(Zero(1, (-1.0, 0.0, 1.0)), [window], (0.2, 0.8), np.ones(1))
     with pytest.raises(ConfigurationError, match="no validation window"):
         calibrate(Zero(1), [], LEVELS, np.ones(1))
+
+
+@pytest.mark.parametrize("levels", [(0.1, 0.5, 0.9), (0.1, 0.9), (0.05, 0.2, 0.6)])
+def test_the_layer_that_is_exported_corrects_as_the_calibration_does(
+    levels: tuple[float, ...],
+) -> None:
+    from rnn_apps.forecasting.calibrated_deployment import ConformalCorrection
+
+    random = np.random.default_rng(0)
+    corrections = random.normal(size=(4, len(levels)))
+    calibration = Calibration(levels, corrections, np.array([1.0, 50.0]), 99)
+    layer = ConformalCorrection(levels, corrections.tolist(), [1.0, 50.0])
+    layer = ConformalCorrection.from_config(layer.get_config())
+    index = np.array([0, 1, 1, 0, 1], np.int32)
+    point = random.normal(size=(5, 4)).astype(np.float32)
+    quantiles = np.sort(random.normal(size=(5, 4, len(levels))), axis=-1).astype(np.float32)
+    for base, forecast in (
+        (quantiles, Forecast(point, quantiles)),
+        (point[..., np.newaxis], Forecast(point)),
+    ):
+        expected = calibration.apply(forecast, index).quantiles
+        np.testing.assert_allclose(layer(base, index).numpy(), expected, rtol=1e-5, atol=1e-5)
+    alone = Calibration(levels, corrections, np.array([3.0]), 99)
+    layer = ConformalCorrection(levels, corrections.tolist(), [3.0])
+    expected = alone.apply(Forecast(point), np.zeros(5, np.int64)).quantiles
+    np.testing.assert_allclose(layer(point[..., np.newaxis]).numpy(), expected, rtol=1e-5, atol=1e-5)

@@ -247,6 +247,40 @@ def test_the_picture_has_a_known_format(reopened: Run, tmp_path: Path) -> None:
     assert (tmp_path / "f.svg").read_text().startswith("<?xml")
 
 
+def test_the_exported_file_gives_on_the_device_what_predict_gives(
+    reopened: Run, tmp_path: Path
+) -> None:
+    """Raw windows into the TFLite file, raw calibrated forecasts out: the numbers of `predict`."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    from pipelines import latest_windows
+
+    result = reopened.export(tmp_path, formats=("tflite",))
+    contract = json.loads((tmp_path / "contract.json").read_text())
+    assert contract["series"] == ["north", "south"] and contract["horizon"] == HORIZON
+    data = reopened.series(_frame())
+    inputs = latest_windows(data, LOOKBACK, HORIZON)
+    expected = reopened.predict(_frame())
+    call = Interpreter(model_path=result["files"][0]).get_signature_runner()
+    assert set(call.get_input_details()) == set(contract["inputs"])
+    for row, name in enumerate(data.names):
+        one = {key: inputs[key][row : row + 1] for key in contract["inputs"]}
+        outputs = call(**one)
+        rows = expected[expected["series"] == name]
+        quantiles = rows.filter(like="quantile_").to_numpy()
+        scale = 1e-4 * np.abs(quantiles).max()
+        np.testing.assert_allclose(outputs["forecast"][0], rows["forecast"], atol=scale)
+        np.testing.assert_allclose(outputs["quantiles"][0], quantiles, atol=scale)
+
+
+def test_exports_that_cannot_be(reopened: Run, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="onnx"):
+        reopened.export(tmp_path, formats=("onnx",))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="is a file"):
+        reopened.export(tmp_path / "file")
+
+
 def test_from_the_command_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     naive = _frame().tz_convert("UTC").tz_localize(None)
     naive.to_csv(tmp_path / "data.csv")

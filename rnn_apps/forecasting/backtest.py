@@ -32,8 +32,6 @@ COLUMNS = {
     "mase": "MASE",
     "smape": "sMAPE %",
     "weighted_quantile_loss": "wQL",
-    "coverage_80": "80 % coverage",
-    "width_80": "80 % width",
     "scaled_mse": "scaled MSE",
     "scaled_mae": "scaled MAE",
 }
@@ -69,9 +67,13 @@ class Backtest:
     def table(self) -> dict[str, Any]:
         """One row a forecaster: header and rows for a report or the terminal."""
         overall = {name: metrics.overall() for name, metrics in self.metrics.items()}
-        shown = [key for key in COLUMNS if any(key in row for row in overall.values())]
-        rows = [[name, *(row.get(key) for key in shown)] for name, row in overall.items()]
-        return {"header": ["forecaster", *(COLUMNS[key] for key in shown)], "rows": rows}
+        columns = dict(COLUMNS)
+        for nominal, _, _ in next(iter(self.metrics.values())).intervals:
+            percent = f"{100 * nominal:g}"
+            columns[f"coverage_{percent}"] = f"{percent} % coverage"
+            columns[f"width_{percent}"] = f"{percent} % width"
+        rows = [[name, *(row.get(key) for key in columns)] for name, row in overall.items()]
+        return {"header": ["forecaster", *columns.values()], "rows": rows}
 
     def as_json(self) -> dict[str, Any]:
         """Every figure, as plain JSON: overall, and by series where they are few."""

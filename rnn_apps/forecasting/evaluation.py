@@ -48,14 +48,16 @@ def evaluate(run: Run, data: Data | None, part: str, stride: int) -> dict[str, A
     key = part if own else "other_data"
     run.folder.write_metrics(
         **{key: {"source": source, "part": part, "stride": stride, **found.as_json()}},
-        table=table,
+        **({"table": table} if key == "test" else {}),
     )
     _write_tables(run.folder.path, key, found)
-    write_report(run, series_set, found, table)
+    # The run's own page stays that of its test part.
+    page = run.folder.report if key == "test" else run.folder.path / f"report-{key}.html"
+    write_report(run, series_set, found, table, page)
     return {
         "table": table,
         "windows": found.windows,
-        "report": str(run.folder.report),
+        "report": str(page),
         **_headline(found),
     }
 

@@ -50,7 +50,7 @@ def training_series(
     if config.scaling == "window":
         # Such a model serves other series too, so that the columns' names are left open.
         found["targets"] = config.targets
-    source = data if isinstance(data, str) else config.data
+    source = data if isinstance(data, str) else ""
     return series_set, dataclasses.replace(config, data=source, **found)
 
 

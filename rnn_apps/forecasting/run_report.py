@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,9 +22,9 @@ PAST_SHOWN = 2
 
 
 def write_report(
-    run: Run, series_set: SeriesSet, found: Backtest, table: dict[str, Any]
+    run: Run, series_set: SeriesSet, found: Backtest, table: dict[str, Any], path: Path
 ) -> None:
-    """Writes the run's report.html."""
+    """Writes a run's report to `path`."""
     config = run.config
     report = Report(
         f"Forecasting run {run.folder.path.name}",
@@ -40,7 +41,7 @@ def write_report(
     _data(report, series_set)
     report.section("Configuration")
     report.table("", ["setting", "value"], [[k, str(v)] for k, v in vars(config).items()])
-    report.write(run.folder.report)
+    report.write(path)
 
 
 def _accuracy(report: Report, run: Run, found: Backtest, table: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ model and of every baseline: enough to judge the run on other data without its t
 from __future__ import annotations
 
 import dataclasses
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,7 +136,7 @@ class Yardsticks:
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 return cls._from_arrays(arrays)
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise UserError(f"{path}: the run's yardsticks cannot be read: {error}") from None
 
     @classmethod
