@@ -142,4 +142,5 @@ def test_the_layer_that_is_exported_corrects_as_the_calibration_does(
     alone = Calibration(levels, corrections, np.array([3.0]), 99)
     layer = ConformalCorrection(levels, corrections.tolist(), [3.0])
     expected = alone.apply(Forecast(point), np.zeros(5, np.int64)).quantiles
-    np.testing.assert_allclose(layer(point[..., np.newaxis]).numpy(), expected, rtol=1e-5, atol=1e-5)
+    found = layer(point[..., np.newaxis]).numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)

@@ -164,6 +164,8 @@ class _Rows:
         self.metrics.update({entrant.name: metrics() for entrant in entrants[1:]})
         self._places: list[np.ndarray] = []
         self._errors: list[np.ndarray] = []
+        self._worst: Example | None = None
+        self._best: Example | None = None
 
     def add(self, window: Window) -> None:
         """Forecasts a batch with every entrant."""
@@ -191,28 +193,29 @@ class _Rows:
         deviation = self.scales.standard_deviation[window.series_index]
         unit = np.where(np.isfinite(deviation) & (deviation > 0), deviation, 1.0)
         error = np.abs(window.truth - forecast.point) * window.weights
-        self._errors.append(error.sum(axis=1) / window.weights.sum(axis=1) / unit)
+        errors = error.sum(axis=1) / window.weights.sum(axis=1) / unit
+        worst, best = int(errors.argmax()), int(errors.argmin())
+        if self._worst is None or errors[worst] > self._worst.error:
+            self._worst = self._example("worst", window, worst, float(errors[worst]))
+        if self._best is None or errors[best] < self._best.error:
+            self._best = self._example("best", window, best, float(errors[best]))
+        self._errors.append(errors)
         steps = np.full(len(error), window.step, np.int64)
         self._places.append(np.stack([steps, np.arange(len(error))], axis=1))
 
     def examples(self, batches: WindowBatches) -> list[Example]:
-        """The worst, the median and the best window, read and forecast once more."""
+        """The worst, the median and the best window; the median is read once more."""
         errors, places = np.concatenate(self._errors), np.concatenate(self._places)
-        order = np.argsort(-errors, kind="stable")
-        chosen = {"worst": order[0], "median": order[len(order) // 2], "best": order[-1]}
-        return [
-            self._example(label, batches, places[number], float(errors[number]))
-            for label, number in chosen.items()
-        ]
-
-    def _example(
-        self, label: str, batches: WindowBatches, place: np.ndarray, error: float
-    ) -> Example:
-        step, row = int(place[0]), int(place[1])
+        number = np.argsort(errors, kind="stable")[len(errors) // 2]
+        step, row = places[number].tolist()
         batch = next(windows(batches, start_step=step))
+        median = self._example("median", batch, row, float(errors[number]))
+        return [one for one in (self._worst, median, self._best) if one is not None]
+
+    def _example(self, label: str, batch: Window, row: int, error: float) -> Example:
         rows = slice(row, row + 1)
         inputs = {name: value[rows] for name, value in batch.inputs.items()}
-        window = Window(inputs, batch.truth[rows], batch.weights[rows], step)
+        window = Window(inputs, batch.truth[rows], batch.weights[rows], batch.step)
         judged = self.entrants[0]
         forecast = judged.forecast(crop(inputs, judged.lookback))
         return Example(label, int(window.series_index[0]), window, forecast, error)
