@@ -10,6 +10,7 @@ _PUBLIC = {
     "export_saved_model": "saved_model",
     "export_tflite": "tflite",
     "export_signatures": "tflite",
+    "SignatureRequest": "tflite",
     "verify": "verification",
     "inspect": "inspection",
     "write_microcontroller_files": "microcontroller",

@@ -11,17 +11,20 @@ from rnn_apps.export.layers import layer_name
 from rnn_apps.export.replacement import CHUNK, LayerUse
 from rnn_apps.export.results import ExportError, LayerForm
 
-FORMS = ("fused", "loop", "chunked loop", "unrolled", "keras loop")
+FORMS = ("fused", "blocked loop", "loop", "chunked loop", "unrolled", "keras loop")
 
 # Timesteps up to which unrolling is considered: a file grows by ten to twenty operators for each.
 UNROLLED_TIMESTEPS = 64
 UNROLLED_INT8_TIMESTEPS = 200
+# Fewer do not pay for the second loop.
+BLOCKED_TIMESTEPS = 16
 
 
 def why_not(form: str, use: LayerUse, target: str, quantize: str | None) -> str | None:
     """Why a layer cannot take a form on a target; None if it can."""
     checks = {
         "fused": _why_not_fused,
+        "blocked loop": _why_not_blocked,
         "loop": _why_not_loop,
         "chunked loop": _why_not_chunked,
         "unrolled": _why_not_unrolled,
@@ -43,6 +46,8 @@ def _why_not_fused(use: LayerUse, target: str, quantize: str | None) -> str | No
         return "the fused LSTM knows no mask"
     if use.given_state or layer.return_state:
         return "the fused LSTM keeps its states to itself"
+    if quantize == "float16" and (use.timesteps is None or use.batch is None):
+        return "LiteRT loses the fused LSTM's float16 weights when an input is resized"
     return None
 
 
@@ -50,6 +55,18 @@ def _why_not_loop(use: LayerUse, target: str, quantize: str | None) -> str | Non
     if quantize == "int8":
         return "the converter cannot quantise a loop to int8"
     return None
+
+
+def _why_not_blocked(use: LayerUse, target: str, quantize: str | None) -> str | None:
+    if use.masked:
+        return "the blocked loop knows no mask"
+    if target == "tflm":
+        return "the blocked loop is made for LiteRT's XNNPACK; on TFLite Micro the plain loop is it"
+    if kind_of(use.layer) not in ("LSTM", "GRU", "SimpleRNN"):
+        return "the blocked loop is for Keras' own three cells"
+    if use.timesteps is not None and use.timesteps < BLOCKED_TIMESTEPS:
+        return f"it needs at least {BLOCKED_TIMESTEPS} timesteps"
+    return _why_not_loop(use, target, quantize)
 
 
 def _why_not_chunked(use: LayerUse, target: str, quantize: str | None) -> str | None:
@@ -90,16 +107,15 @@ def preferred_forms(use: LayerUse, target: str, quantize: str | None) -> list[tu
     elif kind == "SimpleRNN" and target == "litert":
         order = {
             "unrolled": "few operators a timestep: no loop is faster",
-            "chunked loop": f"{CHUNK} timesteps in one pass of the loop",
+            "blocked loop": "outputs are collected in blocks",
             "loop": "free batch and free time",
         }
     else:
         order = {
             "fused": "one operator for the whole layer",
+            "blocked loop": "outputs are collected in blocks",
             "loop": "one loop over one output tensor, updated in place",
         }
-        if target == "litert":
-            order["chunked loop"] = f"{CHUNK} timesteps in one pass of the loop"
     return [(f, why) for f, why in order.items() if why_not(f, use, target, quantize) is None]
 
 

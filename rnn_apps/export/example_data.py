@@ -27,7 +27,7 @@ def first_example(data: Any) -> Any:
 
 
 def examples_of(data: Any, signature: ModelSignature, limit: int) -> list[Example]:
-    """Single sequences (batch 1) by input name from what the user gave.
+    """Single sequences by input name from what the user gave (batch 1, or the batch that is fixed).
 
     Args:
         data: one array, dict or tuple of arrays in the model's input structure, batch first; or a
@@ -37,6 +37,7 @@ def examples_of(data: Any, signature: ModelSignature, limit: int) -> list[Exampl
     Raises:
         ConfigurationError: wrong number of inputs, a wrong shape, no rows, or NaN in the data.
     """
+    size = batch_of(signature)
     batches = [data] if isinstance(data, np.ndarray | Mapping | tuple) else islice(data, limit)
     examples: list[Example] = []
     for batch in batches:
@@ -46,13 +47,18 @@ def examples_of(data: Any, signature: ModelSignature, limit: int) -> list[Exampl
             raise ConfigurationError(
                 f"representative_data: the inputs have different numbers of rows: {sorted(rows)}"
             )
-        for row in range(min(rows.pop(), limit - len(examples))):
-            examples.append({name: array[row : row + 1] for name, array in named.items()})
+        for start in range(0, rows.pop() - size + 1, size):
+            examples.append({name: array[start : start + size] for name, array in named.items()})
         if len(examples) >= limit:
             break
     if not examples:
-        raise ConfigurationError("representative_data holds no rows")
-    return examples
+        raise ConfigurationError(f"representative_data needs at least {size} rows in a batch")
+    return examples[:limit]
+
+
+def batch_of(signature: ModelSignature) -> int:
+    """The batch size that the signature fixes, 1 where it is free."""
+    return max((input.shape[0] or 1 for input in signature.inputs if input.shape), default=1)
 
 
 def _named(batch: Any, signature: ModelSignature) -> Example:
@@ -105,7 +111,8 @@ def random_examples(
     for index in range(count):
         example = {}
         for input in signature.inputs:
-            shape = (1, *(RANDOM_TIMESTEPS if size is None else size for size in input.shape[1:]))
+            free = (RANDOM_TIMESTEPS if size is None else size for size in input.shape[1:])
+            shape = (batch_of(signature), *free)
             array = _random_array(generator, input.dtype, shape, vocabulary)
             if padding is not None and index % 2 == 1 and len(shape) >= 2 and shape[1] > 2:
                 array[:, shape[1] - shape[1] // 3 :] = padding

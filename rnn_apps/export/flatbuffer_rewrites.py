@@ -1,8 +1,8 @@
 """Changes to a converted .tflite file that the converter itself cannot make.
 
-`reset_lstm_states`: the fused LSTM keeps its states in variables from call to call, so that the
-second sequence would start where the first one ended. After the rewrite an operator in the graph
-writes zeros into the variables before every LSTM: each call is a sequence of its own, for any batch.
+`share_constants`: equal constants become one. `reset_lstm_states`: the fused LSTM keeps its states in variables from call to call, so that the
+second sequence would start where the first one ended. After the rewrite operators in the graph
+write zeros into the variables before every LSTM: each call is a sequence of its own, at any batch.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ STATE_INPUTS = (18, 19)
 
 def rewrite(content: bytes, names: Sequence[str]) -> bytes:
     """Applies the named rewrites to a file's content, in order."""
-    known = {"reset_lstm_states": reset_lstm_states}
+    known = {"reset_lstm_states": reset_lstm_states, "share_constants": share_constants}
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
     for name in names:
         known[name](model)
@@ -38,24 +38,37 @@ def reset_lstm_states(model: Any) -> None:
                     _reset(graph, operator, position)
 
 
+def share_constants(model: Any) -> None:
+    """Lets constants with the same bytes share one buffer: signatures then share their weights."""
+    first: dict[bytes, int] = {}
+    for subgraph in model.subgraphs:
+        for tensor in subgraph.tensors:
+            data = model.buffers[tensor.buffer].data
+            # Buffer 0 stands for "no data", and an empty buffer may be an operator's to fill.
+            if tensor.buffer == 0 or data is None or len(data) == 0 or tensor.isVariable:
+                continue
+            tensor.buffer = first.setdefault(bytes(data), tensor.buffer)
+    used = {tensor.buffer for subgraph in model.subgraphs for tensor in subgraph.tensors}
+    used |= {entry.buffer for entry in model.metadata or []}
+    for index, buffer in enumerate(model.buffers):
+        if index not in used:
+            buffer.data = None
+
+
 def _reset(graph: Graph, lstm: Any, position: int) -> None:
     sequences = graph.tensor(lstm.inputs[0])
     state = graph.tensor(lstm.inputs[position])
     units = int(state.shape[-1])
     zeros = graph.constant(np.zeros((1, units), np.float32), "zero_state")
-    free_batch = sequences.shapeSignature is not None and sequences.shapeSignature[0] == -1
-    if free_batch:
-        rows = _zero_for_each_row(graph, lstm)
-    else:
-        batch = int(sequences.shape[0])
-        state.shape = np.array([batch, units], np.int32)
-        rows = graph.constant(np.zeros(batch, np.int32), "zero_rows")
+    state.shape = np.array([int(sequences.shape[0]), units], np.int32)
+    graph.remove_producer(lstm.inputs[position])
+    rows = _zero_for_each_row(graph, lstm)
     gather = schema.GatherOptionsT()
     if state.type == schema.TensorType.FLOAT32:
         graph.insert(lstm, "GATHER", [zeros, rows], [lstm.inputs[position]], gather)
         return
     # TFLite Micro gathers no int16, which is what the cell state is quantised to.
-    filled = graph.variable_shape(state, np.float32, "zero_states")
+    filled = graph.add_tensor(state.shape, schema.TensorType.FLOAT32, "zero_states")
     graph.insert(lstm, "GATHER", [zeros, rows], [filled], gather)
     graph.insert(lstm, "QUANTIZE", [filled], [lstm.inputs[position]], schema.QuantizeOptionsT())
 
@@ -63,7 +76,8 @@ def _reset(graph: Graph, lstm: Any, position: int) -> None:
 def _zero_for_each_row(graph: Graph, lstm: Any) -> int:
     """An int32 tensor [batch] of zeros, made from the sequences so that it follows their batch.
 
-    `x < x` is false for every number, also for NaN.
+    `x < x` is false for every number, also for NaN. It cannot be a constant: LiteRT computes what
+    depends on constants alone once, and not again at the next call.
     """
     sequences = int(lstm.inputs[0])
     corner = schema.StridedSliceOptionsT()
@@ -73,9 +87,11 @@ def _zero_for_each_row(graph: Graph, lstm: Any) -> int:
         for value, name in (((0, 0, 0), "begin"), ((0, 1, 1), "end"), ((1, 1, 1), "strides"))
     )
     source = graph.tensor(sequences)
-    first = graph.add_tensor((1,), source.type, "first_numbers", (-1,), source.quantization)
-    false = graph.add_tensor((1,), schema.TensorType.BOOL, "never", (-1,))
-    rows = graph.add_tensor((1,), schema.TensorType.INT32, "zero_rows", (-1,))
+    shape = source.shape[:1]
+    free = shape if source.shapeSignature is None else source.shapeSignature[:1]
+    first = graph.add_tensor(shape, source.type, "first_numbers", free, source.quantization)
+    false = graph.add_tensor(shape, schema.TensorType.BOOL, "never", free)
+    rows = graph.add_tensor(shape, schema.TensorType.INT32, "zero_rows", free)
     cast = schema.CastOptionsT()
     cast.inDataType, cast.outDataType = schema.TensorType.BOOL, schema.TensorType.INT32
     graph.insert(lstm, "STRIDED_SLICE", [sequences, begin, end, ones], [first], corner)
@@ -100,6 +116,12 @@ class Graph:
         """The tensor with this index."""
         return self.subgraph.tensors[int(index)]
 
+    def remove_producer(self, tensor: int) -> None:
+        """Takes out the operator that writes a tensor, if there is one."""
+        self.subgraph.operators = [
+            operator for operator in self.subgraph.operators if int(tensor) not in operator.outputs
+        ]
+
     def constant(self, value: np.ndarray, name: str) -> int:
         """Adds a constant and returns its index."""
         buffer = schema.BufferT()
@@ -109,11 +131,6 @@ class Graph:
         index = self.add_tensor(value.shape, types[value.dtype.name], name)
         self.tensor(index).buffer = len(self.model.buffers) - 1
         return index
-
-    def variable_shape(self, like: Any, dtype: Any, name: str) -> int:
-        """Adds a float tensor with the shape of another."""
-        assert np.dtype(dtype) == np.float32
-        return self.add_tensor(tuple(like.shape), schema.TensorType.FLOAT32, name)
 
     def add_tensor(
         self,

@@ -35,16 +35,19 @@ class ModelSignature:
         inputs: in the model's own order.
         structure: the model's input structure, with input names in place of tensors.
         output_names: names for a model that returns tensors in a list; a dict names its own.
+        any_length: call the model also with a number of timesteps that it wasn't built for.
     """
 
     inputs: tuple[InputTensor, ...]
     structure: Any
     output_names: tuple[str, ...] | None
+    any_length: bool = False
 
     def call(self, model: keras.Model, tensors: Mapping[str, Any]) -> dict[str, tf.Tensor]:
         """Runs `model` for inference on named tensors; outputs by name, in float32 if floating."""
         flat = [tensors[input.name] for input in self.inputs]
-        outputs = model(keras.tree.pack_sequence_as(self.structure, flat), training=False)
+        call = model.call if self.any_length else model
+        outputs = call(keras.tree.pack_sequence_as(self.structure, flat), training=False)
         named = name_outputs(outputs, self.output_names)
         return {
             name: tf.cast(value, "float32") if value.dtype.is_floating else value

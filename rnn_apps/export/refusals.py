@@ -9,11 +9,12 @@ import keras
 
 from pipelines.errors import ConfigurationError
 from rnn_apps.export.choice import FORMS
-from rnn_apps.export.model_signature import ModelSignature
+from rnn_apps.export.model_signature import InputTensor
 from rnn_apps.export.results import MODES, QUANTIZATIONS, TARGETS, ExportError, LayerForm
 
 if TYPE_CHECKING:
-    from rnn_apps.export.tflite import Options
+    from rnn_apps.export.options import Options
+    from rnn_apps.export.tflite import SignatureRequest
 
 FUSED_OPERATORS = {"LSTM": "UNIDIRECTIONAL_SEQUENCE_LSTM"}
 
@@ -33,24 +34,26 @@ def refuse_model(model: Any) -> None:
         raise ExportError(f"{model.name!r} is not built: call it once on data, or give it an Input")
 
 
-def refuse_arguments(model: Any, options: Options, data: Any) -> None:
+def refuse_request(request: SignatureRequest, options: Options) -> None:
     """Refuses arguments that are wrong in themselves or that the target has no way to follow.
 
     Raises:
         ConfigurationError: an argument's value is unknown.
         ExportError: the target cannot run what was asked for.
     """
-    refuse_model(model)
+    refuse_model(request.model)
     _refuse_unknown("target", options.target, TARGETS)
-    _refuse_unknown("mode", options.mode, MODES)
+    _refuse_unknown("mode", request.mode, MODES)
     _refuse_unknown("quantize", options.quantize, QUANTIZATIONS)
     named = [options.form] if isinstance(options.form, str) else list(options.form.values())
     for form in named:
         _refuse_unknown("form", form, ("auto", *FORMS))
     for name in ("batch_size", "chunk", "timesteps"):
-        value = getattr(options, name)
+        value = getattr(request, name)
         if isinstance(value, int) and value < 1:
             raise ConfigurationError(f"{name} = {value} must be at least 1")
+    if request.mode == "streaming" and request.timesteps is not None:
+        raise ConfigurationError("a streaming step takes chunk= timesteps; leave out timesteps")
     if options.integer_io and options.quantize != "int8":
         raise ConfigurationError('integer_io needs quantize="int8"')
     if options.target == "tflm" and options.quantize in ("dynamic", "float16"):
@@ -59,7 +62,7 @@ def refuse_arguments(model: Any, options: Options, data: Any) -> None:
             "such weights with float activations (they fail to start, or give NaN without a word). "
             'Choose quantize="int8" or None.'
         )
-    if options.quantize == "int8" and data is None:
+    if options.quantize == "int8" and request.representative_data is None:
         raise ExportError(
             'quantize="int8" needs representative_data: real sequences of full length, from which '
             "the ranges of all activations are measured"
@@ -71,13 +74,13 @@ def _refuse_unknown(name: str, value: Any, known: Sequence[Any]) -> None:
         raise ConfigurationError(f"{name} = {value!r}: choose from {', '.join(map(repr, known))}")
 
 
-def refuse_free_shapes(signature: ModelSignature) -> None:
+def refuse_free_shapes(inputs: Sequence[InputTensor]) -> None:
     """Refuses free dimensions where every shape must be known.
 
     Raises:
         ExportError: an input has a free dimension.
     """
-    for input in signature.inputs:
+    for input in inputs:
         if None in input.shape:
             raise ExportError(
                 f"TFLite Micro needs fixed shapes, and input {input.name!r} is {input.shape}: "

@@ -15,6 +15,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from rnn_apps.export.blocked_loop import run_blocked_loop
 from rnn_apps.export.cell_steps import States
 from rnn_apps.export.fused_lstm import run_fused
 from rnn_apps.export.layers import all_layers, layer_name, recurrent_layers
@@ -45,9 +46,25 @@ class LayerUse:
     """How a model uses one of its recurrent layers, seen while it was traced."""
 
     layer: keras.layers.RNN
+    batch: int | None
     timesteps: int | None
     masked: bool
     given_state: bool
+
+    def stricter(self, other: LayerUse) -> LayerUse:
+        """What holds for both of two uses of the same layer."""
+        return LayerUse(
+            self.layer,
+            self.batch if self.batch == other.batch else None,
+            None if None in (self.timesteps, other.timesteps) else max(self.steps, other.steps),
+            self.masked or other.masked,
+            self.given_state or other.given_state,
+        )
+
+    @property
+    def steps(self) -> int:
+        """The number of timesteps, 0 where it is free."""
+        return self.timesteps or 0
 
 
 @contextlib.contextmanager
@@ -91,8 +108,9 @@ def _call_of(
     ) -> Any:
         sequences = tf.cast(sequences, "float32")
         if uses is not None:
-            given = initial_state is not None
-            uses.append(LayerUse(layer, sequences.shape[1], mask is not None, given))
+            batch, timesteps = sequences.shape[:2]
+            given = initial_state is not None or tape is not None
+            uses.append(LayerUse(layer, batch, timesteps, mask is not None, given))
         if tape is not None and initial_state is None:
             states = tape.take(layer, sequences)
         else:
@@ -125,6 +143,8 @@ def _run(
         return run_fused(layer, sequences)
     if form == "unrolled" or sequences.shape[1] == 1:
         return run_unrolled(layer, sequences, states, mask)
+    if form == "blocked loop":
+        return run_blocked_loop(layer, sequences, states)
     if form == "chunked loop":
         return run_loop(layer, sequences, states, mask, steps_per_iteration=CHUNK)
     if form == "loop":

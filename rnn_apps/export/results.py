@@ -11,6 +11,8 @@ from pipelines.errors import UserError
 TARGETS = ("litert", "tflm")
 MODES = ("sequence", "streaming")
 QUANTIZATIONS = (None, "dynamic", "float16", "int8")
+# Largest difference from Keras in units of the output's largest value, by quantisation.
+TOLERANCES = {None: 1e-5, "float16": 5e-3, "dynamic": 0.05, "int8": 0.1}
 
 
 class ExportError(UserError):

@@ -10,62 +10,28 @@ from typing import Any
 
 import keras
 
-from pipelines.atomic_files import atomic_path
-from rnn_apps.export import conversion_process, refusals
-from rnn_apps.export.choice import candidates
-from rnn_apps.export.example_data import Example, examples_of, first_example, random_examples
-from rnn_apps.export.model_signature import ModelSignature, signature_of
-from rnn_apps.export.probing import probe
-from rnn_apps.export.replacement import LayerUse, in_float32, with_forms
-from rnn_apps.export.results import ExportError, ExportResult, LayerForm, OutputError
-from rnn_apps.export.runtime_process import RuntimeCall, RuntimeProcess
-from rnn_apps.export.tracing import TracedFunction, write_saved_model
-from rnn_apps.export.verification import (
-    COMPARED,
-    TOLERANCES,
-    Comparison,
-    compared_inputs,
-    keras_outputs,
-    require_within,
-    run_comparisons,
-)
+from pipelines.errors import ConfigurationError
+from rnn_apps.export import refusals
+from rnn_apps.export.options import Options
+from rnn_apps.export.plans import SignaturePlan, sequence_plan
+from rnn_apps.export.publishing import publish
+from rnn_apps.export.results import ExportResult
+from rnn_apps.export.streaming_plan import streaming_plan
 
-SIGNATURE = "serving_default"
-
-# At most so many sequences are used to calibrate int8.
-CALIBRATED = 100
+SEQUENCE_SIGNATURE = "serving_default"
+STREAMING_SIGNATURE = "step"
 
 
 @dataclass(frozen=True)
-class Options:
-    """What `export_tflite` was asked for, apart from the model; see there."""
+class SignatureRequest:
+    """One signature of a file with several: a model and how it is used; see `export_tflite`."""
 
-    target: str = "litert"
+    model: keras.Model
     mode: str = "sequence"
-    quantize: str | None = None
-    form: str | Mapping[str, str] = "auto"
+    representative_data: Any = None
     timesteps: int | Mapping[str, int] | None = None
     batch_size: int | None = None
     chunk: int = 1
-    integer_io: bool = False
-    tolerance: float | None = None
-    time_limit: float = 120.0
-
-    @property
-    def allowed_error(self) -> float:
-        """The tolerance asked for, or the one that suits the quantisation."""
-        return TOLERANCES[self.quantize] if self.tolerance is None else self.tolerance
-
-
-@dataclass(frozen=True)
-class _Candidate:
-    """One converted file with what running it gave."""
-
-    forms: tuple[LayerForm, ...]
-    path: Path
-    operators: tuple[str, ...]
-    errors: tuple[OutputError, ...]
-    latency_ms: float
 
 
 def export_tflite(
@@ -121,151 +87,86 @@ def export_tflite(
         mode=mode,
         quantize=quantize,
         form=form,
-        timesteps=timesteps,
-        batch_size=batch_size,
-        chunk=chunk,
         integer_io=(target == "tflm" and quantize == "int8") if integer_io is None else integer_io,
         tolerance=tolerance,
         time_limit=time_limit,
     )
-    refusals.refuse_arguments(model, options, representative_data)
-    result = _export_sequence(model, Path(path), options, representative_data)
+    request = SignatureRequest(model, mode, representative_data, timesteps, batch_size, chunk)
+    refusals.refuse_request(request, options)
+    name = STREAMING_SIGNATURE if mode == "streaming" else SEQUENCE_SIGNATURE
+    result = publish([_plan(name, request, options)], Path(path), options)
     return _with_card(result, model.name) if card else result
 
 
-def _export_sequence(model: keras.Model, path: Path, options: Options, data: Any) -> ExportResult:
-    batch = 1 if options.target == "tflm" and options.batch_size is None else options.batch_size
-    timesteps = options.timesteps
-    signature = signature_of(model, first_example(data), batch_size=batch, timesteps=timesteps)
-    if options.target == "tflm":
-        refusals.refuse_free_shapes(signature)
-    if data is None:
-        examples = random_examples(model, signature, COMPARED)
-    else:
-        examples = examples_of(data, signature, CALIBRATED)
-    uses = probe(model, signature)
-    inputs = compared_inputs(examples, signature)
-    comparison = Comparison(SIGNATURE, inputs, keras_outputs(model, signature, inputs))
-    return _best(model, signature, options, path, uses, comparison, examples, data is not None)
-
-
-def _best(
-    model: keras.Model,
-    signature: ModelSignature,
-    options: Options,
-    path: Path,
-    uses: Sequence[LayerUse],
-    comparison: Comparison,
-    examples: Sequence[Example],
-    real_data: bool,
+def export_signatures(
+    signatures: Mapping[str, keras.Model | SignatureRequest],
+    path: str | Path,
+    *,
+    quantize: str | None = None,
+    form: str | Mapping[str, str] = "auto",
+    tolerance: float | None = None,
+    time_limit: float = 120.0,
+    card: bool = True,
 ) -> ExportResult:
-    """Converts and measures the candidates and publishes the fastest that is right."""
-    good: list[_Candidate] = []
-    measured: dict[str, float | str] = {}
-    with (
-        conversion_process.scratch_folder() as folder,
-        RuntimeProcess(options.target, options.time_limit) as runtime,
-    ):
-        failure: ExportError | None = None
-        tried = candidates(uses, options.target, options.quantize, options.form)
-        for number, forms in enumerate(tried):
-            name = "+".join(dict.fromkeys(form.form for form in forms)) or "none"
-            part = folder / str(number)
-            try:
-                candidate = _make(
-                    model, signature, options, forms, part, comparison, examples, runtime
-                )
-            except ExportError as error:
-                failure = failure or error
-                measured[name] = str(error)
-                continue
-            good.append(candidate)
-            measured[name] = candidate.latency_ms
-            if options.target == "tflm":
-                # The order of the rules holds there: a host's clock says nothing about a device's.
-                break
-        if not good:
-            assert failure is not None
-            raise failure
-        best = min(good, key=lambda candidate: candidate.latency_ms)
-        arena = runtime.arena(best.path) if options.target == "tflm" else None
-        content = best.path.read_bytes()
-    with atomic_path(path) as beside:
-        beside.write_bytes(content)
-    return ExportResult(
-        path=path,
-        target=options.target,
-        mode=options.mode,
-        quantize=options.quantize,
-        forms=best.forms,
-        signatures=_described(signature, comparison),
-        operators=best.operators,
-        errors=best.errors,
-        bytes=len(content),
-        latency_ms=best.latency_ms,
-        arena_bytes=arena,
-        candidates=measured,
-        reference_data="representative" if real_data else "random",
-    )
+    """Writes one LiteRT file with several signatures, such as `encode` and `decode_step`.
 
+    Weights that the models share are in the file once. Every signature is compared with its own
+    Keras model. The other arguments are those of `export_tflite`.
 
-def _make(
-    model: keras.Model,
-    signature: ModelSignature,
-    options: Options,
-    forms: tuple[LayerForm, ...],
-    folder: Path,
-    comparison: Comparison,
-    examples: Sequence[Example],
-    runtime: RuntimeProcess,
-) -> _Candidate:
-    """Converts the model with these forms and proves the file."""
-    folder.mkdir()
-    by_layer = {form.layer: form.form for form in forms}
-    traced = TracedFunction(lambda tensors: signature.call(model, tensors), signature.inputs)
-    with in_float32(model), with_forms(model, by_layer):
-        write_saved_model({SIGNATURE: traced}, folder / "saved_model")
-    calibration = None
-    if options.quantize == "int8":
-        calibration = folder / "calibration.npz"
-        conversion_process.write_calibration(calibration, {SIGNATURE: examples})
-    path = folder / "model.tflite"
-    operators = conversion_process.convert(
-        conversion_process.Conversion(
-            saved_model=str(folder / "saved_model"),
-            signatures=(SIGNATURE,),
-            output=str(path),
-            quantize=options.quantize,
-            integer_io=options.integer_io,
-            calibration=None if calibration is None else str(calibration),
-            rewrites=("reset_lstm_states",),
-        ),
-        time_limit=options.time_limit,
-    )
-    refusals.refuse_operators(operators, forms)
-    errors = run_comparisons(runtime, path, [comparison], options.allowed_error)
-    require_within(errors, f"the {options.target} file")
-    latency = runtime.latency(path, RuntimeCall(comparison.inputs[0], SIGNATURE), seconds=2.0)
-    return _Candidate(forms, path, operators, errors, latency.median_ms)
+    Args:
+        signatures: name -> a Keras model (whole sequences) or a `SignatureRequest`, which also
+            makes `step` signatures and carries representative data.
 
-
-def _described(signature: ModelSignature, comparison: Comparison) -> dict[str, Any]:
-    """The signature as the card tells it: shapes with -1 for what is free."""
-    return {
-        comparison.signature: {
-            "inputs": {
-                input.name: {
-                    "shape": [-1 if size is None else size for size in input.shape],
-                    "dtype": input.dtype,
-                }
-                for input in signature.inputs
-            },
-            "outputs": {
-                name: {"shape": list(value.shape), "dtype": str(value.dtype)}
-                for name, value in comparison.expected[0].items()
-            },
-        }
+    Raises:
+        ExportError, ConfigurationError: as `export_tflite`.
+    """
+    options = Options(quantize=quantize, form=form, tolerance=tolerance, time_limit=time_limit)
+    if not signatures:
+        raise ConfigurationError("export_signatures needs at least one signature")
+    requests = {
+        name: item if isinstance(item, SignatureRequest) else SignatureRequest(item)
+        for name, item in signatures.items()
     }
+    for name, request in requests.items():
+        if not name.isidentifier():
+            raise ConfigurationError(f"{name!r} cannot be a signature's name: use letters and _")
+        refusals.refuse_request(request, options)
+    options = dataclasses.replace(options, mode="+".join(r.mode for r in requests.values()))
+    plans = [_plan(name, request, options) for name, request in requests.items()]
+    result = publish(plans, Path(path), options)
+    model_name = " + ".join(dict.fromkeys(request.model.name for request in requests.values()))
+    return _with_card(result, model_name) if card else result
+
+
+def _plan(name: str, request: SignatureRequest, options: Options) -> SignaturePlan:
+    batch = request.batch_size
+    if options.target == "tflm" and batch is None:
+        batch = _own_batch(request.model) or 1
+    if request.mode == "streaming":
+        return streaming_plan(
+            name,
+            request.model,
+            data=request.representative_data,
+            batch_size=batch,
+            chunk=request.chunk,
+        )
+    plan = sequence_plan(
+        name,
+        request.model,
+        data=request.representative_data,
+        batch_size=batch,
+        timesteps=request.timesteps,
+    )
+    if options.target == "tflm":
+        refusals.refuse_free_shapes(plan.inputs)
+    return plan
+
+
+def _own_batch(model: keras.Model) -> int | None:
+    """The batch size that a model's Input layers fix."""
+    inputs: Sequence[Any] = getattr(model, "inputs", None) or ()
+    batches = {tensor.shape[0] for tensor in inputs}
+    return batches.pop() if len(batches) == 1 else None
 
 
 def _with_card(result: ExportResult, model_name: str) -> ExportResult:

@@ -22,11 +22,8 @@ from rnn_apps.export.example_data import (
 from rnn_apps.export.layers import all_layers
 from rnn_apps.export.model_signature import ModelSignature, signature_of
 from rnn_apps.export.replacement import in_float32
-from rnn_apps.export.results import ExportError, OutputError, Verification
+from rnn_apps.export.results import TOLERANCES, ExportError, OutputError, Verification
 from rnn_apps.export.runtime_process import RuntimeCall, RuntimeProcess
-
-# Largest difference from Keras in units of the output's largest value.
-TOLERANCES = {None: 1e-5, "float16": 5e-3, "dynamic": 0.05, "int8": 0.1}
 
 # Sequences on which a file is compared.
 COMPARED = 8

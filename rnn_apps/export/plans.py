@@ -1,0 +1,127 @@
+"""What one signature of a file takes and gives, how it is traced, and how it is proven.
+
+A plan is made from the Keras model before anything is converted; it holds what Keras computes on
+the data that the file will be compared on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from rnn_apps.export.example_data import Example, examples_of, first_example, random_examples
+from rnn_apps.export.model_signature import InputTensor, ModelSignature, signature_of
+from rnn_apps.export.probing import probe
+from rnn_apps.export.replacement import LayerUse, in_float32, with_forms
+from rnn_apps.export.results import OutputError
+from rnn_apps.export.runtime_process import RuntimeProcess
+from rnn_apps.export.tracing import NamedTensors, TracedFunction
+from rnn_apps.export.verification import (
+    COMPARED,
+    Comparison,
+    compared_inputs,
+    keras_outputs,
+    run_comparisons,
+)
+
+# At most so many sequences are used to calibrate int8.
+CALIBRATED = 100
+
+
+@dataclass(frozen=True)
+class SignaturePlan:
+    """One signature.
+
+    Attributes:
+        inputs: everything that the signature takes, states included.
+        outputs: an example of everything that it gives.
+        uses: the recurrent layers, as the model calls them here.
+        function: forms (layer path -> form) -> the function to trace.
+        calibration: examples of `inputs`.
+        prove: runs a file's signature and gives the errors; raises if it does not run.
+        real_data: whether the user gave the data.
+    """
+
+    name: str
+    inputs: tuple[InputTensor, ...]
+    outputs: Mapping[str, np.ndarray]
+    uses: tuple[LayerUse, ...]
+    function: Callable[[Mapping[str, str]], Callable[[NamedTensors], NamedTensors]]
+    calibration: list[Example]
+    prove: Callable[[RuntimeProcess, Path, float], tuple[OutputError, ...]]
+    real_data: bool
+
+    def traced(self, forms: Mapping[str, str]) -> TracedFunction:
+        """The signature's function with its shapes, for `write_saved_model`."""
+        return TracedFunction(self.function(forms), self.inputs)
+
+    def described(self) -> dict[str, Any]:
+        """Names, shapes (-1 where free) and dtypes, as a card tells them."""
+        return {
+            "inputs": {
+                input.name: {
+                    "shape": [-1 if size is None else size for size in input.shape],
+                    "dtype": input.dtype,
+                }
+                for input in self.inputs
+            },
+            "outputs": {
+                name: {"shape": list(value.shape), "dtype": str(value.dtype)}
+                for name, value in self.outputs.items()
+            },
+        }
+
+
+def sequence_plan(
+    name: str,
+    model: keras.Model,
+    *,
+    data: Any = None,
+    batch_size: int | None = None,
+    timesteps: int | Mapping[str, int] | None = None,
+) -> SignaturePlan:
+    """A signature that takes whole sequences, each call independent of the one before.
+
+    Raises:
+        ExportError: the model cannot be traced, or gives NaN itself.
+        ConfigurationError: the data does not fit the model.
+    """
+    signature = signature_of(model, first_example(data), batch_size=batch_size, timesteps=timesteps)
+    examples = data_for(model, signature, data)
+    uses = probe(model, signature)
+    inputs = compared_inputs(examples, signature)
+    comparison = Comparison(name, inputs, keras_outputs(model, signature, inputs))
+
+    def function(forms: Mapping[str, str]) -> Callable[[NamedTensors], NamedTensors]:
+        @tf.autograph.experimental.do_not_convert
+        def call(tensors: NamedTensors) -> NamedTensors:
+            with in_float32(model), with_forms(model, forms):
+                return signature.call(model, tensors)
+
+        return call
+
+    return SignaturePlan(
+        name=name,
+        inputs=signature.inputs,
+        outputs=comparison.expected[0],
+        uses=tuple(uses),
+        function=function,
+        calibration=examples[:CALIBRATED],
+        prove=lambda runtime, path, tolerance: run_comparisons(
+            runtime, path, [comparison], tolerance
+        ),
+        real_data=data is not None,
+    )
+
+
+def data_for(model: keras.Model, signature: ModelSignature, data: Any) -> list[Example]:
+    """The user's representative data as single examples, or random ones."""
+    if data is None:
+        return random_examples(model, signature, COMPARED)
+    return examples_of(data, signature, CALIBRATED)

@@ -1,0 +1,142 @@
+"""From plans to a file: convert the candidates, prove and time them, publish the best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.atomic_files import atomic_path
+from rnn_apps.export import conversion_process, refusals
+from rnn_apps.export.choice import candidates
+from rnn_apps.export.options import Options
+from rnn_apps.export.plans import SignaturePlan
+from rnn_apps.export.replacement import LayerUse
+from rnn_apps.export.results import ExportError, ExportResult, LayerForm, OutputError
+from rnn_apps.export.runtime_process import RuntimeCall, RuntimeProcess
+from rnn_apps.export.tracing import write_saved_model
+from rnn_apps.export.verification import require_within
+
+# Seconds of timing for each candidate, and for a file that has no rival.
+TIMED_SECONDS = 1.5
+TIMED_ALONE_SECONDS = 0.3
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """One converted file with what running it gave."""
+
+    forms: tuple[LayerForm, ...]
+    path: Path
+    operators: tuple[str, ...]
+    errors: tuple[OutputError, ...]
+    latency_ms: float
+
+
+def publish(plans: Sequence[SignaturePlan], path: Path, options: Options) -> ExportResult:
+    """Writes the file that `plans` describe to `path`, if it is right.
+
+    On LiteRT the candidates are timed and the fastest is taken; on TFLite Micro, where this
+    computer's clock says nothing about the device's, the first one that is right.
+
+    Raises:
+        ExportError: no candidate could be converted, or none runs and agrees with Keras.
+    """
+    tried = candidates(_uses(plans), options.target, options.quantize, options.form)
+    good: list[_Candidate] = []
+    measured: dict[str, float | str] = {}
+    failures: list[ExportError] = []
+    with (
+        conversion_process.scratch_folder() as folder,
+        RuntimeProcess(options.target, options.time_limit) as runtime,
+    ):
+        for number, forms in enumerate(tried):
+            name = "+".join(dict.fromkeys(form.form for form in forms)) or "none"
+            try:
+                candidate = _make(
+                    plans, options, forms, folder / str(number), runtime, len(tried) > 1
+                )
+            except ExportError as error:
+                failures.append(error)
+                measured[name] = str(error)
+                continue
+            good.append(candidate)
+            measured[name] = candidate.latency_ms
+            if options.target == "tflm":
+                break
+        if not good:
+            raise failures[0]
+        best = min(good, key=lambda candidate: candidate.latency_ms)
+        arena = runtime.arena(best.path) if options.target == "tflm" else None
+        content = best.path.read_bytes()
+    with atomic_path(path) as beside:
+        beside.write_bytes(content)
+    return ExportResult(
+        path=path,
+        target=options.target,
+        mode=options.mode,
+        quantize=options.quantize,
+        forms=best.forms,
+        signatures={plan.name: plan.described() for plan in plans},
+        operators=best.operators,
+        errors=best.errors,
+        bytes=len(content),
+        latency_ms=best.latency_ms,
+        arena_bytes=arena,
+        candidates=measured,
+        reference_data="representative" if all(p.real_data for p in plans) else "random",
+    )
+
+
+def _uses(plans: Sequence[SignaturePlan]) -> list[LayerUse]:
+    """Each layer once; in the strictest of its uses, where several signatures share it."""
+    strictest: dict[int, LayerUse] = {}
+    for plan in plans:
+        for use in plan.uses:
+            known = strictest.get(id(use.layer))
+            strictest[id(use.layer)] = use if known is None else known.stricter(use)
+    return list(strictest.values())
+
+
+def _make(
+    plans: Sequence[SignaturePlan],
+    options: Options,
+    forms: tuple[LayerForm, ...],
+    folder: Path,
+    runtime: RuntimeProcess,
+    rivals: bool,
+) -> _Candidate:
+    """Converts the plans with these forms and proves the file."""
+    folder.mkdir()
+    by_layer = {form.layer: form.form for form in forms}
+    names = tuple(plan.name for plan in plans)
+    try:
+        traced = {plan.name: plan.traced(by_layer) for plan in plans}
+        write_saved_model(traced, folder / "saved_model")
+    except Exception as error:
+        raise ExportError(f"the model cannot be traced: {error}") from error
+    calibration = None
+    if options.quantize == "int8":
+        calibration = folder / "calibration.npz"
+        examples = {plan.name: plan.calibration for plan in plans}
+        conversion_process.write_calibration(calibration, examples)
+    path = folder / "model.tflite"
+    operators = conversion_process.convert(
+        conversion_process.Conversion(
+            saved_model=str(folder / "saved_model"),
+            signatures=names,
+            output=str(path),
+            quantize=options.quantize,
+            integer_io=options.integer_io,
+            calibration=None if calibration is None else str(calibration),
+            rewrites=("reset_lstm_states", "share_constants"),
+        ),
+        time_limit=options.time_limit,
+    )
+    refusals.refuse_operators(operators, forms)
+    errors = tuple(e for plan in plans for e in plan.prove(runtime, path, options.allowed_error))
+    require_within(errors, f"the {options.target} file")
+    seconds = TIMED_SECONDS if rivals else TIMED_ALONE_SECONDS
+    first = plans[0]
+    latency = runtime.latency(path, RuntimeCall(first.calibration[0], first.name), seconds=seconds)
+    return _Candidate(forms, path, operators, errors, latency.median_ms)
