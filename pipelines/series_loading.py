@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +26,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Floats = npt.NDArray[np.float32]
-Indices = npt.NDArray[np.int64]
+Times = npt.NDArray[np.datetime64]
+Chosen = slice | npt.NDArray[np.int64]
+"""The rows of a series in time order: a slice, which copies nothing, where they lie so."""
+
+Group = tuple[str, Chosen, Times]
 
 DAY = 86400
 
@@ -136,11 +139,11 @@ class _Assembly:
         statics, static_names = self._static_values(groups)
         series: list[TimeSeries] = []
         rows = 0
-        for number, (name, indices, times) in enumerate(groups):
-            where = self._rows(name, indices)
+        for number, (name, chosen, times) in enumerate(groups):
+            where = self._rows(name, chosen)
             grid = lay_on_grid(times, frequency, self.options, where, self.report)
             rows = len(grid.times)
-            series += self._series_of_group(name, grid, indices, statics[number])
+            series += self._series_of_group(name, grid, chosen, statics[number])
         return SeriesSet(
             tuple(series), frequency, self.roles.past, self.roles.future, static_names,
             time_zone=self.zone, missing=self.options.missing,
@@ -157,35 +160,36 @@ class _Assembly:
             frequency=frequency, time_zone=self.options.time_zone or self.zone,
         )
 
-    def _rows(self, name: str, indices: Indices | None) -> Rows:
+    def _rows(self, name: str, chosen: Chosen) -> Rows:
         places = self.columns.places
-        if indices is None:
-            return Rows(name, places.file(0), places.number)
-        return Rows(name, places.file(int(indices[0])), lambda i: places.number(int(indices[i])))
+        if isinstance(chosen, slice):
+            start = chosen.start
+            return Rows(name, places.file(start), lambda i: places.number(start + i))
+        return Rows(name, places.file(int(chosen[0])), lambda i: places.number(int(chosen[i])))
 
-    def _ordered_groups(self) -> list[tuple[str, Indices | None, npt.NDArray[np.datetime64]]]:
-        """Name, rows in time order (None: all, as they are) and times of every series."""
+    def _ordered_groups(self) -> list[Group]:
+        """Name, rows in time order and times of every series."""
         columns = self.columns
-        if not self.roles.id:
-            return [self._ordered("", None, columns.times)]
         ids = columns.ids
+        if not self.roles.id:
+            return [self._ordered("", slice(0, len(ids)), columns.times)]
         grouped = bool(np.all(ids[1:] >= ids[:-1]))
-        order = np.arange(len(ids)) if grouped else np.argsort(ids, kind="stable")
-        borders = np.searchsorted(ids[order], np.arange(len(columns.id_names) + 1))
+        order = None if grouped else np.argsort(ids, kind="stable")
+        ascending = ids if order is None else ids[order]
+        borders = np.searchsorted(ascending, np.arange(len(columns.id_names) + 1))
         groups = []
         for code, name in enumerate(columns.id_names):
-            indices = order[borders[code] : borders[code + 1]]
-            groups.append(self._ordered(name, indices, columns.times[indices]))
+            part = slice(int(borders[code]), int(borders[code + 1]))
+            chosen = part if order is None else order[part]
+            groups.append(self._ordered(name, chosen, columns.times[chosen]))
         return groups
 
-    def _ordered(
-        self, name: str, indices: Indices | None, times: npt.NDArray[np.datetime64]
-    ) -> tuple[str, Indices | None, npt.NDArray[np.datetime64]]:
+    def _ordered(self, name: str, chosen: Chosen, times: Times) -> Group:
         if self.zone and not self.columns.aware:
-            times = localize(times, self.zone, self._rows(name, indices).file)
+            times = localize(times, self.zone, self._rows(name, chosen).file)
         descents = np.flatnonzero(times[1:] < times[:-1]) + 1
         if len(descents):
-            rows, first = self._rows(name, indices), int(descents[0])
+            rows, first = self._rows(name, chosen), int(descents[0])
             if self.options.unsorted == "error":
                 raise rows.error(
                     f"the time {times[first]} comes after the later {times[first - 1]}", first,
@@ -193,13 +197,11 @@ class _Assembly:
                 )
             self.report.note("times out of order", "sorted", rows.place(first), len(descents))
             order = np.argsort(times, kind="stable")
-            indices = order if indices is None else indices[order]
+            chosen = chosen.start + order if isinstance(chosen, slice) else chosen[order]
             times = times[order]
-        return name, indices, times
+        return name, chosen, times
 
-    def _common_frequency(
-        self, groups: list[tuple[str, Indices | None, npt.NDArray[np.datetime64]]]
-    ) -> str:
+    def _common_frequency(self, groups: list[Group]) -> str:
         """The frequency that most rows belong to."""
         self._drop_zone_of_days(groups)
         votes: Counter[str] = Counter()
@@ -217,9 +219,7 @@ class _Assembly:
             del votes["B"]
         return votes.most_common(1)[0][0]
 
-    def _drop_zone_of_days(
-        self, groups: list[tuple[str, Indices | None, npt.NDArray[np.datetime64]]]
-    ) -> None:
+    def _drop_zone_of_days(self, groups: list[Group]) -> None:
         """Days are counted on the calendar: with a zone some would last 23 or 25 hours."""
         if not self.zone:
             return
@@ -227,36 +227,34 @@ class _Assembly:
         times_of_day = {int(minute) for clock in clocks for minute in np.unique(clock % 1440)}
         if len(times_of_day) > 1 or all(len(clock) < 2 for clock in clocks):
             return
-        for number, (name, indices, _) in enumerate(groups):
+        for number, (name, chosen, _) in enumerate(groups):
             days = clocks[number].astype("datetime64[m]").astype("datetime64[s]")
-            groups[number] = (name, indices, days)
+            groups[number] = (name, chosen, days)
         self.report.note("days with a time zone", "counted on the calendar of " + self.zone)
         self.zone = ""
 
-    def _static_values(
-        self, groups: Sequence[tuple[str, Indices | None, Any]]
-    ) -> tuple[Floats, tuple[str, ...]]:
+    def _static_values(self, groups: list[Group]) -> tuple[Floats, tuple[str, ...]]:
         """Static covariates float32 [groups, S]: numbers as they are, categories as one of K."""
         parts: list[Floats] = []
         names: list[str] = []
         for column, (codes, values) in self.columns.static.items():
-            chosen = [self._constant(column, name, codes, rows) for name, rows, _ in groups]
+            found = [self._constant(column, name, codes, rows) for name, rows, _ in groups]
             numbers = _as_numbers(values)
             if numbers is not None:
-                parts.append(numbers[chosen][:, None])
+                parts.append(numbers[found][:, None])
                 names.append(column)
             else:
                 kinds = sorted(values)
-                hot = np.array([[values[code] == kind for kind in kinds] for code in chosen])
+                hot = np.array([[values[code] == kind for kind in kinds] for code in found])
                 parts.append(hot.astype(np.float32))
                 names += [f"{column}={kind}" for kind in kinds]
         empty = np.zeros((len(groups), 0), np.float32)
         return np.concatenate([empty, *parts], axis=1, dtype=np.float32), tuple(names)
 
     def _constant(
-        self, column: str, name: str, codes: npt.NDArray[np.int32], rows: Indices | None
+        self, column: str, name: str, codes: npt.NDArray[np.int32], rows: Chosen
     ) -> int:
-        own = codes if rows is None else codes[rows]
+        own = codes[rows]
         other = np.flatnonzero(own != own[0])
         if len(other):
             raise DataError(
@@ -267,23 +265,19 @@ class _Assembly:
         return int(own[0])
 
     def _series_of_group(
-        self, name: str, grid: Grid, indices: Indices | None, static: Floats
+        self, name: str, grid: Grid, chosen: Chosen, static: Floats
     ) -> list[TimeSeries]:
-        past, _ = self._covariates(self.roles.past, name, grid, indices)
-        future, known = self._covariates(self.roles.future, name, grid, indices)
+        past, _ = self._covariates(self.roles.past, name, grid, chosen)
+        future, known = self._covariates(self.roles.future, name, grid, chosen)
         several = len(self.roles.targets) > 1
         made = []
         for column in self.roles.targets:
             label = (f"{name}/{column}" if several else name) if self.roles.id else column
-            values = grid.spread(self._values(column, indices))
+            values = grid.spread(self.columns.numbers[column][chosen])
             made.append(
                 self._one_series(label, column, values, grid, past, future, known, static)
             )
         return made
-
-    def _values(self, column: str, indices: Indices | None) -> Floats:
-        numbers = self.columns.numbers[column]
-        return numbers if indices is None else numbers[indices]
 
     def _one_series(
         self, label: str, column: str, values: Floats, grid: Grid, past: Floats, future: Floats,
@@ -318,16 +312,16 @@ class _Assembly:
         )
 
     def _covariates(
-        self, names: tuple[str, ...], group: str, grid: Grid, indices: Indices | None
+        self, names: tuple[str, ...], group: str, grid: Grid, chosen: Chosen
     ) -> tuple[Floats, int]:
         """Covariates on the grid, float32 [T, len(names)], their holes filled from behind.
 
         Also the row up to which all of them are known.
         """
         known = len(grid.times)
-        result = np.empty((len(grid.times), len(names)), np.float32)
-        for place, name in enumerate(names):
-            values = grid.spread(self._values(name, indices))
+        filled = []
+        for name in names:
+            values = grid.spread(self.columns.numbers[name][chosen])
             holes = int(np.count_nonzero(np.isnan(values)))
             where = f"column {name!r}" + (f" of series {group!r}" if group else "")
             if holes == len(values):
@@ -336,8 +330,12 @@ class _Assembly:
                 raise DataError(f"{where} lacks {holes} values", file=self.report.source)
             self.report.note("missing covariates", "forward_fill", where, holes)
             known = min(known, int(np.flatnonzero(~np.isnan(values))[-1]) + 1)
-            result[:, place] = fill(values, "forward_fill")
-        return result, known
+            filled.append(fill(values, "forward_fill"))
+        if len(filled) == 1:
+            # A view: stacking would copy the only column.
+            return filled[0][:, None], known
+        empty = np.empty((len(grid.times), 0), np.float32)
+        return (np.stack(filled, axis=1) if filled else empty), known
 
 
 def _as_numbers(values: list[str]) -> Floats | None:
