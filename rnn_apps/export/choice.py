@@ -104,16 +104,16 @@ def preferred_forms(use: LayerUse, target: str, quantize: str | None) -> list[tu
             "fused": "the one LSTM that quantises to int8",
             "unrolled": "the converter quantises no loop to int8",
         }
-    elif kind == "SimpleRNN" and target == "litert":
-        order = {
-            "unrolled": "few operators a timestep: no loop is faster",
-            "blocked loop": "outputs are collected in blocks",
-            "loop": "free batch and free time",
+    elif target == "litert":
+        order = {"unrolled": "few operators a timestep: no loop"} if kind == "SimpleRNN" else {}
+        order |= {
+            "fused": "one operator for the whole layer",
+            "blocked loop": "a loop in a loop, which copies its outputs once a block",
+            "loop": "one loop over one output tensor, updated in place",
         }
     else:
         order = {
             "fused": "one operator for the whole layer",
-            "blocked loop": "outputs are collected in blocks",
             "loop": "one loop over one output tensor, updated in place",
         }
     return [(f, why) for f, why in order.items() if why_not(f, use, target, quantize) is None]
@@ -127,12 +127,14 @@ def candidates(
 ) -> list[tuple[LayerForm, ...]]:
     """The combinations of forms to try, best first by rule; one if the user named the form.
 
+    `auto` and `rule` give the same; it is for the caller to measure or to take the first.
+
     Raises:
         ExportError: a layer can take no form, or not the one that was asked for.
     """
     if not uses:
         return [()]
-    if form != "auto":
+    if form not in ("auto", "rule"):
         return [tuple(_asked(use, target, quantize, form) for use in uses)]
     options = [_options(use, target, quantize) for use in uses]
     combinations: list[tuple[LayerForm, ...]] = []
@@ -173,7 +175,7 @@ def _asked(
 ) -> LayerForm:
     name, kind = layer_name(use.layer), kind_of(use.layer)
     asked = form if isinstance(form, str) else form.get(name, "auto")
-    if asked == "auto":
+    if asked in ("auto", "rule"):
         return _options(use, target, quantize)[0]
     reason = why_not(asked, use, target, quantize)
     if reason is not None:

@@ -1,8 +1,10 @@
 """Changes to a converted .tflite file that the converter itself cannot make.
 
-`share_constants`: equal constants become one. `reset_lstm_states`: the fused LSTM keeps its states in variables from call to call, so that the
+`reset_lstm_states`: the fused LSTM keeps its states in variables from call to call, so that the
 second sequence would start where the first one ended. After the rewrite operators in the graph
 write zeros into the variables before every LSTM: each call is a sequence of its own, at any batch.
+
+`share_constants`: equal constants become one, so that signatures share their weights.
 """
 
 from __future__ import annotations

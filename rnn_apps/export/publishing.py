@@ -36,13 +36,15 @@ class _Candidate:
 def publish(plans: Sequence[SignaturePlan], path: Path, options: Options) -> ExportResult:
     """Writes the file that `plans` describe to `path`, if it is right.
 
-    On LiteRT the candidates are timed and the fastest is taken; on TFLite Micro, where this
-    computer's clock says nothing about the device's, the first one that is right.
+    On LiteRT with `form="auto"` the candidates are timed and the fastest is taken; otherwise, and
+    on TFLite Micro, where this computer's clock says nothing about the device's, the first one that
+    is right.
 
     Raises:
         ExportError: no candidate could be converted, or none runs and agrees with Keras.
     """
     tried = candidates(_uses(plans), options.target, options.quantize, options.form)
+    measuring = options.target == "litert" and options.form == "auto" and len(tried) > 1
     good: list[_Candidate] = []
     measured: dict[str, float | str] = {}
     failures: list[ExportError] = []
@@ -53,16 +55,14 @@ def publish(plans: Sequence[SignaturePlan], path: Path, options: Options) -> Exp
         for number, forms in enumerate(tried):
             name = "+".join(dict.fromkeys(form.form for form in forms)) or "none"
             try:
-                candidate = _make(
-                    plans, options, forms, folder / str(number), runtime, len(tried) > 1
-                )
+                candidate = _make(plans, options, forms, folder / str(number), runtime, measuring)
             except ExportError as error:
                 failures.append(error)
                 measured[name] = str(error)
                 continue
             good.append(candidate)
             measured[name] = candidate.latency_ms
-            if options.target == "tflm":
+            if not measuring:
                 break
         if not good:
             raise failures[0]
@@ -104,7 +104,7 @@ def _make(
     forms: tuple[LayerForm, ...],
     folder: Path,
     runtime: RuntimeProcess,
-    rivals: bool,
+    measuring: bool,
 ) -> _Candidate:
     """Converts the plans with these forms and proves the file."""
     folder.mkdir()
@@ -136,7 +136,7 @@ def _make(
     refusals.refuse_operators(operators, forms)
     errors = tuple(e for plan in plans for e in plan.prove(runtime, path, options.allowed_error))
     require_within(errors, f"the {options.target} file")
-    seconds = TIMED_SECONDS if rivals else TIMED_ALONE_SECONDS
+    seconds = TIMED_SECONDS if measuring else TIMED_ALONE_SECONDS
     first = plans[0]
     latency = runtime.latency(path, RuntimeCall(first.calibration[0], first.name), seconds=seconds)
     return _Candidate(forms, path, operators, errors, latency.median_ms)

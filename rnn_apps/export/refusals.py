@@ -47,7 +47,7 @@ def refuse_request(request: SignatureRequest, options: Options) -> None:
     _refuse_unknown("quantize", options.quantize, QUANTIZATIONS)
     named = [options.form] if isinstance(options.form, str) else list(options.form.values())
     for form in named:
-        _refuse_unknown("form", form, ("auto", *FORMS))
+        _refuse_unknown("form", form, ("auto", "rule", *FORMS))
     for name in ("batch_size", "chunk", "timesteps"):
         value = getattr(request, name)
         if isinstance(value, int) and value < 1:

@@ -66,7 +66,8 @@ def export_tflite(
         representative_data: real inputs, batch first, in the model's own structure (an array, a
             tuple or dict of arrays, or a list of such batches): what the file is compared on and
             what int8 is calibrated with. Random data is used where there is none.
-        form: "auto", one of "fused", "loop", "chunked loop", "unrolled", "keras loop" for all
+        form: "auto" (the fastest, measured on LiteRT), "rule" (the best by rule, unmeasured), one
+            of "fused", "blocked loop", "loop", "chunked loop", "unrolled", "keras loop" for all
             recurrent layers, or a dict from layer path to form.
         timesteps: fixes the free dimensions besides the batch (a dict: by input name).
         batch_size: fixes the batch.
