@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -24,6 +25,9 @@ TIME_NAMES = (
 ID_NAMES = ("unique_id", "item_id", "series_id", "series", "id")
 COUNTER_NAMES = ("column 1", "unnamed: 0", "rownames", "index")
 SAMPLE_ROWS = 2000
+
+_NAMELESS = re.compile(r"column \d+|Unnamed: \d+")
+"""What columns without a name are called, here and by pandas."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,10 @@ def find_roles(table: Table, options: SeriesOptions, report: DataReport) -> Colu
     for column in [c for c in free if c.lower() in COUNTER_NAMES]:
         if _counts_rows(sample.columns[column]):
             report.note("columns that only count the rows", "left out", column)
+            free.remove(column)
+    for column in [c for c in free if _NAMELESS.fullmatch(c)]:
+        if sample.columns[column].null_count == len(sample.columns[column]):
+            report.note("columns without name and values", "left out", column)
             free.remove(column)
     identity = options.id_column
     if not identity and options.layout != "wide":

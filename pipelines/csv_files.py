@@ -21,7 +21,6 @@ DELIMITERS = (",", ";", "\t", "|")
 BLOCK_BYTES = 4 << 20
 """Bytes parsed at a time; a single row may be no longer."""
 
-SAMPLE_BYTES = 1 << 20
 SAMPLE_LINES = 50
 MISSING = ("", "NA", "N/A", "#N/A", "NaN", "nan", "NAN", "null", "NULL", "None", "-", "?")
 """What counts as a missing value."""
@@ -125,14 +124,17 @@ class CsvTable:
     def _first_lines(self) -> tuple[list[str], int]:
         """The header and the lines after it, and the number of the header's line."""
         with _CheckedFile(self.name) as file:
-            start = file.read(SAMPLE_BYTES)
+            start = file.read(BLOCK_BYTES)
         if not start.strip():
             raise DataError("the file is empty", file=self.name)
         # The sample may end inside a character; a character that is wrong is found by the check.
         text = start.decode("utf-8", errors="ignore").replace("\r\n", "\n").replace("\r", "\n")
         lines = text.split("\n")
-        if len(start) == SAMPLE_BYTES and len(lines) > 1:
+        if len(start) == BLOCK_BYTES:
+            # The last line is likely cut off, and so is one that alone fills the block.
             lines = lines[:-1]
+            if not any(line.strip() for line in lines):
+                raise DataError(f"a line is longer than {BLOCK_BYTES} bytes", file=self.name, row=1)
         header = next(i for i, line in enumerate(lines) if line.strip())
         filled = [line for line in lines[header:] if line.strip()]
         return filled[:SAMPLE_LINES], header + 1
@@ -149,7 +151,7 @@ class CsvTable:
                 "the first line holds numbers where the names of the columns should stand",
                 file=self.name, row=self._header_line, advice="Add a header line.",
             )
-        if len(lines) == 1:
+        if len(lines) == 1 and Path(self.name).stat().st_size <= BLOCK_BYTES:
             raise DataError("there is a header but no row of data", file=self.name)
 
     def _find_decimal(self, lines: list[str]) -> str:
@@ -180,10 +182,7 @@ def _sniff(lines: list[str], file: str) -> str:
     """The delimiter that splits the header and most other lines into equally many fields."""
     scores = {}
     for delimiter in DELIMITERS:
-        try:
-            widths = [len(row) for row in csv.reader(lines, delimiter=delimiter)]
-        except csv.Error:
-            continue
+        widths = [len(row) for row in _split(lines, delimiter, file)]
         if widths and widths[0] > 1:
             same = sum(width == widths[0] for width in widths) / len(widths)
             scores[delimiter] = (same, widths[0])

@@ -106,7 +106,8 @@ def lay_on_grid(
             first = int(off[0])
             raise rows.error(
                 f"the time {times[first]} is off the step {frequency!r} that begins at {times[0]}",
-                first, "State another frequency, or choose irregular 'mean' to average in steps.",
+                first, "State the frequency (MS for months), or choose irregular 'mean' to average "
+                "in steps.",
             )
         report.note("times off the step", "averaged", rows.place(int(off[0])), len(off))
         combine = "mean"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import numpy.typing as npt
 
 from pipelines.column_roles import ColumnRoles, find_roles
 from pipelines.data_report import DataReport
-from pipelines.errors import ConfigurationError, DataError
+from pipelines.errors import ConfigurationError, DataError, UserError
 from pipelines.missing_values import fill
 from pipelines.regular_grid import Grid, Rows, lay_on_grid
 from pipelines.series_options import NONE, SeriesOptions
@@ -82,10 +83,17 @@ def _open(
     source: str | Source | pd.DataFrame, options: SeriesOptions, report: DataReport, data_dir: str
 ) -> tuple[list[Table], SeriesOptions]:
     """The tables of a source, and the options completed by what the source knows of itself."""
-    if not isinstance(source, str | Source):
+    import pandas as pd
+
+    if isinstance(source, pd.DataFrame):
         report.source = "DataFrame"
         return [FrameTable(source)], options
-    named = parse_source(source) if isinstance(source, str) else source
+    if not isinstance(source, str | os.PathLike | Source):
+        raise UserError(
+            f"data of type {type(source).__name__} cannot be read: give the name of a source, "
+            "such as 'file:PATH', or a pandas DataFrame"
+        )
+    named = source if isinstance(source, Source) else parse_source(str(source))
     report.source = str(named)
     if named.kind == "file":
         return [open_table(path, options) for path in named.paths], options
@@ -208,12 +216,14 @@ class _Assembly:
         for _, _, times in groups:
             distinct = times if np.all(times[1:] > times[:-1]) else np.unique(times)
             votes[infer_frequency(distinct)] += len(distinct)
+        several = any(len(times) > 1 for _, _, times in groups)
         votes.pop("", None)
         if not votes:
             raise DataError(
-                "no step of time is shared by most rows", file=self.report.source,
-                column=self.roles.time, advice="State the frequency and irregular 'mean', or mend "
-                "the time stamps.",
+                "no step of time is shared by most rows" if several
+                else "a single time stamp tells no step of time",
+                file=self.report.source, column=self.roles.time,
+                advice="State the frequency (and irregular 'mean'), or mend the time stamps.",
             )
         if "B" in votes and "D" in votes:
             del votes["B"]

@@ -185,10 +185,14 @@ def _frame_column(values: pd.Series) -> pa.Array:
 
     try:
         array = pa.Array.from_pandas(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
+    except (pa.ArrowException, OverflowError):
         # Mixed Python objects: as text they are read, or refused, value by value.
-        array = pa.array([None if v is None or v != v else str(v) for v in values])
+        array = pa.array([str(value) if known else None for value, known in _marked(values)])
     return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+
+
+def _marked(values: pd.Series) -> Iterator[tuple[Any, bool]]:
+    return zip(values, values.notna(), strict=True)
 
 
 def _counter(first: int) -> Callable[[int], int]:

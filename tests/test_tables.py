@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines import DataError, SeriesSet, csv_files, load_series
+from pipelines import DataError, SeriesSet, UserError, csv_files, load_series
 
 GOOD = "time,a,b\n2024-01-01 00:00,1,2\n2024-01-01 01:00,3,4\n2024-01-01 02:00,5,6\n"
 Write = Callable[[str | bytes], Path]
@@ -354,3 +354,33 @@ def test_no_bytes_whatever_end_in_anything_but_data_or_a_data_error(write: Write
         except DataError:
             outcomes.add("refused")
     assert outcomes == {"loaded", "refused"}
+
+
+def test_a_comma_at_the_end_of_every_line_makes_no_column(write: Write) -> None:
+    series_set = load(write(GOOD.replace("\n", ",\n")))
+    assert series_set.names == ("a", "b")
+    assert series_set.report.count("columns without name and values") == 1
+
+
+def test_a_line_without_end(write: Write) -> None:
+    too_long = "1" * (csv_files.BLOCK_BYTES + 10)
+    assert "longer than" in str(refusal(write("time,a" + too_long)))
+    assert refusal(write(f"time,a\n2024-01-01,{too_long}\n2024-01-02,1\n")).row == 2
+    field = "1" * 200_000
+    assert "no CSV" in str(refusal(write(f"time,a\n2024-01-01,{field}\n2024-01-02,1\n")))
+
+
+@pytest.mark.parametrize("values", [[10**400, 2], [1j, 2j], [1.0, "x"], [object(), 1]])
+def test_frames_with_objects_that_are_no_numbers(values: list[object]) -> None:
+    frame = pd.DataFrame({"a": values}, index=pd.date_range("2024", periods=2))
+    with pytest.raises(DataError) as caught:
+        load_series(frame)
+    assert caught.value.column == "a"
+
+
+def test_what_is_no_source_is_named(write: Write) -> None:
+    with pytest.raises(UserError, match="data of type ndarray"):
+        load_series(np.zeros(3))
+    path = write(GOOD)
+    with pytest.raises(DataError, match="Write file:"):
+        load_series(path)
