@@ -199,3 +199,14 @@ def test_a_checkpoint_of_another_model_is_refused(finished_run: Path) -> None:
             lambda: build_lstm(units=5), make_batches(24, timesteps=4), squared_error,
             CONFIGURATION, folder=finished_run, resume=True,
         )
+
+
+def test_what_a_killed_session_had_half_written_is_swept_up(tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    (folder / ".step-000000000007.npz.abc.partial").write_bytes(b"half")
+    for step in (1, 2, 3):
+        checkpoints.save(folder, step, checkpoints.Checkpoint({"a": np.ones(2)}, {"step": step}))
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "step-000000000002.npz", "step-000000000003.npz",
+    ]

@@ -57,6 +57,9 @@ def save(folder: Path, step: int, checkpoint: Checkpoint) -> Path:
     path = folder / f"{_PREFIX}{step:012d}.npz"
     with atomic_path(path) as beside, open(beside, "wb") as file:
         np.savez(file, **members)
+    # What a killed session had half written; there is one writer, and its file has its name.
+    for leftover in folder.glob(f".{_PREFIX}*.partial"):
+        leftover.unlink(missing_ok=True)
     for old in _files(folder)[:-_KEPT]:
         old.unlink(missing_ok=True)
     return path

@@ -24,7 +24,9 @@ class TrainingConfig:
     epochs: int = option(10, "most passes over the training data", minimum=1)
     max_minutes: float = option(0.0, "stop after this much training time; 0: no limit", minimum=0.0)
     batch_size: int = option(64, "examples a step, over all replicas and workers", minimum=1)
-    optimizer: str = option("adam", "optimizer", choices=("adam", "adamw", "sgd", "rmsprop"))
+    optimizer: str = option(
+        "adam", "optimizer; sgd has momentum 0.9", choices=("adam", "adamw", "sgd", "rmsprop")
+    )
     learning_rate: float = option(1e-3, "peak learning rate", above=0.0)
     schedule: str = option(
         "constant",
@@ -33,7 +35,9 @@ class TrainingConfig:
     )
     warmup_steps: int = option(0, "steps over which the learning rate rises from 0", minimum=0)
     final_learning_rate: float = option(0.0, "where a decaying schedule ends", minimum=0.0)
-    weight_decay: float = option(0.0, "decoupled weight decay (adamw)", minimum=0.0)
+    weight_decay: float = option(
+        0.0, "decoupled weight decay, of weights but not of biases", minimum=0.0
+    )
     clip_norm: float = option(1.0, "largest global gradient norm; 0: no clipping", minimum=0.0)
     average_decay: float = option(
         0.0, "decay of the moving average of weights that is evaluated and kept; 0: off",

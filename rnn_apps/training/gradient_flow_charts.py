@@ -31,7 +31,7 @@ def plot_gradient_flow(flows: Flow | dict[int, Flow], title: str = "Gradient flo
             by_epoch[key] = value  # type: ignore[assignment]
         else:
             by_epoch.setdefault(None, {})[key] = value  # type: ignore[assignment]
-    figure = Figure(figsize=(8, 4), layout="constrained")
+    figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.add_subplot()
     epochs = list(by_epoch)
     shown = epochs if len(epochs) < 2 else [epochs[0], epochs[-1]]
@@ -50,5 +50,5 @@ def plot_gradient_flow(flows: Flow | dict[int, Flow], title: str = "Gradient flo
     axes.set_title(title)
     axes.grid(alpha=0.3)
     if layers:
-        axes.legend(fontsize="small")
+        figure.legend(fontsize="small", loc="outside lower center", ncols=3)
     return figure

@@ -75,6 +75,9 @@ def fit(
 ) -> TrainedModel:
     """Trains a model and leaves checkpoints/, history.csv and model.keras in `folder`.
 
+    A run that was killed and is resumed ends with the bits of one never killed: on a CPU always,
+    with a GPU after `tf.config.experimental.enable_op_determinism()`.
+
     Args:
         build_model: makes the model; called under the precision and the strategy of `config`,
             with seeds set. Layers that take a softmax or give the output should be float32.
