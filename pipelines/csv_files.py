@@ -18,8 +18,15 @@ from pipelines.series_options import SeriesOptions
 from pipelines.tables import Block, check_column_names
 
 DELIMITERS = (",", ";", "\t", "|")
-BLOCK_BYTES = 4 << 20
-"""Bytes parsed at a time; a single row may be no longer."""
+BLOCK_BYTES = 1 << 20
+"""Bytes parsed at a time, more if the header is long; a single row may be no longer. The parser
+reads some dozens of blocks ahead, which is the memory it takes."""
+
+BLOCK_HEADERS = 32
+"""How many headers fit into a block at least: the rows of a table are of a similar length."""
+
+SAMPLE_BYTES = 4 << 20
+"""Bytes from which the header, the delimiter and the decimal mark are found."""
 
 SAMPLE_LINES = 50
 MISSING = ("", "NA", "N/A", "#N/A", "NaN", "nan", "NAN", "null", "NULL", "None", "-", "?")
@@ -48,6 +55,7 @@ class CsvTable:
             raise DataError(f"delimiter {options.delimiter!r} is not one character")
         header = _split(lines[:1], self.delimiter, self.name)[0]
         self._check_header(header, lines)
+        self._block_bytes = max(BLOCK_BYTES, BLOCK_HEADERS * len(lines[0].encode()))
         self._raw_columns = [name.strip() or f"column {i}" for i, name in enumerate(header, 1)]
         self.columns = tuple(self._raw_columns)
         check_column_names(self.columns, self.name)
@@ -88,7 +96,7 @@ class CsvTable:
         from pyarrow import csv as arrow_csv
 
         read = arrow_csv.ReadOptions(
-            use_threads=False, block_size=BLOCK_BYTES, column_names=self._raw_columns,
+            use_threads=False, block_size=self._block_bytes, column_names=self._raw_columns,
             skip_rows=self._header_line,
         )
         parse = arrow_csv.ParseOptions(
@@ -124,17 +132,17 @@ class CsvTable:
     def _first_lines(self) -> tuple[list[str], int]:
         """The header and the lines after it, and the number of the header's line."""
         with _CheckedFile(self.name) as file:
-            start = file.read(BLOCK_BYTES)
+            start = file.read(SAMPLE_BYTES)
         if not start.strip():
             raise DataError("the file is empty", file=self.name)
         # The sample may end inside a character; a character that is wrong is found by the check.
         text = start.decode("utf-8", errors="ignore").replace("\r\n", "\n").replace("\r", "\n")
         lines = text.split("\n")
-        if len(start) == BLOCK_BYTES:
+        if len(start) == SAMPLE_BYTES:
             # The last line is likely cut off, and so is one that alone fills the block.
             lines = lines[:-1]
             if not any(line.strip() for line in lines):
-                raise DataError(f"a line is longer than {BLOCK_BYTES} bytes", file=self.name, row=1)
+                raise DataError(f"a line is longer than {SAMPLE_BYTES} bytes", file=self.name, row=1)
         header = next(i for i, line in enumerate(lines) if line.strip())
         filled = [line for line in lines[header:] if line.strip()]
         return filled[:SAMPLE_LINES], header + 1
@@ -151,7 +159,7 @@ class CsvTable:
                 "the first line holds numbers where the names of the columns should stand",
                 file=self.name, row=self._header_line, advice="Add a header line.",
             )
-        if len(lines) == 1 and Path(self.name).stat().st_size <= BLOCK_BYTES:
+        if len(lines) == 1 and Path(self.name).stat().st_size <= SAMPLE_BYTES:
             raise DataError("there is a header but no row of data", file=self.name)
 
     def _find_decimal(self, lines: list[str]) -> str:
