@@ -29,9 +29,7 @@ def block_length(timesteps: int | None) -> int:
     return divisors[-1] if divisors and divisors[-1] >= 8 else min(USUAL_BLOCK, timesteps)
 
 
-def run_blocked_loop(
-    layer: keras.layers.RNN, sequences: tf.Tensor, states: States
-) -> Recurrence:
+def run_blocked_loop(layer: keras.layers.RNN, sequences: tf.Tensor, states: States) -> Recurrence:
     """Runs `layer` over [batch, timesteps, features] from flat `states`, without a mask."""
     cell = cell_steps(layer)
     if layer.go_backwards:

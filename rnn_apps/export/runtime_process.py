@@ -279,58 +279,6 @@ class RuntimeProcess:
         return ModelRunError("failed", f"{path} on {self.target}: {refusal}{said}")
 
 
-@dataclass(frozen=True)
-class RuntimeRun:
-    """What a file gave on its runtime.
-
-    Attributes:
-        outputs: by signature, one dictionary of outputs for each invocation.
-        latency_ms: median of one run on one thread, by signature; empty unless measured.
-        arena_bytes: least working memory on TensorFlow Lite Micro; None on LiteRT.
-    """
-
-    outputs: dict[str, list[dict[str, np.ndarray]]]
-    latency_ms: dict[str, float]
-    arena_bytes: int | None
-
-
-def run_file(
-    path: str | Path,
-    target: str,
-    inputs: Mapping[str, Sequence[Mapping[str, np.ndarray]]],
-    *,
-    time_limit: float = 60.0,
-    latency_runs: int = 0,
-) -> RuntimeRun:
-    """Runs invocations of several signatures in a child of its own.
-
-    All invocations run in order in one interpreter without a reset in between, so that a state
-    that leaks from one call to the next shows.
-
-    Args:
-        inputs: by signature, for each invocation its inputs by name.
-        latency_runs: how often the first invocation of each signature is timed.
-
-    Raises:
-        ModelRunError: it crashed, hung, lacks an operator or gave numbers that are not finite.
-    """
-    calls = [
-        RuntimeCall(values, signature) for signature, many in inputs.items() for values in many
-    ]
-    with RuntimeProcess(target, time_limit) as runtime:
-        results = iter(runtime.run(path, calls))
-        outputs = {signature: [next(results) for _ in many] for signature, many in inputs.items()}
-        latency = {
-            signature: runtime.latency(
-                path, RuntimeCall(many[0], signature), repeats=latency_runs
-            ).median_ms
-            for signature, many in inputs.items()
-            if latency_runs and many
-        }
-        arena = runtime.arena(path) if target == "tflm" else None
-    return RuntimeRun(outputs, latency, arena)
-
-
 def _environment() -> dict[str, str]:
     """The child finds our packages where this process found them."""
     here = str(Path(__file__).resolve().parents[2])
