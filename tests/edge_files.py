@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 UNITS, FEATURES, VOCABULARY, SOURCE = 6, 3, 5, 4
+LOOP_TIMESTEPS = 50
 _GENERATOR = np.random.default_rng(3)
 
 
@@ -187,6 +188,6 @@ def _write_keras_loop(path: Path) -> None:
     import keras
     import tensorflow as tf
 
-    inputs = keras.Input((5, FEATURES), batch_size=1)
+    inputs = keras.Input((LOOP_TIMESTEPS, FEATURES), batch_size=1)
     model = keras.Model(inputs, keras.layers.GRU(4, return_sequences=True)(inputs))
     path.write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())

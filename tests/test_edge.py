@@ -97,7 +97,7 @@ def test_free_batch_on_litert_and_fixed_shapes_on_tflm(files):
     )
     fixed = load(files / "step_free.tflite", "tflm")
     assert fixed.signature("step").inputs["x"].shape == (1, FEATURES)
-    with pytest.raises(UserError, match=r"\[1, 3\]"):
+    with pytest.raises(UserError, match=r"the model takes \[1, "):
         fixed({"x": xs[0], "h": np.zeros((3, UNITS), np.float32)})
 
 

@@ -96,7 +96,7 @@ def _walk(
 
 
 def _time_first(projected: tf.Tensor) -> tf.Tensor:
-    """[timesteps, projected] for a batch that is known to be 1, else [timesteps, batch, projected]."""
+    """[timesteps, batch, projected]; without the batch where that is known to be 1."""
     if projected.shape[0] == 1:
         return tf.reshape(projected, [-1, projected.shape[2]])
     return tf.transpose(projected, [1, 0, 2])

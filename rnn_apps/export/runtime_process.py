@@ -33,6 +33,7 @@ from rnn_apps.export.results import ExportError
 _MISSING_OPERATOR = (
     re.compile(r"Didn't find op for builtin opcode '?\"?([\w]+)"),
     re.compile(r"Encountered unresolved custom op: ([\w.]+)"),
+    re.compile(r"Failed to get registration from op code (\w+)"),
     re.compile(r"Select TensorFlow op\(s\), included in the given model.*?(Flex\w+)", re.DOTALL),
     re.compile(r"node number \d+ \((Flex\w+|\w+)\) failed to prepare.*?delegate", re.DOTALL),
 )
