@@ -142,7 +142,7 @@ class CsvTable:
             # The last line is likely cut off, and so is one that alone fills the block.
             lines = lines[:-1]
             if not any(line.strip() for line in lines):
-                raise DataError(f"a line is longer than {SAMPLE_BYTES} bytes", file=self.name, row=1)
+                raise DataError(f"a line has over {SAMPLE_BYTES} bytes", file=self.name, row=1)
         header = next(i for i, line in enumerate(lines) if line.strip())
         filled = [line for line in lines[header:] if line.strip()]
         return filled[:SAMPLE_LINES], header + 1
