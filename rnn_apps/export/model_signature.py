@@ -74,7 +74,8 @@ def signature_of(
 ) -> ModelSignature:
     """The signature of a built model.
 
-    Input names are Keras' own: the keys of a dict input, else the names of the Input layers.
+    Input names are Keras' own: the keys of a dict input, else the names of the Input layers
+    (`input_0` and so on where there are none).
     Output names are the layers' that give them, or `output_0` and so on.
 
     Args:
@@ -94,7 +95,7 @@ def signature_of(
                 "representative_data, from which the inputs' shapes are read"
             )
         structure = keras.tree.map_structure(np.asarray, example)
-    names = _input_names(structure, symbolic)
+    names = _input_names(model, structure)
     inputs = []
     for name, tensor in zip(names, keras.tree.flatten(structure), strict=True):
         dtype = keras.backend.standardize_dtype(tensor.dtype)
@@ -133,15 +134,17 @@ def _output_names(model: keras.Model) -> tuple[str, ...] | None:
     return None if names is None else tuple(names)
 
 
-def _input_names(structure: Any, symbolic: bool) -> list[str]:
+def _input_names(model: keras.Model, structure: Any) -> list[str]:
     if isinstance(structure, Mapping) and not any(map(keras.tree.is_nested, structure.values())):
         # Flattening a dict goes by sorted keys.
         return [signature_name(str(key)) for key in sorted(structure)]
     flat = keras.tree.flatten(structure)
-    names = [
-        signature_name(tensor.name) if symbolic else f"input_{index}"
-        for index, tensor in enumerate(flat)
-    ]
+    known = getattr(model, "input_names", None)
+    if known is None or len(known) != len(flat):
+        # A Sequential model doesn't tell; a name that Keras made up counts the process's tensors.
+        known = [getattr(tensor, "name", "keras_tensor") for tensor in flat]
+        known = [f"input_{i}" if n.startswith("keras_tensor") else n for i, n in enumerate(known)]
+    names = [signature_name(name) for name in known]
     return names if len(set(names)) == len(names) else [f"input_{i}" for i in range(len(flat))]
 
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from rnn_apps.export.example_data import Example, examples_of, first_example, random_examples
 from rnn_apps.export.model_signature import InputTensor, ModelSignature, signature_of
@@ -99,7 +98,6 @@ def sequence_plan(
     comparison = Comparison(name, inputs, keras_outputs(model, signature, inputs))
 
     def function(forms: Mapping[str, str]) -> Callable[[NamedTensors], NamedTensors]:
-        @tf.autograph.experimental.do_not_convert
         def call(tensors: NamedTensors) -> NamedTensors:
             with in_float32(model), with_forms(model, forms):
                 return signature.call(model, tensors)

@@ -19,7 +19,7 @@ def probe(model: keras.Model, signature: ModelSignature) -> list[LayerUse]:
     uses: list[LayerUse] = []
     with in_float32(model), with_forms(model, {}, default="loop", uses=uses):
         try:
-            function = tf.function(lambda tensors: signature.call(model, tensors))
+            function = tf.function(lambda tensors: signature.call(model, tensors), autograph=False)
             function.get_concrete_function({i.name: i.spec() for i in signature.inputs})
         except Exception as error:
             raise ExportError(

@@ -63,10 +63,8 @@ def streaming_plan(
     states, uses = _states_of(call, signature)
 
     def function(forms: Mapping[str, str]) -> Callable[[NamedTensors], NamedTensors]:
-        return tf.autograph.experimental.do_not_convert(
-            lambda tensors: call(
-                tensors, forms, StateTape({name: tensors[name] for name in states})
-            )
+        return lambda tensors: call(
+            tensors, forms, StateTape({name: tensors[name] for name in states})
         )
 
     inputs = (*signature.inputs, *(InputTensor(n, s, "float32") for n, s in states.items()))
@@ -151,9 +149,9 @@ def _states_of(
     """The states' names and shapes, and the layers' uses, from tracing one step."""
     tape, uses = StateTape(), list[LayerUse]()
     try:
-        tf.function(lambda tensors: call(tensors, {}, tape, uses)).get_concrete_function(
-            {input.name: input.spec() for input in signature.inputs}
-        )
+        tf.function(
+            lambda tensors: call(tensors, {}, tape, uses), autograph=False
+        ).get_concrete_function({input.name: input.spec() for input in signature.inputs})
     except Exception as error:
         shapes = ", ".join(f"{input.name} {input.shape}" for input in signature.inputs)
         raise ExportError(f"the model cannot take single chunks ({shapes}): {error}") from error
@@ -181,7 +179,7 @@ def _keras_steps(
     chunk: int,
 ) -> list[tuple[Example, dict[str, np.ndarray]]]:
     """Inputs (with the states that really occur) and outputs of steps through the sequences."""
-    step = tf.function(function)
+    step = tf.function(function, autograph=False)
     steps = []
     for sequence in sequences[:10]:
         state = {name: np.zeros(shape, np.float32) for name, shape in states.items()}

@@ -37,4 +37,5 @@ def _trace(traced: TracedFunction) -> tf.types.experimental.ConcreteFunction:
         return {name: tf.identity(value) for name, value in traced.function(tensors).items()}
 
     specs = {input.name: input.spec() for input in traced.inputs}
-    return tf.function(call).get_concrete_function(**specs)
+    # As in Keras' own predict, nothing is rewritten by autograph, which is slow.
+    return tf.function(call, autograph=False).get_concrete_function(**specs)
