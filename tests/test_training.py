@@ -249,36 +249,59 @@ def test_a_compiled_step_gives_the_same(tmp_path: Path) -> None:
         train(tmp_path / "refused", replace(CONFIG, jit_compile=True, strategy="mirrored"))
 
 
+def build_stateful() -> keras.Model:
+    return keras.Sequential(
+        [
+            keras.Input((4, 2), batch_size=4),
+            keras.layers.GRU(3, stateful=True, name="carried"),
+            keras.layers.Dense(1),
+        ]
+    )
+
+
+class WatchStates(keras.callbacks.Callback):
+    """The state of the layer "carried" before and after each step, and after validation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.states: list[np.ndarray] = []
+
+    def note(self) -> None:
+        self.states.append(self.model.get_layer("carried").states[0].numpy())
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        self.note()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.note()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.note()
+
+
 def test_a_stateful_layer_is_carried_in_training_and_left_alone_by_validation(
     tmp_path: Path,
 ) -> None:
-    layer = keras.layers.GRU(3, stateful=True)
-    model = keras.Sequential(
-        [keras.Input((4, 2), batch_size=4), layer, keras.layers.Dense(1)]
-    )
-    states: list[np.ndarray] = []
-
-    class Watch(keras.callbacks.Callback):
-        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-            states.append(layer.states[0].numpy())
-
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            states.append(layer.states[0].numpy())
-
-        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-            self.after = layer.states[0].numpy()
-
-    watch = Watch()
-    train(
-        tmp_path, build_model=lambda: model, batches=make_batches(8, 4, timesteps=4),
-        validation=make_batches(4, 4, timesteps=4, seed=1), callbacks=[watch],
-    )
-    first, second, after_validation, next_epoch = states[:4]
-    assert not first.any()
-    assert second.any()
-    assert after_validation.any()
-    np.testing.assert_array_equal(states[-1], watch.after)
-    assert not next_epoch.any()
+    settings: dict[str, Any] = {
+        "build_model": build_stateful, "batches": make_batches(12, 4, timesteps=4),
+        "validation": make_batches(4, 4, timesteps=4, seed=1),
+    }
+    watch = WatchStates()
+    whole = train(tmp_path / "whole", callbacks=[watch], **settings)
+    # Each epoch: three steps, before and after, and the end.
+    for epoch in (watch.states[:7], watch.states[7:]):
+        assert not epoch[0].any()
+        np.testing.assert_array_equal(epoch[1], epoch[2])
+        np.testing.assert_array_equal(epoch[3], epoch[4])
+        assert epoch[5].any()
+        np.testing.assert_array_equal(epoch[5], epoch[6])
+    # A training that stops inside an epoch takes its state up again.
+    train(tmp_path / "run", callbacks=[StopAt(2)], **settings)
+    again = train(tmp_path / "run", resume=True, **settings)
+    for found, expected in zip(
+        again.model.get_weights(), whole.model.get_weights(), strict=True
+    ):
+        assert found.tobytes() == expected.tobytes()
 
 
 def test_tensorboard_files_hold_the_figures(tmp_path: Path) -> None:

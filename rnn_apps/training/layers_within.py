@@ -42,8 +42,20 @@ def layers_within(layer: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
     yield from walk(layer)
 
 
+def recurrent_states(model: keras.Model) -> list[keras.Variable]:
+    """The variables in which stateful recurrent layers keep their states.
+
+    Keras does not count them among a model's variables.
+    """
+    return [
+        state
+        for layer in layers_within(model)
+        if isinstance(layer, keras.layers.RNN) and layer.stateful and layer.states is not None
+        for state in keras.tree.flatten(layer.states)
+    ]
+
+
 def reset_recurrent_states(model: keras.Model) -> None:
     """Sets the state of every stateful recurrent layer to zero, as at the start of a text."""
-    for layer in layers_within(model):
-        if isinstance(layer, keras.layers.RNN) and layer.stateful:
-            layer.reset_state()
+    for state in recurrent_states(model):
+        state.assign(keras.ops.zeros_like(state))

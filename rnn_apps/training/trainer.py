@@ -26,7 +26,7 @@ from rnn_apps.training.callbacks import with_standard_callbacks
 from rnn_apps.training.config import TrainingConfig
 from rnn_apps.training.feeding import feed
 from rnn_apps.training.history import EpochTotals, Row, TrainingState, write_history
-from rnn_apps.training.layers_within import reset_recurrent_states
+from rnn_apps.training.layers_within import recurrent_states, reset_recurrent_states
 from rnn_apps.training.optimizers import learning_rate, make_optimizer
 from rnn_apps.training.precision import layer_precision
 from rnn_apps.training.progress import ProgressDisplay
@@ -201,6 +201,7 @@ class _Training:
         self._earlier_seconds = self.state.seconds
         with self._strategy.scope():
             from_arrays("model", self._model.variables, saved.arrays)
+            from_arrays("states", recurrent_states(self._model), saved.arrays)
             from_arrays("optimizer", self._optimizer.variables, saved.arrays)
         self._best_weights = [
             saved.arrays[f"best/{i}"] for i in range(saved.content["best_weights"])
@@ -357,6 +358,7 @@ class _Training:
         self.state.seconds = self._seconds()
         arrays = {
             **to_arrays("model", self._model.variables),
+            **to_arrays("states", recurrent_states(self._model)),
             **to_arrays("optimizer", self._optimizer.variables),
             **{f"best/{index}": value for index, value in enumerate(self._best_weights)},
         }

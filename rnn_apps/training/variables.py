@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from pipelines.errors import UserError
-from rnn_apps.training.layers_within import reset_recurrent_states
+from rnn_apps.training.layers_within import recurrent_states, reset_recurrent_states
 
 
 def to_arrays(prefix: str, variables: Sequence[Any]) -> dict[str, np.ndarray]:
@@ -66,7 +66,8 @@ def undisturbed(model: keras.Model) -> Iterator[None]:
     So do the states of random number generators: what is evaluated, and how often, does not
     change what is trained.
     """
-    kept = [(v, read(v)) for v in model.non_trainable_variables]
+    changing = [*model.non_trainable_variables, *recurrent_states(model)]
+    kept = [(v, read(v)) for v in changing]
     reset_recurrent_states(model)
     try:
         yield
