@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -73,35 +74,56 @@ def read_columns(
     categories = {
         column: CategoryReader(column) for column in (roles.id, *roles.static) if column
     }
-    chunks: dict[str, list[npt.NDArray[np.generic]]] = {column: [] for column in roles.all}
+    whole = {column: _GrowingArray(np.float32) for column in numbers}
+    whole |= {column: _GrowingArray(np.int32) for column in categories}
+    whole[roles.time] = _GrowingArray("datetime64[s]")
     places = Places([], [])
     rows = 0
     for block, decimal in _blocks(tables, roles, report):
         size = len(block.columns[roles.time])
-        chunks[roles.time].append(times.read(block))
+        whole[roles.time].add(times.read(block))
         for column, number in numbers.items():
-            chunks[column].append(number.read(block, decimal))
+            whole[column].add(number.read(block, decimal))
         for column, category in categories.items():
-            chunks[column].append(category.read(block))
+            whole[column].add(category.read(block))
         places.firsts.append(rows)
         places.blocks.append((block.file, block.row_number))
         rows += size
     if not rows:
         raise DataError("there is a header but no row of data", file=tables[0].name)
     report.rows = rows
-    # One column after the other, so that at most one of them is there twice.
-    whole = {column: _join(chunks.pop(column)) for column in list(chunks)}
-    ids = whole.pop(roles.id) if roles.id else np.broadcast_to(np.int32(0), rows)
-    names = categories[roles.id].names if roles.id else [""]
-    static = {column: (whole.pop(column), categories[column].names) for column in roles.static}
-    when = whole.pop(roles.time)
-    return Columns(when, times.aware, times.zone, ids, names, whole, static, places)  # type: ignore[arg-type]
+    ids = whole[roles.id].result() if roles.id else np.broadcast_to(np.int32(0), rows)
+    return Columns(
+        whole[roles.time].result(), times.aware, times.zone, ids,
+        categories[roles.id].names if roles.id else [""],
+        {column: whole[column].result() for column in numbers},
+        {column: (whole[column].result(), categories[column].names) for column in roles.static},
+        places,
+    )
 
 
-def _join(chunks: list[npt.NDArray[np.generic]]) -> npt.NDArray[np.generic]:
-    joined = chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
-    chunks.clear()
-    return joined
+class _GrowingArray:
+    """Values gathered block by block in one array.
+
+    It grows in place: a list of blocks that is joined in the end needs the memory twice.
+    """
+
+    def __init__(self, dtype: npt.DTypeLike) -> None:
+        self._values: npt.NDArray[Any] = np.empty(0, dtype)
+        self._size = 0
+
+    def add(self, block: npt.NDArray[Any]) -> None:
+        """Appends the values of a block."""
+        size = self._size + len(block)
+        if size > len(self._values):
+            self._values.resize(max(size, size + self._size // 8), refcheck=False)
+        self._values[self._size : size] = block
+        self._size = size
+
+    def result(self) -> npt.NDArray[Any]:
+        """All values; nothing may be added after that."""
+        self._values.resize(self._size, refcheck=False)
+        return self._values
 
 
 def _blocks(
