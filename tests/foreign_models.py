@@ -106,7 +106,9 @@ def gru_encoder_decoder() -> Built:
 
 @foreign
 def stateful_lstm() -> Built:
-    model = Sequential([Input(batch_shape=(2, 5, 3)), layers.LSTM(4, stateful=True), layers.Dense(1)])
+    model = Sequential(
+        [Input(batch_shape=(2, 5, 3)), layers.LSTM(4, stateful=True), layers.Dense(1)]
+    )
     model.predict(sequences(2, 3, 5), verbose=0)
     return model, sequences(6, 3, 5)
 

@@ -153,9 +153,7 @@ def _padding_value(model: keras.Model) -> float | None:
 def stacked(examples: Iterable[Example], timesteps: int | None = None) -> Example:
     """Joins sequences of the same shape to one batch, cut to `timesteps` if that is given."""
     listed = list(examples)
-    joined = {
-        name: np.concatenate([example[name] for example in listed]) for name in listed[0]
-    }
+    joined = {name: np.concatenate([example[name] for example in listed]) for name in listed[0]}
     if timesteps is None:
         return joined
     # An input of rank 1, such as an index a sequence, has no time.

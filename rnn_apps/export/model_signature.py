@@ -75,7 +75,7 @@ def signature_of(
     """The signature of a built model.
 
     Input names are Keras' own: the keys of a dict input, else the names of the Input layers
-    (`input_0` and so on where there are none).
+    (`input_layer` where that has no name, `input_0` and so on where there is none).
     Output names are the layers' that give them, or `output_0` and so on.
 
     Args:
@@ -139,13 +139,20 @@ def _input_names(model: keras.Model, structure: Any) -> list[str]:
         # Flattening a dict goes by sorted keys.
         return [signature_name(str(key)) for key in sorted(structure)]
     flat = keras.tree.flatten(structure)
-    known = getattr(model, "input_names", None)
-    if known is None or len(known) != len(flat):
-        # A Sequential model doesn't tell; a name that Keras made up counts the process's tensors.
-        known = [getattr(tensor, "name", "keras_tensor") for tensor in flat]
-        known = [f"input_{i}" if n.startswith("keras_tensor") else n for i, n in enumerate(known)]
-    names = [signature_name(name) for name in known]
+    layers = {
+        id(layer.output): layer.name
+        for layer in getattr(model, "layers", ())
+        if isinstance(layer, keras.layers.InputLayer)
+    }
+    names = [signature_name(layers.get(id(tensor)) or _own_name(tensor)) for tensor in flat]
     return names if len(set(names)) == len(names) else [f"input_{i}" for i in range(len(flat))]
+
+
+def _own_name(tensor: Any) -> str:
+    """The name of a tensor whose Input layer isn't among the model's layers (Sequential)."""
+    name: str = getattr(tensor, "name", "")
+    # A name that Keras made up counts the tensors of this process.
+    return "input_layer" if not name or name.startswith("keras_tensor") else name
 
 
 def _fixed(
