@@ -1,0 +1,87 @@
+"""The card beside an exported file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+from edge_files import folder
+
+from rnn_apps.export.card import write_card
+from rnn_apps.export.results import ExportResult, LayerForm, OutputError
+
+
+@pytest.fixture
+def exported(tmp_path):
+    path = tmp_path / "model.tflite"
+    path.write_bytes((folder() / "step_int8.tflite").read_bytes())
+    return ExportResult(
+        path=path,
+        target="tflm",
+        mode="streaming",
+        quantize="int8",
+        forms=(LayerForm("decoder/gru", "GRU", "unrolled", "one timestep | no loop"),),
+        signatures={},
+        operators=("FULLY_CONNECTED",),
+        errors=(OutputError("step", "y", 0.013, 0.004, 0.9, 0.1),),
+        bytes=path.stat().st_size,
+        latency_ms=0.123,
+        arena_bytes=2048,
+        candidates={"unrolled": 0.123, "fused": "a GRU has none"},
+        reference_data="representative",
+    )
+
+
+def test_the_card_says_what_the_file_is(exported):
+    path = write_card(exported, model_name="my model")
+    assert path.name == "model.tflite.json"
+    card = json.loads(path.read_text())
+    assert card["sha256"] == hashlib.sha256(exported.path.read_bytes()).hexdigest()
+    assert card["bytes"] == exported.path.stat().st_size
+    assert card["operators"]["FULLY_CONNECTED"] == 2
+    assert card["signatures"]["step"]["states"] == {"h": "h_out"}
+    given = card["signatures"]["step"]["inputs"]["h"]
+    assert (given["dtype"], given["shape"]) == ("int8", [1, 6])
+    assert given["scale"] > 0
+    assert card["errors"][0]["within"] is True
+    assert (card["latency_ms"], card["arena_bytes"]) == (0.123, 2048)
+    assert card["versions"]["numpy"] == np.__version__
+    assert card["forms"][0]["reason"] == "one timestep | no loop"
+
+
+def test_the_markdown_tells_the_same(exported):
+    write_card(exported, model_name="my model")
+    text = exported.path.with_name("model.tflite.md").read_text()
+    for part in (
+        "my model",
+        "one timestep / no loop",
+        "2,048 bytes",
+        "0.123 ms",
+        "0.013",
+        "FULLY_CONNECTED",
+        "`h` → `h_out`",
+        "representative data",
+        "a GRU has none",
+    ):
+        assert part in text
+    # Every row of a table has as many cells as its header.
+    for block in text.split("\n\n"):
+        rows = [line for line in block.splitlines() if line.startswith("|")]
+        assert len({row.count("|") for row in rows}) <= 1
+
+
+def test_an_error_that_is_no_number_is_still_json(exported):
+    wrong = OutputError("step", "y", float("nan"), float("nan"), 1.0, 0.1)
+    exported = ExportResult(**{**vars(exported), "errors": (wrong,)})
+    card = json.loads(write_card(exported, model_name="m").read_text())
+    assert card["errors"][0]["maximum_absolute"] is None
+    assert card["errors"][0]["within"] is False
+
+
+def test_nothing_is_left_when_the_file_cannot_be_read(exported):
+    exported.path.write_bytes(b"damaged")
+    with pytest.raises(ValueError, match="tflite"):
+        write_card(exported, model_name="m")
+    assert [item.name for item in exported.path.parent.iterdir()] == ["model.tflite"]
