@@ -31,4 +31,4 @@ def test_the_measuring_command_reads_all_rows() -> None:
 def test_ten_million_rows_in_bounded_memory() -> None:
     figures = measure(10_000_000)
     assert figures["rows"] == 10_000_000
-    assert figures["megabytes_peak"] - figures["megabytes_before"] < 3 * 210
+    assert figures["megabytes_peak"] - figures["megabytes_before"] < 2 * 210
