@@ -47,7 +47,10 @@ class ModelSignature:
         """Runs `model` for inference on named tensors; outputs by name, in float32 if floating."""
         flat = [tensors[input.name] for input in self.inputs]
         call = model.call if self.any_length else model
-        outputs = call(keras.tree.pack_sequence_as(self.structure, flat), training=False)
+        # A scope of ours, since TensorFlow refuses one that starts with an underscore at the root,
+        # which the name of a class such as `_Model` gives.
+        with tf.name_scope("model"):
+            outputs = call(keras.tree.pack_sequence_as(self.structure, flat), training=False)
         named = name_outputs(outputs, self.output_names)
         return {
             name: tf.cast(value, "float32") if value.dtype.is_floating else value
