@@ -60,7 +60,7 @@ def _segment(lookback: int, horizon: int, **changes: Any) -> Recipe:
 
 RECIPES: tuple[Recipe, ...] = (
     _segment(96, 96, epochs=10),
-    _segment(720, 96, epochs=8, segment_length=48),
+    _segment(720, 96, epochs=7, segment_length=48, dropout=0.2, learning_rate=2e-3),
     _segment(96, 192, epochs=8),
     _segment(96, 336, epochs=6),
     _segment(96, 720, epochs=6),

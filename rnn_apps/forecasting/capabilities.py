@@ -121,6 +121,10 @@ def _check_quantiles(config: ForecastingConfig) -> None:
 
 
 def _check_normalisation(config: ForecastingConfig) -> None:
+    if config.level_steps > config.lookback:
+        raise ConfigurationError(
+            f"level_steps = {config.level_steps} is more than lookback = {config.lookback}"
+        )
     if config.output == "negative_binomial" and config.normalisation != "none":
         raise ConfigurationError(
             f"normalisation = {config.normalisation!r} shifts the target, and a count has no other "

@@ -54,6 +54,9 @@ class ForecastingConfig(TrainingConfig, SeriesOptions):
         "last_value", "what is taken out of each window and put back into its forecast",
         choices=("none", "revin", "last_value"),
     )
+    level_steps: int = option(
+        1, "how many of the last values last_value subtracts the mean of", minimum=1
+    )
     output: str = option("quantiles", "what is said about each step to come", choices=OUTPUTS)
     quantiles: tuple[float, ...] = option(
         (0.1, 0.5, 0.9), "levels of the quantiles, 0.5 among them", above=0.0, below=1.0

@@ -85,7 +85,9 @@ def features(
     target, location, scale = _scaled_target(inputs, config, description)
     shift = factor = None
     if config.normalisation != "none":
-        normalise = WindowNormalisation(config.normalisation, name="window_normalisation")
+        normalise = WindowNormalisation(
+            config.normalisation, config.level_steps, name="window_normalisation"
+        )
         target, shift, factor = normalise(target)
     past, future = _over_time(inputs, config, description)
     return Features(

@@ -111,17 +111,20 @@ class WindowNormalisation(keras.layers.Layer):
 
     Args:
         method: "last_value" subtracts the window's last value (Lin et al. 2023, "SegRNN"; Zeng et
-            al. 2023, NLinear). "revin" subtracts the mean and divides by the standard deviation
-            (Kim et al. 2022, "Reversible instance normalization"; its learnt affine map is one
-            gain and offset for all series, as all series share one model).
+            al. 2023, NLinear), or the mean of the last `steps` values. "revin" subtracts the mean
+            and divides by the standard deviation (Kim et al. 2022, "Reversible instance
+            normalization"; its learnt affine map is one gain and offset for all series, as all
+            series share one model).
+        steps: values that the level is the mean of; a whole season evens out its noise.
 
     Call: scaled [batch, lookback] -> normalised [batch, lookback], shift [batch, 1], factor
     [batch, 1] with scaled = normalised * factor + shift.
     """
 
-    def __init__(self, method: str, **kwargs: Any) -> None:
+    def __init__(self, method: str, steps: int = 1, **kwargs: Any) -> None:
         kwargs["dtype"] = "float32"
         super().__init__(**kwargs)
+        self.steps = steps
         if method not in ("last_value", "revin"):
             raise ValueError(f"method = {method!r} is neither 'last_value' nor 'revin'")
         self.method = method
@@ -132,7 +135,7 @@ class WindowNormalisation(keras.layers.Layer):
     def call(self, scaled: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """See the class."""
         if self.method == "last_value":
-            shift = scaled[:, -1:]
+            shift = tf.reduce_mean(scaled[:, -self.steps :], axis=1, keepdims=True)
             return scaled - shift, shift, shift * 0.0 + 1.0
         mean = tf.reduce_mean(scaled, axis=1, keepdims=True)
         variance = tf.reduce_mean(tf.square(scaled - mean), axis=1, keepdims=True)
@@ -146,7 +149,7 @@ class WindowNormalisation(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {**super().get_config(), "method": self.method}
+        return {**super().get_config(), "method": self.method, "steps": self.steps}
 
 
 @keras.saving.register_keras_serializable(package="rnn_apps")
