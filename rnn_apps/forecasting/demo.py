@@ -24,7 +24,6 @@ def demand_config(folder: Path) -> ForecastingConfig:
         horizon=48,
         segment_length=48,
         units=96,
-        dropout=0.2,
         epochs=12,
         stride=3,
         batch_size=64,
