@@ -43,9 +43,7 @@ def training_series(
                 "no training data is named. Give --data SOURCE, or a DataFrame from Python"
             )
         data = config.data
-    series_set = (
-        data if isinstance(data, SeriesSet) else load_series(data, series_options(config))
-    )
+    series_set = _loaded(config, data)
     found = dataclasses.asdict(series_set.options)
     if config.scaling == "window":
         # Such a model serves other series too, so that the columns' names are left open.
@@ -63,9 +61,7 @@ def serving_series(
         DataError: a series that the run does not know and cannot serve, other covariates, or data
             that cannot be used.
     """
-    series_set = (
-        data if isinstance(data, SeriesSet) else load_series(data, series_options(config))
-    )
+    series_set = _loaded(config, data)
     for kind in ("past", "future"):
         expected = getattr(description, f"{kind}_names")
         found = getattr(series_set, f"{kind}_names")
@@ -78,6 +74,12 @@ def serving_series(
             )
     positions(series_set, config, description)
     return _with_static(series_set, description.static_names)
+
+
+def _loaded(config: ForecastingConfig, data: Data) -> SeriesSet:
+    if isinstance(data, SeriesSet):
+        return data
+    return load_series(data, series_options(config), data_dir=config.data_dir)
 
 
 def positions(

@@ -14,11 +14,14 @@ class TrainingConfig:
 
     # What a resumed run may change: it moves no weight of the steps already taken.
     MAY_CHANGE_ON_RESUME: ClassVar[frozenset[str]] = frozenset({
-        "run", "epochs", "max_minutes", "patience", "strategy", "jit_compile",
+        "run", "data_dir", "epochs", "max_minutes", "patience", "strategy", "jit_compile",
         "checkpoint_minutes", "gradient_flow", "tensorboard",
     })
 
     data: str = option("", "training data: file:PATH[,PATH], tfds:NAME[/CONFIG] or builtin:NAME")
+    data_dir: str = option(
+        "", "folder of prepared TensorFlow datasets, for tfds: sources (default: TFDS_DATA_DIR)"
+    )
     run: str = option("", "folder of the run: config, checkpoints, metrics, history, report")
     seed: int = option(0, "seed of weights, shuffling, dropout and sampling", minimum=0)
     epochs: int = option(10, "most passes over the training data", minimum=1)
