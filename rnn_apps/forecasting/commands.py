@@ -20,7 +20,14 @@ def _predict_arguments(parser: argparse.ArgumentParser) -> None:
         "--plot", default="", metavar="FILE", help="the picture, .png or .svg (beside the CSV)"
     )
     parser.add_argument(
-        "--samples", type=int, default=0, metavar="N", help="also N sample paths (distributions)"
+        "--samples", type=int, default=0, metavar="N", help="also N sample paths (not of points)"
+    )
+    parser.add_argument(
+        "--recent",
+        type=int,
+        default=0,
+        metavar="N",
+        help="calibrate the intervals on the data's latest N windows",
     )
 
 
@@ -29,7 +36,12 @@ def _predict(options: argparse.Namespace) -> Result:
     from rnn_apps.forecasting.run import load
 
     return predict_to_files(
-        load(options.run), options.data, options.to, options.plot, samples=options.samples
+        load(options.run),
+        options.data,
+        options.to,
+        options.plot,
+        samples=options.samples,
+        recent=options.recent,
     )
 
 
@@ -38,7 +50,5 @@ APPLICATION = Application(
     summary="forecast time series: points, quantiles, distributions, calibrated intervals",
     package="rnn_apps.forecasting",
     config="rnn_apps.forecasting.config:ForecastingConfig",
-    verbs=(
-        Verb("predict", "continue series: a CSV and a plot", _predict_arguments, _predict),
-    ),
+    verbs=(Verb("predict", "continue series: a CSV and a plot", _predict_arguments, _predict),),
 )
