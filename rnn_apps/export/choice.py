@@ -87,6 +87,8 @@ def _why_not_unrolled(use: LayerUse, target: str, quantize: str | None) -> str |
 def _why_not_keras(use: LayerUse, target: str, quantize: str | None) -> str | None:
     if use.timesteps is None:
         return "Keras' own loop needs a number of timesteps that is known beforehand"
+    if use.batch is None:
+        return "Keras' own loop needs a batch size that is known beforehand"
     return _why_not_loop(use, target, quantize)
 
 

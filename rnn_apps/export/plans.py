@@ -45,6 +45,8 @@ class SignaturePlan:
         calibration: examples of `inputs`.
         prove: runs a file's signature and gives the errors; raises if it does not run.
         real_data: whether the user gave the data.
+        comparison: single calls with what Keras gives for them, to be kept for a later `verify`;
+            a streaming signature has none.
     """
 
     name: str
@@ -55,6 +57,7 @@ class SignaturePlan:
     calibration: list[Example]
     prove: Callable[[RuntimeProcess, Path, float], tuple[OutputError, ...]]
     real_data: bool
+    comparison: Comparison | None = None
 
     def traced(self, forms: Mapping[str, str]) -> TracedFunction:
         """The signature's function with its shapes, for `write_saved_model`."""
@@ -115,6 +118,7 @@ def sequence_plan(
             runtime, path, [comparison], tolerance
         ),
         real_data=data is not None,
+        comparison=comparison,
     )
 
 

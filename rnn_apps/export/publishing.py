@@ -31,6 +31,7 @@ class _Candidate:
     operators: tuple[str, ...]
     errors: tuple[OutputError, ...]
     latency_ms: float
+    fastest_ms: float
 
 
 def publish(plans: Sequence[SignaturePlan], path: Path, options: Options) -> ExportResult:
@@ -61,12 +62,13 @@ def publish(plans: Sequence[SignaturePlan], path: Path, options: Options) -> Exp
                 measured[name] = str(error)
                 continue
             good.append(candidate)
-            measured[name] = candidate.latency_ms
+            measured[name] = candidate.fastest_ms
             if not measuring:
                 break
         if not good:
             raise failures[0]
-        best = min(good, key=lambda candidate: candidate.latency_ms)
+        # The fastest run is what other work on this computer disturbs least.
+        best = min(good, key=lambda candidate: candidate.fastest_ms)
         arena = runtime.arena(best.path) if options.target == "tflm" else None
         content = best.path.read_bytes()
     with atomic_path(path) as beside:
@@ -139,4 +141,4 @@ def _make(
     seconds = TIMED_SECONDS if measuring else TIMED_ALONE_SECONDS
     first = plans[0]
     latency = runtime.latency(path, RuntimeCall(first.calibration[0], first.name), seconds=seconds)
-    return _Candidate(forms, path, operators, errors, latency.median_ms)
+    return _Candidate(forms, path, operators, errors, latency.median_ms, latency.fastest_ms)

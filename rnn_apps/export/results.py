@@ -79,7 +79,8 @@ class ExportResult:
 
     `latency_ms` (median of one invocation, one thread) and `sizes` are those of the first
     signature where there are several; `arena_bytes` is known on TFLite Micro only.
-    `candidates` holds what `form="auto"` measured: form -> milliseconds, or why it dropped out.
+    `candidates` holds what `form="auto"` measured: form -> milliseconds of the fastest run, or why
+    it dropped out.
     """
 
     path: Path

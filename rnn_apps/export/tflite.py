@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 
+from pipelines.atomic_files import atomic_path
 from pipelines.errors import ConfigurationError
 from rnn_apps.export import refusals
 from rnn_apps.export.options import Options
@@ -17,6 +18,7 @@ from rnn_apps.export.plans import SignaturePlan, sequence_plan
 from rnn_apps.export.publishing import publish
 from rnn_apps.export.results import ExportResult
 from rnn_apps.export.streaming_plan import streaming_plan
+from rnn_apps.export.verification import write_reference
 
 SEQUENCE_SIGNATURE = "serving_default"
 STREAMING_SIGNATURE = "step"
@@ -50,6 +52,7 @@ def export_tflite(
     tolerance: float | None = None,
     time_limit: float = 120.0,
     card: bool = True,
+    keep_reference: bool = False,
 ) -> ExportResult:
     """Writes `model` as a .tflite file whose outputs on the target's runtime are those of Keras.
 
@@ -76,7 +79,9 @@ def export_tflite(
         tolerance: largest allowed |file - Keras| in units of max(0.1, max |Keras|); by default
             1e-5, float16 5e-3, dynamic 0.05, int8 0.1.
         time_limit: seconds for one conversion, and for one run of the file.
-        card: write `FILE.md` and `FILE.json` beside the file.
+        card: write a card beside the file, as Markdown and as JSON.
+        keep_reference: write `FILE.reference.npz` beside the file: the inputs that it was compared
+            on and Keras' outputs, with which `verify` needs no model.
 
     Raises:
         ExportError: the target cannot run the model as asked (nothing was written), or the
@@ -94,8 +99,13 @@ def export_tflite(
     )
     request = SignatureRequest(model, mode, representative_data, timesteps, batch_size, chunk)
     refusals.refuse_request(request, options)
+    if keep_reference and mode == "streaming":
+        raise ConfigurationError("keep_reference: a stream has no reference of single calls")
     name = STREAMING_SIGNATURE if mode == "streaming" else SEQUENCE_SIGNATURE
-    result = publish([_plan(name, request, options)], Path(path), options)
+    plan = _plan(name, request, options)
+    result = publish([plan], Path(path), options)
+    if keep_reference:
+        _keep_reference(plan, result.path)
     return _with_card(result, model.name) if card else result
 
 
@@ -161,6 +171,12 @@ def _plan(name: str, request: SignatureRequest, options: Options) -> SignaturePl
     if options.target == "tflm":
         refusals.refuse_free_shapes(plan.inputs)
     return plan
+
+
+def _keep_reference(plan: SignaturePlan, path: Path) -> None:
+    assert plan.comparison is not None
+    with atomic_path(path.with_name(path.name + ".reference.npz")) as beside:
+        write_reference(beside, plan.comparison)
 
 
 def _own_batch(model: keras.Model) -> int | None:

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from pipelines.errors import ConfigurationError
+from rnn_apps.edge.model import Signature
 from rnn_apps.export.example_data import (
     Example,
     examples_of,
@@ -199,13 +200,33 @@ def verify(
     path = Path(path)
     if not path.is_file():
         raise ConfigurationError(f"{path}: no such file")
-    comparison = _reference(path, model, representative_data, signature, examples)
+    limit = _tolerance_for(path) if tolerance is None else tolerance
+    known = _file_signature(path, signature)
+    if any(f"{name}_out" in known.outputs for name in known.inputs):
+        return _verify_stream(path, model, representative_data, target, known, limit, time_limit)
+    comparison = _reference(model, representative_data, known, examples)
     with RuntimeProcess(target, time_limit) as runtime:
-        limit = _tolerance_for(path) if tolerance is None else tolerance
         errors = run_comparisons(runtime, path, [comparison], limit)
         call = RuntimeCall(comparison.inputs[0], comparison.signature)
         latency = runtime.latency(path, call, repeats=20, seconds=2.0)
     return Verification(path, target, errors, len(comparison.inputs), latency.median_ms)
+
+
+def _verify_stream(
+    path: Path, model: Any, data: Any, target: str, known: Signature, limit: float, seconds: float
+) -> Verification:
+    """Streams whole sequences through a step signature, as at its export."""
+    from rnn_apps.export.streaming_plan import STREAMED, streaming_plan
+
+    own = [spec.shape for name, spec in known.inputs.items() if f"{name}_out" not in known.outputs]
+    batch = max((shape[0] for shape in own if shape), default=1)
+    chunk = max((shape[1] for shape in own if len(shape) > 1), default=1)
+    plan = streaming_plan(known.key, _loaded(model), data=data, batch_size=batch, chunk=chunk)
+    with RuntimeProcess(target, seconds) as runtime:
+        errors = plan.prove(runtime, path, limit)
+        call = RuntimeCall(plan.calibration[0], known.key)
+        latency = runtime.latency(path, call, repeats=20, seconds=2.0)
+    return Verification(path, target, errors, STREAMED, latency.median_ms)
 
 
 def _tolerance_for(path: Path) -> float:
@@ -216,41 +237,48 @@ def _tolerance_for(path: Path) -> float:
     return TOLERANCES["int8" if dtypes & {"int8", "float16"} else None]
 
 
-def _reference(path: Path, model: Any, data: Any, signature_key: str, count: int) -> Comparison:
-    if not isinstance(model, keras.Model):
-        source = Path(model)
-        if not source.is_file():
-            raise ConfigurationError(f"{source}: no such file")
-        if source.suffix == ".npz":
-            return read_reference(source)
-        model = keras.models.load_model(source, compile=False)
-    batch, timesteps = _fixed_shape(path, signature_key)
+def _loaded(model: Any) -> keras.Model:
+    if isinstance(model, keras.Model):
+        return model
+    if not Path(model).is_file():
+        raise ConfigurationError(f"{model}: no such file")
+    return keras.models.load_model(model, compile=False)
+
+
+def _reference(model: Any, data: Any, known: Signature, count: int) -> Comparison:
+    if not isinstance(model, keras.Model) and Path(model).suffix == ".npz":
+        return read_reference(Path(model))
+    model = _loaded(model)
+    # The batch size and the timesteps that the file was written for, where it fixes them.
+    batches = {spec.shape[0] for spec in known.inputs.values() if spec.shape}
+    batch = batches.pop() if len(batches) == 1 else -1
+    steps = {n: s.shape[1] for n, s in known.inputs.items() if len(s.shape) > 1 and s.shape[1] > 0}
     signature = signature_of(
-        model, first_example(data), batch_size=batch, timesteps=timesteps or None
+        model,
+        first_example(data),
+        batch_size=None if batch == -1 else batch,
+        timesteps=steps or None,
     )
     if data is None:
         examples = random_examples(model, signature, count)
     else:
         examples = examples_of(data, signature, count)
-    return Comparison(signature_key, examples, keras_outputs(model, signature, examples))
+    return Comparison(known.key, examples, keras_outputs(model, signature, examples))
 
 
-def _fixed_shape(path: Path, signature_key: str) -> tuple[int | None, dict[str, int]]:
-    """The batch size and the timesteps that a file was written for, where it fixes them."""
+def _file_signature(path: Path, key: str) -> Signature:
+    """What a file says of one of its signatures; of the only one, whatever its name."""
     from rnn_apps.edge.flatbuffer import read_model_file
     from rnn_apps.edge.model import signatures_of
 
-    file, _ = read_model_file(path)
-    signatures = signatures_of(file)
-    if signature_key not in signatures:
+    signatures = signatures_of(read_model_file(path)[0])
+    if key not in signatures and len(signatures) == 1:
+        return next(iter(signatures.values()))
+    if key not in signatures:
         raise ConfigurationError(
-            f"{path} has no signature {signature_key!r}; it has {sorted(signatures)}"
+            f"{path} has no signature {key!r}; it has {', '.join(sorted(signatures))}"
         )
-    inputs = signatures[signature_key].inputs
-    batches = {spec.shape[0] for spec in inputs.values() if spec.shape}
-    batch = batches.pop() if len(batches) == 1 else -1
-    steps = {n: s.shape[1] for n, s in inputs.items() if len(s.shape) > 1 and s.shape[1] != -1}
-    return (None if batch == -1 else batch), steps
+    return signatures[key]
 
 
 def write_reference(path: Path, comparison: Comparison) -> None:
@@ -261,7 +289,9 @@ def write_reference(path: Path, comparison: Comparison) -> None:
             for name, value in values.items():
                 arrays[f"{comparison.signature}/{index}/{part}/{name}"] = value
     # NumPy's own stub confuses the arrays' names with its options.
-    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
+    with open(path, "wb") as file:
+        # Given a name instead of a file, NumPy would add an ending to it.
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
 
 def read_reference(path: Path) -> Comparison:
