@@ -145,8 +145,10 @@ def test_deepar_sees_only_what_came_before() -> None:
     truth = truth_of().numpy()
     changed = truth.copy()
     changed[:, 6:] += 50.0
-    first = network({**batch, "future_target": truth})["parameters"].numpy()
-    second = network({**batch, "future_target": changed})["parameters"].numpy()
+    first, second = (
+        network({**batch, "future_target": tf.constant(values)})["parameters"].numpy()
+        for values in (truth, changed)
+    )
     # The value of step 6 is fed to step 7 first.
     np.testing.assert_array_equal(first[:, :7], second[:, :7])
     assert (first[:, 7] != second[:, 7]).all()

@@ -26,7 +26,7 @@ def deployment_model(
 
     A DeepAR forecasts by feeding back the mean of each step, in a loop inside the model. It gives
     no quantiles: those of a step, given the mean path, would leave out the uncertainty of the
-    steps before. They come from sample paths (`sampling`).
+    steps before. They come from sample paths (`sample_paths`).
 
     Args:
         model: from `build_model`, trained.

@@ -10,7 +10,7 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipelines.atomic_files import write_json
 from pipelines.errors import DataError
@@ -67,7 +67,9 @@ class DataDescription:
         """
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
-            values = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
+            values: dict[str, Any] = {
+                k: tuple(v) if isinstance(v, list) else v for k, v in content.items()
+            }
             return cls(**values)
         except OSError as error:
             raise DataError(f"cannot be read: {error.strerror}", file=path) from None
