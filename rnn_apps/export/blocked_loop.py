@@ -42,9 +42,12 @@ def run_blocked_loop(layer: keras.layers.RNN, sequences: tf.Tensor, states: Stat
     block = block_length(sequences.shape[1])
     # The buffer goes on from block to block, so it always ends with the newest outputs: a last
     # block that is cut short is written with a part of the one before, which is right there too.
-    rows = _rows(by_time)
-    outputs = tf.zeros((length + block, *rows, cell.output_size))
-    buffer = tf.zeros((block, *rows, cell.output_size))
+    # What both hold at first is never read, but zeros would be constants in the file, as large as
+    # the output. A row of the projection that is padded at run time costs nothing there.
+    unread = by_time[:1, ..., : cell.output_size]
+    sides = [[0, 0]] * (len(unread.shape) - 1)
+    outputs = tf.pad(unread, [[0, length + block - 1], *sides])
+    buffer = tf.pad(unread, [[0, block - 1], *sides])
 
     def one_block(
         start: tf.Tensor, outputs: tf.Tensor, buffer: tf.Tensor, *states: tf.Tensor
@@ -100,12 +103,6 @@ def _time_first(projected: tf.Tensor) -> tf.Tensor:
     if projected.shape[0] == 1:
         return tf.reshape(projected, [-1, projected.shape[2]])
     return tf.transpose(projected, [1, 0, 2])
-
-
-def _rows(by_time: tf.Tensor) -> list[tf.Tensor | int]:
-    if len(by_time.shape) == 2:
-        return []
-    return [tf.shape(by_time)[1] if by_time.shape[1] is None else by_time.shape[1]]
 
 
 def _batch_first(outputs: tf.Tensor, sequences: tf.Tensor) -> tf.Tensor:
