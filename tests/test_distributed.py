@@ -31,7 +31,7 @@ def start(strategy: str, folder: Path, cluster: str = "") -> subprocess.Popen[st
 
 
 def finish(process: subprocess.Popen[str]) -> None:
-    output, _ = process.communicate(timeout=150)
+    output, _ = process.communicate(timeout=400)
     assert process.returncode == 0, output[-4000:]
 
 

@@ -38,10 +38,10 @@ def run_and_kill(folder: Path, resume: bool, delay: float) -> str:
     """Kills the process `delay` seconds after its first checkpoint; the last checkpoint's name."""
     before = checkpoint_names(folder)
     process = start_training(folder, resume)
-    limit = time.monotonic() + 120
+    limit = time.monotonic() + 240
     while not checkpoint_names(folder) - before:
         assert process.poll() is None, process.stderr and process.stderr.read().decode()[-3000:]
-        assert time.monotonic() < limit, "no checkpoint within 2 minutes"
+        assert time.monotonic() < limit, "no checkpoint within 4 minutes"
         time.sleep(0.01)
     time.sleep(delay)
     process.send_signal(signal.SIGKILL)
@@ -63,7 +63,7 @@ def test_a_killed_training_ends_with_the_weights_of_one_never_killed(tmp_path: P
     stops = [run_and_kill(folder, index > 0, delay) for index, delay in enumerate(delays)]
     assert stops == sorted(set(stops)), "every session must go on where the last one was killed"
     last = start_training(folder, resume=True)
-    _, errors = last.communicate(timeout=120)
+    _, errors = last.communicate(timeout=300)
     assert last.returncode == 0, errors.decode()[-3000:]
 
     expected = checkpoints.load_latest(tmp_path / "whole" / "checkpoints")
