@@ -177,8 +177,9 @@ def test_a_series_that_training_has_not_seen_is_refused_by_name(reopened: Run) -
 
 
 def test_a_model_that_scales_by_the_window_serves_unseen_series(tmp_path: Path) -> None:
-    changes = {"scaling": "window", "epochs": 1, "stride": 20, "targets": (), "gradient_flow": False}
-    config = _config(tmp_path / "run", **changes)
+    config = _config(
+        tmp_path / "run", scaling="window", epochs=1, stride=20, targets=(), gradient_flow=False
+    )
     run = forecasting.train(config, data=_frame())
     frame = _frame().rename(columns={"north": "west"})
     predicted = forecasting.load(tmp_path / "run").predict(frame)
