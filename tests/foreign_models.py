@@ -284,11 +284,11 @@ def operations_of_keras() -> Built:
 def own_cell_and_stacked_cells() -> Built:
     inputs = Input((TIMESTEPS, FEATURES))
     stacked = layers.RNN([layers.LSTMCell(4), layers.GRUCell(3)], return_sequences=True)(inputs)
-    return Model(inputs, layers.RNN(_LeakyCell(3))(stacked)), sequences()
+    return Model(inputs, layers.RNN(LeakyCell(3))(stacked)), sequences()
 
 
 @keras.saving.register_keras_serializable(package="foreign")
-class _LeakyCell(keras.layers.Layer):
+class LeakyCell(keras.layers.Layer):
     """A cell of the user's own."""
 
     def __init__(self, units: int, **options: Any) -> None:
@@ -305,7 +305,7 @@ class _LeakyCell(keras.layers.Layer):
         return new, [new]
 
 
-class _Subclassed(keras.Model):
+class RecurrentInList(keras.Model):
     """A subclassed model with a recurrent layer in a list."""
 
     def __init__(self) -> None:
@@ -322,6 +322,6 @@ class _Subclassed(keras.Model):
 
 @foreign
 def subclassed_model() -> Built:
-    model, x = _Subclassed(), sequences()
+    model, x = RecurrentInList(), sequences()
     model(x)
     return model, x
