@@ -142,6 +142,6 @@ def test_methods_are_named_as_in_the_resolver():
 def test_a_file_with_several_signatures_needs_its_first_graph_named(tmp_path):
     with pytest.raises(UserError, match="no operator FlexMatrixDeterminant"):
         write_microcontroller_files(folder() / "flex.tflite", tmp_path)
-    with pytest.raises(UserError, match="first graph.*decode_step"):
+    with pytest.raises(UserError, match=r"first graph.*decode_step"):
         write_microcontroller_files(folder() / "translate.tflite", tmp_path, signature="absent")
     assert list(tmp_path.iterdir()) == []
