@@ -60,11 +60,11 @@ def streaming_plan(
     )
     sequences = _whole_chunks(data_for(model, whole, data), whole, chunk)
     call = _call_of(model, signature)
-    states, uses = _states_of(call, signature)
+    states, uses = _states_of(model, call, signature)
 
     def function(forms: Mapping[str, str]) -> Callable[[NamedTensors], NamedTensors]:
         return lambda tensors: call(
-            tensors, forms, StateTape({name: tensors[name] for name in states})
+            tensors, forms, StateTape(model, {name: tensors[name] for name in states})
         )
 
     inputs = (*signature.inputs, *(InputTensor(n, s, "float32") for n, s in states.items()))
@@ -144,10 +144,10 @@ def _call_of(model: keras.Model, signature: ModelSignature) -> Callable[..., Nam
 
 
 def _states_of(
-    call: Callable[..., NamedTensors], signature: ModelSignature
+    model: keras.Model, call: Callable[..., NamedTensors], signature: ModelSignature
 ) -> tuple[dict[str, tuple[int, ...]], list[LayerUse]]:
     """The states' names and shapes, and the layers' uses, from tracing one step."""
-    tape, uses = StateTape(), list[LayerUse]()
+    tape, uses = StateTape(model), list[LayerUse]()
     try:
         tf.function(
             lambda tensors: call(tensors, {}, tape, uses), autograph=False
