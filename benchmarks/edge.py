@@ -31,7 +31,7 @@ from benchmarks import edge_models
 from pipelines.atomic_files import write_json, write_text
 
 CELLS = ("LSTM", "GRU", "SimpleRNN")
-SIZES = ((50, 32, 128), (100, 40, 256), (1, 64, 256), (500, 80, 320))
+SIZES = ((1, 64, 256), (50, 32, 128), (100, 40, 256), (500, 80, 320))
 ROUNDS = 9
 # Milliseconds that one contender runs in one round, about.
 ROUND_MS = 60.0
@@ -306,6 +306,9 @@ def main() -> None:
             case = run_case(cell, size, torch_python if shutil.which(torch_python or "") else None)
             case["goals"] = judge(case)
             report["cases"].append(case)
+            report["cases"].sort(
+                key=lambda c: (SIZES.index(tuple(c["size"])), CELLS.index(c["cell"]))
+            )
             write_json(store, report)
             write_text(arguments.to, markdown(report))
             print(

@@ -54,7 +54,7 @@ def card_content(result: ExportResult, *, model_name: str) -> dict[str, Any]:
         "errors": [{**_finite(asdict(error)), "within": error.within} for error in result.errors],
         "checked_on": result.reference_data,
         "latency_ms": result.latency_ms,
-        "latency_machine": f"{platform.machine()}, {platform.system()}, one thread, median",
+        "latency_machine": f"processor time on {platform.machine()}, one thread, median",
         "arena_bytes": result.arena_bytes,
         "versions": _versions(),
     }
