@@ -21,6 +21,7 @@ from rnn_apps.export.fused_lstm import run_fused
 from rnn_apps.export.layers import all_layers, layer_name, recurrent_layers
 from rnn_apps.export.loop import Recurrence, run_loop, run_unrolled
 from rnn_apps.export.streaming import StateTape
+from rnn_apps.export.time_distributed import flattened_call
 
 # Timesteps done by one pass of the body of the "chunked" loop.
 CHUNK = 10
@@ -90,6 +91,10 @@ def with_forms(
         form = forms.get(layer_name(layer), default)
         vars(layer)["call"] = _call_of(layer, form, tape, uses)
         replaced.append(layer)
+    for layer in all_layers(model):
+        if type(layer) is keras.layers.TimeDistributed:
+            vars(layer)["call"] = flattened_call(layer)
+            replaced.append(layer)
     try:
         yield
     finally:
