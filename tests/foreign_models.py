@@ -36,7 +36,7 @@ def tokens(rows: int = 6) -> np.ndarray:
 
 def trained(model: keras.Model, inputs: Any, targets: Any, loss: str = "mse") -> Built:
     model.compile(keras.optimizers.Adam(0.02), loss)
-    model.fit(inputs, targets, epochs=8, verbose=0)
+    model.fit(inputs, targets, epochs=4, verbose=0)
     return model, inputs
 
 

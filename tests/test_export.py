@@ -118,6 +118,20 @@ def test_int8_on_tflite_micro_is_independent_from_call_to_call(tmp_path: Path) -
     np.testing.assert_array_equal(file({"series": DATA[:1]})["values"], first)
 
 
+def test_int8_gru_on_tflite_micro_is_unrolled(tmp_path: Path) -> None:
+    result = export_tflite(
+        gru_model(),
+        tmp_path / "m.tflite",
+        target="tflm",
+        timesteps=TIMESTEPS,
+        quantize="int8",
+        representative_data=DATA,
+        card=False,
+    )
+    assert result.form == "unrolled"
+    assert result.errors[0].relative_rmse < 0.1
+
+
 def test_streaming_is_the_whole_sequence_chunk_by_chunk(tmp_path: Path) -> None:
     model = lstm_model()
     result = export_tflite(
