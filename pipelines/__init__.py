@@ -1,55 +1,42 @@
 """Data for recurrent networks: one way to name it, read it, check it and batch it.
 
-    from pipelines import forecasting_datasets
-    train, validation, test = forecasting_datasets("builtin:elecdemand", lookback=336, horizon=48)
+from pipelines import forecasting_datasets
+train, validation, test = forecasting_datasets("builtin:elecdemand", lookback=336, horizon=48)
 """
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
-
 from pipelines.cpu import enable_onednn
+from pipelines.lazy_names import lazy_names
 
 # TensorFlow reads the switch when it is imported, so it must be set before any module imports it.
 enable_onednn()
 
-_HOME = {
-    "Batches": "pipelines.batches",
-    "ConfigurationError": "pipelines.errors",
-    "DataError": "pipelines.errors",
-    "DataReport": "pipelines.data_report",
-    "IndexedBatches": "pipelines.batches",
-    "SeriesOptions": "pipelines.series_options",
-    "SeriesSet": "pipelines.time_series",
-    "Source": "pipelines.sources",
-    "Split": "pipelines.splits",
-    "Statistics": "pipelines.statistics",
-    "TimeSeries": "pipelines.time_series",
-    "UserError": "pipelines.errors",
-    "WindowBatches": "pipelines.windows",
-    "builtin_data": "pipelines.builtin",
-    "forecasting_datasets": "pipelines.forecasting",
-    "future_times": "pipelines.timestamps",
-    "latest_windows": "pipelines.time_series",
-    "load_prepared": "pipelines.tensorflow_datasets",
-    "load_series": "pipelines.series_loading",
-    "parse_source": "pipelines.sources",
-    "parse_split": "pipelines.splits",
-    "training_statistics": "pipelines.statistics",
+_HOMES = {
+    "Batches": "batches",
+    "ConfigurationError": "errors",
+    "DataError": "errors",
+    "DataReport": "data_report",
+    "IndexedBatches": "batches",
+    "SeriesOptions": "series_options",
+    "SeriesSet": "time_series",
+    "Source": "sources",
+    "Split": "splits",
+    "Statistics": "statistics",
+    "TimeSeries": "time_series",
+    "UserError": "errors",
+    "WindowBatches": "windows",
+    "builtin_data": "builtin",
+    "forecasting_datasets": "forecasting",
+    "future_times": "timestamps",
+    "latest_windows": "time_series",
+    "load_prepared": "tensorflow_datasets",
+    "load_series": "series_loading",
+    "parse_source": "sources",
+    "parse_split": "splits",
+    "training_statistics": "statistics",
 }
 
-__all__ = sorted(_HOME)
+__all__ = sorted(_HOMES)
 
-
-def __getattr__(name: str) -> Any:
-    """Imports a public name at its first use, so that `import pipelines` stays cheap."""
-    if name not in _HOME:
-        raise AttributeError(f"module 'pipelines' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOME[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

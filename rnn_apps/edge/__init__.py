@@ -7,10 +7,9 @@ applications' models give into text, labels and forecasts.
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from pipelines.lazy_names import lazy_names
 
-_HOME = {
+_HOMES = {
     "load": "model",
     "EdgeModel": "model",
     "Signature": "model",
@@ -29,15 +28,6 @@ _HOME = {
     "ctc_greedy": "ctc",
     "EdgeForecaster": "forecasting",
 }
-__all__ = sorted(_HOME)
+__all__ = sorted(_HOMES)
 
-
-def __getattr__(name: str) -> Any:
-    """Imports a part at its first use: a device that only forecasts loads no decoder."""
-    if name in _HOME:
-        return getattr(importlib.import_module(f"rnn_apps.edge.{_HOME[name]}"), name)
-    raise AttributeError(f"module 'rnn_apps.edge' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from pipelines.lazy_names import lazy_names
 
 # Where each public name lives; imported at its first use, so that this package stays cheap.
-_PUBLIC = {
+_HOMES = {
     "export_saved_model": "saved_model",
     "export_tflite": "tflite",
     "export_signatures": "tflite",
@@ -20,14 +19,6 @@ _PUBLIC = {
     "OutputError": "results",
 }
 
-__all__ = list(_PUBLIC)
+__all__ = list(_HOMES)
 
-
-def __getattr__(name: str) -> Any:
-    if name in _PUBLIC:
-        return getattr(importlib.import_module(f"{__name__}.{_PUBLIC[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_PUBLIC])
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -1,17 +1,18 @@
 """Forecasting with recurrent networks: train, judge beside baselines, predict, export.
 
-    from rnn_apps import forecasting
+from rnn_apps import forecasting
 
-    run = forecasting.train(forecasting.ForecastingConfig(data="builtin:demand", run="my-run"))
-    run.evaluate()
-    forecast = run.predict(dataframe)
-    run.export("exported")
+run = forecasting.train(forecasting.ForecastingConfig(data="builtin:demand", run="my-run"))
+run.evaluate()
+forecast = run.predict(dataframe)
+run.export("exported")
 """
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pipelines.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from rnn_apps.forecasting.build import build_model as build_model
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from rnn_apps.forecasting.run import load as load
     from rnn_apps.forecasting.training_run import train as train
 
-_PUBLIC = {
+_HOMES = {
     "ForecastingConfig": "config",
     "Run": "run",
     "build_model": "build",
@@ -30,13 +31,4 @@ _PUBLIC = {
 
 __all__ = ["ForecastingConfig", "Run", "build_model", "load", "train"]
 
-
-def __getattr__(name: str) -> Any:
-    """Imports a public name at its first use, so that the configuration alone stays cheap."""
-    if name in _PUBLIC:
-        return getattr(importlib.import_module(f"{__name__}.{_PUBLIC[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_PUBLIC])
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

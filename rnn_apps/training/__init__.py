@@ -5,8 +5,9 @@ Nothing is imported until it is used, so that a configuration can be read withou
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pipelines.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from rnn_apps.training.config import TrainingConfig as TrainingConfig
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from rnn_apps.training.trainer import TrainedModel as TrainedModel
     from rnn_apps.training.trainer import fit as fit
 
-_HOME = {
+_HOMES = {
     "TrainingConfig": "config",
     "plot_gradient_flow": "gradient_flow_charts",
     "GradientFlow": "hidden_gradients",
@@ -31,13 +32,4 @@ _HOME = {
     "fit": "trainer",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        module = importlib.import_module(f"rnn_apps.training.{_HOME[name]}")
-        return getattr(module, name)
-    raise AttributeError(f"module 'rnn_apps.training' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)
