@@ -31,7 +31,7 @@ def test_the_plain_model_keeps_the_contract(cell: str, tmp_path: Path) -> None:
     keras.utils.set_random_seed(0)
     options: dict[str, Any] = {}
     if cell == "gru":
-        options = {"layers": 2, "bidirectional": True, "dropout": 0.2}
+        options = {"bidirectional": True, "dropout": 0.2}
     model = check_model(
         lambda: RNN(3, 5, 2, cell=cell, **options), a_batch(), squared_error, tmp_path
     )
