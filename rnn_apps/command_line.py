@@ -96,7 +96,7 @@ def shared_verbs(application: Application) -> tuple[Verb, ...]:
         )
 
     def train(options: argparse.Namespace) -> Result:
-        config = from_flags(application.config_type(), options, _base(application, options))
+        config: Any = from_flags(application.config_type(), options, _base(application, options))
         run = application.module().train(config, resume=options.resume)
         return {**run.metrics, "run": config.run, "report": str(run.folder.report)}
 
