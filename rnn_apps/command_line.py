@@ -98,7 +98,10 @@ def shared_verbs(application: Application) -> tuple[Verb, ...]:
     def train(options: argparse.Namespace) -> Result:
         config: Any = from_flags(application.config_type(), options, _base(application, options))
         run = application.module().train(config, resume=options.resume)
-        return {**run.metrics, "run": config.run, "report": str(run.folder.report)}
+        metrics = dict(run.metrics)
+        shown = {name: metrics.pop(name) for name in ("table", "training") if name in metrics}
+        report = str(run.folder.report)
+        return {**shown, "run": config.run, "report": report, "details": metrics}
 
     def evaluate_arguments(parser: argparse.ArgumentParser) -> None:
         _add_run(parser)
