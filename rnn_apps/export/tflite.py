@@ -13,6 +13,8 @@ import keras
 from pipelines.atomic_files import atomic_path
 from pipelines.errors import ConfigurationError
 from rnn_apps.export import refusals
+from rnn_apps.export.example_data import first_example
+from rnn_apps.export.model_signature import signature_of
 from rnn_apps.export.options import Options
 from rnn_apps.export.plans import SignaturePlan, sequence_plan
 from rnn_apps.export.publishing import publish
@@ -161,16 +163,19 @@ def _plan(name: str, request: SignatureRequest, options: Options) -> SignaturePl
             batch_size=batch,
             chunk=request.chunk,
         )
-    plan = sequence_plan(
+    if options.target == "tflm":
+        example = first_example(request.representative_data)
+        signature = signature_of(
+            request.model, example, batch_size=batch, timesteps=request.timesteps
+        )
+        refusals.refuse_free_shapes(signature.inputs)
+    return sequence_plan(
         name,
         request.model,
         data=request.representative_data,
         batch_size=batch,
         timesteps=request.timesteps,
     )
-    if options.target == "tflm":
-        refusals.refuse_free_shapes(plan.inputs)
-    return plan
 
 
 def _keep_reference(plan: SignaturePlan, path: Path) -> None:
