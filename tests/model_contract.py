@@ -72,8 +72,8 @@ def check_saving(model: keras.Model, inputs: Any, path: Path) -> None:
     found = tf.nest.flatten(loaded(inputs, training=False))
     for mine, theirs in zip(expected, found, strict=True):
         np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
-    config = model.get_config()
-    assert loaded.get_config() == config
+    # As JSON: a shape is a tuple before it was saved and a list after.
+    assert loaded.to_json() == model.to_json()
 
 
 def check_saved_model(model: keras.Model, inputs: Any, folder: Path) -> None:

@@ -26,14 +26,12 @@ from rnn_apps.forecasting.run_data import positions, training_series
 from rnn_apps.forecasting.sample_paths import rank_trajectories
 from rnn_apps.forecasting.yardsticks import fit_yardsticks
 from rnn_apps.run_folder import RunFolder, create_run
-from rnn_apps.training import GradientFlow, fit
+from rnn_apps.training import fit
 from rnn_apps.training.strategies import is_chief, make_strategy
 from rnn_apps.training.trainer import TrainedModel
 
 if TYPE_CHECKING:
     from rnn_apps.forecasting.run_data import Data
-
-FLOW_WINDOWS = 32
 
 
 def train(config: ForecastingConfig, resume: bool = False, data: Data | None = None) -> Run:
@@ -65,9 +63,6 @@ def train(config: ForecastingConfig, resume: bool = False, data: Data | None = N
     if is_chief(strategy):
         folder = create_run(config.run, APPLICATION, config, resume=resume)
         _keep_description(folder, description, resume)
-    callbacks = []
-    if config.gradient_flow and config.strategy == "none":
-        callbacks.append(_gradient_flow(training, config, folder.path))
     trained = fit(
         lambda: build_model(config, description),
         training,
@@ -77,7 +72,6 @@ def train(config: ForecastingConfig, resume: bool = False, data: Data | None = N
         validation=validation,
         resume=resume,
         strategy=strategy,
-        callbacks=callbacks,
     )
     return _finished(folder, config, description, trained, series_set, chief=is_chief(strategy))
 
@@ -174,20 +168,6 @@ def _keep_trajectories(run: Run, series_set: SeriesSet) -> None:
         # says so.
         return
     found.save(run.folder.path / TRAJECTORIES)
-
-
-def _gradient_flow(training: WindowBatches, config: ForecastingConfig, folder: Path) -> Any:
-    """The callback that records the gradient flow on the first training windows."""
-    objective = make_objective(config)
-    inputs, targets, weights = next(iter(training.epoch(0)))
-    rows = slice(0, FLOW_WINDOWS)
-    batch = ({k: v[rows] for k, v in inputs.items()}, targets[rows], weights[rows])
-
-    def mean_loss(model: keras.Model) -> Any:
-        loss_sum, weight_sum = objective(model, batch, False)
-        return loss_sum / weight_sum
-
-    return GradientFlow(folder, mean_loss, every=max(1, config.epochs // 10))
 
 
 def _training_figures(trained: TrainedModel) -> dict[str, Any]:
