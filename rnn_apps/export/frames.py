@@ -18,7 +18,8 @@ def encode(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes
     text = json.dumps(header).encode()
     body = io.BytesIO()
     # By number, not by name: the names of tensors may hold what a zip archive's may not.
-    np.savez(body, **{str(number): array for number, array in enumerate(arrays.values())})
+    numbered: dict[str, Any] = {str(number): item for number, item in enumerate(arrays.values())}
+    np.savez(body, **numbered)
     names = json.dumps(list(arrays)).encode()
     packed = _LENGTHS.pack(len(names), len(text)) + names + text + body.getvalue()
     return struct.pack("<Q", len(packed)) + packed
