@@ -103,7 +103,9 @@ def squared_error(model: keras.Model, batch: Any, training: bool) -> tuple[tf.Te
 def identity_network() -> keras.Model:
     """Plain SGD throws it off within steps, unless the gradient is clipped."""
     layer = keras.layers.SimpleRNN(
-        16, "relu", recurrent_initializer="identity",
+        16,
+        "relu",
+        recurrent_initializer="identity",
         kernel_initializer=keras.initializers.RandomNormal(0.0, 0.05),
     )
     return keras.Sequential([keras.Input((TIMESTEPS, 2)), layer, keras.layers.Dense(1)])
@@ -112,7 +114,11 @@ def identity_network() -> keras.Model:
 def outcome(build: Callable[[], keras.Model], clip_norm: float) -> str:
     """What 8 epochs of SGD come to."""
     config = TrainingConfig(
-        epochs=8, batch_size=16, optimizer="sgd", learning_rate=0.003, clip_norm=clip_norm,
+        epochs=8,
+        batch_size=16,
+        optimizer="sgd",
+        learning_rate=0.003,
+        clip_norm=clip_norm,
         gradient_flow=False,
     )
     with tempfile.TemporaryDirectory() as folder:

@@ -73,10 +73,15 @@ def write_table(path: Path, rows: int) -> None:
     writer = None
     for series in range(SERIES):
         values = generator.normal(size=(2, length)).astype(np.float32)
-        table = pa.table({
-            "id": [f"meter {series}"] * length, "time": times, "value": values[0],
-            "price": values[1], "holiday": (minutes % 7 == 0).astype(np.int8),
-        })
+        table = pa.table(
+            {
+                "id": [f"meter {series}"] * length,
+                "time": times,
+                "value": values[0],
+                "price": values[1],
+                "holiday": (minutes % 7 == 0).astype(np.int8),
+            }
+        )
         writer = writer or csv.CSVWriter(path, table.schema)
         writer.write(table)
     if writer:
@@ -98,8 +103,11 @@ def load(path: str) -> dict[str, float]:
     seconds = time.perf_counter() - start
     rows = sum(len(one) for one in series_set)
     arrays = sum(
-        one.times.nbytes + one.target.nbytes + one.observed.nbytes
-        + one.past_covariates.nbytes + one.future_covariates.nbytes
+        one.times.nbytes
+        + one.target.nbytes
+        + one.observed.nbytes
+        + one.past_covariates.nbytes
+        + one.future_covariates.nbytes
         for one in series_set
     )
     return {

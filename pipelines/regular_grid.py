@@ -106,7 +106,8 @@ def lay_on_grid(
             first = int(off[0])
             raise rows.error(
                 f"the time {times[first]} is off the step {frequency!r} that begins at {times[0]}",
-                first, "State the frequency (MS for months), or choose irregular 'mean' to average "
+                first,
+                "State the frequency (MS for months), or choose irregular 'mean' to average "
                 "in steps.",
             )
         report.note("times off the step", "averaged", rows.place(int(off[0])), len(off))
@@ -126,7 +127,8 @@ def _report_gaps(
     first = int(gaps[0])
     if options.gaps == "error":
         raise rows.error(
-            f"{jumps[first] - 1} time steps are left out after {times[first]}", first,
+            f"{jumps[first] - 1} time steps are left out after {times[first]}",
+            first,
             "Add the rows, or choose gaps 'fill'.",
         )
     missing = int((jumps[gaps] - 1).sum())
@@ -174,5 +176,6 @@ def _check_gaps(cells: npt.NDArray[np.int64], times: Times, rows: Rows) -> None:
         raise rows.error(
             f"{jumps[worst]} time steps lie between {times[worst]} and {times[worst + 1]}, more "
             f"than all {len(cells)} rows cover",
-            worst, "One of the two time stamps is likely wrong; else state a longer frequency.",
+            worst,
+            "One of the two time stamps is likely wrong; else state a longer frequency.",
         )

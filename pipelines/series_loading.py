@@ -153,19 +153,31 @@ class _Assembly:
             rows = len(grid.times)
             series += self._series_of_group(name, grid, chosen, statics[number])
         return SeriesSet(
-            tuple(series), frequency, self.roles.past, self.roles.future, static_names,
-            time_zone=self.zone, missing=self.options.missing,
-            rows=0 if self.roles.id else rows, report=self.report,
+            tuple(series),
+            frequency,
+            self.roles.past,
+            self.roles.future,
+            static_names,
+            time_zone=self.zone,
+            missing=self.options.missing,
+            rows=0 if self.roles.id else rows,
+            report=self.report,
             options=self._settled(frequency),
         )
 
     def _settled(self, frequency: str) -> SeriesOptions:
         roles = self.roles
         return dataclasses.replace(
-            self.options, layout="long" if roles.id else "wide", time_column=roles.time,
-            id_column=roles.id, targets=roles.targets, past_covariates=roles.past or NONE,
-            future_covariates=roles.future or NONE, static_covariates=roles.static or NONE,
-            frequency=frequency, time_zone=self.options.time_zone or self.zone,
+            self.options,
+            layout="long" if roles.id else "wide",
+            time_column=roles.time,
+            id_column=roles.id,
+            targets=roles.targets,
+            past_covariates=roles.past or NONE,
+            future_covariates=roles.future or NONE,
+            static_covariates=roles.static or NONE,
+            frequency=frequency,
+            time_zone=self.options.time_zone or self.zone,
         )
 
     def _rows(self, name: str, chosen: Chosen) -> Rows:
@@ -200,7 +212,8 @@ class _Assembly:
             rows, first = self._rows(name, chosen), int(descents[0])
             if self.options.unsorted == "error":
                 raise rows.error(
-                    f"the time {times[first]} comes after the later {times[first - 1]}", first,
+                    f"the time {times[first]} comes after the later {times[first - 1]}",
+                    first,
                     "Sort the rows, or choose unsorted 'sort'.",
                 )
             self.report.note("times out of order", "sorted", rows.place(first), len(descents))
@@ -220,9 +233,11 @@ class _Assembly:
         votes.pop("", None)
         if not votes:
             raise DataError(
-                "no step of time is shared by most rows" if several
+                "no step of time is shared by most rows"
+                if several
                 else "a single time stamp tells no step of time",
-                file=self.report.source, column=self.roles.time,
+                file=self.report.source,
+                column=self.roles.time,
                 advice="State the frequency (and irregular 'mean'), or mend the time stamps.",
             )
         if "B" in votes and "D" in votes:
@@ -261,16 +276,16 @@ class _Assembly:
         empty = np.zeros((len(groups), 0), np.float32)
         return np.concatenate([empty, *parts], axis=1, dtype=np.float32), tuple(names)
 
-    def _constant(
-        self, column: str, name: str, codes: npt.NDArray[np.int32], rows: Chosen
-    ) -> int:
+    def _constant(self, column: str, name: str, codes: npt.NDArray[np.int32], rows: Chosen) -> int:
         own = codes[rows]
         other = np.flatnonzero(own != own[0])
         if len(other):
             raise DataError(
                 f"changes within series {name!r}, so it is not static",
-                file=self._rows(name, rows).file, row=self._rows(name, rows).number(int(other[0])),
-                column=column, advice="State it as a past or future covariate.",
+                file=self._rows(name, rows).file,
+                row=self._rows(name, rows).number(int(other[0])),
+                column=column,
+                advice="State it as a past or future covariate.",
             )
         return int(own[0])
 
@@ -284,20 +299,27 @@ class _Assembly:
         for column in self.roles.targets:
             label = (f"{name}/{column}" if several else name) if self.roles.id else column
             values = grid.spread(self.columns.numbers[column][chosen])
-            made.append(
-                self._one_series(label, column, values, grid, past, future, known, static)
-            )
+            made.append(self._one_series(label, column, values, grid, past, future, known, static))
         return made
 
     def _one_series(
-        self, label: str, column: str, values: Floats, grid: Grid, past: Floats, future: Floats,
-        known_future: int, static: Floats,
+        self,
+        label: str,
+        column: str,
+        values: Floats,
+        grid: Grid,
+        past: Floats,
+        future: Floats,
+        known_future: int,
+        static: Floats,
     ) -> TimeSeries:
         observed = ~np.isnan(values)
         known = np.flatnonzero(observed)
         if not len(known):
             raise DataError(
-                f"series {label!r} has no value at all", file=self.report.source, column=column,
+                f"series {label!r} has no value at all",
+                file=self.report.source,
+                column=column,
                 advice="Leave it out: state the targets.",
             )
         start, stop = int(known[0]), int(known[-1]) + 1
@@ -309,16 +331,24 @@ class _Assembly:
             place = f"{where} at {grid.times[start + int(np.argmin(observed[start:stop]))]}"
             if self.options.missing == "error":
                 raise DataError(
-                    f"{place} a value is missing, {holes} in all", file=self.report.source,
-                    column=column, advice="Fill it, or choose another treatment of missing.",
+                    f"{place} a value is missing, {holes} in all",
+                    file=self.report.source,
+                    column=column,
+                    advice="Fill it, or choose another treatment of missing.",
                 )
             self.report.note("missing values", self.options.missing, place, holes)
         target = fill(values[start:stop], self.options.missing)
         if target.min() == target.max():
             self.report.note("constant series", "kept, scaled by 1", where)
         return TimeSeries(
-            label, grid.times[start:stop], target, observed[start:stop], past[start:stop],
-            future[start : max(stop, known_future)], static, offset=0 if self.roles.id else start,
+            label,
+            grid.times[start:stop],
+            target,
+            observed[start:stop],
+            past[start:stop],
+            future[start : max(stop, known_future)],
+            static,
+            offset=0 if self.roles.id else start,
         )
 
     def _covariates(

@@ -57,7 +57,8 @@ class SeriesOptions:
     )
     gaps: str = _option("fill", "time stamps that are left out", ("fill", "error"))
     irregular: str = _option(
-        "error", "time stamps off the regular step; mean: average within each step",
+        "error",
+        "time stamps off the regular step; mean: average within each step",
         ("error", "mean"),
     )
     unsorted: str = _option("sort", "rows whose times do not ascend", ("sort", "error"))

@@ -75,9 +75,7 @@ def _unknown_kind(text: str, kind: str) -> DataError:
         return DataError(f"{text!r} does not say what it is", advice=f"Write file:{text}.")
     near = difflib.get_close_matches(kind, KINDS, 1)
     if near:
-        return DataError(
-            f"{kind!r} is no kind of data", advice=f"Did you mean {KINDS[near[0]]}?"
-        )
+        return DataError(f"{kind!r} is no kind of data", advice=f"Did you mean {KINDS[near[0]]}?")
     return DataError(f"{text!r} names no data", advice=_advice())
 
 

@@ -128,6 +128,7 @@ def _row(border: Border, default: int, series: TimeSeries, series_set: SeriesSet
         if row > longest:
             raise DataError(
                 f"the split reaches to row {row}, the data has {longest}",
-                file=series_set.report.source, advice="Make the parts smaller.",
+                file=series_set.report.source,
+                advice="Make the parts smaller.",
             )
     return min(max(row - series.offset, 0), len(series))

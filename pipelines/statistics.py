@@ -61,9 +61,13 @@ def training_statistics(series_set: SeriesSet, split: Split) -> Statistics:
         future.add(one.future_covariates[start:stop])
         static.add(one.static_covariates[None])
     return Statistics(
-        np.array(mean, np.float32), np.array(deviation, np.float32),
-        np.array(absolute, np.float32), np.array(constant, np.bool_),
-        *past.result(), *future.result(), *static.result(),
+        np.array(mean, np.float32),
+        np.array(deviation, np.float32),
+        np.array(absolute, np.float32),
+        np.array(constant, np.bool_),
+        *past.result(),
+        *future.result(),
+        *static.result(),
     )
 
 

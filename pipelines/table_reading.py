@@ -71,9 +71,7 @@ def read_columns(
         column: NumberReader(column, infinities=options.infinities, report=report)
         for column in roles.numbers
     }
-    categories = {
-        column: CategoryReader(column) for column in (roles.id, *roles.static) if column
-    }
+    categories = {column: CategoryReader(column) for column in (roles.id, *roles.static) if column}
     whole = {column: _GrowingArray(np.float32) for column in numbers}
     whole |= {column: _GrowingArray(np.int32) for column in categories}
     whole[roles.time] = _GrowingArray("datetime64[s]")
@@ -94,7 +92,10 @@ def read_columns(
     report.rows = rows
     ids = whole[roles.id].result() if roles.id else np.broadcast_to(np.int32(0), rows)
     return Columns(
-        whole[roles.time].result(), times.aware, times.zone, ids,
+        whole[roles.time].result(),
+        times.aware,
+        times.zone,
+        ids,
         categories[roles.id].names if roles.id else [""],
         {column: whole[column].result() for column in numbers},
         {column: (whole[column].result(), categories[column].names) for column in roles.static},
@@ -135,7 +136,8 @@ def _blocks(
         for column in roles.all:
             if column not in there:
                 raise DataError(
-                    f"there is no column {column!r}, which {tables[0].name} has", file=table.name,
+                    f"there is no column {column!r}, which {tables[0].name} has",
+                    file=table.name,
                     advice="Files that are read together need the same columns.",
                 )
         for block in table.blocks(roles.all):

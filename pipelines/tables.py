@@ -71,7 +71,8 @@ def open_table(path: str | Path, options: SeriesOptions) -> Table:
     for magic, what in _OTHER_FORMATS.items():
         if head.startswith(magic):
             raise DataError(
-                f"is {what}, not a table in CSV or Parquet", file=path,
+                f"is {what}, not a table in CSV or Parquet",
+                file=path,
                 advice="Unpack it or save it as CSV.",
             )
     return CsvTable(path, options)
@@ -103,7 +104,8 @@ class ParquetTable:
                 self._rows = file.metadata.num_rows
         except (OSError, ValueError) as error:
             raise DataError(
-                f"is not a whole Parquet file: {first_line(error)}", file=path,
+                f"is not a whole Parquet file: {first_line(error)}",
+                file=path,
                 advice="It may have been cut off: write or copy it again.",
             ) from None
         check_column_names(self.columns, self.name)
@@ -125,7 +127,8 @@ class ParquetTable:
             if isinstance(error, DataError):
                 raise
             raise DataError(
-                f"cannot be read after row {first - 1}: {first_line(error)}", file=self.name,
+                f"cannot be read after row {first - 1}: {first_line(error)}",
+                file=self.name,
                 advice="The file is damaged: write or copy it again.",
             ) from None
 
@@ -169,8 +172,10 @@ def check_column_names(columns: Sequence[str], file: str) -> None:
     for place, column in enumerate(columns, start=1):
         if column in places:
             raise DataError(
-                f"columns {places[column]} and {place} have the same name", file=file,
-                column=column, advice="Rename one of them.",
+                f"columns {places[column]} and {place} have the same name",
+                file=file,
+                column=column,
+                advice="Rename one of them.",
             )
         places[column] = place
 

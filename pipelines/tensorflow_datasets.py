@@ -42,7 +42,8 @@ def load_prepared(
     if not builder.data_path.exists():
         if not download:
             raise DataError(
-                f"is not prepared in {builder.data_dir_root}", file=f"tfds:{name}",
+                f"is not prepared in {builder.data_dir_root}",
+                file=f"tfds:{name}",
                 advice="Name the folder that holds it with --data-dir or the variable "
                 f"{FOLDER_VARIABLE}, or prepare it on a machine with a network: "
                 f"python -c \"import tensorflow_datasets as t; t.builder('{name}', "
@@ -53,7 +54,8 @@ def load_prepared(
         return builder.as_dataset(split=split or "all", shuffle_files=False)
     except (ValueError, AssertionError) as error:
         raise DataError(
-            f"has no split {split!r}: {first_line(error)}", file=f"tfds:{name}",
+            f"has no split {split!r}: {first_line(error)}",
+            file=f"tfds:{name}",
             advice=f"Its splits are {', '.join(builder.info.splits)}.",
         ) from None
 
@@ -88,7 +90,8 @@ def _prepare(builder: Any, name: str) -> None:
         # Anything from a refused connection to a changed web page: the user needs to know which.
         raise DataError(
             f"cannot be prepared: {type(error).__name__}: {first_line(error)}",
-            file=f"tfds:{name}", advice="Prepare it elsewhere and name its folder: --data-dir.",
+            file=f"tfds:{name}",
+            advice="Prepare it elsewhere and name its folder: --data-dir.",
         ) from error
 
 
@@ -143,14 +146,13 @@ def _check_features(specs: dict[str, Any], place: str) -> str:
         if name.split("/")[-1].lower() in TIME_NAMES:
             return name
     raise DataError(
-        f"has no feature of times among {', '.join(specs)}", file=place,
+        f"has no feature of times among {', '.join(specs)}",
+        file=place,
         advice=f"One must be called {', '.join(TIME_NAMES[:4])} or the like.",
     )
 
 
-def _frame_of_rows(
-    rows: list[dict[str, Any]], time: str
-) -> tuple[pd.DataFrame, SeriesOptions]:
+def _frame_of_rows(rows: list[dict[str, Any]], time: str) -> tuple[pd.DataFrame, SeriesOptions]:
     import pandas as pd
 
     frame = pd.DataFrame({name: [_plain(row[name]) for row in rows] for name in rows[0]})
@@ -178,7 +180,9 @@ def _frame_of_series(
         frames.append(frame)
     time = next(name for name in sequences if name.split("/")[-1].lower() in TIME_NAMES)
     options = SeriesOptions(
-        layout="long", time_column=time, id_column=identity,
+        layout="long",
+        time_column=time,
+        id_column=identity,
         targets=tuple(name for name in sequences if name != time),
         static_covariates=tuple(name for name in scalars if name != identity),
     )
@@ -200,4 +204,3 @@ def _times(values: np.ndarray[Any, Any]) -> Any:
     if values.min() >= 1500 and values.max() <= 2200:
         return (values.astype(np.int64) - 1970).astype("datetime64[Y]").astype("datetime64[s]")
     return values.astype(np.int64).astype("datetime64[s]")
-

@@ -21,12 +21,31 @@ Times = npt.NDArray[np.datetime64]
 _OFFSET = r"(?P<zone>Z|[+-]\d\d(?::?\d\d)?)$"
 
 FORMATS = (
-    "%Y-%m-%d %H:%M", "%Y/%m/%d", "%Y/%m/%d %H:%M", "%Y/%m/%d %H:%M:%S", "%Y.%m.%d",
-    "%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S",
-    "%d/%m/%Y", "%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M:%S",
-    "%m/%d/%Y", "%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %I:%M %p",
-    "%d-%m-%Y", "%d-%m-%Y %H:%M", "%d-%m-%Y %H:%M:%S",
-    "%Y-%m", "%Y/%m", "%Y %b", "%b %Y", "%b-%Y", "%Y %B", "%B %Y",
+    "%Y-%m-%d %H:%M",
+    "%Y/%m/%d",
+    "%Y/%m/%d %H:%M",
+    "%Y/%m/%d %H:%M:%S",
+    "%Y.%m.%d",
+    "%d.%m.%Y",
+    "%d.%m.%Y %H:%M",
+    "%d.%m.%Y %H:%M:%S",
+    "%d/%m/%Y",
+    "%d/%m/%Y %H:%M",
+    "%d/%m/%Y %H:%M:%S",
+    "%m/%d/%Y",
+    "%m/%d/%Y %H:%M",
+    "%m/%d/%Y %H:%M:%S",
+    "%m/%d/%Y %I:%M %p",
+    "%d-%m-%Y",
+    "%d-%m-%Y %H:%M",
+    "%d-%m-%Y %H:%M:%S",
+    "%Y-%m",
+    "%Y/%m",
+    "%Y %b",
+    "%b %Y",
+    "%b-%Y",
+    "%Y %B",
+    "%B %Y",
 )
 """What is tried where time stamps are not ISO 8601. Besides these: `COMPACT`, years (1998),
 quarters (1998Q1, 1998 Q1, 1998-Q1)."""
@@ -55,7 +74,11 @@ class TimeReader:
     """
 
     def __init__(
-        self, column: str, *, time_format: str = "", time_zone: str = "",
+        self,
+        column: str,
+        *,
+        time_format: str = "",
+        time_zone: str = "",
         report: DataReport | None = None,
     ) -> None:
         self.column = column
@@ -170,7 +193,9 @@ class TimeReader:
                 texts = offsets.to_pylist()
                 row = next(i for i, text in enumerate(texts) if _zone_of(text) != self.zone)
                 raise block.error(
-                    f"the offset {texts[row]} differs from {self.zone} before it", row, self.column,
+                    f"the offset {texts[row]} differs from {self.zone} before it",
+                    row,
+                    self.column,
                     "State the time zone of the clock on the wall, such as time_zone "
                     "Europe/Berlin, or UTC.",
                 )
@@ -195,7 +220,9 @@ class TimeReader:
         readings = list(whole.values())
         if any(not reading.equals(readings[0]) for reading in readings):
             raise block.error(
-                f"{str(array[0])!r} may be {' or '.join(whole)}", 0, self.column,
+                f"{str(array[0])!r} may be {' or '.join(whole)}",
+                0,
+                self.column,
                 "State the time_format.",
             )
         if whole:
@@ -205,7 +232,9 @@ class TimeReader:
         if fitting:
             return fitting[0]
         raise block.error(
-            f"{str(array[0])[:40]!r} cannot be read as a time", 0, self.column,
+            f"{str(array[0])[:40]!r} cannot be read as a time",
+            0,
+            self.column,
             "Write ISO 8601 (2016-07-01 00:00), or state the time_format.",
         )
 
@@ -245,13 +274,17 @@ class TimeReader:
             return self._mixed(block, first)
         expected = f" (expected {self._format})" if self._format else ""
         return block.error(
-            f"{str(one[0])[:40]!r} cannot be read as a time{expected}", first, self.column,
+            f"{str(one[0])[:40]!r} cannot be read as a time{expected}",
+            first,
+            self.column,
             "Mend it; the notation must be the same in all rows.",
         )
 
     def _mixed(self, block: Block, row: int) -> DataError:
         return block.error(
-            "some time stamps carry an offset from UTC and some do not", row, self.column,
+            "some time stamps carry an offset from UTC and some do not",
+            row,
+            self.column,
             "Give all of them an offset, or none.",
         )
 

@@ -158,7 +158,8 @@ def _check_reach(one: TimeSeries, series_set: SeriesSet, lookback: int, horizon:
     if len(one) < lookback:
         raise DataError(
             f"series {one.name!r} has {len(one)} rows, the model looks back on {lookback}",
-            file=source, advice="Give a longer history.",
+            file=source,
+            advice="Give a longer history.",
         )
     known = len(one.future_covariates) - len(one)
     if series_set.future_names and known < horizon:

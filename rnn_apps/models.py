@@ -55,8 +55,10 @@ class RNN(keras.Model):
         if cell not in _LAYERS:
             raise ConfigurationError(f"cell = {cell!r}: choose from {', '.join(_LAYERS)}")
         sizes = {
-            "input_size": input_size, "hidden_size": hidden_size,
-            "output_size": output_size, "layers": layers,
+            "input_size": input_size,
+            "hidden_size": hidden_size,
+            "output_size": output_size,
+            "layers": layers,
         }
         for name, size in sizes.items():
             if size < 1:

@@ -27,7 +27,9 @@ def collect(dataset: tf.data.Dataset) -> list[tuple[list[int], list[float]]]:
 
 @settings(max_examples=40, deadline=None)
 @given(
-    examples=st.integers(1, 40), batch_size=st.integers(1, 12), shards=st.integers(1, 5),
+    examples=st.integers(1, 40),
+    batch_size=st.integers(1, 12),
+    shards=st.integers(1, 5),
     epoch=st.integers(0, 5),
 )
 def test_a_step_of_all_shards_is_the_step_of_one(
@@ -95,9 +97,7 @@ def test_epochs_differ_and_repeat() -> None:
 
 
 def test_the_order_is_as_good_as_random() -> None:
-    places = np.stack(
-        [epoch_order(10, seed=7, epoch=epoch, shuffle=True) for epoch in range(4000)]
-    )
+    places = np.stack([epoch_order(10, seed=7, epoch=epoch, shuffle=True) for epoch in range(4000)])
     counts = np.stack([np.bincount(places[:, place], minlength=10) for place in range(10)])
     # 99 degrees of freedom less the margins leave 81; 150 is beyond the 99.999th percentile.
     assert ((counts - 400) ** 2 / 400).sum() < 150

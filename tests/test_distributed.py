@@ -72,9 +72,13 @@ def assert_each_example_once(workers: list[dict[str, Any]], epochs: int) -> None
 def test_two_workers_train_as_one(single: dict[str, Any], tmp_path: Path) -> None:
     addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
     processes = [
-        start("multiworker", tmp_path, json.dumps(
-            {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
-        ))
+        start(
+            "multiworker",
+            tmp_path,
+            json.dumps(
+                {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+            ),
+        )
         for index in range(2)
     ]
     try:
@@ -120,9 +124,7 @@ def test_two_devices_train_as_one_and_resume(single: dict[str, Any], tmp_path: P
         ),
     ],
 )
-def test_a_wrong_cluster_is_named(
-    monkeypatch: pytest.MonkeyPatch, text: str, message: str
-) -> None:
+def test_a_wrong_cluster_is_named(monkeypatch: pytest.MonkeyPatch, text: str, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         check_cluster(text)
     monkeypatch.setenv("TF_CONFIG", text)

@@ -107,9 +107,7 @@ class Subclassed(keras.Model):
         cells = [keras.layers.LSTMCell(3), keras.layers.GRUCell(4)]
         self.stacked = keras.layers.RNN(cells, return_sequences=True, name="stacked")
         both = keras.layers.SimpleRNN(3, return_sequences=True, name="both")
-        self.inner = keras.Sequential(
-            [keras.layers.Bidirectional(both)]
-        )
+        self.inner = keras.Sequential([keras.layers.Bidirectional(both)])
         self.encoder = keras.layers.GRU(4, return_state=True, name="encoder")
         self.decoder = keras.layers.GRU(4, return_sequences=True, name="decoder")
         self.head = keras.layers.Dense(1)
@@ -129,8 +127,13 @@ def test_every_layer_of_a_subclassed_model_is_found_in_order() -> None:
     before = model(inputs).numpy()
     flow = gradient_flow(model, inputs, targets, mean_squared)
     assert {name: len(norms) for name, norms in flow.items()} == {
-        "stacked, cell 1": 7, "stacked, cell 2": 7, "forward_both": 7,
-        "backward_both": 7, "encoder": 7, "decoder": 5, "decoder (2)": 5,
+        "stacked, cell 1": 7,
+        "stacked, cell 2": 7,
+        "forward_both": 7,
+        "backward_both": 7,
+        "encoder": 7,
+        "decoder": 5,
+        "decoder (2)": 5,
     }
     assert all(np.isfinite(norms).all() and norms.any() for norms in flow.values())
     np.testing.assert_array_equal(model(inputs).numpy(), before)
@@ -214,7 +217,9 @@ def test_the_choice_of_cell_cures_it() -> None:
 def exploding_model() -> keras.Model:
     """Recurrent weights that start at the identity (Le, Jaitly and Hinton 2015)."""
     layer = keras.layers.SimpleRNN(
-        16, activation="relu", recurrent_initializer=keras.initializers.Identity(),
+        16,
+        activation="relu",
+        recurrent_initializer=keras.initializers.Identity(),
         kernel_initializer=keras.initializers.RandomNormal(0.0, 0.05),
     )
     return keras.Sequential([keras.Input((None, 2)), layer, keras.layers.Dense(1)])
@@ -228,11 +233,17 @@ def test_clipping_cures_the_exploding_network(tmp_path: Path) -> None:
     )
     with pytest.raises(UserError, match=r"step [0-9]+ .* not a finite number.*clip_norm"):
         fit(
-            exploding_model, batches, squared_error, replace(config, clip_norm=0.0),
+            exploding_model,
+            batches,
+            squared_error,
+            replace(config, clip_norm=0.0),
             folder=tmp_path / "not-clipped",
         )
     history = fit(
-        exploding_model, batches, squared_error, replace(config, clip_norm=1.0),
+        exploding_model,
+        batches,
+        squared_error,
+        replace(config, clip_norm=1.0),
         folder=tmp_path / "clipped",
     ).history
     assert max(row["gradient_norm"] for row in history) > 100.0

@@ -25,8 +25,10 @@ def start_training(folder: Path, resume: bool) -> subprocess.Popen[bytes]:
     command = [sys.executable, str(TESTS / "training_process.py"), str(folder)]
     environment = {**os.environ, "PYTHONPATH": f"{TESTS.parent}{os.pathsep}{TESTS}"}
     return subprocess.Popen(
-        command + ["--resume"] * resume, env=environment,
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        command + ["--resume"] * resume,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
     )
 
 
@@ -89,7 +91,12 @@ def small_training(
 ) -> list[dict[str, float]]:
     batches = make_batches(examples, timesteps=4)
     return fit(
-        build_lstm, batches, squared_error, config, folder=folder, resume=resume,
+        build_lstm,
+        batches,
+        squared_error,
+        config,
+        folder=folder,
+        resume=resume,
         validation=make_batches(10, timesteps=4, seed=1),
     ).history
 
@@ -196,8 +203,12 @@ def test_time_is_counted_over_sessions(tmp_path: Path) -> None:
 def test_a_checkpoint_of_another_model_is_refused(finished_run: Path) -> None:
     with pytest.raises(UserError, match="another model"):
         fit(
-            lambda: build_lstm(units=5), make_batches(24, timesteps=4), squared_error,
-            CONFIGURATION, folder=finished_run, resume=True,
+            lambda: build_lstm(units=5),
+            make_batches(24, timesteps=4),
+            squared_error,
+            CONFIGURATION,
+            folder=finished_run,
+            resume=True,
         )
 
 
@@ -208,5 +219,6 @@ def test_what_a_killed_session_had_half_written_is_swept_up(tmp_path: Path) -> N
     for step in (1, 2, 3):
         checkpoints.save(folder, step, checkpoints.Checkpoint({"a": np.ones(2)}, {"step": step}))
     assert sorted(p.name for p in folder.iterdir()) == [
-        "step-000000000002.npz", "step-000000000003.npz",
+        "step-000000000002.npz",
+        "step-000000000003.npz",
     ]

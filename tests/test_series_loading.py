@@ -23,20 +23,25 @@ from pipelines.splits import part_rows
 
 def long_frame() -> pd.DataFrame:
     times = pd.date_range("2024-01-01", periods=4, freq="D")
-    return pd.DataFrame({
-        "shop": ["b"] * 4 + ["a"] * 3,
-        "date": [*times, *times[1:]],
-        "sold": [1.0, 2, 3, 4, 10, 20, 30],
-        "price": [9.0, 9, 8, 8, 5, 5, 4],
-        "size": ["big"] * 4 + ["small"] * 3,
-        "staff": [7] * 4 + [3] * 3,
-    })
+    return pd.DataFrame(
+        {
+            "shop": ["b"] * 4 + ["a"] * 3,
+            "date": [*times, *times[1:]],
+            "sold": [1.0, 2, 3, 4, 10, 20, 30],
+            "price": [9.0, 9, 8, 8, 5, 5, 4],
+            "size": ["big"] * 4 + ["small"] * 3,
+            "staff": [7] * 4 + [3] * 3,
+        }
+    )
 
 
 def test_long_tables_become_a_series_an_id() -> None:
     series_set = load_series(
-        long_frame(), targets=("sold",), future_covariates=("price",),
-        static_covariates=("size", "staff"), id_column="shop",
+        long_frame(),
+        targets=("sold",),
+        future_covariates=("price",),
+        static_covariates=("size", "staff"),
+        id_column="shop",
     )
     assert series_set.names == ("b", "a")
     assert series_set.frequency == "D"
@@ -131,7 +136,9 @@ def test_series_are_cut_to_what_is_observed_and_covariates_reach_on() -> None:
     assert series_set.rows == 6
     counts = {finding.kind: finding.count for finding in series_set.report.findings}
     assert counts == {
-        "missing covariates": 3, "missing values": 1, "missing values before the first": 1,
+        "missing covariates": 3,
+        "missing values": 1,
+        "missing values before the first": 1,
         "missing values after the last": 2,
     }
     json.dumps(series_set.report.as_dict(), allow_nan=False)
@@ -167,9 +174,7 @@ def test_builtin_demand_has_its_covariates() -> None:
     assert (series_set.past_names, series_set.future_names) == (("Temperature",), ("WorkDay",))
     known = load_series("builtin:elecdemand", future_covariates=("WorkDay", "Temperature"))
     assert (known.past_names, known.future_names) == ((), ("WorkDay", "Temperature"))
-    bare = load_series(
-        "builtin:elecdemand", past_covariates=("none",), future_covariates=("none",)
-    )
+    bare = load_series("builtin:elecdemand", past_covariates=("none",), future_covariates=("none",))
     assert (bare.names, bare.past_names, bare.future_names) == (("Demand",), (), ())
 
 
@@ -238,7 +243,10 @@ def test_numbers_are_no_times() -> None:
 def test_the_options_of_a_set_read_it_again() -> None:
     frame = long_frame()
     series_set = load_series(
-        frame, id_column="shop", targets=("sold",), future_covariates=("price",),
+        frame,
+        id_column="shop",
+        targets=("sold",),
+        future_covariates=("price",),
         static_covariates=("size",),
     )
     again = load_series(frame, series_set.options)

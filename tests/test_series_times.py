@@ -112,14 +112,26 @@ def test_left_out_times_are_filled_and_counted(tmp_path: Path) -> None:
     assert refusal(tmp_path, times, gaps="error").row == 4
     assert load(tmp_path, times, missing="zero")["a"].target.tolist() == [0, 1, 2, 0, 0, 0, 3]
     assert load(tmp_path, times, missing="interpolate")["a"].target.tolist() == [
-        0, 1, 2, 2.25, 2.5, 2.75, 3,
+        0,
+        1,
+        2,
+        2.25,
+        2.5,
+        2.75,
+        3,
     ]
     assert "3 in all" in str(refusal(tmp_path, times, missing="error"))
 
 
 def test_irregular_times(tmp_path: Path) -> None:
-    times = ["2024-01-01 00:00", "2024-01-01 01:00", "2024-01-01 02:00", "2024-01-01 02:20",
-             "2024-01-01 03:00", "2024-01-01 04:00"]
+    times = [
+        "2024-01-01 00:00",
+        "2024-01-01 01:00",
+        "2024-01-01 02:00",
+        "2024-01-01 02:20",
+        "2024-01-01 03:00",
+        "2024-01-01 04:00",
+    ]
     assert refusal(tmp_path, times).row == 5
     series_set = load(tmp_path, times, irregular="mean")
     assert series_set["a"].target.tolist() == [0, 1, 2.5, 4, 5]
@@ -149,8 +161,12 @@ def test_one_offset_for_all_is_a_zone(tmp_path: Path) -> None:
 
 
 def test_mixed_zones(tmp_path: Path) -> None:
-    autumn = ["2024-10-27 01:00+02:00", "2024-10-27 02:00+02:00", "2024-10-27 02:00+01:00",
-              "2024-10-27 03:00+01:00"]
+    autumn = [
+        "2024-10-27 01:00+02:00",
+        "2024-10-27 02:00+02:00",
+        "2024-10-27 02:00+01:00",
+        "2024-10-27 03:00+01:00",
+    ]
     error = refusal(tmp_path, autumn)
     assert error.row == 4
     assert "time_zone" in str(error)
@@ -188,15 +204,35 @@ def test_days_in_a_zone_are_counted_on_the_calendar(tmp_path: Path) -> None:
     assert series_set["a"].times[0] == np.datetime64("2024-03-29")
 
 
-FREQUENCIES = ["s", "10s", "min", "15min", "30min", "h", "6h", "D", "7D", "B", "MS", "ME",
-               "QS-JAN", "QS-FEB", "QE-MAR", "YS-JAN", "YE-DEC", "2MS"]
+FREQUENCIES = [
+    "s",
+    "10s",
+    "min",
+    "15min",
+    "30min",
+    "h",
+    "6h",
+    "D",
+    "7D",
+    "B",
+    "MS",
+    "ME",
+    "QS-JAN",
+    "QS-FEB",
+    "QE-MAR",
+    "YS-JAN",
+    "YE-DEC",
+    "2MS",
+]
 
 
 @settings(max_examples=80, deadline=None)
 @given(
-    frequency=st.sampled_from(FREQUENCIES), start=st.datetimes(
+    frequency=st.sampled_from(FREQUENCIES),
+    start=st.datetimes(
         pd.Timestamp("1980-01-01").to_pydatetime(), pd.Timestamp("2040-01-01").to_pydatetime()
-    ), length=st.integers(8, 40),
+    ),
+    length=st.integers(8, 40),
 )
 def test_inferred_frequencies_continue_the_times(
     frequency: str, start: object, length: int
@@ -220,15 +256,18 @@ def test_gaps_do_not_disturb_the_frequency() -> None:
 def test_business_days_skip_week_ends() -> None:
     friday = np.datetime64("2024-03-01T00:00:00")
     assert future_times(friday, "B", 2).astype("datetime64[D]").astype(str).tolist() == [
-        "2024-03-04", "2024-03-05",
+        "2024-03-04",
+        "2024-03-05",
     ]
 
 
 def test_unknown_frequencies() -> None:
     for wrong in ("fortnight", "500ms", "-1h"):
         with pytest.raises(DataError, match="frequency"):
-            load_series(pd.DataFrame({"a": [1.0, 2]}, index=pd.date_range("2024", periods=2)),
-                        frequency=wrong)
+            load_series(
+                pd.DataFrame({"a": [1.0, 2]}, index=pd.date_range("2024", periods=2)),
+                frequency=wrong,
+            )
     with pytest.raises(DataError, match="does not belong"):
         future_times(np.datetime64("2024-03-02T00:00:00"), "B", 2)
 

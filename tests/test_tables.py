@@ -339,8 +339,28 @@ def test_a_column_that_only_counts_rows_is_left_out(tmp_path: Path) -> None:
 
 def test_no_bytes_whatever_end_in_anything_but_data_or_a_data_error(write: Write) -> None:
     generator = random.Random(0)
-    alphabet = [b",", b";", b"\n", b"\r", b'"', b"1", b"-", b"2024-01-01", b"time", b"\0", b"\xff",
-                b" ", b"e", b".", b"inf", b"NA", b"\xc3\xa4", b"+01:00", b"Z", b":00"]
+    alphabet = [
+        b",",
+        b";",
+        b"\n",
+        b"\r",
+        b'"',
+        b"1",
+        b"-",
+        b"2024-01-01",
+        b"time",
+        b"\0",
+        b"\xff",
+        b" ",
+        b"e",
+        b".",
+        b"inf",
+        b"NA",
+        b"\xc3\xa4",
+        b"+01:00",
+        b"Z",
+        b":00",
+    ]
     outcomes = set()
     for _ in range(300):
         broken = bytearray(GOOD.encode())

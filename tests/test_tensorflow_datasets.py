@@ -23,12 +23,14 @@ class RnnAppsPanel(tfds.core.GeneratorBasedBuilder):
         sequence = tfds.features.Tensor
         return tfds.core.DatasetInfo(
             builder=self,
-            features=tfds.features.FeaturesDict({
-                "timestamp": sequence(shape=(None,), dtype=np.int64),
-                "value": sequence(shape=(None,), dtype=np.float32),
-                "item_id": tfds.features.Text(),
-                "floor": tfds.features.Scalar(np.int32),
-            }),
+            features=tfds.features.FeaturesDict(
+                {
+                    "timestamp": sequence(shape=(None,), dtype=np.int64),
+                    "value": sequence(shape=(None,), dtype=np.float32),
+                    "item_id": tfds.features.Text(),
+                    "floor": tfds.features.Scalar(np.int32),
+                }
+            ),
         )
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
@@ -37,12 +39,15 @@ class RnnAppsPanel(tfds.core.GeneratorBasedBuilder):
     def _generate_examples(self, first: int, last: int) -> Iterator[tuple[str, dict[str, Any]]]:
         for number in range(first, last):
             rows = np.arange(10 + number)
-            yield f"{number}", {
-                "timestamp": 1_700_000_000 + 3600 * rows,
-                "value": (100 * number + rows).astype(np.float32),
-                "item_id": f"meter {number}",
-                "floor": number,
-            }
+            yield (
+                f"{number}",
+                {
+                    "timestamp": 1_700_000_000 + 3600 * rows,
+                    "value": (100 * number + rows).astype(np.float32),
+                    "item_id": f"meter {number}",
+                    "floor": number,
+                },
+            )
 
 
 class RnnAppsRows(tfds.core.GeneratorBasedBuilder):
@@ -53,10 +58,12 @@ class RnnAppsRows(tfds.core.GeneratorBasedBuilder):
     def _info(self) -> Any:
         return tfds.core.DatasetInfo(
             builder=self,
-            features=tfds.features.FeaturesDict({
-                "date": tfds.features.Text(),
-                "load": {"north": np.float32, "south": np.float32},
-            }),
+            features=tfds.features.FeaturesDict(
+                {
+                    "date": tfds.features.Text(),
+                    "load": {"north": np.float32, "south": np.float32},
+                }
+            ),
             disable_shuffling=True,
         )
 

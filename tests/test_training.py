@@ -79,8 +79,15 @@ def test_the_folder_holds_the_best_weights_and_the_history(tmp_path: Path) -> No
         rows = list(csv.DictReader(file))
     assert [float(row["wobble"]) for row in rows] == [1.0, 5.0, 2.0]
     expected = {
-        "epoch", "step", "loss", "val_loss", "wobble", "learning_rate", "gradient_norm",
-        "seconds", "examples_per_second",
+        "epoch",
+        "step",
+        "loss",
+        "val_loss",
+        "wobble",
+        "learning_rate",
+        "gradient_norm",
+        "seconds",
+        "examples_per_second",
     }
     assert set(rows[0]) == expected
     assert [int(row["step"]) for row in rows] == [3, 6, 9]
@@ -128,14 +135,19 @@ def test_a_callback_stops_inside_an_epoch_and_resuming_goes_on_there(tmp_path: P
     stopped = train(tmp_path / "run", callbacks=[callback], **build)
     assert stopped.stopped == "a callback asked to stop"
     assert callback.heard == [
-        "epoch 0", "batch 0", "batch 1", "batch 2", "epoch 1", "batch 0", "batch 1", "end",
+        "epoch 0",
+        "batch 0",
+        "batch 1",
+        "batch 2",
+        "epoch 1",
+        "batch 0",
+        "batch 1",
+        "end",
     ]
     assert [row["step"] for row in stopped.history] == [3, 5]
     again = train(tmp_path / "run", resume=True, **build)
     assert [row["step"] for row in again.history] == [3, 6]
-    for found, expected in zip(
-        again.model.get_weights(), whole.model.get_weights(), strict=True
-    ):
+    for found, expected in zip(again.model.get_weights(), whole.model.get_weights(), strict=True):
         assert found.tobytes() == expected.tobytes()
 
 
@@ -232,7 +244,10 @@ def test_penalties_of_layers_count(tmp_path: Path) -> None:
     keras.utils.set_random_seed(config.seed)
     before = build().get_weights()
     trained = train(
-        tmp_path, config, build_model=build, objective=nothing,
+        tmp_path,
+        config,
+        build_model=build,
+        objective=nothing,
         batches=make_batches(8, timesteps=4),
     )
     after = trained.model.get_weights()
@@ -283,7 +298,8 @@ def test_a_stateful_layer_is_carried_in_training_and_left_alone_by_validation(
     tmp_path: Path,
 ) -> None:
     settings: dict[str, Any] = {
-        "build_model": build_stateful, "batches": make_batches(12, 4, timesteps=4),
+        "build_model": build_stateful,
+        "batches": make_batches(12, 4, timesteps=4),
         "validation": make_batches(4, 4, timesteps=4, seed=1),
     }
     watch = WatchStates()
@@ -298,9 +314,7 @@ def test_a_stateful_layer_is_carried_in_training_and_left_alone_by_validation(
     # A training that stops inside an epoch takes its state up again.
     train(tmp_path / "run", callbacks=[StopAt(2)], **settings)
     again = train(tmp_path / "run", resume=True, **settings)
-    for found, expected in zip(
-        again.model.get_weights(), whole.model.get_weights(), strict=True
-    ):
+    for found, expected in zip(again.model.get_weights(), whole.model.get_weights(), strict=True):
         assert found.tobytes() == expected.tobytes()
 
 

@@ -38,12 +38,22 @@ def make_set(lengths: list[int], missing: str = "forward_fill", holes: bool = Fa
             observed[3::5] = False
         series.append(
             TimeSeries(
-                f"s{number}", times, 1000 * number + rows, observed, np.stack([rows, -rows], 1),
-                rows[:, None] + 0.5, np.array([number], np.float32),
+                f"s{number}",
+                times,
+                1000 * number + rows,
+                observed,
+                np.stack([rows, -rows], 1),
+                rows[:, None] + 0.5,
+                np.array([number], np.float32),
             )
         )
     return SeriesSet(
-        tuple(series), "h", ("p", "q"), ("f",), ("static",), missing=missing,
+        tuple(series),
+        "h",
+        ("p", "q"),
+        ("f",),
+        ("static",),
+        missing=missing,
     )
 
 
@@ -71,8 +81,11 @@ def test_every_tensor_holds_what_it_says() -> None:
         assert inputs["times"][row].tolist() == (start + 60 * whole).tolist()
     assert weights.min() == 1
     assert {key: value.dtype.name for key, value in inputs.items()} == {
-        "past_target": "float32", "times": "int32", "series_index": "int32",
-        "past_covariates": "float32", "future_covariates": "float32",
+        "past_target": "float32",
+        "times": "int32",
+        "series_index": "int32",
+        "past_covariates": "float32",
+        "future_covariates": "float32",
         "static_covariates": "float32",
     }
 
@@ -86,7 +99,9 @@ def test_absent_covariates_have_no_key() -> None:
 @settings(max_examples=20, deadline=None)
 @given(
     lengths=st.lists(st.integers(1, 60), min_size=1, max_size=5),
-    lookback=st.integers(1, 8), horizon=st.integers(1, 6), stride=st.integers(1, 4),
+    lookback=st.integers(1, 8),
+    horizon=st.integers(1, 6),
+    stride=st.integers(1, 4),
     cuts=st.tuples(st.floats(0.1, 0.8), st.floats(0.0, 0.5)),
 )
 def test_parts_share_no_target_and_count_every_window(
@@ -150,9 +165,7 @@ def test_columns_that_begin_later_are_cut_at_the_common_row() -> None:
         batches = WindowBatches(series_set, lookback=1, horizon=1, part=parse_split(text).train)
         assert batches.windows_per_series.tolist() == [9, 1]
     _, targets, _ = gather(
-        WindowBatches(
-            series_set, lookback=2, horizon=5, part=parse_split("10,5,5").test
-        ).epoch(0)
+        WindowBatches(series_set, lookback=2, horizon=5, part=parse_split("10,5,5").test).epoch(0)
     )
     assert targets.tolist() == [[15, 16, 17, 18, 19], [7, 8, 9, 10, 11]]
 
@@ -172,9 +185,7 @@ def test_missing_truth_has_no_weight_and_is_never_nan() -> None:
 
 @settings(max_examples=15, deadline=None)
 @given(holes=st.sets(st.integers(1, 18)), change=st.floats(100, 200))
-def test_interpolation_lets_no_future_value_into_the_past(
-    holes: set[int], change: float
-) -> None:
+def test_interpolation_lets_no_future_value_into_the_past(holes: set[int], change: float) -> None:
     values = np.arange(20.0)
     values[list(holes)] = np.nan
     times = pd.date_range("2024", periods=20, freq="D")
@@ -251,8 +262,19 @@ def test_sizes_must_be_positive(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "0.7", "0.7,0.3", "a,b,c", "0.7,0.2,0.2", "-0.1,0.5,0.5", "0,1,2", "1,2,3,4",
-             "2024-02-01,2024-01-01", "nan,0.5,0.5"],
+    "text",
+    [
+        "",
+        "0.7",
+        "0.7,0.3",
+        "a,b,c",
+        "0.7,0.2,0.2",
+        "-0.1,0.5,0.5",
+        "0,1,2",
+        "1,2,3,4",
+        "2024-02-01,2024-01-01",
+        "nan,0.5,0.5",
+    ],
 )
 def test_splits_that_cannot_be(text: str) -> None:
     with pytest.raises(ConfigurationError):
@@ -296,7 +318,8 @@ def test_a_keras_model_fits_on_the_plain_datasets() -> None:
 
     train, validation, _ = forecasting_datasets(
         pd.DataFrame({"a": np.sin(np.arange(200) / 5)}, index=pd.date_range("2024", periods=200)),
-        lookback=8, horizon=2,
+        lookback=8,
+        horizon=2,
     )
     past = keras.Input((8,), name="past_target")
     outputs = keras.layers.Reshape((2, 1))(keras.layers.Dense(2)(past))

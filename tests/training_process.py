@@ -11,8 +11,16 @@ from training_setup import make_batches, squared_error
 from rnn_apps.training import TrainedModel, TrainingConfig, fit
 
 CONFIG = TrainingConfig(
-    seed=3, epochs=6, batch_size=8, optimizer="adamw", learning_rate=0.02, schedule="cosine",
-    warmup_steps=20, weight_decay=0.01, average_decay=0.9, patience=5,
+    seed=3,
+    epochs=6,
+    batch_size=8,
+    optimizer="adamw",
+    learning_rate=0.02,
+    schedule="cosine",
+    warmup_steps=20,
+    weight_decay=0.01,
+    average_decay=0.9,
+    patience=5,
     # After every step, so that the last checkpoint may lie anywhere in an epoch.
     checkpoint_minutes=1e-9,
 )
@@ -33,8 +41,13 @@ def build_model() -> keras.Model:
 
 def train(folder: Path, resume: bool) -> TrainedModel:
     return fit(
-        build_model, make_batches(250), squared_error, CONFIG, folder=folder,
-        validation=make_batches(30, seed=1), resume=resume,
+        build_model,
+        make_batches(250),
+        squared_error,
+        CONFIG,
+        folder=folder,
+        validation=make_batches(30, seed=1),
+        resume=resume,
     )
 
 

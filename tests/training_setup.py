@@ -15,7 +15,12 @@ class ArrayBatches(IndexedBatches):
     """Examples held in arrays: inputs [examples, timesteps, features], targets [examples, 1]."""
 
     def __init__(
-        self, inputs: np.ndarray, targets: np.ndarray, *, batch_size: int, seed: int = 0,
+        self,
+        inputs: np.ndarray,
+        targets: np.ndarray,
+        *,
+        batch_size: int,
+        seed: int = 0,
         shuffle: bool = True,
     ) -> None:
         super().__init__(len(inputs), batch_size=batch_size, shuffle=shuffle, seed=seed)

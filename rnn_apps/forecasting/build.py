@@ -93,4 +93,3 @@ def _scaled_truth(inputs: dict[str, Any], read: Features) -> Any:
     if read.shift is None:
         return truth
     return Standardise(name="future_normalisation")(truth, read.shift, read.factor)
-

@@ -40,8 +40,13 @@ CAPABILITIES: dict[str, Capability] = {
     "encoder_decoder": Capability(True, True, True, True, True, OUTPUTS, "copula"),
     # DeepAR unrolls one recurrence over past and future, so every input must be known in both.
     "deepar": Capability(
-        False, True, True, True, True,
-        ("point", "gaussian", "student_t", "negative_binomial"), "ancestral",
+        False,
+        True,
+        True,
+        True,
+        True,
+        ("point", "gaussian", "student_t", "negative_binomial"),
+        "ancestral",
     ),
     "segment": Capability(True, True, True, True, True, OUTPUTS, "copula"),
 }
@@ -135,13 +140,22 @@ def _check_normalisation(config: ForecastingConfig) -> None:
 def capability_table() -> str:
     """`CAPABILITIES` as a Markdown table, as `docs/forecasting-models.md` shows it."""
     header = (
-        "model", "past covariates", "known-future covariates", "static covariates", "calendar",
-        "series embedding", "outputs", "sample paths",
+        "model",
+        "past covariates",
+        "known-future covariates",
+        "static covariates",
+        "calendar",
+        "series embedding",
+        "outputs",
+        "sample paths",
     )
     rows = [header, ("---",) * len(header)]
     for model, capability in CAPABILITIES.items():
         flags = (
-            capability.past, capability.future, capability.static, capability.calendar,
+            capability.past,
+            capability.future,
+            capability.static,
+            capability.calendar,
             capability.series_embedding,
         )
         outputs = "all" if capability.outputs == OUTPUTS else ", ".join(capability.outputs)

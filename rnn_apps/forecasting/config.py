@@ -22,9 +22,9 @@ class ForecastingConfig(TrainingConfig, SeriesOptions):
     `rnn_apps.forecasting.capabilities`; `build_model` refuses the rest.
     """
 
-    MAY_CHANGE_ON_RESUME: ClassVar[frozenset[str]] = (
-        TrainingConfig.MAY_CHANGE_ON_RESUME | {"season"}
-    )
+    MAY_CHANGE_ON_RESUME: ClassVar[frozenset[str]] = TrainingConfig.MAY_CHANGE_ON_RESUME | {
+        "season"
+    }
 
     split: str = option(
         "0.7,0.1,0.2",
@@ -51,7 +51,8 @@ class ForecastingConfig(TrainingConfig, SeriesOptions):
         choices=("series", "window"),
     )
     normalisation: str = option(
-        "last_value", "what is taken out of each window and put back into its forecast",
+        "last_value",
+        "what is taken out of each window and put back into its forecast",
         choices=("none", "revin", "last_value"),
     )
     level_steps: int = option(
@@ -62,7 +63,8 @@ class ForecastingConfig(TrainingConfig, SeriesOptions):
         (0.1, 0.5, 0.9), "levels of the quantiles, 0.5 among them", above=0.0, below=1.0
     )
     loss: str = option(
-        "mse", "what a point output is trained for: its mean, its median, or between them",
+        "mse",
+        "what a point output is trained for: its mean, its median, or between them",
         choices=("mse", "mae", "huber"),
     )
     calendar: tuple[str, ...] = option(
@@ -74,6 +76,7 @@ class ForecastingConfig(TrainingConfig, SeriesOptions):
         0, "numbers learnt for each series that tell the model which one it sees", minimum=0
     )
     season: int = option(
-        0, "time steps of a season, for MASE and the seasonal naive forecast; 0: by the frequency",
+        0,
+        "time steps of a season, for MASE and the seasonal naive forecast; 0: by the frequency",
         minimum=0,
     )

@@ -88,7 +88,11 @@ def _deployed_deepar(
 
 def _cell(read: Features, config: ForecastingConfig, known: Any) -> AutoregressiveCell:
     cell = AutoregressiveCell(
-        config.cell, config.units, config.layers, config.output, known_numbers(read),
+        config.cell,
+        config.units,
+        config.layers,
+        config.output,
+        known_numbers(read),
         name="autoregressive_cell",
     )
     cell.build((None, known.shape[-1]))

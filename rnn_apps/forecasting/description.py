@@ -113,9 +113,7 @@ def describe(series_set: SeriesSet, split: Split, config: ForecastingConfig) -> 
     )
 
 
-def _training_extent(
-    series_set: SeriesSet, split: Split
-) -> tuple[list[float], float, float]:
+def _training_extent(series_set: SeriesSet, split: Split) -> tuple[list[float], float, float]:
     """The least observed value of each series, the longest span and the step, in minutes."""
     import numpy as np
 
@@ -136,7 +134,8 @@ def _refuse_negative(series_set: SeriesSet, smallest: list[float]) -> None:
         if value < 0:
             raise DataError(
                 f"holds {value:g}; output = 'negative_binomial' is for counts, 0 and above",
-                file=series_set.report.source, column=name,
+                file=series_set.report.source,
+                column=name,
                 advice="Choose output = 'student_t' or 'gaussian'.",
             )
 

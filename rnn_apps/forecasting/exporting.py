@@ -67,9 +67,7 @@ def _export_one(
         size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
         return [path.name, round(size / 1024, 1), largest, None]
     path = folder / f"model{name.removeprefix('tflite')}.tflite"
-    result = export_tflite(
-        model, path, quantize=_QUANTIZATIONS[name], representative_data=data
-    )
+    result = export_tflite(model, path, quantize=_QUANTIZATIONS[name], representative_data=data)
     return [path.name, round(result.bytes / 1024, 1), result.error, result.latency_ms]
 
 

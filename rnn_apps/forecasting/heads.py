@@ -117,9 +117,7 @@ class QuantileHead(Head):
         middle, steps = raw[..., :1], softplus(raw[..., 1:])
         below = tf.cumsum(steps[..., : self.median], axis=-1)
         above = tf.cumsum(steps[..., self.median :], axis=-1)
-        offsets = tf.concat(
-            [-tf.reverse(below, axis=[-1]), tf.zeros_like(middle), above], axis=-1
-        )
+        offsets = tf.concat([-tf.reverse(below, axis=[-1]), tf.zeros_like(middle), above], axis=-1)
         return middle + offsets
 
     def affine(self, parameters: tf.Tensor, shift: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:

@@ -56,7 +56,8 @@ def input_specification(
     }
     if description.past_names:
         specification["past_covariates"] = (
-            (config.lookback, len(description.past_names)), "float32",
+            (config.lookback, len(description.past_names)),
+            "float32",
         )
     if description.future_names:
         specification["future_covariates"] = ((whole, len(description.future_names)), "float32")
@@ -91,8 +92,14 @@ def features(
         target, shift, factor = normalise(target)
     past, future = _over_time(inputs, config, description)
     return Features(
-        target, past, future, _context(inputs, config, description),
-        location, scale, shift, factor,
+        target,
+        past,
+        future,
+        _context(inputs, config, description),
+        location,
+        scale,
+        shift,
+        factor,
     )
 
 
@@ -153,7 +160,8 @@ def _context(
         parts.append(scaler(inputs["static_covariates"]))
     if config.series_embedding and "series_index" in inputs:
         embedding = keras.layers.Embedding(
-            len(description.series_names), config.series_embedding,
+            len(description.series_names),
+            config.series_embedding,
             embeddings_initializer=keras.initializers.RandomNormal(stddev=1.0),
             name="series_embedding",
         )

@@ -176,4 +176,3 @@ class CovariateScaler(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {**super().get_config(), "location": self.location, "scale": self.scale}
-

@@ -31,7 +31,9 @@ def make_objective(config: ForecastingConfig) -> Objective:
         inputs = model_part({**inputs, "future_target": targets}, model)
         outputs = model(inputs, training=training)
         loss = head.loss(
-            outputs["parameters"], tf.cast(targets, tf.float32), outputs["location"],
+            outputs["parameters"],
+            tf.cast(targets, tf.float32),
+            outputs["location"],
             outputs["scale"],
         )
         # Zero times NaN is NaN: what has no weight is taken out, not multiplied away.

@@ -24,9 +24,7 @@ BATCH_SIZE = 256
 PAST_SHOWN = 3
 
 
-def forecast_ends(
-    forecaster: Forecaster, series_set: SeriesSet, horizon: int
-) -> Forecast:
+def forecast_ends(forecaster: Forecaster, series_set: SeriesSet, horizon: int) -> Forecast:
     """Forecasts what follows the end of every series, a row a series.
 
     Raises:
@@ -74,9 +72,7 @@ def recalibrated(
     )
 
 
-def as_frame(
-    series_set: SeriesSet, forecast: Forecast, levels: tuple[float, ...]
-) -> pd.DataFrame:
+def as_frame(series_set: SeriesSet, forecast: Forecast, levels: tuple[float, ...]) -> pd.DataFrame:
     """One row a series and step: series, time, forecast, a column a quantile, and a sample path.
 
     The times go on where each series ends, in its frequency and its time zone.
@@ -155,14 +151,16 @@ def _draw(run: Run, series_set: SeriesSet, frame: pd.DataFrame, path: Path) -> N
     panels = []
     for one in series_set.series[:8]:
         rows = frame[frame["series"] == one.name]
-        panels.append({
-            "title": one.name,
-            "past_times": wall_clock(local_times(series_set, one.times[-past:])),
-            "past": np.where(one.observed, one.target, np.nan)[-past:],
-            "times": wall_clock(rows["time"]),
-            "point": rows["forecast"].to_numpy(),
-            "quantiles": rows[names].to_numpy() if names else None,
-        })
+        panels.append(
+            {
+                "title": one.name,
+                "past_times": wall_clock(local_times(series_set, one.times[-past:])),
+                "past": np.where(one.observed, one.target, np.nan)[-past:],
+                "times": wall_clock(rows["time"]),
+                "point": rows["forecast"].to_numpy(),
+                "quantiles": rows[names].to_numpy() if names else None,
+            }
+        )
     figure = prediction_chart(panels, levels)
     with atomic_path(path) as beside:
         figure.savefig(beside, format=path.suffix[1:].lower(), dpi=120)
@@ -187,4 +185,3 @@ def _tail(one: TimeSeries, rows: int) -> TimeSeries:
         future_covariates=one.future_covariates[start : len(one)],
         offset=0,
     )
-

@@ -87,16 +87,18 @@ def _examples(report: Report, run: Run, series_set: SeriesSet, examples: list[Ex
         horizon = run.config.horizon
         known = example.window.inputs["past_target"][0][-past:]
         quantiles = example.forecast.quantiles
-        panels.append({
-            "title": f"{example.label}: {series_set.names[example.series]}, from "
-            f"{times[-horizon]}, mean error {example.error:.3g} standard deviations",
-            "past_times": times[-horizon - len(known) : -horizon],
-            "past": known,
-            "times": times[-horizon:],
-            "point": example.forecast.point[0],
-            "quantiles": None if quantiles is None else quantiles[0],
-            "truth": np.where(example.window.weights[0] > 0, example.window.truth[0], np.nan),
-        })
+        panels.append(
+            {
+                "title": f"{example.label}: {series_set.names[example.series]}, from "
+                f"{times[-horizon]}, mean error {example.error:.3g} standard deviations",
+                "past_times": times[-horizon - len(known) : -horizon],
+                "past": known,
+                "times": times[-horizon:],
+                "point": example.forecast.point[0],
+                "quantiles": None if quantiles is None else quantiles[0],
+                "truth": np.where(example.window.weights[0] > 0, example.window.truth[0], np.nan),
+            }
+        )
     figure = fan_charts(panels, run.config.quantiles)
     report.figure(figure, "Truth (dashed), forecast and calibrated intervals")
 
@@ -111,7 +113,8 @@ def _intervals(report: Report, run: Run, found: Backtest) -> None:
         f"Calibrated on {calibration.windows} windows of the validation part by split conformal "
         "prediction, for each horizon step and quantile level. "
         + (
-            "" if calibration.exact
+            ""
+            if calibration.exact
             else "These are too few for the finite-sample guarantee at the outer levels. "
         )
         + "'online intervals' go on learning during the backtest from truth that was known at "

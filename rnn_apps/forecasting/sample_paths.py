@@ -151,9 +151,7 @@ def sample_paths(
     generator = np.random.default_rng(seed)
     parameters = _raw_parameters(model, config, inputs)
     drawn = np.stack([trajectories.draw(paths, generator) for _ in parameters])
-    repeated = np.broadcast_to(
-        parameters[:, None], (len(parameters), paths, *parameters.shape[1:])
-    )
+    repeated = np.broadcast_to(parameters[:, None], (len(parameters), paths, *parameters.shape[1:]))
     return values_at(config.output, repeated, drawn, config.quantiles).astype(np.float32)
 
 

@@ -100,9 +100,7 @@ class Yardsticks:
             for name, calibration in self.calibrations.items()
         }
         nlinear = self.nlinear and dataclasses.replace(self.nlinear, scale=unit)
-        return dataclasses.replace(
-            self, scales=scales, calibrations=calibrations, nlinear=nlinear
-        )
+        return dataclasses.replace(self, scales=scales, calibrations=calibrations, nlinear=nlinear)
 
     def save(self, path: str | Path) -> None:
         """Writes an .npz file (plain arrays, nothing pickled) atomically."""
@@ -235,9 +233,7 @@ def serves(batches_for: Callable[[int], WindowBatches], lookback: int, least: in
         return False
 
 
-def training_scales(
-    series_set: SeriesSet, split: Split, season: int
-) -> tuple[SeriesScales, Array]:
+def training_scales(series_set: SeriesSet, split: Split, season: int) -> tuple[SeriesScales, Array]:
     """The scales of the metrics, and the unit of each series (1 for a constant one)."""
     statistics = training_statistics(series_set, split)
     seasonal = []

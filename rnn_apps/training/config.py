@@ -13,10 +13,20 @@ class TrainingConfig:
     """How a model is trained, whatever the application; an application's config extends it."""
 
     # What a resumed run may change: it moves no weight of the steps already taken.
-    MAY_CHANGE_ON_RESUME: ClassVar[frozenset[str]] = frozenset({
-        "run", "data_dir", "epochs", "max_minutes", "patience", "strategy", "jit_compile",
-        "checkpoint_minutes", "gradient_flow", "tensorboard",
-    })
+    MAY_CHANGE_ON_RESUME: ClassVar[frozenset[str]] = frozenset(
+        {
+            "run",
+            "data_dir",
+            "epochs",
+            "max_minutes",
+            "patience",
+            "strategy",
+            "jit_compile",
+            "checkpoint_minutes",
+            "gradient_flow",
+            "tensorboard",
+        }
+    )
 
     data: str = option("", "training data: file:PATH[,PATH], tfds:NAME[/CONFIG] or builtin:NAME")
     data_dir: str = option(
@@ -43,8 +53,10 @@ class TrainingConfig:
     )
     clip_norm: float = option(1.0, "largest global gradient norm; 0: no clipping", minimum=0.0)
     average_decay: float = option(
-        0.0, "decay of the moving average of weights that is evaluated and kept; 0: off",
-        minimum=0.0, below=1.0,
+        0.0,
+        "decay of the moving average of weights that is evaluated and kept; 0: off",
+        minimum=0.0,
+        below=1.0,
     )
     patience: int = option(0, "epochs without improvement before stopping; 0: never", minimum=0)
     monitor: str = option(
@@ -54,7 +66,8 @@ class TrainingConfig:
         "min", "which end of the monitored figure is better", choices=("min", "max")
     )
     precision: str = option(
-        "float32", "arithmetic of the layers",
+        "float32",
+        "arithmetic of the layers",
         choices=("float32", "mixed_float16", "mixed_bfloat16"),
     )
     strategy: str = option(

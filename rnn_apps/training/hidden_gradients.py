@@ -86,9 +86,7 @@ def compile_flow(model: keras.Model, compute_loss: Callable[[], Any]) -> Callabl
         calls.sort(key=lambda labelled: (labelled[0].order, labelled[0].cell))
         labels[:] = _numbered([label for _, label in calls])
         zeros = [call.zeros for call, _ in calls]
-        gradients = tape.gradient(
-            loss, zeros, unconnected_gradients=tf.UnconnectedGradients.ZERO
-        )
+        gradients = tape.gradient(loss, zeros, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         return [call.mean_norms(g) for (call, _), g in zip(calls, gradients, strict=True)]
 
     compiled = tf.function(norms_by_layer).get_concrete_function()

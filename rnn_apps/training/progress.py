@@ -42,8 +42,11 @@ class ProgressDisplay:
         self._bar: Progress | None = None
         if shown and console.is_terminal:
             self._bar = Progress(
-                TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}"),
-                console=console, refresh_per_second=4,
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.fields[text]}"),
+                console=console,
+                refresh_per_second=4,
             )
             self._task = self._bar.add_task("epoch", total=self._total, text="")
 

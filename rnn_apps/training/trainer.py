@@ -116,8 +116,15 @@ def fit(
         optimizer = make_optimizer(config, total_steps)
         optimizer.build(model.trainable_variables)
     training = _Training(
-        model, optimizer, Steps(model, optimizer, objective, config, strategy),
-        batches, validation, config, folder, strategy, metrics,
+        model,
+        optimizer,
+        Steps(model, optimizer, objective, config, strategy),
+        batches,
+        validation,
+        config,
+        folder,
+        strategy,
+        metrics,
     )
     if saved is not None:
         training.restore(saved)
@@ -182,8 +189,11 @@ class _Training:
         self._model.stop_training = False
         listeners.on_train_begin()
         with ProgressDisplay(
-            self._config.epochs, self._batches.steps_per_epoch, self._examples_per_step,
-            self.state.step, self.chief,
+            self._config.epochs,
+            self._batches.steps_per_epoch,
+            self._examples_per_step,
+            self.state.step,
+            self.chief,
         ) as progress:
             while not self._finished():
                 self._run_epoch(listeners, progress)
@@ -217,7 +227,8 @@ class _Training:
         elif any_worker(self._strategy, self._wants_to_stop()):
             state.stopped = (
                 f"{self._config.max_minutes:g} minutes are over"
-                if self._out_of_time() else "a callback asked to stop"
+                if self._out_of_time()
+                else "a callback asked to stop"
             )
         return bool(state.stopped)
 

@@ -40,8 +40,13 @@ def deepar_training(
         sequence = keras.layers.Concatenate()([before, known])
     sequence = with_context(sequence, features.context, steps)
     hidden, _ = stack(
-        sequence, cell=config.cell, units=config.units, layers=config.layers,
-        dropout=config.dropout, name="encoder", return_sequences=True,
+        sequence,
+        cell=config.cell,
+        units=config.units,
+        layers=config.layers,
+        dropout=config.dropout,
+        name="encoder",
+        return_sequences=True,
     )
     hidden = keras.layers.Cropping1D((config.lookback - 1, 0))(hidden)
     hidden = keras.layers.Dropout(config.dropout)(hidden)
@@ -112,8 +117,11 @@ class AutoregressiveCell(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         config = {
-            "cell": self.cell_kind, "units": self.units, "layers": self.layers,
-            "output": self.output_kind, "known": self.known,
+            "cell": self.cell_kind,
+            "units": self.units,
+            "layers": self.layers,
+            "output": self.output_kind,
+            "known": self.known,
         }
         return {**super().get_config(), **config}
 
@@ -143,7 +151,11 @@ def deepar_start(features: Features, config: ForecastingConfig) -> tuple[Any, li
     if known is None:
         known = keras.layers.RepeatVector(config.horizon)(last)
     _, states = stack(
-        sequence, cell=config.cell, units=config.units, layers=config.layers, dropout=0.0,
+        sequence,
+        cell=config.cell,
+        units=config.units,
+        layers=config.layers,
+        dropout=0.0,
         name="encoder",
     )
     return known, [*(state for layer in states for state in layer), last]

@@ -26,8 +26,12 @@ def direct(features: Features, config: ForecastingConfig, width: int) -> Any:
         sequence = keras.layers.Concatenate()([sequence, features.past])
     sequence = with_context(sequence, features.context, config.lookback)
     state, _ = stack(
-        sequence, cell=config.cell, units=config.units, layers=config.layers,
-        dropout=config.dropout, name="encoder",
+        sequence,
+        cell=config.cell,
+        units=config.units,
+        layers=config.layers,
+        dropout=config.dropout,
+        name="encoder",
     )
     state = keras.layers.Dropout(config.dropout)(state)
     context = keras.layers.Dense(

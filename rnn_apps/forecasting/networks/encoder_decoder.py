@@ -35,7 +35,8 @@ class StepEmbedding(keras.layers.Layer):
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Makes the weights."""
         self.embedding = self.add_weight(
-            name="embedding", shape=(self.steps, self.size),
+            name="embedding",
+            shape=(self.steps, self.size),
             initializer=keras.initializers.RandomNormal(stddev=1.0),
         )
 
@@ -60,7 +61,9 @@ def encoder_decoder(features: Features, config: ForecastingConfig, width: int) -
         sequence = keras.layers.Concatenate()([sequence, features.past])
     sequence = with_context(sequence, features.context, config.lookback)
     shape: dict[str, Any] = {
-        "cell": config.cell, "units": config.units, "layers": config.layers,
+        "cell": config.cell,
+        "units": config.units,
+        "layers": config.layers,
         "dropout": config.dropout,
     }
     last, states = stack(sequence, name="encoder", **shape)
@@ -68,8 +71,6 @@ def encoder_decoder(features: Features, config: ForecastingConfig, width: int) -
     if features.future is not None:
         steps = keras.layers.Concatenate()([steps, features.future])
     steps = with_context(steps, features.context, config.horizon)
-    decoded, _ = stack(
-        steps, name="decoder", return_sequences=True, initial_states=states, **shape
-    )
+    decoded, _ = stack(steps, name="decoder", return_sequences=True, initial_states=states, **shape)
     decoded = keras.layers.Dropout(config.dropout)(decoded)
     return keras.layers.Dense(width, dtype="float32", name="output")(decoded)

@@ -64,7 +64,8 @@ class ParallelDecoder(keras.layers.Layer):
         """Makes the weights."""
         size = max(1, self.units // 2)
         self.positions = self.add_weight(
-            name="positions", shape=(self.segments, size),
+            name="positions",
+            shape=(self.segments, size),
             initializer=keras.initializers.RandomNormal(stddev=1.0),
         )
         self.bias = self.add_weight(
@@ -78,7 +79,9 @@ class ParallelDecoder(keras.layers.Layer):
             self.described.build(context_shape)
 
     def call(
-        self, states: list[tf.Tensor], future: tf.Tensor | None = None,
+        self,
+        states: list[tf.Tensor],
+        future: tf.Tensor | None = None,
         context: tf.Tensor | None = None,
     ) -> tf.Tensor:
         """See the class."""
@@ -148,8 +151,12 @@ def segment(features: Features, config: ForecastingConfig, width: int) -> Any:
         segments
     )
     _, states = stack(
-        embedded, cell=config.cell, units=config.units, layers=config.layers,
-        dropout=config.dropout, name="encoder",
+        embedded,
+        cell=config.cell,
+        units=config.units,
+        layers=config.layers,
+        dropout=config.dropout,
+        name="encoder",
     )
     count = -(-config.horizon // length)
     decoder = ParallelDecoder(config.cell, config.units, count, name="decoder")
