@@ -183,6 +183,23 @@ def test_revin_and_window_scaling_follow_level_and_spread(changes: dict[str, str
     np.testing.assert_allclose(forecast(config, PLAIN, moved), expected, rtol=2e-3, atol=1e-2)
 
 
+def test_an_ensemble_is_the_mean_of_its_networks(tmp_path: Path) -> None:
+    config = config_of(
+        model="segment", output="quantiles", ensemble_level_steps=(4,), series_embedding=2
+    )
+    network = build_model(config, RICH)
+    batch = batch_of(config, RICH)
+    network.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    found = deployment_model(again, config, RICH)(batch)["quantiles"].numpy()
+    assert (np.diff(found, axis=-1) >= 0).all()
+    restored = keras.Model(network.input, network.get_layer("window_restore").output)
+    first, second = restored(batch), network.get_layer("member_2")(batch)["parameters"]
+    assert not np.allclose(first, second)
+    outputs = network(batch)
+    np.testing.assert_allclose(outputs["parameters"], (first + second) / 2, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_parallel_decoder_is_one_step_of_the_keras_cell(cell: str) -> None:
     units, segments = 6, 3
@@ -307,11 +324,13 @@ def test_negative_counts_are_refused() -> None:
         ({"model": "deepar"}, RICH, "deepar.*past covariates.*flow.*direct"),
         ({"model": "deepar", "output": "quantiles"}, PLAIN, "quantiles.*deepar.*student_t"),
         ({"model": "deepar", "lookback": 1}, PLAIN, "at least 2"),
-        ({"model": "segment", "lookback": 14}, PLAIN, "no multiple.*12"),
+        ({"model": "segment", "lookback": 14}, PLAIN, "no multiple.*lookback = 16"),
         ({"output": "quantiles", "quantiles": (0.1, 0.9)}, PLAIN, "lack 0.5"),
         ({"output": "quantiles", "quantiles": (0.5, 0.1)}, PLAIN, "rising"),
         ({"output": "negative_binomial"}, PLAIN, "needs normalisation = 'none'"),
         ({"scaling": "window", "series_embedding": 3}, PLAIN, "series_embedding"),
+        ({"level_steps": 13}, PLAIN, "13 steps is more than lookback = 12"),
+        ({"model": "deepar", "ensemble_level_steps": (2,)}, PLAIN, "other than 'deepar'"),
         ({"calendar": ("auto", "day_of_week")}, PLAIN, "'auto' cannot stand beside"),
         ({"calendar": ("none", "day_of_week")}, PLAIN, "'none' cannot stand beside"),
         ({"cell": "elman"}, PLAIN, "choose from simple, lstm, gru"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -55,12 +56,33 @@ def build_model(config: ForecastingConfig, description: DataDescription) -> kera
         raw = deepar_training(read, _scaled_truth(inputs, read), config, head.width)
     else:
         raw = _NETWORKS[config.model](read, config, head.width)
+    parameters = scaled_parameters(raw, read, config)
+    if config.ensemble_level_steps:
+        others = _other_members(inputs, config, description)
+        parameters = keras.layers.Average(dtype="float32")([parameters, *others])
     outputs = {
-        "parameters": scaled_parameters(raw, read, config),
+        "parameters": parameters,
         "location": read.location,
         "scale": read.scale,
     }
     return keras.Model(inputs, outputs, name=f"{config.model}_{config.cell}")
+
+
+def _other_members(
+    inputs: dict[str, Any], config: ForecastingConfig, description: DataDescription
+) -> list[Any]:
+    """The parameters that the ensemble's further networks give, each in scaled space.
+
+    Averaging quantiles, or the parameters of a location-scale family, level by level keeps their
+    kind and their order (Vincent averaging).
+    """
+    found = []
+    for number, steps in enumerate(config.ensemble_level_steps, 2):
+        alone = dataclasses.replace(config, level_steps=steps, ensemble_level_steps=())
+        member = build_model(alone, description)
+        member.name = f"member_{number}"
+        found.append(member(inputs)["parameters"])
+    return found
 
 
 def scaled_parameters(raw: Any, read: Features, config: ForecastingConfig) -> Any:

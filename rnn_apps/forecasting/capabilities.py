@@ -126,9 +126,17 @@ def _check_quantiles(config: ForecastingConfig) -> None:
 
 
 def _check_normalisation(config: ForecastingConfig) -> None:
-    if config.level_steps > config.lookback:
+    longest = max(config.level_steps, *config.ensemble_level_steps, 1)
+    if longest > config.lookback:
         raise ConfigurationError(
-            f"level_steps = {config.level_steps} is more than lookback = {config.lookback}"
+            f"a level of {longest} steps is more than lookback = {config.lookback}"
+        )
+    if config.ensemble_level_steps and (
+        config.normalisation != "last_value" or config.model == "deepar"
+    ):
+        raise ConfigurationError(
+            "ensemble_level_steps needs normalisation = 'last_value' and a model other than "
+            "'deepar', which feeds its own forecast back"
         )
     if config.output == "negative_binomial" and config.normalisation != "none":
         raise ConfigurationError(

@@ -58,6 +58,12 @@ class ForecastingConfig(TrainingConfig, SeriesOptions):
     level_steps: int = option(
         1, "how many of the last values last_value subtracts the mean of", minimum=1
     )
+    ensemble_level_steps: tuple[int, ...] = option(
+        (),
+        "further networks inside the model, one for each number: each subtracts the mean of so "
+        "many last values, and the forecasts of all are averaged",
+        minimum=1,
+    )
     output: str = option("quantiles", "what is said about each step to come", choices=OUTPUTS)
     quantiles: tuple[float, ...] = option(
         (0.1, 0.5, 0.9), "levels of the quantiles, 0.5 among them", above=0.0, below=1.0

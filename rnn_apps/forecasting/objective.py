@@ -28,16 +28,17 @@ def make_objective(config: ForecastingConfig) -> Objective:
     def objective(model: keras.Model, batch: Batch, training: bool) -> tuple[Any, Any]:
         inputs, targets, weights = batch
         weights = tf.cast(weights, tf.float32)
+        # A loss that is left out still has a gradient, and that of NaN is NaN.
+        targets = tf.cast(targets, tf.float32)
+        targets = tf.where(tf.math.is_finite(targets), targets, 0.0)
         inputs = model_part({**inputs, "future_target": targets}, model)
         outputs = model(inputs, training=training)
         loss = head.loss(
             outputs["parameters"],
-            tf.cast(targets, tf.float32),
+            targets,
             outputs["location"],
             outputs["scale"],
         )
-        # Zero times NaN is NaN: what has no weight is taken out, not multiplied away.
-        loss = tf.where(weights > 0.0, loss * weights, 0.0)
-        return tf.reduce_sum(loss), tf.reduce_sum(weights)
+        return tf.reduce_sum(loss * weights), tf.reduce_sum(weights)
 
     return objective
