@@ -51,9 +51,7 @@ class AncestralSampler(tf.Module):
         }
         self.signature["seed"] = tf.TensorSpec((2,), tf.int32, name="seed")
         # Autograph would take the cell's method for the layer's `call`; nothing here needs it.
-        self.sample = tf.function(
-            self._sample, input_signature=[self.signature], autograph=False
-        )
+        self.sample = tf.function(self._sample, input_signature=[self.signature], autograph=False)
 
     def _sample(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Raw inputs and "seed" int32 [2] -> "samples" [batch, paths, horizon], raw.
