@@ -37,18 +37,44 @@ class Recipe:
 # Absolute or Huber error, though the squared error is what is reported: single spikes of the load
 # steer them less. Loss, dropout, level and epochs were chosen on the validation part.
 _SEGMENT: dict[str, Any] = {
-    "model": "segment", "cell": "gru", "units": 128, "layers": 1, "segment_length": 24,
-    "dropout": 0.5, "normalisation": "last_value", "output": "point", "loss": "mae",
-    "calendar": ("none",), "series_embedding": 64, "optimizer": "adam", "schedule": "cosine",
-    "warmup_steps": 100, "learning_rate": 1e-3, "average_decay": 0.99, "batch_size": 512,
+    "model": "segment",
+    "cell": "gru",
+    "units": 128,
+    "layers": 1,
+    "segment_length": 24,
+    "dropout": 0.5,
+    "normalisation": "last_value",
+    "output": "point",
+    "loss": "mae",
+    "calendar": ("none",),
+    "series_embedding": 64,
+    "optimizer": "adam",
+    "schedule": "cosine",
+    "warmup_steps": 100,
+    "learning_rate": 1e-3,
+    "average_decay": 0.99,
+    "batch_size": 512,
     "gradient_flow": False,
 }
 # Point by point: no segments, no normalisation of the window, the last state gives the horizon.
 _POINTWISE: dict[str, Any] = {
-    "model": "direct", "units": 64, "layers": 1, "dropout": 0.1, "normalisation": "none",
-    "output": "point", "loss": "mse", "calendar": ("none",), "lookback": 96, "horizon": 720,
-    "batch_size": 256, "learning_rate": 1e-3, "schedule": "constant", "epochs": 100,
-    "max_minutes": 5.0, "patience": 3, "gradient_flow": False,
+    "model": "direct",
+    "units": 64,
+    "layers": 1,
+    "dropout": 0.1,
+    "normalisation": "none",
+    "output": "point",
+    "loss": "mse",
+    "calendar": ("none",),
+    "lookback": 96,
+    "horizon": 720,
+    "batch_size": 256,
+    "learning_rate": 1e-3,
+    "schedule": "constant",
+    "epochs": 100,
+    "max_minutes": 5.0,
+    "patience": 3,
+    "gradient_flow": False,
 }
 
 
@@ -61,10 +87,16 @@ def _segment(lookback: int, horizon: int, **changes: Any) -> Recipe:
 RECIPES: tuple[Recipe, ...] = (
     _segment(96, 96, epochs=10),
     _segment(
-        720, 96, epochs=7, segment_length=48, dropout=0.2, learning_rate=2e-3
+        720,
+        96,
+        epochs=6,
+        segment_length=48,
+        dropout=0.2,
+        learning_rate=2e-3,
+        ensemble_level_steps=(24,),
     ),
-    _segment(96, 192, epochs=10, loss="huber", dropout=0.2),
-    _segment(96, 336, epochs=8, loss="huber", dropout=0.2),
+    _segment(96, 192, epochs=6, loss="huber", dropout=0.2, ensemble_level_steps=(24,)),
+    _segment(96, 336, epochs=5, loss="huber", dropout=0.2, ensemble_level_steps=(24,)),
     _segment(96, 720, epochs=5, level_steps=24),
     *(
         Recipe(f"pointwise-{cell}", f"point-wise {name}", {**_POINTWISE, "cell": cell}, HORIZONS)
