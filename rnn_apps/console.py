@@ -27,7 +27,11 @@ def results_only(json_wanted: bool) -> Iterator[IO[str]]:
     kept = os.dup(1)
     os.dup2(2, 1)
     try:
-        with os.fdopen(os.dup(kept), "w", encoding="utf-8") as stream:
+        with (
+            os.fdopen(os.dup(kept), "w", encoding="utf-8") as stream,
+            # Python's own stream need not be file descriptor 1, as in a notebook.
+            contextlib.redirect_stdout(sys.stderr),
+        ):
             yield stream
     finally:
         sys.stdout.flush()
