@@ -45,9 +45,14 @@ def train(strategy: str, folder: Path, epochs: int = CONFIG.epochs) -> TrainedMo
     devices = make_strategy(strategy)
     batches = RecordedBatches(make_batches(EXAMPLES, CONFIG.batch_size))
     trained = fit(
-        lambda: build_lstm(dropout=0.0), batches, squared_error,
-        replace(CONFIG, strategy=strategy, epochs=epochs), folder=folder / "run",
-        validation=make_batches(11, 4, seed=1), strategy=devices, resume=epochs > CONFIG.epochs,
+        lambda: build_lstm(dropout=0.0),
+        batches,
+        squared_error,
+        replace(CONFIG, strategy=strategy, epochs=epochs),
+        folder=folder / "run",
+        validation=make_batches(11, 4, seed=1),
+        strategy=devices,
+        resume=epochs > CONFIG.epochs,
     )
     worker = json.loads(os.environ.get("TF_CONFIG", '{"task": {"index": 0}}'))["task"]["index"]
     losses = [[row["loss"], row["val_loss"], row["gradient_norm"]] for row in trained.history]
