@@ -86,15 +86,7 @@ def _segment(lookback: int, horizon: int, **changes: Any) -> Recipe:
 
 RECIPES: tuple[Recipe, ...] = (
     _segment(96, 96, epochs=8, loss="huber", dropout=0.2, ensemble_level_steps=(24,)),
-    _segment(
-        720,
-        96,
-        epochs=5,
-        segment_length=48,
-        dropout=0.5,
-        learning_rate=1.5e-3,
-        ensemble_level_steps=(24,),
-    ),
+    _segment(720, 96, epochs=7, segment_length=48, dropout=0.2, learning_rate=2e-3),
     _segment(96, 192, epochs=6, loss="huber", dropout=0.2, ensemble_level_steps=(24,)),
     _segment(96, 336, epochs=5, loss="huber", dropout=0.2, ensemble_level_steps=(24,)),
     _segment(96, 720, epochs=5, level_steps=24),
