@@ -26,10 +26,10 @@ from edge_files import (
 
 from pipelines.errors import UserError
 from rnn_apps.edge import StreamingSession, generate, load
-from rnn_apps.edge.beam_search import BeamConfig, StepResult, beam_search, greedy_search
 from rnn_apps.edge.forecasting import EdgeForecaster
 from rnn_apps.edge.quantization import dequantize, quantize, requantize
 from rnn_apps.edge.sampling import SamplingConfig, token_probabilities
+from rnn_apps.edge.search import BeamConfig, StepResult, beam_search, greedy_search
 from rnn_apps.edge.sequence_to_sequence import EdgeDecoder, log_softmax
 
 ROOT = Path(__file__).parents[1]

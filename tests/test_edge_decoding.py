@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.errors import ConfigurationError, UserError
-from rnn_apps.edge.beam_search import (
+from rnn_apps.edge.ctc import CtcBeamSearch, CtcHypothesis, ctc_greedy
+from rnn_apps.edge.sampling import SamplingConfig, token_probabilities
+from rnn_apps.edge.search import (
     BeamConfig,
     StepResult,
     beam_search,
     greedy_search,
 )
-from rnn_apps.edge.ctc import CtcBeamSearch, CtcHypothesis, ctc_greedy
-from rnn_apps.edge.sampling import SamplingConfig, token_probabilities
 from rnn_apps.edge.sequence_to_sequence import log_softmax
 
 START, END = 0, 1

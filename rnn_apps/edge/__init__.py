@@ -1,7 +1,7 @@
 """Runs exported models on the device: numpy and one runtime, neither TensorFlow nor Keras.
 
 `load` opens a .tflite file on LiteRT or on TensorFlow Lite Micro; `StreamingSession` carries the
-state from chunk to chunk; `sampling`, `beam_search`, `ctc` and `forecasting` turn what the four
+state from chunk to chunk; `sampling`, `search`, `ctc` and `forecasting` turn what the four
 applications' models give into text, labels and forecasts.
 """
 
@@ -18,11 +18,11 @@ _HOMES = {
     "SamplingConfig": "sampling",
     "generate": "sampling",
     "token_probabilities": "sampling",
-    "BeamConfig": "beam_search",
-    "Hypothesis": "beam_search",
-    "beam_search": "beam_search",
-    "greedy_search": "beam_search",
-    "StepResult": "beam_search",
+    "BeamConfig": "search",
+    "Hypothesis": "search",
+    "beam_search": "search",
+    "greedy_search": "search",
+    "StepResult": "search",
     "EdgeDecoder": "sequence_to_sequence",
     "CtcBeamSearch": "ctc",
     "ctc_greedy": "ctc",

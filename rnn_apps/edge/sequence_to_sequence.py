@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from pipelines.errors import UserError
-from rnn_apps.edge.beam_search import StepResult
 from rnn_apps.edge.model import EdgeModel, Signature
+from rnn_apps.edge.search import StepResult
 from rnn_apps.edge.streaming import carry, state_pairs
 
 # A decoder's states by name, one row each, in the runtime's own types.

@@ -79,8 +79,10 @@ class AutoregressiveCell(keras.layers.Layer):
         self.output_kind = output
         self.known = known
         self.head: Head = make_head(output)
-        self.cells = [CELLS[cell](units, name=f"cell_{i + 1}") for i in range(layers)]
-        self.projection = keras.layers.Dense(self.head.width, name="output")
+        self.cells = [
+            CELLS[cell](units, dtype="float32", name=f"cell_{i + 1}") for i in range(layers)
+        ]
+        self.projection = keras.layers.Dense(self.head.width, dtype="float32", name="output")
         self.state_size = [units] * (states_of(cell) * layers) + [1]
         self.output_size = self.head.width
 

@@ -48,11 +48,16 @@ class ParallelDecoder(keras.layers.Layer):
         self.segments = segments
         gates = _GATES[cell] * units
         # Half of the cell's input is the position, as the paper gives the other half to the series.
-        self.position = keras.layers.Dense(gates, use_bias=False, name="position_kernel")
-        self.known = keras.layers.Dense(gates, use_bias=False, name="future_kernel")
-        self.described = keras.layers.Dense(gates, use_bias=False, name="context_kernel")
+        # Of this layer's own precision, also when a file is loaded under another policy.
+        plain: dict[str, Any] = {"use_bias": False, "dtype": self.dtype_policy}
+        self.position = keras.layers.Dense(gates, name="position_kernel", **plain)
+        self.known = keras.layers.Dense(gates, name="future_kernel", **plain)
+        self.described = keras.layers.Dense(gates, name="context_kernel", **plain)
         self.recurrent = keras.layers.Dense(
-            gates, kernel_initializer=_orthogonal_gates, name="recurrent_kernel"
+            gates,
+            dtype=self.dtype_policy,
+            kernel_initializer=_orthogonal_gates,
+            name="recurrent_kernel",
         )
 
     def build(
