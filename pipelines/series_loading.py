@@ -33,8 +33,6 @@ Chosen = slice | npt.NDArray[np.int64]
 
 Group = tuple[str, Chosen, Times]
 
-DAY = 86400
-
 
 def load_series(
     source: str | Source | pd.DataFrame,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.atomic_files import write_json, write_text
-from rnn_apps.export.inspection import Inspection, inspect
+from rnn_apps.export.inspection import inspect
 from rnn_apps.export.results import ExportResult
 
 _PACKAGES = ("rnn-apps", "tensorflow", "keras", "ai-edge-litert", "tflite-micro", "numpy")
@@ -83,14 +83,6 @@ def card_markdown(card: dict[str, Any]) -> str:
         _table(("package", "version"), list(card["versions"].items())),
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def inspection_markdown(found: Inspection) -> str:
-    """The signatures and operators of any file, as Markdown."""
-    signatures = found.as_dict()["signatures"]
-    operators = [(name, str(count)) for name, count in found.operator_counts.items()]
-    parts = [_signature(name, signature) for name, signature in signatures.items()]
-    return "\n\n".join([*parts, _table(("operator", "times"), operators)]) + "\n"
 
 
 def _facts(card: dict[str, Any]) -> list[tuple[str, str]]:

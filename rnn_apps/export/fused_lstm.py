@@ -15,8 +15,6 @@ import tensorflow as tf
 
 from rnn_apps.export.loop import Recurrence
 
-OPERATOR = "UNIDIRECTIONAL_SEQUENCE_LSTM"
-
 
 def run_fused(layer: keras.layers.LSTM, sequences: tf.Tensor) -> Recurrence:
     """The fused LSTM over [batch, timesteps, features], forwards or backwards, from zero states.

@@ -2,7 +2,7 @@
 
 from rnn_apps import forecasting
 
-run = forecasting.train(forecasting.ForecastingConfig(data="builtin:demand", run="my-run"))
+run = forecasting.train(forecasting.ForecastingConfig(data="builtin:elecdemand", run="my-run"))
 run.evaluate()
 forecast = run.predict(dataframe)
 run.export("exported")
