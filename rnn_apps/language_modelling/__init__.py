@@ -1,0 +1,39 @@
+"""Language modelling with recurrent networks: train, judge, write, score, export.
+
+from rnn_apps import language_modelling
+
+config = language_modelling.LanguageModellingConfig(data="file:novel.txt", run="my-run")
+run = language_modelling.train(config)
+run.evaluate()
+print(run.generate("Once upon")[0])
+run.export("exported")
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipelines.lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from rnn_apps.language_modelling.build import build_model as build_model
+    from rnn_apps.language_modelling.build import inference_model as inference_model
+    from rnn_apps.language_modelling.config import (
+        LanguageModellingConfig as LanguageModellingConfig,
+    )
+    from rnn_apps.language_modelling.run import Run as Run
+    from rnn_apps.language_modelling.run import load as load
+    from rnn_apps.language_modelling.training_run import train as train
+
+_HOMES = {
+    "LanguageModellingConfig": "config",
+    "Run": "run",
+    "build_model": "build",
+    "inference_model": "build",
+    "load": "run",
+    "train": "training_run",
+}
+
+__all__ = ["LanguageModellingConfig", "Run", "build_model", "inference_model", "load", "train"]
+
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)
