@@ -1,0 +1,101 @@
+"""The configuration of a language model's run. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rnn_apps.configuration import option
+from rnn_apps.training.config import TrainingConfig
+
+TOKENIZERS = ("bytes", "characters", "words", "subwords")
+CELLS = ("simple", "lstm", "gru")
+OUTPUTS = ("softmax", "adaptive", "sampled")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LanguageModellingConfig(TrainingConfig):
+    """Text, model and training of a language model.
+
+    `batch_size` is the number of contiguous streams that the text is cut into: each is read from
+    its beginning to its end, `timesteps` tokens a step, with the state carried on.
+    """
+
+    MAY_CHANGE_ON_RESUME: ClassVar[frozenset[str]] = TrainingConfig.MAY_CHANGE_ON_RESUME
+
+    validation: str = option(
+        "", "validation text, as data; empty: a tail of the data, as split says"
+    )
+    test: str = option("", "test text, as data; empty: a tail of the data, as split says")
+    split: str = option(
+        "0.9,0.05,0.05",
+        "shares of the data for training, validation and test, in the order of the text; a part "
+        "that has a source of its own takes none",
+    )
+    tokenizer: str = option("characters", "units of text", choices=TOKENIZERS)
+    vocabulary_size: int = option(
+        0,
+        "most tokens of the vocabulary, of words and subwords; 0: the tokenizer's default",
+        minimum=0,
+    )
+    batch_size: int = option(64, "contiguous streams read side by side", minimum=1)
+    timesteps: int = option(
+        128, "tokens over which the gradient is propagated back; the state goes on", minimum=2
+    )
+    random_lengths: bool = option(
+        False, "vary the length of back-propagation, and the learning rate with it"
+    )
+    cell: str = option("lstm", "recurrent cell", choices=CELLS)
+    units: int = option(512, "size of each recurrent layer's state", minimum=1)
+    layers: int = option(2, "recurrent layers on top of each other", minimum=1)
+    embedding_size: int = option(
+        0, "numbers that stand for a token; 0: as many as units, at most 256", minimum=0
+    )
+    tied: bool = option(False, "the output layer's kernel is the embedding's, transposed")
+    residual: bool = option(False, "add a recurrent layer's input to its output, where sizes agree")
+    layer_norm: bool = option(False, "normalise gates and memory inside the cell")
+    chrono_steps: int = option(
+        0,
+        "longest memory, in tokens, that the gates' biases are spread over at the start; 0: "
+        "Keras' biases",
+        minimum=0,
+    )
+    embedding_dropout: float = option(
+        0.0, "share of the vocabulary left out as input in a step", minimum=0.0, below=1.0
+    )
+    input_dropout: float = option(
+        0.0, "share of the embedded features left out, for all timesteps", minimum=0.0, below=1.0
+    )
+    hidden_dropout: float = option(
+        0.2, "the same between recurrent layers", minimum=0.0, below=1.0
+    )
+    output_dropout: float = option(
+        0.2, "the same before the output layer", minimum=0.0, below=1.0
+    )
+    weight_dropout: float = option(
+        0.0,
+        "share of the recurrent kernel's weights left out, for all timesteps of a step",
+        minimum=0.0,
+        below=1.0,
+    )
+    zoneout: float = option(
+        0.0, "share of a state's units that keep their value in a timestep", minimum=0.0, below=1.0
+    )
+    activation_regularisation: float = option(
+        0.0, "weight of the mean square of the last layer's output after dropout", minimum=0.0
+    )
+    temporal_regularisation: float = option(
+        0.0, "weight of the mean square of its change between timesteps", minimum=0.0
+    )
+    output: str = option(
+        "softmax",
+        "how the loss over the vocabulary is computed; adaptive and sampled are for large ones, "
+        "whose tokens are sorted by frequency",
+        choices=OUTPUTS,
+    )
+    cutoffs: tuple[int, ...] = option(
+        (), "first tokens of the clusters of an adaptive softmax; empty: chosen", minimum=1
+    )
+    sampled_tokens: int = option(
+        1024, "tokens that a sampled softmax compares each target with", minimum=1
+    )

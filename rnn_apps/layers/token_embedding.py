@@ -1,0 +1,106 @@
+"""Tokens to vectors, with dropout of whole tokens, and back to logits with the same matrix."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+
+@keras.saving.register_keras_serializable(package="rnn_apps")
+class TokenEmbedding(keras.layers.Layer):
+    """Integer [batch, timesteps] -> [batch, timesteps, size], a row of a matrix for each token.
+
+    With `dropout` a token is left out wherever it occurs in a step, as if its row were zero, and
+    the others are scaled up by 1 / (1 - dropout) (Gal and Ghahramani 2016, section 4.2).
+
+    Args:
+        vocabulary_size: rows of the matrix.
+        size: its columns.
+        dropout: share of the vocabulary left out in training, drawn anew at every call.
+        seed: of the dropout.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        size: int,
+        dropout: float = 0.0,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        # Weights are cast by hand: logits come from their full precision.
+        super().__init__(autocast=False, **kwargs)
+        self.vocabulary_size = vocabulary_size
+        self.size = size
+        self.dropout = dropout
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed) if dropout else None
+
+    def build(self, input_shape: Any) -> None:
+        """Makes the matrix, uniform in -0.1 .. 0.1 (Merity et al. 2017)."""
+        self.embeddings = self.add_weight(
+            name="embeddings",
+            shape=(self.vocabulary_size, self.size),
+            initializer=keras.initializers.RandomUniform(-0.1, 0.1, seed=self.seed),
+        )
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """See the class."""
+        tokens = keras.ops.cast(inputs, "int32")
+        embedded = keras.ops.take(keras.ops.convert_to_tensor(self.embeddings), tokens, axis=0)
+        if training and self.dropout:
+            drawn = keras.random.uniform((self.vocabulary_size,), seed=self.seed_generator)
+            factors = keras.ops.cast(drawn >= self.dropout, "float32") / (1.0 - self.dropout)
+            embedded *= keras.ops.take(factors, tokens)[..., None]
+        return keras.ops.cast(embedded, self.compute_dtype)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
+        """One more axis."""
+        return (*input_shape, self.size)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "vocabulary_size": self.vocabulary_size,
+            "size": self.size,
+            "dropout": self.dropout,
+            "seed": self.seed,
+        }
+
+
+@keras.saving.register_keras_serializable(package="rnn_apps")
+class TiedEmbedding(TokenEmbedding):
+    """A `TokenEmbedding` whose matrix is also the output layer's (Press and Wolf 2017).
+
+    Called with `reverse=True` on [batch, timesteps, size] it gives float32 logits
+    [batch, timesteps, vocabulary_size]: the products with every token's row, plus a bias.
+    """
+
+    def build(self, input_shape: Any) -> None:
+        """Makes the matrix and the bias of the logits."""
+        super().build(input_shape)
+        self.bias = self.add_weight(
+            name="bias", shape=(self.vocabulary_size,), initializer="zeros"
+        )
+
+    def call(self, inputs: Any, reverse: bool = False, training: bool = False) -> Any:
+        """See the class."""
+        if not reverse:
+            return super().call(inputs, training=training)
+        kernel = keras.ops.transpose(self.embeddings)
+        return keras.ops.matmul(keras.ops.cast(inputs, "float32"), kernel) + self.bias
+
+    def compute_output_shape(self, input_shape: Any, reverse: bool = False) -> tuple[Any, ...]:
+        """The last axis turns into the vocabulary, or one more axis is added."""
+        if reverse:
+            return (*input_shape[:-1], self.vocabulary_size)
+        return super().compute_output_shape(input_shape)
+
+    def compute_output_spec(
+        self, inputs: Any, reverse: bool = False, training: bool = False
+    ) -> keras.KerasTensor:
+        """Logits are float32, vectors of the layer's compute dtype."""
+        shape = self.compute_output_shape(inputs.shape, reverse)
+        return keras.KerasTensor(shape, "float32" if reverse else self.compute_dtype)
