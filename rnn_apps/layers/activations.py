@@ -1,0 +1,55 @@
+"""Activations whose derivative can be had from their value alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+@dataclass(frozen=True)
+class Activation:
+    """An elementwise function and its derivative.
+
+    Args:
+        function: y of x.
+        derivative: dy/dx as a function of y, so that x need not be kept for the backward pass.
+    """
+
+    function: Callable[[tf.Tensor], tf.Tensor]
+    derivative: Callable[[tf.Tensor], tf.Tensor]
+
+
+def _of_sign(values: tf.Tensor) -> tf.Tensor:
+    return tf.cast(values > 0, values.dtype)
+
+
+def _of_hard_sigmoid(values: tf.Tensor) -> tf.Tensor:
+    inside = tf.logical_and(values > 0, values < 1)
+    return tf.cast(inside, values.dtype) / 6
+
+
+_KNOWN: dict[Any, Activation] = {
+    keras.activations.tanh: Activation(tf.tanh, lambda y: 1 - y * y),
+    keras.activations.sigmoid: Activation(tf.sigmoid, lambda y: y * (1 - y)),
+    keras.activations.relu: Activation(tf.nn.relu, _of_sign),
+    keras.activations.linear: Activation(tf.identity, tf.ones_like),
+    keras.activations.hard_sigmoid: Activation(keras.activations.hard_sigmoid, _of_hard_sigmoid),
+}
+
+
+def is_known(function: Any) -> bool:
+    """Whether `activation` knows one of Keras' activations."""
+    return function in _KNOWN
+
+
+def activation(function: Any) -> Activation:
+    """What is known of one of Keras' activations.
+
+    Raises:
+        KeyError: its derivative cannot be had from its value.
+    """
+    return _KNOWN[function]

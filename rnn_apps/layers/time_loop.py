@@ -1,0 +1,51 @@
+"""One loop over time: reads a slice of each sequence, carries states, collects what steps give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import tensorflow as tf
+
+Tensors = Sequence[tf.Tensor]
+Step = Callable[[list[tf.Tensor], list[tf.Tensor]], tuple[list[tf.Tensor], list[tf.Tensor]]]
+"""(slices of this time step, carried) -> (carried on, collected)."""
+
+
+def time_loop(
+    step: Step, sequences: Tensors, carried: Tensors, *, collect: int, backwards: bool = False
+) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+    """Runs `step` for every time step.
+
+    Args:
+        step: see `Step`; its tensors keep their shapes from step to step.
+        sequences: each [timesteps, ...].
+        carried: what the first step is given.
+        collect: how many tensors a step collects.
+        backwards: from the last time step to the first; what is collected stays in the
+            sequences' order.
+
+    Returns:
+        What the last step carried on, and each collected tensor as [timesteps, ...].
+    """
+    first = sequences[0]
+    timesteps = tf.shape(first)[0] if first.shape[0] is None else first.shape[0]
+    dtype = carried[0].dtype
+    arrays = [tf.TensorArray(x.dtype, timesteps).unstack(x) for x in sequences]
+    collected = [tf.TensorArray(dtype, timesteps) for _ in range(collect)]
+
+    def body(
+        index: tf.Tensor, values: list[tf.Tensor], made: list[tf.TensorArray]
+    ) -> tuple[tf.Tensor, list[tf.Tensor], list[tf.TensorArray]]:
+        at = timesteps - 1 - index if backwards else index
+        values, collected_now = step([array.read(at) for array in arrays], values)
+        made = [array.write(at, x) for array, x in zip(made, collected_now, strict=True)]
+        return index + 1, values, made
+
+    _, final, collected = tf.while_loop(
+        lambda index, *_: index < timesteps,
+        body,
+        (tf.constant(0), list(carried), collected),
+        parallel_iterations=1,
+        maximum_iterations=timesteps,
+    )
+    return final, [array.stack() for array in collected]
