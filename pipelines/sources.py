@@ -37,12 +37,13 @@ class Source:
         return f"{self.kind}:{self.name}" + (f"@{self.split}" if self.split else "")
 
 
-def parse_source(text: str) -> Source:
+def parse_source(text: str, *, folders: bool = False) -> Source:
     """Reads the name of a source and checks that what it names is there.
 
     Args:
         text: "file:PATH[,PATH]", "tfds:NAME[/CONFIG][@SPLIT]" or "builtin:NAME". A comma separates
             paths unless a file of that very name exists.
+        folders: a path may be a folder.
 
     Raises:
         DataError: the text is none of these, a file does not exist, is a folder, cannot be read or
@@ -57,7 +58,7 @@ def parse_source(text: str) -> Source:
     if not rest.strip():
         raise DataError(f"{text.strip()!r} names no data", advice=f"Write {KINDS[kind]}.")
     if kind == "file":
-        return Source("file", paths=_paths(rest))
+        return Source("file", paths=_paths(rest, folders))
     if kind == "tfds":
         name, _, split = rest.partition("@")
         return Source("tfds", name=name, split=split)
@@ -79,13 +80,14 @@ def _unknown_kind(text: str, kind: str) -> DataError:
     return DataError(f"{text!r} names no data", advice=_advice())
 
 
-def _paths(rest: str) -> tuple[str, ...]:
+def _paths(rest: str, folders: bool) -> tuple[str, ...]:
     if Path(rest).exists():
         paths = [rest]
     else:
         paths = [part.strip() for part in rest.split(",") if part.strip()]
     for path in paths:
-        _check_file(path)
+        if not (folders and Path(path).is_dir()):
+            _check_file(path)
     return tuple(paths)
 
 

@@ -1,0 +1,93 @@
+"""Tokenizers by kind: training one and loading one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pipelines.errors import ConfigurationError, DataError
+from pipelines.tokenizers.byte_tokenizer import ByteTokenizer
+from pipelines.tokenizers.character_tokenizer import CharacterTokenizer
+from pipelines.tokenizers.tokenizer import FILE_NAME, FORMAT, Tokenizer
+from pipelines.tokenizers.word_tokenizer import WordTokenizer
+
+TOKENIZER_KINDS = ("bytes", "characters", "words", "subwords")
+LARGEST_FILE = 256 * 2**20
+
+
+def train_tokenizer(
+    kind: str,
+    texts: Iterable[str],
+    *,
+    vocabulary_size: int = 0,
+    seed: int = 0,
+    minimum_count: int = 1,
+    **settings: Any,
+) -> Tokenizer:
+    """Makes a tokenizer from the training text, which is read once.
+
+    Args:
+        kind: "bytes", "characters", "words" or "subwords".
+        texts: consecutive pieces of the text, such as `TextCorpus.chunks()`.
+        vocabulary_size: ids at most, special ones included; 0 for no limit (subwords: 8,000).
+        seed: of the sample that subwords are trained on.
+        minimum_count: how often a character or a word must have come to get an id.
+        settings: of `SubwordTokenizer.train`.
+
+    Raises:
+        ConfigurationError: no such kind, or a size that cannot be.
+        DataError: the text is empty, or too little for subwords.
+    """
+    if kind not in TOKENIZER_KINDS:
+        raise ConfigurationError(
+            f"there is no tokenizer {kind!r}: choose from {', '.join(TOKENIZER_KINDS)}"
+        )
+    if settings and kind != "subwords":
+        raise ConfigurationError(f"{', '.join(settings)}: a setting of subwords, not of {kind}")
+    if kind == "bytes":
+        return ByteTokenizer()
+    if kind == "characters":
+        return CharacterTokenizer.train(
+            texts, vocabulary_size=vocabulary_size, minimum_count=minimum_count
+        )
+    if kind == "words":
+        return WordTokenizer.train(
+            texts, vocabulary_size=vocabulary_size, minimum_count=minimum_count
+        )
+    from pipelines.tokenizers.subword_tokenizer import SubwordTokenizer
+
+    return SubwordTokenizer.train(texts, vocabulary_size=vocabulary_size, seed=seed, **settings)
+
+
+def load_tokenizer(folder: str | Path) -> Tokenizer:
+    """Loads what `Tokenizer.save` wrote.
+
+    Raises:
+        DataError: there is none in the folder, or its file is damaged.
+    """
+    folder = Path(folder)
+    file = folder / FILE_NAME
+    if not file.is_file():
+        raise DataError("there is no tokenizer: the file does not exist", file=file)
+    if file.stat().st_size > LARGEST_FILE:
+        raise DataError(f"is larger than {LARGEST_FILE} bytes, no tokenizer of ours", file=file)
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise DataError(f"is no JSON: {error}", file=file) from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise DataError(f"is no tokenizer of format {FORMAT}", file=file)
+    kind = content.get("kind")
+    if kind == "bytes":
+        return ByteTokenizer.from_json(content, folder)
+    if kind == "characters":
+        return CharacterTokenizer.from_json(content, folder)
+    if kind == "words":
+        return WordTokenizer.from_json(content, folder)
+    if kind == "subwords":
+        from pipelines.tokenizers.subword_tokenizer import SubwordTokenizer
+
+        return SubwordTokenizer.from_json(content, folder)
+    raise DataError(f"holds a tokenizer of unknown kind {kind!r}", file=file)

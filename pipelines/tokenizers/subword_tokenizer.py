@@ -1,0 +1,209 @@
+"""Subwords by sentencepiece, trained here (Kudo and Richardson, "SentencePiece", 2018)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipelines.errors import ConfigurationError, DataError, UserError
+from pipelines.tokenizers.text_sample import sample_text
+from pipelines.tokenizers.tokenizer import FILE_NAME, Ids, Tokenizer, printable, utf8
+
+if TYPE_CHECKING:
+    import sentencepiece
+
+MODEL_FILE = "tokenizer.model"
+LARGEST_MODEL = 64 * 2**20
+DEFAULT_SIZE = 8000
+SAMPLE_BYTES = 8 * 2**20
+LONGEST_SENTENCE = 4000
+"""Bytes; the trainer leaves out longer sentences, so lines are cut to this."""
+
+SPACE = "\u2581"
+"""What sentencepiece writes for a space. In a text it is read as a space."""
+
+
+class SubwordTokenizer(Tokenizer):
+    """Pieces of words by a sentencepiece model; every text is known, through its bytes at worst.
+
+    A line break is always a token of its own. Nothing is normalised unless the model was trained
+    so: then `decode(encode(text)) == text` (for a text without U+2581).
+
+    Args:
+        model: the model's file content.
+    """
+
+    kind = "subwords"
+
+    def __init__(self, model: bytes) -> None:
+        self.model = model
+        self._processor = _load(model)
+        size = self._processor.get_piece_size()
+        self.token_bytes = tuple(self._bytes_of(number) for number in range(size))
+        self.tokens = tuple(self._printable(number) for number in range(size))
+        self.unknown_id = None
+        line_end = self._processor.piece_to_id("\n")
+        self.line_end_id = None if line_end == self._processor.unk_id() else line_end
+
+    @classmethod
+    def train(
+        cls,
+        texts: Iterable[str],
+        *,
+        vocabulary_size: int = 0,
+        seed: int = 0,
+        model_type: str = "unigram",
+        symbols: Sequence[str] = (),
+        control_symbols: Sequence[str] = (),
+        normalization: str = "identity",
+        sample_bytes: int = SAMPLE_BYTES,
+    ) -> SubwordTokenizer:
+        """Trains a sentencepiece model; the same text and settings give the same model.
+
+        Args:
+            texts: consecutive pieces of the text.
+            vocabulary_size: ids at most, 256 of them for bytes; 0 for 8,000. A short text may
+                give fewer.
+            seed: of the sample, if the text is longer than `sample_bytes`.
+            model_type: "unigram" or "bpe".
+            symbols: texts that are always one token; the line break always is.
+            control_symbols: tokens that no text gives, such as "<s>", to be set by id.
+            normalization: "identity", or a rule of sentencepiece: "nfkc", "nmt_nfkc", "nfkc_cf",
+                "nmt_nfkc_cf". Other rules than "identity" lose what they normalise.
+            sample_bytes: how much text is trained on at most; it is in memory.
+
+        Raises:
+            ConfigurationError: a setting cannot be.
+            DataError: the text is empty, or too little for the vocabulary.
+        """
+        size = vocabulary_size or DEFAULT_SIZE
+        specials = ("\n", *symbols, *control_symbols)
+        least = 1 + 256 + len(specials) + 1
+        if size < least:
+            raise ConfigurationError(
+                f"vocabulary_size = {size} is too small for subwords: bytes and symbols take "
+                f"{least - 1}"
+            )
+        if model_type not in ("unigram", "bpe"):
+            raise ConfigurationError(f"model_type = {model_type!r}: choose unigram or bpe")
+        sentences = _sentences(sample_text(texts, sample_bytes, seed))
+        if not sentences:
+            raise DataError("the text is empty: there is nothing to make a vocabulary of")
+        model = io.BytesIO()
+        try:
+            _trainer().Train(
+                sentence_iterator=iter(sentences),
+                model_writer=model,
+                model_type=model_type,
+                vocab_size=size,
+                hard_vocab_limit=False,
+                normalization_rule_name=normalization,
+                # What is written must be read back: no space is added or taken away.
+                add_dummy_prefix=False,
+                remove_extra_whitespaces=normalization != "identity",
+                byte_fallback=True,
+                character_coverage=0.9999,
+                max_sentence_length=2 * LONGEST_SENTENCE,
+                user_defined_symbols=["\n", *symbols],
+                control_symbols=list(control_symbols),
+                unk_id=0,
+                bos_id=-1,
+                eos_id=-1,
+                # Threads change the order in which counts are summed, and so the model.
+                num_threads=1,
+                minloglevel=2,
+            )
+        except (RuntimeError, OSError) as error:
+            raise DataError(
+                f"sentencepiece cannot make {size} subwords of this text: {error}",
+                advice="Give a smaller vocabulary_size or more text.",
+            ) from None
+        return cls(model.getvalue())
+
+    def encode(self, text: str) -> Ids:
+        """See `Tokenizer.encode`."""
+        utf8(text)
+        return np.array(self._processor.encode(text), np.int32)
+
+    def unknown_places(self, text: str, most: int = 5) -> list[tuple[int, str]]:
+        """Every text is known."""
+        return []
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any], folder: Path) -> SubwordTokenizer:
+        """The inverse of `save`."""
+        file = folder / MODEL_FILE
+        if not file.is_file():
+            raise DataError("the model of the tokenizer does not exist", file=file)
+        if file.stat().st_size > LARGEST_MODEL:
+            raise DataError(f"is larger than {LARGEST_MODEL} bytes", file=file)
+        model = file.read_bytes()
+        if hashlib.sha256(model).hexdigest() != content.get("sha256"):
+            raise DataError(f"is not the file that {FILE_NAME} beside it was written with", file=file)
+        return cls(model)
+
+    def _content(self) -> dict[str, Any]:
+        # The pieces, so that a runtime without sentencepiece can decode.
+        pieces = [base64.b64encode(piece).decode() for piece in self.token_bytes]
+        return {"sha256": hashlib.sha256(self.model).hexdigest(), "token_bytes": pieces}
+
+    def _further_files(self) -> dict[str, bytes]:
+        return {MODEL_FILE: self.model}
+
+    def _bytes_of(self, number: int) -> bytes:
+        processor = self._processor
+        piece: str = processor.id_to_piece(number)
+        if processor.is_byte(number):
+            return bytes([int(piece[1:-1], 16)])
+        if processor.is_control(number) or processor.is_unknown(number):
+            return b""
+        return utf8(piece.replace(SPACE, " "))
+
+    def _printable(self, number: int) -> str:
+        piece: str = self._processor.id_to_piece(number)
+        if self._processor.is_byte(number):
+            return f"\\x{int(piece[1:-1], 16):02x}"
+        return printable(piece.replace(SPACE, " "))
+
+
+def _trainer() -> Any:
+    return _package().SentencePieceTrainer
+
+
+def _load(model: bytes) -> sentencepiece.SentencePieceProcessor:
+    processor = _package().SentencePieceProcessor()
+    try:
+        processor.LoadFromSerializedProto(model)
+    except RuntimeError as error:
+        raise DataError(f"this is no model of sentencepiece: {error}") from None
+    return processor
+
+
+def _package() -> Any:
+    try:
+        import sentencepiece
+    except ImportError:
+        raise UserError("subwords need the package sentencepiece: pip install sentencepiece") from None
+    return sentencepiece
+
+
+def _sentences(texts: Sequence[str]) -> list[str]:
+    """Lines, the long ones cut before a space."""
+    sentences = []
+    for text in texts:
+        for line in text.split("\n"):
+            rest = line
+            while len(rest) > LONGEST_SENTENCE // 4 and len(utf8(rest)) > LONGEST_SENTENCE:
+                cut = rest.rfind(" ", 1, LONGEST_SENTENCE // 4)
+                cut = cut if cut > 0 else LONGEST_SENTENCE // 4
+                sentences.append(rest[:cut])
+                rest = rest[cut:]
+            if rest:
+                sentences.append(rest)
+    return sentences

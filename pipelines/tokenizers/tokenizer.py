@@ -1,0 +1,172 @@
+"""What every tokenizer offers."""
+
+from __future__ import annotations
+
+import abc
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.atomic_files import write_text
+from pipelines.errors import DataError
+
+FILE_NAME = "tokenizer.json"
+FORMAT = 1
+UNKNOWN = "<unk>"
+LINE_END = "<eos>"
+
+Ids = npt.NDArray[np.int32]
+
+
+class Tokenizer(abc.ABC):
+    """Text to token ids, 0 to `size` - 1, and back.
+
+    Attributes:
+        kind: "bytes", "characters", "words" or "subwords".
+        tokens: every token as text that can be printed, by id; a space shows as ␣.
+        token_bytes: the UTF-8 that every token stands for, by id; a token may be part of a
+            character. Words carry the space before them.
+        unknown_id: the id of what is not in the vocabulary; None if everything is.
+        line_end_id: the id that ends a line, None if there is no single one. Feed it first where
+            a text begins with no other context.
+    """
+
+    kind: ClassVar[str]
+    tokens: tuple[str, ...]
+    token_bytes: tuple[bytes, ...]
+    unknown_id: int | None
+    line_end_id: int | None
+
+    @property
+    def size(self) -> int:
+        """The number of ids, special ones included."""
+        return len(self.tokens)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of what `save` writes, in hexadecimal: equal vocabularies have equal ones."""
+        digest = hashlib.sha256(self._json().encode())
+        for _, content in sorted(self._further_files().items()):
+            digest.update(content)
+        return digest.hexdigest()
+
+    @abc.abstractmethod
+    def encode(self, text: str) -> Ids:
+        """The ids of a text, int32 [tokens]; what is unknown becomes `unknown_id`."""
+
+    def decode(self, ids: Iterable[int] | npt.NDArray[np.integer[Any]]) -> str:
+        """The text of ids; U+FFFD stands for bytes that are no whole character.
+
+        Raises:
+            DataError: an id is not in the vocabulary.
+        """
+        known = self.token_bytes
+        joined = b"".join([known[number] for number in self._checked_ids(ids).tolist()])
+        return joined.decode("utf-8", errors="replace")
+
+    @abc.abstractmethod
+    def unknown_places(self, text: str, most: int = 5) -> list[tuple[int, str]]:
+        """The first `most` pieces of the text that are unknown: (character offset, piece)."""
+
+    def encode_known(self, text: str, name: str = "text") -> Ids:
+        """As `encode`, but refuses what is unknown.
+
+        Raises:
+            DataError: names the first unknown pieces, their places and how many there are.
+        """
+        ids = self.encode(text)
+        count = 0 if self.unknown_id is None else int((ids == self.unknown_id).sum())
+        if count:
+            places = self.unknown_places(text)
+            listed = ", ".join(f"{piece!r} at character {offset}" for offset, piece in places)
+            more = f" and {count - len(places)} more" if count > len(places) else ""
+            raise DataError(
+                f"is not in the model's vocabulary of {self.size} {self.kind}: {listed}{more}",
+                file=name,
+                advice="Leave it out, or let it stand for an unknown one.",
+            )
+        return ids
+
+    def require_same(self, fingerprint: str, what: str) -> None:
+        """Refuses to be used with what was made with another vocabulary.
+
+        Raises:
+            DataError: `fingerprint` is not this tokenizer's.
+        """
+        if fingerprint != self.fingerprint:
+            raise DataError(
+                f"was made with another vocabulary ({fingerprint[:12]}) than this one of "
+                f"{self.size} {self.kind} ({self.fingerprint[:12]})",
+                file=what,
+                advice="Use the tokenizer that lies in the folder of the model.",
+            )
+
+    def save(self, folder: str | Path) -> None:
+        """Writes the vocabulary into `folder`, which is made; every file atomically."""
+        from pipelines.atomic_files import atomic_path
+
+        for name, content in self._further_files().items():
+            with atomic_path(Path(folder) / name) as beside:
+                beside.write_bytes(content)
+        write_text(Path(folder) / FILE_NAME, self._json())
+
+    @abc.abstractmethod
+    def _content(self) -> dict[str, Any]:
+        """What the JSON file holds besides format and kind."""
+
+    def _further_files(self) -> dict[str, bytes]:
+        return {}
+
+    def _json(self) -> str:
+        content = {"format": FORMAT, "kind": self.kind, **self._content()}
+        return json.dumps(content, ensure_ascii=True, indent=1) + "\n"
+
+    def _checked_ids(self, ids: Iterable[int] | npt.NDArray[np.integer[Any]]) -> Ids:
+        given = np.asarray(ids if isinstance(ids, np.ndarray) else list(ids))
+        if given.size == 0:
+            return np.zeros(0, np.int32)
+        if given.dtype.kind not in "iu" or given.ndim != 1:
+            raise DataError(
+                f"ids must be integers [tokens], not {given.dtype} of shape {given.shape}"
+            )
+        if given.min() < 0 or given.max() >= self.size:
+            bad = given[(given < 0) | (given >= self.size)][0]
+            raise DataError(f"the id {bad} is not in the vocabulary of {self.size} {self.kind}")
+        return given.astype(np.int32)
+
+
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+
+def printable(token: str) -> str:
+    """A token as one word that can be printed: a space as ␣, what cannot be seen escaped."""
+    return "".join(_printable_character(character) for character in token)
+
+
+def _printable_character(character: str) -> str:
+    if character == " ":
+        return "␣"
+    if character.isprintable():
+        return character
+    return character.encode("unicode_escape").decode()
+
+
+def utf8(text: str) -> bytes:
+    """The text as UTF-8.
+
+    Raises:
+        DataError: it holds half of a surrogate pair, which is no character.
+    """
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"the text holds {text[error.start]!r} at character {error.start}, half of a "
+            "surrogate pair, which is no character",
+            advice="Decode the text it came from as UTF-8.",
+        ) from None

@@ -1,0 +1,60 @@
+"""Counting what a text holds, and choosing what the vocabulary takes of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipelines.errors import ConfigurationError, DataError
+
+MOST_TOKENS = 4_000_000
+
+
+def most_frequent(
+    counts: Counter[str], *, specials: int, vocabulary_size: int, minimum_count: int, kind: str
+) -> list[str]:
+    """The tokens that a vocabulary takes, the most frequent first, ties in code point order.
+
+    Args:
+        specials: ids that are taken already; they count towards the size.
+        vocabulary_size: ids at most; 0 for no limit.
+        minimum_count: how often a token must have come.
+
+    Raises:
+        ConfigurationError: the size leaves no room.
+        DataError: nothing is left.
+    """
+    if vocabulary_size < 0 or 0 < vocabulary_size <= specials:
+        raise ConfigurationError(
+            f"vocabulary_size = {vocabulary_size} leaves no room for {kind}: the special ids take "
+            f"{specials}; 0 means no limit"
+        )
+    if minimum_count < 1:
+        raise ConfigurationError(f"minimum_count = {minimum_count} must be at least 1")
+    if not counts:
+        raise DataError("the text is empty: there is nothing to make a vocabulary of")
+    frequent = [(token, count) for token, count in counts.items() if count >= minimum_count]
+    frequent.sort(key=lambda pair: (-pair[1], pair[0]))
+    chosen = [token for token, _ in frequent]
+    if not chosen:
+        raise DataError(
+            f"of {len(counts)} different {kind} none comes {minimum_count} times",
+            advice="Lower minimum_count or give more text.",
+        )
+    return chosen[: vocabulary_size - specials] if vocabulary_size else chosen
+
+
+def stored_tokens(content: Mapping[str, Any], file: Path) -> list[str]:
+    """The list of tokens in a tokenizer's file, checked.
+
+    Raises:
+        DataError: it is no list of distinct texts.
+    """
+    tokens = content.get("tokens")
+    if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
+        raise DataError("the field 'tokens' is no list of texts", file=file)
+    if not tokens or len(tokens) > MOST_TOKENS or len(set(tokens)) != len(tokens):
+        raise DataError("the tokens are none, too many or not distinct", file=file)
+    return tokens

@@ -1,0 +1,112 @@
+"""Words between white space as tokens, in the habit of the PTB and WikiText benchmarks."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.errors import DataError
+from pipelines.tokenizers.tokenizer import (
+    FILE_NAME,
+    LINE_END,
+    UNKNOWN,
+    Ids,
+    Tokenizer,
+    printable,
+    utf8,
+)
+from pipelines.tokenizers.vocabulary import most_frequent, stored_tokens
+
+WHITE_SPACE = " \t\n\v\f\r"
+"""What separates words: ASCII white space alone, so that TensorFlow's string operations agree."""
+
+_WORD_OR_LINE_END = re.compile(rf"[^{WHITE_SPACE}]+|\n")
+SPECIALS = (UNKNOWN, LINE_END)
+
+
+class WordTokenizer(Tokenizer):
+    """Each word is a token, each line end is <eos> (id 1), each other word is <unk> (id 0).
+
+    Nothing else is done to the text: "end." is another word than "end", as is "End". A word
+    that reads <unk> or <eos> in the text, as in PTB, gets that id.
+
+    `decode` puts one space between words and a line break for <eos>: runs of white space and
+    spaces at line ends are not kept.
+
+    Args:
+        words: those of the ids from 2 on.
+    """
+
+    kind = "words"
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self.words = tuple(words)
+        self.tokens = (*SPECIALS, *(printable(word) for word in words))
+        known = (utf8(f" {word}") for word in words)
+        self.token_bytes = (f" {UNKNOWN}".encode(), b"\n", *known)
+        self.unknown_id = 0
+        self.line_end_id = 1
+        self._ids = {word: number for number, word in enumerate((*SPECIALS, *words))}
+        self._ids["\n"] = self.line_end_id
+
+    @classmethod
+    def train(
+        cls, texts: Iterable[str], *, vocabulary_size: int = 0, minimum_count: int = 1
+    ) -> WordTokenizer:
+        """The words of a text, the most frequent first.
+
+        Args:
+            vocabulary_size: ids at most; 0 for no limit.
+            minimum_count: how often a word must have come.
+        """
+        counts: Counter[str] = Counter()
+        for text in texts:
+            counts.update(_WORD_OR_LINE_END.findall(text))
+        for special in ("\n", *SPECIALS):
+            counts.pop(special, None)
+        chosen = most_frequent(
+            counts,
+            specials=len(SPECIALS),
+            vocabulary_size=vocabulary_size,
+            minimum_count=minimum_count,
+            kind=cls.kind,
+        )
+        return cls(chosen)
+
+    def encode(self, text: str) -> Ids:
+        """See `Tokenizer.encode`."""
+        get = self._ids.get
+        found = _WORD_OR_LINE_END.findall(text)
+        return np.fromiter((get(word, 0) for word in found), np.int32, len(found))
+
+    def decode(self, ids: Iterable[int] | npt.NDArray[np.integer[Any]]) -> str:
+        """See `Tokenizer.decode`."""
+        return super().decode(ids).replace("\n ", "\n").removeprefix(" ")
+
+    def unknown_places(self, text: str, most: int = 5) -> list[tuple[int, str]]:
+        """See `Tokenizer.unknown_places`."""
+        places: list[tuple[int, str]] = []
+        for match in _WORD_OR_LINE_END.finditer(text):
+            if len(places) == most:
+                break
+            if self._ids.get(match.group(), 0) == self.unknown_id:
+                places.append((match.start(), match.group()))
+        return places
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any], folder: Path) -> WordTokenizer:
+        """The inverse of `save`."""
+        words = stored_tokens(content, folder / FILE_NAME)
+        bad = [word for word in words if word in SPECIALS or not _WORD_OR_LINE_END.fullmatch(word)]
+        if bad:
+            raise DataError(f"{bad[0]!r} is no word", file=folder / FILE_NAME)
+        return cls(words)
+
+    def _content(self) -> dict[str, Any]:
+        return {"tokens": list(self.words)}
