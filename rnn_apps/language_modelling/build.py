@@ -40,15 +40,16 @@ def inference_model(
     vocabulary_size: int,
     batch_size: int | None = None,
     *,
-    hidden: bool = False,
+    hidden: bool = True,
 ) -> keras.Model:
     """A model with a copy of a trained one's weights, whose states go in and come out.
 
     Inputs: a dict of "tokens" int32 [batch, timesteps] and the states "state_0", "state_1", ...
     float32 [batch, units]: of each layer h, or h and c of an LSTM. Zeros start a text.
 
-    Outputs: a dict of "logits" float32 [batch, timesteps, vocabulary_size] and the states after
-    the last token, under the same names. A softmax over the logits gives the probabilities of the
+    Outputs: a dict of "logits" float32 [batch, timesteps, vocabulary_size], "hidden" [batch,
+    timesteps, size], what the output layer reads, and the states after the last token, under the
+    names they came in with. A softmax over the logits gives the probabilities of the
     tokens that follow, whatever the output layer was trained with.
 
     Args:
@@ -56,7 +57,7 @@ def inference_model(
         config: of that model.
         vocabulary_size: of that model.
         batch_size: rows; None for any number.
-        hidden: also give "hidden" [batch, timesteps, size], what the output layer reads.
+        hidden: give "hidden" too.
 
     Returns:
         A float32 model, whatever precision the other was trained with.

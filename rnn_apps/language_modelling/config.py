@@ -8,6 +8,7 @@ from typing import ClassVar
 from rnn_apps.configuration import option
 from rnn_apps.training.config import TrainingConfig
 
+APPLICATION = "language"
 TOKENIZERS = ("bytes", "characters", "words", "subwords")
 CELLS = ("simple", "lstm", "gru")
 OUTPUTS = ("softmax", "adaptive", "sampled")
@@ -32,10 +33,13 @@ class LanguageModellingConfig(TrainingConfig):
         "shares of the data for training, validation and test, in the order of the text; a part "
         "that has a source of its own takes none",
     )
+    text_feature: str = option(
+        "", "the feature of a tfds: dataset that holds the text; empty: found out"
+    )
     tokenizer: str = option("characters", "units of text", choices=TOKENIZERS)
     vocabulary_size: int = option(
         0,
-        "most tokens of the vocabulary, of words and subwords; 0: the tokenizer's default",
+        "most tokens of the vocabulary, special ones included; 0: all, or 8,000 subwords",
         minimum=0,
     )
     batch_size: int = option(64, "contiguous streams read side by side", minimum=1)

@@ -27,16 +27,19 @@ def with_standard_callbacks(
     folder: Path,
     objective: Objective,
     batches: Batches,
+    *,
+    whole_batches: bool = False,
 ) -> list[keras.callbacks.Callback]:
     """The given callbacks and those that are switched on: gradient flow and TensorBoard.
 
-    The flow is recorded on the first examples of `batches`, unless one of the given callbacks is
-    a `GradientFlow` already.
+    The flow is recorded on the first examples of `batches`, or on the first batch where the model
+    takes `whole_batches` only, unless one of the given callbacks is a `GradientFlow` already.
     """
     found = list(callbacks)
     if config.gradient_flow and not any(isinstance(c, GradientFlow) for c in callbacks):
-        whole = next(iter(batches.epoch(0)))
-        batch = tf.nest.map_structure(lambda tensor: tensor[:_FLOW_EXAMPLES], whole)
+        batch = next(iter(batches.epoch(0)))
+        if not whole_batches:
+            batch = tf.nest.map_structure(lambda tensor: tensor[:_FLOW_EXAMPLES], batch)
 
         def mean_loss(model: keras.Model) -> tf.Tensor:
             loss_sum, weight_sum = objective(model, batch, False)

@@ -31,19 +31,17 @@ def make_optimizer(config: TrainingConfig, total_steps: int) -> keras.optimizers
         total_steps: steps of the whole training, where the schedule ends.
 
     Returns:
-        A Keras optimizer, not built; under mixed_float16 inside a `LossScaleOptimizer`, which
+        A Keras optimizer, not built, whose attribute `schedule` is its `WarmupSchedule`; under mixed_float16 inside a `LossScaleOptimizer`, which
         scales the loss so that small gradients survive 16 bits (Micikevicius et al. 2018).
     """
-    rate: Any = config.learning_rate
-    if config.schedule != "constant" or config.warmup_steps:
-        rate = WarmupSchedule(
-            config.learning_rate,
-            config.schedule,
-            config.warmup_steps,
-            total_steps,
-            config.final_learning_rate,
-        )
-    arguments: dict[str, Any] = {"learning_rate": rate}
+    schedule = WarmupSchedule(
+        config.learning_rate,
+        config.schedule,
+        config.warmup_steps,
+        total_steps,
+        config.final_learning_rate,
+    )
+    arguments: dict[str, Any] = {"learning_rate": schedule}
     if config.optimizer == "sgd":
         arguments["momentum"] = 0.9
     if config.weight_decay or config.optimizer == "adamw":
@@ -51,11 +49,17 @@ def make_optimizer(config: TrainingConfig, total_steps: int) -> keras.optimizers
     if config.average_decay:
         arguments.update(use_ema=True, ema_momentum=config.average_decay)
     optimizer = _CLASSES[config.optimizer](**arguments)
+    optimizer.schedule = schedule
     if config.weight_decay:
         optimizer.exclude_from_weight_decay(var_names=_WITHOUT_DECAY)
     if config.precision == "mixed_float16":
         return keras.optimizers.LossScaleOptimizer(optimizer)
     return optimizer
+
+
+def without_loss_scale(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """The optimizer itself, which mixed_float16 wraps in a `LossScaleOptimizer`."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
 
 
 def learning_rate(optimizer: keras.optimizers.Optimizer) -> float:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -54,9 +56,30 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
         self.warmup_steps = warmup_steps
         self.total_steps = total_steps
         self.final = final
+        self._factor: Any = 1.0
+
+    @contextlib.contextmanager
+    def scaled(self, factor: Any) -> Iterator[None]:
+        """Inside the block every learning rate is `factor` times as large.
+
+        For a batch that counts for less than others; an optimizer that is applied in the block
+        does what it would do at that learning rate, which for Adam is not what it does to a
+        gradient that is scaled.
+
+        Args:
+            factor: float32 scalar, also one that is only known while a compiled step runs.
+        """
+        self._factor = factor
+        try:
+            yield
+        finally:
+            self._factor = 1.0
 
     def __call__(self, step: Any) -> Any:
         """The learning rate, float32, of a step counted from 0."""
+        return self._factor * self._of_step(step)
+
+    def _of_step(self, step: Any) -> Any:
         step = keras.ops.cast(step, "float32")
         after = max(self.total_steps - self.warmup_steps, 1)
         done = keras.ops.clip((step - self.warmup_steps) / after, 0.0, 1.0)

@@ -9,10 +9,14 @@ import keras
 import tensorflow as tf
 
 from rnn_apps.training.config import TrainingConfig
+from rnn_apps.training.optimizers import without_loss_scale
 from rnn_apps.training.strategies import sum_over_replicas
 
 Batch = Any
-"""What the batches yield: (inputs, targets, weights), of whatever structure the objective reads."""
+"""What the batches yield: (inputs, targets, weights), of whatever structure the objective reads.
+
+Where inputs are a dict with "learning_rate_scale", a float32 scalar that is the same on every
+replica, the step's learning rate is that many times the schedule's."""
 
 Objective = Callable[[keras.Model, Batch, bool], tuple[tf.Tensor, tf.Tensor]]
 """objective(model, batch, training) -> (sum of the losses, sum of their weights).
@@ -114,7 +118,9 @@ class Steps:
                 loss += penalty / replicas
             loss = self._optimizer.scale_loss(loss)
         gradients = tape.gradient(loss, variables)
-        norm = self._apply(gradients, variables, replicas)
+        schedule = without_loss_scale(self._optimizer).schedule
+        with schedule.scaled(_learning_rate_scale(batch)):
+            norm = self._apply(gradients, variables, replicas)
         all_losses, stops = sum_over_replicas([loss_sum, stop])
         return tf.stack([all_losses, all_weights, norm, stops])
 
@@ -143,3 +149,8 @@ class Steps:
     def _validate_replica(self, batch: Batch) -> tf.Tensor:
         sums = self._objective(self._model, batch, False)
         return tf.stack(sum_over_replicas([tf.cast(x, tf.float32) for x in sums]))
+
+
+def _learning_rate_scale(batch: Batch) -> Any:
+    inputs = batch[0]
+    return inputs.get("learning_rate_scale", 1.0) if isinstance(inputs, dict) else 1.0

@@ -130,7 +130,13 @@ def fit(
         training.restore(saved)
     if training.chief:
         callbacks = with_standard_callbacks(
-            callbacks, config, folder, objective, validation or batches
+            callbacks,
+            config,
+            folder,
+            objective,
+            validation or batches,
+            # A layer that keeps its state knows one number of rows.
+            whole_batches=bool(recurrent_states(model)),
         )
     training.run(callbacks)
     if strategy is not tf.distribute.get_strategy():

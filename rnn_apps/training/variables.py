@@ -11,6 +11,7 @@ import numpy as np
 
 from pipelines.errors import UserError
 from rnn_apps.training.layers_within import recurrent_states, reset_recurrent_states
+from rnn_apps.training.optimizers import without_loss_scale
 
 
 def to_arrays(prefix: str, variables: Sequence[Any]) -> dict[str, np.ndarray]:
@@ -46,7 +47,7 @@ def read(variable: Any) -> np.ndarray:
 @contextlib.contextmanager
 def averaged(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
     """Inside the block the model has the moving average of its weights, if there is one."""
-    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    inner = without_loss_scale(optimizer)
     if not inner.use_ema or int(read(optimizer.iterations)) == 0:
         yield
         return

@@ -1,0 +1,173 @@
+"""`train`: from a configuration to a run that is trained and judged."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from pipelines.atomic_files import write_json
+from pipelines.errors import ConfigurationError, DataError, UserError
+from pipelines.text_encoding import encode_corpus
+from pipelines.text_loading import TextParts, load_text
+from pipelines.token_streams import StreamBatches
+from pipelines.tokenizers import Tokenizer, load_tokenizer, train_tokenizer
+from rnn_apps.configuration import check
+from rnn_apps.language_modelling.build import build_model
+from rnn_apps.language_modelling.capabilities import check_capabilities
+from rnn_apps.language_modelling.config import APPLICATION, LanguageModellingConfig
+from rnn_apps.language_modelling.objective import make_objective
+from rnn_apps.run_folder import RunFolder, create_run
+from rnn_apps.training import fit
+
+if TYPE_CHECKING:
+    from pipelines.text_corpus import TextCorpus
+    from pipelines.text_encoding import TokenArray
+    from rnn_apps.language_modelling.run import Run
+    from rnn_apps.training.trainer import TrainedModel
+
+TOKENIZER = "tokenizer"
+TEXT = "text.json"
+# Hidden, so that a folder with nothing else in it still counts as empty.
+TOKENS = ".tokens"
+
+
+def train(
+    config: LanguageModellingConfig, resume: bool = False, data: str | TextCorpus = ""
+) -> Run:
+    """Trains a language model and judges it on the test text.
+
+    The validation loss of an epoch is measured with the state carried through as many streams as
+    training has; each of them begins without context, so it lies a little above the exact figure,
+    which the evaluation of the run gives.
+
+    Args:
+        config: the configuration; its `run` names the folder.
+        resume: continue the run in that folder from its last checkpoint, to the same weights that
+            a run without interruption would have reached.
+        data: a source or a corpus, instead of `config.data`.
+
+    Returns:
+        The run; its folder holds config.toml, tokenizer/, checkpoints/, model.keras,
+        metrics.json, history.csv and report.html.
+
+    Raises:
+        UserError: names what cannot be used and what to do about it.
+    """
+    from rnn_apps.language_modelling.run import load
+
+    folder = fit_run(config, resume, data)
+    run = load(folder.path)
+    run.evaluate()
+    return run
+
+
+def fit_run(
+    config: LanguageModellingConfig, resume: bool = False, data: str | TextCorpus = ""
+) -> RunFolder:
+    """As `train`, but the model is not judged yet.
+
+    Whatever is wrong with the configuration or the text is said before the folder holds a run.
+    """
+    check(config)
+    check_capabilities(config)
+    if not config.run:
+        raise UserError("no run folder is named. Say where the run goes: --run FOLDER")
+    parts = _text(config, data)
+    folder = RunFolder(Path(config.run), APPLICATION)
+    tokenizer = _tokenizer(folder, parts.train, config, resume)
+    training = encode_corpus(parts.train, tokenizer, folder.path / TOKENS)
+    batches = _streams(training, config, shift=True)
+    validation = None
+    if parts.validation is not None:
+        held_out = encode_corpus(parts.validation, tokenizer, folder.path / TOKENS)
+        validation = _streams(held_out, config, shift=False)
+    folder = create_run(config.run, APPLICATION, config, resume=resume)
+    _keep_text(folder, training, resume)
+    tokenizer.save(folder.path / TOKENIZER)
+    trained = fit(
+        lambda: build_model(config, tokenizer.size),
+        batches,
+        make_objective(config),
+        config,
+        folder=folder.path,
+        validation=validation,
+        resume=resume,
+    )
+    folder.write_metrics(training=_training_figures(trained, batches), data=training.report)
+    return folder
+
+
+def _text(config: LanguageModellingConfig, data: str | TextCorpus) -> TextParts:
+    if not (data or config.data):
+        raise ConfigurationError("no text is named. Say what to train on: --data file:PATH")
+    return load_text(
+        data or config.data, data_dir=config.data_dir, split=config.split,
+        validation=config.validation, test=config.test, text_feature=config.text_feature,
+    )  # fmt: skip
+
+
+def _tokenizer(
+    folder: RunFolder, text: TextCorpus, config: LanguageModellingConfig, resume: bool
+) -> Tokenizer:
+    """The vocabulary of the training text; on resuming, that of the run."""
+    kept = folder.path / TOKENIZER
+    if resume and kept.exists():
+        return load_tokenizer(kept)
+    return train_tokenizer(
+        config.tokenizer,
+        text.chunks(),
+        vocabulary_size=config.vocabulary_size,
+        seed=config.seed,
+    )
+
+
+def _streams(tokens: TokenArray, config: LanguageModellingConfig, *, shift: bool) -> StreamBatches:
+    """Training moves the streams' borders every epoch (`shift`) and may vary the lengths."""
+    return StreamBatches(
+        tokens,
+        batch_size=config.batch_size,
+        timesteps=config.timesteps,
+        seed=config.seed,
+        random_lengths=config.random_lengths and shift,
+        shift=shift,
+    )
+
+
+def _keep_text(folder: RunFolder, tokens: TokenArray, resume: bool) -> None:
+    """Writes which text is trained on; on resuming, refuses another one.
+
+    Raises:
+        DataError: the text has changed.
+    """
+    path = folder.path / TEXT
+    about = {
+        "name": tokens.name, "sha256": tokens.sha256, "tokens": tokens.length,
+        "characters": tokens.characters, "bytes": tokens.bytes,
+    }  # fmt: skip
+    if resume and path.exists():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        if before["sha256"] != tokens.sha256:
+            raise DataError(
+                f"is not the text that the run in {folder.path} was started with",
+                file=tokens.name,
+                advice="Restore the text, or start a new run.",
+            )
+    write_json(path, about)
+
+
+def _training_figures(trained: TrainedModel, batches: StreamBatches) -> dict[str, Any]:
+    rows = trained.history
+    best = rows[trained.best_epoch - 1] if trained.best_epoch else {}
+    return {
+        "epochs": len(rows),
+        "best_epoch": trained.best_epoch,
+        "best": {key: value for key, value in best.items() if "loss" in key},
+        "minutes": round(sum(float(row["seconds"]) for row in rows) / 60.0, 3),
+        "parameters": int(trained.model.count_params()),
+        "tokens_per_epoch": batches.examples,
+        "stopped": trained.stopped,
+        "keras": keras.__version__,
+    }
