@@ -1,0 +1,121 @@
+"""What a model says of every token of a text, with the state carried from the text's beginning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from pipelines.errors import DataError
+from rnn_apps.language_modelling.carried_model import HIDDEN, LOGITS, CarriedModel, States, pieces
+
+CHUNK = 256
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class TokenScores:
+    """The predictions of all tokens of a text but the first, which nothing comes before.
+
+    Attributes:
+        log_probabilities: float32 [tokens - 1], in nats.
+        ranks: int32 [tokens - 1], how many tokens were held to be more probable.
+        confidences: float32 [tokens - 1], the probability of the token held most probable.
+    """
+
+    log_probabilities: Floats
+    ranks: NDArray[np.int32]
+    confidences: Floats
+
+
+def score_tokens(
+    model: CarriedModel, tokens: NDArray[np.integer], chunk: int = CHUNK
+) -> TokenScores:
+    """Scores a text as one stream. The result does not depend on the length of the chunks.
+
+    Args:
+        model: the trained model.
+        tokens: integers [tokens], in memory or mapped from a file.
+        chunk: timesteps a call.
+
+    Raises:
+        DataError: there are fewer than two tokens, so that there is nothing to predict.
+    """
+    require_two_tokens(tokens)
+
+    @tf.function(reduce_retracing=True)
+    def scored(
+        inputs: tf.Tensor, targets: tf.Tensor, states: States
+    ) -> tuple[tuple[tf.Tensor, ...], States]:
+        outputs, following = model.advance(inputs[None], states)
+        log_probabilities = tf.nn.log_softmax(outputs[LOGITS][0])
+        found = tf.gather(log_probabilities, targets, batch_dims=1)
+        above = log_probabilities > found[:, None]
+        ranks = tf.reduce_sum(tf.cast(above, tf.int32), axis=-1)
+        confidences = tf.exp(tf.reduce_max(log_probabilities, axis=-1))
+        return (found, ranks, confidences), following
+
+    states = model.start()
+    rows = []
+    for piece in pieces(len(tokens) - 1, chunk):
+        inputs, targets = shifted(tokens, piece)
+        found, states = scored(inputs, targets, states)
+        rows.append([value.numpy() for value in found])
+    return TokenScores(*(np.concatenate(column) for column in zip(*rows, strict=True)))
+
+
+def hidden_vectors(
+    model: CarriedModel, tokens: NDArray[np.integer], chunk: int = CHUNK
+) -> tuple[Floats, Floats]:
+    """The last layer's output before each token but the first, and that token's log probability.
+
+    Returns:
+        float32 [tokens - 1, units] and float32 [tokens - 1].
+
+    Raises:
+        DataError: there are fewer than two tokens.
+    """
+    require_two_tokens(tokens)
+
+    @tf.function(reduce_retracing=True)
+    def read(
+        inputs: tf.Tensor, targets: tf.Tensor, states: States
+    ) -> tuple[tf.Tensor, tf.Tensor, States]:
+        outputs, following = model.advance(inputs[None], states)
+        log_probabilities = tf.nn.log_softmax(outputs[LOGITS][0])
+        return (
+            tf.cast(outputs[HIDDEN][0], tf.float32),
+            tf.gather(log_probabilities, targets, batch_dims=1),
+            following,
+        )
+
+    states = model.start()
+    hidden, found = [], []
+    for piece in pieces(len(tokens) - 1, chunk):
+        inputs, targets = shifted(tokens, piece)
+        vectors, scores, states = read(inputs, targets, states)
+        hidden.append(vectors.numpy())
+        found.append(scores.numpy())
+    return np.concatenate(hidden), np.concatenate(found)
+
+
+def shifted(tokens: NDArray[np.integer], piece: slice) -> tuple[tf.Tensor, tf.Tensor]:
+    """The tokens of a piece, and the tokens that follow each; int32 [timesteps]."""
+    both = np.asarray(tokens[piece.start : piece.stop + 1], np.int32)
+    return tf.constant(both[:-1]), tf.constant(both[1:])
+
+
+def require_two_tokens(tokens: NDArray[np.integer]) -> None:
+    """Refuses a text in which there is nothing to predict.
+
+    Raises:
+        DataError: there are fewer than two tokens.
+    """
+    if len(tokens) < 2:
+        raise DataError(
+            f"the text has {len(tokens)} tokens; at least two are needed, since the first only "
+            "gives the context of the second"
+        )
