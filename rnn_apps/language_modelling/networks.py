@@ -7,15 +7,16 @@ from typing import Any
 import keras
 
 from rnn_apps.language_modelling.config import LanguageModellingConfig
+from rnn_apps.layers import GRU, LSTM, SimpleRNN
 from rnn_apps.layers.regularisation import (
     ActivationRegularisation,
     TemporalActivationRegularisation,
 )
 
 LAYERS: dict[str, type[keras.layers.RNN]] = {
-    "simple": keras.layers.SimpleRNN,
-    "lstm": keras.layers.LSTM,
-    "gru": keras.layers.GRU,
+    "simple": SimpleRNN,
+    "lstm": LSTM,
+    "gru": GRU,
 }
 
 
@@ -87,5 +88,6 @@ def _recurrent_layer(
         return_sequences=True,
         return_state=not carries,
         stateful=carries,
+        recurrent_weight_dropout=config.weight_dropout,
         name=f"{config.cell}_{index + 1}",
     )
