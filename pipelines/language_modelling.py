@@ -71,9 +71,9 @@ def language_modelling_datasets(
 
     def streams(corpus: TextCorpus) -> tf.data.Dataset:
         tokens = encode_corpus(corpus, made, folder)
-        return StreamBatches(
-            tokens, batch_size=batch_size, timesteps=timesteps, shift=False
-        ).epoch(0)
+        return StreamBatches(tokens, batch_size=batch_size, timesteps=timesteps, shift=False).epoch(
+            0
+        )
 
     return LanguageModellingData(
         made,

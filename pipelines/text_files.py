@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
-import os
 import re
 import zlib
 from collections.abc import Iterator, Sequence
@@ -154,7 +153,7 @@ def look_at(path: Path) -> TextFile:
 
 
 def _state(path: Path) -> tuple[int, int, int]:
-    found = os.stat(path)
+    found = path.stat()
     return found.st_size, found.st_mtime_ns, found.st_ino
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import io
 from collections.abc import Iterable, Mapping, Sequence
@@ -145,13 +144,13 @@ class SubwordTokenizer(Tokenizer):
             raise DataError(f"is larger than {LARGEST_MODEL} bytes", file=file)
         model = file.read_bytes()
         if hashlib.sha256(model).hexdigest() != content.get("sha256"):
-            raise DataError(f"is not the file that {FILE_NAME} beside it was written with", file=file)
+            raise DataError(
+                f"is not the file that {FILE_NAME} beside it was written with", file=file
+            )
         return cls(model)
 
     def _content(self) -> dict[str, Any]:
-        # The pieces, so that a runtime without sentencepiece can decode.
-        pieces = [base64.b64encode(piece).decode() for piece in self.token_bytes]
-        return {"sha256": hashlib.sha256(self.model).hexdigest(), "token_bytes": pieces}
+        return {"sha256": hashlib.sha256(self.model).hexdigest()}
 
     def _further_files(self) -> dict[str, bytes]:
         return {MODEL_FILE: self.model}
@@ -189,7 +188,9 @@ def _package() -> Any:
     try:
         import sentencepiece
     except ImportError:
-        raise UserError("subwords need the package sentencepiece: pip install sentencepiece") from None
+        raise UserError(
+            "subwords need the package sentencepiece: pip install sentencepiece"
+        ) from None
     return sentencepiece
 
 
