@@ -63,11 +63,22 @@ class TFLiteMicroRuntime:
     def invocation(
         self, signature: Signature, inputs: Mapping[str, np.ndarray]
     ) -> Callable[[], object]:
-        """Sets the inputs and returns what runs the graph on them."""
-        for name, value in inputs.items():
-            place = self._input_positions[signature.inputs[name].index]
-            self._interpreter.set_input(value, place)
-        return self._interpreter.invoke
+        """What sets the inputs and runs the graph on them.
+
+        They are set at every run: an operator may have written over them in the arena since, and
+        a token that is no longer one ends the run.
+        """
+        placed = [
+            (value, self._input_positions[signature.inputs[name].index])
+            for name, value in inputs.items()
+        ]
+
+        def run() -> None:
+            for value, place in placed:
+                self._interpreter.set_input(value, place)
+            self._interpreter.invoke()
+
+        return run
 
     def reset(self) -> None:
         """Sets the variables inside the model to zero."""

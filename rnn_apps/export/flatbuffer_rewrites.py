@@ -5,6 +5,8 @@ second sequence would start where the first one ended. After the rewrite operato
 write zeros into the variables before every LSTM: each call is a sequence of its own, at any batch.
 
 `share_constants`: equal constants become one, so that signatures share their weights.
+
+`newer_select`: SELECT becomes SELECT_V2, which does the same and which TFLite Micro has.
 """
 
 from __future__ import annotations
@@ -23,10 +25,15 @@ STATE_INPUTS = (18, 19)
 
 def rewrite(content: bytes, names: Sequence[str]) -> bytes:
     """Applies the named rewrites to a file's content, in order."""
-    known = {"reset_lstm_states": reset_lstm_states, "share_constants": share_constants}
+    known = {
+        "reset_lstm_states": reset_lstm_states,
+        "share_constants": share_constants,
+        "newer_select": newer_select,
+    }
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
     for name in names:
         known[name](model)
+    _forget_unused_operators(model)
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
@@ -55,6 +62,26 @@ def share_constants(model: Any) -> None:
     for index, buffer in enumerate(model.buffers):
         if index not in used:
             buffer.data = None
+
+
+def newer_select(model: Any) -> None:
+    """Replaces SELECT by SELECT_V2 where its three inputs have one rank, as in `tf.where`."""
+    for subgraph in model.subgraphs:
+        graph = Graph(model, subgraph)
+        for operator in subgraph.operators:
+            if graph.code(operator) != schema.BuiltinOperator.SELECT:
+                continue
+            if len({len(graph.tensor(index).shape) for index in operator.inputs}) == 1:
+                graph.change_operator(operator, "SELECT_V2", schema.SelectV2OptionsT())
+
+
+def _forget_unused_operators(model: Any) -> None:
+    """Takes operators that no subgraph uses any more off the file's list."""
+    operators = [operator for subgraph in model.subgraphs for operator in subgraph.operators]
+    used = sorted({operator.opcodeIndex for operator in operators})
+    model.operatorCodes = [model.operatorCodes[index] for index in used]
+    for operator in operators:
+        operator.opcodeIndex = used.index(operator.opcodeIndex)
 
 
 def _reset(graph: Graph, lstm: Any, position: int) -> None:
@@ -160,15 +187,19 @@ class Graph:
     ) -> None:
         """Adds an operator that runs directly before `before`."""
         operator = schema.OperatorT()
-        operator.opcodeIndex = self._opcode(getattr(schema.BuiltinOperator, name))
         operator.inputs = np.array(inputs, np.int32)
         operator.outputs = np.array(outputs, np.int32)
-        kind = type(options).__name__.removesuffix("T")
-        operator.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
-        operator.builtinOptions = options
+        self.change_operator(operator, name, options)
         # By identity: the object API's operators don't compare as equal or not.
         position = next(i for i, op in enumerate(self.subgraph.operators) if op is before)
         self.subgraph.operators.insert(position, operator)
+
+    def change_operator(self, operator: Any, name: str, options: Any) -> None:
+        """Makes `operator` the builtin operator of this name, on the inputs that it has."""
+        operator.opcodeIndex = self._opcode(getattr(schema.BuiltinOperator, name))
+        kind = type(options).__name__.removesuffix("T")
+        operator.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
+        operator.builtinOptions = options
 
     def _opcode(self, builtin: int) -> int:
         for index, code in enumerate(self.model.operatorCodes):

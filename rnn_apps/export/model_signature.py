@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -36,12 +36,14 @@ class ModelSignature:
         structure: the model's input structure, with input names in place of tensors.
         output_names: names for a model that returns tensors in a list; a dict names its own.
         any_length: call the model also with a number of timesteps that it wasn't built for.
+        renamed: other names for outputs, by the names that they would have.
     """
 
     inputs: tuple[InputTensor, ...]
     structure: Any
     output_names: tuple[str, ...] | None
     any_length: bool = False
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
     def call(self, model: keras.Model, tensors: Mapping[str, Any]) -> dict[str, tf.Tensor]:
         """Runs `model` for inference on named tensors; outputs by name, in float32 if floating."""
@@ -53,7 +55,9 @@ class ModelSignature:
             outputs = call(keras.tree.pack_sequence_as(self.structure, flat), training=False)
         named = name_outputs(outputs, self.output_names)
         return {
-            name: tf.cast(value, "float32") if value.dtype.is_floating else value
+            self.renamed.get(name, name): (
+                tf.cast(value, "float32") if value.dtype.is_floating else value
+            )
             for name, value in named.items()
         }
 

@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from rnn_apps.export.blocked_loop import run_blocked_loop
 from rnn_apps.export.cell_steps import States
+from rnn_apps.export.embeddings import can_be_gathered, gathered_call
 from rnn_apps.export.fused_lstm import run_fused
 from rnn_apps.export.layers import all_layers, layer_name, recurrent_layers
 from rnn_apps.export.loop import Recurrence, run_loop, run_unrolled
@@ -94,6 +95,9 @@ def with_forms(
     for layer in all_layers(model):
         if type(layer) is keras.layers.TimeDistributed:
             vars(layer)["call"] = flattened_call(layer)
+            replaced.append(layer)
+        elif can_be_gathered(layer):
+            vars(layer)["call"] = gathered_call(layer)
             replaced.append(layer)
     try:
         yield

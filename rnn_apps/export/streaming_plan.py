@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,8 @@ def streaming_plan(
 
     States go in as `{layer}_h` (LSTM also `{layer}_c`) and come out as `{layer}_h_out`. A stream
     starts with states of zeros; the output of a layer that gives its last output only is that
-    after the chunk.
+    after the chunk. A model that itself takes states and gives them back (an input [batch, units]
+    that comes out under the same name, or with "_out" after it) keeps their names.
 
     Raises:
         ExportError: the model has no recurrent layer, or one that needs what comes later.
@@ -54,31 +56,121 @@ def streaming_plan(
     refuse_what_cannot_stream(model)
     whole = signature_of(model, first_example(data), batch_size=batch_size or 1)
     # A model with a fixed number of timesteps refuses a shorter chunk, its layers don't.
-    whole = dataclasses.replace(whole, any_length=True)
-    signature = dataclasses.replace(
-        whole, inputs=tuple(_chunked(input, chunk) for input in whole.inputs)
+    whole = dataclasses.replace(
+        whole, any_length=True, inputs=tuple(_of_any_length(input) for input in whole.inputs)
     )
-    sequences = _whole_chunks(data_for(model, whole, data), whole, chunk)
-    call = _call_of(model, signature)
-    states, uses = _states_of(model, call, signature)
+    timed = {input.name for input in whole.inputs if _has_time(input)}
+    signature = dataclasses.replace(
+        whole,
+        inputs=tuple(_chunked(i, chunk) if i.name in timed else i for i in whole.inputs),
+    )
+    traced = _trace_once(model, signature)
+    own = traced.own_states(signature)
+    renamed = {output: f"{input}_out" for input, output in own.items()}
+    whole = dataclasses.replace(whole, renamed=renamed)
+    signature = dataclasses.replace(signature, renamed=renamed)
+    starts = {i.name: tuple(size or 1 for size in i.shape) for i in whole.inputs if i.name in own}
+    stream = _Stream(
+        name=name,
+        chunk=chunk,
+        timed=frozenset(timed),
+        sequences=_sequences(model, whole, data, starts, chunk),
+        states={**starts, **traced.states},
+    )
 
     def function(forms: Mapping[str, str]) -> Callable[[NamedTensors], NamedTensors]:
-        return lambda tensors: call(
-            tensors, forms, StateTape(model, {name: tensors[name] for name in states})
+        return lambda tensors: _call(
+            model,
+            signature,
+            tensors,
+            forms,
+            StateTape(model, {name: tensors[name] for name in traced.states}),
         )
 
-    inputs = (*signature.inputs, *(InputTensor(n, s, "float32") for n, s in states.items()))
-    steps = _keras_steps(function({}), sequences, states, chunk)
+    added = (InputTensor(n, s, "float32") for n, s in traced.states.items())
+    steps = _keras_steps(function({}), stream)
     return SignaturePlan(
         name=name,
-        inputs=inputs,
+        inputs=(*signature.inputs, *added),
         outputs=steps[0][1],
-        uses=tuple(uses),
+        uses=tuple(traced.uses),
         function=function,
         calibration=[step_inputs for step_inputs, _ in steps],
-        prove=_proof(name, model, whole, sequences, states, chunk),
+        prove=_proof(model, whole, stream),
         real_data=data is not None,
     )
+
+
+@dataclass(frozen=True)
+class _Stream:
+    """Real sequences and how they go through a step.
+
+    Attributes:
+        timed: the inputs that have a time axis; the others go into every step.
+        states: shapes of all states by the names of their inputs; a stream starts with zeros.
+    """
+
+    name: str
+    chunk: int
+    timed: frozenset[str]
+    sequences: list[Example]
+    states: Mapping[str, tuple[int, ...]]
+
+    def start(self) -> Example:
+        """The states at the beginning."""
+        return {name: np.zeros(shape, np.float32) for name, shape in self.states.items()}
+
+    def chunks(self, sequence: Example, limit: int) -> list[Example]:
+        """At most `limit` chunks of one sequence, without states."""
+        longest = max(sequence[name].shape[1] for name in self.timed)
+        return [
+            {
+                name: array[:, start : start + self.chunk] if name in self.timed else array
+                for name, array in sequence.items()
+                if name not in self.states
+            }
+            for start in range(0, min(longest, limit * self.chunk), self.chunk)
+        ]
+
+    def joined(self, chunks: list[Example]) -> Example:
+        """The whole that the chunks are parts of, with the states that the model itself takes."""
+        taken = {n: a for n, a in self.start().items() if n in self.sequences[0]}
+        return taken | {
+            name: np.concatenate([chunk[name] for chunk in chunks], axis=1)
+            if name in self.timed
+            else chunks[0][name]
+            for name in chunks[0]
+        }
+
+
+@dataclass(frozen=True)
+class _Trace:
+    """What one traced step showed.
+
+    Attributes:
+        states: shapes of the recurrent layers' states that become inputs and outputs.
+        outputs: shapes of the model's own outputs.
+    """
+
+    uses: list[LayerUse]
+    states: Mapping[str, tuple[int, ...]]
+    outputs: Mapping[str, tuple[int | None, ...]]
+
+    def own_states(self, signature: ModelSignature) -> dict[str, str]:
+        """The states that the model itself takes and gives: output name -> its name in the file.
+
+        That is an input without a time axis that comes back in the same shape under its own name,
+        or under its own name with "_out" after it.
+        """
+        pairs = {}
+        for input in signature.inputs:
+            if _has_time(input) or len(input.shape) < 2 or not input.dtype.startswith("float"):
+                continue
+            for output in (f"{input.name}_out", input.name):
+                if self.outputs.get(output) == input.shape:
+                    pairs[input.name] = output
+                    break
+        return pairs
 
 
 def refuse_what_cannot_stream(model: keras.Model) -> None:
@@ -111,132 +203,116 @@ def _has_time(input: InputTensor) -> bool:
     )
 
 
-def _chunked(input: InputTensor, chunk: int) -> InputTensor:
-    if not _has_time(input):
+def _of_any_length(input: InputTensor) -> InputTensor:
+    """A model made for one timestep at a time streams sequences of any length."""
+    if not _has_time(input) or input.shape[1] != 1:
         return input
+    return dataclasses.replace(input, shape=(input.shape[0], None, *input.shape[2:]))
+
+
+def _chunked(input: InputTensor, chunk: int) -> InputTensor:
     return dataclasses.replace(input, shape=(input.shape[0], chunk, *input.shape[2:]))
 
 
-def _whole_chunks(examples: list[Example], whole: ModelSignature, chunk: int) -> list[Example]:
-    """Sequences cut to a multiple of `chunk` timesteps."""
-    timed = {input.name for input in whole.inputs if _has_time(input)}
+def _sequences(
+    model: keras.Model,
+    whole: ModelSignature,
+    data: Any,
+    starts: Mapping[str, tuple[int, ...]],
+    chunk: int,
+) -> list[Example]:
+    """Sequences of whole chunks; states that the model itself takes are zeros at their start."""
+    without = tuple(input for input in whole.inputs if input.name not in starts)
+    examples = data_for(model, dataclasses.replace(whole, inputs=without), data)
+    timed = {input.name for input in without if _has_time(input)}
+    zeros = {name: np.zeros(shape, np.float32) for name, shape in starts.items()}
     cut = []
     for example in examples:
         steps = min(example[name].shape[1] for name in timed) // chunk * chunk
         if steps:
-            cut.append({n: a[:, :steps] if n in timed else a for n, a in example.items()})
+            shortened = {n: a[:, :steps] if n in timed else a for n, a in example.items()}
+            cut.append(shortened | zeros)
     if not cut:
         raise ExportError(f"representative_data has no sequence of {chunk} timesteps")
     return cut
 
 
-def _call_of(model: keras.Model, signature: ModelSignature) -> Callable[..., NamedTensors]:
-    def call(
-        tensors: NamedTensors,
-        forms: Mapping[str, str],
-        tape: StateTape,
-        uses: list[LayerUse] | None = None,
-    ) -> NamedTensors:
-        with in_float32(model), with_forms(model, forms, default="loop", tape=tape, uses=uses):
-            return {**signature.call(model, tensors), **tape.outputs}
+def _call(
+    model: keras.Model,
+    signature: ModelSignature,
+    tensors: NamedTensors,
+    forms: Mapping[str, str],
+    tape: StateTape,
+    uses: list[LayerUse] | None = None,
+) -> NamedTensors:
+    with in_float32(model), with_forms(model, forms, default="loop", tape=tape, uses=uses):
+        return {**signature.call(model, tensors), **tape.outputs}
 
-    return call
 
-
-def _states_of(
-    model: keras.Model, call: Callable[..., NamedTensors], signature: ModelSignature
-) -> tuple[dict[str, tuple[int, ...]], list[LayerUse]]:
-    """The states' names and shapes, and the layers' uses, from tracing one step."""
+def _trace_once(model: keras.Model, signature: ModelSignature) -> _Trace:
+    """Traces one step to see the states and what comes out."""
     tape, uses = StateTape(model), list[LayerUse]()
     try:
-        tf.function(
-            lambda tensors: call(tensors, {}, tape, uses), autograph=False
+        traced = tf.function(
+            lambda tensors: _call(model, signature, tensors, {}, tape, uses), autograph=False
         ).get_concrete_function({input.name: input.spec() for input in signature.inputs})
     except Exception as error:
         shapes = ", ".join(f"{input.name} {input.shape}" for input in signature.inputs)
         raise ExportError(f"the model cannot take single chunks ({shapes}): {error}") from error
-    return dict(tape.taken), uses
-
-
-def _chunks(sequence: Example, chunk: int, limit: int) -> list[Example]:
-    """The chunks of one sequence; what has no time axis goes into every one."""
-    longest = max(array.shape[1] for array in sequence.values() if array.ndim >= 2)
-    return [
-        {
-            name: array[:, start : start + chunk]
-            if array.ndim >= 2 and array.shape[1] == longest
-            else array
-            for name, array in sequence.items()
-        }
-        for start in range(0, min(longest, limit * chunk), chunk)
-    ]
+    outputs = traced.structured_outputs
+    shapes_by_name = {n: tuple(v.shape) for n, v in outputs.items() if n not in tape.outputs}
+    return _Trace(uses, dict(tape.taken), shapes_by_name)
 
 
 def _keras_steps(
-    function: Callable[[NamedTensors], NamedTensors],
-    sequences: list[Example],
-    states: Mapping[str, tuple[int, ...]],
-    chunk: int,
+    function: Callable[[NamedTensors], NamedTensors], stream: _Stream
 ) -> list[tuple[Example, dict[str, np.ndarray]]]:
     """Inputs (with the states that really occur) and outputs of steps through the sequences."""
     step = tf.function(function, autograph=False)
     steps = []
-    for sequence in sequences[:10]:
-        state = {name: np.zeros(shape, np.float32) for name, shape in states.items()}
-        for inputs in _chunks(sequence, chunk, CALIBRATED_STEPS):
+    for sequence in stream.sequences[:10]:
+        state = stream.start()
+        for inputs in stream.chunks(sequence, CALIBRATED_STEPS):
             given = {**inputs, **state}
             outputs = {
                 name: value.numpy()
                 for name, value in step({n: tf.constant(v) for n, v in given.items()}).items()
             }
             steps.append((given, outputs))
-            state = {name: outputs[f"{name}_out"] for name in states}
+            state = {name: outputs[f"{name}_out"] for name in stream.states}
     return steps
 
 
 def _proof(
-    name: str,
-    model: keras.Model,
-    whole: ModelSignature,
-    sequences: list[Example],
-    states: Mapping[str, tuple[int, ...]],
-    chunk: int,
+    model: keras.Model, whole: ModelSignature, stream: _Stream
 ) -> Callable[[RuntimeProcess, Path, float], tuple[OutputError, ...]]:
     """Streams sequences through the file, its own states fed back, against Keras on the whole."""
-    streamed = [_chunks(sequence, chunk, COMPARED_STEPS) for sequence in sequences[:STREAMED]]
-    complete = [_joined(chunks) for chunks in streamed]
+    streamed = [stream.chunks(s, COMPARED_STEPS) for s in stream.sequences[:STREAMED]]
+    complete = [stream.joined(chunks) for chunks in streamed]
     expected = keras_outputs(model, whole, complete)
 
     def prove(runtime: RuntimeProcess, path: Path, tolerance: float) -> tuple[OutputError, ...]:
         actual = []
         for chunks, reference in zip(streamed, expected, strict=True):
-            state = {n: np.zeros(shape, np.float32) for n, shape in states.items()}
+            state = stream.start()
             collected: list[dict[str, np.ndarray]] = []
             for inputs in chunks:
-                (outputs,) = runtime.run(path, [RuntimeCall({**inputs, **state}, name)])
-                state = {n: outputs[f"{n}_out"] for n in states}
+                (outputs,) = runtime.run(path, [RuntimeCall({**inputs, **state}, stream.name)])
+                state = {n: outputs[f"{n}_out"] for n in state}
                 collected.append(outputs)
+            steps = stream.chunk * len(chunks)
             actual.append(
                 {
                     key: np.concatenate([step[key] for step in collected], axis=1)
-                    if _per_timestep(collected[0][key], chunk, value, chunk * len(chunks))
+                    if _per_timestep(collected[0][key], stream.chunk, value, steps)
                     else collected[-1][key]
                     for key, value in reference.items()
                 }
             )
-        return compare(Comparison(name, complete, expected), actual, tolerance)
+        return compare(Comparison(stream.name, complete, expected), actual, tolerance)
 
     return prove
 
 
 def _per_timestep(part: np.ndarray, chunk: int, whole: np.ndarray, timesteps: int) -> bool:
     return part.ndim >= 2 and part.shape[1] == chunk and whole.shape[1] == timesteps
-
-
-def _joined(chunks: list[Example]) -> Example:
-    return {
-        name: np.concatenate([chunk[name] for chunk in chunks], axis=1)
-        if chunks[0][name].ndim >= 2
-        else chunks[0][name]
-        for name in chunks[0]
-    }
