@@ -64,7 +64,8 @@ class Application:
         summary: one line for ``--help``.
         package: the package with `train` and `load`; its module `demo` has `demo(folder)`.
         config: the config dataclass, as ``module:Class``.
-        verbs: the application's own verbs, beside train, evaluate and export.
+        verbs: the application's own verbs, beside train, evaluate and export; one of those names
+            takes the shared verb's place.
     """
 
     name: str

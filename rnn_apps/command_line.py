@@ -20,7 +20,7 @@ from rnn_apps.application import Application, Result, Verb
 from rnn_apps.configuration import add_flags, from_flags, read_toml
 from rnn_apps.run_folder import RunFolder
 
-_COMMANDS = ("rnn_apps.forecasting.commands",)
+_COMMANDS = ("rnn_apps.forecasting.commands", "rnn_apps.language_modelling.commands")
 _TOOLS = ("rnn_apps.export.commands", "rnn_apps.model_zoo", "rnn_apps.demo")
 
 
@@ -69,7 +69,9 @@ def build_parser() -> argparse.ArgumentParser:
             application.name, help=application.summary, description=application.summary
         )
         verbs = nested.add_subparsers(metavar="VERB", required=True)
-        for verb in (*shared_verbs(application), *application.verbs):
+        own = {verb.name for verb in application.verbs}
+        shared = (verb for verb in shared_verbs(application) if verb.name not in own)
+        for verb in (*shared, *application.verbs):
             _add_verb(verbs, verb)
     for module in _TOOLS:
         for verb in importlib.import_module(module).VERBS:

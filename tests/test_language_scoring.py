@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
+from language_setup import random_tokens, small_model
 
 from pipelines.errors import DataError
 from rnn_apps.language_modelling.dynamic_evaluation import AdaptationSettings, DynamicEvaluation
 from rnn_apps.language_modelling.neural_cache import CacheSettings, NeuralCache
 from rnn_apps.language_modelling.scoring import score_tokens
-from language_setup import random_tokens, small_model
 
 
 @pytest.mark.parametrize("cell", ["simple", "lstm", "gru"])

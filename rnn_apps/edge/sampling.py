@@ -20,12 +20,18 @@ class SamplingConfig:
         top_k: only the k most probable tokens can be drawn; 0 for all.
         top_p: only the smallest set of most probable tokens that together have this probability
             can be drawn (nucleus sampling, Holtzman et al. 2020); 1 for all. Applied after top_k.
+        repetition_penalty: the log probability of a token that was written lately is multiplied
+            by it before anything else (Keskar et al. 2019, there on logits, whose zero is
+            arbitrary); above 1 makes repetition rarer, 1 is off.
+        repetition_window: how many of the latest tokens, the prompt's among them, that means.
         seed: of the generator; None draws anew each time.
     """
 
     temperature: float = 1.0
     top_k: int = 0
     top_p: float = 1.0
+    repetition_penalty: float = 1.0
+    repetition_window: int = 64
     seed: int | None = None
 
     def __post_init__(self) -> None:
@@ -35,27 +41,48 @@ class SamplingConfig:
             raise ConfigurationError(f"top_k is {self.top_k}; give 0 for all tokens, or more.")
         if not 0 < self.top_p <= 1:
             raise ConfigurationError(f"top_p is {self.top_p}; it lies above 0 and at most at 1.")
+        if not self.repetition_penalty > 0 or self.repetition_window < 1:
+            raise ConfigurationError(
+                f"repetition_penalty is {self.repetition_penalty}, repetition_window "
+                f"{self.repetition_window}; the first lies above 0, the second is at least 1."
+            )
+        if self.seed is not None and self.seed < 0:
+            raise ConfigurationError(f"seed is {self.seed}; it cannot be negative.")
 
 
-def token_probabilities(logits: np.ndarray, config: SamplingConfig) -> np.ndarray:
+def token_probabilities(
+    logits: np.ndarray,
+    config: SamplingConfig,
+    written: Sequence[int] = (),
+    banned: Collection[int] = (),
+) -> np.ndarray:
     """The distribution a token is drawn from.
 
     Args:
         logits: [vocabulary].
+        written: the tokens so far, for the repetition penalty.
+        banned: tokens that cannot be drawn at all.
 
     Returns:
         float64 [vocabulary], summing to 1; 0 for every token that cannot be drawn. Among equally
         probable tokens the first ones are kept.
     """
-    values = np.asarray(logits, np.float64)
+    values = np.array(logits, np.float64)
+    values[list(banned)] = -np.inf
+    if config.repetition_penalty != 1 and len(written):
+        values -= values.max()
+        values -= np.log(np.exp(values).sum())
+        lately = np.unique(written[-config.repetition_window :])
+        values[lately] *= config.repetition_penalty
     if config.temperature == 0:
         chosen = np.zeros_like(values)
         chosen[np.argmax(values)] = 1.0
         return chosen
     values = (values - values.max()) / config.temperature
-    order = np.argsort(-values, kind="stable")
-    if 0 < config.top_k < len(values):
-        values[order[config.top_k :]] = -np.inf
+    if 0 < config.top_k < len(values) or config.top_p < 1:
+        order = np.argsort(-values, kind="stable")
+        if config.top_k:
+            values[order[config.top_k :]] = -np.inf
     probabilities = np.exp(values)
     probabilities /= probabilities.sum()
     if config.top_p < 1:
@@ -65,12 +92,42 @@ def token_probabilities(logits: np.ndarray, config: SamplingConfig) -> np.ndarra
     return probabilities
 
 
+class TokenSampler:
+    """Draws the tokens of one text.
+
+    Args:
+        config: how.
+        row: number of the text among those that are written side by side: with one seed, each is
+            drawn by a generator of its own, so that none depends on the others.
+        banned: tokens that are never drawn.
+    """
+
+    def __init__(self, config: SamplingConfig, row: int = 0, banned: Collection[int] = ()) -> None:
+        self._config = config
+        self._banned = banned
+        seed = None if config.seed is None else (config.seed, row)
+        self._generator = np.random.default_rng(seed)
+
+    def draw(self, logits: np.ndarray, written: Sequence[int]) -> int:
+        """The next token.
+
+        Args:
+            logits: [vocabulary].
+            written: all tokens so far, the prompt among them.
+        """
+        probabilities = token_probabilities(logits, self._config, written, self._banned)
+        if self._config.temperature == 0:
+            return int(np.argmax(probabilities))
+        return int(self._generator.choice(len(probabilities), p=probabilities))
+
+
 def generate(
     session: StreamingSession,
     prompt: Sequence[int],
     steps: int,
     config: SamplingConfig | None = None,
     stop: Collection[int] = (),
+    banned: Collection[int] = (),
 ) -> Iterator[int]:
     """Yields tokens as the model writes on after a prompt.
 
@@ -80,23 +137,23 @@ def generate(
         prompt: at least one token.
         steps: how many tokens at most.
         stop: tokens that end the text; they are not yielded.
+        banned: tokens that are never written.
 
     Raises:
         UserError: the prompt is empty, or the model takes more than one token at a time.
     """
-    if not prompt:
+    if not len(prompt):
         raise UserError("the prompt is empty: a language model needs a token to begin with.")
-    config = config or SamplingConfig()
-    generator = np.random.default_rng(config.seed)
+    sampler = TokenSampler(config or SamplingConfig(), banned=banned)
+    written = [int(token) for token in prompt]
     session.reset()
-    for token in prompt[:-1]:
+    for token in written[:-1]:
         _logits(session, token)
-    token = prompt[-1]
     for _ in range(steps):
-        probabilities = token_probabilities(_logits(session, token), config)
-        token = int(generator.choice(len(probabilities), p=probabilities))
+        token = sampler.draw(_logits(session, written[-1]), written)
         if token in stop:
             return
+        written.append(token)
         yield token
 
 

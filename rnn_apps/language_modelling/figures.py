@@ -1,0 +1,132 @@
+"""What a text cost: perplexity, nats and bits a token, a character and a byte."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.tokenizers.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class TextSize:
+    """How much text the predicted tokens stand for, all tokens of a text but the first.
+
+    Attributes:
+        tokens: how many are predicted.
+        characters: code points they stand for.
+        bytes: the same in UTF-8.
+        unknown: how many of them stand for something that is not in the vocabulary.
+    """
+
+    tokens: int
+    characters: int
+    bytes: int
+    unknown: int
+
+    @property
+    def unknown_rate(self) -> float:
+        """The share of predicted tokens that are unknown."""
+        return self.unknown / self.tokens
+
+
+def predicted_size(
+    tokenizer: Tokenizer, tokens: NDArray[np.integer], characters: int, byte_count: int
+) -> TextSize:
+    """The size of a text without its first token.
+
+    Args:
+        tokens: integers [tokens], at least two.
+        characters, byte_count: of the whole text as it was read. What a tokenizer leaves out, as
+            one of words does with runs of spaces, counts as text that was predicted.
+    """
+    first = tokenizer.token_bytes[int(tokens[0])]
+    unknown = 0
+    if tokenizer.unknown_id is not None:
+        unknown = int(np.sum(np.asarray(tokens[1:]) == tokenizer.unknown_id))
+    began = sum(1 for byte in first if byte & 0xC0 != 0x80)
+    return TextSize(len(tokens) - 1, characters - began, byte_count - len(first), unknown)
+
+
+@dataclass(frozen=True)
+class TextFigures:
+    """How well a text was predicted.
+
+    Attributes:
+        nats: mean of -ln p over the predicted tokens.
+        size: of the text.
+        top_1, top_5: share of the tokens that were the most probable, or among the five most
+            probable; None where ranks are not known.
+    """
+
+    nats: float
+    size: TextSize
+    top_1: float | None = None
+    top_5: float | None = None
+
+    @property
+    def perplexity(self) -> float:
+        """exp(nats)."""
+        return math.exp(min(self.nats, 700.0))
+
+    @property
+    def bits_per_token(self) -> float:
+        """Nats over ln 2."""
+        return self.nats / math.log(2)
+
+    @property
+    def bits_per_character(self) -> float | None:
+        """None where tokens are unknown: which one it was is not in the cost, so that the figure
+        cannot be compared with another vocabulary's.
+        """
+        return self._per(self.size.characters)
+
+    @property
+    def bits_per_byte(self) -> float | None:
+        """As `bits_per_character`."""
+        return self._per(self.size.bytes)
+
+    def _per(self, count: int) -> float | None:
+        if self.size.unknown or not count:
+            return None
+        return self.bits_per_token * self.size.tokens / count
+
+    def row(self) -> list[float | None]:
+        """The cells that `HEADER` names."""
+        return [
+            self.nats, self.perplexity, self.bits_per_token, self.bits_per_character,
+            self.bits_per_byte, self.top_1, self.top_5,
+        ]  # fmt: skip
+
+    def as_json(self) -> dict[str, float | None]:
+        """The figures by name."""
+        return dict(zip(KEYS, self.row(), strict=True))
+
+
+KEYS = (
+    "nats", "perplexity", "bits_per_token", "bits_per_character", "bits_per_byte", "top_1", "top_5",
+)  # fmt: skip
+HEADER = (
+    "nats a token", "perplexity", "bits a token", "bits a character", "bits a byte", "first",
+    "in first 5",
+)  # fmt: skip
+
+
+def figures(
+    log_probabilities: NDArray[np.floating],
+    size: TextSize,
+    ranks: NDArray[np.integer] | None = None,
+) -> TextFigures:
+    """The figures of scored tokens, summed in float64.
+
+    Args:
+        log_probabilities: [tokens - 1], in nats.
+        ranks: [tokens - 1], how many tokens were held to be more probable.
+    """
+    nats = -float(np.mean(log_probabilities, dtype=np.float64))
+    if ranks is None:
+        return TextFigures(nats, size)
+    return TextFigures(nats, size, float(np.mean(ranks < 1)), float(np.mean(ranks < 5)))

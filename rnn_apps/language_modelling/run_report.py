@@ -1,0 +1,124 @@
+"""The report of a run: how well it predicts, where the cost lies, and what it writes."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rnn_apps.edge.sampling import SamplingConfig
+from rnn_apps.language_modelling import breakdown, charts
+from rnn_apps.language_modelling.writing import WritingConfig
+from rnn_apps.report import Report
+
+if TYPE_CHECKING:
+    from rnn_apps.language_modelling.evaluation import Evaluated
+    from rnn_apps.language_modelling.run import Run
+
+SAMPLE_TOKENS = 400
+PROMPT_TOKENS = 40
+TEMPERATURES = (0.0, 0.5, 0.8, 1.0)
+
+
+def write_report(run: Run, found: Evaluated, path: Path) -> None:
+    """Writes a run's report to `path`."""
+    config = run.config
+    report = Report(
+        f"Language model {run.folder.path.name}",
+        footer=f"Made by: rnn-apps language evaluate --run {run.folder.path}",
+    )
+    report.text(
+        f"{config.layers} {config.cell} layer(s) of {config.units} units over a vocabulary of "
+        f"{run.tokenizer.size} {run.tokenizer.kind}, trained on "
+        f"{config.data or 'a text in memory'}."
+    )
+    _accuracy(report, found)
+    _where(report, run, found)
+    _calibration(report, found)
+    _samples(report, run, found)
+    _training(report, run)
+    report.section("Configuration")
+    report.table("", ["setting", "value"], [[k, str(v)] for k, v in vars(config).items()])
+    report.write(path)
+
+
+def _accuracy(report: Report, found: Evaluated) -> None:
+    report.section("How well the text is predicted")
+    report.text(
+        "The whole text is scored once, from its beginning to its end, with the state carried "
+        "through it: every token but the first is predicted from all tokens before it. Lower is "
+        "better but for the last two columns: how often the token that came was held most "
+        "probable, or among the five most probable. The n-gram model counts the same training "
+        "text in the same tokens."
+    )
+    table = found.table()
+    report.table(table["title"], table["header"], table["rows"], marked=[0])
+    for note in found.notes:
+        report.text(f"{note[0].upper()}{note[1:]}.")
+
+
+def _where(report: Report, run: Run, found: Evaluated) -> None:
+    report.section("Where the cost lies")
+    rows = breakdown.by_class(run.tokenizer, found.tokens, found.scores)
+    header = ["token", "share of tokens", "bits each", "share of cost", "first"]
+    report.table("By kind of token", header, [list(row.values()) for row in rows])
+    rows = breakdown.most_costly(run.tokenizer, found.tokens, found.scores)
+    header = ["token", "count", "bits each", "share of cost"]
+    report.table("The most costly tokens", header, [list(row.values()) for row in rows])
+    report.figure(
+        charts.cost_by_position(breakdown.by_position(found.scores)),
+        "By distance from the beginning, where the state is empty",
+    )
+    report.figure(
+        charts.cost_over_the_text(breakdown.over_the_text(found.scores)), "Along the text"
+    )
+
+
+def _calibration(report: Report, found: Evaluated) -> None:
+    report.section("Calibration")
+    rows, error = breakdown.calibration(found.scores)
+    report.text(
+        "Where the model holds a token most probable, with the probability on the horizontal axis, "
+        "that token should come as often. The mean distance from that (expected calibration error) "
+        f"is {error:.4f}."
+    )
+    report.figure(charts.reliability(rows))
+
+
+def _samples(report: Report, run: Run, found: Evaluated) -> None:
+    report.section("What it writes")
+    prompt = run.tokenizer.decode(found.tokens[:PROMPT_TOKENS])
+    if run.tokenizer.unknown_id in found.tokens[:PROMPT_TOKENS]:
+        prompt = ""
+        if run.tokenizer.line_end_id is None:
+            return
+    rows = []
+    for temperature in TEMPERATURES:
+        sampling = SamplingConfig(temperature=temperature, seed=0)
+        [text] = run.generate(prompt, WritingConfig(SAMPLE_TOKENS, sampling))
+        rows.append([f"{temperature:g}", text])
+    report.table(f"After the text's beginning: {prompt!r}", ["temperature", "text"], rows)
+
+
+def _training(report: Report, run: Run) -> None:
+    report.section("Training")
+    figures: dict[str, Any] = run.metrics.get("training", {})
+    report.table("", ["figure", "value"], [[k, str(v)] for k, v in figures.items()])
+    history = _read_history(run.folder.history)
+    if history:
+        report.figure(charts.learning_curves(history), "Learning curves")
+
+
+def _read_history(path: Path) -> dict[str, list[float]]:
+    """The columns of history.csv that hold numbers alone."""
+    if not path.exists():
+        return {}
+    with open(path, encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    columns: dict[str, list[float]] = {}
+    for name in rows[0] if rows else ():
+        try:
+            columns[name] = [float(row[name]) for row in rows]
+        except ValueError:
+            continue
+    return columns
