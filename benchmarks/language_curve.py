@@ -1,0 +1,162 @@
+"""The loss of a character model against training time, beside Keras' layers and PyTorch.
+
+    python -m benchmarks.language_curve --train train.txt --validation val.txt
+        [--torch-python PYTHON] [--minutes 10]
+
+The contenders (see `language_curve_contender`) take turns of half a minute, each in a process of
+its own that sleeps while another trains, so that other work on the machine meets all of them
+alike. Time is training time only. PyTorch takes part where --torch-python has it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipelines.atomic_files import write_json, write_text
+
+CONTENDER = Path(__file__).with_name("language_curve_contender.py")
+SETTINGS = {
+    "units": 384,
+    "layers": 2,
+    "embedding": 64,
+    "dropout": 0.1,
+    "batch_size": 32,
+    "timesteps": 100,
+    "learning_rate": 2e-3,
+    "clip_norm": 1.0,
+    "seed": 0,
+}
+TURN_SECONDS = 30.0
+
+
+class Process:
+    """A contender's process.
+
+    Args:
+        name: as the table says it.
+        command: Python and the contender's kind.
+        files: settings and tokens.
+        one_dnn: whether TensorFlow may use oneDNN.
+    """
+
+    def __init__(self, name: str, command: tuple[str, str], files: list[str], one_dnn: bool):
+        python, kind = command
+        environment = os.environ | {
+            "TF_ENABLE_ONEDNN_OPTS": str(int(one_dnn)),
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "PYTHONPATH": str(CONTENDER.parent.parent),
+        }
+        self.name = name
+        self.rows: list[dict[str, Any]] = []
+        self._seconds = 0.0
+        self._process = subprocess.Popen(
+            [python, str(CONTENDER), kind, *files],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        self.start = self._answer()["validation"]
+
+    def turn(self, seconds: float) -> None:
+        """Lets the contender train for so long."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{seconds}\n")
+        self._process.stdin.flush()
+        answer = self._answer()
+        self._seconds += answer.pop("seconds")
+        self.rows.append({"minutes": self._seconds / 60.0, **answer})
+
+    def close(self) -> None:
+        """Ends the process."""
+        self._process.communicate()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.name} ended; its message is above")
+        return json.loads(line)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Trains all contenders in turn and writes TO.md and TO.json after every round."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--train", required=True, type=Path, help="training text, UTF-8")
+    parser.add_argument("--validation", required=True, type=Path, help="validation text, UTF-8")
+    parser.add_argument("--torch-python", help="a Python that has PyTorch")
+    parser.add_argument("--minutes", type=float, default=10.0, help="training time of each")
+    parser.add_argument("--to", default="benchmarks/results/language_curve")
+    given = parser.parse_args(arguments)
+    contenders = [
+        ("this project's layers, oneDNN on", (sys.executable, "rnn_apps"), True),
+        ("keras.layers, oneDNN on", (sys.executable, "keras"), True),
+        ("keras.layers, oneDNN off", (sys.executable, "keras"), False),
+    ]
+    if given.torch_python:
+        contenders.append(("PyTorch", (given.torch_python, "torch"), True))
+    with tempfile.TemporaryDirectory() as folder:
+        files = [str(Path(folder) / "settings.json"), str(Path(folder) / "tokens.npz")]
+        write_json(Path(files[0]), SETTINGS)
+        save_tokens(given.train, given.validation, Path(files[1]))
+        processes = [Process(name, command, files, dnn) for name, command, dnn in contenders]
+        for _ in range(round(60.0 * given.minutes / TURN_SECONDS)):
+            for process in processes:
+                process.turn(TURN_SECONDS)
+            write_json(Path(given.to + ".json"), {p.name: p.rows for p in processes})
+            write_text(Path(given.to + ".md"), table(processes, given))
+        for process in processes:
+            process.close()
+
+
+def save_tokens(train: Path, validation: Path, to: Path) -> None:
+    """Both texts as numbers of the training text's characters."""
+    texts = [path.read_text(encoding="utf-8") for path in (train, validation)]
+    number = {character: index for index, character in enumerate(sorted(set(texts[0])))}
+    training, held_out = (
+        np.array([number[character] for character in text if character in number], np.int32)
+        for text in texts
+    )
+    np.savez(to, training=training, validation=held_out, vocabulary=len(number))
+
+
+def table(processes: list[Process], given: argparse.Namespace) -> str:
+    """The curves as Markdown."""
+    rounds = min(len(process.rows) for process in processes)
+    text = SETTINGS["batch_size"] * SETTINGS["timesteps"]
+    lines = [
+        "# Validation loss against training time",
+        "",
+        f"Nats a character on {given.validation.name}, the state carried through the whole text; "
+        f"trained on {given.train.name}. "
+        + ", ".join(f"{name} {value}" for name, value in SETTINGS.items())
+        + f". Turns of {TURN_SECONDS:g} s, {os.cpu_count()} cores, {platform.machine()}.",
+        "",
+        "| minutes of training | " + " | ".join(process.name for process in processes) + " |",
+        "|---|" + "---|" * len(processes),
+        "| 0 | " + " | ".join(f"{process.start:.3f}" for process in processes) + " |",
+    ]
+    for index in range(1, rounds, 2):
+        losses = " | ".join(f"{process.rows[index]['validation']:.3f}" for process in processes)
+        lines.append(f"| {processes[0].rows[index]['minutes']:.1f} | {losses} |")
+    rates = " | ".join(
+        f"{process.rows[-1]['steps'] * text / (60.0 * process.rows[-1]['minutes']):,.0f}"
+        for process in processes
+    )
+    lines += [f"| characters a second | {rates} |", ""]
+    lines.append(f"`python -m benchmarks.language_curve`, {given.minutes:g} minutes each.")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()

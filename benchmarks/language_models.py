@@ -1,0 +1,132 @@
+"""Character language models at equal budgets: cells, and regularisers one by one.
+
+    python -m benchmarks.language_models --train file:train.txt --validation file:val.txt
+        [--minutes 10] [--only NAME ...] [--to benchmarks/results/language_models]
+
+Each model trains for so many minutes, at a constant learning rate with a moving average of its
+weights, and is then scored on the whole validation text, its state carried through. Each has a
+run folder; a benchmark that was stopped continues where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.language_recipes import BASE, RECIPES, Recipe
+from pipelines.atomic_files import write_json, write_text
+
+Result = dict[str, Any]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Trains what is missing and writes TO.md and TO.json after every model."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--train", required=True, help="training text, file:PATH")
+    parser.add_argument("--validation", required=True, help="validation text, file:PATH")
+    parser.add_argument("--minutes", type=float, default=10.0, help="training time of each")
+    parser.add_argument("--runs", default="runs/language", help="folder of the models' runs")
+    parser.add_argument("--only", nargs="*", help="names of models; default: all")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--to", default="benchmarks/results/language_models")
+    given = parser.parse_args(arguments)
+    for recipe in RECIPES:
+        if given.only and recipe.name not in given.only:
+            continue
+        path = Path(given.runs) / recipe.name / "result.json"
+        if not path.exists():
+            print(f"{recipe.name}: {recipe.settings}", file=sys.stderr)
+            write_json(path, trained(recipe, given))
+        write_results(given)
+
+
+def trained(recipe: Recipe, given: argparse.Namespace) -> Result:
+    """Trains a model, or continues to, and scores the validation text."""
+    import keras
+
+    from pipelines.text_loading import load_text
+    from pipelines.tokenizers import load_tokenizer
+    from rnn_apps.language_modelling.build import inference_model
+    from rnn_apps.language_modelling.carried_model import CarriedModel
+    from rnn_apps.language_modelling.config import LanguageModellingConfig
+    from rnn_apps.language_modelling.scoring import score_tokens
+    from rnn_apps.language_modelling.training_run import TOKENIZER, fit_run
+
+    run = Path(given.runs) / recipe.name
+    settings = BASE | recipe.settings
+    config = LanguageModellingConfig(
+        data=given.train,
+        validation=given.validation,
+        split="1,0,0",
+        run=str(run),
+        max_minutes=given.minutes,
+        seed=given.seed,
+        **settings,
+    )
+    folder = fit_run(config, resume=run.exists())
+    tokenizer = load_tokenizer(folder.path / TOKENIZER)
+    validation = load_text(config.validation, split="1,0,0").train
+    tokens = tokenizer.encode("".join(validation.chunks()))
+    model = keras.saving.load_model(folder.model, compile=False)
+    scores = score_tokens(CarriedModel(inference_model(model, config, tokenizer.size)), tokens)
+    training = folder.read_metrics()["training"]
+    return {
+        "name": recipe.name,
+        "group": recipe.group,
+        "nats": float(-scores.log_probabilities.mean()),
+        "parameters": training["parameters"],
+        "epochs": training["epochs"],
+        "minutes": training["minutes"],
+        "settings": recipe.settings,
+    }
+
+
+def write_results(given: argparse.Namespace) -> None:
+    """Writes what has been measured so far."""
+    results = [
+        json.loads(path.read_text(encoding="utf-8"))
+        for path in (Path(given.runs) / recipe.name / "result.json" for recipe in RECIPES)
+        if path.exists()
+    ]
+    write_json(Path(given.to + ".json"), results)
+    base = ", ".join(f"{name} {value}" for name, value in BASE.items() if name != "epochs")
+    lines = [
+        "# Character language models at equal budgets",
+        "",
+        f"Trained on {Path(given.train).name} for {given.minutes:g} minutes each, seed "
+        f"{given.seed}, {os.cpu_count()} cores; nats a character on all of "
+        f"{Path(given.validation).name}, the state carried through it.",
+        "",
+        f"The base model: {base}.",
+        "",
+    ]
+    for group in dict.fromkeys(result["group"] for result in results):
+        lines += [*_table(group, [r for r in results if r["group"] == group]), ""]
+    lines.append(f"`python -m benchmarks.language_models --minutes {given.minutes:g}`")
+    write_text(Path(given.to + ".md"), "\n".join(lines) + "\n")
+
+
+def _table(group: str, results: list[Result]) -> list[str]:
+    return [
+        f"## {group[0].upper()}{group[1:]}",
+        "",
+        "| model | differs by | parameters | epochs | nats | bits |",
+        "|---|---|---|---|---|---|",
+        *(
+            f"| {r['name']} | {_settings(r['settings'])} | {r['parameters']:,} | {r['epochs']} | "
+            f"{r['nats']:.4f} | {r['nats'] / 0.6931471805599453:.4f} |"
+            for r in results
+        ),
+    ]
+
+
+def _settings(settings: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in settings.items()) or "-"
+
+
+if __name__ == "__main__":
+    main()
