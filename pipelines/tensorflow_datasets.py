@@ -38,7 +38,7 @@ def load_prepared(
         DataError: no such dataset, it is not prepared and `download` is off, it cannot be prepared,
             or it has no such split. Without `download` nothing ever waits for a network.
     """
-    builder = _builder(name, data_dir)
+    builder = find_builder(name, data_dir)
     if not builder.data_path.exists():
         if not download:
             raise DataError(
@@ -60,7 +60,12 @@ def load_prepared(
         ) from None
 
 
-def _builder(name: str, data_dir: str | Path | None) -> Any:
+def find_builder(name: str, data_dir: str | Path | None) -> Any:
+    """The builder of a dataset, prepared or not; name and folder as for `load_prepared`.
+
+    Raises:
+        DataError: there is no such dataset, or the folder does not exist.
+    """
     import tensorflow_datasets as tfds
 
     if ":" in name.split("/")[0] and not name.split(":", 1)[1][:1].isdigit():

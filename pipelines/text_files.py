@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import itertools
 import re
 import zlib
 from collections.abc import Iterator, Sequence
@@ -216,8 +217,9 @@ def _line_start(file: TextFile, place: int) -> int:
     line_end = near.find(b"\n")
     if line_end >= 0:
         return place + line_end
-    # Bytes 10xxxxxx continue a character.
-    return place + next((i for i, byte in enumerate(near[1:5]) if byte & 0xC0 != 0x80), 0)
+    # Bytes 10xxxxxx continue a character, three at most.
+    continuing = itertools.takewhile(lambda byte: byte & 0xC0 == 0x80, near[1:4])
+    return place + len(list(continuing))
 
 
 def _read(segment: Segment, report: DataReport) -> Iterator[str]:

@@ -1,0 +1,31 @@
+"""Where computed things are kept between runs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pipelines.errors import UserError
+
+FOLDER_VARIABLE = "RNN_APPS_CACHE"
+
+
+def cache_folder(named: str | Path = "") -> Path:
+    """The folder named, else that of the variable RNN_APPS_CACHE, else ~/.cache/rnn-apps.
+
+    Everything in it can be made again; it may be deleted at any time that nothing runs.
+
+    Raises:
+        UserError: it cannot be made.
+    """
+    user_cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    chosen = str(named) or os.environ.get(FOLDER_VARIABLE) or f"{user_cache}/rnn-apps"
+    folder = Path(chosen).expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{folder}: the cache folder cannot be made: {error.strerror}. Name another with "
+            f"--cache-dir or the variable {FOLDER_VARIABLE}"
+        ) from None
+    return folder
