@@ -38,7 +38,9 @@ class TrainingConfig:
     max_minutes: float = option(0.0, "stop after this much training time; 0: no limit", minimum=0.0)
     batch_size: int = option(64, "examples a step, over all replicas and workers", minimum=1)
     optimizer: str = option(
-        "adam", "optimizer; sgd has momentum 0.9", choices=("adam", "adamw", "sgd", "rmsprop")
+        "adam",
+        "optimizer; sgd has momentum 0.9, asgd none, and averages the weights once it stalls",
+        choices=("adam", "adamw", "sgd", "asgd", "rmsprop"),
     )
     learning_rate: float = option(1e-3, "peak learning rate", above=0.0)
     schedule: str = option(
@@ -57,6 +59,11 @@ class TrainingConfig:
         "decay of the moving average of weights that is evaluated and kept; 0: off",
         minimum=0.0,
         below=1.0,
+    )
+    stall_epochs: int = option(
+        5,
+        "asgd averages from the epoch on that is worse than the best more than so many before it",
+        minimum=0,
     )
     patience: int = option(0, "epochs without improvement before stopping; 0: never", minimum=0)
     monitor: str = option(

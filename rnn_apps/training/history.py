@@ -73,6 +73,13 @@ class TrainingState:
         return cls(**{**content, "totals": EpochTotals(**content["totals"])})
 
 
+def describe(row: Row, epochs: int, best_epoch: int) -> str:
+    """An epoch's row as a line for the terminal."""
+    parts = [f"epoch {row['epoch']}/{epochs}"]
+    parts += [f"{k} {v:.4g}" for k, v in row.items() if k not in ("epoch", "step")]
+    return "  ".join(parts) + ("  (best so far)" if best_epoch == row["epoch"] else "")
+
+
 def write_history(path: Path, rows: list[Row]) -> None:
     """Writes the rows as CSV, atomically; a figure that a row lacks stays empty."""
     names: dict[str, None] = {}

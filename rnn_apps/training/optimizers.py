@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 
+from pipelines.errors import ConfigurationError
+from rnn_apps.training.averaged_sgd import AveragedSGD
 from rnn_apps.training.config import TrainingConfig
 from rnn_apps.training.schedules import WarmupSchedule
 
@@ -13,6 +15,7 @@ _CLASSES = {
     "adam": keras.optimizers.Adam,
     "adamw": keras.optimizers.AdamW,
     "sgd": keras.optimizers.SGD,
+    "asgd": AveragedSGD,
     "rmsprop": keras.optimizers.RMSprop,
 }
 
@@ -31,9 +34,17 @@ def make_optimizer(config: TrainingConfig, total_steps: int) -> keras.optimizers
         total_steps: steps of the whole training, where the schedule ends.
 
     Returns:
-        A Keras optimizer, not built, whose attribute `schedule` is its `WarmupSchedule`; under mixed_float16 inside a `LossScaleOptimizer`, which
-        scales the loss so that small gradients survive 16 bits (Micikevicius et al. 2018).
+        A Keras optimizer, not built, with its `WarmupSchedule` as the attribute `schedule`; under
+        mixed_float16 inside a `LossScaleOptimizer`, which scales the loss so that small gradients
+        survive 16 bits (Micikevicius et al. 2018).
+
+    Raises:
+        ConfigurationError: two averages of the weights at once.
     """
+    if config.optimizer == "asgd" and config.average_decay:
+        raise ConfigurationError(
+            "optimizer = 'asgd' averages the weights itself: set average_decay to 0"
+        )
     schedule = WarmupSchedule(
         config.learning_rate,
         config.schedule,

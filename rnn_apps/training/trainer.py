@@ -22,12 +22,13 @@ import tensorflow as tf
 from pipelines.atomic_files import atomic_path
 from pipelines.errors import ConfigurationError, UserError
 from rnn_apps.training import checkpoints
+from rnn_apps.training.averaged_sgd import average_if_stalled
 from rnn_apps.training.callbacks import with_standard_callbacks
 from rnn_apps.training.config import TrainingConfig
 from rnn_apps.training.feeding import feed
-from rnn_apps.training.history import EpochTotals, Row, TrainingState, write_history
+from rnn_apps.training.history import EpochTotals, Row, TrainingState, describe, write_history
 from rnn_apps.training.layers_within import recurrent_states, reset_recurrent_states
-from rnn_apps.training.optimizers import learning_rate, make_optimizer
+from rnn_apps.training.optimizers import learning_rate, make_optimizer, without_loss_scale
 from rnn_apps.training.precision import layer_precision
 from rnn_apps.training.progress import ProgressDisplay
 from rnn_apps.training.resuming import check_same_config
@@ -324,6 +325,11 @@ class _Training:
         row["seconds"] = round(totals.seconds + time.monotonic() - started, 3)
         row["examples_per_second"] = round(rate, 1)
         state.rows.append(row)
+        average_if_stalled(
+            without_loss_scale(self._optimizer),
+            [r[self._monitor] for r in state.rows],
+            self._config,
+        )
         if self.chief:
             write_history(self._folder / "history.csv", state.rows)
         listeners.on_epoch_end(state.epoch, dict(row))
@@ -386,13 +392,6 @@ class _Training:
         }
         checkpoint = checkpoints.Checkpoint(arrays, content)
         checkpoints.save(self._folder / "checkpoints", self.state.step, checkpoint)
-
-
-def describe(row: Row, epochs: int, best_epoch: int) -> str:
-    """An epoch's row as a line for the terminal."""
-    parts = [f"epoch {row['epoch']}/{epochs}"]
-    parts += [f"{k} {v:.4g}" for k, v in row.items() if k not in ("epoch", "step")]
-    return "  ".join(parts) + ("  (best so far)" if best_epoch == row["epoch"] else "")
 
 
 def _save_model(model: keras.Model, path: Path) -> None:
