@@ -6,8 +6,12 @@ from typing import Any
 
 import keras
 
+from pipelines.errors import ConfigurationError
+from rnn_apps.language_modelling.capabilities import check_capabilities
 from rnn_apps.language_modelling.config import LanguageModellingConfig
 from rnn_apps.language_modelling.networks import stack, states_per_layer
+from rnn_apps.layers.adaptive_softmax import AdaptiveSoftmax, default_cutoffs
+from rnn_apps.layers.sampled_softmax import SampledSoftmax, SampledTiedEmbedding
 from rnn_apps.layers.token_embedding import TiedEmbedding, TokenEmbedding
 from rnn_apps.training.precision import layer_precision
 
@@ -29,6 +33,7 @@ def build_model(config: LanguageModellingConfig, vocabulary_size: int) -> keras.
     Raises:
         ConfigurationError: options that exclude each other.
     """
+    check_capabilities(config)
     tokens = keras.Input(batch_shape=(config.batch_size, None), dtype="int32", name="tokens")
     outputs, _ = _outputs(tokens, config, vocabulary_size, states=None)
     return keras.Model(tokens, outputs, name=f"{config.cell}_language_model")
@@ -93,8 +98,7 @@ def _outputs(
 ) -> tuple[dict[str, Any], list[Any]]:
     """Hidden and logits by name, and the final states (see `stack`)."""
     size = config.embedding_size or min(config.units, _LARGEST_DEFAULT_EMBEDDING)
-    embedding_type = TiedEmbedding if config.tied else TokenEmbedding
-    embedding = embedding_type(vocabulary_size, size, config.embedding_dropout, name="embedding")
+    embedding = _embedding(config, vocabulary_size, size)
     hidden, final = stack(embedding(tokens), config, states=states)
     if config.tied:
         if size != config.units:
@@ -102,5 +106,28 @@ def _outputs(
             hidden = projection(hidden)
         logits = embedding(hidden, reverse=True)
     else:
-        logits = keras.layers.Dense(vocabulary_size, dtype="float32", name="output")(hidden)
+        logits = _output_layer(config, vocabulary_size)(hidden)
     return {"hidden": hidden, "logits": logits}, final
+
+
+def _embedding(config: LanguageModellingConfig, vocabulary_size: int, size: int) -> TokenEmbedding:
+    arguments = (vocabulary_size, size, config.embedding_dropout)
+    if config.tied and config.output == "sampled":
+        return SampledTiedEmbedding(*arguments, samples=config.sampled_tokens, name="embedding")
+    return (TiedEmbedding if config.tied else TokenEmbedding)(*arguments, name="embedding")
+
+
+def _output_layer(config: LanguageModellingConfig, vocabulary_size: int) -> keras.layers.Layer:
+    """float32 whatever the precision of the other layers."""
+    if config.output == "adaptive":
+        cutoffs = config.cutoffs or default_cutoffs(vocabulary_size)
+        if cutoffs[-1] >= vocabulary_size or sorted(set(cutoffs)) != list(cutoffs):
+            raise ConfigurationError(
+                f"cutoffs = {','.join(map(str, cutoffs))} must ascend and lie below the "
+                f"vocabulary's size, {vocabulary_size}"
+            )
+        return AdaptiveSoftmax(vocabulary_size, cutoffs, dtype="float32", name="output")
+    if config.output == "sampled":
+        samples = config.sampled_tokens
+        return SampledSoftmax(vocabulary_size, samples, dtype="float32", name="output")
+    return keras.layers.Dense(vocabulary_size, dtype="float32", name="output")

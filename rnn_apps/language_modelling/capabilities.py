@@ -12,8 +12,44 @@ def check_capabilities(config: LanguageModellingConfig) -> None:
     Raises:
         ConfigurationError: names them and what to do.
     """
+    for holds, problem in (
+        (
+            needs_cell(config) and config.weight_dropout,
+            "weight_dropout is not there with layer_norm or zoneout: set one of them to 0",
+        ),
+        (
+            config.hidden_zoneout and config.cell != "lstm",
+            f"hidden_zoneout is of an LSTM; the one state of cell = {config.cell!r} has zoneout",
+        ),
+        (
+            config.chrono_steps and config.cell == "simple",
+            "chrono_steps sets the biases of gates, which cell = 'simple' does not have",
+        ),
+        (config.chrono_steps == 1, "chrono_steps = 1 must be 0 or at least 2"),
+        (
+            config.output == "adaptive" and config.tied,
+            "output = 'adaptive' has no matrix as large as the embedding's to be tied with: "
+            "choose tied = false, or output = 'sampled'",
+        ),
+        (
+            config.output == "adaptive" and config.jit_compile,
+            "output = 'adaptive' has clusters of changing size, which XLA cannot compile: choose "
+            "jit_compile = false",
+        ),
+        (
+            config.cutoffs and config.output != "adaptive",
+            f"cutoffs are of output = 'adaptive', not of {config.output!r}",
+        ),
+    ):
+        if holds:
+            raise ConfigurationError(problem)
     if config.strategy != "none":
         raise ConfigurationError(
             f"strategy = {config.strategy!r}: a language model carries its state from batch to "
             "batch, which several devices cannot do. Train with strategy = 'none'"
         )
+
+
+def needs_cell(config: LanguageModellingConfig) -> bool:
+    """Whether the recurrent layers run a cell of this toolkit timestep by timestep."""
+    return bool(config.layer_norm or config.zoneout or config.hidden_zoneout)

@@ -64,18 +64,17 @@ class LanguageModellingConfig(TrainingConfig):
         "Keras' biases",
         minimum=0,
     )
+    orthogonal_gates: bool = option(
+        False, "begin with a recurrent kernel that is orthogonal gate by gate"
+    )
     embedding_dropout: float = option(
         0.0, "share of the vocabulary left out as input in a step", minimum=0.0, below=1.0
     )
     input_dropout: float = option(
         0.0, "share of the embedded features left out, for all timesteps", minimum=0.0, below=1.0
     )
-    hidden_dropout: float = option(
-        0.2, "the same between recurrent layers", minimum=0.0, below=1.0
-    )
-    output_dropout: float = option(
-        0.2, "the same before the output layer", minimum=0.0, below=1.0
-    )
+    hidden_dropout: float = option(0.2, "the same between recurrent layers", minimum=0.0, below=1.0)
+    output_dropout: float = option(0.2, "the same before the output layer", minimum=0.0, below=1.0)
     weight_dropout: float = option(
         0.0,
         "share of the recurrent kernel's weights left out, for all timesteps of a step",
@@ -83,8 +82,13 @@ class LanguageModellingConfig(TrainingConfig):
         below=1.0,
     )
     zoneout: float = option(
-        0.0, "share of a state's units that keep their value in a timestep", minimum=0.0, below=1.0
+        0.0,
+        "share of the memory's units (an LSTM's c, the others' h) that keep their value in a "
+        "timestep",
+        minimum=0.0,
+        below=1.0,
     )
+    hidden_zoneout: float = option(0.0, "the same of an LSTM's h", minimum=0.0, below=1.0)
     activation_regularisation: float = option(
         0.0, "weight of the mean square of the last layer's output after dropout", minimum=0.0
     )
@@ -98,7 +102,10 @@ class LanguageModellingConfig(TrainingConfig):
         choices=OUTPUTS,
     )
     cutoffs: tuple[int, ...] = option(
-        (), "first tokens of the clusters of an adaptive softmax; empty: chosen", minimum=1
+        (),
+        "first tokens of the clusters of an adaptive softmax; empty: a sixteenth and a quarter of "
+        "the vocabulary",
+        minimum=1,
     )
     sampled_tokens: int = option(
         1024, "tokens that a sampled softmax compares each target with", minimum=1

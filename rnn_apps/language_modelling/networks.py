@@ -6,8 +6,16 @@ from typing import Any
 
 import keras
 
+from rnn_apps.language_modelling.capabilities import needs_cell
 from rnn_apps.language_modelling.config import LanguageModellingConfig
 from rnn_apps.layers import GRU, LSTM, SimpleRNN
+from rnn_apps.layers.cells import (
+    LayerNormGRUCell,
+    LayerNormLSTMCell,
+    LayerNormSimpleRNNCell,
+    ZoneoutCell,
+)
+from rnn_apps.layers.initializers import ChronoGRUBias, ChronoLSTMBias, OrthogonalGates
 from rnn_apps.layers.regularisation import (
     ActivationRegularisation,
     TemporalActivationRegularisation,
@@ -17,6 +25,17 @@ LAYERS: dict[str, type[keras.layers.RNN]] = {
     "simple": SimpleRNN,
     "lstm": LSTM,
     "gru": GRU,
+}
+
+CELLS: dict[str, type[keras.layers.Layer]] = {
+    "simple": keras.layers.SimpleRNNCell,
+    "lstm": keras.layers.LSTMCell,
+    "gru": keras.layers.GRUCell,
+}
+NORMALISED_CELLS: dict[str, type[keras.layers.Layer]] = {
+    "simple": LayerNormSimpleRNNCell,
+    "lstm": LayerNormLSTMCell,
+    "gru": LayerNormGRUCell,
 }
 
 
@@ -83,11 +102,33 @@ def _recurrent_layer(
     config: LanguageModellingConfig, index: int, *, carries: bool
 ) -> keras.layers.RNN:
     """The layer at a place, which either keeps its state (`carries`) or takes and gives it."""
-    return LAYERS[config.cell](
-        config.units,
-        return_sequences=True,
-        return_state=not carries,
-        stateful=carries,
-        recurrent_weight_dropout=config.weight_dropout,
-        name=f"{config.cell}_{index + 1}",
-    )
+    options = {
+        "return_sequences": True,
+        "return_state": not carries,
+        "stateful": carries,
+        "name": f"{config.cell}_{index + 1}",
+    }
+    if not needs_cell(config):
+        return LAYERS[config.cell](
+            config.units,
+            recurrent_weight_dropout=config.weight_dropout,
+            **_initializers(config),
+            **options,
+        )
+    cells = NORMALISED_CELLS if config.layer_norm else CELLS
+    cell = cells[config.cell](config.units, **_initializers(config))
+    rates = [config.hidden_zoneout, config.zoneout] if config.cell == "lstm" else [config.zoneout]
+    return keras.layers.RNN(ZoneoutCell(cell, rates) if any(rates) else cell, **options)
+
+
+def _initializers(config: LanguageModellingConfig) -> dict[str, Any]:
+    """What differs from the initial weights that Keras gives."""
+    found: dict[str, Any] = {}
+    if config.orthogonal_gates:
+        found["recurrent_initializer"] = OrthogonalGates()
+    if config.chrono_steps and config.cell == "lstm":
+        found["bias_initializer"] = ChronoLSTMBias(config.chrono_steps)
+        found["unit_forget_bias"] = False
+    if config.chrono_steps and config.cell == "gru":
+        found["bias_initializer"] = ChronoGRUBias(config.chrono_steps)
+    return found

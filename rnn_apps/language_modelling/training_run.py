@@ -19,24 +19,19 @@ from rnn_apps.language_modelling.build import build_model
 from rnn_apps.language_modelling.capabilities import check_capabilities
 from rnn_apps.language_modelling.config import APPLICATION, LanguageModellingConfig
 from rnn_apps.language_modelling.objective import make_objective
+from rnn_apps.language_modelling.run import TOKENIZER, TOKENS, Run, load
 from rnn_apps.run_folder import RunFolder, create_run
 from rnn_apps.training import fit
 
 if TYPE_CHECKING:
     from pipelines.text_corpus import TextCorpus
     from pipelines.text_encoding import TokenArray
-    from rnn_apps.language_modelling.run import Run
     from rnn_apps.training.trainer import TrainedModel
 
-TOKENIZER = "tokenizer"
 TEXT = "text.json"
-# Hidden, so that a folder with nothing else in it still counts as empty.
-TOKENS = ".tokens"
 
 
-def train(
-    config: LanguageModellingConfig, resume: bool = False, data: str | TextCorpus = ""
-) -> Run:
+def train(config: LanguageModellingConfig, resume: bool = False) -> Run:
     """Trains a language model and judges it on the test text.
 
     The validation loss of an epoch is measured with the state carried through as many streams as
@@ -47,7 +42,6 @@ def train(
         config: the configuration; its `run` names the folder.
         resume: continue the run in that folder from its last checkpoint, to the same weights that
             a run without interruption would have reached.
-        data: a source or a corpus, instead of `config.data`.
 
     Returns:
         The run; its folder holds config.toml, tokenizer/, checkpoints/, model.keras,
@@ -56,17 +50,13 @@ def train(
     Raises:
         UserError: names what cannot be used and what to do about it.
     """
-    from rnn_apps.language_modelling.run import load
-
-    folder = fit_run(config, resume, data)
+    folder = fit_run(config, resume)
     run = load(folder.path)
     run.evaluate()
     return run
 
 
-def fit_run(
-    config: LanguageModellingConfig, resume: bool = False, data: str | TextCorpus = ""
-) -> RunFolder:
+def fit_run(config: LanguageModellingConfig, resume: bool = False) -> RunFolder:
     """As `train`, but the model is not judged yet.
 
     Whatever is wrong with the configuration or the text is said before the folder holds a run.
@@ -75,7 +65,7 @@ def fit_run(
     check_capabilities(config)
     if not config.run:
         raise UserError("no run folder is named. Say where the run goes: --run FOLDER")
-    parts = _text(config, data)
+    parts = _text(config)
     folder = RunFolder(Path(config.run), APPLICATION)
     tokenizer = _tokenizer(folder, parts.train, config, resume)
     training = encode_corpus(parts.train, tokenizer, folder.path / TOKENS)
@@ -100,11 +90,11 @@ def fit_run(
     return folder
 
 
-def _text(config: LanguageModellingConfig, data: str | TextCorpus) -> TextParts:
-    if not (data or config.data):
+def _text(config: LanguageModellingConfig) -> TextParts:
+    if not config.data:
         raise ConfigurationError("no text is named. Say what to train on: --data file:PATH")
     return load_text(
-        data or config.data, data_dir=config.data_dir, split=config.split,
+        config.data, data_dir=config.data_dir, split=config.split,
         validation=config.validation, test=config.test, text_feature=config.text_feature,
     )  # fmt: skip
 

@@ -81,9 +81,7 @@ class TiedEmbedding(TokenEmbedding):
     def build(self, input_shape: Any) -> None:
         """Makes the matrix and the bias of the logits."""
         super().build(input_shape)
-        self.bias = self.add_weight(
-            name="bias", shape=(self.vocabulary_size,), initializer="zeros"
-        )
+        self.bias = self.add_weight(name="bias", shape=(self.vocabulary_size,), initializer="zeros")
 
     def call(self, inputs: Any, reverse: bool = False, training: bool = False) -> Any:
         """See the class."""
