@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import keras
 import numpy as np
 
+from pipelines.tokenizers import train_tokenizer
+from rnn_apps.language_modelling import Run, load
 from rnn_apps.language_modelling.build import build_model, inference_model
 from rnn_apps.language_modelling.carried_model import CarriedModel
-from rnn_apps.language_modelling.config import LanguageModellingConfig
+from rnn_apps.language_modelling.config import APPLICATION, LanguageModellingConfig
+from rnn_apps.language_modelling.exporting import EXAMPLES, save_examples
+from rnn_apps.language_modelling.run import TOKENIZER
+from rnn_apps.run_folder import create_run
 
 
 def small_model(
@@ -25,3 +32,22 @@ def small_model(
 
 def random_tokens(count: int, vocabulary: int = 11, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, vocabulary, count).astype(np.int32)
+
+
+def untrained_run(folder: Path, text: str, kind: str = "characters", **settings: object) -> Run:
+    """A run as training leaves it, but for the training: its weights are random."""
+    source = folder / "text.txt"
+    source.write_text(text, encoding="utf-8")
+    config = LanguageModellingConfig(**{
+        "data": f"file:{source}", "run": str(folder / "run"), "split": "0.8,0.1,0.1",
+        "tokenizer": kind, "batch_size": 2, "timesteps": 8, "units": 12, "layers": 1, **settings,
+    })  # fmt: skip
+    made = create_run(config.run, APPLICATION, config)
+    tokenizer = train_tokenizer(kind, [text], vocabulary_size=config.vocabulary_size)
+    tokenizer.save(made.path / TOKENIZER)
+    keras.utils.set_random_seed(1)
+    model = build_model(config, tokenizer.size)
+    model.set_weights([2.0 * weight for weight in model.get_weights()])
+    model.save(made.model)
+    save_examples(made.path / EXAMPLES, tokenizer.encode(text))
+    return load(made.path)

@@ -27,6 +27,7 @@ _HOMES = {
     "CtcBeamSearch": "ctc",
     "ctc_greedy": "ctc",
     "EdgeForecaster": "forecasting",
+    "EdgeLanguageModel": "language_model",
 }
 __all__ = sorted(_HOMES)
 

@@ -148,16 +148,21 @@ def generate(
     written = [int(token) for token in prompt]
     session.reset()
     for token in written[:-1]:
-        _logits(session, token)
+        next_logits(session, token)
     for _ in range(steps):
-        token = sampler.draw(_logits(session, written[-1]), written)
+        token = sampler.draw(next_logits(session, written[-1]), written)
         if token in stop:
             return
         written.append(token)
         yield token
 
 
-def _logits(session: StreamingSession, token: int) -> np.ndarray:
+def next_logits(session: StreamingSession, token: int) -> np.ndarray:
+    """Feeds one token to a step language model: the logits [vocabulary] of what follows.
+
+    Raises:
+        UserError: the model takes more than one token at a time, or is no language model.
+    """
     names = [name for name in session.signature.inputs if name not in session.state]
     if len(names) != 1:
         raise UserError(f"a step language model takes one token; this one takes {names}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import math
 import platform
 from collections.abc import Sequence
@@ -32,6 +33,25 @@ def write_card(result: ExportResult, *, model_name: str) -> Path:
     write_json(json_path, card)
     write_text(result.path.with_name(result.path.name + ".md"), card_markdown(card))
     return json_path
+
+
+def add_task_metric(
+    result: ExportResult, name: str, keras: float, file: float, measured_on: str
+) -> None:
+    """Puts into the card of `result` what the model is for: a metric before and after the export.
+
+    Args:
+        name: of the metric, with its unit.
+        keras, file: the Keras model's figure and the file's, in its target's runtime.
+        measured_on: the data.
+    """
+    assert result.card is not None
+    card = json.loads(result.card.read_text(encoding="utf-8"))
+    card["task_metric"] = {
+        "name": name, "keras": keras, "file": file, "measured_on": measured_on,
+    }  # fmt: skip
+    write_json(result.card, card)
+    write_text(result.path.with_name(result.path.name + ".md"), card_markdown(card))
 
 
 def card_content(result: ExportResult, *, model_name: str) -> dict[str, Any]:
@@ -94,6 +114,10 @@ def _facts(card: dict[str, Any]) -> list[tuple[str, str]]:
     ]
     if card["latency_ms"] is not None:
         facts.append(("latency", f"{card['latency_ms']:.3g} ms ({card['latency_machine']})"))
+    if "task_metric" in card:
+        metric = card["task_metric"]
+        compared = f"{metric['file']:.4f}; Keras {metric['keras']:.4f}"
+        facts.append((metric["name"], f"{compared} ({metric['measured_on']})"))
     if card["arena_bytes"] is not None:
         facts.append(("arena", f"{card['arena_bytes']:,} bytes"))
     if card["variables"]:

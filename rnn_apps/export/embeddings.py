@@ -12,8 +12,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from rnn_apps.layers.token_embedding import TiedEmbedding, TokenEmbedding
 
-def gathered_call(layer: keras.layers.Embedding) -> Callable[..., Any]:
+
+def gathered_call(layer: keras.layers.Layer) -> Callable[..., Any]:
     """A `call` for `layer` that gives what its own gives for indices from 0 on."""
     own_call = layer.call
 
@@ -28,6 +30,8 @@ def gathered_call(layer: keras.layers.Embedding) -> Callable[..., Any]:
 
 
 def can_be_gathered(layer: keras.layers.Layer) -> bool:
-    """Whether `layer` is Keras' own embedding (plain or reversible) with float weights."""
-    kinds = (keras.layers.Embedding, keras.layers.ReversibleEmbedding)
+    """Whether `layer` is an embedding of Keras' own, or of ours, with float weights."""
+    kinds = (
+        keras.layers.Embedding, keras.layers.ReversibleEmbedding, TokenEmbedding, TiedEmbedding,
+    )  # fmt: skip
     return type(layer) in kinds and getattr(layer, "quantization_mode", None) is None

@@ -13,6 +13,7 @@ from pipelines.errors import UserError
 from pipelines.text_encoding import TokenArray
 from rnn_apps.language_modelling import breakdown
 from rnn_apps.language_modelling.dynamic_evaluation import DynamicEvaluation
+from rnn_apps.language_modelling.exporting import EXAMPLES, save_examples
 from rnn_apps.language_modelling.figures import (
     HEADER,
     TextFigures,
@@ -82,6 +83,8 @@ def evaluate(
         **{part: {"source": text.name, "sha256": text.sha256, **_as_json(run, found)}},
         **({"table": table} if judged else {}),
     )
+    if judged:
+        save_examples(run.folder.path / EXAMPLES, text.ids)
     # The run's own page stays that of the part it is judged on.
     page = run.folder.report if judged else run.folder.path / f"report-{part}.html"
     write_report(run, found, page)

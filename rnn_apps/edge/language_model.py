@@ -1,0 +1,108 @@
+"""Text from an exported language model: numpy and one runtime, with the exported folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipelines.errors import UserError
+from pipelines.tokenizers import TextDecoder, load_tokenizer
+from rnn_apps.edge.model import load
+from rnn_apps.edge.sampling import SamplingConfig, generate, next_logits
+from rnn_apps.edge.streaming import StreamingSession
+
+CONTRACT = "contract.json"
+TOKENIZER = "tokenizer"
+STEP_MODEL = "model.tflite"
+
+
+class EdgeLanguageModel:
+    """An exported language model with its vocabulary.
+
+    Args:
+        folder: what exporting a language model wrote: `contract.json`, `tokenizer/` and step
+            models.
+        file: which of the step models.
+        target: "litert" or "tflm".
+
+    Raises:
+        UserError: a file is missing or damaged, or the vocabulary is another model's.
+        DataError: the vocabulary cannot be read.
+    """
+
+    def __init__(self, folder: str | Path, file: str = STEP_MODEL, target: str = "litert") -> None:
+        self.tokenizer = load_tokenizer(Path(folder) / TOKENIZER)
+        expected = _read_contract(Path(folder) / CONTRACT).get("vocabulary_sha256")
+        self.tokenizer.require_same(str(expected), str(Path(folder) / CONTRACT))
+        self.session = StreamingSession(load(Path(folder) / file, target))
+        unknown = self.tokenizer.unknown_id
+        self._banned = () if unknown is None else (unknown,)
+
+    def write(
+        self,
+        prompt: str,
+        most_tokens: int = 200,
+        config: SamplingConfig | None = None,
+        stop: str = "",
+    ) -> Iterator[str]:
+        """Yields what the model writes after a prompt, in pieces of whole characters.
+
+        Args:
+            prompt: of any length; an empty one begins as a line does.
+            most_tokens: how many tokens are written.
+            config: how they are drawn.
+            stop: a text of one token that ends the writing; it is not given.
+
+        Raises:
+            DataError: the prompt or the stop text is not in the vocabulary.
+            UserError: the prompt is empty and the vocabulary has no line end.
+        """
+        tokens = self.tokenizer.encode_known(prompt, "the prompt").tolist()
+        if not tokens and self.tokenizer.line_end_id is not None:
+            tokens = [self.tokenizer.line_end_id]
+        ends = self.tokenizer.encode_known(stop, "the stop text").tolist()
+        if len(ends) > 1:
+            raise UserError(f"stop = {stop!r} is {len(ends)} tokens; the device knows one only")
+        decoder = TextDecoder(self.tokenizer)
+        for token in generate(self.session, tokens, most_tokens, config, ends, self._banned):
+            piece = decoder.add(token)
+            if piece:
+                yield piece
+        rest = decoder.finish()
+        if rest:
+            yield rest
+
+    def log_probabilities(self, text: str) -> np.ndarray:
+        """The log probability of each token of a text but the first; float64 [tokens - 1], nats.
+
+        Raises:
+            DataError: something is not in the vocabulary.
+        """
+        return self.score_tokens(self.tokenizer.encode_known(text, "the text"))
+
+    def score_tokens(self, tokens: np.ndarray) -> np.ndarray:
+        """As `log_probabilities`, of integers [tokens]."""
+        self.session.reset()
+        found = np.zeros(max(0, len(tokens) - 1))
+        for place, (token, following) in enumerate(zip(tokens[:-1], tokens[1:], strict=True)):
+            logits = next_logits(self.session, int(token)).astype(np.float64)
+            largest = logits.max()
+            found[place] = logits[following] - largest - np.log(np.exp(logits - largest).sum())
+        return found
+
+
+def _read_contract(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path}: cannot be read ({error}). Give the folder that exporting a language model "
+            "wrote"
+        ) from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: not a JSON object")
+    return content
