@@ -83,7 +83,7 @@ class TiedEmbedding(TokenEmbedding):
         super().build(input_shape)
         self.bias = self.add_weight(name="bias", shape=(self.vocabulary_size,), initializer="zeros")
 
-    def call(self, inputs: Any, reverse: bool = False, training: bool = False) -> Any:
+    def call(self, inputs: Any, training: bool = False, reverse: bool = False) -> Any:
         """See the class."""
         if not reverse:
             return super().call(inputs, training=training)
@@ -97,7 +97,7 @@ class TiedEmbedding(TokenEmbedding):
         return super().compute_output_shape(input_shape)
 
     def compute_output_spec(
-        self, inputs: Any, reverse: bool = False, training: bool = False
+        self, inputs: Any, training: bool = False, reverse: bool = False
     ) -> keras.KerasTensor:
         """Logits are float32, vectors of the layer's compute dtype."""
         shape = self.compute_output_shape(inputs.shape, reverse)
