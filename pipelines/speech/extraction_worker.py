@@ -1,0 +1,63 @@
+"""The process that extracts features: reads a request a line, answers a line.
+
+    python -m pipelines.speech.extraction_worker
+
+A process of its own, not `multiprocessing`: a script that trains needs no `__main__` guard, and a
+file on which the decoder crashes costs one recording.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from pipelines.atomic_files import atomic_path, write_json
+from pipelines.speech.audio import AudioError, read_audio
+from pipelines.speech.feature_config import FeatureConfig
+from pipelines.speech.levels import LevelMeter
+
+
+def extract(path: str, target: str, config: FeatureConfig, most_seconds: float) -> dict[str, Any]:
+    """Computes the features of a recording and keeps them in `target` (.npy).
+
+    Returns:
+        {"frames": their number, "notes": what is peculiar}, or {"error": [kind, problem]}. What is
+        not just the frames is kept beside, so that it is known the next time.
+    """
+    import numpy as np
+
+    from pipelines.speech.librosa_features import features
+
+    meter = LevelMeter()
+    try:
+        samples = read_audio(path, config.sample_rate, most_seconds=most_seconds, observe=meter)
+        if meter.silent:
+            raise AudioError("silent", f"has no sample above {meter.peak:.1g} of full scale", path)
+    except AudioError as error:
+        answer: dict[str, Any] = {"error": [error.kind, error.problem]}
+        if error.kind != "missing":
+            write_json(Path(target).with_suffix(".json"), answer)
+        return answer
+    found = features(samples, config)
+    answer = {"frames": len(found), "notes": ["clipped"] if meter.clipped else []}
+    if answer["notes"]:
+        write_json(Path(target).with_suffix(".json"), answer)
+    with atomic_path(target) as beside, open(beside, "wb") as file:
+        np.save(file, found)
+    return answer
+
+
+def main() -> None:
+    """Serves requests until the input ends; the first line is the configuration."""
+    setup = json.loads(sys.stdin.readline())
+    config = FeatureConfig(**setup["config"])
+    for line in sys.stdin:
+        request = json.loads(line)
+        answer = extract(request["path"], request["target"], config, setup["most_seconds"])
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()
