@@ -48,6 +48,9 @@ def untrained_run(folder: Path, text: str, kind: str = "characters", **settings:
     keras.utils.set_random_seed(1)
     model = build_model(config, tokenizer.size)
     model.set_weights([2.0 * weight for weight in model.get_weights()])
+    # Vectors of a trained model's size: they start small.
+    embedding = model.get_layer("embedding")
+    embedding.set_weights([8.0 * weight for weight in embedding.get_weights()])
     model.save(made.model)
     save_examples(made.path / EXAMPLES, tokenizer.encode(text))
     return load(made.path)

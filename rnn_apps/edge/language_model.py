@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,7 +89,7 @@ class EdgeLanguageModel:
         """As `log_probabilities`, of integers [tokens]."""
         self.session.reset()
         found = np.zeros(max(0, len(tokens) - 1))
-        for place, (token, following) in enumerate(zip(tokens[:-1], tokens[1:], strict=True)):
+        for place, (token, following) in enumerate(itertools.pairwise(tokens)):
             logits = next_logits(self.session, int(token)).astype(np.float64)
             largest = logits.max()
             found[place] = logits[following] - largest - np.log(np.exp(logits - largest).sum())

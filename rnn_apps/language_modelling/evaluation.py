@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from rnn_apps.language_modelling.run import Run
 
 MODEL = "model"
+BASELINE = f"Kneser-Ney {ORDER}-gram"
 # Of the text that dynamic evaluation and the cache are tuned on, and of that which the n-gram
 # model counts, where there is more.
 MOST_TUNING_TOKENS = 10_000
@@ -166,7 +167,7 @@ def _add_baseline(run: Run, found: Evaluated) -> None:
     except UserError as gone:
         found.notes.append(f"no n-gram model beside it: {gone}")
         return
-    name = f"Kneser-Ney {ORDER}-gram"
+    name = BASELINE
     if len(training) > MOST_BASELINE_TOKENS:
         training = training[:MOST_BASELINE_TOKENS]
         name += f" (of the first {MOST_BASELINE_TOKENS} tokens)"

@@ -110,7 +110,11 @@ def read_examples(path: Path) -> NDArray[np.int32]:
 
 
 def contract(run: Run, formats: Sequence[str]) -> dict[str, Any]:
-    """What the exported files take and give, for whoever calls them without this toolkit."""
+    """What the exported files take and give, for whoever calls them without this toolkit.
+
+    "inputs" and "outputs" are those of the step models.
+    """
+    states = run.carried.state_sizes.items()
     found: dict[str, Any] = {
         "vocabulary_sha256": run.tokenizer.fingerprint,
         "tokenizer": run.tokenizer.kind,
@@ -118,50 +122,56 @@ def contract(run: Run, formats: Sequence[str]) -> dict[str, Any]:
         "unknown_id": run.tokenizer.unknown_id,
         "line_end_id": run.tokenizer.line_end_id,
     }
-    if SAVED_MODEL in formats:
-        found["saved_model"] = {
-            "score": {
-                "inputs": {"text": "string [batch]"},
-                "outputs": {
-                    "tokens": "string [batch, longest]",
-                    "log_probabilities": "float32 [batch, longest], nats; 0 for the first token",
-                    "lengths": "int32 [batch]",
-                    "nats": "float32 [batch]",
-                    "unknown": "int32 [batch]",
-                },
-            },
-            "generate": {
-                "inputs": {
-                    "prompt": "string [batch]",
-                    "most_tokens": "int32 [], such as 200",
-                    "temperature": "float32 []; 0 is greedy",
-                    "top_k": "int32 []; 0 for all",
-                    "top_p": "float32 []; 1 for all",
-                    "repetition_penalty": "float32 []; 1 is off",
-                    "seed": "int32 []",
-                },
-                "outputs": {"text": "string [batch], without the prompt"},
-            },
-        }
-    names = [name for name in formats if name != SAVED_MODEL]
-    if names:
-        found["step_models"] = {
-            "files": [STEP_FILES[name].file for name in names],
+    files = [STEP_FILES[name].file for name in formats if name != SAVED_MODEL]
+    if files:
+        found |= {
+            "files": files,
             "signature": "step",
             "inputs": {
-                "tokens": "int32 [1, 1]",
-                **{name: f"[1, {size}], zeros before a text" for name, size in _states(run)},
+                "tokens": _tensor([1, 1], "int32", "a token"),
+                **{name: _tensor([1, size], "float32", "zeros before a text, then the output of "
+                                 f"the step before, {name}_out") for name, size in states},
             },
             "outputs": {
-                "logits": f"[1, 1, {run.tokenizer.size}], of the token that follows",
-                **{f"{name}_out": f"[1, {size}], goes in as {name}" for name, size in _states(run)},
+                "logits": _tensor([1, 1, run.tokenizer.size], "float32",
+                                  "of the token that follows"),
+                **{f"{name}_out": _tensor([1, size], "float32", f"the next step's {name}")
+                   for name, size in states},
             },
-        }
+        }  # fmt: skip
+    if SAVED_MODEL in formats:
+        found["saved_model"] = _SERVED
     return found
 
 
-def _states(run: Run) -> list[tuple[str, int]]:
-    return list(run.carried.state_sizes.items())
+def _tensor(shape: list[int], dtype: str, meaning: str) -> dict[str, Any]:
+    return {"shape": shape, "dtype": dtype, "meaning": meaning}
+
+
+_SERVED = {
+    "score": {
+        "inputs": {"text": "string [batch]"},
+        "outputs": {
+            "tokens": "string [batch, longest]",
+            "log_probabilities": "float32 [batch, longest], nats; 0 for a text's first token",
+            "lengths": "int32 [batch]",
+            "nats": "float32 [batch]",
+            "unknown": "int32 [batch], tokens that stand for what is not in the vocabulary",
+        },
+    },
+    "generate": {
+        "inputs": {
+            "prompt": "string [batch]",
+            "most_tokens": "int32 [], such as 200",
+            "temperature": "float32 []; 0 is greedy",
+            "top_k": "int32 []; 0 for all",
+            "top_p": "float32 []; 1 for all",
+            "repetition_penalty": "float32 []; 1 is off",
+            "seed": "int32 []",
+        },
+        "outputs": {"text": "string [batch], without the prompt"},
+    },
+}
 
 
 def _export_step(

@@ -88,8 +88,7 @@ class KneserNey:
             seen = total > 0
             at = known[seen]
             probability[at] = (
-                gained[seen] / total[seen]
-                + order.left_over[context[known]][seen] * probability[at]
+                gained[seen] / total[seen] + order.left_over[context[known]][seen] * probability[at]
             )
             number = np.full(len(stream), _UNSEEN, np.int64)
             number[known] = np.where(found, place, _UNSEEN)
@@ -124,7 +123,7 @@ class KneserNey:
         self.discounts.append(discounts)
         taken = np.array((0.0, *discounts))[np.minimum(counts, 3)]
         context = keys // self.vocabulary
-        totals = np.bincount(context, counts, contexts)
+        totals = np.bincount(context, counts.astype(np.float64), contexts)
         freed = np.bincount(context, taken, contexts)
         left_over = np.divide(freed, totals, out=np.ones(contexts), where=totals > 0)
         return _Order(keys, counts - taken, totals, left_over)

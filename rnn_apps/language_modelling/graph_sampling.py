@@ -1,0 +1,71 @@
+"""Drawing the next tokens inside a TensorFlow graph, as `rnn_apps.edge.sampling` does in numpy."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+REPETITION_WINDOW = 64
+
+
+class GraphSampling(NamedTuple):
+    """How tokens are drawn; scalar tensors, so that one graph serves all settings.
+
+    Attributes:
+        temperature: float32; 0 is greedy.
+        top_k: int32; 0 for all.
+        top_p: float32; 1 for all.
+        repetition_penalty: float32; 1 is off.
+        seed: int32.
+    """
+
+    temperature: tf.Tensor
+    top_k: tf.Tensor
+    top_p: tf.Tensor
+    repetition_penalty: tf.Tensor
+    seed: tf.Tensor
+
+
+def draw(
+    logits: tf.Tensor,
+    lately: tf.Tensor,
+    step: tf.Tensor,
+    sampling: GraphSampling,
+    banned: int | None,
+) -> tf.Tensor:
+    """The next token of each text. A row's does not depend on the other rows.
+
+    Args:
+        logits: float32 [batch, vocabulary].
+        lately: int32 [batch, any], the latest tokens, -1 where there is none.
+        step: int32 scalar, another at every call with the same seed.
+        banned: a token that is never drawn.
+
+    Returns:
+        int32 [batch].
+    """
+    batch, vocabulary = tf.unstack(tf.shape(logits))
+    if banned is not None:
+        hidden = tf.one_hot(banned, vocabulary, on_value=-1e30, off_value=0.0)
+        logits += hidden
+    values = tf.nn.log_softmax(logits)
+    # Tokens that were written lately, [batch, vocabulary]: -1 matches none.
+    repeated = tf.reduce_any(tf.one_hot(lately, vocabulary, True, False), axis=1)
+    values = tf.where(repeated, values * sampling.repetition_penalty, values)
+    greedy = sampling.temperature <= 0.0
+    values /= tf.where(greedy, 1.0, sampling.temperature)
+    order = tf.argsort(values, direction="DESCENDING", stable=True)
+    ordered = tf.gather(values, order, batch_dims=1)
+    most = tf.where(sampling.top_k > 0, sampling.top_k, vocabulary)
+    ordered = tf.where(tf.range(vocabulary) < most, ordered, -float("inf"))
+    probabilities = tf.nn.softmax(ordered)
+    before = tf.cumsum(probabilities, axis=-1, exclusive=True)
+    ordered = tf.where(before < sampling.top_p, ordered, -float("inf"))
+    # Gumbel's trick: the largest of values plus such noise is a draw from their softmax.
+    uniform = tf.random.stateless_uniform(
+        (batch, vocabulary), tf.stack([sampling.seed, step]), minval=1e-20
+    )
+    noise = tf.where(greedy, 0.0, -tf.math.log(-tf.math.log(uniform)))
+    place = tf.argmax(ordered + noise, axis=-1, output_type=tf.int32)
+    return tf.cast(tf.gather(order, place, batch_dims=1), tf.int32)
