@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from pipelines.errors import ConfigurationError, DataError, UserError
+from pipelines.text_corpus import MemoryText
 from pipelines.tokenizers import train_tokenizer
 from rnn_apps import language_modelling
 from rnn_apps.command_line import main
@@ -153,6 +154,20 @@ def test_prompts_that_cannot_be_used_are_refused(run: Run) -> None:
     # An empty prompt begins as a line does.
     config = WritingConfig(5, SamplingConfig(temperature=0))
     assert run.generate("", config) == run.generate("\n", config)
+
+
+def test_a_text_in_memory_can_be_trained_on_and_judged(tmp_path: Path) -> None:
+    config = config_for(
+        tmp_path, data="", test="", tokenizer="words", epochs=1, split="0.8,0.1,0.1"
+    )
+    own = language_modelling.train(config, data=MemoryText(text(1500, 0), "memory"))
+    found = own.metrics["test"]
+    assert found["source"].startswith("memory")
+    assert found["models"]["model"]["perplexity"] < 12
+    words = own.generate("the cat", WritingConfig(4, SamplingConfig(seed=0)))[0].split()
+    assert set(words) <= set(WORDS)
+    with pytest.raises(UserError, match="not kept"):
+        language_modelling.load(own.folder.path).evaluate()
 
 
 def test_another_models_vocabulary_is_refused(run: Run, tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ class Run:
         config: the effective configuration.
         tokenizer: the vocabulary that the model was trained with.
         model: the trained model, as `build_model` gives it.
+        data: what it was trained on, where the configuration does not name it.
     """
 
     def __init__(
@@ -43,12 +44,13 @@ class Run:
         config: LanguageModellingConfig,
         tokenizer: Tokenizer,
         model: keras.Model,
+        data: str | TextCorpus = "",
     ) -> None:
         self.folder = folder
         self.config = config
         self.tokenizer = tokenizer
         self.model = model
-        self.text = RunText(config, tokenizer, folder.path / TOKENS)
+        self.text = RunText(config, tokenizer, folder.path / TOKENS, data)
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -129,8 +131,12 @@ class Run:
         return export(self, to, formats)
 
 
-def load(folder: str | Path) -> Run:
+def load(folder: str | Path, data: str | TextCorpus = "") -> Run:
     """Opens the folder of a trained run.
+
+    Args:
+        folder: as `train` left it.
+        data: what the run was trained on, if that was a text in memory.
 
     Raises:
         UserError: there is no run, it is another application's, its training has not finished, or
@@ -147,7 +153,7 @@ def load(folder: str | Path) -> Run:
             f"{found.path / TOKENIZER}: the vocabulary has {tokenizer.size} tokens, the model "
             f"{size}: it is another model's. Put back the run's own"
         )
-    return Run(found, config, tokenizer, model)
+    return Run(found, config, tokenizer, model, data)
 
 
 def load_network(path: Path) -> keras.Model:

@@ -28,6 +28,7 @@ class RunText:
         self._config = config
         self._tokenizer = tokenizer
         self._folder = folder
+        self._data = data or config.data
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._parts: TextParts | None = None
 
@@ -42,7 +43,7 @@ class RunText:
             if getattr(self._own(), part) is not None:
                 return part
         raise DataError(
-            f"{self._config.data}: no text was held out in training. Name one to judge on: "
+            f"{self._name}: no text was held out in training. Name one to judge on: "
             "--data file:PATH"
         )
 
@@ -61,7 +62,7 @@ class RunText:
             raise UserError(f"part = {part!r}: choose from {', '.join(PARTS)}")
         corpus: TextCorpus | None = getattr(self._own(), part)
         if corpus is None:
-            raise UserError(f"{self._config.data} has no {part} part")
+            raise UserError(f"{self._name} has no {part} part")
         return self.encode(corpus)
 
     def other(self, data: str | TextCorpus) -> TokenArray:
@@ -86,16 +87,20 @@ class RunText:
             self._temporary = self._temporary or tempfile.TemporaryDirectory()
             return encode_corpus(corpus, self._tokenizer, self._temporary.name)
 
+    @property
+    def _name(self) -> str:
+        return self._data if isinstance(self._data, str) else self._data.name
+
     def _own(self) -> TextParts:
         if self._parts is None:
             config = self._config
-            if not config.data:
+            if not self._data:
                 raise UserError(
                     "the run was trained on a text in memory, which is not kept. Name a text: "
                     "--data file:PATH"
                 )
             self._parts = load_text(
-                config.data, data_dir=config.data_dir, split=config.split,
+                self._data, data_dir=config.data_dir, split=config.split,
                 validation=config.validation, test=config.test, text_feature=config.text_feature,
             )  # fmt: skip
         return self._parts

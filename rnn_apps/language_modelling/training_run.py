@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 TEXT = "text.json"
 
 
-def train(config: LanguageModellingConfig, resume: bool = False) -> Run:
+def train(
+    config: LanguageModellingConfig, resume: bool = False, data: str | TextCorpus = ""
+) -> Run:
     """Trains a language model and judges it on the test text.
 
     The validation loss of an epoch is measured with the state carried through as many streams as
@@ -42,6 +44,7 @@ def train(config: LanguageModellingConfig, resume: bool = False) -> Run:
         config: the configuration; its `run` names the folder.
         resume: continue the run in that folder from its last checkpoint, to the same weights that
             a run without interruption would have reached.
+        data: a source, or a text in memory, instead of `config.data`.
 
     Returns:
         The run; its folder holds config.toml, tokenizer/, checkpoints/, model.keras,
@@ -50,13 +53,15 @@ def train(config: LanguageModellingConfig, resume: bool = False) -> Run:
     Raises:
         UserError: names what cannot be used and what to do about it.
     """
-    folder = fit_run(config, resume)
-    run = load(folder.path)
+    folder = fit_run(config, resume, data)
+    run = load(folder.path, data)
     run.evaluate()
     return run
 
 
-def fit_run(config: LanguageModellingConfig, resume: bool = False) -> RunFolder:
+def fit_run(
+    config: LanguageModellingConfig, resume: bool = False, data: str | TextCorpus = ""
+) -> RunFolder:
     """As `train`, but the model is not judged yet.
 
     Whatever is wrong with the configuration or the text is said before the folder holds a run.
@@ -65,7 +70,7 @@ def fit_run(config: LanguageModellingConfig, resume: bool = False) -> RunFolder:
     check_capabilities(config)
     if not config.run:
         raise UserError("no run folder is named. Say where the run goes: --run FOLDER")
-    parts = _text(config)
+    parts = _text(config, data)
     folder = RunFolder(Path(config.run), APPLICATION)
     tokenizer = _tokenizer(folder, parts.train, config, resume)
     training = encode_corpus(parts.train, tokenizer, folder.path / TOKENS)
@@ -90,11 +95,11 @@ def fit_run(config: LanguageModellingConfig, resume: bool = False) -> RunFolder:
     return folder
 
 
-def _text(config: LanguageModellingConfig) -> TextParts:
-    if not config.data:
+def _text(config: LanguageModellingConfig, data: str | TextCorpus) -> TextParts:
+    if not (data or config.data):
         raise ConfigurationError("no text is named. Say what to train on: --data file:PATH")
     return load_text(
-        config.data, data_dir=config.data_dir, split=config.split,
+        data or config.data, data_dir=config.data_dir, split=config.split,
         validation=config.validation, test=config.test, text_feature=config.text_feature,
     )  # fmt: skip
 
