@@ -43,8 +43,8 @@ def add_noise(samples: Samples, noise: Samples, signal_to_noise: float) -> Sampl
     if len(noise) < len(samples):
         raise ConfigurationError(f"{len(noise)} samples of noise for {len(samples)} of speech")
     speech_power = np.mean(np.square(samples, dtype=np.float64))
-    noise_power = np.mean(np.square(noise, dtype=np.float64))
-    scale = np.sqrt(speech_power / max(noise_power, _LEAST_POWER) / 10 ** (signal_to_noise / 10))
+    noise_power = np.mean(np.square(noise, dtype=np.float64)) + _LEAST_POWER
+    scale = np.sqrt(speech_power / noise_power) * 10 ** (-signal_to_noise / 20)
     return samples + noise * np.float32(scale)
 
 

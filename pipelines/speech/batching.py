@@ -134,7 +134,7 @@ class SpeechBatches:
             cuts = range(rows, len(ordered), rows)
             batches += [self.kept[part] for part in np.split(ordered, cuts)]
         if shuffle:
-            example_generator(self._seed, index, 0).shuffle(batches)  # type: ignore[arg-type]
+            example_generator(self._seed, index, 0).shuffle(batches)
         return batches
 
     def epoch(
@@ -209,7 +209,7 @@ def _feasible(
     given = -(-source.fewest_frames // subsampling)
     needed = np.array([frames_needed(one) for one in labels], np.int64)
     if report is not None:
-        for number in np.flatnonzero(needed > given):
+        for number in np.flatnonzero(needed > given).tolist():
             place = f"{source.places[number]}: {given[number]} frames for {needed[number]}"
             report.note("too short for its transcript", "dropped", place)
     return np.flatnonzero(needed <= given).astype(np.int64)

@@ -6,7 +6,7 @@ import csv
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pipelines.data_report import DataReport
 from pipelines.errors import DataError
@@ -63,7 +63,7 @@ def _rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     delimiter = "\t" if file.suffix.lower() == ".tsv" else ","
     csv.field_size_limit(_LONGEST_FIELD)
     # Common Voice's TSV files hold quotation marks that open and close nothing.
-    quoting = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
+    quoting: Literal[0, 3] = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
     try:
         with open(file, encoding="utf-8-sig", newline="") as lines:
             reader = csv.reader(lines, delimiter=delimiter, quoting=quoting)

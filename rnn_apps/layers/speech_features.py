@@ -1,0 +1,170 @@
+"""Features of speech inside the graph: from samples to what a recogniser reads."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pipelines.errors import ConfigurationError
+from pipelines.speech.feature_config import DELTA_WIDTH, LEAST_DEVIATION, FeatureConfig
+from pipelines.speech.filter_banks import cosine_transform, delta_filter, mel_bands, window
+from pipelines.speech.normalisation import Normaliser
+
+TRANSFORMS = ("float64", "float32", "matrix")
+
+
+@keras.saving.register_keras_serializable(package="rnn_apps")
+class SpeechFeatures(keras.layers.Layer):
+    """The features of `pipelines.speech.features` with their normalisation, for a batch.
+
+    Called with a dict of "samples" float32 [batch, samples], -1 to 1 at the config's sample rate,
+    and "sample_lengths" int32 [batch], the true number of samples of each row; what stands behind
+    them is not read. Returns a dict of "features" float32 [batch, frames, size], zeros behind each
+    row's end, and "frame_lengths" int32 [batch]: 1 + sample_lengths // hop.
+
+    It computes in float32 (or float64, see `transform`) whatever the dtype policy.
+
+    Args:
+        config: what is computed, a `FeatureConfig` or its fields as a dict.
+        mean: of each feature over the training data, [size]; for "global" normalisation.
+        deviation: likewise the standard deviation.
+        transform: how the Fourier transform is computed. "float64": exactly, for TensorFlow, which
+            alone has it; "float32": converts to TFLite, whose own transform is exact, though the
+            window is applied in float32; "matrix": as a strided convolution with sines and
+            cosines, which every runtime has.
+
+    Raises:
+        ConfigurationError: no such transform, or mean and deviation are missing or do not fit.
+    """
+
+    def __init__(
+        self,
+        config: FeatureConfig | dict[str, Any],
+        mean: Any = None,
+        deviation: Any = None,
+        transform: str = "float64",
+        **options: Any,
+    ) -> None:
+        super().__init__(**{**options, "dtype": "float32", "autocast": False})
+        if transform not in TRANSFORMS:
+            raise ConfigurationError(
+                f"transform = {transform!r}: choose from {', '.join(TRANSFORMS)}"
+            )
+        self.config = config if isinstance(config, FeatureConfig) else FeatureConfig(**config)
+        self.transform = transform
+        self._normaliser = Normaliser(self.config, mean, deviation)
+
+    def call(self, inputs: dict[str, Any]) -> dict[str, tf.Tensor]:
+        """See the class."""
+        config = self.config
+        lengths = tf.cast(inputs["sample_lengths"], tf.int32)
+        samples = tf.cast(inputs["samples"], tf.float32)
+        real = tf.sequence_mask(lengths, tf.shape(samples)[1])
+        samples = tf.where(real, samples, tf.zeros_like(samples))
+        half = config.fft_length // 2
+        found = tf.math.log(tf.maximum(self._power(tf.pad(samples, [[0, 0], [half, half]])),
+                                       config.floor))  # fmt: skip
+        frame_lengths = 1 + lengths // config.hop_length
+        if config.kind == "mfcc":
+            found = _product(found, cosine_transform(config))
+            found = self._with_deltas(found, frame_lengths)
+        mask = tf.sequence_mask(frame_lengths, tf.shape(found)[1], tf.float32)[..., None]
+        found = self._normalised(found, mask, frame_lengths) * mask
+        found = tf.ensure_shape(found, [None, None, config.size])
+        return {"features": found, "frame_lengths": frame_lengths}
+
+    def compute_output_spec(self, inputs: dict[str, Any]) -> dict[str, keras.KerasTensor]:
+        """Shapes and dtypes of what `call` returns."""
+        batch = inputs["samples"].shape[0]
+        shape = (batch, None, self.config.size)
+        return {
+            "features": keras.KerasTensor(shape, "float32"),
+            "frame_lengths": keras.KerasTensor((batch,), "int32"),
+        }
+
+    def _power(self, padded: tf.Tensor) -> tf.Tensor:
+        """Power at each frequency, or in each band, of every frame, [batch, frames, ...]."""
+        config = self.config
+        if self.transform == "matrix":
+            power = _matrix_power(padded, config)
+        else:
+            frames = 1 + (tf.shape(padded)[1] - config.fft_length) // config.hop_length
+            first = tf.range(frames) * config.hop_length
+            places = first[:, None] + tf.range(config.fft_length)
+            framed = tf.gather(padded, places, axis=1)
+            if self.transform == "float64":
+                # A float32 product with the window loses the quiet frequencies of loud frames.
+                framed = tf.cast(framed, tf.float64)
+            spectrum = tf.signal.rfft(framed * tf.constant(window(config), framed.dtype))
+            power = tf.square(tf.math.real(spectrum)) + tf.square(tf.math.imag(spectrum))
+            power = tf.cast(power, tf.float32)
+        return power if config.kind == "spectrogram" else _product(power, mel_bands(config))
+
+    def _with_deltas(self, found: tf.Tensor, frame_lengths: tf.Tensor) -> tf.Tensor:
+        """Adds the deltas; beyond its ends a row goes on with its own first and last frame."""
+        if not self.config.deltas:
+            return found
+        half = DELTA_WIDTH // 2
+        places = tf.range(tf.shape(found)[1])[None]
+        neighbours = [
+            tf.gather(
+                found, tf.clip_by_value(places + shift, 0, frame_lengths[:, None] - 1),
+                axis=1, batch_dims=1,
+            )
+            for shift in range(-half, half + 1)
+        ]  # fmt: skip
+        columns = [found]
+        for order in range(1, self.config.deltas + 1):
+            weights = delta_filter(order).astype(np.float32)
+            pairs = zip(weights, neighbours, strict=True)
+            columns.append(tf.add_n([weight * frames for weight, frames in pairs]))
+        return tf.concat(columns, axis=-1)
+
+    def _normalised(self, found: tf.Tensor, mask: tf.Tensor, frame_lengths: tf.Tensor) -> tf.Tensor:
+        if self.config.normalisation == "none":
+            return found
+        if self.config.normalisation == "global":
+            return (found - self._normaliser.mean) / self._normaliser.deviation
+        count = tf.cast(frame_lengths, tf.float32)[:, None, None]
+        centred = found - tf.reduce_sum(found * mask, axis=1, keepdims=True) / count
+        variance = tf.reduce_sum(tf.square(centred) * mask, axis=1, keepdims=True) / count
+        return centred / tf.maximum(tf.sqrt(variance), LEAST_DEVIATION)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        settings = super().get_config()
+        settings.pop("autocast", None)
+        given = self.config.normalisation == "global"
+        return {
+            **settings,
+            "config": asdict(self.config),
+            "mean": self._normaliser.mean.tolist() if given else None,
+            "deviation": self._normaliser.deviation.tolist() if given else None,
+            "transform": self.transform,
+        }
+
+
+def _product(rows: tf.Tensor, matrix: np.ndarray[Any, Any]) -> tf.Tensor:
+    return tf.matmul(rows, tf.constant(matrix, tf.float32))
+
+
+def _matrix_power(padded: tf.Tensor, config: FeatureConfig) -> tf.Tensor:
+    """Power by a convolution with windowed cosines and sines, a hop at a time."""
+    tapers = window(config)
+    used = np.flatnonzero(tapers)
+    start, stop = int(used[0]), int(used[-1]) + 1
+    frequency = np.arange(config.fft_length // 2 + 1)
+    # Multiples of a turn are taken off in integers, which keeps the angles exact.
+    turns = np.outer(np.arange(config.fft_length), frequency) % config.fft_length
+    angles = 2 * np.pi * turns / config.fft_length
+    waves = tapers[:, None] * np.concatenate([np.cos(angles), np.sin(angles)], axis=1)
+    kernel = tf.constant(waves[start:stop, None], tf.float32)
+    # As long as the whole transform, so that the number of frames is the transform's.
+    cut = padded[:, start : tf.shape(padded)[1] - (config.fft_length - stop)]
+    parts = tf.nn.conv1d(cut[..., None], kernel, stride=config.hop_length, padding="VALID")
+    real, imaginary = tf.split(parts, 2, axis=-1)
+    return tf.square(real) + tf.square(imaginary)
