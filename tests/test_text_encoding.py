@@ -130,16 +130,21 @@ def test_ids_take_the_smallest_type() -> None:
 
 
 MEASURED = """
-import resource, sys
+import re, sys
 from pipelines.tokenizers import train_tokenizer
 from pipelines.text_encoding import encode_corpus
 from pipelines.text_loading import load_text
+
+def peak():
+    # Not getrusage: its peak counts what the parent took before it started this process.
+    return int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1])
+
 corpus = load_text("file:" + sys.argv[1], split="1,0,0").train
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
 tokenizer = train_tokenizer(sys.argv[2], corpus.chunks())
 tokens = encode_corpus(corpus, tokenizer, sys.argv[3])
 assert tokens.bytes == int(sys.argv[4]), tokens.bytes
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+print(peak() - before)
 """
 
 
@@ -161,19 +166,16 @@ def memory_grown(folder: Path, kind: str, size: int, line: str) -> int:
 @pytest.mark.parametrize(("kind", "size"), [("characters", 60), ("words", 20)])
 def test_memory_does_not_grow_with_the_text(tmp_path: Path, kind: str, size: int) -> None:
     grown = memory_grown(tmp_path, kind, size * 2**20, "so it goes on and on and on\n")
-    assert grown < 96 * 1024, f"{grown} KiB"
-    print(grown)
+    assert grown < 64 * 1024, f"{grown} KiB"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["bytes", "characters", "words"])
 def test_memory_stays_bounded_for_a_long_text(tmp_path: Path, kind: str) -> None:
     grown = memory_grown(tmp_path, kind, 200 * 2**20, "so it goes on and on and on\n")
-    assert grown < 96 * 1024, f"{grown} KiB"
-    print(grown)
+    assert grown < 64 * 1024, f"{grown} KiB"
 
 
 def test_one_line_of_fifty_megabytes_is_encoded_in_bounded_memory(tmp_path: Path) -> None:
     grown = memory_grown(tmp_path, "characters", 50 * 2**20, "word ")
-    assert grown < 96 * 1024, f"{grown} KiB"
-    print(grown)
+    assert grown < 64 * 1024, f"{grown} KiB"
