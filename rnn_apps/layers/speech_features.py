@@ -72,7 +72,7 @@ class SpeechFeatures(keras.layers.Layer):
         if config.kind == "mfcc":
             found = _product(found, cosine_transform(config))
             found = self._with_deltas(found, frame_lengths)
-        mask = tf.sequence_mask(frame_lengths, tf.shape(found)[1], tf.float32)[..., None]
+        mask = tf.expand_dims(tf.sequence_mask(frame_lengths, tf.shape(found)[1], tf.float32), -1)
         found = self._normalised(found, mask, frame_lengths) * mask
         found = tf.ensure_shape(found, [None, None, config.size])
         return {"features": found, "frame_lengths": frame_lengths}
@@ -94,7 +94,7 @@ class SpeechFeatures(keras.layers.Layer):
         else:
             frames = 1 + (tf.shape(padded)[1] - config.fft_length) // config.hop_length
             first = tf.range(frames) * config.hop_length
-            places = first[:, None] + tf.range(config.fft_length)
+            places = tf.expand_dims(first, 1) + tf.range(config.fft_length)
             framed = tf.gather(padded, places, axis=1)
             if self.transform == "float64":
                 # A float32 product with the window loses the quiet frequencies of loud frames.
@@ -109,10 +109,11 @@ class SpeechFeatures(keras.layers.Layer):
         if not self.config.deltas:
             return found
         half = DELTA_WIDTH // 2
-        places = tf.range(tf.shape(found)[1])[None]
+        places = tf.expand_dims(tf.range(tf.shape(found)[1]), 0)
+        last = tf.expand_dims(frame_lengths - 1, 1)
         neighbours = [
             tf.gather(
-                found, tf.clip_by_value(places + shift, 0, frame_lengths[:, None] - 1),
+                found, tf.maximum(tf.minimum(places + shift, last), 0),
                 axis=1, batch_dims=1,
             )
             for shift in range(-half, half + 1)
@@ -129,7 +130,7 @@ class SpeechFeatures(keras.layers.Layer):
             return found
         if self.config.normalisation == "global":
             return (found - self._normaliser.mean) / self._normaliser.deviation
-        count = tf.cast(frame_lengths, tf.float32)[:, None, None]
+        count = tf.reshape(tf.cast(frame_lengths, tf.float32), [-1, 1, 1])
         centred = found - tf.reduce_sum(found * mask, axis=1, keepdims=True) / count
         variance = tf.reduce_sum(tf.square(centred) * mask, axis=1, keepdims=True) / count
         return centred / tf.maximum(tf.sqrt(variance), LEAST_DEVIATION)
@@ -165,6 +166,6 @@ def _matrix_power(padded: tf.Tensor, config: FeatureConfig) -> tf.Tensor:
     kernel = tf.constant(waves[start:stop, None], tf.float32)
     # As long as the whole transform, so that the number of frames is the transform's.
     cut = padded[:, start : tf.shape(padded)[1] - (config.fft_length - stop)]
-    parts = tf.nn.conv1d(cut[..., None], kernel, stride=config.hop_length, padding="VALID")
+    parts = tf.nn.conv1d(tf.expand_dims(cut, -1), kernel, stride=config.hop_length, padding="VALID")
     real, imaginary = tf.split(parts, 2, axis=-1)
     return tf.square(real) + tf.square(imaginary)
