@@ -1,0 +1,216 @@
+"""Strings of digits from the Free Spoken Digit Dataset, for training and for honest tests.
+
+    python -m benchmarks.fsdd --data FOLDER/fsdd --to STRINGS
+
+joins recordings of single digits (DIGIT_SPEAKER_INDEX.wav, 8 kHz) into strings of 1 to 7 digits
+with pauses, and writes them with lists that `rnn-apps` reads as `file:STRINGS/train.jsonl`.
+
+Who is heard where:
+
+- train.jsonl: recordings 13 to 49 of every speaker but one (part "train"), and, for choosing, 10
+  to 12 of the same speakers (part "validation").
+- test_known.jsonl: recordings 5 to 9 of the same speakers. No recording of it is in train.jsonl.
+- test_unseen.jsonl: recordings of the one speaker of whom nothing is in train.jsonl: by default
+  the first in the alphabet, which was settled before anything was trained.
+- single_known.jsonl, single_unseen.jsonl: the recordings of these two by themselves, each once,
+  with pauses around.
+
+How a string is made: one speaker; a length of 1 to 7, each as likely; digits as they come from a
+shuffled pile of the speaker's recordings, so that all are used about equally often; before, between
+and after the digits a pause of 0.05 to 0.5 s, uniform. Since no room is ever silent, a pause holds
+white noise as loud as the quietest 20 ms of the recording before it (after it, at the start).
+Everything is drawn from `--seed`: the same seed writes the same bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.atomic_files import atomic_folder, write_text
+from pipelines.errors import DataError
+from pipelines.speech.audio import read_audio
+from pipelines.speech.loading import load_recordings
+
+SAMPLE_RATE = 8000
+LONGEST_STRING = 7
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.05, 0.5
+TEST_INDICES = range(5, 10)
+VALIDATION_INDICES = range(10, 13)
+NAMING_RULE = r"(?P<transcript>\d)_(?P<speaker>[a-z]+)_\d+\.wav"
+_QUIET_SECONDS = 0.02
+
+Samples = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Digit:
+    """A recording of one digit."""
+
+    digit: str
+    speaker: str
+    index: int
+    samples: Samples
+
+
+@dataclass(frozen=True)
+class DigitSets:
+    """Recordings by where they are heard; see the module."""
+
+    train: list[Digit]
+    validation: list[Digit]
+    test_known: list[Digit]
+    test_unseen: list[Digit]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", required=True, help="folder of DIGIT_SPEAKER_INDEX.wav")
+    parser.add_argument("--to", required=True, help="folder to write; replaced if it is there")
+    parser.add_argument("--unseen-speaker", default="", help="default: first in the alphabet")
+    parser.add_argument("--train-strings", type=int, default=6000)
+    parser.add_argument("--test-strings", type=int, default=600, help="of each test list")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    sets = digit_sets(read_digits(arguments.data), arguments.unseen_speaker)
+    figures = write_strings(
+        sets, arguments.to, train_strings=arguments.train_strings,
+        test_strings=arguments.test_strings, seed=arguments.seed,
+    )  # fmt: skip
+    print(json.dumps(figures))
+
+
+def read_digits(folder: str | Path) -> list[Digit]:
+    """All recordings of the folder, in the order of their names."""
+    recordings = load_recordings(f"file:{folder}", naming_rule=NAMING_RULE)
+    return [
+        Digit(
+            one.transcript, one.speaker, int(one.path.stem.rsplit("_", 1)[1]),
+            read_audio(one.path, SAMPLE_RATE),
+        )
+        for one in recordings
+    ]  # fmt: skip
+
+
+def digit_sets(digits: Sequence[Digit], unseen_speaker: str = "") -> DigitSets:
+    """Deals the recordings out.
+
+    Raises:
+        DataError: there is no such speaker, or fewer than two.
+    """
+    speakers = sorted({one.speaker for one in digits})
+    unseen = unseen_speaker or speakers[0]
+    if unseen not in speakers or len(speakers) < 2:
+        raise DataError(f"speaker {unseen!r} cannot be held out of {', '.join(speakers)}")
+    known = [one for one in digits if one.speaker != unseen]
+    held_out = {*TEST_INDICES, *VALIDATION_INDICES}
+    return DigitSets(
+        train=[one for one in known if one.index not in held_out],
+        validation=[one for one in known if one.index in VALIDATION_INDICES],
+        test_known=[one for one in known if one.index in TEST_INDICES],
+        test_unseen=[one for one in digits if one.speaker == unseen],
+    )
+
+
+def write_strings(
+    sets: DigitSets, folder: str | Path, *, train_strings: int, test_strings: int, seed: int
+) -> dict[str, Any]:
+    """Writes strings and lists into `folder`; the number of strings and seconds of each list."""
+    figures: dict[str, Any] = {"seed": seed}
+    # Validation is a twentieth of training: it only chooses.
+    plans = (
+        ("train", [("train", sets.train, train_strings),
+                   ("validation", sets.validation, max(train_strings // 20, 1))]),
+        ("test_known", [("test", sets.test_known, test_strings)]),
+        ("test_unseen", [("test", sets.test_unseen, test_strings)]),
+        ("single_known", [("test", sets.test_known, 0)]),
+        ("single_unseen", [("test", sets.test_unseen, 0)]),
+    )  # fmt: skip
+    with atomic_folder(folder) as beside:
+        for name, parts in plans:
+            lines = []
+            seconds = 0.0
+            for part, digits, count in parts:
+                # Its own stream of random numbers for each list, whatever the others' sizes.
+                entropy = (seed, *f"{name} {part}".encode())
+                generator = np.random.default_rng(entropy)
+                strings = (
+                    random_strings(digits, count, generator) if count else ([d] for d in digits)
+                )
+                for number, string in enumerate(strings):
+                    file = f"{name}/{part}-{number:05d}.wav"
+                    samples = join(string, generator)
+                    seconds += len(samples) / SAMPLE_RATE
+                    _write(beside / file, samples)
+                    lines.append(json.dumps(_line(file, part, string)))
+            write_text(beside / f"{name}.jsonl", "\n".join(lines) + "\n")
+            figures[name] = {"strings": len(lines), "seconds": round(seconds)}
+    return figures
+
+
+def _line(file: str, part: str, string: Sequence[Digit]) -> dict[str, Any]:
+    return {
+        "path": file,
+        "transcript": " ".join(one.digit for one in string),
+        "speaker": string[0].speaker,
+        "part": part,
+        "recordings": [one.index for one in string],
+    }
+
+
+def _write(path: Path, samples: Samples) -> None:
+    import soundfile
+
+    path.parent.mkdir(exist_ok=True)
+    soundfile.write(path, np.clip(samples, -1, 1), SAMPLE_RATE, subtype="PCM_16")
+
+
+def random_strings(
+    digits: Sequence[Digit], count: int, generator: np.random.Generator
+) -> Iterator[list[Digit]]:
+    """Yields `count` strings of 1 to 7 digits, each of one speaker."""
+    piles = {speaker: _pile(digits, speaker, generator) for speaker in _speakers(digits)}
+    speakers = list(piles)
+    for number in range(count):
+        pile = piles[speakers[number % len(speakers)]]
+        yield [next(pile) for _ in range(int(generator.integers(1, LONGEST_STRING + 1)))]
+
+
+def _speakers(digits: Sequence[Digit]) -> list[str]:
+    return sorted({one.speaker for one in digits})
+
+
+def _pile(digits: Sequence[Digit], speaker: str, generator: np.random.Generator) -> Iterator[Digit]:
+    """The speaker's recordings, shuffled, again and again without end."""
+    own = [one for one in digits if one.speaker == speaker]
+    while True:
+        for place in generator.permutation(len(own)):
+            yield own[place]
+
+
+def join(string: Sequence[Digit], generator: np.random.Generator) -> Samples:
+    """The digits with a pause before, between and after them, float32 [samples]."""
+    pieces = [_pause(string[0], generator)]
+    for one in string:
+        pieces += [one.samples, _pause(one, generator)]
+    return np.concatenate(pieces)
+
+
+def _pause(beside: Digit, generator: np.random.Generator) -> Samples:
+    length = int(generator.uniform(SHORTEST_PAUSE, LONGEST_PAUSE) * SAMPLE_RATE)
+    size = int(_QUIET_SECONDS * SAMPLE_RATE)
+    whole = len(beside.samples) // size * size
+    windows = beside.samples[:whole].reshape(-1, size)
+    level = float(windows.std(axis=1).min())
+    return generator.standard_normal(length, np.float32) * np.float32(level)
+
+
+if __name__ == "__main__":
+    main()
