@@ -36,10 +36,11 @@ def sampled_losses(
 ) -> tf.Tensor:
     """An estimate of -log p(target), float32 [N], with the candidates for the whole vocabulary.
 
-    The softmax is over the target and the candidates, each logit less the logarithm of how often
-    its token is expected among them, so that in the mean it is the softmax over all (Jean et al.
-    2015, "On using very large target vocabulary for neural machine translation", section 3.1).
-    A candidate that is the target itself is left out.
+    The softmax is over the target and the candidates, the logit of a candidate less the logarithm
+    of how often it is expected, so that in the mean the sum of their exponentials is that of all
+    other tokens (importance sampling: Bengio and Senécal 2008, "Adaptive importance sampling to
+    accelerate training of a neural probabilistic language model"; Blanc and Rendle 2018, section
+    2.2). A candidate that is the target itself is left out.
 
     Args:
         kernel: float32 [vocabulary_size, size].
@@ -48,14 +49,10 @@ def sampled_losses(
         targets: int32 [N].
         candidates: int32 [count], from `log_uniform_candidates`.
     """
-    vocabulary_size, count = int(kernel.shape[0]), int(candidates.shape[0])
-
-    def correction(tokens: tf.Tensor) -> tf.Tensor:
-        return tf.gather(bias, tokens) - log_expected_count(tokens, count, vocabulary_size)
-
-    own = tf.reduce_sum(hidden * tf.gather(kernel, targets), axis=-1) + correction(targets)
+    own = tf.reduce_sum(hidden * tf.gather(kernel, targets), axis=-1) + tf.gather(bias, targets)
     others = tf.matmul(hidden, tf.gather(kernel, candidates), transpose_b=True)
-    others += correction(candidates)
+    others += tf.gather(bias, candidates)
+    others -= log_expected_count(candidates, int(candidates.shape[0]), int(kernel.shape[0]))
     others = tf.where(candidates[None] == targets[:, None], others.dtype.min, others)
     return tf.reduce_logsumexp(tf.concat([own[:, None], others], axis=1), axis=1) - own
 
