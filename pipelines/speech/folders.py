@@ -108,7 +108,8 @@ def read_librispeech(folder: str | Path) -> Iterator[Entry]:
     """
     root = Path(folder)
     for transcripts in _transcript_files(root):
-        above = transcripts.relative_to(root.parent).parts
+        # The nearest folder counts: the one above everything may be called anything.
+        above = reversed(transcripts.relative_to(root.parent).parts[:-1])
         part = next((found for name in above if (found := parse_part(name))), "")
         speaker = transcripts.name.split("-")[0]
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,14 +109,14 @@ def parse_part(name: str) -> str:
 
     "train-clean-100" is train; "dev", "valid" and "validation" are validation; "test-other" test.
     """
-    word = name.strip().lower()
-    for part, beginnings in _PART_NAMES.items():
-        if word.startswith(beginnings):
-            return part
-    return ""
+    found = _PART_NAME.match(name.strip().lower())
+    return "" if found is None else next(part for part in PARTS if found[part])
 
 
-_PART_NAMES = {"train": ("train",), "validation": ("dev", "val"), "test": ("test",)}
+# A whole word: "training" and "dev-clean" name parts, "testimony" does not.
+_PART_NAME = re.compile(
+    r"((?P<train>train(ing)?)|(?P<validation>dev|val|valid(ation)?)|(?P<test>test(ing)?))(?![a-z])"
+)
 
 
 def paths_once(entries: Iterable[Entry], report: DataReport) -> Iterator[Entry]:
