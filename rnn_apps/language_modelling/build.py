@@ -126,8 +126,7 @@ def _output_layer(config: LanguageModellingConfig, vocabulary_size: int) -> kera
                 f"cutoffs = {','.join(map(str, cutoffs))} must ascend and lie below the "
                 f"vocabulary's size, {vocabulary_size}"
             )
-        return AdaptiveSoftmax(vocabulary_size, cutoffs, dtype="float32", name="output")
+        return AdaptiveSoftmax(vocabulary_size, cutoffs, name="output")
     if config.output == "sampled":
-        samples = config.sampled_tokens
-        return SampledSoftmax(vocabulary_size, samples, dtype="float32", name="output")
+        return SampledSoftmax(vocabulary_size, config.sampled_tokens, name="output")
     return keras.layers.Dense(vocabulary_size, dtype="float32", name="output")

@@ -40,7 +40,8 @@ class AdaptiveSoftmax(keras.layers.Layer):
     def __init__(
         self, vocabulary_size: int, cutoffs: Sequence[int], factor: int = 4, **kwargs: Any
     ) -> None:
-        super().__init__(autocast=False, **kwargs)
+        kwargs["dtype"] = "float32"
+        super().__init__(**kwargs)
         borders = [0, *cutoffs, vocabulary_size]
         if len(borders) < 3 or any(a >= b for a, b in itertools.pairwise(borders)):
             raise ValueError(
@@ -70,12 +71,11 @@ class AdaptiveSoftmax(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         """The log probabilities of all tokens."""
-        hidden = keras.ops.cast(inputs, "float32")
         first = self.cutoffs[0]
-        head = keras.ops.log_softmax(keras.ops.matmul(hidden, self.head_kernel) + self.head_bias)
+        head = keras.ops.log_softmax(keras.ops.matmul(inputs, self.head_kernel) + self.head_bias)
         parts = [head[..., :first]]
         for index in range(len(self.tails)):
-            within = keras.ops.log_softmax(self._tail_logits(index, hidden))
+            within = keras.ops.log_softmax(self._tail_logits(index, inputs))
             parts.append(head[..., first + index : first + index + 1] + within)
         return keras.ops.concatenate(parts, axis=-1)
 

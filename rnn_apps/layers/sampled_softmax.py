@@ -125,7 +125,8 @@ class SampledSoftmax(_SampledLosses, keras.layers.Layer):
     def __init__(
         self, vocabulary_size: int, samples: int, seed: int | None = None, **kwargs: Any
     ) -> None:
-        super().__init__(autocast=False, **kwargs)
+        kwargs["dtype"] = "float32"
+        super().__init__(**kwargs)
         self.vocabulary_size = vocabulary_size
         self.samples = samples
         self.seed = seed
@@ -143,7 +144,7 @@ class SampledSoftmax(_SampledLosses, keras.layers.Layer):
     def call(self, inputs: Any) -> Any:
         """The logits of the whole vocabulary."""
         kernel = keras.ops.transpose(self.kernel)
-        return keras.ops.matmul(keras.ops.cast(inputs, "float32"), kernel) + self.bias
+        return keras.ops.matmul(inputs, kernel) + self.bias
 
     def compute_output_spec(self, inputs: Any) -> keras.KerasTensor:
         """The last axis turns into the vocabulary; float32."""

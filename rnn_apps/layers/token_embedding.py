@@ -9,7 +9,7 @@ import keras
 
 @keras.saving.register_keras_serializable(package="rnn_apps")
 class TokenEmbedding(keras.layers.Layer):
-    """Integer [batch, timesteps] -> [batch, timesteps, size], a row of a matrix for each token.
+    """Integer [batch, timesteps] -> float32 [batch, timesteps, size], a matrix' row for each token.
 
     With `dropout` a token is left out wherever it occurs in a step, as if its row were zero, and
     the others are scaled up by 1 / (1 - dropout) (Gal and Ghahramani 2016, section 4.2).
@@ -29,8 +29,9 @@ class TokenEmbedding(keras.layers.Layer):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        # Weights are cast by hand: logits come from their full precision.
-        super().__init__(autocast=False, **kwargs)
+        # Whatever the precision of other layers: logits need all of it, and looking up is no work.
+        kwargs["dtype"] = "float32"
+        super().__init__(**kwargs)
         self.vocabulary_size = vocabulary_size
         self.size = size
         self.dropout = dropout
@@ -53,7 +54,7 @@ class TokenEmbedding(keras.layers.Layer):
             drawn = keras.random.uniform((self.vocabulary_size,), seed=self.seed_generator)
             factors = keras.ops.cast(drawn >= self.dropout, "float32") / (1.0 - self.dropout)
             embedded *= keras.ops.take(factors, tokens)[..., None]
-        return keras.ops.cast(embedded, self.compute_dtype)
+        return embedded
 
     def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
         """One more axis."""
@@ -88,7 +89,7 @@ class TiedEmbedding(TokenEmbedding):
         if not reverse:
             return super().call(inputs, training=training)
         kernel = keras.ops.transpose(self.embeddings)
-        return keras.ops.matmul(keras.ops.cast(inputs, "float32"), kernel) + self.bias
+        return keras.ops.matmul(inputs, kernel) + self.bias
 
     def compute_output_shape(self, input_shape: Any, reverse: bool = False) -> tuple[Any, ...]:
         """The last axis turns into the vocabulary, or one more axis is added."""
@@ -99,6 +100,5 @@ class TiedEmbedding(TokenEmbedding):
     def compute_output_spec(
         self, inputs: Any, training: bool = False, reverse: bool = False
     ) -> keras.KerasTensor:
-        """Logits are float32, vectors of the layer's compute dtype."""
-        shape = self.compute_output_shape(inputs.shape, reverse)
-        return keras.KerasTensor(shape, "float32" if reverse else self.compute_dtype)
+        """See `compute_output_shape`."""
+        return keras.KerasTensor(self.compute_output_shape(inputs.shape, reverse), "float32")
