@@ -63,7 +63,7 @@ def world_english_bible(folder: Path) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "run"
-        config = dataclasses.replace(demo_config(path), units=256, epochs=3)
+        config = dataclasses.replace(demo_config(path), epochs=2)
         figures = _language_model(folder, config, "runs/world-english-bible")
     return {
         **figures,
@@ -74,8 +74,8 @@ def world_english_bible(folder: Path) -> dict[str, Any]:
         "licence": "MIT (the weights)",
         "metric_command": "rnn-apps language evaluate --run saved_models/language/"
         "world-english-bible",
-        "settings": "demo_config in rnn_apps/language_modelling/demo.py, with 256 units and three "
-        "passes over the text",
+        "settings": "demo_config in rnn_apps/language_modelling/demo.py, with two passes over the "
+        "text",
     }
 
 

@@ -53,4 +53,4 @@ def test_a_row_does_not_depend_on_how_many_there_are() -> None:
     for step in range(5):
         many = drawn(config, [-1], 7, step)
         np.testing.assert_array_equal(drawn(config, [-1], 3, step), many[:3])
-    assert len({tuple(drawn(config, [-1], 7, step)) for step in range(5)}) == 5
+    assert len({tuple(drawn(config, [-1], 30, step)) for step in range(5)}) == 5

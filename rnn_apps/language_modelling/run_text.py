@@ -22,9 +22,16 @@ class RunText:
         config: of the run.
         tokenizer: of the run.
         folder: where encoded texts are kept; a temporary one if that cannot be written to.
+        data: what the run was trained on, where `config.data` does not name it.
     """
 
-    def __init__(self, config: LanguageModellingConfig, tokenizer: Tokenizer, folder: Path) -> None:
+    def __init__(
+        self,
+        config: LanguageModellingConfig,
+        tokenizer: Tokenizer,
+        folder: Path,
+        data: str | TextCorpus = "",
+    ) -> None:
         self._config = config
         self._tokenizer = tokenizer
         self._folder = folder
