@@ -123,7 +123,7 @@ class KneserNey:
         self.discounts.append(discounts)
         taken = np.array((0.0, *discounts))[np.minimum(counts, 3)]
         context = keys // self.vocabulary
-        totals = np.bincount(context, counts.astype(np.float64), contexts)
+        totals = np.bincount(context, counts, contexts).astype(np.float64)
         freed = np.bincount(context, taken, contexts)
         left_over = np.divide(freed, totals, out=np.ones(contexts), where=totals > 0)
         return _Order(keys, counts - taken, totals, left_over)
