@@ -22,6 +22,7 @@ from rich.table import Table
 
 from pipelines.batches import IndexedBatches
 from pipelines.errors import UserError
+from rnn_apps.layers.initializers import ChronoGRUBias, ChronoLSTMBias
 from rnn_apps.training import TrainingConfig, fit, gradient_flow, plot_gradient_flow
 
 TIMESTEPS = 200
@@ -46,27 +47,12 @@ def networks() -> dict[str, keras.layers.Layer]:
         ),
         "LSTM, forget bias 0": lstm(UNITS, unit_forget_bias=False),
         "LSTM, forget bias 1": lstm(UNITS),
-        "LSTM, chrono bias (Tallec, Ollivier 2018)": with_open_gate(lstm(UNITS)),
+        "LSTM, chrono bias (Tallec, Ollivier 2018)": lstm(
+            UNITS, bias_initializer=ChronoLSTMBias(TIMESTEPS, seed=0), unit_forget_bias=False
+        ),
         "GRU": gru(UNITS),
-        "GRU, chrono bias": with_open_gate(gru(UNITS)),
+        "GRU, chrono bias": gru(UNITS, bias_initializer=ChronoGRUBias(TIMESTEPS, seed=0)),
     }
-
-
-def with_open_gate(layer: keras.layers.Layer) -> keras.layers.Layer:
-    """Sets the biases of the gate that keeps the memory so that it spans 1 to T steps.
-
-    Tallec and Ollivier 2018, equation 16: the forget gate's bias is log(u), u uniform in
-    1 .. T - 1, and the input gate's its negative; in Keras' GRU the update gate z keeps.
-    """
-    layer.build((None, None, 2))
-    kernel, recurrent, bias = layer.get_weights()
-    spans = np.log(np.random.default_rng(0).uniform(1.0, TIMESTEPS - 1.0, UNITS))
-    if isinstance(layer, keras.layers.LSTM):
-        bias[:UNITS], bias[UNITS : 2 * UNITS] = -spans, spans
-    else:
-        bias[0, :UNITS] = spans
-    layer.set_weights([kernel, recurrent, bias])
-    return layer
 
 
 def flow_of(layer: keras.layers.Layer) -> np.ndarray:
