@@ -15,6 +15,7 @@ from pipelines.speech.filter_banks import cosine_transform, delta_filter, mel_ba
 Array = npt.NDArray[np.float32]
 
 _FRAMES_AT_ONCE = 1024
+_FRAMES_OF_A_CHUNK = 16
 
 
 class SpeechFeatures:
@@ -27,6 +28,8 @@ class SpeechFeatures:
     def __init__(self, config: FeatureConfig) -> None:
         self.config = config
         self._window = window(config)
+        starts = np.arange(_FRAMES_OF_A_CHUNK) * config.hop_length
+        self._places = starts[:, None] + np.arange(config.fft_length)
         self._bands = None if config.kind == "spectrogram" else mel_bands(config).astype(np.float32)
         self._cosines = cosine_transform(config) if config.kind == "mfcc" else None
         self._delta_filters = [delta_filter(order) for order in range(1, config.deltas + 1)]
@@ -48,6 +51,10 @@ class SpeechFeatures:
         config = self.config
         if len(samples) < config.fft_length:
             return np.zeros((0, config.size // (1 + config.deltas)), np.float32)
+        count = 1 + (len(samples) - config.fft_length) // config.hop_length
+        if count <= len(self._places):
+            # A stream's chunk: a view of windows would take longer to make than to compute with.
+            return self._of_some(samples[self._places[:count]])
         frames = np.lib.stride_tricks.sliding_window_view(samples, config.fft_length)
         frames = frames[:: config.hop_length]
         # Piece by piece, since the frames of an hour would need gigabytes.
