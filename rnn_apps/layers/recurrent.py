@@ -15,17 +15,18 @@ import keras
 import tensorflow as tf
 
 from rnn_apps.layers.activations import activation
-from rnn_apps.layers.gru_recurrence import (
-    gru_reset_after_recurrence,
-    gru_reset_before_recurrence,
-)
-from rnn_apps.layers.lstm_recurrence import lstm_recurrence
+from rnn_apps.layers.cell_steps import CellSteps
+from rnn_apps.layers.gru_steps import ResetAfterSteps, ResetBeforeSteps
+from rnn_apps.layers.lstm_steps import LSTMSteps
 from rnn_apps.layers.paths import describe_path
-from rnn_apps.layers.simple_recurrence import simple_recurrence
+from rnn_apps.layers.recurrence import run_recurrence
+from rnn_apps.layers.simple_steps import SimpleSteps
+
+_SMALLEST_SPLIT_BATCH = 16
 
 
 class FastRecurrence(keras.layers.RNN):
-    """What the three layers have in common; the subclass gives `_recur`.
+    """What the three layers have in common; the subclass gives `_steps` and may change `_weights`.
 
     Args:
         recurrent_weight_dropout: part of the recurrent kernel's entries that are dropped in
@@ -76,33 +77,56 @@ class FastRecurrence(keras.layers.RNN):
         if training and self.cell.dropout:
             # The mask that Keras' `call` has drawn before: one for all time steps.
             sequences = sequences * self.cell.get_dropout_mask(sequences[:, 0])[:, None]
-        sequences = tf.transpose(sequences, [1, 0, 2])
-        if mask is not None:
-            mask = tf.transpose(tf.cast(mask, tf.bool))[..., None]
         if self.go_backwards:
-            sequences = tf.reverse(sequences, [0])
-            mask = None if mask is None else tf.reverse(mask, [0])
-        states = [tf.ensure_shape(state, [None, self.cell.units]) for state in states]
-        hiddens, states = self._recur(sequences, states, mask)
-        outputs = hiddens if mask is None else self._masked_outputs(hiddens, mask)
-        if not self.return_sequences:
-            last = states[0] if mask is None else outputs[-1]
-            return last, last[:, None], states
-        return outputs[-1], tf.transpose(outputs, [1, 0, 2]), states
+            sequences = tf.reverse(sequences, [1])
+            mask = None if mask is None else tf.reverse(mask, [1])
+        mask = None if mask is None else tf.cast(mask, tf.bool)
+        states = [tf.ensure_shape(state, [None, self.units]) for state in states]
+        parts = [
+            self._run_part(*part, training=training)
+            for part in _parts_of_batch(sequences, states, mask)
+        ]
+        outputs, *states = (tf.concat(x, axis=0) for x in zip(*parts, strict=True))
+        if mask is not None:
+            outputs = self._masked_outputs(outputs, mask)
+        if self.return_sequences:
+            return outputs[:, -1], outputs, states
+        return outputs, outputs[:, None], states
 
-    def _masked_outputs(self, hiddens: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    def _run_part(
+        self, sequences: tf.Tensor, mask: Any, *states: tf.Tensor, training: bool
+    ) -> tuple[tf.Tensor, ...]:
+        """h after every step [batch, timesteps, units] or the last one, and the last states."""
+        input_bias, weights = self._weights()
+        hiddens, last = run_recurrence(
+            self._steps(),
+            self._project(tf.transpose(sequences, [1, 0, 2]), input_bias),
+            weights,
+            list(states),
+            None if mask is None else tf.transpose(mask)[..., None],
+            training=training,
+            return_sequences=self.return_sequences,
+        )
+        return last[0] if hiddens is None else tf.transpose(hiddens, [1, 0, 2]), *last
+
+    def _masked_outputs(self, outputs: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
         """What Keras gives out at masked steps: the output before, which at first is zero."""
         if self.zero_output_for_mask:
-            given = mask
+            given = mask if self.return_sequences else mask[:, -1]
+        elif self.return_sequences:
+            given = tf.cumsum(tf.cast(mask, tf.int32), axis=1) > 0
         else:
-            given = tf.cumsum(tf.cast(mask, tf.int32), axis=0) > 0
-        return tf.where(given, hiddens, tf.zeros_like(hiddens))
+            given = tf.reduce_any(mask, axis=1)
+        return tf.where(given[..., None], outputs, tf.zeros_like(outputs))
 
-    def _recur(
-        self, sequences: tf.Tensor, states: list[tf.Tensor], mask: tf.Tensor | None
-    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """Time-major sequences to h after every step, and the final states."""
+    def _steps(self) -> CellSteps:
+        """The cell's steps."""
         raise NotImplementedError
+
+    def _weights(self) -> tuple[tf.Tensor | None, list[tf.Tensor]]:
+        """The bias of the input's projection, and what the cell's steps take."""
+        bias = self._weight("bias") if self.use_bias else None
+        return bias, [self._weight("recurrent_kernel")]
 
     def _weight(self, name: str) -> tf.Tensor:
         return tf.cast(keras.ops.convert_to_tensor(getattr(self.cell, name)), self.compute_dtype)
@@ -111,11 +135,11 @@ class FastRecurrence(keras.layers.RNN):
         """The input of all time steps times the kernel, as one product."""
         sequences = tf.cast(sequences, self.compute_dtype)
         kernel = self._weight("kernel")
-        shape = tf.shape(sequences)
+        shape = [size or tf.shape(sequences)[i] for i, size in enumerate(sequences.shape[:2])]
         flat = tf.matmul(tf.reshape(sequences, [-1, kernel.shape[0]]), kernel)
         if bias is not None:
             flat = tf.nn.bias_add(flat, bias)
-        return tf.reshape(flat, [shape[0], shape[1], kernel.shape[1]])
+        return tf.reshape(flat, [*shape, kernel.shape[1]])
 
     @contextlib.contextmanager
     def _dropped_weights(self, training: bool) -> Iterator[None]:
@@ -143,73 +167,65 @@ class FastRecurrence(keras.layers.RNN):
         return config
 
 
+def _parts_of_batch(
+    sequences: tf.Tensor, states: list[tf.Tensor], mask: tf.Tensor | None
+) -> list[tuple[tf.Tensor | None, ...]]:
+    """(sequences, mask, *states) of each half of the batch, or of all of a small one.
+
+    The loops of the halves don't wait for each other, so that two cores have work all the time.
+    """
+    whole = (sequences, mask, *states)
+    batch = sequences.shape[0]
+    if batch is not None and batch < _SMALLEST_SPLIT_BATCH:
+        return [whole]
+    half = (tf.shape(sequences)[0] + 1) // 2 if batch is None else (batch + 1) // 2
+    return [
+        tuple(None if x is None else x[:half] for x in whole),
+        tuple(None if x is None else x[half:] for x in whole),
+    ]
+
+
 @keras.saving.register_keras_serializable(package="rnn_apps")
 class SimpleRNN(FastRecurrence, keras.layers.SimpleRNN):
     """`keras.layers.SimpleRNN` (Elman 1990); see `FastRecurrence` for what it takes besides."""
 
-    def _recur(
-        self, sequences: tf.Tensor, states: list[tf.Tensor], mask: tf.Tensor | None
-    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        projected = self._project(sequences, self._weight("bias") if self.use_bias else None)
-        hiddens, last = simple_recurrence(
-            projected,
-            self._weight("recurrent_kernel"),
-            states[0],
-            mask,
-            activation(self.cell.activation),
-        )
-        return hiddens, [last]
+    def _steps(self) -> CellSteps:
+        return SimpleSteps(self.units, activation(self.cell.activation))
 
 
 @keras.saving.register_keras_serializable(package="rnn_apps")
 class LSTM(FastRecurrence, keras.layers.LSTM):
     """`keras.layers.LSTM` (Hochreiter and Schmidhuber 1997); see `FastRecurrence`."""
 
-    def _recur(
-        self, sequences: tf.Tensor, states: list[tf.Tensor], mask: tf.Tensor | None
-    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        projected = self._project(sequences, self._weight("bias") if self.use_bias else None)
-        hidden, carry = states
-        hiddens, *last = lstm_recurrence(
-            projected,
-            self._weight("recurrent_kernel"),
-            hidden,
-            carry,
-            mask,
+    def _steps(self) -> CellSteps:
+        return LSTMSteps(
+            self.units,
             activation(self.cell.activation),
             activation(self.cell.recurrent_activation),
         )
-        return hiddens, last
 
 
 @keras.saving.register_keras_serializable(package="rnn_apps")
 class GRU(FastRecurrence, keras.layers.GRU):
     """`keras.layers.GRU` (Cho et al. 2014); see `FastRecurrence`."""
 
-    def _recur(
-        self, sequences: tf.Tensor, states: list[tf.Tensor], mask: tf.Tensor | None
-    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        activations = (
+    def _steps(self) -> CellSteps:
+        steps = ResetAfterSteps if self.reset_after else ResetBeforeSteps
+        return steps(
+            self.units,
             activation(self.cell.activation),
             activation(self.cell.recurrent_activation),
         )
+
+    def _weights(self) -> tuple[tf.Tensor | None, list[tf.Tensor]]:
         bias = self._weight("bias") if self.use_bias else None
         kernel = self._weight("recurrent_kernel")
+        of_gates = 2 * self.units
         if not self.reset_after:
-            projected = self._project(sequences, bias)
-            hiddens, last = gru_reset_before_recurrence(
-                projected, kernel, states[0], mask, *activations
-            )
-            return hiddens, [last]
-        candidate_bias = tf.zeros([self.units], self.compute_dtype)
-        if bias is not None:
-            # Both biases of a gate are added up before the loop, but not the candidate's: its
-            # second one is multiplied with the reset gate.
-            gates = bias[0, : 2 * self.units] + bias[1, : 2 * self.units]
-            candidate_bias = bias[1, 2 * self.units :]
-            bias = tf.concat([gates, bias[0, 2 * self.units :]], axis=0)
-        projected = self._project(sequences, bias)
-        hiddens, last = gru_reset_after_recurrence(
-            projected, kernel, candidate_bias, states[0], mask, *activations
-        )
-        return hiddens, [last]
+            return bias, [kernel[:, :of_gates], kernel[:, of_gates:]]
+        if bias is None:
+            return None, [kernel, tf.zeros([self.units], kernel.dtype)]
+        # Both biases of a gate are added up before the loop, but not the candidate's: its second
+        # one is multiplied with the reset gate.
+        gates = bias[0, :of_gates] + bias[1, :of_gates]
+        return tf.concat([gates, bias[0, of_gates:]], axis=0), [kernel, bias[1, of_gates:]]

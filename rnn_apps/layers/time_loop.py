@@ -12,26 +12,33 @@ Step = Callable[[list[tf.Tensor], list[tf.Tensor]], tuple[list[tf.Tensor], list[
 
 
 def time_loop(
-    step: Step, sequences: Tensors, carried: Tensors, *, collect: int, backwards: bool = False
+    step: Step,
+    sequences: Tensors,
+    carried: Tensors,
+    timesteps: tf.Tensor,
+    *,
+    collect: int,
+    backwards: bool = False,
 ) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
-    """Runs `step` for every time step.
+    """Runs `step` for the first time steps of some sequences.
 
     Args:
         step: see `Step`; its tensors keep their shapes from step to step.
-        sequences: each [timesteps, ...].
+        sequences: each [T, ...].
         carried: what the first step is given.
+        timesteps: int32 scalar, at most T.
         collect: how many tensors a step collects.
-        backwards: from the last time step to the first; what is collected stays in the
+        backwards: from the last of the time steps to the first; what is collected stays in the
             sequences' order.
 
     Returns:
-        What the last step carried on, and each collected tensor as [timesteps, ...].
+        What the last step carried on, and each collected tensor as [T, ...]; after the first
+        `timesteps` it holds zeros.
     """
-    first = sequences[0]
-    timesteps = tf.shape(first)[0] if first.shape[0] is None else first.shape[0]
+    size = tf.shape(sequences[0])[0]
     dtype = carried[0].dtype
-    arrays = [tf.TensorArray(x.dtype, timesteps).unstack(x) for x in sequences]
-    collected = [tf.TensorArray(dtype, timesteps) for _ in range(collect)]
+    arrays = [tf.TensorArray(x.dtype, size).unstack(x) for x in sequences]
+    collected = [tf.TensorArray(dtype, size) for _ in range(collect)]
 
     def body(
         index: tf.Tensor, values: list[tf.Tensor], made: list[tf.TensorArray]
@@ -46,6 +53,6 @@ def time_loop(
         body,
         (tf.constant(0), list(carried), collected),
         parallel_iterations=1,
-        maximum_iterations=timesteps,
+        maximum_iterations=size,
     )
     return final, [array.stack() for array in collected]

@@ -1,0 +1,88 @@
+"""What a step of a recurrent cell computes forwards and backwards, free of the loop around it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import tensorflow as tf
+
+Tensors = list[tf.Tensor]
+
+
+class CellSteps(Protocol):
+    """A cell whose input is already projected: x W + b is known for all time steps.
+
+    Hashable: equal cells share their compiled loops.
+    """
+
+    units: int
+    saved: int
+    """How many tensors a forward step keeps for the backward one, besides h."""
+
+    def forward(
+        self, projected: tf.Tensor, weights: Tensors, states: Tensors
+    ) -> tuple[Tensors, Tensors]:
+        """One time step.
+
+        Args:
+            projected: x W + b, [batch, gates * units].
+            weights: the recurrent kernel [units, gates * units], and what the cell has besides.
+            states: h [batch, units], and the other states.
+
+        Returns:
+            The new states, and what `backward` needs.
+        """
+
+    def backward(
+        self,
+        d_states: Tensors,
+        before: tf.Tensor,
+        after: tf.Tensor,
+        saved: Tensors,
+        weights: Tensors,
+        mask: tf.Tensor | None,
+    ) -> tuple[Tensors, Tensors]:
+        """The gradient of one time step.
+
+        Args:
+            d_states: of the loss with respect to the step's new states.
+            before: h before the step, [batch, units].
+            after: h after it.
+            saved: from `forward`.
+            weights: as for `forward`, the kernel transposed.
+            mask: bool [batch, 1]: where it is False the states have been left as they were.
+
+        Returns:
+            The gradient with respect to the states before, and what `collect_gradients` takes.
+        """
+
+    collected: int
+    """How many tensors a backward step gives to `collect_gradients`."""
+
+    def collect_gradients(
+        self, before: tf.Tensor, collected: Tensors, saved: Tensors
+    ) -> tuple[tf.Tensor, Tensors]:
+        """The gradients that no step waits for, of all time steps at once.
+
+        Args:
+            before: h before every step, [timesteps, batch, units].
+            collected: what `backward` gave, each [timesteps, batch, ...].
+            saved: likewise what `forward` gave.
+
+        Returns:
+            The gradient with respect to `projected`, and those with respect to the weights.
+        """
+
+
+def product_over_time(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
+    """The sum over time and batch of the outer products: [T, B, m], [T, B, n] -> [m, n]."""
+    left = tf.reshape(left, [-1, left.shape[-1]])
+    right = tf.reshape(right, [-1, right.shape[-1]])
+    return tf.matmul(left, right, transpose_a=True)
+
+
+def where_present(mask: tf.Tensor | None, values: tf.Tensor, other: float) -> tf.Tensor:
+    """The values where the mask is true, a constant elsewhere."""
+    if mask is None:
+        return values
+    return tf.where(mask, values, tf.constant(other, values.dtype))
