@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from pipelines import WindowBatches, load_series, parse_split
+from pipelines.text_corpus import TextCorpus
+from pipelines.text_loading import load_text
 from rnn_apps import edge
 from rnn_apps.command_line import main
 from rnn_apps.model_zoo import SavedModel, find, saved_models
@@ -35,7 +37,7 @@ def test_a_damaged_file_is_found(tmp_path) -> None:
 def test_models_are_listed(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "--json"]) == 0
     listed = [row[0] for row in json.loads(capfd.readouterr().out)["table"]["rows"]]
-    assert "forecast/electricity-demand" in listed
+    assert {"forecast/electricity-demand", "language/world-english-bible"} <= set(listed)
 
 
 def test_the_deployed_demand_model_is_as_good_as_its_card_says() -> None:
@@ -68,3 +70,41 @@ def test_the_deployed_demand_model_is_as_good_as_its_card_says() -> None:
 def test_the_demand_models_data_is_still_the_cards() -> None:
     series_set = load_series("builtin:elecdemand")
     assert len(series_set.series[0].target) == 17_520
+
+
+def test_the_deployed_bible_model_is_as_good_as_its_card_says() -> None:
+    model = find("language/world-english-bible")
+    assert (model.folder / model.card["file"]).stat().st_size < 2 * 2**20
+    device = edge.EdgeLanguageModel(model.folder)
+    [_, _, test] = builtin_text_parts()
+    text = "".join(test.chunks())
+    assert len(text) == model.card["metrics"]["characters"]
+    tokens = device.tokenizer.encode_known(text, "the test text")
+    # As many as the file's own card was measured on; the whole takes a minute.
+    card = json.loads((model.folder / "model.tflite.json").read_text(encoding="utf-8"))
+    metric = card["task_metric"]
+    bits = -device.score_tokens(tokens[:4096]).mean() / np.log(2)
+    assert bits == pytest.approx(metric["file"], abs=1e-3)
+    assert metric["file"] == pytest.approx(metric["keras"], abs=1e-4)
+    metrics = model.card["metrics"]
+    assert metrics["bits_per_character"] < metrics["baseline_bits_per_character"]
+    written = "".join(device.write("In the beginning", 60, edge.SamplingConfig(temperature=0)))
+    assert len(written) == 60 and len(set(written)) > 8
+
+
+def test_the_bible_model_opens_as_a_run() -> None:
+    from rnn_apps import language_modelling
+    from rnn_apps.language_modelling.writing import WritingConfig
+
+    model = find("language/world-english-bible")
+    run = language_modelling.load(model.folder)
+    greedy = edge.SamplingConfig(temperature=0)
+    [text] = run.generate("God said", WritingConfig(40, greedy))
+    device = edge.EdgeLanguageModel(model.folder)
+    assert "".join(device.write("God said", 40, greedy)) == text
+
+
+def builtin_text_parts() -> list[TextCorpus]:
+    parts = load_text("builtin:world_english_bible")
+    assert parts.validation is not None and parts.test is not None
+    return [parts.train, parts.validation, parts.test]
