@@ -1,0 +1,1 @@
+"""Translation with recurrent networks: the network and the search; the application is to come."""
