@@ -27,7 +27,7 @@ from typing import Any
 
 from pipelines.atomic_files import write_json, write_text
 
-CHARACTERS = "".join(chr(code) for code in range(32, 97))
+CHARACTERS = "".join(chr(code) for code in range(32, 123)) + "\n"
 BATCH_SIZE, TIMESTEPS, STEPS = 32, 100, 15
 PROMPT, WRITTEN = "To be, or not", 1000
 ROWS = ("train", "keras", "saved_model", "tflite", "tflite_dynamic")
@@ -113,7 +113,7 @@ def prepare(folder: Path) -> None:
         timesteps=TIMESTEPS,
     )
     run_folder = create_run(config.run, APPLICATION, config)
-    tokenizer = train_tokenizer("characters", [CHARACTERS + "abcdefghijklmnopqrstuvwxyz\n"])
+    tokenizer = train_tokenizer("characters", [CHARACTERS])
     tokenizer.save(run_folder.path / TOKENIZER)
     build_model(config, tokenizer.size).save(run_folder.model)
     save_examples(run_folder.path / EXAMPLES, tokenizer.encode(PROMPT * 100))
