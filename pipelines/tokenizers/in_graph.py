@@ -1,105 +1,87 @@
-"""Tokenizers inside a TensorFlow graph, so that a served model takes and gives strings.
+"""Tokenizers as TensorFlow operations, so that a SavedModel takes and gives strings.
 
-They need TensorFlow; subwords also tensorflow-text, whose import makes the operations known that a
-saved graph of subwords needs.
+Bytes, characters and words need TensorFlow alone wherever the model is loaded. Subwords are
+encoded by an operation of tensorflow-text: a process that loads such a model must
+`import tensorflow_text` before (TensorFlow Serving has its operations built in).
 """
 
 from __future__ import annotations
 
 import abc
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from pipelines.errors import UserError
+from pipelines.tokenizers.byte_tokenizer import ByteTokenizer
 from pipelines.tokenizers.character_tokenizer import CharacterTokenizer
 from pipelines.tokenizers.subword_tokenizer import SubwordTokenizer
 from pipelines.tokenizers.tokenizer import LINE_END, Tokenizer
-from pipelines.tokenizers.word_tokenizer import WordTokenizer
+from pipelines.tokenizers.word_tokenizer import SPECIALS, WordTokenizer
 
 
-class GraphTokenizer(tf.Module, abc.ABC):
-    """The same ids and texts as a `Tokenizer`, computed by TensorFlow.
+class GraphTokenizer(tf.Module):
+    """Gives what the tokenizer it is made from gives, for a batch of texts.
 
-    What it holds (tables) is saved with a `tf.Module` that has it as an attribute.
+    Bytes that are not UTF-8 are read as U+FFFD (of a byte tokenizer: as they are).
 
     Args:
-        tokenizer: whose ids are given.
+        tokenizer: the one that is rebuilt.
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        super().__init__(name="tokenizer")
-        self._pieces = tf.constant(list(tokenizer.token_bytes))
+        super().__init__(name=f"{tokenizer.kind}_in_graph")
+        # Python's bytes to TensorFlow's strings by way of objects: NumPy drops NUL at an end.
+        self._token_bytes = tf.constant(np.array(tokenizer.token_bytes, object), tf.string)
 
     @abc.abstractmethod
     def encode(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        """Strings [texts], UTF-8 -> int32 [texts, (tokens)]."""
+        """Texts in UTF-8, string [batch], to ids, int32 [batch, (tokens)]."""
 
-    def decode(self, ids: tf.RaggedTensor) -> tf.Tensor:
-        """int32 [texts, (tokens)] -> strings [texts].
+    def decode(self, ids: tf.RaggedTensor | tf.Tensor) -> tf.Tensor:
+        """Ids, int32 [batch, tokens] or ragged, to texts, string [batch].
 
-        They may end in the middle of a character of several bytes, or begin there.
+        Every id must be in the vocabulary.
         """
-        return tf.strings.reduce_join(tf.gather(self._pieces, ids), axis=-1)
-
-
-def graph_tokenizer(tokenizer: Tokenizer) -> GraphTokenizer:
-    """The in-graph twin of a tokenizer.
-
-    Raises:
-        UserError: subwords without the package tensorflow-text.
-    """
-    if isinstance(tokenizer, CharacterTokenizer):
-        return _Characters(tokenizer)
-    if isinstance(tokenizer, WordTokenizer):
-        return _Words(tokenizer)
-    if isinstance(tokenizer, SubwordTokenizer):
-        return _Subwords(tokenizer)
-    return _Bytes(tokenizer)
+        pieces = tf.gather(self._token_bytes, ids)
+        joined = tf.strings.reduce_join(pieces, axis=-1)
+        # A character whose bytes are incomplete becomes U+FFFD.
+        return tf.strings.unicode_transcode(joined, "UTF-8", "UTF-8", errors="replace")
 
 
 class _Bytes(GraphTokenizer):
     def encode(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        pieces = tf.strings.bytes_split(texts)
-        codes = tf.io.decode_raw(pieces.flat_values, tf.uint8)
-        return pieces.with_flat_values(tf.cast(tf.reshape(codes, [-1]), tf.int32))
+        values = tf.io.decode_raw(tf.strings.reduce_join(texts), tf.uint8)
+        lengths = tf.strings.length(texts, unit="BYTE")
+        return tf.RaggedTensor.from_row_lengths(tf.cast(values, tf.int32), lengths)
 
 
 class _Characters(GraphTokenizer):
     def __init__(self, tokenizer: CharacterTokenizer) -> None:
         super().__init__(tokenizer)
-        codes = [ord(character) for character in tokenizer.characters]
-        # A code point is 0x10FFFF at most; the table keeps the few that are known.
-        self._ids = tf.lookup.StaticHashTable(
-            tf.lookup.KeyValueTensorInitializer(
-                tf.constant(codes, tf.int32), tf.range(1, len(codes) + 1)
-            ),
-            default_value=tokenizer.unknown_id,
-        )
+        codes = np.array([ord(character) for character in tokenizer.characters], np.int64)
+        self._ids = _table(codes, np.arange(1, len(codes) + 1))
 
     def encode(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        codes = tf.strings.unicode_decode(texts, "UTF-8")
-        return codes.with_flat_values(self._ids.lookup(codes.flat_values))
+        codes = tf.strings.unicode_decode(texts, "UTF-8", errors="replace")
+        return tf.ragged.map_flat_values(_looked_up, self._ids, tf.cast(codes, tf.int64))
 
 
 class _Words(GraphTokenizer):
     def __init__(self, tokenizer: WordTokenizer) -> None:
         super().__init__(tokenizer)
-        words = [LINE_END, *tokenizer.words]
-        self._ids = tf.lookup.StaticHashTable(
-            tf.lookup.KeyValueTensorInitializer(
-                tf.constant([word.encode() for word in words]), tf.range(1, len(words) + 1)
-            ),
-            default_value=tokenizer.unknown_id,
-        )
+        words = np.array([word.encode() for word in (*SPECIALS, *tokenizer.words)], object)
+        self._ids = _table(words, np.arange(len(words)))
 
     def encode(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        # Splits at ASCII white space, as the tokenizer does.
-        words = tf.strings.split(tf.strings.regex_replace(texts, r"\n", f" {LINE_END} "))
-        return words.with_flat_values(self._ids.lookup(words.flat_values))
+        # Without a separator TensorFlow splits at ASCII white space, as the tokenizer does.
+        words = tf.strings.split(tf.strings.regex_replace(texts, "\n", f" {LINE_END} "))
+        return tf.ragged.map_flat_values(_looked_up, self._ids, words)
 
-    def decode(self, ids: tf.RaggedTensor) -> tf.Tensor:
-        joined = tf.strings.regex_replace(super().decode(ids), r"\n ", "\n")
-        return tf.strings.regex_replace(joined, "^ ", "")
+    def decode(self, ids: tf.RaggedTensor | tf.Tensor) -> tf.Tensor:
+        text = tf.strings.regex_replace(super().decode(ids), "\n ", "\n")
+        return tf.strings.regex_replace(text, "^ ", "")
 
 
 class _Subwords(GraphTokenizer):
@@ -107,14 +89,40 @@ class _Subwords(GraphTokenizer):
         super().__init__(tokenizer)
         try:
             import tensorflow_text
-        except ImportError:
+        except ImportError as error:
             raise UserError(
-                "subwords inside a graph need the package tensorflow-text: pip install "
-                "tensorflow-text"
+                f"subwords inside a SavedModel need the package tensorflow-text ({error}): "
+                "pip install tensorflow-text"
             ) from None
-        self._processor = tensorflow_text.SentencepieceTokenizer(
-            model=tokenizer.model, out_type=tf.int32
-        )
+        self._tokenizer = tensorflow_text.SentencepieceTokenizer(tokenizer.model, tf.int32)
 
     def encode(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        return self._processor.tokenize(texts)
+        texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
+        return self._tokenizer.tokenize(texts)
+
+
+def graph_tokenizer(tokenizer: Tokenizer) -> GraphTokenizer:
+    """The tokenizer as TensorFlow operations.
+
+    Raises:
+        UserError: it is one of subwords and tensorflow-text is not installed.
+    """
+    if isinstance(tokenizer, ByteTokenizer):
+        return _Bytes(tokenizer)
+    if isinstance(tokenizer, CharacterTokenizer):
+        return _Characters(tokenizer)
+    if isinstance(tokenizer, WordTokenizer):
+        return _Words(tokenizer)
+    if isinstance(tokenizer, SubwordTokenizer):
+        return _Subwords(tokenizer)
+    raise TypeError(f"{type(tokenizer).__name__} has no form in a graph")
+
+
+def _table(keys: np.ndarray[Any, Any], ids: np.ndarray[Any, Any]) -> tf.lookup.StaticHashTable:
+    """A table from keys to ids; what is not in it gets the unknown id, 0."""
+    entries = tf.lookup.KeyValueTensorInitializer(tf.constant(keys), tf.constant(ids, tf.int64))
+    return tf.lookup.StaticHashTable(entries, default_value=0)
+
+
+def _looked_up(table: tf.lookup.StaticHashTable, keys: tf.Tensor) -> tf.Tensor:
+    return tf.cast(table.lookup(keys), tf.int32)
