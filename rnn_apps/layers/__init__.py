@@ -10,6 +10,7 @@ _HOMES = {
     "Bidirectional": "bidirectional",
     "Path": "paths",
     "SimpleRNN": "recurrent",
+    "accelerate": "acceleration",
     "describe_path": "paths",
 }
 
