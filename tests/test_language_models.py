@@ -191,7 +191,7 @@ KINDS: list[dict[str, Any]] = [
     {"cell": "lstm", "tied": True, "weight_dropout": 0.3},
     {"cell": "gru", "residual": True, "embedding_dropout": 0.1},
     {"cell": "lstm", "layer_norm": True, "zoneout": 0.2, "hidden_zoneout": 0.1, "layers": 1},
-    {"cell": "gru", "layer_norm": True, "chrono_steps": 9, "orthogonal_gates": True},
+    {"cell": "gru", "layer_norm": True, "chrono_steps": 9, "orthogonal_gates": True, "layers": 1},
     {"cell": "simple", "layer_norm": True, "zoneout": 0.2, "layers": 1},
     {"cell": "lstm", "chrono_steps": 9, "orthogonal_gates": True, "output": "adaptive"},
     {"cell": "gru", "tied": True, "output": "sampled", "sampled_tokens": 9, "layers": 1},
