@@ -14,7 +14,7 @@ import keras
 import tensorflow as tf
 
 from rnn_apps.export.cell_steps import CellSteps, States, cell_steps
-from rnn_apps.export.loop import Recurrence
+from rnn_apps.export.recurrence import Recurrence
 
 # Timesteps of a block: long enough to make the outer loop cheap, short enough for the buffer.
 LARGEST_BLOCK = 25

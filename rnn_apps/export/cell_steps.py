@@ -21,17 +21,20 @@ class CellSteps:
     """A cell as two functions.
 
     Attributes:
-        project: [batch, timesteps, features] -> [batch, timesteps, projected]; everything that
-            doesn't depend on the state, computed for all timesteps in one product.
+        project: [..., features] -> [..., projected]; everything that doesn't depend on the state,
+            computed for many timesteps in one product.
         step: (projected [batch, projected], flat states) -> (output [batch, units], new states).
         output_size: width of `output`.
         output_is_first_state: the output and the first new state are the same tensor.
+        start: features [batch, features] -> (output, new states), from states of zeros: without
+            the products and gates that zeros cancel. None for a cell that isn't known.
     """
 
     project: Callable[[tf.Tensor], tf.Tensor]
     step: Callable[[tf.Tensor, States], tuple[tf.Tensor, States]]
     output_size: int
     output_is_first_state: bool
+    start: Callable[[tf.Tensor], tuple[tf.Tensor, States]] | None = None
 
 
 def kind_of(layer: keras.layers.RNN) -> str:
@@ -79,7 +82,28 @@ def _lstm(cell: Any) -> CellSteps:
         hidden = cell.recurrent_activation(out_gate) * cell.activation(carry)
         return hidden, [hidden, carry]
 
-    return CellSteps(_projection(cell, _bias(cell)), step, cell.units, True)
+    def start(features: tf.Tensor) -> tuple[tf.Tensor, States]:
+        # Without a state there is nothing to forget.
+        projected = _columns(cell, features, _bias(cell), (0, 2, 3), 4)
+        in_gate, candidate, out_gate = tf.split(projected, 3, axis=-1)
+        carry = cell.recurrent_activation(in_gate) * cell.activation(candidate)
+        hidden = cell.recurrent_activation(out_gate) * cell.activation(carry)
+        return hidden, [hidden, carry]
+
+    return CellSteps(_projection(cell, _bias(cell)), step, cell.units, True, start)
+
+
+def _columns(
+    cell: Any, features: tf.Tensor, bias: tf.Tensor | None, gates: tuple[int, ...], count: int
+) -> tf.Tensor:
+    """The projection of some of a cell's `count` gates, side by side."""
+
+    def chosen(weights: tf.Tensor) -> tf.Tensor:
+        parts = tf.split(weights, count, axis=-1)
+        return tf.concat([parts[gate] for gate in gates], axis=-1)
+
+    projected = tf.matmul(features, chosen(tf.convert_to_tensor(cell.kernel)))
+    return projected if bias is None else projected + chosen(bias)
 
 
 def _gru(cell: Any) -> CellSteps:
@@ -96,22 +120,37 @@ def _gru(cell: Any) -> CellSteps:
 
     def step(projected: tf.Tensor, states: States) -> tuple[tf.Tensor, States]:
         hidden = states[0]
+        update, reset, candidate = tf.split(projected, 3, axis=-1)
         if cell.reset_after:
             recurrent = tf.matmul(hidden, recurrent_kernel)
             if recurrent_bias is not None:
                 recurrent += recurrent_bias
-            gates = projected[:, : 2 * units] + recurrent[:, : 2 * units]
-            update, reset = tf.split(cell.recurrent_activation(gates), 2, axis=-1)
-            memory = reset * recurrent[:, 2 * units :]
+            to_update, to_reset, memory = tf.split(recurrent, 3, axis=-1)
+            memory = cell.recurrent_activation(reset + to_reset) * memory
         else:
-            gates = projected[:, : 2 * units] + tf.matmul(hidden, gate_kernel)
-            update, reset = tf.split(cell.recurrent_activation(gates), 2, axis=-1)
+            to_update, to_reset = tf.split(tf.matmul(hidden, gate_kernel), 2, axis=-1)
+            reset = cell.recurrent_activation(reset + to_reset)
             memory = tf.matmul(reset * hidden, candidate_kernel)
-        candidate = cell.activation(projected[:, 2 * units :] + memory)
+        update = cell.recurrent_activation(update + to_update)
+        candidate = cell.activation(candidate + memory)
         hidden = candidate + update * (hidden - candidate)
         return hidden, [hidden]
 
-    return CellSteps(_projection(cell, input_bias), step, units, True)
+    def start(features: tf.Tensor) -> tuple[tf.Tensor, States]:
+        if recurrent_bias is None:
+            projected = _columns(cell, features, input_bias, (0, 2), 3)
+            update, candidate = tf.split(projected, 2, axis=-1)
+        else:
+            projected = _columns(cell, features, input_bias, (0, 1, 2), 3)
+            update, reset, candidate = tf.split(projected, 3, axis=-1)
+            to_update, to_reset, memory = tf.split(recurrent_bias, 3, axis=-1)
+            update += to_update
+            candidate += cell.recurrent_activation(reset + to_reset) * memory
+        candidate = cell.activation(candidate)
+        hidden = candidate - cell.recurrent_activation(update) * candidate
+        return hidden, [hidden]
+
+    return CellSteps(_projection(cell, input_bias), step, units, True, start)
 
 
 def _simple_rnn(cell: Any) -> CellSteps:
@@ -121,7 +160,11 @@ def _simple_rnn(cell: Any) -> CellSteps:
         hidden = cell.activation(projected + tf.matmul(states[0], recurrent_kernel))
         return hidden, [hidden]
 
-    return CellSteps(_projection(cell, _bias(cell)), step, cell.units, True)
+    def start(features: tf.Tensor) -> tuple[tf.Tensor, States]:
+        hidden = cell.activation(_columns(cell, features, _bias(cell), (0,), 1))
+        return hidden, [hidden]
+
+    return CellSteps(_projection(cell, _bias(cell)), step, cell.units, True, start)
 
 
 def _any_cell(cell: Any) -> CellSteps:

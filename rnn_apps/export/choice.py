@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import keras
 
 from rnn_apps.export.cell_steps import kind_of
+from rnn_apps.export.chunked_loop import CHUNK
 from rnn_apps.export.layers import layer_name
-from rnn_apps.export.replacement import CHUNK, LayerUse
+from rnn_apps.export.replacement import LayerUse
 from rnn_apps.export.results import ExportError, LayerForm
 
 FORMS = ("fused", "blocked loop", "loop", "chunked loop", "unrolled", "keras loop")
@@ -110,6 +111,10 @@ def preferred_forms(use: LayerUse, target: str, quantize: str | None) -> list[tu
         order = {"unrolled": "few operators a timestep: no loop"} if kind == "SimpleRNN" else {}
         order |= {
             "fused": "one operator for the whole layer",
+        }
+        if use.batch == 1 and not use.masked:
+            order["chunked loop"] = "a loop whose body does several timesteps"
+        order |= {
             "blocked loop": "a loop in a loop, which copies its outputs once a block",
             "loop": "one loop over one output tensor, updated in place",
         }

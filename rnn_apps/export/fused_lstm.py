@@ -13,7 +13,7 @@ import uuid
 import keras
 import tensorflow as tf
 
-from rnn_apps.export.loop import Recurrence
+from rnn_apps.export.recurrence import Recurrence
 
 
 def run_fused(layer: keras.layers.LSTM, sequences: tf.Tensor) -> Recurrence:

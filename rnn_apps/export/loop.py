@@ -8,21 +8,11 @@ static, and without it writes a graph that is slow on LiteRT and never returns o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import keras
 import tensorflow as tf
 
 from rnn_apps.export.cell_steps import CellSteps, States, cell_steps
-
-
-@dataclass(frozen=True)
-class Recurrence:
-    """What a recurrent layer computed: last output, all outputs (if asked for), final states."""
-
-    last_output: tf.Tensor
-    outputs: tf.Tensor | None
-    states: States
+from rnn_apps.export.recurrence import Recurrence
 
 
 def run_loop(
@@ -48,8 +38,7 @@ def run_loop(
         steps_per_iteration = 1
     output = tf.zeros_like(states[0]) if cell.output_is_first_state else _zeros(sequences, cell)
     length = tf.shape(sequences)[1] if timesteps is None else timesteps
-    batch = tf.shape(sequences)[0] if sequences.shape[0] is None else sequences.shape[0]
-    outputs = tf.zeros((batch, length, cell.output_size)) if layer.return_sequences else None
+    outputs = _space(walk.projected, cell, length) if layer.return_sequences else None
 
     whole = length if timesteps is None else timesteps - timesteps % steps_per_iteration
 
@@ -110,6 +99,16 @@ def _stack(outputs: list[tf.Tensor]) -> tf.Tensor:
             for i in range(0, len(parts), 10)
         ]
     return parts[0]
+
+
+def _space(projected: tf.Tensor, cell: CellSteps, length: int | tf.Tensor) -> tf.Tensor:
+    """[batch, length, units] to be filled.
+
+    Zeros would be a constant in the file, as large as the output; a padded slice of what goes in is
+    made at run time, and every number is written before it is read.
+    """
+    corner = projected[:, :1, :1]
+    return tf.pad(corner, [[0, 0], [0, length - 1], [0, cell.output_size - 1]])
 
 
 def _zeros(sequences: tf.Tensor, cell: CellSteps) -> tf.Tensor:

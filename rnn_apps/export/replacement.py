@@ -17,15 +17,20 @@ import tensorflow as tf
 
 from rnn_apps.export.blocked_loop import run_blocked_loop
 from rnn_apps.export.cell_steps import States
+from rnn_apps.export.chunked_loop import (
+    CHUNK,
+    is_one_sequence,
+    run_chunked,
+    run_first_step,
+    run_one_unrolled,
+)
 from rnn_apps.export.embeddings import can_be_gathered, gathered_call
 from rnn_apps.export.fused_lstm import run_fused
 from rnn_apps.export.layers import all_layers, layer_name, recurrent_layers
-from rnn_apps.export.loop import Recurrence, run_loop, run_unrolled
+from rnn_apps.export.loop import run_loop, run_unrolled
+from rnn_apps.export.recurrence import Recurrence
 from rnn_apps.export.streaming import StateTape
 from rnn_apps.export.time_distributed import flattened_call
-
-# Timesteps done by one pass of the body of the "chunked" loop.
-CHUNK = 10
 
 
 @contextlib.contextmanager
@@ -124,7 +129,8 @@ def _call_of(
             states = tape.take(layer, sequences)
         else:
             states = _initial_states(layer, sequences, initial_state)
-        result = _run(layer, form, sequences, states, mask)
+        from_zeros = initial_state is None and tape is None
+        result = _run(layer, form, sequences, states, mask, from_zeros)
         if tape is not None and initial_state is None:
             tape.put(layer, result.states)
         return _layer_output(layer, result)
@@ -145,11 +151,21 @@ def _run(
     sequences: tf.Tensor,
     states: States,
     mask: tf.Tensor | None,
+    from_zeros: bool,
 ) -> Recurrence:
     if isinstance(mask, list | tuple):
         mask = mask[0]
     if form == "fused":
         return run_fused(layer, sequences)
+    if sequences.shape[1] == 1 and mask is None and from_zeros:
+        first = run_first_step(layer, sequences)
+        if first is not None:
+            return first
+    if is_one_sequence(sequences, mask):
+        if form == "unrolled" or sequences.shape[1] == 1:
+            return run_one_unrolled(layer, sequences, states)
+        if form == "chunked loop":
+            return run_chunked(layer, sequences, states)
     if form == "unrolled" or sequences.shape[1] == 1:
         return run_unrolled(layer, sequences, states, mask)
     if form == "blocked loop":
