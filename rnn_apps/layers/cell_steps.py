@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+import abc
+from typing import ClassVar
 
 import tensorflow as tf
 
 Tensors = list[tf.Tensor]
 
 
-class CellSteps(Protocol):
+class CellSteps(abc.ABC):
     """A cell whose input is already projected: x W + b is known for all time steps.
 
     Hashable: equal cells share their compiled loops.
     """
 
     units: int
-    saved: int
+    saved: ClassVar[int]
     """How many tensors a forward step keeps for the backward one, besides h."""
 
+    @abc.abstractmethod
     def forward(
         self, projected: tf.Tensor, weights: Tensors, states: Tensors
     ) -> tuple[Tensors, Tensors]:
@@ -33,6 +35,7 @@ class CellSteps(Protocol):
             The new states, and what `backward` needs.
         """
 
+    @abc.abstractmethod
     def backward(
         self,
         d_states: Tensors,
@@ -56,9 +59,10 @@ class CellSteps(Protocol):
             The gradient with respect to the states before, and what `collect_gradients` takes.
         """
 
-    collected: int
+    collected: ClassVar[int]
     """How many tensors a backward step gives to `collect_gradients`."""
 
+    @abc.abstractmethod
     def collect_gradients(
         self, before: tf.Tensor, collected: Tensors, saved: Tensors
     ) -> tuple[tf.Tensor, Tensors]:

@@ -19,11 +19,11 @@ from typing import ClassVar
 import tensorflow as tf
 
 from rnn_apps.layers.activations import Activation
-from rnn_apps.layers.cell_steps import Tensors, product_over_time, where_present
+from rnn_apps.layers.cell_steps import CellSteps, Tensors, product_over_time, where_present
 
 
 @dataclass(frozen=True)
-class ResetAfterSteps:
+class ResetAfterSteps(CellSteps):
     """See `CellSteps`; the state is h, the weights are R and b_n [units].
 
     The biases of the gates, also the recurrent ones, are in `projected`.
@@ -78,7 +78,7 @@ class ResetAfterSteps:
 
 
 @dataclass(frozen=True)
-class ResetBeforeSteps:
+class ResetBeforeSteps(CellSteps):
     """See `CellSteps`; the state is h, the weights are R_zr [units, 2 units] and R_n."""
 
     units: int

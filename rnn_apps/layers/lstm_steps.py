@@ -25,11 +25,11 @@ from typing import ClassVar
 import tensorflow as tf
 
 from rnn_apps.layers.activations import Activation
-from rnn_apps.layers.cell_steps import Tensors, product_over_time, where_present
+from rnn_apps.layers.cell_steps import CellSteps, Tensors, product_over_time, where_present
 
 
 @dataclass(frozen=True)
-class LSTMSteps:
+class LSTMSteps(CellSteps):
     """See `CellSteps`; the states are h and c."""
 
     units: int

@@ -13,11 +13,11 @@ from typing import ClassVar
 import tensorflow as tf
 
 from rnn_apps.layers.activations import Activation
-from rnn_apps.layers.cell_steps import Tensors, product_over_time, where_present
+from rnn_apps.layers.cell_steps import CellSteps, Tensors, product_over_time, where_present
 
 
 @dataclass(frozen=True)
-class SimpleSteps:
+class SimpleSteps(CellSteps):
     """See `CellSteps`; the state is h."""
 
     units: int
