@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 PACKAGES = (
-    "pipelines", "rnn_apps.edge", "rnn_apps.export", "rnn_apps.forecasting",
+    "pipelines", "pipelines.tokenizers", "rnn_apps.edge", "rnn_apps.export", "rnn_apps.forecasting",
     "rnn_apps.language_modelling", "rnn_apps.training",
 )  # fmt: skip
 
