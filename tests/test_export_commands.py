@@ -59,6 +59,27 @@ def test_export_writes_a_file_that_verify_confirms(model_path, tmp_path):
         run("verify", target, "--model", model_path, "--data", data, "--tolerance", "0")
 
 
+def test_a_kept_reference_stands_for_the_model(model_path, tmp_path):
+    target = tmp_path / "model.tflite"
+    run(
+        "export",
+        model_path,
+        "--to",
+        target,
+        "--batch-size",
+        2,
+        "--form",
+        "loop",
+        "--keep-reference",
+    )
+    assert run("inspect", target)["signatures"]["serving_default"]["inputs"]
+    reference = tmp_path / "model.tflite.reference.npz"
+    verified = run("verify", target, "--model", reference)
+    assert verified["table"]["rows"][0][1] < 1e-5
+    with np.load(reference) as stored:
+        assert all(stored[key].shape[0] == 2 for key in stored.files)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

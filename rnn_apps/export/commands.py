@@ -38,8 +38,14 @@ def _add_export_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--form", default="auto", help="form of the recurrent layers")
     parser.add_argument("--timesteps", type=int, help="fix the number of timesteps")
+    parser.add_argument("--batch-size", type=int, help="fix the batch size; otherwise it is free")
     parser.add_argument("--chunk", type=int, default=1, help="timesteps of one streaming step")
     parser.add_argument("--tolerance", type=float, help="largest error allowed")
+    parser.add_argument(
+        "--keep-reference",
+        action="store_true",
+        help="write FILE.reference.npz, with which verify needs no model",
+    )
     parser.add_argument(
         "--c-files",
         metavar="FOLDER",
@@ -71,7 +77,9 @@ def _run_export(arguments: argparse.Namespace) -> dict[str, Any]:
         representative_data=read_examples(arguments.data),
         form=arguments.form,
         timesteps=arguments.timesteps,
+        batch_size=arguments.batch_size,
         chunk=arguments.chunk,
+        keep_reference=arguments.keep_reference,
         tolerance=arguments.tolerance,
     )
     summary: dict[str, Any] = {
@@ -96,7 +104,12 @@ def _run_export(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _add_verify_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE.tflite", help="an exported model")
-    parser.add_argument("--model", required=True, metavar="MODEL.keras", help="what it came from")
+    parser.add_argument(
+        "--model",
+        required=True,
+        metavar="MODEL.keras",
+        help="what it came from, or the .reference.npz that export --keep-reference wrote",
+    )
     parser.add_argument("--target", choices=_TARGETS, default="litert", help="the runtime")
     parser.add_argument("--data", metavar="FILE", help=".npy or .npz with real examples")
     parser.add_argument("--signature", default="serving_default", help="which signature")
@@ -109,7 +122,7 @@ def _run_verify(arguments: argparse.Namespace) -> dict[str, Any]:
 
     found = verify(
         arguments.file,
-        load_model(arguments.model),
+        arguments.model if arguments.model.endswith(".npz") else load_model(arguments.model),
         representative_data=read_examples(arguments.data),
         target=arguments.target,
         signature=arguments.signature,

@@ -7,6 +7,8 @@ write zeros into the variables before every LSTM: each call is a sequence of its
 `share_constants`: equal constants become one, so that signatures share their weights.
 
 `newer_select`: SELECT becomes SELECT_V2, which does the same and which TFLite Micro has.
+`short_names`: tensors that are neither inputs nor outputs lose their names, which say where in the
+traced Python they come from and are a third of a small file.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ def rewrite(content: bytes, names: Sequence[str]) -> bytes:
         "reset_lstm_states": reset_lstm_states,
         "share_constants": share_constants,
         "newer_select": newer_select,
+        "short_names": short_names,
     }
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
     for name in names:
@@ -73,6 +76,19 @@ def newer_select(model: Any) -> None:
                 continue
             if len({len(graph.tensor(index).shape) for index in operator.inputs}) == 1:
                 graph.change_operator(operator, "SELECT_V2", schema.SelectV2OptionsT())
+
+
+def short_names(model: Any) -> None:
+    """Empties the names of all tensors but variables and the signatures' inputs and outputs."""
+    named = {
+        (signature.subgraphIndex, item.tensorIndex)
+        for signature in model.signatureDefs or []
+        for item in (*signature.inputs, *signature.outputs)
+    }
+    for number, subgraph in enumerate(model.subgraphs):
+        for index, tensor in enumerate(subgraph.tensors):
+            if (number, index) not in named and not tensor.isVariable:
+                tensor.name = b""
 
 
 def _forget_unused_operators(model: Any) -> None:

@@ -21,7 +21,7 @@ from rnn_apps.export.verification import require_within
 TIMED_SECONDS = 1.5
 TIMED_ALONE_SECONDS = 0.3
 # What is changed in every written file (`flatbuffer_rewrites`).
-REWRITES = ("reset_lstm_states", "newer_select", "share_constants")
+REWRITES = ("reset_lstm_states", "newer_select", "share_constants", "short_names")
 
 
 @dataclass(frozen=True)
