@@ -26,7 +26,10 @@ def small_model(
         batch_size=2, timesteps=8, cell=cell, units=units, layers=layers
     )
     trained = build_model(config, vocabulary)
-    trained.set_weights([2.0 * weight for weight in trained.get_weights()])
+    for weight in trained.weights:
+        # A SimpleRNN's recurrence would be chaotic: rounding errors would grow with every step.
+        if cell != "simple" or "recurrent_kernel" not in weight.path:
+            weight.assign(2.0 * weight)
     return CarriedModel(inference_model(trained, config, vocabulary, hidden=True))
 
 

@@ -85,10 +85,13 @@ def check_saved_model(model: keras.Model, inputs: Any, folder: Path) -> None:
     signature = tf.saved_model.load(str(folder)).signatures["serving_default"]
     names = list(signature.structured_input_signature[1])
     tensors = inputs if isinstance(inputs, dict) else {names[0]: inputs}
-    found = list(signature(**{n: tf.convert_to_tensor(tensors[n]) for n in names}).values())
-    expected = tf.nest.flatten(model(inputs, training=False))
-    for mine, theirs in zip(expected, found, strict=True):
-        np.testing.assert_allclose(theirs.numpy(), mine.numpy(), rtol=1e-4, atol=1e-5)
+    found = signature(**{n: tf.convert_to_tensor(tensors[n]) for n in names})
+    outputs = model(inputs, training=False)
+    if not isinstance(outputs, dict):
+        outputs = dict(zip(found, tf.nest.flatten(outputs), strict=True))
+    assert set(found) == set(outputs)
+    for name, mine in outputs.items():
+        np.testing.assert_allclose(found[name].numpy(), mine.numpy(), rtol=1e-4, atol=1e-5)
 
 
 def check_tflite(model: keras.Model, inputs: Any, path: Path) -> None:
