@@ -212,6 +212,25 @@ def test_gradient_without_training_and_eagerly() -> None:
     assert_equal(*found, 1e-5)
 
 
+def test_a_second_derivative_is_refused() -> None:
+    layer = layers.LSTM(4)
+    inputs = tf.random.stateless_normal((1, 3, 2), [5, 6])
+
+    @tf.function
+    def second() -> Any:
+        with tf.GradientTape() as outer:
+            outer.watch(inputs)
+            with tf.GradientTape() as inner:
+                inner.watch(inputs)
+                loss = tf.reduce_sum(layer(inputs, training=True) ** 2)
+            found = tf.reduce_sum(inner.gradient(loss, inputs) ** 2)
+        return outer.gradient(found, inputs)
+
+    layer(inputs)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="no second derivative"):
+        second()
+
+
 def test_weight_dropout_is_one_mask_for_all_timesteps() -> None:
     layer = layers.LSTM(8, recurrent_weight_dropout=0.5, seed=0, return_sequences=True)
     inputs = tf.random.stateless_normal((2, 6, 3), [7, 8])

@@ -74,7 +74,7 @@ def run_recurrence(
             d_projected, d_weights, d_states = _backward(steps)(
                 d_hiddens, d_last, weights, states, mask, length, *kept
             )
-            return d_projected[:length], *d_weights, *d_states
+            return _only_once_differentiable(d_projected[:length], *d_weights, *d_states)
 
         return ([hiddens[:length]] if return_sequences else []) + last, gradient
 
@@ -93,6 +93,21 @@ def _in_graph(steps: CellSteps, training: bool, return_sequences: bool) -> Calla
         return run_recurrence(steps, projected, weights, states, mask, **options)
 
     return tf.function(run, reduce_retracing=True, autograph=False)
+
+
+@tf.custom_gradient
+def _only_once_differentiable(*gradients: tf.Tensor) -> Any:
+    """The gradients as they are; a gradient of them is refused when it is computed."""
+
+    def refuse(*second: tf.Tensor) -> list[tf.Tensor]:
+        message = (
+            "the fast recurrent layers have no second derivative: use keras.layers' where a "
+            "gradient is differentiated"
+        )
+        with tf.control_dependencies([tf.debugging.Assert(False, [message])]):
+            return [tf.fill(tf.shape(x), tf.constant(float("nan"), x.dtype)) for x in second]
+
+    return [tf.identity(x) for x in gradients], refuse
 
 
 def _pad(sequences: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
