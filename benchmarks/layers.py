@@ -108,7 +108,7 @@ def _read(worker: subprocess.Popen[str]) -> str:
     assert worker.stdout is not None
     line = worker.stdout.readline()
     if not line:
-        raise RuntimeError(f"{worker.args} ended with {worker.wait()}")
+        raise RuntimeError(f"{worker.args!r} ended with {worker.wait()}")
     return line
 
 
