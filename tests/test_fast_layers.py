@@ -190,21 +190,22 @@ def test_free_batch_and_time(kind: str) -> None:
 def test_stateful_carries_the_state(kind: str) -> None:
     theirs, ours = pair(kind, 3, 4, batch=2, stateful=True)
     inputs = tf.random.stateless_normal((2, 5, 3), [3, 4])
-    for _ in range(2):
-        assert_equal([ours(inputs).numpy()], [theirs(inputs).numpy()], 1e-5)
+    for training in (True, True, False):
+        mine = ours(inputs, training=training).numpy()
+        assert_equal([mine], [theirs(inputs, training=training).numpy()], 1e-5)
     ours.reset_state()
     theirs.reset_state()
     assert_equal([ours(inputs).numpy()], [theirs(inputs).numpy()], 1e-5)
 
 
-def test_gradient_without_training_and_eagerly() -> None:
-    """Not training keeps nothing for the gradient: it is had by running once more."""
+@pytest.mark.parametrize("training", [True, False])
+def test_gradient_of_an_eager_persistent_tape(training: bool) -> None:
     theirs, ours = pair("LSTM", 3, 4)
     inputs = tf.random.stateless_normal((2, 5, 3), [5, 6])
     found = []
     for layer in (ours, theirs):
         with tf.GradientTape(persistent=True) as tape:
-            loss = tf.reduce_sum(layer(inputs) ** 2)
+            loss = tf.reduce_sum(layer(inputs, training=training) ** 2)
         weights = [w.value for w in layer.weights]
         found.append([x.numpy() for x in tape.gradient(loss, weights)])
         again = [x.numpy() for x in tape.gradient(loss, weights)]
@@ -261,7 +262,9 @@ def test_accelerated_model_is_the_same_model(tmp_path: Path) -> None:
     assert len(recurrent) == 4
     assert all(layers.describe_path(x).fast for x in recurrent)
     data = np.random.default_rng(0).normal(size=(2, 4, 3)).astype(np.float32)
-    assert_equal([fast(data).numpy()], [model(data).numpy()], 1e-5)
+    for training in (True, False):
+        mine = fast(data, training=training).numpy()
+        assert_equal([mine], [model(data, training=training).numpy()], 1e-5)
     fast.save(tmp_path / "fast.keras")
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "fast.keras")
@@ -280,6 +283,7 @@ def test_a_model_of_its_own_class_is_not_accelerated() -> None:
 
 def test_the_path_and_why() -> None:
     assert layers.describe_path(layers.LSTM(2)).fast
+    assert not layers.describe_path(layers.LSTM(2), training=False).fast
     for options in ({"recurrent_dropout": 0.1}, {"unroll": True}, {"activation": "elu"}):
         path = layers.describe_path(layers.LSTM(2, **options))
         assert not path.fast
@@ -301,5 +305,5 @@ def test_on_a_gpu_keras_own_call_is_made(kind: str, monkeypatch: pytest.MonkeyPa
         return original(self, *arguments, **options)
 
     monkeypatch.setattr(getattr(keras.layers, kind), "inner_loop", spy)
-    layer(tf.zeros((2, 3, 4)))
+    layer(tf.zeros((2, 3, 4)), training=True)
     assert calls == [type(layer)]

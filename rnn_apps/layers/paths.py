@@ -25,8 +25,12 @@ class Path:
     reason: str
 
 
-def describe_path(layer: keras.layers.RNN) -> Path:
+def describe_path(layer: keras.layers.RNN, training: bool = True) -> Path:
     """The path that a layer of this package takes on this machine.
+
+    Args:
+        layer: one of this package, also in its Bidirectional.
+        training: whether it is called in training; else Keras' own call is the faster one.
 
     Raises:
         TypeError: the layer is not one of this package.
@@ -34,11 +38,17 @@ def describe_path(layer: keras.layers.RNN) -> Path:
     from rnn_apps.layers.recurrent import FastRecurrence
 
     if isinstance(layer, keras.layers.Bidirectional):
-        forward, backward = describe_path(layer.forward_layer), describe_path(layer.backward_layer)
+        forward, backward = (
+            describe_path(x, training) for x in (layer.forward_layer, layer.backward_layer)
+        )
         return backward if forward.fast else forward
     if not isinstance(layer, FastRecurrence):
         raise TypeError(f"{type(layer).__name__} {layer.name!r} is not a layer of rnn_apps.layers")
     obstacle = _obstacle(layer)
+    if not training:
+        # Keras multiplies a narrow input with the kernel inside the loop, which without a
+        # backward pass is the faster way; and what is exported is then Keras' own graph.
+        obstacle = "this is not training: there is no backward pass to save work for"
     if obstacle:
         return Path(False, obstacle)
     return Path(True, "its cell and options are those that the fast loop computes")

@@ -9,7 +9,7 @@ which makes one or two kernels of a step's elementwise operations.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -28,7 +28,6 @@ def run_recurrence(
     states: Tensors,
     mask: tf.Tensor | None,
     *,
-    training: bool,
     return_sequences: bool,
 ) -> tuple[tf.Tensor | None, Tensors]:
     """Runs a cell whose input is already projected.
@@ -39,7 +38,6 @@ def run_recurrence(
         weights: what the cell's steps take.
         states: before the first step, each [batch, units].
         mask: bool [timesteps, batch, 1]; a step that is False leaves the states as they are.
-        training: keep what the gradient needs. Else a gradient runs the steps once more.
         return_sequences: whether h of every step is asked for.
 
     Returns:
@@ -47,7 +45,7 @@ def run_recurrence(
     """
     if tf.executing_eagerly() and not tf.config.functions_run_eagerly():
         # A tape that watches eagerly would want to look into the compiled loops.
-        return _in_graph(steps, training, return_sequences)(projected, weights, states, mask)
+        return _in_graph(steps, return_sequences)(projected, weights, states, mask)
     length = tf.shape(projected)[0]
     known = projected.shape[0] is not None
     size = projected.shape[0] if known else -(-length // _BUCKET) * _BUCKET
@@ -58,23 +56,22 @@ def run_recurrence(
     @tf.custom_gradient
     def run(projected: tf.Tensor, *rest: tf.Tensor) -> Any:
         weights, states = list(rest[:count]), list(rest[count:])
-        forward = functools.partial(
-            _forward(steps, True, True), pad(projected), weights, states, mask, length
+        # A persistent tape would look for a derivative of what `gradient` uses, besides its own.
+        last, hiddens, saved = tf.nest.map_structure(
+            tf.stop_gradient, _forward(steps)(pad(projected), weights, states, mask, length)
         )
-        if training:
-            last, hiddens, saved = forward()
-        else:
-            keeps = _forward(steps, False, return_sequences)
-            last, hiddens, saved = keeps(pad(projected), weights, states, mask, length)
 
         def gradient(*d_outputs: tf.Tensor) -> Any:
-            kept = (hiddens, saved) if training else forward()[1:]
-            d_last = list(d_outputs[-len(states) :])
-            d_hiddens = pad(d_outputs[0]) if return_sequences else None
-            d_projected, d_weights, d_states = _backward(steps)(
-                d_hiddens, d_last, weights, states, mask, length, *kept
-            )
-            return _only_once_differentiable(d_projected[:length], *d_weights, *d_states)
+            @tf.custom_gradient
+            def once(*given: tf.Tensor) -> Any:
+                d_last = list(given[-len(states) :])
+                d_hiddens = pad(given[0]) if return_sequences else None
+                d_projected, d_weights, d_states = _backward(steps)(
+                    d_hiddens, d_last, weights, states, mask, length, hiddens, saved
+                )
+                return [d_projected[:length], *d_weights, *d_states], _refusal(given)
+
+            return once(*d_outputs)
 
         return ([hiddens[:length]] if return_sequences else []) + last, gradient
 
@@ -83,21 +80,21 @@ def run_recurrence(
 
 
 @functools.cache
-def _in_graph(steps: CellSteps, training: bool, return_sequences: bool) -> Callable[..., Any]:
+def _in_graph(steps: CellSteps, return_sequences: bool) -> Callable[..., Any]:
     """`run_recurrence` as a graph."""
 
     def run(
         projected: tf.Tensor, weights: Tensors, states: Tensors, mask: tf.Tensor | None
     ) -> tuple[tf.Tensor | None, Tensors]:
-        options = {"training": training, "return_sequences": return_sequences}
-        return run_recurrence(steps, projected, weights, states, mask, **options)
+        return run_recurrence(
+            steps, projected, weights, states, mask, return_sequences=return_sequences
+        )
 
     return tf.function(run, reduce_retracing=True, autograph=False)
 
 
-@tf.custom_gradient
-def _only_once_differentiable(*gradients: tf.Tensor) -> Any:
-    """The gradients as they are; a gradient of them is refused when it is computed."""
+def _refusal(given: Sequence[tf.Tensor]) -> Callable[..., list[tf.Tensor]]:
+    """A gradient by what is given that says, when it is computed, that there is none."""
 
     def refuse(*second: tf.Tensor) -> list[tf.Tensor]:
         message = (
@@ -105,9 +102,9 @@ def _only_once_differentiable(*gradients: tf.Tensor) -> Any:
             "gradient is differentiated"
         )
         with tf.control_dependencies([tf.debugging.Assert(False, [message])]):
-            return [tf.fill(tf.shape(x), tf.constant(float("nan"), x.dtype)) for x in second]
+            return [tf.fill(tf.shape(x), tf.constant(float("nan"), x.dtype)) for x in given]
 
-    return [tf.identity(x) for x in gradients], refuse
+    return refuse
 
 
 def _pad(sequences: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
@@ -115,7 +112,7 @@ def _pad(sequences: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
 
 
 @functools.cache
-def _forward(steps: CellSteps, keep: bool, collect: bool) -> Callable[..., Any]:
+def _forward(steps: CellSteps) -> Callable[..., Any]:
     """(projected, weights, states, mask, length) -> (last states, all h, kept for the gradient)."""
 
     def forward(
@@ -124,17 +121,18 @@ def _forward(steps: CellSteps, keep: bool, collect: bool) -> Callable[..., Any]:
         states: Tensors,
         mask: tf.Tensor | None,
         length: tf.Tensor,
-    ) -> tuple[Tensors, tf.Tensor | None, Tensors]:
+    ) -> tuple[Tensors, tf.Tensor, Tensors]:
         def step(now: Tensors, states: Tensors) -> tuple[Tensors, Tensors]:
             new, saved = steps.forward(now[0], weights, states)
             if mask is not None:
                 new = [tf.where(now[1], x, y) for x, y in zip(new, states, strict=True)]
-            return new, ([new[0]] if collect else []) + (saved if keep else [])
+            return new, [new[0], *saved]
 
         sequences = [projected] if mask is None else [projected, mask]
-        count = collect + (steps.saved if keep else 0)
-        last, collected = time_loop(step, sequences, states, length, collect=count)
-        return last, collected[0] if collect else None, collected[1:]
+        last, (hiddens, *saved) = time_loop(
+            step, sequences, states, length, collect=1 + steps.saved
+        )
+        return last, hiddens, saved
 
     return tf.function(forward, jit_compile=True, reduce_retracing=True, autograph=False)
 

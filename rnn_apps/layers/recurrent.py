@@ -2,7 +2,7 @@
 
 They are subclasses of Keras' layers: arguments, weights, states, masks and results are Keras'.
 Only `inner_loop`, which Keras' `call` runs between taking up the initial state and handing out
-what was asked for, is another one.
+what was asked for, is another one, and that only in training.
 """
 
 from __future__ import annotations
@@ -65,16 +65,16 @@ class FastRecurrence(keras.layers.RNN):
             if not `return_sequences`), and the final states.
         """
         with self._dropped_weights(training):
-            if not describe_path(self).fast:
+            if not describe_path(self, bool(training)).fast:
                 return super().inner_loop(sequences, initial_state, mask=mask, training=training)
             states = keras.tree.flatten(initial_state)
             mask = mask[0] if isinstance(mask, list | tuple) else mask
-            return self._fast_loop(tf.convert_to_tensor(sequences), states, mask, training)
+            return self._fast_loop(tf.convert_to_tensor(sequences), states, mask)
 
     def _fast_loop(
-        self, sequences: tf.Tensor, states: list[tf.Tensor], mask: Any, training: bool
+        self, sequences: tf.Tensor, states: list[tf.Tensor], mask: Any
     ) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
-        if training and self.cell.dropout:
+        if self.cell.dropout:
             # The mask that Keras' `call` has drawn before: one for all time steps.
             sequences = sequences * self.cell.get_dropout_mask(sequences[:, 0])[:, None]
         if self.go_backwards:
@@ -82,10 +82,7 @@ class FastRecurrence(keras.layers.RNN):
             mask = None if mask is None else tf.reverse(mask, [1])
         mask = None if mask is None else tf.cast(mask, tf.bool)
         states = [tf.ensure_shape(state, [None, self.units]) for state in states]
-        parts = [
-            self._run_part(*part, training=training)
-            for part in _parts_of_batch(sequences, states, mask)
-        ]
+        parts = [self._run_part(*part) for part in _parts_of_batch(sequences, states, mask)]
         outputs, *states = (tf.concat(x, axis=0) for x in zip(*parts, strict=True))
         if mask is not None:
             outputs = self._masked_outputs(outputs, mask)
@@ -94,7 +91,7 @@ class FastRecurrence(keras.layers.RNN):
         return outputs, outputs[:, None], states
 
     def _run_part(
-        self, sequences: tf.Tensor, mask: Any, *states: tf.Tensor, training: bool
+        self, sequences: tf.Tensor, mask: Any, *states: tf.Tensor
     ) -> tuple[tf.Tensor, ...]:
         """h after every step [batch, timesteps, units] or the last one, and the last states."""
         input_bias, weights = self._weights()
@@ -104,7 +101,6 @@ class FastRecurrence(keras.layers.RNN):
             weights,
             list(states),
             None if mask is None else tf.transpose(mask)[..., None],
-            training=training,
             return_sequences=self.return_sequences,
         )
         return last[0] if hiddens is None else tf.transpose(hiddens, [1, 0, 2]), *last
