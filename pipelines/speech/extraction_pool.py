@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pipelines.child_processes import child_environment
 from pipelines.errors import UserError
 from pipelines.speech.feature_config import FeatureConfig
 from pipelines.speech.librosa_features import compile_librosa
@@ -116,14 +117,11 @@ class _Pool:
             _close(process)
 
     def _start(self) -> subprocess.Popen[str]:
-        here = str(Path(__file__).resolve().parents[2])
-        path = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))
         process = subprocess.Popen(
             [sys.executable, "-m", "pipelines.speech.extraction_worker"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             # The processes are the parallelism; threads inside them would get in each other's way.
-            env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1",
-                              "OPENBLAS_NUM_THREADS": "1"},
+            env=child_environment(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1"),
         )  # fmt: skip
         if process.stdin:
             process.stdin.write(self._setup + "\n")

@@ -6,7 +6,6 @@ It is synthetic speech: a recogniser trained on it has learnt espeak-ng's voices
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.atomic_files import atomic_folder, write_text
+from pipelines.child_processes import child_environment
 from pipelines.data_report import DataReport
 from pipelines.errors import UserError
 from pipelines.speech.cache import cache_folder
@@ -170,13 +170,10 @@ def _synthesise(utterances: list[Utterance], folder: Path) -> None:
                     "speaker": one.voice, "part": one.part})
         for one in utterances
     ]  # fmt: skip
-    root = str(Path(__file__).resolve().parents[2])
     done = subprocess.run(
         [sys.executable, "-m", "pipelines.speech.synthesis_worker", str(folder)],
         input="\n".join(json.dumps(asdict(one)) for one in utterances),
-        env=os.environ
-        | {"PYTHONPATH": os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))},
-        capture_output=True, text=True, check=False, timeout=_LONGEST_WAIT,
+        env=child_environment(), capture_output=True, text=True, check=False, timeout=_LONGEST_WAIT,
     )  # fmt: skip
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]

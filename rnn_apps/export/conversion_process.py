@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import json
-import os
 import queue
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from pipelines.child_processes import child_environment
 from rnn_apps.export.results import ExportError
 
 START_LIMIT = 180.0
@@ -91,15 +91,13 @@ class _Worker:
 
     def __init__(self) -> None:
         self.log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `close`)
-        root = Path(__file__).resolve().parents[2]
-        path = os.pathsep.join(filter(None, (str(root), os.environ.get("PYTHONPATH"))))
         self.process = subprocess.Popen(
             [sys.executable, "-m", "rnn_apps.export.conversion_worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.log,
             text=True,
-            env={**os.environ, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "2"},
+            env=child_environment(TF_CPP_MIN_LOG_LEVEL="2"),
         )
         self.answers: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()

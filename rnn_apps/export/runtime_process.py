@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from pipelines.child_processes import child_environment
 from pipelines.errors import UserError
 from rnn_apps.edge.model import TARGETS
 from rnn_apps.export import frames
@@ -254,7 +255,7 @@ class RuntimeProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
-                env=_environment(),
+                env=child_environment(),
             )
         return self._child
 
@@ -278,13 +279,6 @@ class RuntimeProcess:
                     "or quantisation for this target.",
                 )
         return ModelRunError("failed", f"{path} on {self.target}: {refusal}{said}")
-
-
-def _environment() -> dict[str, str]:
-    """The child finds our packages where this process found them."""
-    here = str(Path(__file__).resolve().parents[2])
-    paths = [here, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    return os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
 
 
 def _read(pipe: int, size: int, deadline: float) -> bytes:
