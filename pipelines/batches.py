@@ -45,16 +45,35 @@ def epoch_order(
 ) -> npt.NDArray[np.int32 | np.int64]:
     """The order of the examples in an epoch: a permutation that seed and epoch alone decide.
 
-    Drawn from Philox, a counter-based generator (Salmon et al., "Parallel random numbers: as easy
-    as 1, 2, 3", 2011), int32 (int64 from 2^31 examples on) [examples].
+    int32 (int64 from 2^31 examples on) [examples].
     """
     order: npt.NDArray[np.int32 | np.int64] = np.arange(
         examples, dtype=np.int32 if examples < 2**31 else np.int64
     )
     if shuffle:
-        generator = np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, epoch))))
-        generator.shuffle(order)
+        random_numbers(seed, epoch).shuffle(order)
     return order
+
+
+def random_numbers(*key: int) -> np.random.Generator:
+    """The random numbers of a key such as (seed, epoch): the same wherever they are drawn.
+
+    From Philox, a counter-based generator (Salmon et al., "Parallel random numbers: as easy as 1,
+    2, 3", 2011).
+
+    Args:
+        key: integers, at least 0.
+    """
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
+
+
+def cut_into_shards(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Batches of one shard, fetched ahead; tf.distribute must not cut them a second time."""
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    return batches.with_options(options).prefetch(tf.data.AUTOTUNE)
 
 
 def check_shard(shard: tuple[int, int], start_step: int, steps: int) -> None:
@@ -158,8 +177,6 @@ class IndexedBatches(abc.ABC):
             return self.gather(*batch_rows(order, step, self.batch_size, shard))
 
         steps = tf.data.Dataset.range(start_step, self.steps_per_epoch)
-        batches = steps.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        options = tf.data.Options()
-        # Shards are cut here; tf.distribute must not cut them a second time.
-        options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-        return batches.with_options(options).prefetch(tf.data.AUTOTUNE)
+        return cut_into_shards(
+            steps.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.batches import check_shard
+from pipelines.batches import check_shard, cut_into_shards, random_numbers
 from pipelines.errors import ConfigurationError, DataError
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class StreamBatches:
         steps = self.steps_per_epoch
         if not self.random_lengths:
             return np.arange(steps + 1, dtype=np.int64) * self.timesteps
-        generator = self._generator(index, 0)
+        generator = random_numbers(self.seed, index, 0)
         mean = np.where(generator.random(steps) < HALF_PROBABILITY, 0.5, 1.0) * self.timesteps
         drawn = np.maximum(np.rint(generator.normal(mean, LENGTH_DEVIATION)), SHORTEST)
         ends = np.rint(np.cumsum(drawn) * (self.stream_length / drawn.sum())).astype(np.int64)
@@ -124,7 +124,7 @@ class StreamBatches:
         """Where in the text epoch `index` begins: 0 predicts the second token first."""
         if not self.shift:
             return 0
-        return int(self._generator(index, 1).integers(self.examples))
+        return int(random_numbers(self.seed, index, 1).integers(self.examples))
 
     def epoch(
         self, index: int, *, start_step: int = 0, shard: tuple[int, int] = (0, 1)
@@ -145,16 +145,8 @@ class StreamBatches:
             return {"tokens": inputs, "learning_rate_scale": scale}, targets, weights
 
         with tf.device("CPU:0"):
-            batches = tf.data.Dataset.range(start_step, self.steps_per_epoch).map(batch)
-            options = tf.data.Options()
-            # Shards are cut here; tf.distribute must not cut them a second time.
-            off = tf.data.experimental.AutoShardPolicy.OFF
-            options.experimental_distribute.auto_shard_policy = off
-            return batches.with_options(options).prefetch(tf.data.AUTOTUNE)
-
-    def _generator(self, index: int, purpose: int) -> np.random.Generator:
-        entropy = np.random.SeedSequence((self.seed, index, purpose))
-        return np.random.Generator(np.random.Philox(entropy))
+            steps = tf.data.Dataset.range(start_step, self.steps_per_epoch)
+            return cut_into_shards(steps.map(batch))
 
 
 class _StepReader:

@@ -14,6 +14,7 @@ from sound_files import speech_like, write_sound
 
 from benchmarks.fsdd import digit_sets, read_digits, write_strings
 from pipelines import ConfigurationError, DataError
+from pipelines.batches import random_numbers
 from pipelines.data_report import DataReport
 from pipelines.speech import FeatureConfig, SpeechBatches, extract_features, load_recordings
 from pipelines.speech.augmentation import (
@@ -23,7 +24,6 @@ from pipelines.speech.augmentation import (
     change_gain,
     change_speed,
     coloured_noise,
-    example_generator,
     reverberate,
     room_response,
 )
@@ -225,15 +225,15 @@ def test_augmentation_depends_on_seed_epoch_and_example_alone() -> None:
     )
     sound = speech_like(0.5)
     results = [
-        augment(sound, 16_000, example_generator(0, epoch, example))
+        augment(sound, 16_000, random_numbers(0, epoch, example))
         for epoch in range(2)
         for example in range(3)
     ]
-    again = augment(sound, 16_000, example_generator(0, 1, 2))
+    again = augment(sound, 16_000, random_numbers(0, 1, 2))
     np.testing.assert_array_equal(results[-1], again)
     assert len({result.tobytes() for result in results}) == 6
     np.testing.assert_array_equal(
-        WaveformAugmentation()(sound, 16_000, example_generator(0, 0, 0)), sound
+        WaveformAugmentation()(sound, 16_000, random_numbers(0, 0, 0)), sound
     )
     for options in ({"speeds": (3.0,)}, {"noise_probability": 2.0}, {"gain_decibels": -1.0}):
         with pytest.raises(ConfigurationError):
@@ -301,6 +301,6 @@ def test_extraction_goes_on_and_repairs(digit_folder: Path, tmp_path: Path) -> N
     part = again.where(lambda recording: recording.speaker == "bob")
     source = WaveformSource(part, WaveformAugmentation(speeds=(0.9, 1.1), gain_decibels=3))
     np.testing.assert_allclose(source.load(0), part.load(0), atol=1e-4)
-    changed_frames = {len(source.load(0, example_generator(0, 0, k))) for k in range(8)}
+    changed_frames = {len(source.load(0, random_numbers(0, 0, k))) for k in range(8)}
     assert len(changed_frames) == 2 and min(changed_frames) >= source.fewest_frames[0]
     assert (source.fewest_frames < part.frames).all()

@@ -199,8 +199,3 @@ class SpecAugment:
             start = int(generator.integers(0, size - width + 1))
             found[:, start : start + width] = 0.0
         return found
-
-
-def example_generator(seed: int, epoch: int, example: int) -> np.random.Generator:
-    """The random numbers of one example in one epoch; the same whatever else is computed."""
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, epoch, example))))

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.batches import check_shard, epoch_order
+from pipelines.batches import check_shard, cut_into_shards, epoch_order, random_numbers
 from pipelines.data_report import DataReport
 from pipelines.errors import ConfigurationError, DataError
-from pipelines.speech.augmentation import example_generator
 from pipelines.speech.labels import Labels, frames_needed
 
 if TYPE_CHECKING:
@@ -134,7 +133,7 @@ class SpeechBatches:
             cuts = range(rows, len(ordered), rows)
             batches += [self.kept[part] for part in np.split(ordered, cuts)]
         if shuffle:
-            example_generator(self._seed, index, 0).shuffle(batches)
+            random_numbers(self._seed, index, 0).shuffle(batches)
         return batches
 
     def epoch(
@@ -160,11 +159,9 @@ class SpeechBatches:
             return inputs, {"labels": labels, "label_lengths": label_lengths}, weights
 
         steps = tf.data.Dataset.range(start_step, self.steps_per_epoch)
-        dataset = steps.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        options = tf.data.Options()
-        # Shards are cut here; tf.distribute must not cut them a second time.
-        options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-        return dataset.with_options(options).prefetch(tf.data.AUTOTUNE)
+        return cut_into_shards(
+            steps.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        )
 
     def _batch(
         self, numbers: Numbers, epoch: int, shard: tuple[int, int]
@@ -187,7 +184,7 @@ class SpeechBatches:
 
     def _features(self, number: int, epoch: int) -> Features:
         # Example numbers start at 1: 0 draws the order of the batches.
-        generator = example_generator(self._seed, epoch, number + 1)
+        generator = random_numbers(self._seed, epoch, number + 1)
         found = self._source.load(number, generator if self._augment else None)
         if self._normalise:
             found = self._normalise(found)
