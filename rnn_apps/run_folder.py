@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipelines.atomic_files import write_json
 from pipelines.errors import UserError
 from rnn_apps import __version__
 from rnn_apps.configuration import make, read_toml, write_toml
+
+if TYPE_CHECKING:
+    import keras
 
 Config = TypeVar("Config")
 
@@ -64,6 +68,22 @@ class RunFolder:
     def read_config(self, config_type: type[Config]) -> Config:
         """The configuration that the run was started with."""
         return make(config_type, read_toml(config_type, self.config))
+
+    def load_model(self) -> keras.Model:
+        """The trained model; nothing in the file is executed (Keras' safe mode).
+
+        The application has imported its layers, so that Keras knows them by name.
+
+        Raises:
+            UserError: the file is damaged or is no model of this toolkit.
+        """
+        import keras
+
+        try:
+            return keras.saving.load_model(self.model, compile=False, safe_mode=True)
+        except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise UserError(f"{self.model}: the model cannot be loaded: {reason}") from None
 
     def read_metrics(self) -> dict[str, Any]:
         """The numbers in metrics.json; empty when nothing was measured yet."""

@@ -18,7 +18,7 @@ from rnn_apps.language_modelling.config import LanguageModellingConfig
 from rnn_apps.language_modelling.objective import make_objective
 from rnn_apps.language_modelling.training_run import fit_run
 from rnn_apps.training import fit
-from rnn_apps.training.trainer import TrainedModel
+from rnn_apps.training.trained_model import TrainedModel
 
 VOCABULARY = 20
 CONFIG = LanguageModellingConfig(

@@ -77,20 +77,6 @@ def fan_charts(windows: Sequence[Mapping[str, Any]], levels: Sequence[float]) ->
     return figure
 
 
-def learning_curves(history: Mapping[str, Sequence[float]]) -> Figure:
-    """Training and validation loss against the epoch; other columns of the history are left out."""
-    figure = Figure(figsize=(7, 3), layout="constrained")
-    axes = figure.subplots()
-    for name, values in history.items():
-        if name.endswith("loss") and len(values):
-            axes.plot(np.arange(1, len(values) + 1), values, marker=".", label=name)
-    axes.set_xlabel("epoch")
-    axes.set_ylabel("loss")
-    axes.grid(alpha=0.25)
-    axes.legend(fontsize=8)
-    return figure
-
-
 def error_by_step(errors: Mapping[str, ArrayLike], label: str) -> Figure:
     """One line for each forecaster: an error against the horizon step, counted from 1."""
     figure = Figure(figsize=(7, 3), layout="constrained")

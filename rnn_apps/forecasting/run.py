@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -205,20 +204,7 @@ def load(folder: str | Path) -> Run:
     config = found.read_config(ForecastingConfig)
     description = DataDescription.load(found.path / DESCRIPTION)
     yardsticks = Yardsticks.load(found.path / YARDSTICKS)
-    return Run(found, config, description, load_network(found.model), yardsticks)
-
-
-def load_network(path: Path) -> keras.Model:
-    """Loads a trained model; nothing in the file is executed (Keras' safe mode).
-
-    Raises:
-        UserError: the file is damaged or is no model of this toolkit.
-    """
     # Imported so that Keras knows the layers by name.
     import rnn_apps.forecasting.build  # noqa: F401
 
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{path}: the model cannot be loaded: {reason}") from None
+    return Run(found, config, description, found.load_model(), yardsticks)

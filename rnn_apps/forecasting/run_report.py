@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +9,12 @@ import numpy as np
 
 from pipelines.time_series import SeriesSet
 from rnn_apps.forecasting.backtest import Backtest, Example
-from rnn_apps.forecasting.charts import coverage_by_step, error_by_step, fan_charts, learning_curves
+from rnn_apps.forecasting.charts import coverage_by_step, error_by_step, fan_charts
 from rnn_apps.report import Report
 from rnn_apps.training.gradient_flow_charts import plot_gradient_flow
 from rnn_apps.training.hidden_gradients import read_flows
+from rnn_apps.training.history import read_history
+from rnn_apps.training.learning_curves import plot_learning_curves
 
 if TYPE_CHECKING:
     from rnn_apps.forecasting.run import Run
@@ -131,9 +132,9 @@ def _training(report: Report, run: Run) -> None:
     report.section("Training")
     figures = run.metrics.get("training", {})
     report.table("", ["figure", "value"], [[k, str(v)] for k, v in figures.items()])
-    history = read_history(run)
+    history = read_history(run.folder.history)
     if history:
-        report.figure(learning_curves(history), "Learning curves")
+        report.figure(plot_learning_curves(history), "Learning curves")
     recorded = run.folder.path / "gradient_flow.json"
     if recorded.exists():
         report.figure(
@@ -141,16 +142,6 @@ def _training(report: Report, run: Run) -> None:
             "Norm of dLoss/dh_t over the time steps of every recurrent layer, on windows of the "
             "training part: does the loss reach back to the window's beginning?",
         )
-
-
-def read_history(run: Run) -> dict[str, list[float]]:
-    """The columns of history.csv; what is not a number is NaN."""
-    if not run.folder.history.exists():
-        return {}
-    with open(run.folder.history, encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    names = rows[0] if rows else {}
-    return {name: [_number(row[name]) for row in rows] for name in names}
 
 
 def _data(report: Report, series_set: SeriesSet) -> None:
@@ -170,10 +161,3 @@ def _data(report: Report, series_set: SeriesSet) -> None:
         report.table("What was found in the data", ["found", "count", "treatment", "first"], rows)
     else:
         report.text("Nothing irregular was found in the data.")
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return float("nan")

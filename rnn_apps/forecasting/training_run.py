@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import keras
+from typing import TYPE_CHECKING
 
 from pipelines.errors import UserError
 from pipelines.splits import Part, Split, parse_split
@@ -28,7 +26,7 @@ from rnn_apps.forecasting.yardsticks import fit_yardsticks
 from rnn_apps.run_folder import RunFolder, create_run
 from rnn_apps.training import fit
 from rnn_apps.training.strategies import is_chief, make_strategy
-from rnn_apps.training.trainer import TrainedModel
+from rnn_apps.training.trained_model import TrainedModel
 
 if TYPE_CHECKING:
     from rnn_apps.forecasting.run_data import Data
@@ -147,7 +145,7 @@ def _finished(
     save_examples(
         folder.path / EXAMPLES, series_set, run.split.test, config.lookback, config.horizon
     )
-    folder.write_metrics(training=_training_figures(trained), data=series_set.report.as_dict())
+    folder.write_metrics(training=trained.figures(), data=series_set.report.as_dict())
     run.evaluate()
     return run
 
@@ -168,17 +166,3 @@ def _keep_trajectories(run: Run, series_set: SeriesSet) -> None:
         # says so.
         return
     found.save(run.folder.path / TRAJECTORIES)
-
-
-def _training_figures(trained: TrainedModel) -> dict[str, Any]:
-    rows = trained.history
-    best = rows[trained.best_epoch - 1] if trained.best_epoch else {}
-    return {
-        "epochs": len(rows),
-        "best_epoch": trained.best_epoch,
-        "best": {key: value for key, value in best.items() if "loss" in key},
-        "minutes": round(sum(float(row["seconds"]) for row in rows) / 60.0, 3),
-        "parameters": int(trained.model.count_params()),
-        "stopped": trained.stopped,
-        "keras": keras.__version__,
-    }

@@ -5,20 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from matplotlib.figure import Figure
 
 _MODEL = "#1f6fb4"
-
-
-def learning_curves(history: Mapping[str, Sequence[float]]) -> Figure:
-    """Training and validation loss against the epoch; other columns are left out."""
-    figure, axes = _one_chart("epoch", "nats a token")
-    for name, values in history.items():
-        if name.endswith("loss") and len(values):
-            axes.plot(np.arange(1, len(values) + 1), values, marker=".", label=name)
-    axes.legend(fontsize=8)
-    return figure
 
 
 def cost_over_the_text(rows: Sequence[Mapping[str, Any]]) -> Figure:

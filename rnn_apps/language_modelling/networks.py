@@ -8,7 +8,7 @@ import keras
 
 from rnn_apps.language_modelling.capabilities import needs_cell
 from rnn_apps.language_modelling.config import LanguageModellingConfig
-from rnn_apps.layers import GRU, LSTM, SimpleRNN
+from rnn_apps.layers.by_name import CELLS, LAYERS, states_of
 from rnn_apps.layers.cells import (
     LayerNormGRUCell,
     LayerNormLSTMCell,
@@ -21,27 +21,11 @@ from rnn_apps.layers.regularisation import (
     TemporalActivationRegularisation,
 )
 
-LAYERS: dict[str, type[keras.layers.RNN]] = {
-    "simple": SimpleRNN,
-    "lstm": LSTM,
-    "gru": GRU,
-}
-
-CELLS: dict[str, type[keras.layers.Layer]] = {
-    "simple": keras.layers.SimpleRNNCell,
-    "lstm": keras.layers.LSTMCell,
-    "gru": keras.layers.GRUCell,
-}
 NORMALISED_CELLS: dict[str, type[keras.layers.Layer]] = {
     "simple": LayerNormSimpleRNNCell,
     "lstm": LayerNormLSTMCell,
     "gru": LayerNormGRUCell,
 }
-
-
-def states_per_layer(config: LanguageModellingConfig) -> int:
-    """State tensors of a layer: 2 (h and c) of an LSTM, else 1."""
-    return 2 if config.cell == "lstm" else 1
 
 
 def stack(
@@ -67,7 +51,7 @@ def stack(
     """
     sequence = _dropout(embedded, config.input_dropout, "input_dropout")
     final: list[Any] = []
-    count = states_per_layer(config)
+    count = states_of(config.cell)
     for index in range(config.layers):
         if index:
             sequence = _dropout(sequence, config.hidden_dropout, f"hidden_dropout_{index}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -146,7 +145,8 @@ def load(folder: str | Path, data: str | TextCorpus = "") -> Run:
     found = open_run(folder, APPLICATION)
     config = found.read_config(LanguageModellingConfig)
     tokenizer = load_tokenizer(found.path / TOKENIZER)
-    model = load_network(found.model)
+    # `build`, imported above, makes the layers known to Keras.
+    model = found.load_model()
     size = int(model.output["logits"].shape[-1])
     if size != tokenizer.size:
         raise UserError(
@@ -154,17 +154,3 @@ def load(folder: str | Path, data: str | TextCorpus = "") -> Run:
             f"{size}: it is another model's. Put back the run's own"
         )
     return Run(found, config, tokenizer, model, data)
-
-
-def load_network(path: Path) -> keras.Model:
-    """Loads a trained model; nothing in the file is executed (Keras' safe mode).
-
-    Raises:
-        UserError: the file is damaged or is no model of this toolkit.
-    """
-    # `build`, imported above, makes the layers known to Keras.
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{path}: the model cannot be loaded: {reason}") from None

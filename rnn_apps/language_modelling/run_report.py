@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,8 @@ from rnn_apps.edge.sampling import SamplingConfig
 from rnn_apps.language_modelling import breakdown, charts
 from rnn_apps.language_modelling.writing import WritingConfig
 from rnn_apps.report import Report
+from rnn_apps.training.history import read_history
+from rnn_apps.training.learning_curves import plot_learning_curves
 
 if TYPE_CHECKING:
     from rnn_apps.language_modelling.evaluation import Evaluated
@@ -104,21 +105,6 @@ def _training(report: Report, run: Run) -> None:
     report.section("Training")
     figures: dict[str, Any] = run.metrics.get("training", {})
     report.table("", ["figure", "value"], [[k, str(v)] for k, v in figures.items()])
-    history = _read_history(run.folder.history)
+    history = read_history(run.folder.history)
     if history:
-        report.figure(charts.learning_curves(history), "Learning curves")
-
-
-def _read_history(path: Path) -> dict[str, list[float]]:
-    """The columns of history.csv that hold numbers alone."""
-    if not path.exists():
-        return {}
-    with open(path, encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    columns: dict[str, list[float]] = {}
-    for name in rows[0] if rows else ():
-        try:
-            columns[name] = [float(row[name]) for row in rows]
-        except ValueError:
-            continue
-    return columns
+        report.figure(plot_learning_curves(history, "nats a token"), "Learning curves")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import keras
+from typing import TYPE_CHECKING
 
 from pipelines.atomic_files import write_json
 from pipelines.errors import ConfigurationError, DataError, UserError
@@ -26,7 +24,6 @@ from rnn_apps.training import fit
 if TYPE_CHECKING:
     from pipelines.text_corpus import TextCorpus
     from pipelines.text_encoding import TokenArray
-    from rnn_apps.training.trainer import TrainedModel
 
 TEXT = "text.json"
 
@@ -91,7 +88,8 @@ def fit_run(
         validation=validation,
         resume=resume,
     )
-    folder.write_metrics(training=_training_figures(trained, batches), data=training.report)
+    figures = trained.figures() | {"tokens_per_epoch": batches.examples}
+    folder.write_metrics(training=figures, data=training.report)
     return folder
 
 
@@ -151,18 +149,3 @@ def _keep_text(folder: RunFolder, tokens: TokenArray, resume: bool) -> None:
                 advice="Restore the text, or start a new run.",
             )
     write_json(path, about)
-
-
-def _training_figures(trained: TrainedModel, batches: StreamBatches) -> dict[str, Any]:
-    rows = trained.history
-    best = rows[trained.best_epoch - 1] if trained.best_epoch else {}
-    return {
-        "epochs": len(rows),
-        "best_epoch": trained.best_epoch,
-        "best": {key: value for key, value in best.items() if "loss" in key},
-        "minutes": round(sum(float(row["seconds"]) for row in rows) / 60.0, 3),
-        "parameters": int(trained.model.count_params()),
-        "tokens_per_epoch": batches.examples,
-        "stopped": trained.stopped,
-        "keras": keras.__version__,
-    }

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rnn_apps.training.optimizers import make_optimizer as make_optimizer
     from rnn_apps.training.schedules import WarmupSchedule as WarmupSchedule
     from rnn_apps.training.strategies import make_strategy as make_strategy
-    from rnn_apps.training.trainer import TrainedModel as TrainedModel
+    from rnn_apps.training.trained_model import TrainedModel as TrainedModel
     from rnn_apps.training.trainer import fit as fit
 
 _HOMES = {
@@ -28,7 +28,7 @@ _HOMES = {
     "make_optimizer": "optimizers",
     "WarmupSchedule": "schedules",
     "make_strategy": "strategies",
-    "TrainedModel": "trainer",
+    "TrainedModel": "trained_model",
     "fit": "trainer",
 }
 

@@ -80,6 +80,23 @@ def describe(row: Row, epochs: int, best_epoch: int) -> str:
     return "  ".join(parts) + ("  (best so far)" if best_epoch == row["epoch"] else "")
 
 
+def read_history(path: Path) -> dict[str, list[float]]:
+    """The columns of a history.csv, if it is there; what is not a number is NaN."""
+    if not path.exists():
+        return {}
+    with open(path, encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    names = rows[0] if rows else {}
+    return {name: [_number(row[name]) for row in rows] for name in names}
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
 def write_history(path: Path, rows: list[Row]) -> None:
     """Writes the rows as CSV, atomically; a figure that a row lacks stays empty."""
     names: dict[str, None] = {}

@@ -11,7 +11,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,7 @@ from rnn_apps.training.progress import ProgressDisplay
 from rnn_apps.training.resuming import check_same_config
 from rnn_apps.training.steps import Objective, StepResult, Steps
 from rnn_apps.training.strategies import agree_on, any_worker, is_chief, make_strategy
+from rnn_apps.training.trained_model import TrainedModel
 from rnn_apps.training.variables import averaged, from_arrays, read, to_arrays, undisturbed
 
 if TYPE_CHECKING:
@@ -42,23 +43,6 @@ if TYPE_CHECKING:
 Metrics = Callable[[keras.Model], dict[str, float]]
 
 _MOST_SKIPPED_STEPS = 50
-
-
-@dataclass(frozen=True)
-class TrainedModel:
-    """A training's result.
-
-    Args:
-        model: with the best weights by the monitored figure (their moving average, if kept).
-        history: one row an epoch, as in history.csv.
-        best_epoch: the epoch of those weights, counted from 1; 0 if the figure never was a number.
-        stopped: why training ended before its last epoch; empty if it did not.
-    """
-
-    model: keras.Model
-    history: list[Row]
-    best_epoch: int
-    stopped: str
 
 
 def fit(

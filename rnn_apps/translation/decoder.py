@@ -8,12 +8,8 @@ import keras
 
 from pipelines.errors import ConfigurationError
 from rnn_apps.layers.attention import Attention
+from rnn_apps.layers.by_name import CELLS, states_of
 
-CELLS: dict[str, type[keras.layers.Layer]] = {
-    "simple": keras.layers.SimpleRNNCell,
-    "lstm": keras.layers.LSTMCell,
-    "gru": keras.layers.GRUCell,
-}
 DECODERS = ("plain", "conditional")
 
 
@@ -88,11 +84,6 @@ class DecoderStep(keras.layers.Layer):
             size, activation="tanh", dtype=self.dtype_policy, name="readout"
         )
 
-    @property
-    def states_per_layer(self) -> int:
-        """State tensors of a layer: 2 of an LSTM, else 1."""
-        return 2 if self.cell == "lstm" else 1
-
     def build(self, embedded_shape: Any, annotations_shape: Any) -> None:
         """Makes the weights for tokens [batch, size] and annotations [batch, positions, size]."""
         embedded, context = embedded_shape[-1], annotations_shape[-1]
@@ -141,7 +132,7 @@ class DecoderStep(keras.layers.Layer):
             The readout [batch, size], the states, and the attention weights [batch, positions];
             without attention, `present` in their place.
         """
-        count = self.states_per_layer
+        count = states_of(self.cell)
         of_cells = [list(states[i * count : (i + 1) * count]) for i in range(self.layers)]
         rest = list(states[self.layers * count :])
         fed = [rest.pop(0)] if self.input_feeding else []

@@ -9,12 +9,12 @@ import keras
 import tensorflow as tf
 
 from pipelines.errors import ConfigurationError
-from rnn_apps.layers import GRU, LSTM, Bidirectional, SimpleRNN
+from rnn_apps.layers import Bidirectional
+from rnn_apps.layers.by_name import LAYERS, states_of
 from rnn_apps.layers.token_embedding import TiedEmbedding, TokenEmbedding
 from rnn_apps.translation.decoder import DecoderStep
 
 PADDING, START, END, UNKNOWN = 0, 1, 2, 3
-_LAYERS: dict[str, type[keras.layers.RNN]] = {"simple": SimpleRNN, "lstm": LSTM, "gru": GRU}
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class TranslationModel(keras.Model):
             input_feeding=network.input_feeding, coverage=network.coverage,
             residual=network.residual, dtype=self.dtype_policy, name="decoder_step",
         )  # fmt: skip
-        count = self.step.states_per_layer * network.decoder_layers
+        count = states_of(network.cell) * network.decoder_layers
         self.bridge = keras.layers.Dense(network.units * count, activation="tanh", name="bridge")
         self.output_layer = (
             keras.layers.Dense(network.target_vocabulary, dtype="float32", name="output")
@@ -199,7 +199,7 @@ class TranslationModel(keras.Model):
         return {**super().get_config(), "network": asdict(self.network)}
 
     def _encoder_layer(self, index: int) -> keras.layers.Layer:
-        layer = _LAYERS[self.network.cell](
+        layer = LAYERS[self.network.cell](
             self.network.units,
             return_sequences=True,
             dtype=self.dtype_policy,

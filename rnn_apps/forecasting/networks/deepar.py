@@ -17,7 +17,8 @@ import tensorflow as tf
 from rnn_apps.forecasting.config import ForecastingConfig
 from rnn_apps.forecasting.heads import Head, make_head
 from rnn_apps.forecasting.inputs import Features, with_context
-from rnn_apps.forecasting.networks.recurrent import CELLS, stack, states_of
+from rnn_apps.forecasting.networks.recurrent import stack
+from rnn_apps.layers.by_name import CELLS, states_of
 
 
 def deepar_training(

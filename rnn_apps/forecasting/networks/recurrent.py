@@ -11,16 +11,6 @@ LAYERS: dict[str, type[keras.layers.RNN]] = {
     "lstm": keras.layers.LSTM,
     "gru": keras.layers.GRU,
 }
-CELLS: dict[str, type[keras.layers.Layer]] = {
-    "simple": keras.layers.SimpleRNNCell,
-    "lstm": keras.layers.LSTMCell,
-    "gru": keras.layers.GRUCell,
-}
-
-
-def states_of(cell: str) -> int:
-    """State tensors of a cell: 2 (h and c) of an LSTM, else 1."""
-    return 2 if cell == "lstm" else 1
 
 
 def stack(

@@ -1,0 +1,23 @@
+"""Recurrent layers and cells by the names that configurations give them."""
+
+from __future__ import annotations
+
+import keras
+
+from rnn_apps.layers import GRU, LSTM, SimpleRNN
+
+LAYERS: dict[str, type[keras.layers.RNN]] = {
+    "simple": SimpleRNN,
+    "lstm": LSTM,
+    "gru": GRU,
+}
+CELLS: dict[str, type[keras.layers.Layer]] = {
+    "simple": keras.layers.SimpleRNNCell,
+    "lstm": keras.layers.LSTMCell,
+    "gru": keras.layers.GRUCell,
+}
+
+
+def states_of(cell: str) -> int:
+    """State tensors of a cell: 2 (h and c) of an LSTM, else 1."""
+    return 2 if cell == "lstm" else 1

@@ -1,0 +1,40 @@
+"""What a training gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from rnn_apps.training.history import Row
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A training's result.
+
+    Args:
+        model: with the best weights by the monitored figure (their moving average, if kept).
+        history: one row an epoch, as in history.csv.
+        best_epoch: the epoch of those weights, counted from 1; 0 if the figure never was a number.
+        stopped: why training ended before its last epoch; empty if it did not.
+    """
+
+    model: keras.Model
+    history: list[Row]
+    best_epoch: int
+    stopped: str
+
+    def figures(self) -> dict[str, Any]:
+        """What a run's metrics.json says of its training."""
+        best = self.history[self.best_epoch - 1] if self.best_epoch else {}
+        return {
+            "epochs": len(self.history),
+            "best_epoch": self.best_epoch,
+            "best": {key: value for key, value in best.items() if "loss" in key},
+            "minutes": round(sum(float(row["seconds"]) for row in self.history) / 60.0, 3),
+            "parameters": int(self.model.count_params()),
+            "stopped": self.stopped,
+            "keras": keras.__version__,
+        }
