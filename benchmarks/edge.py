@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import edge_models
+from benchmarks.child_process import ChildProcess
 from pipelines.atomic_files import write_json, write_text
 
 CELLS = ("LSTM", "GRU", "SimpleRNN")
@@ -73,24 +74,15 @@ class Contender:
     def __init__(self, entry: Entry, reference: Path) -> None:
         self.entry = entry
         command = [entry.python, str(CONTENDER), entry.runtime, str(entry.file), str(reference)]
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-        )
-        entry.error = self._answer()["error"]
+        self._child = ChildProcess(entry.name, command, os.environ | {"OMP_NUM_THREADS": "1"})
+        entry.error = json.loads(self._child.answer())["error"]
         first = self.times(3)
         self.runs = max(2, min(400, round(ROUND_MS / max(1e-3, min(first["processor"])))))
 
     def times(self, runs: int) -> dict[str, list[float]]:
         """The times of so many calls, in milliseconds."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{runs}\n")
-        self.process.stdin.flush()
-        return self._answer()
+        found: dict[str, list[float]] = json.loads(self._child.ask(str(runs)))
+        return found
 
     def round(self) -> None:
         """One round: warm up, then count."""
@@ -101,15 +93,7 @@ class Contender:
 
     def close(self) -> None:
         """Ends the process."""
-        self.process.kill()
-        self.process.wait()
-
-    def _answer(self) -> dict[str, Any]:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"{self.entry.name} ended with code {self.process.wait()}")
-        return json.loads(line)
+        self._child.close()
 
 
 def entries(

@@ -14,7 +14,6 @@ import argparse
 import json
 import os
 import platform
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.child_process import ChildProcess
 from pipelines.atomic_files import write_json, write_text
 
 CONTENDER = Path(__file__).with_name("language_curve_contender.py")
@@ -59,34 +59,20 @@ class Process:
         self.name = name
         self.rows: list[dict[str, Any]] = []
         self._seconds = 0.0
-        self._process = subprocess.Popen(
-            [python, str(CONTENDER), kind, *files],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
+        self._child = ChildProcess(
+            name, [python, str(CONTENDER), kind, *files], environment, silent=False
         )
-        self.start = self._answer()["validation"]
+        self.start = json.loads(self._child.answer())["validation"]
 
     def turn(self, seconds: float) -> None:
         """Lets the contender train for so long."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{seconds}\n")
-        self._process.stdin.flush()
-        answer = self._answer()
+        answer = json.loads(self._child.ask(str(seconds)))
         self._seconds += answer.pop("seconds")
         self.rows.append({"minutes": self._seconds / 60.0, **answer})
 
     def close(self) -> None:
         """Ends the process."""
-        self._process.communicate()
-
-    def _answer(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"{self.name} ended; its message is above")
-        return json.loads(line)
+        self._child.close()
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -46,34 +46,25 @@ def main(arguments: list[str] | None = None) -> None:
 
 def trained(recipe: Recipe, given: argparse.Namespace) -> Result:
     """Trains a model, or continues to, and scores the validation text."""
-    import keras
-
-    from pipelines.text_loading import load_text
-    from pipelines.tokenizers import load_tokenizer
-    from rnn_apps.language_modelling.build import inference_model
-    from rnn_apps.language_modelling.carried_model import CarriedModel
-    from rnn_apps.language_modelling.config import LanguageModellingConfig
+    from rnn_apps.language_modelling import LanguageModellingConfig, load
     from rnn_apps.language_modelling.scoring import score_tokens
-    from rnn_apps.language_modelling.training_run import TOKENIZER, fit_run
+    from rnn_apps.language_modelling.training_run import fit_run
 
-    run = Path(given.runs) / recipe.name
+    folder = Path(given.runs) / recipe.name
     settings = BASE | recipe.settings
     config = LanguageModellingConfig(
         data=given.train,
         validation=given.validation,
         split="1,0,0",
-        run=str(run),
+        run=str(folder),
         max_minutes=given.minutes,
         seed=given.seed,
         **settings,
     )
-    folder = fit_run(config, resume=run.exists())
-    tokenizer = load_tokenizer(folder.path / TOKENIZER)
-    validation = load_text(config.validation, split="1,0,0").train
-    tokens = tokenizer.encode("".join(validation.chunks()))
-    model = keras.saving.load_model(folder.model, compile=False)
-    scores = score_tokens(CarriedModel(inference_model(model, config, tokenizer.size)), tokens)
-    training = folder.read_metrics()["training"]
+    fit_run(config, resume=folder.exists())
+    run = load(folder)
+    scores = score_tokens(run.carried, run.text.tokens("validation").ids)
+    training = run.metrics["training"]
     return {
         "name": recipe.name,
         "group": recipe.group,

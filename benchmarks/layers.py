@@ -13,11 +13,11 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks.child_process import ChildProcess
 from pipelines.atomic_files import write_text
 
 SHAPES = (
@@ -58,58 +58,33 @@ def measure(cell: str, shape: tuple[int, ...], rounds: int, torch_python: str | 
     times: dict[str, dict[str, list[float]]] = {name: {} for name in names}
     try:
         for worker in workers.values():
-            _read(worker)
+            worker.answer()
         for order in ("forward", "training"):
             for round_ in range(rounds + 2):
                 for name, worker in workers.items():
-                    taken = _ask(worker, order)
+                    taken = float(worker.ask(order))
                     # The first two calls compile and warm up.
                     if round_ >= 2:
                         times[name].setdefault(order, []).append(taken)
         return {
             name: {
                 **{order: statistics.median(taken) for order, taken in times[name].items()},
-                "memory": _ask(worker, "memory"),
+                "memory": float(worker.ask("memory")),
             }
             for name, worker in workers.items()
         }
     finally:
         for worker in workers.values():
-            worker.kill()
-            worker.wait()
+            worker.close()
 
 
-def _start(
-    name: str, cell: str, shape: tuple[int, ...], torch_python: str | None
-) -> subprocess.Popen[str]:
+def _start(name: str, cell: str, shape: tuple[int, ...], torch_python: str | None) -> ChildProcess:
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     if name != "torch":
         environment["TF_ENABLE_ONEDNN_OPTS"] = "0" if "oneDNN off" in name else "1"
     python = torch_python if name == "torch" and torch_python else sys.executable
     how = [str(_WORKER)] if name == "torch" else ["-m", "benchmarks.layers_contender"]
-    return subprocess.Popen(
-        [python, *how, name, cell, json.dumps(shape)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=environment,
-    )
-
-
-def _ask(worker: subprocess.Popen[str], order: str) -> float:
-    assert worker.stdin is not None
-    worker.stdin.write(order + "\n")
-    worker.stdin.flush()
-    return float(_read(worker))
-
-
-def _read(worker: subprocess.Popen[str]) -> str:
-    assert worker.stdout is not None
-    line = worker.stdout.readline()
-    if not line:
-        raise RuntimeError(f"{worker.args!r} ended with {worker.wait()}")
-    return line
+    return ChildProcess(name, [python, *how, name, cell, json.dumps(shape)], environment)
 
 
 def table(rows: list[Any]) -> str:

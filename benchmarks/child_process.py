@@ -1,0 +1,59 @@
+"""A contender of a benchmark in a process of its own: it answers each line it is told with one."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+
+
+class ChildProcess:
+    """A process that is told what to do on its standard input and answers on its output.
+
+    Args:
+        name: for the message when it ends too early.
+        command: what is run.
+        environment: its environment.
+        silent: leave out what it writes on its standard error.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        silent: bool = True,
+    ) -> None:
+        self._name = name
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL if silent else None,
+            text=True,
+            env=environment,
+        )
+
+    def ask(self, order: str) -> str:
+        """Tells the process something; its answer."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{order}\n")
+        self._process.stdin.flush()
+        return self.answer()
+
+    def answer(self) -> str:
+        """The next line that the process writes.
+
+        Raises:
+            RuntimeError: it has ended.
+        """
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self._name} ended with code {self._process.wait()}")
+        return line
+
+    def close(self) -> None:
+        """Ends the process."""
+        self._process.kill()
+        self._process.wait()
