@@ -30,7 +30,7 @@ class CarriedModel:
         self.vocabulary = int(model.output[LOGITS].shape[-1])
         self._advance = tf.function(self.advance, reduce_retracing=True)
 
-    def start(self, batch: int = 1) -> States:
+    def start(self, batch: int | tf.Tensor = 1) -> States:
         """The states before a text: zeros."""
         return {name: tf.zeros((batch, size)) for name, size in self.state_sizes.items()}
 

@@ -67,7 +67,7 @@ class ServedModel(tf.Module):
         # One more column than the longest text, so that even no text at all can be run.
         padded = ragged.to_tensor(0)
         padded = tf.concat([padded, tf.zeros_like(lengths)[:, None]], axis=1)
-        outputs, _ = self._carried.advance(padded, _zeros(self._carried, tf.shape(padded)[0]))
+        outputs, _ = self._carried.advance(padded, self._carried.start(tf.shape(padded)[0]))
         scores = tf.nn.log_softmax(outputs[LOGITS][:, :-1])
         found = tf.gather(scores, padded[:, 1:], batch_dims=2)
         places = tf.range(tf.shape(padded)[1])[None, :]
@@ -150,7 +150,7 @@ class ServedModel(tf.Module):
 
         # What all prompts have is read in one call; after that each row goes on by itself.
         shared = tf.reduce_min(lengths) - 1
-        states = _zeros(self._carried, batch)
+        states = self._carried.start(batch)
         states = tf.cond(
             shared > 0,
             lambda: self._carried.advance(written[:, :shared], states)[1],
@@ -164,10 +164,6 @@ class ServedModel(tf.Module):
             shape_invariants=(tf.TensorShape([]), tf.TensorShape([None, None]), shapes),
         )
         return written
-
-
-def _zeros(model: CarriedModel, batch: tf.Tensor) -> States:
-    return {name: tf.zeros((batch, size)) for name, size in model.state_sizes.items()}
 
 
 def _named(spec: tf.TensorSpec, name: str) -> tf.TensorSpec:

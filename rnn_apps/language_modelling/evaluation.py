@@ -78,17 +78,18 @@ def evaluate(
         assert data is not None
         text, part = run.text.other(data), "other_data"
     found = judge(run, text, part, dynamic=dynamic, cache=cache)
+    details = _as_json(run, found)
     table = found.table()
     judged = own and part == run.text.judged_part
     run.folder.write_metrics(
-        **{part: {"source": text.name, "sha256": text.sha256, **_as_json(run, found)}},
+        **{part: {"source": text.name, "sha256": text.sha256, **details}},
         **({"table": table} if judged else {}),
     )
     if judged:
         save_examples(run.folder.path / EXAMPLES, text.ids)
     # The run's own page stays that of the part it is judged on.
     page = run.folder.report if judged else run.folder.path / f"report-{part}.html"
-    write_report(run, found, page)
+    write_report(run, found, details, page)
     return {
         "table": table,
         "notes": found.notes,

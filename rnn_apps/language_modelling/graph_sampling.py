@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-REPETITION_WINDOW = 64
+from rnn_apps.edge.sampling import SamplingConfig
+
+REPETITION_WINDOW = SamplingConfig.repetition_window
 
 
 class GraphSampling(NamedTuple):

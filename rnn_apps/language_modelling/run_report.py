@@ -21,8 +21,8 @@ PROMPT_TOKENS = 40
 TEMPERATURES = (0.0, 0.5, 0.8, 1.0)
 
 
-def write_report(run: Run, found: Evaluated, path: Path) -> None:
-    """Writes a run's report to `path`."""
+def write_report(run: Run, found: Evaluated, details: dict[str, Any], path: Path) -> None:
+    """Writes a run's report to `path`; `details` are what metrics.json says of the text."""
     config = run.config
     report = Report(
         f"Language model {run.folder.path.name}",
@@ -34,8 +34,8 @@ def write_report(run: Run, found: Evaluated, path: Path) -> None:
         f"{config.data or 'a text in memory'}."
     )
     _accuracy(report, found)
-    _where(report, run, found)
-    _calibration(report, found)
+    _where(report, found, details)
+    _calibration(report, details)
     _samples(report, run, found)
     _training(report, run)
     report.section("Configuration")
@@ -58,16 +58,15 @@ def _accuracy(report: Report, found: Evaluated) -> None:
         report.text(f"{note[0].upper()}{note[1:]}.")
 
 
-def _where(report: Report, run: Run, found: Evaluated) -> None:
+def _where(report: Report, found: Evaluated, details: dict[str, Any]) -> None:
     report.section("Where the cost lies")
-    rows = breakdown.by_class(run.tokenizer, found.tokens, found.scores)
     header = ["token", "share of tokens", "bits each", "share of cost", "first"]
-    report.table("By kind of token", header, [list(row.values()) for row in rows])
-    rows = breakdown.most_costly(run.tokenizer, found.tokens, found.scores)
+    report.table("By kind of token", header, [list(row.values()) for row in details["by_class"]])
     header = ["token", "count", "bits each", "share of cost"]
-    report.table("The most costly tokens", header, [list(row.values()) for row in rows])
+    rows = [list(row.values()) for row in details["most_costly"]]
+    report.table("The most costly tokens", header, rows)
     report.figure(
-        charts.cost_by_position(breakdown.by_position(found.scores)),
+        charts.cost_by_position(details["by_position"]),
         "By distance from the beginning, where the state is empty",
     )
     report.figure(
@@ -75,15 +74,14 @@ def _where(report: Report, run: Run, found: Evaluated) -> None:
     )
 
 
-def _calibration(report: Report, found: Evaluated) -> None:
+def _calibration(report: Report, details: dict[str, Any]) -> None:
     report.section("Calibration")
-    rows, error = breakdown.calibration(found.scores)
     report.text(
         "Where the model holds a token most probable, with the probability on the horizontal axis, "
         "that token should come as often. The mean distance from that (expected calibration error) "
-        f"is {error:.4f}."
+        f"is {details['expected_calibration_error']:.4f}."
     )
-    report.figure(charts.reliability(rows))
+    report.figure(charts.reliability(details["calibration"]))
 
 
 def _samples(report: Report, run: Run, found: Evaluated) -> None:

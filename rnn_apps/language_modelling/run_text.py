@@ -15,6 +15,18 @@ from rnn_apps.language_modelling.config import LanguageModellingConfig
 PARTS = ("train", "validation", "test")
 
 
+def own_parts(config: LanguageModellingConfig, data: str | TextCorpus) -> TextParts:
+    """What a run is trained, chosen and judged on, read as its config says.
+
+    Raises:
+        DataError: the text cannot be used, or is too short for the split.
+    """
+    return load_text(
+        data, data_dir=config.data_dir, split=config.split, validation=config.validation,
+        test=config.test, text_feature=config.text_feature,
+    )  # fmt: skip
+
+
 class RunText:
     """The texts that a run is trained, chosen and judged on, read when they are asked for.
 
@@ -100,14 +112,10 @@ class RunText:
 
     def _own(self) -> TextParts:
         if self._parts is None:
-            config = self._config
             if not self._data:
                 raise UserError(
                     "the run was trained on a text in memory, which is not kept. Name a text: "
                     "--data file:PATH"
                 )
-            self._parts = load_text(
-                self._data, data_dir=config.data_dir, split=config.split,
-                validation=config.validation, test=config.test, text_feature=config.text_feature,
-            )  # fmt: skip
+            self._parts = own_parts(self._config, self._data)
         return self._parts

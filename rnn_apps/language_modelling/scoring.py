@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -44,27 +46,15 @@ def score_tokens(
     Raises:
         DataError: there are fewer than two tokens, so that there is nothing to predict.
     """
-    require_two_tokens(tokens)
 
-    @tf.function(reduce_retracing=True)
-    def scored(
-        inputs: tf.Tensor, targets: tf.Tensor, states: States
-    ) -> tuple[tuple[tf.Tensor, ...], States]:
-        outputs, following = model.advance(inputs[None], states)
+    def scored(outputs: dict[str, tf.Tensor], targets: tf.Tensor) -> list[tf.Tensor]:
         log_probabilities = tf.nn.log_softmax(outputs[LOGITS][0])
         found = tf.gather(log_probabilities, targets, batch_dims=1)
         above = log_probabilities > found[:, None]
         ranks = tf.reduce_sum(tf.cast(above, tf.int32), axis=-1)
-        confidences = tf.exp(tf.reduce_max(log_probabilities, axis=-1))
-        return (found, ranks, confidences), following
+        return [found, ranks, tf.exp(tf.reduce_max(log_probabilities, axis=-1))]
 
-    states = model.start()
-    rows = []
-    for piece in pieces(len(tokens) - 1, chunk):
-        inputs, targets = shifted(tokens, piece)
-        found, states = scored(inputs, targets, states)
-        rows.append([value.numpy() for value in found])
-    return TokenScores(*(np.concatenate(column) for column in zip(*rows, strict=True)))
+    return TokenScores(*_over_the_text(model, tokens, chunk, scored))
 
 
 def hidden_vectors(
@@ -78,28 +68,43 @@ def hidden_vectors(
     Raises:
         DataError: there are fewer than two tokens.
     """
+
+    def read(outputs: dict[str, tf.Tensor], targets: tf.Tensor) -> list[tf.Tensor]:
+        log_probabilities = tf.nn.log_softmax(outputs[LOGITS][0])
+        found = tf.gather(log_probabilities, targets, batch_dims=1)
+        return [tf.cast(outputs[HIDDEN][0], tf.float32), found]
+
+    hidden, found = _over_the_text(model, tokens, chunk, read)
+    return hidden, found
+
+
+def _over_the_text(
+    model: CarriedModel,
+    tokens: NDArray[np.integer],
+    chunk: int,
+    measure: Callable[[dict[str, tf.Tensor], tf.Tensor], list[tf.Tensor]],
+) -> list[NDArray[Any]]:
+    """What `measure` finds in the outputs before each target, the state carried: [tokens - 1, ...].
+
+    Args:
+        measure: (outputs of one text, targets [timesteps]) -> tensors [timesteps, ...]; traceable.
+    """
     require_two_tokens(tokens)
 
     @tf.function(reduce_retracing=True)
-    def read(
+    def measured(
         inputs: tf.Tensor, targets: tf.Tensor, states: States
-    ) -> tuple[tf.Tensor, tf.Tensor, States]:
+    ) -> tuple[list[tf.Tensor], States]:
         outputs, following = model.advance(inputs[None], states)
-        log_probabilities = tf.nn.log_softmax(outputs[LOGITS][0])
-        return (
-            tf.cast(outputs[HIDDEN][0], tf.float32),
-            tf.gather(log_probabilities, targets, batch_dims=1),
-            following,
-        )
+        return measure(outputs, targets), following
 
     states = model.start()
-    hidden, found = [], []
+    rows = []
     for piece in pieces(len(tokens) - 1, chunk):
         inputs, targets = shifted(tokens, piece)
-        vectors, scores, states = read(inputs, targets, states)
-        hidden.append(vectors.numpy())
-        found.append(scores.numpy())
-    return np.concatenate(hidden), np.concatenate(found)
+        found, states = measured(inputs, targets, states)
+        rows.append([value.numpy() for value in found])
+    return [np.concatenate(column) for column in zip(*rows, strict=True)]
 
 
 def shifted(tokens: NDArray[np.integer], piece: slice) -> tuple[tf.Tensor, tf.Tensor]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pipelines.atomic_files import write_json
 from pipelines.errors import ConfigurationError, DataError, UserError
 from pipelines.text_encoding import encode_corpus
-from pipelines.text_loading import TextParts, load_text
+from pipelines.text_loading import TextParts
 from pipelines.token_streams import StreamBatches
 from pipelines.tokenizers import Tokenizer, load_tokenizer, train_tokenizer
 from rnn_apps.configuration import check
@@ -18,6 +18,7 @@ from rnn_apps.language_modelling.capabilities import check_capabilities
 from rnn_apps.language_modelling.config import APPLICATION, LanguageModellingConfig
 from rnn_apps.language_modelling.objective import make_objective
 from rnn_apps.language_modelling.run import TOKENIZER, TOKENS, Run, load
+from rnn_apps.language_modelling.run_text import own_parts
 from rnn_apps.run_folder import RunFolder, create_run
 from rnn_apps.training import fit
 
@@ -96,10 +97,7 @@ def fit_run(
 def _text(config: LanguageModellingConfig, data: str | TextCorpus) -> TextParts:
     if not (data or config.data):
         raise ConfigurationError("no text is named. Say what to train on: --data file:PATH")
-    return load_text(
-        data or config.data, data_dir=config.data_dir, split=config.split,
-        validation=config.validation, test=config.test, text_feature=config.text_feature,
-    )  # fmt: skip
+    return own_parts(config, data or config.data)
 
 
 def _tokenizer(
