@@ -62,11 +62,13 @@ class CellSteps(abc.ABC):
     collected: ClassVar[int]
     """How many tensors a backward step gives to `collect_gradients`."""
 
-    @abc.abstractmethod
     def collect_gradients(
         self, before: tf.Tensor, collected: Tensors, saved: Tensors
     ) -> tuple[tf.Tensor, Tensors]:
         """The gradients that no step waits for, of all time steps at once.
+
+        Here those of a cell whose steps collect the gradient with respect to `projected`, and
+        whose only weight is the recurrent kernel.
 
         Args:
             before: h before every step, [timesteps, batch, units].
@@ -76,6 +78,8 @@ class CellSteps(abc.ABC):
         Returns:
             The gradient with respect to `projected`, and those with respect to the weights.
         """
+        (d_projected,) = collected
+        return d_projected, [product_over_time(before, d_projected)]
 
 
 def product_over_time(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:

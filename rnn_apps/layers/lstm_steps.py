@@ -25,7 +25,7 @@ from typing import ClassVar
 import tensorflow as tf
 
 from rnn_apps.layers.activations import Activation
-from rnn_apps.layers.cell_steps import CellSteps, Tensors, product_over_time, where_present
+from rnn_apps.layers.cell_steps import CellSteps, Tensors, where_present
 
 
 @dataclass(frozen=True)
@@ -81,10 +81,3 @@ class LSTMSteps(CellSteps):
         if mask is not None:
             d_before = tf.where(mask, d_before, dh)
         return [d_before, dc * where_present(mask, f, 1.0)], [dz]
-
-    def collect_gradients(
-        self, before: tf.Tensor, collected: Tensors, saved: Tensors
-    ) -> tuple[tf.Tensor, Tensors]:
-        """The gradients that no step waits for."""
-        (dz,) = collected
-        return dz, [product_over_time(before, dz)]

@@ -13,7 +13,7 @@ from typing import ClassVar
 import tensorflow as tf
 
 from rnn_apps.layers.activations import Activation
-from rnn_apps.layers.cell_steps import CellSteps, Tensors, product_over_time, where_present
+from rnn_apps.layers.cell_steps import CellSteps, Tensors, where_present
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,3 @@ class SimpleSteps(CellSteps):
         if mask is not None:
             d_before = tf.where(mask, d_before, dh)
         return [d_before], [dz]
-
-    def collect_gradients(
-        self, before: tf.Tensor, collected: Tensors, saved: Tensors
-    ) -> tuple[tf.Tensor, Tensors]:
-        """The gradients that no step waits for."""
-        (dz,) = collected
-        return dz, [product_over_time(before, dz)]

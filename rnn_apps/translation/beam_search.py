@@ -144,7 +144,7 @@ class _Search:
         ends = written == END
         found = self._add(index, found, grown, (ends | last[:, None]) & ~done[:, None], ends)
         beam = self._go_on(grown, tf.where(ends, _NEVER, best), parents)
-        return index + 1, beam, found, done | last | self._decided(index, beam, found)
+        return index + 1, beam, found, done | last | self._decided(beam, found)
 
     def _predict(self, index: Any, beam: _Beam) -> tuple[Any, Any, Any]:
         """log p of the next token [batch, beam, vocabulary], states, attention weights."""
@@ -233,13 +233,12 @@ class _Search:
             tf.nest.map_structure(lambda state: tf.gather(state, origins), grown.states),
         )
 
-    def _decided(self, index: Any, beam: _Beam, found: _Found) -> Any:
+    def _decided(self, beam: _Beam, found: _Found) -> Any:
         """Where nothing under way can still come among the best, [batch].
 
         A log probability only falls, and no length is favoured more than the longest, or, with
         nothing to divide by, than any.
         """
-        del index
         hope = beam.log_probabilities[:, 0] / self._penalty(self._limits)
         return found.scores[:, self._options.n_best - 1] >= hope
 

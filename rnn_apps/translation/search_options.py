@@ -40,7 +40,7 @@ class SearchOptions:
         for name in ("length_penalty", "coverage_penalty", "longest", "shortest"):
             if getattr(self, name) < 0:
                 raise ConfigurationError(f"{name} = {getattr(self, name)} must be at least 0")
-        if self.longest_extra < 0 or self.longest * 1 + self.longest_extra < 1:
+        if self.longest_extra < 0 or self.longest + self.longest_extra < 1:
             raise ConfigurationError("longest and longest_extra leave no room for a token")
         if self.no_repeat < 0:
             raise ConfigurationError(f"no_repeat = {self.no_repeat} must be at least 0")
