@@ -72,6 +72,7 @@ def trained(recipe: Recipe, given: argparse.Namespace) -> Result:
         "parameters": training["parameters"],
         "epochs": training["epochs"],
         "minutes": training["minutes"],
+        "cores": len(os.sched_getaffinity(0)),
         "settings": recipe.settings,
     }
 
@@ -89,7 +90,7 @@ def write_results(given: argparse.Namespace) -> None:
         "# Character language models at equal budgets",
         "",
         f"Trained on {Path(given.train).name} for {given.minutes:g} minutes each, seed "
-        f"{given.seed}, {os.cpu_count()} cores; nats a character on all of "
+        f"{given.seed}, on {_cores(results)}; nats a character on all of "
         f"{Path(given.validation).name}, the state carried through it.",
         "",
         f"The base model: {base}.",
@@ -113,6 +114,12 @@ def _table(group: str, results: list[Result]) -> list[str]:
             for r in results
         ),
     ]
+
+
+def _cores(results: list[Result]) -> str:
+    """How many cores each model had; several models may train side by side, each on its own."""
+    counts = sorted({result["cores"] for result in results})
+    return " or ".join("1 core" if count == 1 else f"{count} cores" for count in counts)
 
 
 def _settings(settings: dict[str, Any]) -> str:
