@@ -161,11 +161,21 @@ def test_a_wide_prefix_beam_sums_every_path_whatever_the_pieces(seed, frames, bl
 def test_a_scorer_adds_its_part_to_every_prefix_once(seed):
     values = log_softmax(np.random.default_rng(seed).normal(size=(5, 3)))
 
-    def scorer(labels, label):
-        return -0.3 * (len(labels) + 1) + 0.2 * label
+    class Scorer:
+        """Adds for each label, by its place, and at the end."""
 
+        def start(self):
+            return ()
+
+        def extend(self, labels, label):
+            return (*labels, label), -0.3 * (len(labels) + 1) + 0.2 * label
+
+        def finish(self, labels):
+            return 0.7 * len(labels)
+
+    scorer = Scorer()
     wanted = {
-        labels: score + sum(scorer(labels[:i], label) for i, label in enumerate(labels))
+        labels: score + sum(scorer.extend(labels[:i], label)[1] for i, label in enumerate(labels))
         for labels, score in brute_force_ctc(values, blank=2).items()
     }
     search = CtcBeamSearch(blank=2, beam=1000, scorer=scorer)
@@ -173,6 +183,8 @@ def test_a_scorer_adds_its_part_to_every_prefix_once(seed):
     best = search.hypotheses()[0]
     assert best.score == pytest.approx(max(wanted.values()), abs=1e-9)
     assert wanted[best.labels] == pytest.approx(best.score, abs=1e-9)
+    ended = {labels: score + scorer.finish(labels) for labels, score in wanted.items()}
+    assert search.hypotheses(final=True)[0].score == pytest.approx(max(ended.values()), abs=1e-9)
 
 
 @settings(max_examples=50, deadline=None)

@@ -3,30 +3,74 @@
 Sources: Graves et al. (2006), "Connectionist temporal classification"; Hannun et al. (2014),
 "First-pass large vocabulary continuous speech recognition using bi-directional recurrent DNNs",
 algorithm 1, for the prefix beam search.
+
+Prefixes are linked: each knows the one that it extends, so that a longer one costs no more than a
+short one. What all prefixes of the beam share is settled from time to time and let go of; so a
+frame costs the same however long the stream is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from pipelines.errors import ConfigurationError, UserError
 
 Labels = tuple[int, ...]
+Scores = npt.NDArray[np.float64]
 
-# (labels so far, the label that is added) -> what is added to the log probability, such as a
-# weighted language model's log probability and a bonus for each label.
-Scorer = Callable[[Labels, int], float]
+# Frames between two looks at what all prefixes share.
+_SETTLED_EVERY = 50
+# Labels on which the beam may disagree; beyond, the best prefix decides over the older half.
+MOST_OPEN = 400
+
+
+@dataclass(frozen=True)
+class AlignedLabel:
+    """A label and where the best alignment emits it.
+
+    Attributes:
+        start: first frame of the label.
+        end: the frame after its last one.
+        log_probability: the largest that the model gives it there, in nats.
+    """
+
+    label: int
+    start: int
+    end: int
+    log_probability: float
 
 
 @dataclass(frozen=True)
 class CtcHypothesis:
-    """Labels with the log probability of all their alignments, and the scorer's part in it."""
+    """Labels with the log probability of all their alignments, and the scorer's part in it.
+
+    Attributes:
+        labels: all that was not taken with `CtcBeamSearch.take_settled`.
+        score: nats, what the scorer adds included.
+        alignment: one entry a label, of the single most probable alignment.
+    """
 
     labels: Labels
     score: float
+    alignment: tuple[AlignedLabel, ...] = ()
+
+
+class PrefixScorer(Protocol):
+    """What adds to the log probability of prefixes, such as a weighted word model."""
+
+    def start(self) -> Any:
+        """The state of the empty prefix; states are never changed, only replaced."""
+
+    def extend(self, state: Any, label: int) -> tuple[Any, float]:
+        """The state after one more label, and what that adds in nats."""
+
+    def finish(self, state: Any) -> float:
+        """What the end of the utterance adds in nats."""
 
 
 def ctc_greedy(log_probabilities: np.ndarray, blank: int) -> Labels:
@@ -41,6 +85,133 @@ def ctc_greedy(log_probabilities: np.ndarray, blank: int) -> Labels:
     return tuple(int(label) for label in best[changed] if label != blank)
 
 
+class CtcGreedy:
+    """Greedy decoding of a stream in pieces, with alignment; its steps are `CtcBeamSearch`'s.
+
+    Args:
+        blank: number of the blank label.
+        silent: labels that stand for nothing and are left out like the blank.
+    """
+
+    def __init__(self, blank: int, silent: Iterable[int] = ()) -> None:
+        self._blank = blank
+        self._silent = frozenset((blank, *silent))
+        self.reset()
+
+    def reset(self) -> None:
+        """Begins a new stream."""
+        self.frames = 0
+        self.score = 0.0
+        self.blank_frames = 0
+        self._last = self._blank
+        self._open: list[AlignedLabel] = []
+
+    def push(self, log_probabilities: np.ndarray) -> None:
+        """Takes the next frames, [frames, labels], each normalised (log-softmax).
+
+        Raises:
+            UserError: the shape does not fit, or a number is NaN.
+        """
+        frames = checked_frames(log_probabilities, self._blank)
+        best = np.argmax(frames, axis=1)
+        values = np.take_along_axis(frames, best[:, None], axis=1)[:, 0]
+        self.score += float(values.sum())
+        changes = np.flatnonzero(np.diff(best, prepend=self._last))
+        ends = np.append(changes[1:], len(best))
+        first = int(changes[0]) if len(changes) else len(best)
+        if first and self._last not in self._silent:
+            self._lengthen(first, float(values[:first].max()))
+        for start, end in zip(changes.tolist(), ends.tolist(), strict=True) if len(changes) else ():
+            if int(best[start]) not in self._silent:
+                peak = float(values[start:end].max())
+                at = self.frames
+                self._open.append(AlignedLabel(int(best[start]), at + start, at + end, peak))
+        if len(best):
+            self._last = int(best[-1])
+            self.blank_frames = trailing(best == self._blank, self.blank_frames)
+        self.frames += len(best)
+
+    def _lengthen(self, frames: int, peak: float) -> None:
+        last = self._open[-1]
+        self._open[-1] = AlignedLabel(
+            last.label, last.start, last.end + frames, max(last.log_probability, peak)
+        )
+
+    def take_settled(self) -> list[AlignedLabel]:
+        """Gives away the labels that can no longer change: all but the last."""
+        settled, self._open = self._open[:-1], self._open[-1:]
+        return settled
+
+    def hypotheses(self, n_best: int = 1, *, final: bool = False) -> list[CtcHypothesis]:
+        """The one hypothesis there is; its score is that of its path alone."""
+        labels = tuple(item.label for item in self._open)
+        return [CtcHypothesis(labels, self.score, tuple(self._open))]
+
+
+class _Prefix:
+    """Labels of the beam, linked to the prefix without the last one.
+
+    Attributes:
+        depth: number of labels, those that were settled included.
+        slot: its place in the beam, -1 if it is there only for what extends it.
+        children: the prefixes that extend it by a label and are in use, by that label.
+        extensions: what the scorer said of labels after it, kept while it is in the beam.
+    """
+
+    __slots__ = ("children", "depth", "extensions", "gained", "label", "parent", "slot", "state")
+
+    def __init__(
+        self, parent: _Prefix | None, label: int, depth: int, gained: float, state: Any
+    ) -> None:
+        self.parent, self.label, self.depth = parent, label, depth
+        self.gained, self.state = gained, state
+        self.slot = -1
+        self.children: dict[int, _Prefix] = {}
+        self.extensions: dict[int, tuple[Any, float]] = {}
+
+
+class _Span:
+    """A label on an alignment, linked to the one before it."""
+
+    __slots__ = ("depth", "end", "label", "parent", "peak", "start")
+
+    def __init__(
+        self, parent: _Span | None, label: int, depth: int, start: int, end: int, peak: float
+    ) -> None:
+        self.parent, self.label, self.depth = parent, label, depth
+        self.start, self.end, self.peak = start, end, peak
+
+    def aligned(self) -> AlignedLabel:
+        return AlignedLabel(self.label, self.start, self.end, self.peak)
+
+
+@dataclass
+class _Beam:
+    """The prefixes that are kept, best first, with what is known of each; arrays are [prefixes].
+
+    Attributes:
+        in_blank, in_label: log probability of the alignments that end in a blank, and in the last
+            label.
+        best_blank, best_label: likewise of the single best alignment.
+        blank_spans, label_spans: those alignments.
+    """
+
+    prefixes: list[_Prefix]
+    last: npt.NDArray[np.int64]
+    gained: Scores
+    in_blank: Scores
+    in_label: Scores
+    best_blank: Scores
+    best_label: Scores
+    blank_spans: list[_Span | None]
+    label_spans: list[_Span | None]
+
+    def ranks(self) -> Scores:
+        """What prefixes are judged by."""
+        ranks: Scores = np.logaddexp(self.in_blank, self.in_label) + self.gained
+        return ranks
+
+
 class CtcBeamSearch:
     """Prefix beam search that takes a stream in pieces.
 
@@ -50,34 +221,46 @@ class CtcBeamSearch:
     Args:
         blank: number of the blank label.
         beam: prefixes kept after every frame.
-        scorer: see `Scorer`; None for the acoustic model alone.
+        scorer: what adds to the acoustic model's log probability; None for that alone.
         least_log_probability: labels below it are not tried in a frame; -inf tries all.
+        most_labels: at most so many labels, the most probable ones, are tried in a frame; 0: all.
+        beam_width_nats: prefixes that are worse than the best by more are dropped.
+        silent: labels that are never tried, such as one that stands for nothing.
     """
 
     def __init__(
         self,
         blank: int,
         beam: int = 16,
-        scorer: Scorer | None = None,
+        scorer: PrefixScorer | None = None,
         least_log_probability: float = -np.inf,
+        most_labels: int = 0,
+        beam_width_nats: float = np.inf,
+        silent: Iterable[int] = (),
     ) -> None:
         if beam < 1:
             raise ConfigurationError(f"beam is {beam}; it is at least 1.")
         self._blank = blank
-        self._beam = beam
+        self._width = beam
         self._scorer = scorer
         self._least = least_log_probability
-        self.frames = 0
-        # Prefix -> log probability of its alignments that end in a blank, and in its last label.
-        self._prefixes: dict[Labels, tuple[float, float]] = {}
-        self._added: dict[Labels, float] = {}
+        self._most_labels = most_labels
+        self._nats = beam_width_nats
+        self._silent = np.array(sorted({blank, *silent}), np.int64)
         self.reset()
 
     def reset(self) -> None:
         """Begins a new stream."""
         self.frames = 0
-        self._prefixes = {(): (0.0, -np.inf)}
-        self._added = {(): 0.0}
+        self.blank_frames = 0
+        state = self._scorer.start() if self._scorer else None
+        self._root = _Prefix(None, -1, 0, 0.0, state)
+        self._root.slot = 0
+        zero, never = np.zeros(1), np.full(1, -np.inf)
+        self._beam = _Beam(
+            [self._root], np.full(1, -1), zero, zero, never, zero, never, [None], [None]
+        )
+        self._settled: list[AlignedLabel] = []
 
     def push(self, log_probabilities: np.ndarray) -> None:
         """Takes the next frames.
@@ -88,52 +271,298 @@ class CtcBeamSearch:
         Raises:
             UserError: the shape does not fit, or a number is NaN.
         """
-        frames = np.asarray(log_probabilities, np.float64)
-        if frames.ndim != 2 or not 0 <= self._blank < frames.shape[1]:
-            raise UserError(
-                f"log probabilities have the shape {frames.shape}; wanted is [frames, labels] "
-                f"with more than {self._blank} labels, since that is the blank."
-            )
-        if np.isnan(frames).any():
-            raise UserError("log probabilities contain NaN; the model's output is wrong.")
+        frames = checked_frames(log_probabilities, self._blank)
+        if len(frames):
+            blanks = np.argmax(frames, axis=1) == self._blank
+            self.blank_frames = trailing(blanks, self.blank_frames)
         for frame in frames:
             self._advance(frame)
-        self.frames += len(frames)
+            self.frames += 1
+            if self.frames % _SETTLED_EVERY == 0:
+                self._settle()
 
-    def hypotheses(self, n_best: int = 1) -> list[CtcHypothesis]:
-        """The best label sequences for what was pushed so far, best first."""
-        ranked = sorted(self._prefixes, key=self._rank, reverse=True)[:n_best]
-        return [CtcHypothesis(labels, self._rank(labels)) for labels in ranked]
+    def hypotheses(self, n_best: int = 1, *, final: bool = False) -> list[CtcHypothesis]:
+        """The best label sequences for what was pushed so far, best first.
 
-    def _rank(self, labels: Labels) -> float:
-        return float(np.logaddexp(*self._prefixes[labels])) + self._added[labels]
+        Args:
+            n_best: how many at most; there are never more than the beam is wide.
+            final: the utterance ends here: the scorer's `finish` counts.
+        """
+        ranks = self._beam.ranks()
+        if final and self._scorer:
+            ranks = ranks + [self._scorer.finish(p.state) for p in self._beam.prefixes]
+        chosen = np.argsort(-ranks, kind="stable")[:n_best]
+        return [self._hypothesis(int(slot), float(ranks[slot])) for slot in chosen]
 
-    def _advance(self, frame: np.ndarray) -> None:
-        following: dict[Labels, tuple[float, float]] = {}
+    def take_settled(self) -> list[AlignedLabel]:
+        """Gives away the first labels that all hypotheses share and that can no longer change.
 
-        def add(labels: Labels, in_blank: float, in_label: float) -> None:
-            before = following.get(labels, (-np.inf, -np.inf))
-            following[labels] = (
-                float(np.logaddexp(before[0], in_blank)),
-                float(np.logaddexp(before[1], in_label)),
-            )
+        They do not appear in later hypotheses.
+        """
+        settled, self._settled = self._settled, []
+        return settled
 
-        tried = [int(i) for i in np.flatnonzero(frame > self._least) if i != self._blank]
-        for labels, (in_blank, in_label) in self._prefixes.items():
-            total = float(np.logaddexp(in_blank, in_label))
-            repeated = in_label + frame[labels[-1]] if labels else -np.inf
-            add(labels, total + frame[self._blank], repeated)
-            for label in tried:
-                # The same label twice needs a blank between.
-                start = in_blank if labels and label == labels[-1] else total
-                if start + frame[label] == -np.inf:
-                    continue
-                extended = (*labels, label)
-                if extended not in self._added:
-                    gained = self._scorer(labels, label) if self._scorer else 0.0
-                    self._added[extended] = self._added[labels] + gained
-                add(extended, -np.inf, start + frame[label])
-        self._prefixes = following
-        kept = sorted(following, key=self._rank, reverse=True)[: self._beam]
-        self._prefixes = {labels: following[labels] for labels in kept}
-        self._added = {labels: self._added[labels] for labels in kept}
+    def _hypothesis(self, slot: int, score: float) -> CtcHypothesis:
+        aligned = [*self._settled, *(span.aligned() for span in self._spans(slot))]
+        return CtcHypothesis(tuple(item.label for item in aligned), score, tuple(aligned))
+
+    def _spans(self, slot: int) -> list[_Span]:
+        """The best alignment's labels that are not settled, in order."""
+        beam = self._beam
+        in_blank = beam.best_blank[slot] >= beam.best_label[slot]
+        span = beam.blank_spans[slot] if in_blank else beam.label_spans[slot]
+        spans = []
+        while span is not None:
+            spans.append(span)
+            span = span.parent
+        return spans[::-1]
+
+    def _tried(self, frame: Scores) -> npt.NDArray[np.int64]:
+        """The labels that prefixes are extended by in a frame."""
+        allowed = frame > self._least
+        allowed[self._silent] = False
+        tried = np.flatnonzero(allowed)
+        if 0 < self._most_labels < len(tried):
+            best = np.argpartition(-frame[tried], self._most_labels)[: self._most_labels]
+            tried = np.sort(tried[best])
+        return tried
+
+    def _advance(self, frame: Scores) -> None:
+        beam = self._beam
+        total = np.logaddexp(beam.in_blank, beam.in_label)
+        tried = self._tried(frame)
+        # The empty prefix has no last label to repeat.
+        repeated = np.where(beam.last >= 0, frame[beam.last], -np.inf)
+        in_blank, in_label = total + frame[self._blank], beam.in_label + repeated
+        grown = total[:, None] + frame[tried]
+        # The same label twice needs a blank between.
+        same = beam.last[:, None] == tried
+        grown = np.where(same, beam.in_blank[:, None] + frame[tried], grown)
+        merged = self._merge(grown, in_label, tried)
+        gained = self._gained(grown, tried)
+        stay = np.logaddexp(in_blank, in_label) + beam.gained
+        ranks = np.concatenate([stay, (grown + gained).ravel()])
+        kept = self._kept(ranks)
+        self._follow(frame, tried, kept, in_blank, in_label, grown, gained, merged)
+
+    def _kept(self, ranks: Scores) -> npt.NDArray[np.int64]:
+        """The places of the best candidates, best first."""
+        possible = np.flatnonzero(ranks > max(ranks.max() - self._nats, np.finfo(float).min))
+        if not len(possible):
+            raise UserError("no label has a probability above zero; the model's output is wrong.")
+        order = np.argsort(-ranks[possible], kind="stable")[: self._width]
+        return possible[order]
+
+    def _merge(
+        self, grown: Scores, in_label: Scores, tried: npt.NDArray[np.int64]
+    ) -> dict[int, tuple[int, int]]:
+        """Extensions that are prefixes of the beam already go to those, in place.
+
+        Returns:
+            The slot of each such prefix -> its parent's slot and the label's column.
+        """
+        columns = {label: column for column, label in enumerate(tried.tolist())}
+        merged = {}
+        for slot, prefix in enumerate(self._beam.prefixes):
+            parent = prefix.parent
+            if parent is None or parent.slot < 0 or prefix.label not in columns:
+                continue
+            column = columns[prefix.label]
+            in_label[slot] = np.logaddexp(in_label[slot], grown[parent.slot, column])
+            grown[parent.slot, column] = -np.inf
+            merged[slot] = (parent.slot, column)
+        return merged
+
+    def _gained(self, grown: Scores, tried: npt.NDArray[np.int64]) -> Scores:
+        """What the scorer adds in all to each extension, as `grown`; asked once for each."""
+        gained = np.repeat(self._beam.gained[:, None], len(tried), axis=1)
+        if self._scorer is None:
+            return gained
+        labels = tried.tolist()
+        prefixes = self._beam.prefixes
+        for slot, column in np.argwhere(grown > -np.inf).tolist():
+            prefix, label = prefixes[slot], labels[column]
+            known = prefix.extensions.get(label)
+            if known is None:
+                known = prefix.extensions[label] = self._scorer.extend(prefix.state, label)
+            gained[slot, column] += known[1]
+        return gained
+
+    def _follow(
+        self,
+        frame: Scores,
+        tried: npt.NDArray[np.int64],
+        kept: npt.NDArray[np.int64],
+        in_blank: Scores,
+        in_label: Scores,
+        grown: Scores,
+        gained: Scores,
+        merged: dict[int, tuple[int, int]],
+    ) -> None:
+        """Makes the kept candidates the beam."""
+        beam, size = self._beam, len(self._beam.prefixes)
+        labels = tried.tolist()
+        made = _Beam([], *(np.full(len(kept), -np.inf) for _ in range(6)), [], [])  # type: ignore[arg-type]
+        for place, candidate in enumerate(kept.tolist()):
+            if candidate < size:
+                slot = candidate
+                made.prefixes.append(beam.prefixes[slot])
+                made.in_blank[place], made.in_label[place] = in_blank[slot], in_label[slot]
+                self._stay(made, place, slot, frame, labels, merged.get(slot))
+                continue
+            slot, column = divmod(candidate - size, len(labels))
+            made.prefixes.append(self._extended(slot, labels[column], float(gained[slot, column])))
+            made.in_label[place] = grown[slot, column]
+            score, span = self._grown_span(slot, labels[column], float(frame[labels[column]]))
+            made.best_label[place] = score
+            made.blank_spans.append(None)
+            made.label_spans.append(span)
+        made.last = np.array([prefix.label for prefix in made.prefixes])
+        made.gained = np.array([prefix.gained for prefix in made.prefixes])
+        self._beam = made
+        self._renumber(beam.prefixes)
+
+    def _stay(
+        self,
+        made: _Beam,
+        place: int,
+        slot: int,
+        frame: Scores,
+        labels: list[int],
+        merged: tuple[int, int] | None,
+    ) -> None:
+        """The best alignments of a prefix that is kept as it is."""
+        beam = self._beam
+        blank, label = float(beam.best_blank[slot]), float(beam.best_label[slot])
+        made.best_blank[place] = max(blank, label) + frame[self._blank]
+        span = beam.label_spans[slot]
+        made.blank_spans.append(beam.blank_spans[slot] if blank >= label else span)
+        score, lengthened = -np.inf, None
+        if span is not None and label > -np.inf:
+            value = float(frame[span.label])
+            score = label + value
+            lengthened = _Span(
+                span.parent, span.label, span.depth, span.start, self.frames + 1,
+                max(span.peak, value),
+            )  # fmt: skip
+        if merged is not None:
+            parent, column = merged
+            value = float(frame[labels[column]])
+            other, other_span = self._grown_span(parent, labels[column], value)
+            if other > score:
+                score, lengthened = other, other_span
+        made.best_label[place] = score
+        made.label_spans.append(lengthened)
+
+    def _grown_span(self, slot: int, label: int, value: float) -> tuple[float, _Span | None]:
+        """The best alignment of a prefix with one more label: its score and its last span."""
+        beam = self._beam
+        before, span = float(beam.best_blank[slot]), beam.blank_spans[slot]
+        if beam.best_label[slot] > before and beam.last[slot] != label:
+            before, span = float(beam.best_label[slot]), beam.label_spans[slot]
+        if before == -np.inf:
+            return before, None
+        depth = beam.prefixes[slot].depth + 1
+        return before + value, _Span(span, label, depth, self.frames, self.frames + 1, value)
+
+    def _extended(self, slot: int, label: int, gained: float) -> _Prefix:
+        """The prefix with one more label: a new one, or one that is there for what extends it."""
+        parent = self._beam.prefixes[slot]
+        known = parent.children.get(label)
+        if known is None:
+            state = parent.extensions[label][0] if self._scorer else None
+            known = _Prefix(parent, label, parent.depth + 1, gained, state)
+            parent.children[label] = known
+        return known
+
+    def _renumber(self, before: list[_Prefix]) -> None:
+        """Gives the prefixes of the beam their slots and forgets those that are of no more use."""
+        for prefix in before:
+            prefix.slot = -1
+        for slot, prefix in enumerate(self._beam.prefixes):
+            prefix.slot = slot
+        for prefix in before:
+            if prefix.slot < 0:
+                prefix.extensions = {}
+                self._forget(prefix)
+
+    def _forget(self, prefix: _Prefix) -> None:
+        while prefix.slot < 0 and not prefix.children and prefix.parent is not None:
+            parent = prefix.parent
+            # Forgotten before, by way of another one.
+            if parent.children.get(prefix.label) is not prefix:
+                return
+            del parent.children[prefix.label]
+            prefix = parent
+
+    def _settle(self) -> None:
+        """Moves the labels that all prefixes share to the settled ones and cuts the links there.
+
+        The last shared label stays open, since its alignment may still grow.
+        """
+        if self._beam.prefixes[0].depth - self._root.depth > MOST_OPEN:
+            self._decide()
+        root = self._root
+        while root.slot < 0 and len(root.children) == 1:
+            (root,) = root.children.values()
+        if root is self._root or root.depth <= 1:
+            return
+        best = [span for span in self._spans(0) if span.depth < root.depth]
+        self._settled.extend(span.aligned() for span in best)
+        for spans in (self._beam.blank_spans, self._beam.label_spans):
+            for span in spans:
+                while span is not None and span.depth > root.depth:
+                    span = span.parent
+                if span is not None:
+                    span.parent = None
+        root.parent = None
+        self._root = root
+
+    def _decide(self) -> None:
+        """Drops the prefixes that differ from the best one in its older half."""
+        depth = self._beam.prefixes[0].depth - MOST_OPEN // 2
+        wanted = _ancestor(self._beam.prefixes[0], depth)
+        agree = [_ancestor(prefix, depth) is wanted for prefix in self._beam.prefixes]
+        chosen = np.flatnonzero(agree)
+        beam = self._beam
+        self._beam = _Beam(
+            [beam.prefixes[i] for i in chosen], beam.last[chosen], beam.gained[chosen],
+            beam.in_blank[chosen], beam.in_label[chosen],
+            beam.best_blank[chosen], beam.best_label[chosen],
+            [beam.blank_spans[i] for i in chosen], [beam.label_spans[i] for i in chosen],
+        )  # fmt: skip
+        self._renumber(beam.prefixes)
+
+
+def _ancestor(prefix: _Prefix, depth: int) -> _Prefix:
+    while prefix.depth > depth and prefix.parent is not None:
+        prefix = prefix.parent
+    return prefix
+
+
+def checked_frames(log_probabilities: np.ndarray, blank: int) -> Scores:
+    """Log probabilities as float64 [frames, labels].
+
+    Raises:
+        UserError: the shape does not fit, or a number is NaN.
+    """
+    frames = np.asarray(log_probabilities, np.float64)
+    if frames.ndim != 2 or not 0 <= blank < frames.shape[1]:
+        raise UserError(
+            f"log probabilities have the shape {frames.shape}; wanted is [frames, labels] "
+            f"with more than {blank} labels, since that is the blank."
+        )
+    if np.isnan(frames).any():
+        raise UserError("log probabilities contain NaN; the model's output is wrong.")
+    return frames
+
+
+def trailing(flags: npt.NDArray[np.bool_], before: int) -> int:
+    """How many flags at the end are set, with those that were set before if all are."""
+    unset = np.flatnonzero(~flags)
+    return before + len(flags) if not len(unset) else int(len(flags) - 1 - unset[-1])
+
+
+# What decodes frame by frame: greedily, or with a beam.
+Search = CtcGreedy | CtcBeamSearch
+SearchMaker = Callable[[], Search]
