@@ -1,0 +1,45 @@
+"""True lengths of padded sequences inside a model: which frames there are, what strides leave."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable(package="rnn_apps")
+class StridedLengths(keras.layers.Layer):
+    """Frames that are left of so many: lengths int32 [batch] -> ceil(length / stride).
+
+    Args:
+        stride: one output frame for so many input frames, the first included.
+    """
+
+    def __init__(self, stride: int, **options: Any) -> None:
+        super().__init__(**{**options, "dtype": "int32"})
+        self.stride = stride
+
+    def call(self, lengths: Any) -> Any:
+        """See the class."""
+        return -(-tf.cast(lengths, tf.int32) // self.stride)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "stride": self.stride}
+
+
+@keras.saving.register_keras_serializable(package="rnn_apps")
+class FrameMask(keras.layers.Layer):
+    """Which frames are real: (sequence [batch, frames, ...], lengths [batch]) -> bool [.., ..]."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "dtype": "float32", "autocast": False})
+
+    def call(self, sequence: Any, lengths: Any) -> Any:
+        """See the class."""
+        return tf.sequence_mask(lengths, tf.shape(sequence)[1])
+
+    def compute_output_spec(self, sequence: Any, lengths: Any) -> keras.KerasTensor:
+        """Shape and dtype of what `call` returns."""
+        return keras.KerasTensor((sequence.shape[0], sequence.shape[1]), "bool")

@@ -1,0 +1,120 @@
+"""An n-gram model of words trained on transcripts, for decoding; it is saved as an ARPA file.
+
+Source: Chen and Goodman (1999), "An empirical study of smoothing techniques for language
+modeling", section 3: interpolated modified Kneser-Ney. Sentences are counted one by one, each
+between its own begin and end; an n-gram that begins a sentence keeps its plain count, since nothing
+can stand before it (as in Heafield et al. 2013, "Scalable modified Kneser-Ney language model
+estimation", section 2).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+
+import numpy as np
+
+from pipelines.errors import ConfigurationError, DataError
+from rnn_apps.edge.word_model import BEGIN, END, UNKNOWN, Table, WordModel, Words
+from rnn_apps.ngram_discounts import estimate_discounts
+
+ORDER = 3
+
+
+def train_word_model(transcripts: Iterable[str], order: int = ORDER) -> WordModel:
+    """A word model of transcripts.
+
+    Args:
+        transcripts: words with spaces between them, spelled as the recogniser writes them.
+        order: words of the longest n-gram.
+
+    Returns:
+        The model; for every history its probabilities, that of the unknown word included, sum to 1.
+
+    Raises:
+        ConfigurationError: the order is below one.
+        DataError: there are no words.
+    """
+    if order < 1:
+        raise ConfigurationError(f"order = {order}: an n-gram has at least one word")
+    counts = _counts(transcripts, order)
+    if len(counts[0]) < 2:
+        raise DataError("the transcripts hold no words: there is nothing to train a model on")
+    tables: list[Table] = []
+    for table in counts:
+        tables.append(_estimated(table, tables))
+    # Nothing ever follows a begin of no context, so its probability is never asked for.
+    tables[0].setdefault((BEGIN,), (-99.0, 0.0))
+    return WordModel(_with_weights(tables, counts))
+
+
+def _counts(transcripts: Iterable[str], order: int) -> list[Counter[Words]]:
+    """For each order how often its n-grams occur; below the highest, after how many words."""
+    raw: list[Counter[Words]] = [Counter() for _ in range(order)]
+    for transcript in transcripts:
+        words = transcript.split()
+        if not words:
+            continue
+        sentence = (BEGIN, *words, END)
+        for n in range(1, order + 1):
+            raw[n - 1].update(sentence[i : i + n] for i in range(len(sentence) - n + 1))
+    counts = [Counter[Words]() for _ in range(order)]
+    counts[-1] = raw[-1]
+    for n in range(order - 1):
+        counts[n].update(gram[1:] for gram in raw[n + 1])
+        counts[n].update({g: c for g, c in raw[n].items() if g[0] == BEGIN})
+    counts[0].pop((BEGIN,), None)
+    return counts
+
+
+def _discount(count: int, discounts: tuple[float, float, float]) -> float:
+    return discounts[min(count, 3) - 1]
+
+
+def _estimated(counts: Counter[Words], lower: list[Table]) -> Table:
+    """The n-grams of one order with their interpolated probabilities; weights are still 0."""
+    discounts = estimate_discounts(np.array(list(counts.values())))
+    totals, freed = _by_context(counts, discounts)
+    if not lower:
+        # Below single words all are alike, the unknown one among them.
+        everything = len(counts) + 1
+        uniform = freed[()] / totals[()] / everything
+        table = {
+            gram: (math.log10((c - _discount(c, discounts)) / totals[()] + uniform), 0.0)
+            for gram, c in counts.items()
+        }
+        table[(UNKNOWN,)] = (math.log10(uniform), 0.0)
+        return table
+    shorter = lower[-1]
+    table = {}
+    for gram, count in counts.items():
+        context = gram[:-1]
+        own = (count - _discount(count, discounts)) / totals[context]
+        passed = freed[context] / totals[context] * 10 ** shorter[gram[1:]][0]
+        table[gram] = (math.log10(own + passed), 0.0)
+    return table
+
+
+def _by_context(
+    counts: Counter[Words], discounts: tuple[float, float, float]
+) -> tuple[dict[Words, float], dict[Words, float]]:
+    """The sum of the counts after each context, and what the discounts set free there."""
+    totals: dict[Words, float] = defaultdict(float)
+    freed: dict[Words, float] = defaultdict(float)
+    for gram, count in counts.items():
+        totals[gram[:-1]] += count
+        freed[gram[:-1]] += _discount(count, discounts)
+    return totals, freed
+
+
+def _with_weights(tables: list[Table], counts: list[Counter[Words]]) -> list[Table]:
+    """Gives each n-gram the weight with which it passes on, as a context, to shorter ones."""
+    for n in range(1, len(tables)):
+        discounts = estimate_discounts(np.array(list(counts[n].values())))
+        totals, freed = _by_context(counts[n], discounts)
+        for context, total in totals.items():
+            known = tables[n - 1].get(context)
+            if known is not None:
+                tables[n - 1][context] = (known[0], math.log10(freed[context] / total))
+    return tables
