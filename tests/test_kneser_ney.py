@@ -10,11 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.errors import ConfigurationError, DataError
-from rnn_apps.language_modelling.kneser_ney import (
-    FALLBACK_DISCOUNTS,
-    KneserNey,
-    estimate_discounts,
-)
+from rnn_apps.language_modelling.kneser_ney import KneserNey
+from rnn_apps.ngram_discounts import FALLBACK_DISCOUNTS, estimate_discounts
 
 
 def written_out(stream: list[int], vocabulary: int, order: int, text: list[int]) -> list[float]:

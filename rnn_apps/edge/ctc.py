@@ -11,7 +11,7 @@ frame costs the same however long the stream is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -25,6 +25,8 @@ Scores = npt.NDArray[np.float64]
 
 # Frames between two looks at what all prefixes share.
 _SETTLED_EVERY = 50
+# Extensions that the scorer is asked about in a frame, for each prefix of the beam's width.
+_SCORED = 4
 # Labels on which the beam may disagree; beyond, the best prefix decides over the older half.
 MOST_OPEN = 400
 
@@ -374,13 +376,22 @@ class CtcBeamSearch:
         return merged
 
     def _gained(self, grown: Scores, tried: npt.NDArray[np.int64]) -> Scores:
-        """What the scorer adds in all to each extension, as `grown`; asked once for each."""
+        """What the scorer adds in all to each extension, as `grown`; asked once for each.
+
+        Those that are out of reach before it is asked become impossible, in place.
+        """
         gained = np.repeat(self._beam.gained[:, None], len(tried), axis=1)
-        if self._scorer is None:
+        if self._scorer is None or not gained.size:
             return gained
+        before = (grown + gained).ravel()
+        hopeful = before > max(before.max() - self._nats, np.finfo(float).min)
+        most = _SCORED * self._width
+        if most < len(before):
+            hopeful &= before >= np.partition(before, -most)[-most]
+        grown.ravel()[~hopeful] = -np.inf
         labels = tried.tolist()
         prefixes = self._beam.prefixes
-        for slot, column in np.argwhere(grown > -np.inf).tolist():
+        for slot, column in np.argwhere(hopeful.reshape(grown.shape)).tolist():
             prefix, label = prefixes[slot], labels[column]
             known = prefix.extensions.get(label)
             if known is None:
@@ -565,4 +576,3 @@ def trailing(flags: npt.NDArray[np.bool_], before: int) -> int:
 
 # What decodes frame by frame: greedily, or with a beam.
 Search = CtcGreedy | CtcBeamSearch
-SearchMaker = Callable[[], Search]
