@@ -94,11 +94,16 @@ class _Subwords(GraphTokenizer):
                 f"subwords inside a SavedModel need the package tensorflow-text ({error}): "
                 "pip install tensorflow-text"
             ) from None
+        self._begins_with_space = tokenizer.begins_with_space
         self._tokenizer = tensorflow_text.SentencepieceTokenizer(tokenizer.model, tf.int32)
 
     def encode(self, texts: tf.Tensor) -> tf.RaggedTensor:
         texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
         return self._tokenizer.tokenize(texts)
+
+    def decode(self, ids: tf.RaggedTensor | tf.Tensor) -> tf.Tensor:
+        text = super().decode(ids)
+        return tf.strings.regex_replace(text, "^ ", "") if self._begins_with_space else text
 
 
 def graph_tokenizer(tokenizer: Tokenizer) -> GraphTokenizer:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pipelines.errors import ConfigurationError, DataError, UserError
 from pipelines.tokenizers.text_sample import sample_text
@@ -49,6 +50,7 @@ class SubwordTokenizer(Tokenizer):
         self.unknown_id = None
         line_end = self._processor.piece_to_id("\n")
         self.line_end_id = None if line_end == self._processor.unk_id() else line_end
+        self.begins_with_space = self._processor.encode("a") == self._processor.encode(" a")
 
     @classmethod
     def train(
@@ -62,6 +64,7 @@ class SubwordTokenizer(Tokenizer):
         control_symbols: Sequence[str] = (),
         normalization: str = "identity",
         sample_bytes: int = SAMPLE_BYTES,
+        begin_with_space: bool = False,
     ) -> SubwordTokenizer:
         """Trains a sentencepiece model; the same text and settings give the same model.
 
@@ -76,6 +79,9 @@ class SubwordTokenizer(Tokenizer):
             normalization: "identity", or a rule of sentencepiece: "nfkc", "nmt_nfkc", "nfkc_cf",
                 "nmt_nfkc_cf". Other rules than "identity" lose what they normalise.
             sample_bytes: how much text is trained on at most; it is in memory.
+            begin_with_space: the model sets a space before every text, so that a word has the same
+                pieces there as elsewhere; spaces at both ends, and all but one between words, are
+                lost. For sentences. `decode` takes the space away.
 
         Raises:
             ConfigurationError: a setting cannot be.
@@ -104,8 +110,8 @@ class SubwordTokenizer(Tokenizer):
                 hard_vocab_limit=False,
                 normalization_rule_name=normalization,
                 # What is written must be read back: no space is added or taken away.
-                add_dummy_prefix=False,
-                remove_extra_whitespaces=normalization != "identity",
+                add_dummy_prefix=begin_with_space,
+                remove_extra_whitespaces=begin_with_space or normalization != "identity",
                 byte_fallback=True,
                 character_coverage=0.9999,
                 max_sentence_length=2 * LONGEST_SENTENCE,
@@ -129,6 +135,11 @@ class SubwordTokenizer(Tokenizer):
         """See `Tokenizer.encode`."""
         utf8(text)
         return np.array(self._processor.encode(text), np.int32)
+
+    def decode(self, ids: Iterable[int] | npt.NDArray[np.integer[Any]]) -> str:
+        """See `Tokenizer.decode`."""
+        text = super().decode(ids)
+        return text[1:] if self.begins_with_space and text.startswith(" ") else text
 
     def unknown_places(self, text: str, most: int = 5) -> list[tuple[int, str]]:
         """Every text is known."""

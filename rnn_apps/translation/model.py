@@ -155,7 +155,15 @@ class TranslationModel(keras.Model):
             The readouts [batch, timesteps, size], and the attention weights
             [batch, timesteps, positions].
         """
-        embedded = tf.transpose(self.target_embedding(tokens), [1, 0, 2])
+        embedded = self.embedding_dropout(self.target_embedding(tokens), training=training)
+        if training:
+            # Imported late: what only decodes needs no loop that trains.
+            from rnn_apps.translation.decoder_loop import run_decoder
+
+            found = run_decoder(self.step, embedded, source, states)
+            if found is not None:
+                return found
+        embedded = tf.transpose(embedded, [1, 0, 2])
         timesteps = tf.shape(embedded)[0]
         steps_in = tf.TensorArray(embedded.dtype, timesteps).unstack(embedded)
 
@@ -193,6 +201,41 @@ class TranslationModel(keras.Model):
         if self.output_layer is not None:
             return self.output_layer(readouts)
         return self.target_embedding(readouts, reverse=True)
+
+    def token_losses(
+        self, readouts: Any, targets: Any, label_smoothing: float = 0.0, training: bool = False
+    ) -> Any:
+        """The cross-entropy of each token, in nats, float32 [n].
+
+        `label_smoothing` of the probability is spread evenly over the vocabulary. That asks for
+        the mean of the logits, which is the product with the mean of the output's columns.
+
+        Args:
+            readouts: [n, size].
+            targets: the tokens that follow, int32 [n].
+            label_smoothing: see above.
+        """
+        readouts = tf.cast(self.output_dropout(readouts, training=training), tf.float32)
+        rows, bias = self._output_weights()
+        logits = tf.matmul(readouts, rows, transpose_b=True) + bias
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
+        if not label_smoothing:
+            return losses
+        wanted = tf.reduce_sum(readouts * tf.gather(rows, targets), axis=-1)
+        wanted += tf.gather(bias, targets)
+        mean = tf.linalg.matvec(readouts, tf.reduce_mean(rows, axis=0)) + tf.reduce_mean(bias)
+        return losses + label_smoothing * (wanted - mean)
+
+    def _output_weights(self) -> tuple[Any, Any]:
+        """A row for each token of the target vocabulary [tokens, size], and the biases."""
+        if self.output_layer is not None:
+            kernel = keras.ops.convert_to_tensor(self.output_layer.kernel)
+            return tf.transpose(kernel), keras.ops.convert_to_tensor(self.output_layer.bias)
+        embedding = self.target_embedding
+        return (
+            keras.ops.convert_to_tensor(embedding.embeddings),
+            keras.ops.convert_to_tensor(embedding.bias),
+        )
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

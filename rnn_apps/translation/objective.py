@@ -25,12 +25,17 @@ def make_objective(label_smoothing: float) -> Objective:
 
     def objective(model: keras.Model, batch: Batch, training: bool) -> tuple[Any, Any]:
         inputs, targets, weights = batch
-        log_probabilities = tf.nn.log_softmax(model(inputs, training=training))
-        losses = -tf.gather(log_probabilities, targets, batch_dims=2)
-        if training and label_smoothing:
-            even = -tf.reduce_mean(log_probabilities, axis=-1)
-            losses = (1.0 - label_smoothing) * losses + label_smoothing * even
-        weights = tf.cast(weights, tf.float32)
+        source, states = model.encode(inputs["source"], training=training)
+        readouts, _ = model.decode(inputs["target"], source, states, training=training)
+        # What only pads is not multiplied with the output's matrix, the largest of all.
+        real = weights > 0
+        weights = tf.cast(tf.boolean_mask(weights, real), tf.float32)
+        losses = model.token_losses(
+            tf.boolean_mask(readouts, real),
+            tf.boolean_mask(targets, real),
+            label_smoothing if training else 0.0,
+            training=training,
+        )
         return tf.reduce_sum(losses * weights), tf.reduce_sum(weights)
 
     return objective
