@@ -128,18 +128,23 @@ class TranslationModel(keras.Model):
         readouts, _ = self.decode(inputs["target"], source, states, training=training)
         return self.logits(readouts, training=training)
 
-    def encode(self, tokens: Any, training: bool = False) -> tuple[Source, list[Any]]:
+    def encode(
+        self, tokens: Any, training: bool = False, padded: bool = True
+    ) -> tuple[Source, list[Any]]:
         """Reads source sentences, int32 [batch, positions]: what the decoder needs of them.
+
+        Args:
+            padded: some rows may be padded; a single sentence is read without a mask.
 
         Returns:
             The encoded source, and the decoder's first states.
         """
-        mask = tf.not_equal(tokens, PADDING)
+        mask = tf.not_equal(tokens, PADDING) if padded else None
         hidden = self.embedding_dropout(self.source_embedding(tokens), training=training)
         for index, layer in enumerate(self.encoder_layers):
             new = layer(hidden, mask=mask, training=training)
             hidden = hidden + new if self.network.residual and index else new
-        present = tf.cast(mask, tf.float32)
+        present = tf.ones_like(hidden[..., 0]) if mask is None else tf.cast(mask, tf.float32)
         summary = self._summary(hidden, present)
         annotations = self.annotation_dropout(hidden, training=training)
         source = Source(annotations, self.step.keys(annotations), present)
