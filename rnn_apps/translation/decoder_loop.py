@@ -95,7 +95,7 @@ def _recur(
 
 def _parts(given: tuple[Any, ...], split: list[int]) -> tuple[Any, Any, Any, Tensors, Any, Any]:
     read, annotations, keys = given[:3]
-    states, matrices, vectors = split
+    states, matrices, _ = split
     rest = list(given[3:])
     return (
         read,

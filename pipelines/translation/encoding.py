@@ -1,0 +1,162 @@
+"""Sentence pairs as ids, with what cannot be used left out and reported by reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipelines.data_report import DataReport
+from pipelines.errors import DataError
+from pipelines.tokenizers import Tokenizer, train_tokenizer
+from pipelines.tokenizers.sentence_ids import sentence_ids
+from pipelines.tokenizers.tokenizer import Ids
+from pipelines.translation.sentence_pairs import SentencePairs
+
+MOST_CHARACTERS = 20_000
+"""A longer line is no sentence; it is not even split into subwords."""
+
+_SHORT = 5
+
+
+@dataclass(frozen=True)
+class EncodedPairs:
+    """Pairs as ids.
+
+    Attributes:
+        pairs: those that are used.
+        source, target: their ids with `END`.
+        report: what was left out why.
+    """
+
+    pairs: SentencePairs
+    source: list[Ids]
+    target: list[Ids]
+    report: DataReport
+
+
+def without_empty(pairs: SentencePairs) -> SentencePairs:
+    """The pairs of which neither sentence is empty; the others are reported.
+
+    Raises:
+        DataError: none is left.
+    """
+    kept = []
+    for number, (source, target) in enumerate(zip(pairs.source, pairs.target, strict=True)):
+        empty = [name for name, s in (("source", source), ("target", target)) if not s.strip()]
+        if empty:
+            kind = "both sides empty" if len(empty) == 2 else f"{empty[0]} side empty"
+            pairs.report.note(kind, "left out", pairs.place(number))
+        else:
+            kept.append(number)
+    if not kept:
+        raise DataError("holds no pair of which both sentences have a word", file=pairs.name)
+    return pairs if len(kept) == len(pairs) else pairs.take(kept)
+
+
+def encode_pairs(
+    pairs: SentencePairs,
+    source_tokenizer: Tokenizer,
+    target_tokenizer: Tokenizer,
+    *,
+    longest: int = 0,
+    length_ratio: float = 0.0,
+) -> EncodedPairs:
+    """Encodes pairs, and leaves out those that would do training no good.
+
+    Args:
+        pairs: none of them empty; see `without_empty`.
+        source_tokenizer, target_tokenizer: make the ids.
+        longest: tokens of a sentence at most; 0: no limit.
+        length_ratio: tokens of the longer sentence at most for each of the shorter one's, if the
+            longer one has more than five; 0: no limit.
+
+    Raises:
+        DataError: no pair is left.
+    """
+    kept, sources, targets = [], [], []
+    report = pairs.report
+    for number, (source, target) in enumerate(zip(pairs.source, pairs.target, strict=True)):
+        if longest and max(len(source), len(target)) > MOST_CHARACTERS:
+            place = pairs.place(number)
+            report.note(f"more than {MOST_CHARACTERS} characters", "left out", place)
+            continue
+        ids = sentence_ids(source_tokenizer, source), sentence_ids(target_tokenizer, target)
+        lengths = sorted(len(one) - 1 for one in ids)
+        if not lengths[0]:
+            report.note("nothing left after normalisation", "left out", pairs.place(number))
+            continue
+        if longest and lengths[1] > longest:
+            report.note(f"longer than {longest} tokens", "left out", pairs.place(number))
+            continue
+        if length_ratio and lengths[1] > max(length_ratio * lengths[0], _SHORT):
+            kind = f"more than {length_ratio:g} times as long as the other side"
+            report.note(kind, "left out", pairs.place(number))
+            continue
+        kept.append(number)
+        sources.append(ids[0])
+        targets.append(ids[1])
+    if not kept:
+        raise DataError(f"no sentence pair can be used:\n{report}", file=pairs.name)
+    chosen = pairs if len(kept) == len(pairs) else pairs.take(kept)
+    return EncodedPairs(chosen, sources, targets, report)
+
+
+@dataclass(frozen=True)
+class TokenizerOptions:
+    """How sentences become tokens.
+
+    Args:
+        kind: "subwords", "characters" or "words".
+        vocabulary_size: tokens at most; 0: all, or 8,000 subwords.
+        joint: one vocabulary for both languages.
+        model_type: of subwords, "bpe" or "unigram".
+        normalization: of subwords, a rule of sentencepiece.
+    """
+
+    kind: str = "subwords"
+    vocabulary_size: int = 0
+    joint: bool = True
+    model_type: str = "bpe"
+    normalization: str = "nmt_nfkc"
+
+
+def train_tokenizers(
+    pairs: SentencePairs, options: TokenizerOptions, seed: int = 0
+) -> tuple[Tokenizer, Tokenizer]:
+    """The source's and the target's tokenizer; the same one if they are joint."""
+    if options.joint:
+        joint = _train([*pairs.source, *pairs.target], options, seed)
+        return joint, joint
+    return _train(pairs.source, options, seed), _train(pairs.target, options, seed)
+
+
+def _train(
+    sentences: tuple[str, ...] | list[str], options: TokenizerOptions, seed: int
+) -> Tokenizer:
+    settings = (
+        {
+            "model_type": options.model_type,
+            "normalization": options.normalization,
+            "begin_with_space": True,
+        }
+        if options.kind == "subwords"
+        else {}
+    )
+    return train_tokenizer(
+        options.kind,
+        (f"{sentence}\n" for sentence in sentences),
+        vocabulary_size=options.vocabulary_size,
+        seed=seed,
+        **settings,
+    )
+
+
+def unknown_share(tokenizer: Tokenizer, encoded: list[Ids]) -> float:
+    """The share of tokens that the vocabulary does not know, 0 to 1."""
+    from pipelines.tokenizers.sentence_ids import unknown_id
+
+    unknown = unknown_id(tokenizer)
+    if unknown is None:
+        return 0.0
+    return float(np.mean(np.concatenate(encoded) == unknown))

@@ -1,0 +1,102 @@
+"""From any source to training, validation and test pairs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipelines.batches import random_numbers
+from pipelines.errors import ConfigurationError, DataError
+from pipelines.sources import Source, parse_source
+from pipelines.text_loading import parse_shares
+from pipelines.translation.aligned_files import read_aligned_files
+from pipelines.translation.encoding import without_empty
+from pipelines.translation.sentence_pairs import PairParts, SentencePairs
+
+DEFAULT_SPLIT = "0.9,0.05,0.05"
+
+
+def load_pairs(
+    source: str | Source | SentencePairs,
+    *,
+    data_dir: str = "",
+    split: str = DEFAULT_SPLIT,
+    validation: str | Source | SentencePairs = "",
+    test: str | Source | SentencePairs = "",
+    source_language: str = "",
+    target_language: str = "",
+    seed: int = 0,
+) -> PairParts:
+    """The pairs of a source, cut into parts. Pairs with an empty side are left out and reported.
+
+    What is validated and tested on: `validation` and `test`, where they are named; parts that the
+    source has of its own; else shares of the pairs, drawn at random by `split` and `seed`, equal
+    pairs on the same side.
+
+    Args:
+        source: "file:SOURCE,TARGET" (two aligned files), "file:PAIRS.tsv", "file:PAIRS.tmx",
+            "tfds:NAME[/CONFIG][@SPLIT]", "builtin:NAME", or pairs.
+        data_dir: where prepared TensorFlow datasets lie.
+        split: the shares of training, validation and test; 0 for a part that is not wanted.
+        validation, test: as `source`.
+        source_language, target_language: which languages of a file or dataset that has several.
+        seed: of the split.
+
+    Raises:
+        DataError: the source cannot be used.
+    """
+    languages = source_language, target_language
+    found = _open(source, data_dir, languages)
+    own_test = _open(test, data_dir, languages) if test else None
+    test_pairs = (own_test.test or own_test.train) if own_test else found.test
+    if validation:
+        own = _open(validation, data_dir, languages)
+        return PairParts(found.train, own.validation or own.train, test_pairs)
+    if found.validation is not None:
+        return PairParts(found.train, found.validation, test_pairs)
+    return _split(found.train, split, test_pairs, seed)
+
+
+def _split(pairs: SentencePairs, split: str, test: SentencePairs | None, seed: int) -> PairParts:
+    _, second, third = parse_shares(split)
+    if test is not None:
+        third = 0.0
+    # Equal pairs go together, lest a model be tested on what it was trained on.
+    groups = sorted({pair: 0 for pair in zip(pairs.source, pairs.target, strict=True)})
+    random_numbers(seed).shuffle(groups)
+    first_border, second_border = round(second * len(groups)), round((second + third) * len(groups))
+    side = {
+        pair: 1 if place < first_border else 2 if place < second_border else 0
+        for place, pair in enumerate(groups)
+    }
+    parts: list[list[int]] = [[], [], []]
+    for number, pair in enumerate(zip(pairs.source, pairs.target, strict=True)):
+        parts[side[pair]].append(number)
+    if not parts[0] or (second and not parts[1]) or (third and not parts[2]):
+        raise DataError(
+            f"has {len(groups)} different pairs, too few for the split {split}",
+            file=pairs.name,
+            advice="Give more pairs, another split, or data of their own for validation and test.",
+        )
+    names = ("", f"{pairs.name}, validation part", f"{pairs.name}, test part")
+    train, held_out, tested = (
+        pairs.take(part, name) if part else None for part, name in zip(parts, names, strict=True)
+    )
+    assert train is not None
+    return PairParts(train, held_out, test or tested)
+
+
+def _open(
+    source: str | Source | SentencePairs, data_dir: str, languages: tuple[str, str]
+) -> PairParts:
+    if isinstance(source, SentencePairs):
+        return PairParts(without_empty(source), None, None)
+    named = source if isinstance(source, Source) else parse_source(str(source))
+    if named.kind != "file":
+        raise ConfigurationError(f"{named}: not read yet")
+    if len(named.paths) == 2:
+        return PairParts(without_empty(read_aligned_files(*named.paths)), None, None)
+    raise DataError(
+        f"{len(named.paths)} files are no sentence pairs",
+        file=Path(named.paths[0]),
+        advice="Name two aligned files, file:SOURCE,TARGET.",
+    )

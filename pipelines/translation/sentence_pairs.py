@@ -1,0 +1,66 @@
+"""Sentence pairs in memory, and the parts of a data set of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from pipelines.data_report import DataReport
+
+
+@dataclass(frozen=True)
+class SentencePairs:
+    """Sentences and their translations.
+
+    Attributes:
+        source, target: one sentence each, pair by pair.
+        name: of where they come from, for messages.
+        places: where each pair comes from, for messages; "" where that is not known.
+        report: what was found in reading, and what was left out why.
+    """
+
+    source: tuple[str, ...]
+    target: tuple[str, ...]
+    name: str = "sentence pairs"
+    places: tuple[str, ...] = ()
+    report: DataReport = field(default_factory=DataReport, compare=False)
+
+    def __post_init__(self) -> None:
+        if len(self.source) != len(self.target):
+            raise ValueError(f"{len(self.source)} source and {len(self.target)} target sentences")
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of all pairs, in hexadecimal."""
+        digest = hashlib.sha256()
+        for pair in zip(self.source, self.target, strict=True):
+            digest.update("\0".join(pair).encode("utf-8", "surrogatepass") + b"\1")
+        return digest.hexdigest()
+
+    def place(self, number: int) -> str:
+        """Where pair `number` comes from."""
+        return self.places[number] if self.places else f"{self.name}, pair {number + 1}"
+
+    def take(self, numbers: Iterable[int], name: str = "") -> SentencePairs:
+        """The pairs of these numbers, in their order."""
+        chosen = list(numbers)
+        return SentencePairs(
+            tuple(self.source[n] for n in chosen),
+            tuple(self.target[n] for n in chosen),
+            name or self.name,
+            tuple(self.place(n) for n in chosen),
+            self.report,
+        )
+
+
+@dataclass(frozen=True)
+class PairParts:
+    """The parts of a data set; None for a part that there is not."""
+
+    train: SentencePairs
+    validation: SentencePairs | None
+    test: SentencePairs | None

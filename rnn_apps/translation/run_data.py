@@ -1,0 +1,63 @@
+"""The sentence pairs of a run, read when they are asked for."""
+
+from __future__ import annotations
+
+import functools
+
+from pipelines.errors import ConfigurationError, UserError
+from pipelines.translation.loading import load_pairs
+from pipelines.translation.sentence_pairs import PairParts, SentencePairs
+from rnn_apps.translation.config import TranslationConfig
+
+PARTS = ("train", "validation", "test")
+
+
+class RunData:
+    """The parts of a run's data.
+
+    Args:
+        config: names the data.
+        data: a source, or pairs in memory, instead of `config.data`.
+    """
+
+    def __init__(self, config: TranslationConfig, data: str | SentencePairs = "") -> None:
+        self._config = config
+        self._data = data
+
+    @functools.cached_property
+    def parts(self) -> PairParts:
+        """All parts.
+
+        Raises:
+            ConfigurationError: no data are named.
+            DataError: they cannot be read.
+        """
+        return self.load(self._data or self._config.data)
+
+    def load(self, data: str | SentencePairs) -> PairParts:
+        """The parts of data, with this run's validation and test."""
+        config = self._config
+        if not data:
+            raise ConfigurationError(
+                "no sentence pairs are named. Say what to train on: --data file:SOURCE,TARGET"
+            )
+        return load_pairs(
+            data,
+            data_dir=config.data_dir,
+            split=config.split,
+            validation=config.validation,
+            test=config.test,
+            source_language=config.source_language,
+            target_language=config.target_language,
+            seed=config.seed,
+        )
+
+    def part(self, name: str = "") -> tuple[str, SentencePairs]:
+        """A part and its name; by default test, or validation where there is no test part."""
+        if name and name not in PARTS:
+            raise UserError(f"part = {name!r}: choose from {', '.join(PARTS)}")
+        for one in [name] if name else ["test", "validation"]:
+            found: SentencePairs | None = getattr(self.parts, one)
+            if found is not None:
+                return one, found
+        raise UserError(f"the run has no {name or 'test or validation'} part: name data")

@@ -1,0 +1,151 @@
+"""`train`: from a configuration to a run that is trained and judged."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from pipelines.atomic_files import write_json
+from pipelines.errors import DataError, UserError
+from pipelines.tokenizers import Tokenizer
+from pipelines.tokenizers.sentence_ids import vocabulary_size
+from pipelines.translation.batching import PairBatches
+from pipelines.translation.encoding import (
+    EncodedPairs,
+    TokenizerOptions,
+    encode_pairs,
+    train_tokenizers,
+)
+from pipelines.translation.sentence_pairs import SentencePairs
+from rnn_apps.configuration import check
+from rnn_apps.run_folder import RunFolder, create_run
+from rnn_apps.training import fit
+from rnn_apps.translation.build import build_model
+from rnn_apps.translation.capabilities import check_capabilities
+from rnn_apps.translation.config import APPLICATION, MAXIMISED, TranslationConfig
+from rnn_apps.translation.dev_metrics import dev_metrics
+from rnn_apps.translation.objective import make_objective
+from rnn_apps.translation.run import (
+    SOURCE_TOKENIZER,
+    Run,
+    load,
+    load_tokenizers,
+    save_tokenizers,
+)
+from rnn_apps.translation.run_data import RunData
+
+PAIRS = "pairs.json"
+
+
+def train(config: TranslationConfig, resume: bool = False, data: str | SentencePairs = "") -> Run:
+    """Trains a translation model and judges it on the test pairs.
+
+    Args:
+        config: the configuration; its `run` names the folder.
+        resume: continue the run in that folder from its last checkpoint, to the same weights that
+            a run without interruption would have reached.
+        data: a source, or pairs in memory, instead of `config.data`.
+
+    Returns:
+        The run; its folder holds config.toml, the tokenizers, checkpoints/, model.keras,
+        metrics.json, history.csv and report.html.
+
+    Raises:
+        UserError: names what cannot be used and what to do about it.
+    """
+    folder = fit_run(config, resume, data)
+    run = load(folder.path, data)
+    run.evaluate()
+    return run
+
+
+def fit_run(
+    config: TranslationConfig, resume: bool = False, data: str | SentencePairs = ""
+) -> RunFolder:
+    """As `train`, but the model is not judged yet.
+
+    Whatever is wrong with the configuration or the data is said before the folder holds a run.
+    """
+    check(config)
+    check_capabilities(config)
+    if not config.run:
+        raise UserError("no run folder is named. Say where the run goes: --run FOLDER")
+    if config.monitor in MAXIMISED:
+        config = dataclasses.replace(config, monitor_mode="max")
+    parts = RunData(config, data).parts
+    folder = RunFolder(Path(config.run), APPLICATION)
+    source, target = _tokenizers(folder, parts.train, config, resume)
+    training = encode_pairs(
+        parts.train, source, target, longest=config.longest, length_ratio=config.length_ratio
+    )
+    batches = _batches(training, config, shuffle=True)
+    validation = metrics = None
+    if parts.validation is not None:
+        held_out = encode_pairs(parts.validation, source, target)
+        validation = _batches(held_out, config, shuffle=False)
+        if config.dev_bleu:
+            metrics = dev_metrics(held_out, target, config.bleu_tokenizer)
+    folder = create_run(config.run, APPLICATION, config, resume=resume)
+    _keep_pairs(folder, parts.train, resume)
+    save_tokenizers(folder.path, source, target)
+    trained = fit(
+        lambda: build_model(config, vocabulary_size(source), vocabulary_size(target)),
+        batches,
+        make_objective(config.label_smoothing),
+        config,
+        folder=folder.path,
+        validation=validation,
+        resume=resume,
+        metrics=metrics,
+    )
+    figures: dict[str, Any] = trained.figures() | {"target_tokens_per_epoch": batches.tokens}
+    folder.write_metrics(training=figures, data=training.report.as_dict())
+    return folder
+
+
+def _tokenizers(
+    folder: RunFolder, pairs: SentencePairs, config: TranslationConfig, resume: bool
+) -> tuple[Tokenizer, Tokenizer]:
+    """The vocabularies of the training pairs; on resuming, those of the run."""
+    if resume and (folder.path / SOURCE_TOKENIZER).exists():
+        return load_tokenizers(folder.path, config)
+    options = TokenizerOptions(
+        config.tokenizer,
+        config.vocabulary_size,
+        config.joint_vocabulary,
+        config.subword_model,
+        config.normalization,
+    )
+    return train_tokenizers(pairs, options, config.seed)
+
+
+def _batches(encoded: EncodedPairs, config: TranslationConfig, *, shuffle: bool) -> PairBatches:
+    return PairBatches(
+        encoded.source,
+        encoded.target,
+        token_budget=config.token_budget,
+        batch_size=config.batch_size,
+        shuffle=shuffle,
+        seed=config.seed,
+    )
+
+
+def _keep_pairs(folder: RunFolder, pairs: SentencePairs, resume: bool) -> None:
+    """Writes which pairs are trained on; on resuming, refuses others.
+
+    Raises:
+        DataError: the pairs have changed.
+    """
+    path = folder.path / PAIRS
+    fingerprint = pairs.fingerprint
+    if resume and path.exists():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        if before["sha256"] != fingerprint:
+            raise DataError(
+                f"are not the pairs that the run in {folder.path} was started with",
+                file=pairs.name,
+                advice="Restore them, or start a new run.",
+            )
+    write_json(path, {"name": pairs.name, "pairs": len(pairs), "sha256": fingerprint})
