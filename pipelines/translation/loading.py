@@ -61,7 +61,7 @@ def _split(pairs: SentencePairs, split: str, test: SentencePairs | None, seed: i
     if test is not None:
         third = 0.0
     # Equal pairs go together, lest a model be tested on what it was trained on.
-    groups = sorted({pair: 0 for pair in zip(pairs.source, pairs.target, strict=True)})
+    groups = sorted(set(zip(pairs.source, pairs.target, strict=True)))
     random_numbers(seed).shuffle(groups)
     first_border, second_border = round(second * len(groups)), round((second + third) * len(groups))
     side = {

@@ -4,8 +4,7 @@ Before the loop: the embeddings' part of the first cell's input, for all timeste
 readouts, and the gradients of all matrices, each as one product over all timesteps. TensorFlow
 would differentiate the loop operation by operation, and add to the gradient of every matrix in
 every timestep. Here the loop backwards takes the results of all matrix products from the loop
-forwards, finds their gradients, and carries only those of states, keys and vectors. Both loops are
-compiled by XLA.
+forwards, finds their gradients, and carries only those of states, keys and vectors.
 """
 
 from __future__ import annotations
@@ -23,8 +22,6 @@ from rnn_apps.translation.decoder import DecoderStep
 from rnn_apps.translation.recurrent_step import RecurrentStep, Weights
 
 Tensors = list[Any]
-_TIMESTEPS = 16
-"""Targets are compiled for multiples of this; the loop ends at their length."""
 
 
 def run_decoder(
@@ -61,8 +58,6 @@ def _recur(
     annotations, keys, present = source
     matrices, vectors = list(weights.matrices), list(weights.vectors)
     length = tf.shape(read)[0]
-    padding = -length % _TIMESTEPS
-    read = tf.pad(read, [[0, padding], [0, 0], [0, 0]])
     loops = _loops(recurrent)
     split = [len(states), len(matrices), len(vectors)]
 
@@ -89,8 +84,7 @@ def _recur(
         *weights.matrices.values(),
         *weights.vectors.values(),
     )
-    found = [one[:length] for one in (outputs, contexts, looked)]
-    return found[0], found[1] if recurrent.attention != "none" else None, found[2]
+    return outputs, contexts if recurrent.attention != "none" else None, looked
 
 
 def _parts(given: tuple[Any, ...], split: list[int]) -> tuple[Any, Any, Any, Tensors, Any, Any]:
@@ -212,7 +206,8 @@ def _loops(recurrent: RecurrentStep) -> _Loops:
             *last[len(states) + 1 :],
         )
 
-    options: dict[str, Any] = {"jit_compile": True, "reduce_retracing": True, "autograph": False}
+    # XLA would gain a tenth and take seconds for every shape of a batch.
+    options: dict[str, Any] = {"reduce_retracing": True, "autograph": False}
     return _Loops(tf.function(forwards, **options), tf.function(backwards, **options))
 
 
