@@ -54,10 +54,12 @@ def coloured_noise(length: int, slope: float, generator: np.random.Generator) ->
     Returns:
         float32 [length], of standard deviation near 1.
     """
-    spectrum = np.fft.rfft(generator.standard_normal(length, np.float32))
+    # A power of two, since the transform of another length can take many times as long.
+    size = 1 << max(length - 1, 1).bit_length()
+    spectrum = np.fft.rfft(generator.standard_normal(size, np.float32))
     spectrum *= np.maximum(np.arange(len(spectrum)), 1.0) ** (-slope / 2)
     spectrum[0] = 0.0
-    noise = np.fft.irfft(spectrum, length).astype(np.float32)
+    noise = np.fft.irfft(spectrum, size)[:length].astype(np.float32)
     return noise / max(float(noise.std()), 1e-6)
 
 
@@ -93,6 +95,21 @@ def reverberate(samples: Samples, response: Samples) -> Samples:
     size = 1 << (length - 1).bit_length()
     product = np.fft.rfft(samples, size) * np.fft.rfft(response, size)
     return np.fft.irfft(product, size)[: len(samples)].astype(np.float32)
+
+
+def change_tempo(found: Features, factor: float) -> Features:
+    """Features as of somebody who speaks faster (factor above 1) or slower at the same pitch.
+
+    Frames are interpolated linearly; of n frames round(n / factor) are left, at least one.
+    """
+    if factor == 1.0:
+        return found
+    frames = len(found)
+    places = np.linspace(0, frames - 1, max(round(frames / factor), 1))
+    before = places.astype(np.int64)
+    after = np.minimum(before + 1, frames - 1)
+    share = (places - before).astype(np.float32)[:, None]
+    return found[before] * (1 - share) + found[after] * share
 
 
 def change_gain(samples: Samples, decibels: float) -> Samples:

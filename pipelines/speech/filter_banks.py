@@ -46,14 +46,20 @@ def mel_to_hertz(mel: npt.ArrayLike) -> Array:
 
 
 @functools.cache
-def mel_bands(config: FeatureConfig) -> Array:
+def mel_bands(config: FeatureConfig, stretch: float = 1.0) -> Array:
     """Triangles of area 1 over frequency (Slaney's), float64 [fft_length / 2 + 1, bands].
+
+    Args:
+        config: which bands.
+        stretch: what a frequency of the recording is multiplied with before it is looked up, as if
+            the speaker's vocal tract were so many times shorter; see `_stretched`.
 
     Raises:
         ConfigurationError: a band is so narrow that no frequency of the transform lies in it.
     """
     ends = hertz_to_mel([config.lowest_frequency, config.top_frequency])
     corners = mel_to_hertz(np.linspace(ends[0], ends[1], config.bands + 2))
+    corners = _stretched(corners, 1.0 / stretch, config.sample_rate / 2)
     bins = np.arange(config.fft_length // 2 + 1) * (config.sample_rate / config.fft_length)
     rising = (bins[:, None] - corners[:-2]) / (corners[1:-1] - corners[:-2])
     falling = (corners[2:] - bins[:, None]) / (corners[2:] - corners[1:-1])
@@ -67,6 +73,19 @@ def mel_bands(config: FeatureConfig) -> Array:
         )
     bands.setflags(write=False)
     return bands
+
+
+def _stretched(hertz: Array, factor: float, top: float) -> Array:
+    """Frequencies times a factor, but bent so that `top` stays where it is.
+
+    The piecewise linear warping of vocal tract length perturbation (Jaitly and Hinton 2013,
+    section 3.1); its bend is at 0.8 of the band, which they leave to choose.
+    """
+    if factor == 1.0:
+        return hertz
+    bend = 0.8 * top * min(1.0, 1.0 / factor)
+    slope = (top - bend * factor) / (top - bend)
+    return np.where(hertz <= bend, hertz * factor, top - slope * (top - hertz))
 
 
 def cosine_transform(config: FeatureConfig) -> Array:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,44 @@ if TYPE_CHECKING:
     from pipelines.tokenizers.tokenizer import Tokenizer
 
 Labels = npt.NDArray[np.int32]
+
+
+class LabelSet:
+    """What a recogniser writes: the units of a tokenizer, and behind them the blank of CTC.
+
+    Args:
+        tokenizer: characters or subwords.
+        lowercase: whether transcripts are written in lower case.
+
+    Attributes:
+        size: units and blank.
+        blank: the blank's number, the last one.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, *, lowercase: bool = True) -> None:
+        self.tokenizer = tokenizer
+        self.lowercase = lowercase
+        self.blank = tokenizer.size
+        self.size = tokenizer.size + 1
+
+    @classmethod
+    def load(cls, folder: str | Path, *, lowercase: bool = True) -> LabelSet:
+        """The labels whose tokenizer lies in a folder.
+
+        Raises:
+            DataError: there is none, or its file is damaged.
+        """
+        from pipelines.tokenizers import load_tokenizer
+
+        return cls(load_tokenizer(folder), lowercase=lowercase)
+
+    def tidy(self, text: str) -> str:
+        """A transcript in the spelling that the recogniser learns."""
+        return tidy_transcript(text, lowercase=self.lowercase)
+
+    def decode(self, labels: Iterable[int]) -> str:
+        """The text of labels without blanks, in single spaces."""
+        return " ".join(self.tokenizer.decode(list(labels)).split())
 
 
 def tidy_transcript(text: str, *, lowercase: bool = True) -> str:

@@ -23,14 +23,17 @@ class SpeechFeatures:
 
     Args:
         config: what is computed.
+        stretch: of the frequencies; see `filter_banks.mel_bands`. A spectrogram has no bands.
     """
 
-    def __init__(self, config: FeatureConfig) -> None:
+    def __init__(self, config: FeatureConfig, stretch: float = 1.0) -> None:
         self.config = config
         self._window = window(config)
         starts = np.arange(_FRAMES_OF_A_CHUNK) * config.hop_length
         self._places = starts[:, None] + np.arange(config.fft_length)
-        self._bands = None if config.kind == "spectrogram" else mel_bands(config).astype(np.float32)
+        self._bands: Array | None = None
+        if config.kind != "spectrogram":
+            self._bands = mel_bands(config, stretch).astype(np.float32)
         self._cosines = cosine_transform(config) if config.kind == "mfcc" else None
         self._delta_filters = [delta_filter(order) for order in range(1, config.deltas + 1)]
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.errors import ConfigurationError
 from pipelines.speech.audio import MOST_SECONDS, Samples, read_audio
-from pipelines.speech.augmentation import WaveformAugmentation
+from pipelines.speech.augmentation import WaveformAugmentation, change_tempo
 from pipelines.speech.feature_store import FeatureStore
 from pipelines.speech.numpy_features import SpeechFeatures
+
+_STRETCHES = 11
 
 
 class WaveformSource:
@@ -17,26 +20,56 @@ class WaveformSource:
     Args:
         store: the recordings, already read once and found usable; their frames are known.
         augmentation: what is done to the samples.
+        tempo: frames are interpolated to a tempo drawn from 1 / (1 + tempo) to 1 + tempo.
+        vocal_tract: frequencies are stretched by a factor drawn from 1 / (1 + vocal_tract) to
+            1 + vocal_tract (vocal tract length perturbation: Jaitly and Hinton 2013).
+
+    Raises:
+        ConfigurationError: a vocal tract for features without mel bands.
     """
 
-    def __init__(self, store: FeatureStore, augmentation: WaveformAugmentation) -> None:
+    def __init__(
+        self,
+        store: FeatureStore,
+        augmentation: WaveformAugmentation,
+        *,
+        tempo: float = 0.0,
+        vocal_tract: float = 0.0,
+    ) -> None:
+        if vocal_tract and store.config.kind == "spectrogram":
+            raise ConfigurationError(
+                "vocal_tract stretches mel bands, which a spectrogram does not have: set it to 0"
+            )
         self._recordings = store.recordings
         self._augmentation = augmentation
+        self._tempo = tempo
+        self._sample_rate = store.config.sample_rate
         self._extract = SpeechFeatures(store.config)
+        exponents = np.linspace(-1, 1, _STRETCHES) if vocal_tract else ()
+        self._stretched = [
+            SpeechFeatures(store.config, float((1 + vocal_tract) ** power)) for power in exponents
+        ]
         self.places = store.places
         self.frames = store.frames
+        fastest = max(augmentation.speeds) * (1 + tempo)
         self.fewest_frames: npt.NDArray[np.int64] = np.maximum(
-            (store.frames - 2) // max(augmentation.speeds), 1
+            (store.frames - 2) // fastest, 1
         ).astype(np.int64)
 
     def load(
         self, number: int, generator: np.random.Generator | None = None
     ) -> npt.NDArray[np.float32]:
         """The features of a recording, changed if there is a generator, float32 [frames, size]."""
-        rate = self._extract.config.sample_rate
         samples: Samples = read_audio(
-            self._recordings[number].path, rate, most_seconds=MOST_SECONDS
+            self._recordings[number].path, self._sample_rate, most_seconds=MOST_SECONDS
         )
-        if generator is not None:
-            samples = self._augmentation(samples, rate, generator)
-        return self._extract(samples)
+        if generator is None:
+            return self._extract(samples)
+        samples = self._augmentation(samples, self._sample_rate, generator)
+        extract = self._extract
+        if self._stretched:
+            extract = self._stretched[int(generator.integers(len(self._stretched)))]
+        found = extract(samples)
+        if self._tempo:
+            found = change_tempo(found, float((1 + self._tempo) ** generator.uniform(-1, 1)))
+        return found

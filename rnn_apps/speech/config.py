@@ -88,7 +88,6 @@ class SpeechConfig(TrainingConfig):
         0.0, "share of training utterances with noise", minimum=0.0, maximum=1.0
     )
     signal_to_noise: tuple[float, ...] = option((5.0, 30.0), "lowest and highest, in decibels")
-    noise_data: str = option("", "recordings of noise, as file:FOLDER; empty: white to brown noise")
     reverberation_probability: float = option(
         0.0, "share of training utterances that sound as in a room", minimum=0.0, maximum=1.0
     )

@@ -1,0 +1,180 @@
+"""The recordings of a run: read, dealt out, turned into features, labels and batches."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.data_report import DataReport
+from pipelines.errors import ConfigurationError, DataError
+from pipelines.speech import FeatureStore, Recordings, extract_features, load_recordings
+from pipelines.speech.augmentation import SpecAugment, WaveformAugmentation
+from pipelines.speech.batching import Features, SpeechBatches, UtteranceSource
+from pipelines.speech.dealing import deal, parse_shares
+from pipelines.speech.labels import Labels, LabelSet, encode_transcripts, tidy_transcript
+from pipelines.speech.waveform_source import WaveformSource
+from pipelines.tokenizers import train_tokenizer
+from rnn_apps.speech.config import SpeechConfig
+
+DEFAULT_SUBWORDS = 500
+
+
+@dataclass(frozen=True)
+class Utterances:
+    """A part of the data: features on disk, and what is said.
+
+    Attributes:
+        store: the features.
+        transcripts: what is said in each, tidied.
+        labels: of each transcript.
+        report: what was dropped and why.
+    """
+
+    store: FeatureStore
+    transcripts: tuple[str, ...]
+    labels: tuple[Labels, ...]
+    report: DataReport
+
+
+def load_parts(config: SpeechConfig, data: str | Recordings = "") -> dict[str, Recordings]:
+    """The recordings of "train", "validation" and "test", those of them that there are.
+
+    Raises:
+        DataError: a source cannot be read or holds nothing that can be used.
+    """
+    if not (data or config.data):
+        raise ConfigurationError("no recordings are named. Say what to train on: --data SOURCE")
+    shares = list(parse_shares(config.split))
+    for index, source in ((1, config.validation), (2, config.test)):
+        if source:
+            # It need not be taken from the data.
+            shares[0] += shares[index]
+            shares[index] = 0.0
+    parts = deal(load_source(config, data or config.data), shares, seed=config.seed)
+    if config.validation:
+        parts["validation"] = one_part(load_source(config, config.validation), "validation")
+    if config.test:
+        parts["test"] = one_part(load_source(config, config.test), "test")
+    return parts
+
+
+def load_source(config: SpeechConfig, data: str | Recordings) -> Recordings:
+    """The recordings of a source, read as the config says."""
+    return load_recordings(
+        data, data_dir=config.data_dir, naming_rule=config.naming_rule,
+        longest_seconds=config.longest_seconds, cache_dir=config.cache_dir,
+    )  # fmt: skip
+
+
+def one_part(recordings: Recordings, part: str) -> Recordings:
+    """The recordings of one part of a source, or all if it does not distinguish that part."""
+    if part not in recordings.parts:
+        return recordings
+    return recordings.where(lambda one: one.part == part)
+
+
+def train_labels(config: SpeechConfig, recordings: Recordings) -> LabelSet:
+    """The alphabet of the training transcripts.
+
+    Raises:
+        DataError: they are too few for subwords.
+    """
+    texts = [tidy_transcript(one.transcript, lowercase=config.lowercase) for one in recordings]
+    size = config.vocabulary_size
+    if config.tokenizer == "subwords":
+        size = size or DEFAULT_SUBWORDS
+        texts = ["\n".join(texts)]
+    tokenizer = train_tokenizer(config.tokenizer, texts, vocabulary_size=size, seed=config.seed)
+    return LabelSet(tokenizer, lowercase=config.lowercase)
+
+
+def prepare(config: SpeechConfig, recordings: Recordings, labels: LabelSet) -> Utterances:
+    """Extracts features and encodes transcripts.
+
+    Raises:
+        DataError: nothing is left that can be used.
+    """
+    store = extract_features(
+        recordings, config.feature_config(), cache_dir=config.cache_dir,
+        processes=config.processes, most_seconds=config.longest_seconds,
+        say=lambda text: print(text, file=sys.stderr),
+    )  # fmt: skip
+    transcripts = [labels.tidy(one.transcript) for one in store.recordings]
+    kept, encoded = encode_transcripts(transcripts, labels.tokenizer, store.report, store.places)
+    if not kept:
+        raise DataError(
+            f"none of the transcripts can be written with the model's alphabet:\n{store.report}",
+            file=store.report.source,
+        )
+    return Utterances(
+        store.take(kept), tuple(transcripts[number] for number in kept), tuple(encoded),
+        store.report,
+    )  # fmt: skip
+
+
+def training_batches(config: SpeechConfig, utterances: Utterances) -> SpeechBatches:
+    """Batches in a new order every epoch, changed as the config says."""
+    store = utterances.store
+    mask = None
+    if config.time_masks or config.frequency_masks:
+        mean, _ = store.statistics()
+        mask = _masked_with(mean, config)
+    source: UtteranceSource = store
+    if changes_samples(config):
+        source = WaveformSource(
+            store, waveform_augmentation(config), tempo=config.tempo,
+            vocal_tract=config.vocal_tract,
+        )  # fmt: skip
+    return SpeechBatches(
+        source, utterances.labels, size=store.config.size, frame_budget=config.frame_budget,
+        batch_size=config.batch_size, shuffle=True, curriculum=config.curriculum, seed=config.seed,
+        subsampling=config.subsampling, augment=source is not store, mask=mask,
+        report=utterances.report,
+    )  # fmt: skip
+
+
+def judged_batches(config: SpeechConfig, utterances: Utterances) -> SpeechBatches:
+    """Batches from short to long, unchanged; utterances that CTC cannot write are reported."""
+    return SpeechBatches(
+        utterances.store, utterances.labels, size=utterances.store.config.size,
+        frame_budget=config.frame_budget, batch_size=config.batch_size,
+        subsampling=config.subsampling, report=utterances.report,
+    )  # fmt: skip
+
+
+def changes_samples(config: SpeechConfig) -> bool:
+    """Whether the features of an utterance differ from epoch to epoch, masks aside."""
+    return bool(
+        set(config.speeds) != {1.0} or config.tempo or config.vocal_tract
+        or config.noise_probability or config.reverberation_probability or config.gain_decibels
+    )  # fmt: skip
+
+
+def waveform_augmentation(config: SpeechConfig) -> WaveformAugmentation:
+    """What is done to samples in training."""
+    lowest, highest = config.signal_to_noise
+    return WaveformAugmentation(
+        speeds=config.speeds, noise_probability=config.noise_probability,
+        lowest_signal_to_noise=lowest, highest_signal_to_noise=highest,
+        reverberation_probability=config.reverberation_probability,
+        gain_decibels=config.gain_decibels,
+    )  # fmt: skip
+
+
+def _masked_with(
+    mean: npt.NDArray[np.float32], config: SpeechConfig
+) -> Callable[[Features, np.random.Generator], Features]:
+    """SpecAugment before normalisation: what is masked becomes the training data's mean."""
+    mask = SpecAugment(
+        time_masks=config.time_masks, longest_time_mask=config.longest_time_mask,
+        frequency_masks=config.frequency_masks, widest_frequency_mask=config.widest_frequency_mask,
+    )  # fmt: skip
+
+    def masked(found: Features, generator: np.random.Generator) -> Features:
+        return mask(found - mean, generator) + mean
+
+    return masked
