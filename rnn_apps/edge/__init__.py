@@ -2,7 +2,8 @@
 
 `load` opens a .tflite file on LiteRT or on TensorFlow Lite Micro; `StreamingSession` carries the
 state from chunk to chunk; `sampling`, `search`, `ctc` and `forecasting` turn what the four
-applications' models give into text, labels and forecasts.
+applications' models give into text, labels and forecasts; `EdgeRecogniser` goes from a microphone
+to words.
 """
 
 from __future__ import annotations
@@ -26,6 +27,19 @@ _HOMES = {
     "EdgeDecoder": "sequence_to_sequence",
     "CtcBeamSearch": "ctc",
     "ctc_greedy": "ctc",
+    "CtcGreedy": "ctc",
+    "DecodingConfig": "transcripts",
+    "SpeechDecoder": "transcripts",
+    "SpeechLabels": "transcripts",
+    "Transcript": "transcripts",
+    "Word": "transcripts",
+    "WordModel": "word_model",
+    "read_arpa": "word_model",
+    "EndpointConfig": "endpointing",
+    "RecognitionStream": "recognition",
+    "Utterance": "recognition",
+    "EdgeRecogniser": "speech",
+    "open_microphone": "microphone",
     "EdgeForecaster": "forecasting",
     "EdgeLanguageModel": "language_model",
 }

@@ -106,6 +106,7 @@ class CtcGreedy:
         self.score = 0.0
         self.blank_frames = 0
         self._last = self._blank
+        self._wrote = False
         self._open: list[AlignedLabel] = []
 
     def push(self, log_probabilities: np.ndarray) -> None:
@@ -129,9 +130,15 @@ class CtcGreedy:
                 at = self.frames
                 self._open.append(AlignedLabel(int(best[start]), at + start, at + end, peak))
         if len(best):
+            self._wrote = self._wrote or bool(self._open)
             self._last = int(best[-1])
             self.blank_frames = trailing(best == self._blank, self.blank_frames)
         self.frames += len(best)
+
+    @property
+    def wrote(self) -> bool:
+        """Whether anything was written so far."""
+        return self._wrote
 
     def _lengthen(self, frames: int, peak: float) -> None:
         last = self._open[-1]
@@ -282,6 +289,11 @@ class CtcBeamSearch:
             self.frames += 1
             if self.frames % _SETTLED_EVERY == 0:
                 self._settle()
+
+    @property
+    def wrote(self) -> bool:
+        """Whether the best prefix so far holds any label."""
+        return self._beam.prefixes[0].depth > 0
 
     def hypotheses(self, n_best: int = 1, *, final: bool = False) -> list[CtcHypothesis]:
         """The best label sequences for what was pushed so far, best first.

@@ -224,11 +224,10 @@ class SpeechDecoder:
         (best,) = self._search.hypotheses()
         return self._transcript(best, [])
 
+    @property
     def heard(self) -> bool:
         """Whether the best transcript so far holds any label."""
-        if self._settled or self._settled_labels:
-            return True
-        return bool(self._search.hypotheses()[0].labels)
+        return self._search.wrote
 
     def finish(self) -> list[Transcript]:
         """The best transcripts of the utterance, best first; begins a new one."""

@@ -1,0 +1,259 @@
+"""Speech from an exported model to text: NumPy and one runtime, with the exported folder."""
+
+from __future__ import annotations
+
+import json
+import wave
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.errors import ConfigurationError, DataError, UserError
+from pipelines.speech.feature_config import FeatureConfig
+from pipelines.speech.numpy_features import SpeechFeatures
+from pipelines.tokenizers import load_tokenizer
+from rnn_apps.edge.endpointing import EndpointConfig
+from rnn_apps.edge.model import EdgeModel, load
+from rnn_apps.edge.recognition import FrameStepper, RecognitionStream, Utterance
+from rnn_apps.edge.streaming import StreamingSession
+from rnn_apps.edge.transcripts import DecodingConfig, SpeechDecoder, SpeechLabels, Transcript
+from rnn_apps.edge.word_model import WordModel, read_arpa
+
+CONTRACT = "contract.json"
+TOKENIZER = "tokenizer"
+STREAMING_MODEL = "streaming.tflite"
+FEATURES, PRESENT, LOGITS = "features", "present", "logits"
+
+Array = npt.NDArray[np.float32]
+
+
+class EdgeStepModel:
+    """A streaming file as `recognition.StepModel`."""
+
+    def __init__(self, model: EdgeModel, contract: Mapping[str, Any]) -> None:
+        self._session = StreamingSession(model)
+        inputs = self._session.signature.inputs
+        self.chunk_frames = inputs[FEATURES].shape[1]
+        self.subsampling = int(contract["subsampling"])
+        self.lookahead = int(contract["lookahead"])
+        self.labels = int(contract["labels"])
+        self._takes_present = PRESENT in inputs
+
+    def reset(self) -> None:
+        """See `StepModel`."""
+        self._session.reset()
+
+    def step(self, features: Array, present: Array) -> Array:
+        """See `StepModel`."""
+        inputs = {FEATURES: features[None]}
+        if self._takes_present:
+            inputs[PRESENT] = present[None, :, None]
+        found = self._session.step(inputs)
+        logits: Array = (found[LOGITS] if isinstance(found, Mapping) else found)[0]
+        return logits
+
+
+class EdgeRecogniser:
+    """An exported speech recogniser with its alphabet and features.
+
+    Args:
+        folder: what exporting a recogniser wrote: `contract.json`, `tokenizer/` and models.
+        file: which of the models: one for streams, or one for whole utterances.
+        target: "litert" or "tflm".
+        decoding: how outputs become text.
+        word_model: in place of the one that `decoding` names.
+
+    Raises:
+        UserError: a file is missing or damaged, or the alphabet is another model's.
+        DataError: the alphabet or the word model cannot be read.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        file: str = STREAMING_MODEL,
+        target: str = "litert",
+        decoding: DecodingConfig | None = None,
+        word_model: WordModel | None = None,
+    ) -> None:
+        folder = Path(folder)
+        self.contract = read_contract(folder / CONTRACT)
+        tokenizer = load_tokenizer(folder / TOKENIZER)
+        tokenizer.require_same(self.contract["vocabulary_sha256"], str(folder / CONTRACT))
+        self.labels = SpeechLabels.of(tokenizer)
+        self.features = FeatureConfig(**self.contract["features"])
+        self.sample_rate = self.features.sample_rate
+        self.decoding = decoding or DecodingConfig()
+        if word_model is None and self.decoding.word_model:
+            word_model = read_arpa(self.decoding.word_model)
+        self._word_model = word_model
+        self._extract = SpeechFeatures(self.features)
+        self._model = load(folder / file, target)
+        self._steps: EdgeStepModel | None = None
+        if any(
+            name.endswith("_out") for s in self._model.signatures.values() for name in s.outputs
+        ):
+            self._steps = EdgeStepModel(self._model, self.contract)
+
+    @property
+    def can_stream(self) -> bool:
+        """Whether the file takes an utterance in chunks."""
+        return self._steps is not None
+
+    def logits(self, samples: npt.ArrayLike) -> Array:
+        """What the model says of a whole utterance, float32 [output frames, labels].
+
+        Args:
+            samples: [samples], -1 to 1, at `sample_rate`.
+
+        Raises:
+            UserError: a sample is NaN or infinite, there are several channels, or no samples.
+        """
+        if not np.size(samples):
+            raise UserError("there are no samples to recognise anything in")
+        features = self._extract(samples)
+        if self._steps is None:
+            found = self._model({FEATURES: features[None]})
+            logits: Array = found[LOGITS][0]
+            return logits
+        stepper = FrameStepper(self._steps)
+        return np.concatenate([stepper.push(features), stepper.finish()])
+
+    def transcribe(
+        self, recording: str | Path | npt.ArrayLike, sample_rate: int | None = None
+    ) -> list[Transcript]:
+        """The best transcripts of a recording, best first.
+
+        Args:
+            recording: a sound file, or samples [samples] from -1 to 1. WAV files with 16 bits at
+                the model's sample rate need no further package; others need soundfile and soxr.
+            sample_rate: of the samples, if it is not the model's.
+
+        Raises:
+            UserError: the recording cannot be read, or a package is missing for it.
+        """
+        decoder = self.decoder()
+        decoder.push(self.logits(self._samples(recording, sample_rate)))
+        return decoder.finish()
+
+    def decoder(self) -> SpeechDecoder:
+        """What turns this model's outputs into text."""
+        seconds = float(self.contract["seconds_per_output"])
+        return SpeechDecoder(self.labels, self.decoding, seconds, self._word_model)
+
+    def stream(self, endpoint: EndpointConfig | None = None) -> RecognitionStream:
+        """Recognises a stream; one at a time, since they share the model.
+
+        Args:
+            endpoint: when an utterance ends; None: when its `finish` is called.
+
+        Raises:
+            UserError: the file takes whole utterances only.
+        """
+        if self._steps is None:
+            raise UserError(
+                "this file takes whole utterances. Open the one for streams: "
+                f"file = {STREAMING_MODEL!r}"
+            )
+        return RecognitionStream(self.features, self._steps, self.decoder(), endpoint)
+
+    def listen(
+        self, endpoint: EndpointConfig | None = None, device: int | str | None = None
+    ) -> Iterator[Utterance]:
+        """Yields what is said into the microphone, utterance by utterance, until it is closed.
+
+        Args:
+            endpoint: when an utterance ends; None: with the usual rules.
+            device: see `microphone.open_microphone`.
+
+        Raises:
+            UserError: sounddevice is not installed, or there is no microphone.
+        """
+        from rnn_apps.edge.microphone import open_microphone
+
+        stream = self.stream(endpoint or EndpointConfig())
+        with open_microphone(self.sample_rate, device) as chunks:
+            yield from stream.recognise(chunks)
+
+    def _samples(self, recording: str | Path | npt.ArrayLike, sample_rate: int | None) -> Any:
+        if isinstance(recording, str | Path):
+            return read_recording(Path(recording), self.sample_rate)
+        if sample_rate not in (None, self.sample_rate):
+            try:
+                import soxr
+            except ImportError:
+                raise UserError(
+                    f"the samples have {sample_rate} Hz, the model hears {self.sample_rate} Hz. "
+                    "Resample them, or install soxr"
+                ) from None
+            return soxr.resample(np.asarray(recording, np.float32), sample_rate, self.sample_rate)
+        return recording
+
+
+def read_recording(path: Path, sample_rate: int) -> Array:
+    """A sound file as float32 [samples], with the standard library alone where that is enough.
+
+    Raises:
+        UserError: it cannot be read, or a package is missing for it.
+    """
+    plain = _plain_wave(path, sample_rate)
+    if plain is not None:
+        return plain
+    try:
+        from pipelines.speech.audio import read_audio
+
+        return read_audio(path, sample_rate)
+    except ImportError as error:
+        raise UserError(
+            f"{path}: only WAV files with 16 bits and {sample_rate} Hz can be read without the "
+            f"packages soundfile and soxr ({error})"
+        ) from None
+
+
+def _plain_wave(path: Path, sample_rate: int) -> Array | None:
+    """A whole WAV file with 16 bits at this rate, the mean of its channels; None for others."""
+    try:
+        with wave.open(str(path), "rb") as file:
+            if file.getsampwidth() != 2 or file.getframerate() != sample_rate:
+                return None
+            channels, announced = file.getnchannels(), file.getnframes()
+            content = file.readframes(announced)
+    except (OSError, EOFError, wave.Error):
+        return None
+    if not announced or len(content) != announced * channels * 2:
+        return None
+    values = np.frombuffer(content, "<i2").astype(np.float32) / 32768
+    return values.reshape(-1, channels).mean(axis=1)
+
+
+_KEYS = ("vocabulary_sha256", "features", "subsampling", "lookahead", "labels",
+         "seconds_per_output")  # fmt: skip
+
+
+def read_contract(path: Path) -> dict[str, Any]:
+    """What an export says of itself.
+
+    Raises:
+        UserError: it cannot be read, or is not a recogniser's.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path}: cannot be read ({error}). Give the folder that exporting a recogniser wrote"
+        ) from None
+    missing = [key for key in _KEYS if not isinstance(content, dict) or key not in content]
+    if missing:
+        raise UserError(
+            f"{path}: holds no {', '.join(missing)}, so it is not a recogniser's. Give the folder "
+            "that exporting a recogniser wrote"
+        )
+    try:
+        FeatureConfig(**content["features"])
+    except (TypeError, ConfigurationError) as error:
+        raise DataError(f"features: {error}", file=path) from None
+    found: dict[str, Any] = content
+    return found
