@@ -20,12 +20,22 @@ WORDS = ("one", "two", "three", "four", "five")
 
 
 def small_config(folder: Path, **options) -> SpeechConfig:
-    given = dict(
-        run=str(folder / "run"), data=f"file:{folder / 'recordings' / 'manifest.csv'}",
-        cache_dir=str(folder / "cache"), sample_rate=8000, bands=20, cell="gru", units=12, layers=2,
-        filters=(4, 4), time_kernel=3, lookahead=2, processes=1, frequency_kernel=3,
-    )  # fmt: skip
-    return SpeechConfig(**{**given, **options})
+    small = {
+        "run": str(folder / "run"),
+        "data": f"file:{folder / 'recordings' / 'manifest.csv'}",
+        "cache_dir": str(folder / "cache"),
+        "processes": 1,
+        "sample_rate": 8000,
+        "bands": 20,
+        "cell": "gru",
+        "units": 12,
+        "layers": 2,
+        "filters": (4, 4),
+        "time_kernel": 3,
+        "frequency_kernel": 3,
+        "lookahead": 2,
+    }
+    return SpeechConfig(**{**small, **options})
 
 
 def small_model(config: SpeechConfig, labels: int) -> keras.Model:

@@ -28,7 +28,7 @@ _SETTLED_EVERY = 50
 # Extensions that the scorer is asked about in a frame, for each prefix of the beam's width.
 _SCORED = 4
 # Labels on which the beam may disagree; beyond, the best prefix decides over the older half.
-MOST_OPEN = 400
+MOST_OPEN = 120
 
 
 @dataclass(frozen=True)

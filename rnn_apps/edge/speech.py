@@ -18,7 +18,7 @@ from pipelines.tokenizers import load_tokenizer
 from rnn_apps.edge.endpointing import EndpointConfig
 from rnn_apps.edge.model import EdgeModel, load
 from rnn_apps.edge.recognition import FrameStepper, RecognitionStream, Utterance
-from rnn_apps.edge.streaming import StreamingSession
+from rnn_apps.edge.streaming import STEP_SIGNATURE, StreamingSession
 from rnn_apps.edge.transcripts import DecodingConfig, SpeechDecoder, SpeechLabels, Transcript
 from rnn_apps.edge.word_model import WordModel, read_arpa
 
