@@ -20,7 +20,11 @@ from rnn_apps.application import Application, Result, Verb
 from rnn_apps.configuration import add_flags, from_flags, read_toml
 from rnn_apps.run_folder import RunFolder
 
-_COMMANDS = ("rnn_apps.forecasting.commands", "rnn_apps.language_modelling.commands")
+_COMMANDS = (
+    "rnn_apps.forecasting.commands",
+    "rnn_apps.language_modelling.commands",
+    "rnn_apps.translation.commands",
+)
 _TOOLS = ("rnn_apps.export.commands", "rnn_apps.model_zoo", "rnn_apps.demo")
 
 

@@ -56,6 +56,22 @@ def load_pairs(
     return _split(found.train, split, test_pairs, seed)
 
 
+def load_all(
+    source: str | Source,
+    *,
+    data_dir: str = "",
+    source_language: str = "",
+    target_language: str = "",
+) -> SentencePairs:
+    """All pairs of a source to be judged on; of one that has parts, the test part.
+
+    Raises:
+        DataError: the source cannot be used.
+    """
+    found = _open(source, data_dir, (source_language, target_language))
+    return found.test or found.validation or found.train
+
+
 def _split(pairs: SentencePairs, split: str, test: SentencePairs | None, seed: int) -> PairParts:
     _, second, third = parse_shares(split)
     if test is not None:

@@ -13,6 +13,7 @@ from pipelines.tokenizers import Tokenizer
 from pipelines.tokenizers.sentence_ids import padded, sentence_text
 from pipelines.translation.encoding import EncodedPairs
 from rnn_apps.translation.beam_search import translate
+from rnn_apps.translation.corpus_metrics import CorpusMetrics
 from rnn_apps.translation.search_options import SearchOptions
 
 _ROWS = 128
@@ -28,8 +29,7 @@ def dev_metrics(
         tokenizer: of the target.
         bleu_tokenizer: of sacrebleu.
     """
-    import sacrebleu
-
+    judge = CorpusMetrics(bleu_tokenizer)
     order = np.argsort([len(one) for one in encoded.source], kind="stable")
     compiled: dict[int, Any] = {}
     options = SearchOptions(beam_width=1)
@@ -52,10 +52,7 @@ def dev_metrics(
             for number, row in zip(numbers, rows, strict=True):
                 found[number] = sentence_text(tokenizer, row)
         wanted = list(encoded.pairs.target)
-        bleu = sacrebleu.corpus_bleu(
-            found, [wanted], tokenize=bleu_tokenizer, force=bleu_tokenizer == "none"
-        )
         exact = np.mean([a == b for a, b in zip(found, wanted, strict=True)])
-        return {"val_bleu": float(bleu.score), "val_exact": float(exact)}
+        return {"val_bleu": judge.bleu(found, wanted), "val_exact": float(exact)}
 
     return metrics

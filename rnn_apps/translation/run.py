@@ -72,6 +72,23 @@ class Run:
 
         return Translator([self.model], self.source_tokenizer, self.target_tokenizer)
 
+    def with_others(self, others: Sequence[Run]) -> Translator:
+        """What translates with this run's model and those of others, which vote.
+
+        Raises:
+            UserError: one has another vocabulary.
+        """
+        from rnn_apps.translation.translating import Translator
+
+        for other in others:
+            for mine, its in (
+                (self.source_tokenizer, other.source_tokenizer),
+                (self.target_tokenizer, other.target_tokenizer),
+            ):
+                mine.require_same(its.fingerprint, str(other.folder.path))
+        models = [self.model, *(other.model for other in others)]
+        return Translator(models, self.source_tokenizer, self.target_tokenizer)
+
     def evaluate(self, data: str | SentencePairs | None = None, part: str = "") -> dict[str, Any]:
         """Judges the run by BLEU, chrF and TER; writes the report.
 

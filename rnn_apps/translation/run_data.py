@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 
 from pipelines.errors import ConfigurationError, UserError
-from pipelines.translation.loading import load_pairs
+from pipelines.translation.encoding import without_empty
+from pipelines.translation.loading import load_all, load_pairs
 from pipelines.translation.sentence_pairs import PairParts, SentencePairs
 from rnn_apps.translation.config import TranslationConfig
 
@@ -61,3 +62,15 @@ class RunData:
             if found is not None:
                 return one, found
         raise UserError(f"the run has no {name or 'test or validation'} part: name data")
+
+    def other(self, data: str | SentencePairs) -> SentencePairs:
+        """Pairs that are not the run's own, all of them."""
+        config = self._config
+        if isinstance(data, SentencePairs):
+            return without_empty(data)
+        return load_all(
+            data,
+            data_dir=config.data_dir,
+            source_language=config.source_language,
+            target_language=config.target_language,
+        )

@@ -1,0 +1,192 @@
+"""Translation on the command line. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.errors import UserError
+from rnn_apps.application import Application, Result, Verb
+
+if TYPE_CHECKING:
+    from rnn_apps.translation.run import Run
+    from rnn_apps.translation.search_options import SearchOptions
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--run", required=True, metavar="FOLDER", help="folder of a trained run")
+
+
+def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_run(parser)
+    parser.add_argument(
+        "--data", default="", metavar="SOURCE", help="other pairs than the run's own test part"
+    )
+    parser.add_argument(
+        "--part", default="", metavar="PART", help="of the run's own pairs: train|validation|test"
+    )
+
+
+def _evaluate(options: argparse.Namespace) -> Result:
+    from rnn_apps.translation.run import load
+
+    return load(options.run).evaluate(options.data or None, options.part)
+
+
+def _translate_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_run(parser)
+    given = parser.add_mutually_exclusive_group(required=True)
+    given.add_argument(
+        "--text", action="append", metavar="SENTENCE",
+        help="a sentence, or - for standard input, a sentence a line; may be given several times",
+    )  # fmt: skip
+    given.add_argument("--file", metavar="FILE", help="a file with a sentence a line, .gz too")
+    parser.add_argument("--to", default="", metavar="FILE", help="write the translations there")
+    parser.add_argument(
+        "--ensemble", action="append", default=[], metavar="FOLDER",
+        help="a further run of the same vocabularies that votes; may be given several times",
+    )  # fmt: skip
+    parser.add_argument("--beam-width", type=int, default=None, metavar="N", help="1: greedy")
+    parser.add_argument("--n-best", type=int, default=1, metavar="N", help="translations of each")
+    parser.add_argument(
+        "--length-penalty", type=float, default=None, metavar="A", help="above 0 favours length"
+    )
+    parser.add_argument(
+        "--coverage-penalty", type=float, default=0.0, metavar="B",
+        help="above 0: what leaves source words unread is ranked lower",
+    )  # fmt: skip
+    parser.add_argument(
+        "--longest", type=float, default=2.0, metavar="R", help="tokens at most a source token (2)"
+    )
+    parser.add_argument(
+        "--shortest", type=float, default=0.0, metavar="R", help="tokens at least a source token"
+    )
+    parser.add_argument(
+        "--no-repeat", type=int, default=0, metavar="N", help="no N tokens in a row come twice"
+    )
+    parser.add_argument(
+        "--temperature", type=float, default=0.0, metavar="T", help="above 0: draw, do not search"
+    )
+    parser.add_argument("--top-k", type=int, default=0, metavar="K", help="draw from the best K")
+    parser.add_argument(
+        "--top-p", type=float, default=1.0, metavar="P",
+        help="draw from the best that have probability P together",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what is drawn")
+
+
+def _search_options(run: Run, options: argparse.Namespace) -> SearchOptions:
+    import dataclasses
+
+    names = (
+        "n_best", "coverage_penalty", "longest", "shortest", "no_repeat", "temperature", "top_k",
+        "top_p", "seed",
+    )  # fmt: skip
+    changes: dict[str, Any] = {name: getattr(options, name) for name in names}
+    for name in ("beam_width", "length_penalty"):
+        if getattr(options, name) is not None:
+            changes[name] = getattr(options, name)
+    return dataclasses.replace(run.search_options, **changes)
+
+
+def _sentences(options: argparse.Namespace) -> Iterator[str]:
+    if options.file:
+        from pipelines.data_report import DataReport
+        from pipelines.translation.aligned_files import read_lines
+
+        if not Path(options.file).exists():
+            raise UserError(f"{options.file}: the file does not exist")
+        yield from read_lines(options.file, DataReport(options.file))
+        return
+    for text in options.text:
+        if text == "-":
+            yield from sys.stdin.read().splitlines()
+        else:
+            yield text
+
+
+def _translate(options: argparse.Namespace) -> Result:
+    from rnn_apps.translation.run import load
+
+    sentences = list(_sentences(options))
+    run = load(options.run)
+    search = _search_options(run, options)
+    if options.ensemble:
+        found = run.with_others([load(folder) for folder in options.ensemble]).translate(
+            sentences, search
+        )
+    else:
+        found = run.translate(sentences, search)
+    if options.to:
+        from pipelines.atomic_files import write_text
+
+        write_text(Path(options.to), "".join(f"{one.text}\n" for best in found for one in best))
+        return {"sentences": len(sentences), "file": options.to}
+    if not options.json and options.n_best == 1:
+        for [best, *_] in found:
+            print(best.text)
+        return {}
+    rows = [
+        [source, one.text, one.score, one.log_probability]
+        for source, best in zip(sentences, found, strict=True)
+        for one in best
+    ]
+    header = ["source", "translation", "score", "log probability"]
+    return {"table": {"title": "", "header": header, "rows": rows}}
+
+
+def _score_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_run(parser)
+    parser.add_argument("--source", metavar="SENTENCE", help="a sentence")
+    parser.add_argument("--target", metavar="SENTENCE", help="its translation")
+    parser.add_argument(
+        "--data", default="", metavar="SOURCE", help="pairs in its place, as train takes them"
+    )
+
+
+def _score(options: argparse.Namespace) -> Result:
+    if bool(options.data) == (options.source is not None or options.target is not None):
+        raise UserError("say what to score: --source and --target, or --data")
+    if not options.data and (options.source is None or options.target is None):
+        raise UserError("--source and --target go together")
+    from rnn_apps.translation.run import load
+
+    run = load(options.run)
+    if options.data:
+        pairs = run.data.other(options.data)
+        given = list(zip(pairs.source, pairs.target, strict=True))
+    else:
+        given = [(options.source, options.target)]
+    scored = run.score(given)
+    tokens = sum(len(one.tokens) for one in scored)
+    nats = -sum(one.log_probability for one in scored)
+    result: Result = {"pairs": len(given), "nats": nats, "nats a token": nats / max(tokens, 1)}
+    if options.data:
+        header = ["source", "target", "log probability", "perplexity"]
+        rows = [
+            [*pair, one.log_probability, one.perplexity]
+            for pair, one in zip(given, scored, strict=True)
+        ]
+    else:
+        header = ["token", "log probability"]
+        rows = [
+            list(row)
+            for row in zip(scored[0].tokens, scored[0].token_log_probabilities, strict=True)
+        ]
+    return {"table": {"title": "", "header": header, "rows": rows}, **result}
+
+
+APPLICATION = Application(
+    name="translate",
+    summary="translate sentences, trained on sentence pairs",
+    package="rnn_apps.translation",
+    config="rnn_apps.translation.config:TranslationConfig",
+    verbs=(
+        Verb("evaluate", "measure a model by BLEU, chrF, TER", _evaluate_arguments, _evaluate),
+        Verb("translate", "translate sentences", _translate_arguments, _translate),
+        Verb("score", "how probable given translations are", _score_arguments, _score),
+    ),
+)

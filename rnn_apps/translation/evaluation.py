@@ -1,0 +1,196 @@
+"""The evaluation of a run: translations beside references and a baseline; and the report."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipelines.errors import UserError
+from pipelines.translation.sentence_pairs import SentencePairs
+from rnn_apps.translation.corpus_metrics import HEADER, CorpusFigures, CorpusMetrics
+from rnn_apps.translation.run_report import write_report
+from rnn_apps.translation.translation_memory import TranslationMemory
+
+if TYPE_CHECKING:
+    from rnn_apps.translation.run import Run
+    from rnn_apps.translation.translating import Translation
+
+BASELINE = "nearest training sentence"
+GREEDY = "greedy"
+# Teacher forcing over more pairs than this tells nothing more.
+MOST_SCORED = 2000
+# Upper borders of the source's length in words.
+LENGTHS = (5, 10, 15, 20, 30, 50)
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """Judged pairs.
+
+    Attributes:
+        name: of the pairs and part.
+        pairs: what was judged.
+        best: the search's best translation of each source.
+        rows: the figures by the name of what gave them; the search is the first.
+        signatures: sacrebleu's, by figure.
+        sentence_chrf: of each translation, 0 to 100.
+        perplexity: of the references, a token, with teacher forcing.
+        seconds: that each search took.
+        notes: what a reader must know of the figures.
+    """
+
+    name: str
+    pairs: SentencePairs
+    best: list[Translation]
+    rows: dict[str, CorpusFigures]
+    signatures: dict[str, str]
+    sentence_chrf: list[float]
+    perplexity: float
+    seconds: dict[str, float]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def search(self) -> str:
+        """The name of the search that the run is judged with."""
+        return next(iter(self.rows))
+
+    def table(self) -> dict[str, Any]:
+        """The figures for the terminal and the report."""
+        title = f"{self.name}: {len(self.pairs)} pairs"
+        rows = [[name, *found.row()] for name, found in self.rows.items()]
+        return {"title": title, "header": ["translated by", *HEADER], "rows": rows}
+
+
+def evaluate(run: Run, data: str | SentencePairs | None, part: str) -> dict[str, Any]:
+    """See `Run.evaluate`. Writes metrics.json and the report into the run."""
+    own = data is None
+    if own:
+        judged_part = run.data.part()[0]
+        part, pairs = run.data.part(part)
+    elif part:
+        raise UserError(f"part = {part!r} is of the run's own pairs; others are judged whole")
+    else:
+        assert data is not None
+        parts = run.data.other(data)
+        pairs, part, judged_part = parts, "other_data", ""
+    found = judge(run, pairs)
+    details = as_json(found)
+    table = found.table()
+    judged = part == judged_part
+    run.folder.write_metrics(
+        **{part: {"source": pairs.name, "sha256": pairs.fingerprint, **details}},
+        **({"table": table} if judged else {}),
+    )
+    # The run's own page stays that of the part it is judged on.
+    page = run.folder.report if judged else run.folder.path / f"report-{part}.html"
+    write_report(run, found, details, page)
+    return {
+        "table": table,
+        "notes": found.notes,
+        "signatures": found.signatures,
+        "perplexity": found.perplexity,
+        "report": str(page),
+        **found.rows[found.search].as_json(),
+    }
+
+
+def judge(run: Run, pairs: SentencePairs) -> Evaluated:
+    """Translates with the run's search, greedily and by the baseline, and compares."""
+    print(f"Translating {pairs.name}: {len(pairs)} sentences", file=sys.stderr)
+    metrics = CorpusMetrics(run.config.bleu_tokenizer)
+    options = run.search_options
+    width = options.beam_width
+    names = {f"beam {width}" if width > 1 else GREEDY: options}
+    if width > 1:
+        names[GREEDY] = dataclasses.replace(options, beam_width=1)
+    rows: dict[str, CorpusFigures] = {}
+    seconds: dict[str, float] = {}
+    best: list[Translation] = []
+    for name, one in names.items():
+        began = time.monotonic()
+        translated = [found[0] for found in run.translate(pairs.source, one)]
+        seconds[name] = time.monotonic() - began
+        rows[name] = metrics.figures([t.text for t in translated], pairs.target)
+        best = best or translated
+    notes: list[str] = []
+    _add_baseline(run, pairs, metrics, rows, notes)
+    chrf = [
+        metrics.sentence_chrf(one.text, reference)
+        for one, reference in zip(best, pairs.target, strict=True)
+    ]
+    return Evaluated(
+        pairs.name, pairs, best, rows, metrics.signatures(), chrf, _perplexity(run, pairs),
+        seconds, notes,
+    )  # fmt: skip
+
+
+def _add_baseline(
+    run: Run,
+    pairs: SentencePairs,
+    metrics: CorpusMetrics,
+    rows: dict[str, CorpusFigures],
+    notes: list[str],
+) -> None:
+    try:
+        training = run.data.parts.train
+    except UserError as gone:
+        notes.append(f"no baseline beside it: {gone}")
+        return
+    memory = TranslationMemory(training.source, training.target)
+    rows[BASELINE] = metrics.figures([memory.translate(s) for s in pairs.source], pairs.target)
+    known = set(training.source)
+    seen = sum(source in known for source in pairs.source)
+    if seen:
+        notes.append(f"{seen} of the {len(pairs)} source sentences are also in the training data")
+
+
+def _perplexity(run: Run, pairs: SentencePairs) -> float:
+    chosen = list(zip(pairs.source, pairs.target, strict=True))[:MOST_SCORED]
+    scored = run.score(chosen)
+    tokens = sum(len(one.tokens) for one in scored)
+    return float(np.exp(-sum(one.log_probability for one in scored) / tokens))
+
+
+def by_length(found: Evaluated) -> list[dict[str, Any]]:
+    """chrF of the translations by the length of the source in words."""
+    words = np.array([len(source.split()) for source in found.pairs.source])
+    chrf = np.array(found.sentence_chrf)
+    ratio = np.array(
+        [
+            len(one.text.split()) / max(len(reference.split()), 1)
+            for one, reference in zip(found.best, found.pairs.target, strict=True)
+        ]
+    )
+    rows = []
+    lower = 1
+    for upper in (*LENGTHS, None):
+        inside = (words >= lower) & (words <= (upper or words.max()))
+        if inside.any():
+            rows.append(
+                {
+                    "words": f"{lower} to {upper}" if upper else f"{lower} or more",
+                    "sentences": int(inside.sum()),
+                    "chrf": float(chrf[inside].mean()),
+                    "length_ratio": float(ratio[inside].mean()),
+                }
+            )
+        lower = (upper or 0) + 1
+    return rows
+
+
+def as_json(found: Evaluated) -> dict[str, Any]:
+    """What metrics.json says of the pairs."""
+    return {
+        "pairs": len(found.pairs),
+        "notes": found.notes,
+        "translated_by": {name: one.as_json() for name, one in found.rows.items()},
+        "signatures": found.signatures,
+        "perplexity": found.perplexity,
+        "seconds": {name: round(value, 3) for name, value in found.seconds.items()},
+        "by_length": by_length(found),
+    }

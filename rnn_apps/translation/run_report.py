@@ -1,0 +1,144 @@
+"""The report of a run: how good its translations are, which ones, and where it looked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rnn_apps.report import Report
+from rnn_apps.training.history import read_history
+from rnn_apps.training.learning_curves import plot_learning_curves
+from rnn_apps.translation import charts
+
+if TYPE_CHECKING:
+    from rnn_apps.translation.evaluation import Evaluated
+    from rnn_apps.translation.run import Run
+
+SHOWN_AT_EACH_END = 10
+SHOWN_BETWEEN = 5
+ATTENTION_MAPS = 4
+_LONGEST_MAP = 25
+
+
+def write_report(run: Run, found: Evaluated, details: dict[str, Any], path: Path) -> None:
+    """Writes a run's report to `path`; `details` are what metrics.json says of the pairs."""
+    config = run.config
+    report = Report(
+        f"Translation {run.folder.path.name}",
+        footer=f"Made by: rnn-apps translate evaluate --run {run.folder.path}",
+    )
+    report.text(
+        f"{config.encoder_layers} + {config.decoder_layers} {config.cell} layers of "
+        f"{config.units} units, attention {config.attention}, decoder {config.decoder}, over "
+        f"{run.source_tokenizer.size} source and {run.target_tokenizer.size} target "
+        f"{run.target_tokenizer.kind}, trained on {config.data or 'pairs in memory'}."
+    )
+    _quality(report, found)
+    _lengths(report, details)
+    _sentences(report, found)
+    _attention(report, run, found)
+    _training(report, run)
+    report.section("Configuration")
+    report.table("", ["setting", "value"], [[k, str(v)] for k, v in vars(config).items()])
+    report.write(path)
+
+
+def _quality(report: Report, found: Evaluated) -> None:
+    report.section("How good the translations are")
+    report.text(
+        "BLEU and chrF are 100 at most, and higher is better; TER counts edits for each 100 words "
+        "of the reference, and lower is better. All are sacrebleu's, of detokenised text, with "
+        "one reference. The baseline gives the translation of the training sentence whose words "
+        f"are most alike. With teacher forcing the references have a perplexity of "
+        f"{found.perplexity:.3f} a token."
+    )
+    table = found.table()
+    report.table(table["title"], table["header"], table["rows"], marked=[0])
+    report.table("Signatures", ["figure", "sacrebleu"], list(found.signatures.items()))
+    seconds = [[name, value, len(found.pairs) / value] for name, value in found.seconds.items()]
+    report.table(
+        "Time on the machine that made this page, compilation included",
+        ["search", "seconds", "sentences a second"],
+        seconds,
+    )
+    for note in found.notes:
+        report.text(f"{note[0].upper()}{note[1:]}.")
+
+
+def _lengths(report: Report, details: dict[str, Any]) -> None:
+    report.section("By length")
+    rows = details["by_length"]
+    header = ["words of the source", "sentences", "mean chrF", "length ratio"]
+    report.table("", header, [list(row.values()) for row in rows])
+    report.figure(charts.quality_by_length(rows))
+
+
+def _sentences(report: Report, found: Evaluated) -> None:
+    report.section("Sentences, best to worst")
+    order = np.argsort(-np.array(found.sentence_chrf), kind="stable")
+    count = len(order)
+    ends = min(SHOWN_AT_EACH_END, -(-count // 2))
+    middle = count // 2
+    groups = {
+        "The best": order[:ends],
+        "In the middle": order[
+            max(middle - SHOWN_BETWEEN // 2, 0) : middle + SHOWN_BETWEEN // 2 + 1
+        ],
+        "The worst": order[::-1][:ends],
+    }
+    header = ["source", "translation", "reference", "chrF"]
+    for title, numbers in groups.items():
+        rows = [
+            [
+                found.pairs.source[n], found.best[n].text, found.pairs.target[n],
+                found.sentence_chrf[n],
+            ]
+            for n in numbers
+        ]  # fmt: skip
+        report.table(title, header, rows)
+
+
+def _attention(report: Report, run: Run, found: Evaluated) -> None:
+    if run.config.attention == "none":
+        return
+    report.section("Where it looks")
+    report.text(
+        "Each row is a token of the translation, each column one of the source; the darker, the "
+        "more of the attention was there while the token was written."
+    )
+    order = np.argsort(-np.array(found.sentence_chrf), kind="stable")
+    short = [n for n in order if 0 < len(found.best[n].tokens) <= _LONGEST_MAP]
+    picks = (
+        [short[round(p * (len(short) - 1))] for p in np.linspace(0, 1, ATTENTION_MAPS)]
+        if short
+        else []
+    )
+    for number in dict.fromkeys(int(n) for n in picks):
+        source, text = found.pairs.source[number], found.best[number].text
+        [scored] = run.score([(source, text)])
+        names = run.source_tokenizer.tokens
+        read = [names[n] for n in run.source_tokenizer.encode(source)]
+        columns = [*read, "<end>"]
+        if scored.attention.shape[1] == len(columns) <= 2 * _LONGEST_MAP:
+            report.figure(
+                charts.attention_map(scored.attention, columns, scored.tokens), f"{source} → {text}"
+            )
+
+
+def _training(report: Report, run: Run) -> None:
+    report.section("Training")
+    metrics = run.metrics
+    figures: dict[str, Any] = metrics.get("training", {})
+    report.table("", ["figure", "value"], [[k, str(v)] for k, v in figures.items()])
+    data: dict[str, Any] = metrics.get("data", {})
+    rows = [
+        [one["kind"], one["count"], one["treatment"], "; ".join(one["places"])]
+        for one in data.get("findings", [])
+    ]
+    if rows:
+        report.table("What was found in the data", ["what", "count", "treatment", "first"], rows)
+    history = read_history(run.folder.history)
+    if history:
+        report.figure(plot_learning_curves(history, "nats a token"), "Learning curves")
