@@ -91,16 +91,21 @@ class Attention(keras.layers.Layer):
             The context [batch, size], and the weights [batch, positions], which sum to 1.
         """
         if self.kind in ("dot", "general"):
-            energies = keras.ops.matmul(keys, query[:, :, None])[:, :, 0]
+            energies = keras.ops.squeeze(
+                keras.ops.matmul(keys, keras.ops.expand_dims(query, axis=-1)), axis=-1
+            )
         else:
-            hidden = keys + keras.ops.matmul(query, self.query_kernel)[:, None, :]
+            asked = keras.ops.matmul(query, self.query_kernel)
+            hidden = keys + keras.ops.expand_dims(asked, axis=1)
             if self.coverage:
-                hidden = hidden + attended[:, :, None] * self.coverage_kernel
-            energies = keras.ops.matmul(keras.ops.tanh(hidden), self.energy_kernel)[:, :, 0]
+                hidden = hidden + keras.ops.expand_dims(attended, axis=-1) * self.coverage_kernel
+            energies = keras.ops.matmul(keras.ops.tanh(hidden), self.energy_kernel)
+            energies = keras.ops.squeeze(energies, axis=-1)
         present = keras.ops.cast(present, "float32")
         energies = keras.ops.cast(energies, "float32") * present + _FLOOR * (1.0 - present)
         weights = keras.ops.cast(keras.ops.softmax(energies, axis=-1), self.compute_dtype)
-        context = keras.ops.matmul(weights[:, None, :], annotations)[:, 0]
+        context = keras.ops.matmul(keras.ops.expand_dims(weights, axis=1), annotations)
+        context = keras.ops.squeeze(context, axis=1)
         return context, weights
 
     def get_config(self) -> dict[str, Any]:
