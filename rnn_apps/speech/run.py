@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from pipelines.errors import UserError
+from pipelines.errors import DataError, UserError
 from pipelines.speech.labels import LabelSet
 from rnn_apps.run_folder import RunFolder, open_run
 from rnn_apps.speech.build import build_model as build_model  # Makes the layers known to Keras.
 from rnn_apps.speech.config import APPLICATION, SpeechConfig
 from rnn_apps.speech.recognition import Recogniser
+from rnn_apps.speech.run_data import load_parts, load_source, one_part
 
 if TYPE_CHECKING:
     from pipelines.speech import Recordings
+    from rnn_apps.speech.decoding import DecodingConfig
 
 TOKENIZER = "tokenizer"
 
@@ -55,6 +57,67 @@ class Run:
     def recogniser(self) -> Recogniser:
         """The model compiled for batches of features."""
         return Recogniser(self.model)
+
+    @functools.cached_property
+    def _own(self) -> dict[str, Recordings]:
+        if not (self.data or self.config.data):
+            raise UserError(
+                "the run was trained on recordings that are not kept. Name some: --data SOURCE"
+            )
+        return load_parts(self.config, self.data)
+
+    @property
+    def judged_part(self) -> str:
+        """The part that the run is judged on: test; validation where there is no test part.
+
+        Raises:
+            DataError: nothing was held out.
+        """
+        for part in ("test", "validation"):
+            if part in self._own:
+                return part
+        raise DataError(
+            "no recordings were held out in training. Name some to judge on: --data SOURCE",
+            file=self._own["train"].report.source,
+        )
+
+    def recordings(self, part: str) -> Recordings:
+        """Those of a part of the run's own data.
+
+        Raises:
+            UserError: there is no such part, or the data is gone.
+        """
+        if part not in self._own:
+            raise UserError(f"the run's data has no {part} part; it has {', '.join(self._own)}")
+        return self._own[part]
+
+    def other_recordings(self, data: str | Recordings, part: str = "") -> Recordings:
+        """Those of another source: of the named part, or its test part, or all."""
+        return one_part(load_source(self.config, data), part or "test")
+
+    def evaluate(
+        self,
+        data: str | Recordings | None = None,
+        part: str = "",
+        decoding: DecodingConfig | None = None,
+    ) -> dict[str, Any]:
+        """Judges the run: word and character error rates; writes the report.
+
+        Args:
+            data: other recordings; None for the run's own.
+            part: train, validation or test; by default test, and validation where there is none.
+            decoding: how outputs become text, beside greedy decoding; by default a beam search.
+
+        Returns:
+            "table", the figures of every way of decoding, and where the report is.
+
+        Raises:
+            DataError: no recording can be read.
+        """
+        from rnn_apps.speech.decoding import DecodingConfig
+        from rnn_apps.speech.evaluation import evaluate
+
+        return evaluate(self, data, part, decoding or DecodingConfig())
 
 
 def load(folder: str | Path, data: str | Recordings = "") -> Run:

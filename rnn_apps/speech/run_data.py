@@ -98,11 +98,7 @@ def prepare(config: SpeechConfig, recordings: Recordings, labels: LabelSet) -> U
     Raises:
         DataError: nothing is left that can be used.
     """
-    store = extract_features(
-        recordings, config.feature_config(), cache_dir=config.cache_dir,
-        processes=config.processes, most_seconds=config.longest_seconds,
-        say=lambda text: print(text, file=sys.stderr),
-    )  # fmt: skip
+    store = _features(config, recordings)
     transcripts = [labels.tidy(one.transcript) for one in store.recordings]
     kept, encoded = encode_transcripts(transcripts, labels.tokenizer, store.report, store.places)
     if not kept:
@@ -114,6 +110,20 @@ def prepare(config: SpeechConfig, recordings: Recordings, labels: LabelSet) -> U
         store.take(kept), tuple(transcripts[number] for number in kept), tuple(encoded),
         store.report,
     )  # fmt: skip
+
+
+def listened_to(config: SpeechConfig, recordings: Recordings, labels: LabelSet) -> Utterances:
+    """Recordings to judge on: as `prepare`, but no transcript is too strange or too long.
+
+    They have no labels, since no loss is computed.
+
+    Raises:
+        DataError: nothing is left that can be read.
+    """
+    store = _features(config, recordings)
+    transcripts = tuple(labels.tidy(one.transcript) for one in store.recordings)
+    none = np.zeros(0, np.int32)
+    return Utterances(store, transcripts, (none,) * len(transcripts), store.report)
 
 
 def training_batches(config: SpeechConfig, utterances: Utterances) -> SpeechBatches:
@@ -143,6 +153,14 @@ def judged_batches(config: SpeechConfig, utterances: Utterances) -> SpeechBatche
         utterances.store, utterances.labels, size=utterances.store.config.size,
         frame_budget=config.frame_budget, batch_size=config.batch_size,
         subsampling=config.subsampling, report=utterances.report,
+    )  # fmt: skip
+
+
+def _features(config: SpeechConfig, recordings: Recordings) -> FeatureStore:
+    return extract_features(
+        recordings, config.feature_config(), cache_dir=config.cache_dir,
+        processes=config.processes, most_seconds=config.longest_seconds,
+        say=lambda text: print(text, file=sys.stderr),
     )  # fmt: skip
 
 
