@@ -1,4 +1,4 @@
-"""Small translation models: one that has learnt to read digits backwards, others with wild weights."""
+"""Small translation models: one that has learnt to read digits backwards, and wild ones."""
 
 from __future__ import annotations
 

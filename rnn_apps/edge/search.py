@@ -48,6 +48,9 @@ class BeamConfig:
         length_penalty: alpha of ((5 + length) / 6) ** alpha, by which the log probability is
             divided; 0 prefers short outputs, 1 nearly the mean log probability of a token.
         coverage_penalty: beta of beta * sum(log(min(attention a source position got, 1))).
+        min_steps: tokens at least, the end token not counted.
+        no_repeat: no sequence of so many tokens occurs twice; 0: no such rule.
+        banned: tokens that are never taken.
     """
 
     start_token: int
@@ -56,8 +59,15 @@ class BeamConfig:
     max_steps: int = 100
     length_penalty: float = 0.6
     coverage_penalty: float = 0.0
+    min_steps: int = 0
+    no_repeat: int = 0
+    banned: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.min_steps < 0 or self.no_repeat < 0:
+            raise ConfigurationError(
+                f"min_steps is {self.min_steps}, no_repeat {self.no_repeat}; neither is negative."
+            )
         if self.beam < 1 or self.max_steps < 1:
             raise ConfigurationError(
                 f"beam is {self.beam}, max_steps {self.max_steps}; both are at least 1."
@@ -98,7 +108,7 @@ def greedy_search(step: Step[State], start: State, config: BeamConfig) -> Hypoth
     for length in range(config.max_steps + 1):
         token = live.tokens[-1] if live.tokens else config.start_token
         result = step([token], [live.state])
-        best = int(np.argmax(result.log_probabilities[0]))
+        best = int(np.argmax(_allowed([live], result, config)[0]))
         if best == config.end_token:
             return _hypothesis(_extend(live, best, result, 0), config, complete=True)
         if length < config.max_steps:
@@ -143,17 +153,48 @@ def _best_extensions(
     """The most probable one-token extensions, best first: the beam's width of them and, since an
     end token leaves the beam, as many more as there are hypotheses that could end.
     """
-    totals = np.asarray(result.log_probabilities, np.float64)
-    totals = totals + np.array([item.log_probability for item in live])[:, None]
+    totals = _allowed(live, result, config)
+    totals = totals + np.array([[item.log_probability] for item in live], totals.dtype)
     vocabulary = totals.shape[1]
-    count = min(config.beam + len(live), totals.size)
-    order = np.argsort(-totals, axis=None, kind="stable")[:count]
+    order = _largest(totals.reshape(-1), min(config.beam + len(live), totals.size))
     pairs = [divmod(int(place), vocabulary) for place in order]
     return [
         _extend(live[row], token, result, row)
         for row, token in pairs
         if np.isfinite(totals[row, token])
     ]
+
+
+def _allowed(
+    live: Sequence[_Live[State]], result: StepResult[State], config: BeamConfig
+) -> np.ndarray:
+    """Log probabilities [hypotheses, vocabulary], -inf where the options forbid the token."""
+    values = np.array(result.log_probabilities)
+    values[:, list(config.banned)] = -np.inf
+    for row, item in zip(values, live, strict=True):
+        if len(item.tokens) < config.min_steps:
+            row[config.end_token] = -np.inf
+        if config.no_repeat:
+            row[_repeating(item.tokens, config.no_repeat)] = -np.inf
+    return values
+
+
+def _repeating(tokens: tuple[int, ...], size: int) -> list[int]:
+    """The tokens that would end a sequence of `size` tokens a second time."""
+    latest = tokens[len(tokens) - size + 1 :] if size > 1 else ()
+    if len(latest) < size - 1:
+        return []
+    return [
+        tokens[start + size - 1]
+        for start in range(len(tokens) - size + 1)
+        if tokens[start : start + size - 1] == latest
+    ]
+
+
+def _largest(values: np.ndarray, count: int) -> np.ndarray:
+    """The places of the `count` largest of [n], in falling order; of equals the first first."""
+    places = np.argpartition(values, len(values) - count)[len(values) - count :]
+    return places[np.lexsort((places, -values[places]))]
 
 
 def _extend(item: _Live[State], token: int, result: StepResult[State], row: int) -> _Live[State]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,8 +12,17 @@ from rnn_apps.edge.model import EdgeModel, Signature
 from rnn_apps.edge.search import StepResult
 from rnn_apps.edge.streaming import carry, state_pairs
 
-# A decoder's states by name, one row each, in the runtime's own types.
-States = Mapping[str, np.ndarray]
+
+class States(NamedTuple):
+    """A hypothesis' states: one row of what a call of the decoder gave.
+
+    Attributes:
+        values: by name, [rows, ...], in the runtime's own types.
+        row: which row.
+    """
+
+    values: Mapping[str, np.ndarray]
+    row: int
 
 
 class EdgeDecoder:
@@ -21,17 +31,29 @@ class EdgeDecoder:
     `encode` gives what `decode_step` takes under the same names: the first states, and memories
     that stay the same for a sentence (what attention looks at). `decode_step` takes them with
     `token`, and gives `logits` [rows, vocabulary], the next states under their names with "_out"
-    after them and, if it attends, `alignment` [rows, source].
+    after them and, if it attends, `alignment` [rows, source]. Its rows are hypotheses of one
+    sentence: any number of them where the file leaves that free, else so many as it says. A memory
+    of one row serves all of them.
+
+    Args:
+        model: the file.
+        encode, decode_step: the signatures' names.
+        encoder: another file that has the signature `encode`; by default the same.
 
     Raises:
         UserError: the signatures do not fit together.
     """
 
     def __init__(
-        self, model: EdgeModel, encode: str = "encode", decode_step: str = "decode_step"
+        self,
+        model: EdgeModel,
+        encode: str = "encode",
+        decode_step: str = "decode_step",
+        encoder: EdgeModel | None = None,
     ) -> None:
         self._model = model
-        self.encode = model.signature(encode)
+        self._encoder = model if encoder is None else encoder
+        self.encode = self._encoder.signature(encode)
         self.decode_step = model.signature(decode_step)
         self._states = state_pairs(self.decode_step)
         self._memories = [
@@ -50,17 +72,15 @@ class EdgeDecoder:
 
     def start(self, inputs: Mapping[str, np.ndarray] | np.ndarray) -> States:
         """Encodes one source (batch 1): the memories are kept, the first states returned."""
-        raw = self._model(inputs, self.encode.key, raw=True)
+        raw = self._encoder(inputs, self.encode.key, raw=True)
         self._memory = {name: self._handed_on(raw, name) for name in self._memories}
-        return {name: self._handed_on(raw, name) for name in self._states}
+        return States({name: self._handed_on(raw, name) for name in self._states}, 0)
 
     def step(self, tokens: Sequence[int], states: Sequence[States]) -> StepResult[States]:
-        """One step of n hypotheses: in one call where the file leaves the batch free."""
-        if self.decode_step.inputs["token"].shape[:1] == (-1,):
-            return self._call(tokens, states)
-        results = [
-            self._call([token], [state]) for token, state in zip(tokens, states, strict=True)
-        ]
+        """One step of n hypotheses: in one call where the file has so many rows."""
+        results = [self._call(*part) for part in self._parts(tokens, states)]
+        if len(results) == 1:
+            return results[0]
         alignments = [item.alignments for item in results if item.alignments is not None]
         return StepResult(
             np.concatenate([item.log_probabilities for item in results]),
@@ -68,36 +88,62 @@ class EdgeDecoder:
             np.concatenate(alignments) if alignments else None,
         )
 
-    def _call(self, tokens: Sequence[int], states: Sequence[States]) -> StepResult[States]:
+    def _parts(
+        self, tokens: Sequence[int], states: Sequence[States]
+    ) -> Iterator[tuple[Sequence[int], Sequence[States], int]]:
+        """What goes into each call, and how many of its rows are wanted."""
+        rows = self.decode_step.inputs["token"].shape[:1]
+        size = len(tokens) if rows in ((-1,), ()) else rows[0]
+        for start in range(0, len(tokens), size):
+            part, of_states = tokens[start : start + size], states[start : start + size]
+            more = size - len(part)
+            # Rows that the file has too many compute the last one again.
+            yield [*part, *part[-1:] * more], [*of_states, *of_states[-1:] * more], len(part)
+
+    def _call(
+        self, tokens: Sequence[int], states: Sequence[States], wanted: int
+    ) -> StepResult[States]:
         rows = len(tokens)
         spec = self.decode_step.inputs["token"]
         inputs = {"token": np.array(tokens, spec.dtype).reshape(rows, *[1] * (len(spec.shape) - 1))}
         for name, value in self._memory.items():
-            inputs[name] = np.repeat(value, rows, axis=0) if rows > 1 else value
-        for name in self._states:
-            inputs[name] = np.concatenate([state[name] for state in states])
+            once = self.decode_step.inputs[name].shape[0] == 1
+            inputs[name] = value if once or rows == 1 else np.repeat(value, rows, axis=0)
+        inputs |= _gathered(states, self._states)
         raw = self._model(inputs, self.decode_step.key, raw=True)
         carried = {
             name: carry(raw[out], self.decode_step.outputs[out], self.decode_step.inputs[name])
             for name, out in self._states.items()
         }
-        logits = _real(self.decode_step, raw, "logits").reshape(rows, -1)
+        logits = _real(self.decode_step, raw, "logits").reshape(rows, -1)[:wanted]
         alignment = None
         if "alignment" in raw:
-            alignment = _real(self.decode_step, raw, "alignment").reshape(rows, -1)
-        next_states = [
-            {name: value[row : row + 1] for name, value in carried.items()} for row in range(rows)
-        ]
+            alignment = _real(self.decode_step, raw, "alignment").reshape(rows, -1)[:wanted]
+        next_states = [States(carried, row) for row in range(wanted)]
         return StepResult(log_softmax(logits), next_states, alignment)
 
     def _handed_on(self, raw: Mapping[str, np.ndarray], name: str) -> np.ndarray:
         return carry(raw[name], self.encode.outputs[name], self.decode_step.inputs[name])
 
 
+def _gathered(states: Sequence[States], names: Mapping[str, str]) -> dict[str, np.ndarray]:
+    """The states of several hypotheses as rows."""
+    first = states[0].values
+    if all(state.values is first for state in states):
+        rows = [state.row for state in states]
+        return {name: first[name][rows] for name in names}
+    return {
+        name: np.concatenate([state.values[name][state.row, None] for state in states])
+        for name in names
+    }
+
+
 def log_softmax(logits: np.ndarray) -> np.ndarray:
-    """log(softmax(logits)) over the last axis, float64, without overflow."""
-    shifted = np.asarray(logits, np.float64)
-    shifted = shifted - shifted.max(axis=-1, keepdims=True)
+    """log(softmax(logits)) over the last axis, without overflow; float32 stays float32."""
+    values = np.asarray(logits)
+    if values.dtype != np.float32:
+        values = values.astype(np.float64)
+    shifted = values - values.max(axis=-1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 

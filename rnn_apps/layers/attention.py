@@ -85,15 +85,14 @@ class Attention(keras.layers.Layer):
             annotations: [batch, positions, size].
             keys: of the annotations, from `keys`.
             present: [batch, positions], 1 where there is an annotation, 0 where a row is padded.
+                One source, [1, positions, ...], can serve many queries.
             attended: [batch, positions], the sum of the weights so far; for `coverage`.
 
         Returns:
             The context [batch, size], and the weights [batch, positions], which sum to 1.
         """
         if self.kind in ("dot", "general"):
-            energies = keras.ops.squeeze(
-                keras.ops.matmul(keys, keras.ops.expand_dims(query, axis=-1)), axis=-1
-            )
+            energies = _products(query, keys)
         else:
             asked = keras.ops.matmul(query, self.query_kernel)
             hidden = keys + keras.ops.expand_dims(asked, axis=1)
@@ -104,9 +103,7 @@ class Attention(keras.layers.Layer):
         present = keras.ops.cast(present, "float32")
         energies = keras.ops.cast(energies, "float32") * present + _FLOOR * (1.0 - present)
         weights = keras.ops.cast(keras.ops.softmax(energies, axis=-1), self.compute_dtype)
-        context = keras.ops.matmul(keras.ops.expand_dims(weights, axis=1), annotations)
-        context = keras.ops.squeeze(context, axis=1)
-        return context, weights
+        return _mean(weights, annotations), weights
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -119,3 +116,19 @@ class Attention(keras.layers.Layer):
 
     def _kernel(self, name: str, shape: tuple[int, ...]) -> Any:
         return self.add_weight(name=name, shape=shape, initializer="glorot_uniform")
+
+
+def _products(query: Any, keys: Any) -> Any:
+    """[batch, n] and [batch or 1, positions, n] -> the products [batch, positions]."""
+    if keys.shape[0] == 1:
+        return keras.ops.matmul(query, keras.ops.transpose(keras.ops.squeeze(keys, axis=0)))
+    return keras.ops.squeeze(keras.ops.matmul(keys, keras.ops.expand_dims(query, axis=-1)), axis=-1)
+
+
+def _mean(weights: Any, annotations: Any) -> Any:
+    """[batch, positions] and [batch or 1, positions, size] -> [batch, size]."""
+    if annotations.shape[0] == 1:
+        return keras.ops.matmul(weights, keras.ops.squeeze(annotations, axis=0))
+    return keras.ops.squeeze(
+        keras.ops.matmul(keras.ops.expand_dims(weights, axis=1), annotations), axis=1
+    )

@@ -84,8 +84,10 @@ def device_models(model: TranslationModel) -> tuple[keras.Model, keras.Model]:
     encoded = _Encoder(model, name="encoder")(tokens)
     encoder = keras.Model({TOKENS: tokens}, encoded, name="encode")
     inputs = {TOKEN: keras.Input((), dtype="int32", name=TOKEN)}
-    for name in (*state_names(model), *memory_names(model)):
+    for name in state_names(model):
         inputs[name] = keras.Input(encoded[name].shape[1:], name=name)
+    for name in memory_names(model):
+        inputs[name] = keras.Input(batch_shape=(1, *encoded[name].shape[1:]), name=name)
     decoder = keras.Model(inputs, _DecodeStep(model, name="decoder")(inputs), name="decode_step")
     return encoder, decoder
 
