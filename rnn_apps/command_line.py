@@ -24,6 +24,7 @@ _COMMANDS = (
     "rnn_apps.forecasting.commands",
     "rnn_apps.language_modelling.commands",
     "rnn_apps.translation.commands",
+    "rnn_apps.speech.commands",
 )
 _TOOLS = ("rnn_apps.export.commands", "rnn_apps.model_zoo", "rnn_apps.demo")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,8 @@ from rnn_apps.speech.run_data import load_parts, load_source, one_part
 
 if TYPE_CHECKING:
     from pipelines.speech import Recordings
-    from rnn_apps.speech.decoding import DecodingConfig
+    from rnn_apps.speech.decoding import DecodingConfig, Transcript
+    from rnn_apps.speech.transcription import Samples
 
 TOKENIZER = "tokenizer"
 
@@ -118,6 +120,51 @@ class Run:
         from rnn_apps.speech.evaluation import evaluate
 
         return evaluate(self, data, part, decoding or DecodingConfig())
+
+    def transcribe(
+        self,
+        recordings: str | Path | Samples | Sequence[str | Path | Samples],
+        decoding: DecodingConfig | None = None,
+    ) -> list[list[Transcript]]:
+        """What is said in recordings.
+
+        Recordings longer than a minute are recognised as a stream, in constant memory, which a
+        model of one direction can do; their words' times count from the beginning.
+
+        Args:
+            recordings: sound files, or samples, float [samples] from -1 to 1 at the config's
+                sample rate; one or several.
+            decoding: how outputs become text; by default a beam search.
+
+        Returns:
+            For each recording its transcripts, best first: text, score, confidence, and words with
+            times and confidence. A long recording has one.
+
+        Raises:
+            DataError: a recording cannot be read.
+            UserError: samples that cannot be used.
+        """
+        from rnn_apps.speech.transcription import transcribe
+
+        single = isinstance(recordings, str | Path) or hasattr(recordings, "dtype")
+        return transcribe(self, [recordings] if single else recordings, decoding)  # type: ignore
+
+    def export(self, to: str | Path, formats: Sequence[str] | None = None) -> dict[str, Any]:
+        """Writes files that recognise speech, each proven equal to the Keras model.
+
+        Args:
+            to: the folder for them.
+            formats: of those that `exporting.export` knows; None for all that the model allows.
+
+        Returns:
+            For every file its size, its word error rate beside Keras', and how fast it is.
+
+        Raises:
+            ExportError: a file would not compute what Keras computes; it is not left behind.
+        """
+        from rnn_apps.speech.exporting import export
+
+        return export(self, to, formats)
 
 
 def load(folder: str | Path, data: str | Recordings = "") -> Run:

@@ -1,0 +1,141 @@
+"""Speech recognition on the command line. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any
+
+from pipelines.errors import UserError
+from rnn_apps.application import Application, Result, Verb
+
+if TYPE_CHECKING:
+    from rnn_apps.speech.decoding import DecodingConfig, Transcript
+    from rnn_apps.speech.run import Run
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--run", required=True, metavar="FOLDER", help="folder of a trained run")
+
+
+def _add_decoding(parser: argparse.ArgumentParser) -> None:
+    """Flags that are not given stay away, so that the defaults are `DecodingConfig`'s."""
+    group = parser.add_argument_group("decoding")
+    given: dict[str, Any] = {"default": argparse.SUPPRESS}
+    group.add_argument(
+        "--greedy", dest="method", action="store_const", const="greedy",
+        help="the most probable label of each frame, in place of a beam search", **given,
+    )  # fmt: skip
+    group.add_argument("--beam-width", type=int, metavar="N", help="prefixes kept (16)", **given)
+    group.add_argument(
+        "--word-model", metavar="FILE.arpa", help="an n-gram model of words to decode with", **given
+    )
+    group.add_argument(
+        "--word-model-weight", type=float, metavar="W", help="of its log probability (0.5)", **given
+    )
+    group.add_argument(
+        "--word-bonus", type=float, metavar="B", help="nats a word, with a word model (1)", **given
+    )
+    group.add_argument(
+        "--hot-word", dest="hot_words", action="append", metavar="TEXT",
+        help="word or phrase to listen for; may be given several times", **given,
+    )  # fmt: skip
+    group.add_argument(
+        "--hot-word-boost", type=float, metavar="B", help="nats for each hot word (6)", **given
+    )
+
+
+_DECODING = (
+    "method", "beam_width", "word_model", "word_model_weight", "word_bonus", "hot_words",
+    "hot_word_boost", "n_best",
+)  # fmt: skip
+
+
+def _decoding(options: argparse.Namespace) -> DecodingConfig:
+    from rnn_apps.speech.decoding import DecodingConfig
+
+    given = {name: value for name, value in vars(options).items() if name in _DECODING}
+    if "hot_words" in given:
+        given["hot_words"] = tuple(given["hot_words"])
+    return DecodingConfig(**given)
+
+
+def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_run(parser)
+    parser.add_argument(
+        "--data", default="", metavar="SOURCE", help="other recordings than the run's own test part"
+    )
+    parser.add_argument(
+        "--part", default="", metavar="PART", help="which recordings: train|validation|test"
+    )
+    _add_decoding(parser)
+
+
+def _evaluate(options: argparse.Namespace) -> Result:
+    decoding = _decoding(options)
+    from rnn_apps.speech.run import load
+
+    return load(options.run).evaluate(options.data or None, options.part, decoding)
+
+
+def _transcribe_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_run(parser)
+    parser.add_argument("recordings", nargs="*", metavar="FILE", help="sound files of any length")
+    parser.add_argument(
+        "--microphone",
+        action="store_true",
+        help="listen, and write what is said after each pause (needs the package sounddevice)",
+    )
+    parser.add_argument(
+        "--n-best", type=int, default=1, metavar="N", help="also the next best transcripts"
+    )
+    _add_decoding(parser)
+
+
+def _transcribe(options: argparse.Namespace) -> Result:
+    decoding = _decoding(options)
+    if bool(options.recordings) == options.microphone:
+        raise UserError("name sound files to transcribe, or --microphone")
+    from rnn_apps.speech.run import load
+
+    run = load(options.run)
+    if options.microphone:
+        return _listen(run, decoding)
+    rows, details = [], []
+    for path in options.recordings:
+        [found] = run.transcribe(path, decoding)
+        details.append({"recording": path, "transcripts": [_as_json(one) for one in found]})
+        rows += [[path, one.text, one.confidence] for one in found]
+    header = ["recording", "transcript", "confidence"]
+    return {"table": {"title": "", "header": header, "rows": rows}, "details": details}
+
+
+def _as_json(transcript: Transcript) -> dict[str, Any]:
+    words = [vars(word) for word in transcript.words]
+    return {**vars(transcript), "words": words}
+
+
+def _listen(run: Run, decoding: DecodingConfig) -> Result:
+    from rnn_apps.edge.endpointing import EndpointConfig
+    from rnn_apps.edge.microphone import open_microphone
+    from rnn_apps.speech.streaming import recognition_stream
+
+    stream = recognition_stream(run, decoding, EndpointConfig())
+    with open_microphone(stream.sample_rate) as chunks:
+        print("Listening; Ctrl+C ends it", file=sys.stderr)
+        for utterance in stream.recognise(chunks):
+            if utterance.text:
+                print(f"{utterance.start:8.2f} s  {utterance.text}", flush=True)
+    return {}
+
+
+APPLICATION = Application(
+    name="speech",
+    summary="recognise speech: from recordings to text, whole or as a stream",
+    package="rnn_apps.speech",
+    config="rnn_apps.speech.config:SpeechConfig",
+    verbs=(
+        Verb("evaluate", "measure word and character errors", _evaluate_arguments, _evaluate),
+        Verb("transcribe", "write what is said", _transcribe_arguments, _transcribe),
+    ),
+)

@@ -1,0 +1,158 @@
+"""The report of a run: error rates, where the errors lie, and utterances to look at and hear."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipelines.speech.audio import read_audio
+from rnn_apps.report import Report
+from rnn_apps.speech import charts
+from rnn_apps.speech.capabilities import can_stream
+from rnn_apps.training.history import read_history
+from rnn_apps.training.learning_curves import plot_learning_curves
+
+if TYPE_CHECKING:
+    from rnn_apps.speech.evaluation import Evaluated
+    from rnn_apps.speech.run import Run
+
+EXAMPLES_OF_A_KIND = 3
+MOST_SECONDS_TO_HEAR = 12.0
+_COUNTS = ("rate", "reference", "substitutions", "deletions", "insertions")
+_COUNT_NAMES = ["WER %", "words", "substitutions", "deletions", "insertions"]
+
+
+def write_report(run: Run, found: Evaluated, details: dict[str, Any], path: Path) -> None:
+    """Writes a run's report to `path`; `details` are what metrics.json says of the recordings."""
+    report = Report(
+        f"Speech recogniser {run.folder.path.name}",
+        footer=f"Made by: rnn-apps speech evaluate --run {run.folder.path}",
+    )
+    report.text(_about(run))
+    _accuracy(report, found)
+    _where(report, details)
+    _examples(report, run, found)
+    _training(report, run)
+    report.section("Configuration")
+    rows = [[name, str(value)] for name, value in vars(run.config).items()]
+    report.table("", ["setting", "value"], rows)
+    report.write(path)
+
+
+def _about(run: Run) -> str:
+    config = run.config
+    text = (
+        f"{config.layers} {'bidirectional ' if config.bidirectional else ''}{config.cell} layer(s) "
+        f"of {config.units} units behind {len(config.filters)} convolution(s), writing "
+        f"{run.labels.size - 1} {run.labels.tokenizer.kind}, trained on "
+        f"{config.data or 'recordings in memory'}. "
+    )
+    if not can_stream(config):
+        return text + "It needs the whole utterance, so it cannot recognise a stream."
+    ahead = config.lookahead * config.seconds_per_output
+    return text + (
+        f"It can recognise a stream, with the same result: it sees {1000 * ahead:.0f} ms ahead, "
+        f"and gives an output every {1000 * config.seconds_per_output:.0f} ms."
+    )
+
+
+def _accuracy(report: Report, found: Evaluated) -> None:
+    report.section("How well it recognises")
+    report.text(
+        "Word and character error rates: what has to be substituted, inserted and deleted to get "
+        "from what was recognised to what was said, over what was said. Greedy decoding takes the "
+        "most probable label of each frame."
+    )
+    table = found.table()
+    report.table(table["title"], table["header"], table["rows"], marked=[0])
+    for note in found.notes:
+        report.text(f"{note[0].upper()}{note[1:]}.")
+
+
+def _where(report: Report, details: dict[str, Any]) -> None:
+    report.section("Where the errors lie")
+    for key, name in (("by_speaker", "speaker"), ("by_length", "words")):
+        rows = [[row[name], row["utterances"], *_counts(row)] for row in details[key]]
+        if rows:
+            title = "By speaker, the worst first" if name == "speaker" else "By words said"
+            header = ["speaker" if name == "speaker" else "words said", "utterances"]
+            report.table(title, [*header, *_COUNT_NAMES], rows)
+    if details["by_length"]:
+        report.figure(charts.errors_by_length(details["by_length"]), "By length")
+    errors = [
+        [row["said"] or "(nothing)", row["recognised"] or "(nothing)", row["times"]]
+        for row in details["errors"]
+    ]
+    if errors:
+        report.table("The most frequent errors", ["said", "recognised", "times"], errors)
+
+
+def _counts(row: dict[str, Any]) -> list[Any]:
+    return [100 * row[name] if name == "rate" else row[name] for name in _COUNTS]
+
+
+def _examples(report: Report, run: Run, found: Evaluated) -> None:
+    report.section("Utterances")
+    report.text(
+        "The worst, some from the middle, and the best, by errors a word and then by confidence. "
+        "Above, what the model read; below, how probable it held which label when, and the blank "
+        "in grey."
+    )
+    first = found.first
+    rates = [one.errors / max(one.reference, 1) for one in first.words]
+    confidences = [one.confidence for one in first.transcripts]
+    order = np.lexsort((confidences, -np.array(rates)))
+    middle = max((len(order) - EXAMPLES_OF_A_KIND) // 2, 0)
+    shown: set[int] = set()
+    for name, places in (
+        ("worst", order[:EXAMPLES_OF_A_KIND]),
+        ("middle", order[middle : middle + EXAMPLES_OF_A_KIND]),
+        ("best", order[::-1][:EXAMPLES_OF_A_KIND]),
+    ):
+        for place in places.tolist():
+            if place not in shown:
+                shown.add(place)
+                _example(report, run, found, place, name)
+
+
+def _example(report: Report, run: Run, found: Evaluated, place: int, name: str) -> None:
+    config, utterances = run.config, found.utterances
+    recording = utterances.store.recordings[place]
+    transcript = found.first.transcripts[place]
+    report.text(
+        f"{name.capitalize()}: said {utterances.transcripts[place]!r}, recognised "
+        f"{transcript.text!r}, confidence {transcript.confidence:.2f} ({recording.path.name}"
+        f"{', ' + recording.speaker if recording.speaker else ''})"
+    )
+    names = [*run.labels.tokenizer.tokens, ""]
+    probabilities = np.exp(found.log_probabilities[place])
+    features = utterances.store.load(place)
+    report.figure(
+        charts.heard(features, probabilities, names, config.hop_seconds, config.seconds_per_output),
+        " ".join(f"{word.text} {word.start:.2f} s" for word in transcript.words),
+    )
+    if recording.seconds <= MOST_SECONDS_TO_HEAR:
+        report.sound(_wav(recording.path, config.sample_rate), "")
+
+
+def _wav(path: Path, sample_rate: int) -> bytes:
+    import soundfile
+
+    content = io.BytesIO()
+    samples = np.clip(read_audio(path, sample_rate), -1.0, 1.0)
+    soundfile.write(content, samples, sample_rate, format="WAV", subtype="PCM_16")
+    return content.getvalue()
+
+
+def _training(report: Report, run: Run) -> None:
+    report.section("Training")
+    figures: dict[str, Any] = run.metrics.get("training", {})
+    report.table("", ["figure", "value"], [[k, str(v)] for k, v in figures.items()])
+    history = read_history(run.folder.history)
+    if history:
+        report.figure(plot_learning_curves(history, "nats a label"), "Learning curves")
+        if "val_wer" in history:
+            report.figure(charts.error_rates_over_epochs(history), "On the validation part")

@@ -1,0 +1,104 @@
+"""Recordings to text: short ones whole, long ones as a stream in constant memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.errors import DataError, UserError
+from pipelines.speech.audio import AudioError, read_audio, read_header, stream_audio
+from pipelines.speech.numpy_features import SpeechFeatures
+from rnn_apps.edge.word_model import read_arpa
+from rnn_apps.speech.capabilities import can_stream
+from rnn_apps.speech.decoding import DecodingConfig, SpeechLabels, Transcript, decode
+
+if TYPE_CHECKING:
+    from rnn_apps.speech.run import Run
+
+Samples = npt.NDArray[np.float32]
+
+STREAMED_FROM_SECONDS = 60.0
+"""Longer recordings are recognised as a stream."""
+
+SHORTEST_SECONDS = 0.02
+
+
+def transcribe(
+    run: Run,
+    recordings: Sequence[str | Path | Samples],
+    decoding: DecodingConfig | None = None,
+) -> list[list[Transcript]]:
+    """See `Run.transcribe`."""
+    decoding = decoding or DecodingConfig()
+    return [_transcribed(run, one, decoding) for one in recordings]
+
+
+def _transcribed(
+    run: Run, recording: str | Path | Samples, decoding: DecodingConfig
+) -> list[Transcript]:
+    if not isinstance(recording, str | Path):
+        return _of_samples(run, recording, decoding)
+    seconds = read_header(recording).seconds
+    if seconds <= STREAMED_FROM_SECONDS:
+        samples = read_audio(recording, run.config.sample_rate)
+        _check_length(len(samples), run, recording)
+        return _of_samples(run, samples, decoding)
+    if not can_stream(run.config):
+        raise AudioError(
+            "too long",
+            f"lasts {seconds:.0f} s; a model that reads the whole utterance takes "
+            f"{STREAMED_FROM_SECONDS:g} s",
+            recording,
+            "Cut it, or train a model of one direction (bidirectional = false) with global "
+            "normalisation.",
+        )
+    return [_streamed(run, recording, decoding)]
+
+
+def _check_length(samples: int, run: Run, recording: str | Path) -> None:
+    if samples < SHORTEST_SECONDS * run.config.sample_rate:
+        raise DataError(
+            f"holds {samples} samples, too few to hear anything", file=recording,
+            advice="Give a recording of at least a few hundredths of a second.",
+        )  # fmt: skip
+
+
+def _of_samples(run: Run, samples: Samples, decoding: DecodingConfig) -> list[Transcript]:
+    """The transcripts of samples at the run's sample rate, best first.
+
+    Raises:
+        UserError: there is no sample, one is not a finite number, or there are several channels.
+    """
+    if not np.size(samples):
+        raise UserError("there is no sample to recognise")
+    features = SpeechFeatures(run.config.feature_config())(samples)
+    inputs: dict[str, Any] = {
+        "features": features[None],
+        "frame_lengths": np.array([len(features)], np.int32),
+    }
+    [found] = run.recogniser.log_probabilities(inputs)
+    labels = SpeechLabels.of(run.labels.tokenizer)
+    model = read_arpa(decoding.word_model) if decoding.word_model else None
+    return decode(found, labels, decoding, run.config.seconds_per_output, model)
+
+
+def _streamed(run: Run, recording: str | Path, decoding: DecodingConfig) -> Transcript:
+    """One transcript of a long recording: its utterances, from pause to pause."""
+    from rnn_apps.edge.endpointing import EndpointConfig
+    from rnn_apps.speech.streaming import recognition_stream
+
+    stream = recognition_stream(run, decoding, EndpointConfig(), chunk_outputs=16)
+    blocks = stream_audio(recording, run.config.sample_rate)
+    best = [one.transcripts[0] for one in stream.recognise(blocks) if one.text]
+    words = tuple(word for one in best for word in one.words)
+    weights = [len(one.words) for one in best]
+    confidence = 1.0
+    if best:
+        logarithms = np.log([max(one.confidence, 1e-30) for one in best])
+        confidence = float(np.exp(np.average(logarithms, weights=weights)))
+    text = " ".join(one.text for one in best)
+    return Transcript(text, sum(one.score for one in best), confidence, words)
