@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ DEFAULT_SIZE = 8000
 SAMPLE_BYTES = 8 * 2**20
 LONGEST_SENTENCE = 4000
 """Bytes; the trainer leaves out longer sentences, so lines are cut to this."""
+
+_DRAWING = threading.Lock()
 
 SPACE = "\u2581"
 """What sentencepiece writes for a space. In a text it is read as a space."""
@@ -65,6 +68,7 @@ class SubwordTokenizer(Tokenizer):
         normalization: str = "identity",
         sample_bytes: int = SAMPLE_BYTES,
         begin_with_space: bool = False,
+        split_digits: bool = False,
     ) -> SubwordTokenizer:
         """Trains a sentencepiece model; the same text and settings give the same model.
 
@@ -82,6 +86,7 @@ class SubwordTokenizer(Tokenizer):
             begin_with_space: the model sets a space before every text, so that a word has the same
                 pieces there as elsewhere; spaces at both ends, and all but one between words, are
                 lost. For sentences. `decode` takes the space away.
+            split_digits: every digit is a token, so that no number is unknown or rare.
 
         Raises:
             ConfigurationError: a setting cannot be.
@@ -112,6 +117,7 @@ class SubwordTokenizer(Tokenizer):
                 # What is written must be read back: no space is added or taken away.
                 add_dummy_prefix=begin_with_space,
                 remove_extra_whitespaces=begin_with_space or normalization != "identity",
+                split_digits=split_digits,
                 byte_fallback=True,
                 character_coverage=0.9999,
                 max_sentence_length=2 * LONGEST_SENTENCE,
@@ -135,6 +141,34 @@ class SubwordTokenizer(Tokenizer):
         """See `Tokenizer.encode`."""
         utf8(text)
         return np.array(self._processor.encode(text), np.int32)
+
+    def sample(self, texts: Sequence[str], *, seed: int, strength: float) -> list[Ids]:
+        """Encodings that vary with `seed`, to train on (Kudo 2018; Provilkov et al. 2020).
+
+        Args:
+            texts: as `encode` takes one.
+            seed: the same seed gives the same encodings; at least 0.
+            strength: of a model trained as "bpe", the share of merges left out; of "unigram", the
+                exponent of the encodings' probabilities, so that a small one varies more.
+        """
+        found: list[Ids] = []
+
+        def draw() -> None:
+            encoded = self._processor.encode(
+                list(texts), enable_sampling=True, alpha=strength, nbest_size=-1, num_threads=1
+            )
+            found.extend(np.array(ids, np.int32) for ids in encoded)
+
+        # sentencepiece seeds its generator when a thread first draws, and never again: only a new
+        # thread draws what the seed says.
+        with _DRAWING:
+            _package().set_random_generator_seed(seed % 2**31)
+            thread = threading.Thread(target=draw)
+            thread.start()
+            thread.join()
+        if len(found) != len(texts):
+            raise DataError("sentencepiece could not sample encodings of these texts")
+        return found
 
     def decode(self, ids: Iterable[int] | npt.NDArray[np.integer[Any]]) -> str:
         """See `Tokenizer.decode`."""

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 Numbers = npt.NDArray[np.int64]
-Encode = Callable[[int, np.random.Generator], tuple[Ids, Ids]]
+Encode = Callable[[Sequence[int], tuple[int, ...]], list[tuple[Ids, Ids]]]
+"""(numbers of pairs, key of random numbers) -> their ids with `END`."""
 
 _STEP = 4
 _GROWTH = 1.2
@@ -42,7 +43,7 @@ class PairBatches:
         batch_size: pairs of a batch at most.
         shuffle: a new order every epoch; else from short to long.
         seed: of order and sampling.
-        encode: gives the ids of pair number n anew each epoch, such as by sampling subwords.
+        encode: gives the ids of a batch's pairs anew, such as by sampling subwords.
 
     Raises:
         DataError: there is no pair.
@@ -106,7 +107,7 @@ class PairBatches:
         batches = self.rows(index)
 
         def read(step: np.int64) -> tuple[npt.NDArray[Any], ...]:
-            return self._batch(*batches[int(step)], index, shard)
+            return self._batch(*batches[int(step)], (self._seed, index, int(step)), shard)
 
         def batch(step: tf.Tensor) -> tuple[Any, Any, Any]:
             kinds = (tf.int32, tf.int32, tf.int32, tf.float32)
@@ -121,12 +122,12 @@ class PairBatches:
         )
 
     def _batch(
-        self, numbers: Numbers, rows: int, length: int, epoch: int, shard: tuple[int, int]
+        self, numbers: Numbers, rows: int, length: int, key: tuple[int, ...], shard: tuple[int, int]
     ) -> tuple[npt.NDArray[Any], ...]:
         rank, shards = shard
         own = numbers[rank::shards]
         rows = -(-rows // shards)
-        pairs = [self._pair(int(number), epoch) for number in own]
+        pairs = self._pairs(own.tolist(), (*key, rank + 1))
         # An encoding that was sampled may be longer than the usual one.
         longest = max((max(len(a), len(b)) for a, b in pairs), default=1)
         length = max(length, -(-longest // _STEP) * _STEP)
@@ -143,11 +144,10 @@ class PairBatches:
         target[:, 0] = START
         return source, target, following, (following != PADDING).astype(np.float32)
 
-    def _pair(self, number: int, epoch: int) -> tuple[Ids, Ids]:
-        if self._encode is None:
-            return self._source[number], self._target[number]
-        # Example numbers start at 1: 0 draws the order of the batches.
-        return self._encode(number, random_numbers(self._seed, epoch, number + 1))
+    def _pairs(self, numbers: Sequence[int], key: tuple[int, ...]) -> list[tuple[Ids, Ids]]:
+        if self._encode is not None:
+            return self._encode(numbers, key)
+        return [(self._source[number], self._target[number]) for number in numbers]
 
 
 def _rows_of_shape(count: int, most: int) -> int:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipelines.batches import random_numbers
 from pipelines.data_report import DataReport
 from pipelines.errors import DataError
 from pipelines.tokenizers import Tokenizer, train_tokenizer
-from pipelines.tokenizers.sentence_ids import sentence_ids
+from pipelines.tokenizers.sentence_ids import END, SPECIALS, sentence_ids
 from pipelines.tokenizers.tokenizer import Ids
+from pipelines.translation.batching import Encode
 from pipelines.translation.sentence_pairs import SentencePairs
+
+if TYPE_CHECKING:
+    from pipelines.tokenizers.subword_tokenizer import SubwordTokenizer
 
 MOST_CHARACTERS = 20_000
 """A longer line is no sentence; it is not even split into subwords."""
@@ -139,6 +146,7 @@ def _train(
             "model_type": options.model_type,
             "normalization": options.normalization,
             "begin_with_space": True,
+            "split_digits": True,
         }
         if options.kind == "subwords"
         else {}
@@ -152,11 +160,29 @@ def _train(
     )
 
 
-def unknown_share(tokenizer: Tokenizer, encoded: list[Ids]) -> float:
-    """The share of tokens that the vocabulary does not know, 0 to 1."""
-    from pipelines.tokenizers.sentence_ids import unknown_id
+def sampled_encoding(
+    encoded: EncodedPairs,
+    source_tokenizer: SubwordTokenizer,
+    target_tokenizer: SubwordTokenizer,
+    strength: float,
+) -> Encode:
+    """Encodings that vary from epoch to epoch, for `PairBatches`; see `SubwordTokenizer.sample`."""
+    pairs = encoded.pairs
 
-    unknown = unknown_id(tokenizer)
-    if unknown is None:
-        return 0.0
-    return float(np.mean(np.concatenate(encoded) == unknown))
+    def encode(numbers: Sequence[int], key: tuple[int, ...]) -> list[tuple[Ids, Ids]]:
+        seeds = random_numbers(*key).integers(2**31, size=2).tolist()
+        sides = [
+            tokenizer.sample([texts[n] for n in numbers], seed=seed, strength=strength)
+            for tokenizer, texts, seed in (
+                (source_tokenizer, pairs.source, seeds[0]),
+                (target_tokenizer, pairs.target, seeds[1]),
+            )
+        ]
+        return [(with_end(a), with_end(b)) for a, b in zip(*sides, strict=True)]
+
+    return encode
+
+
+def with_end(ids: Ids) -> Ids:
+    """A tokenizer's ids as a model's, with `END`; as `sentence_ids`."""
+    return np.append(ids + SPECIALS, END).astype(np.int32)

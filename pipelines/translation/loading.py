@@ -5,12 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipelines.batches import random_numbers
-from pipelines.errors import ConfigurationError, DataError
+from pipelines.errors import DataError
 from pipelines.sources import Source, parse_source
 from pipelines.text_loading import parse_shares
 from pipelines.translation.aligned_files import read_aligned_files
 from pipelines.translation.encoding import without_empty
 from pipelines.translation.sentence_pairs import PairParts, SentencePairs
+from pipelines.translation.tab_separated import SUFFIXES as TAB_SUFFIXES
+from pipelines.translation.tab_separated import read_tab_separated
+from pipelines.translation.translation_memories import SUFFIXES as TMX_SUFFIXES
+from pipelines.translation.translation_memories import read_translation_memory
 
 DEFAULT_SPLIT = "0.9,0.05,0.05"
 
@@ -107,12 +111,28 @@ def _open(
     if isinstance(source, SentencePairs):
         return PairParts(without_empty(source), None, None)
     named = source if isinstance(source, Source) else parse_source(str(source))
-    if named.kind != "file":
-        raise ConfigurationError(f"{named}: not read yet")
-    if len(named.paths) == 2:
-        return PairParts(without_empty(read_aligned_files(*named.paths)), None, None)
+    if named.kind == "builtin":
+        from pipelines.builtin import builtin_data
+
+        phrases = builtin_data(named.name, "translation").load()
+        parts: PairParts = phrases(*languages)
+        return parts
+    if named.kind == "tfds":
+        from pipelines.translation.dataset_pairs import dataset_pairs
+
+        return dataset_pairs(named, data_dir or None, *languages)
+    return PairParts(without_empty(_read_files(named.paths, languages)), None, None)
+
+
+def _read_files(paths: tuple[str, ...], languages: tuple[str, str]) -> SentencePairs:
+    if len(paths) == 1 and paths[0].lower().endswith(TAB_SUFFIXES):
+        return read_tab_separated(paths[0], *languages)
+    if len(paths) == 1 and paths[0].lower().endswith(TMX_SUFFIXES):
+        return read_translation_memory(paths[0], *languages)
+    if len(paths) == 2:
+        return read_aligned_files(*paths)
     raise DataError(
-        f"{len(named.paths)} files are no sentence pairs",
-        file=Path(named.paths[0]),
-        advice="Name two aligned files, file:SOURCE,TARGET.",
+        "is no file of sentence pairs" if len(paths) == 1 else f"{len(paths)} files are no pairs",
+        file=Path(paths[0]),
+        advice="Name two aligned files, file:SOURCE,TARGET, or one that ends in .tsv or .tmx.",
     )

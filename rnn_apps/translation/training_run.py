@@ -11,11 +11,13 @@ from pipelines.atomic_files import write_json
 from pipelines.errors import DataError, UserError
 from pipelines.tokenizers import Tokenizer
 from pipelines.tokenizers.sentence_ids import vocabulary_size
-from pipelines.translation.batching import PairBatches
+from pipelines.tokenizers.subword_tokenizer import SubwordTokenizer
+from pipelines.translation.batching import Encode, PairBatches
 from pipelines.translation.encoding import (
     EncodedPairs,
     TokenizerOptions,
     encode_pairs,
+    sampled_encoding,
     train_tokenizers,
 )
 from pipelines.translation.sentence_pairs import SentencePairs
@@ -80,7 +82,11 @@ def fit_run(
     training = encode_pairs(
         parts.train, source, target, longest=config.longest, length_ratio=config.length_ratio
     )
-    batches = _batches(training, config, shuffle=True)
+    sampled = None
+    if config.subword_sampling:
+        assert isinstance(source, SubwordTokenizer) and isinstance(target, SubwordTokenizer)
+        sampled = sampled_encoding(training, source, target, config.subword_sampling)
+    batches = _batches(training, config, shuffle=True, encode=sampled)
     validation = metrics = None
     if parts.validation is not None:
         held_out = encode_pairs(parts.validation, source, target)
@@ -121,7 +127,13 @@ def _tokenizers(
     return train_tokenizers(pairs, options, config.seed)
 
 
-def _batches(encoded: EncodedPairs, config: TranslationConfig, *, shuffle: bool) -> PairBatches:
+def _batches(
+    encoded: EncodedPairs,
+    config: TranslationConfig,
+    *,
+    shuffle: bool,
+    encode: Encode | None = None,
+) -> PairBatches:
     return PairBatches(
         encoded.source,
         encoded.target,
@@ -129,6 +141,7 @@ def _batches(encoded: EncodedPairs, config: TranslationConfig, *, shuffle: bool)
         batch_size=config.batch_size,
         shuffle=shuffle,
         seed=config.seed,
+        encode=encode,
     )
 
 
