@@ -91,8 +91,8 @@ class ServedRecogniser(tf.Module):
             samples, sample_lengths: see `log_probabilities`.
 
         Returns:
-            "text" string [batch], and "confidence" float32 [batch], the geometric mean of the
-            probabilities along the best path, 0 to 1.
+            "text" string [batch], and "confidence" float32 [batch], 0 to 1: the geometric mean of
+            the labels' largest probabilities; where nothing was written that of the blank's.
         """
         found = self.log_probabilities(samples, sample_lengths)
         values = found["log_probabilities"]
@@ -105,6 +105,25 @@ class ServedRecogniser(tf.Module):
         joined = tf.strings.reduce_join(tf.where(written, pieces, ""), axis=1)
         text = tf.strings.unicode_transcode(joined, "UTF-8", "UTF-8", errors="replace")
         text = tf.strings.strip(tf.strings.regex_replace(text, r"\s+", " "))
-        path = tf.where(inside, tf.reduce_max(values, axis=-1), 0.0)
-        frames = tf.cast(tf.maximum(found["lengths"], 1), tf.float32)
-        return {"text": text, "confidence": tf.exp(tf.reduce_sum(path, axis=1) / frames)}
+        confidence = self._confidence(values, inside, best, written)
+        return {"text": text, "confidence": confidence}
+
+    def _confidence(
+        self, values: tf.Tensor, inside: tf.Tensor, best: tf.Tensor, written: tf.Tensor
+    ) -> tf.Tensor:
+        shape = tf.shape(best)
+        # Every frame of a label belongs to the place where the label was written.
+        count = tf.reduce_sum(tf.cast(written, tf.int32), axis=1)
+        place = tf.maximum(tf.cumsum(tf.cast(written, tf.int32), axis=1) - 1, 0)
+        place += tf.expand_dims(tf.range(shape[0]), 1) * shape[1]
+        spoken = inside & (best != self._blank)
+        lowest = values.dtype.min
+        largest = tf.where(spoken, tf.reduce_max(values, axis=-1), lowest)
+        peaks = tf.math.unsorted_segment_max(largest, place, shape[0] * shape[1])
+        real = tf.sequence_mask(count, shape[1])
+        peaks = tf.reduce_sum(tf.where(real, tf.reshape(peaks, shape), 0.0), axis=1)
+        blanks = tf.reduce_sum(tf.where(inside, values[..., self._blank], 0.0), axis=1)
+        frames = tf.reduce_sum(tf.cast(inside, tf.float32), axis=1)
+        wrote = count > 0
+        total = tf.where(wrote, peaks, blanks)
+        return tf.exp(total / tf.maximum(tf.where(wrote, tf.cast(count, tf.float32), frames), 1.0))
