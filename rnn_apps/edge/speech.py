@@ -102,9 +102,7 @@ class EdgeRecogniser:
         self._model = load(folder / file, target)
         self._whole_seconds = 0.0
         self._steps: EdgeStepModel | None = None
-        if any(
-            name.endswith("_out") for s in self._model.signatures.values() for name in s.outputs
-        ):
+        if STEP_SIGNATURE in self._model.signatures:
             self._steps = EdgeStepModel(self._model, self.contract)
 
     @property
