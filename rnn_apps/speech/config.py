@@ -11,7 +11,7 @@ from rnn_apps.training.config import TrainingConfig
 
 APPLICATION = "speech"
 CELLS = ("simple", "lstm", "gru")
-TOKENIZERS = ("characters", "subwords")
+TOKENIZERS = ("characters", "words", "subwords")
 LAYER_NORMALISATIONS = ("none", "layer", "batch")
 
 
@@ -43,7 +43,9 @@ class SpeechConfig(TrainingConfig):
     longest_seconds: float = option(30.0, "longer recordings are left out", above=0.0)
 
     tokenizer: str = option("characters", "units of the transcripts", choices=TOKENIZERS)
-    vocabulary_size: int = option(0, "most units; 0: all characters, or 500 subwords", minimum=0)
+    vocabulary_size: int = option(
+        0, "most units; 0: all characters or words, or 500 subwords", minimum=0
+    )
     lowercase: bool = option(True, "write all transcripts in lower case")
 
     features: str = option("log_mel", "what the model reads", choices=KINDS)
