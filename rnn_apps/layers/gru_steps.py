@@ -32,7 +32,7 @@ class ResetAfterSteps(CellSteps):
     units: int
     activation: Activation
     recurrent_activation: Activation
-    saved: ClassVar[int] = 1
+    saved: ClassVar[int] = 4
     collected: ClassVar[int] = 2
 
     def forward(
@@ -46,7 +46,8 @@ class ResetAfterSteps(CellSteps):
         r = self.recurrent_activation.function(x_r + h_r)
         n += bias
         g = self.activation.function(x_g + r * n)
-        return [z * h + (1 - z) * g], [tf.concat([z, r, n, g], axis=-1)]
+        # Put side by side, they would cost a copy of their own in every step.
+        return [z * h + (1 - z) * g], [z, r, n, g]
 
     def backward(
         self,
@@ -59,7 +60,7 @@ class ResetAfterSteps(CellSteps):
     ) -> tuple[Tensors, Tensors]:
         """The gradient of one time step."""
         (dh,) = d_states
-        z, r, n, g = tf.split(saved[0], 4, axis=-1)
+        z, r, n, g = saved
         dg = where_present(mask, dh * (1 - z) * self.activation.derivative(g), 0.0)
         dz = dh * (before - g) * self.recurrent_activation.derivative(z)
         dr = dg * n * self.recurrent_activation.derivative(r)
@@ -84,7 +85,7 @@ class ResetBeforeSteps(CellSteps):
     units: int
     activation: Activation
     recurrent_activation: Activation
-    saved: ClassVar[int] = 1
+    saved: ClassVar[int] = 3
     collected: ClassVar[int] = 1
 
     def forward(
@@ -96,7 +97,7 @@ class ResetBeforeSteps(CellSteps):
         gates = self.recurrent_activation.function(x_gates + tf.matmul(h, weights[0]))
         z, r = tf.split(gates, 2, axis=-1)
         g = self.activation.function(x_g + tf.matmul(r * h, weights[1]))
-        return [z * h + (1 - z) * g], [tf.concat([gates, g], axis=-1)]
+        return [z * h + (1 - z) * g], [z, r, g]
 
     def backward(
         self,
@@ -109,7 +110,7 @@ class ResetBeforeSteps(CellSteps):
     ) -> tuple[Tensors, Tensors]:
         """The gradient of one time step."""
         (dh,) = d_states
-        z, r, g = tf.split(saved[0], 3, axis=-1)
+        z, r, g = saved
         dg = where_present(mask, dh * (1 - z) * self.activation.derivative(g), 0.0)
         d_reset = tf.matmul(dg, weights[1])
         dz = dh * (before - g) * self.recurrent_activation.derivative(z)
@@ -124,6 +125,5 @@ class ResetBeforeSteps(CellSteps):
     ) -> tuple[tf.Tensor, Tensors]:
         """The gradients that no step waits for."""
         d_gates, dg = tf.split(collected[0], [2 * self.units, self.units], axis=-1)
-        r = saved[0][..., self.units : 2 * self.units]
-        of_kernels = [product_over_time(before, d_gates), product_over_time(r * before, dg)]
+        of_kernels = [product_over_time(before, d_gates), product_over_time(saved[1] * before, dg)]
         return collected[0], of_kernels

@@ -35,7 +35,7 @@ class LSTMSteps(CellSteps):
     units: int
     activation: Activation
     recurrent_activation: Activation
-    saved: ClassVar[int] = 2
+    saved: ClassVar[int] = 5
     collected: ClassVar[int] = 1
 
     def forward(
@@ -50,7 +50,8 @@ class LSTMSteps(CellSteps):
         o = self.recurrent_activation.function(z_o)
         new_c = f * c + i * g
         new_h = o * self.activation.function(new_c)
-        return [new_h, new_c], [tf.concat([i, f, g, o], axis=-1), c]
+        # Put side by side, they would cost a copy of their own in every step.
+        return [new_h, new_c], [i, f, g, o, c]
 
     def backward(
         self,
@@ -63,8 +64,7 @@ class LSTMSteps(CellSteps):
     ) -> tuple[Tensors, Tensors]:
         """The gradient of one time step."""
         dh, dc = d_states
-        gates, c = saved
-        i, f, g, o = tf.split(gates, 4, axis=-1)
+        i, f, g, o, c = saved
         squashed = self.activation.function(f * c + i * g)
         dc += where_present(mask, dh * o * self.activation.derivative(squashed), 0.0)
         dz = tf.concat(

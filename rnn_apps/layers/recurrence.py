@@ -66,9 +66,12 @@ def run_recurrence(
             def once(*given: tf.Tensor) -> Any:
                 d_last = list(given[-len(states) :])
                 d_hiddens = pad(given[0]) if return_sequences else None
-                d_projected, d_weights, d_states = _backward(steps)(
-                    d_hiddens, d_last, weights, states, mask, length, hiddens, saved
+                before = tf.concat([states[0][None], hiddens[:-1]], axis=0)
+                collected, d_states = _backward(steps)(
+                    d_hiddens, d_last, weights, mask, length, before, hiddens, saved
                 )
+                # Outside of what XLA compiles: oneDNN's large products take half the time.
+                d_projected, d_weights = steps.collect_gradients(before, collected, saved)
                 return [d_projected[:length], *d_weights, *d_states], _refusal(given)
 
             return once(*d_outputs)
@@ -139,20 +142,19 @@ def _forward(steps: CellSteps) -> Callable[..., Any]:
 
 @functools.cache
 def _backward(steps: CellSteps) -> Callable[..., Any]:
-    """The gradient of `_forward`'s results with respect to projected, weights and states."""
+    """The loop of `_forward`'s gradient: (what the steps collect, that of the first states)."""
 
     def backward(
         d_hiddens: tf.Tensor | None,
         d_last: Tensors,
         weights: Tensors,
-        states: Tensors,
         mask: tf.Tensor | None,
         length: tf.Tensor,
+        before: tf.Tensor,
         hiddens: tf.Tensor,
         saved: Tensors,
-    ) -> tuple[tf.Tensor, Tensors, Tensors]:
+    ) -> tuple[Tensors, Tensors]:
         transposed = [tf.transpose(weight) for weight in weights]
-        before = tf.concat([states[0][None], hiddens[:-1]], axis=0)
         optional = [x for x in (mask, d_hiddens) if x is not None]
 
         def step(now: Tensors, d_states: Tensors) -> tuple[Tensors, Tensors]:
@@ -171,6 +173,6 @@ def _backward(steps: CellSteps) -> Callable[..., Any]:
             collect=steps.collected,
             backwards=True,
         )
-        return *steps.collect_gradients(before, collected, saved), d_states
+        return collected, d_states
 
     return tf.function(backward, jit_compile=True, reduce_retracing=True, autograph=False)
