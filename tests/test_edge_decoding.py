@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.errors import ConfigurationError, UserError
-from rnn_apps.edge.ctc import CtcBeamSearch, CtcHypothesis, ctc_greedy
+from rnn_apps.edge.ctc import CtcHypothesis, ctc_greedy
+from rnn_apps.edge.ctc_beam import CtcBeamSearch
 from rnn_apps.edge.sampling import SamplingConfig, token_probabilities
 from rnn_apps.edge.search import (
     BeamConfig,

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from pipelines.errors import ConfigurationError, DataError, UserError
 from pipelines.tokenizers import train_tokenizer
-from rnn_apps.edge import WordModel, read_arpa
-from rnn_apps.edge import ctc as ctc_module
-from rnn_apps.edge.ctc import CtcBeamSearch, CtcGreedy, ctc_greedy
+from rnn_apps.edge import WordModel, ctc_beam, read_arpa
+from rnn_apps.edge.ctc import CtcGreedy, ctc_greedy
+from rnn_apps.edge.ctc_beam import CtcBeamSearch
 from rnn_apps.edge.hot_words import HotWords
 from rnn_apps.edge.sequence_to_sequence import log_softmax
 from rnn_apps.edge.word_model import BEGIN, END, UNKNOWN, perplexity
@@ -147,7 +147,7 @@ def test_what_is_settled_belongs_to_the_result_of_the_whole(seed, cut):
 
 def test_a_search_that_never_agrees_stays_small(monkeypatch):
     # Each letter may be left out at the same price, so that no prefix is ever dropped for good.
-    monkeypatch.setattr(ctc_module, "MOST_OPEN", 20)
+    monkeypatch.setattr(ctc_beam, "MOST_OPEN", 20)
     logits = spelled("abcdefghij" * 12, sure=3.0, frames=1)
     search = CtcBeamSearch(LABELS.blank, beam=16)
     depths = []

@@ -25,7 +25,7 @@ _HOMES = {
     "greedy_search": "search",
     "StepResult": "search",
     "EdgeDecoder": "sequence_to_sequence",
-    "CtcBeamSearch": "ctc",
+    "CtcBeamSearch": "ctc_beam",
     "ctc_greedy": "ctc",
     "CtcGreedy": "ctc",
     "DecodingConfig": "transcripts",
@@ -42,6 +42,10 @@ _HOMES = {
     "open_microphone": "microphone",
     "EdgeForecaster": "forecasting",
     "EdgeLanguageModel": "language_model",
+    "EdgeTranslator": "translation",
+    "SearchOptions": "translation_options",
+    "Translation": "sentences",
+    "read_glossary": "glossary",
 }
 __all__ = sorted(_HOMES)
 

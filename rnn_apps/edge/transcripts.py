@@ -13,14 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.errors import ConfigurationError
-from rnn_apps.edge.ctc import (
-    AlignedLabel,
-    CtcBeamSearch,
-    CtcGreedy,
-    CtcHypothesis,
-    Search,
-    checked_frames,
-)
+from rnn_apps.edge.ctc import AlignedLabel, CtcGreedy, CtcHypothesis, checked_frames
+from rnn_apps.edge.ctc_beam import CtcBeamSearch
 from rnn_apps.edge.hot_words import HotWords
 from rnn_apps.edge.sequence_to_sequence import log_softmax
 from rnn_apps.edge.word_model import WordModel, read_arpa
@@ -313,7 +307,9 @@ def decode(
     return decoder.finish()
 
 
-def _search(labels: SpeechLabels, config: DecodingConfig, model: WordModel | None) -> Search:
+def _search(
+    labels: SpeechLabels, config: DecodingConfig, model: WordModel | None
+) -> CtcGreedy | CtcBeamSearch:
     if config.method == "greedy":
         return CtcGreedy(labels.blank, labels.silent)
     scorer = None

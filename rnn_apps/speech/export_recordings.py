@@ -13,7 +13,7 @@ from pipelines.errors import DataError
 from pipelines.speech.audio import AudioError, read_audio
 from pipelines.speech.numpy_features import SpeechFeatures
 from pipelines.speech.recordings import Recording
-from rnn_apps.speech.run_data import load_parts
+from rnn_apps.speech.run_data import load_parts, load_source, one_part
 from rnn_apps.speech.step_model import FEATURES
 from rnn_apps.speech.streaming import raw_features
 
@@ -64,19 +64,26 @@ class JudgedRecordings:
             yield {"samples": padded, "sample_lengths": lengths}
 
 
-def judged_recordings(run: Run) -> JudgedRecordings:
+def judged_recordings(run: Run, data: str = "") -> JudgedRecordings:
     """Recordings from the run's test part, evenly spread over it, up to three minutes.
 
     Where the data has no test part it is the validation or else the training part.
 
+    Args:
+        data: another source, of which the test part, or all, is taken.
+
     Raises:
         DataError: the recordings are gone.
     """
-    parts = load_parts(run.config, run.data)
-    part = next(name for name in ("test", "validation", "train") if name in parts)
-    seconds = sum(one.seconds for one in parts[part])
+    if data:
+        part, recordings = "test", list(one_part(load_source(run.config, data), "test"))
+    else:
+        parts = load_parts(run.config, run.data)
+        part = next(name for name in ("test", "validation", "train") if name in parts)
+        recordings = list(parts[part])
+    seconds = sum(one.seconds for one in recordings)
     share = min(1.0, JUDGED_SECONDS / max(seconds, 1e-9))
-    chosen = _spread(list(parts[part]), round(share * len(parts[part])))
+    chosen = _spread(recordings, round(share * len(recordings)))
     read = _read(chosen, run)
     heard = sum(len(samples) for samples, _ in read) / run.config.sample_rate
     return JudgedRecordings(

@@ -63,13 +63,16 @@ HEADER = ["file", "takes", "KiB", "word error rate", "largest difference from Ke
           "real-time factor", "of it the model", "delay in ms", "memory in KiB"]  # fmt: skip
 
 
-def export(run: Run, to: str | Path, formats: Sequence[str] | None = None) -> dict[str, Any]:
+def export(
+    run: Run, to: str | Path, formats: Sequence[str] | None = None, data: str = ""
+) -> dict[str, Any]:
     """Writes files that recognise speech, each proven on recordings; see `Run.export`.
 
     Args:
         run: a trained run, whose recordings are still there.
         to: the folder for the files.
         formats: of `FORMATS`; None for all that the model allows.
+        data: recordings to prove the files on, instead of the run's own.
 
     Returns:
         "table" with a row for each file, "files", and "contract", the file that says what they
@@ -83,7 +86,7 @@ def export(run: Run, to: str | Path, formats: Sequence[str] | None = None) -> di
     folder = Path(to)
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file. Name a folder for the export")
-    judged = judged_recordings(run)
+    judged = judged_recordings(run, data)
     run.labels.tokenizer.save(folder / TOKENIZER)
     write_json(folder / CONTRACT, contract(run, chosen))
     exporter = _Exporter(run, folder, judged)
