@@ -1,10 +1,12 @@
 """The recurrent layers of rnn_apps against Keras' and PyTorch's on this machine's CPU.
 
-    python -m benchmarks.layers [--torch-python PYTHON] [--to benchmarks/results/layers.md]
+    python -m benchmarks.layers [--torch-python PYTHON] [--threads 1] [--memory]
 
-Every contender is a process of its own; they are asked in turn, so that what else the machine
-does meets all of them, and medians are taken. The limit is the recurrence's multiplications as
-one large product (three of them for forward and backward).
+The contenders are asked in turn, so that what else the machine does meets all of them, and medians
+are taken: of the clock, and of the processor time of all threads, which means little with several
+threads (they wait for work awake) and is what counts with `--threads 1` on a machine that others
+share. The limit is the recurrence's multiplications as one large product (three of them for
+forward and backward). `--memory` starts a process for each contender, for its peak.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ SHAPES = (
 CELLS = ("SimpleRNN", "LSTM", "GRU")
 KERAS = ("keras, oneDNN off", "keras, oneDNN off, jit", "keras", "keras, jit")
 OURS = ("rnn_apps", "rnn_apps, jit")
+ORDERS = ("forward", "training")
 _WORKER = Path(__file__).with_name("layers_contender.py")
 Measured = dict[str, dict[str, float]]
 
@@ -41,67 +44,105 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--cells", nargs="*", default=CELLS)
     parser.add_argument("--shapes", nargs="*", type=int, default=range(len(SHAPES)))
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--threads", type=int, default=0, help="of each process; 0: its default")
+    parser.add_argument("--memory", action="store_true", help="also the peak memory of each")
     given = parser.parse_args(arguments)
+    names = [*KERAS, *OURS, "limit", *(["torch"] if given.torch_python else [])]
+    processes = _Processes(given.torch_python, given.threads)
     rows = []
-    for cell in given.cells:
-        for index in given.shapes:
-            shape = SHAPES[index]
-            rows.append((cell, shape, measure(cell, shape, given.rounds, given.torch_python)))
-            write_text(Path(given.to), table(rows))
-            print(rows[-1], flush=True)
-
-
-def measure(cell: str, shape: tuple[int, ...], rounds: int, torch_python: str | None) -> Measured:
-    """Of each contender the medians of its milliseconds, and its peak memory in MB."""
-    names = [*KERAS, *OURS, "limit", *(["torch"] if torch_python else [])]
-    workers = {name: _start(name, cell, shape, torch_python) for name in names}
-    times: dict[str, dict[str, list[float]]] = {name: {} for name in names}
     try:
-        for worker in workers.values():
-            worker.answer()
-        for order in ("forward", "training"):
-            for round_ in range(rounds + 2):
-                for name, worker in workers.items():
-                    taken = float(worker.ask(order))
-                    # The first two calls compile and warm up.
-                    if round_ >= 2:
-                        times[name].setdefault(order, []).append(taken)
-        return {
-            name: {
-                **{order: statistics.median(taken) for order, taken in times[name].items()},
-                "memory": float(worker.ask("memory")),
-            }
-            for name, worker in workers.items()
-        }
+        for cell in given.cells:
+            for index in given.shapes:
+                shape = SHAPES[index]
+                measured = measure(processes, names, cell, shape, given.rounds)
+                if given.memory:
+                    for name, found in measured.items():
+                        found["memory"] = peak(processes, name, cell, shape)
+                rows.append((cell, shape, measured))
+                write_text(Path(given.to), table(rows, given.rounds, given.threads))
+                print(rows[-1], flush=True)
     finally:
-        for worker in workers.values():
-            worker.close()
+        processes.close()
 
 
-def _start(name: str, cell: str, shape: tuple[int, ...], torch_python: str | None) -> ChildProcess:
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    if name != "torch":
-        environment["TF_ENABLE_ONEDNN_OPTS"] = "0" if "oneDNN off" in name else "1"
-    python = torch_python if name == "torch" and torch_python else sys.executable
-    how = [str(_WORKER)] if name == "torch" else ["-m", "benchmarks.layers_contender"]
-    return ChildProcess(name, [python, *how, name, cell, json.dumps(shape)], environment)
+class _Processes:
+    """The processes in which the contenders run: those that can share one do."""
+
+    def __init__(self, torch_python: str | None, threads: int) -> None:
+        self._torch_python = torch_python
+        self._threads = threads
+        self._running: dict[str, ChildProcess] = {}
+
+    def of(self, name: str) -> ChildProcess:
+        """The process of a contender."""
+        kind = "torch" if name == "torch" else "off" if "oneDNN off" in name else "on"
+        if kind not in self._running:
+            self._running[kind] = self.start(name)
+        return self._running[kind]
+
+    def start(self, name: str) -> ChildProcess:
+        """A new process for a contender."""
+        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        if name != "torch":
+            environment["TF_ENABLE_ONEDNN_OPTS"] = "0" if "oneDNN off" in name else "1"
+        python = self._torch_python if name == "torch" else sys.executable
+        how = [str(_WORKER)] if name == "torch" else ["-m", "benchmarks.layers_contender"]
+        return ChildProcess(name, [str(python), *how, str(self._threads)], environment)
+
+    def close(self) -> None:
+        """Ends them."""
+        for process in self._running.values():
+            process.close()
 
 
-def table(rows: list[Any]) -> str:
+def measure(
+    processes: _Processes, names: list[str], cell: str, shape: tuple[int, ...], rounds: int
+) -> Measured:
+    """Of each contender the medians of its milliseconds, by the clock and of processor time."""
+    times: dict[str, dict[str, list[float]]] = {name: {} for name in names}
+    for order in ORDERS:
+        for round_ in range(rounds + 2):
+            for name in names:
+                question = json.dumps([name, cell, shape, order])
+                taken = json.loads(processes.of(name).ask(question))
+                # The first two calls compile and warm up.
+                if round_ >= 2:
+                    times[name].setdefault(order, []).append(taken[0])
+                    times[name].setdefault(f"{order}, CPU", []).append(taken[1])
+    return {
+        name: {what: statistics.median(taken) for what, taken in found.items()}
+        for name, found in times.items()
+    }
+
+
+def peak(processes: _Processes, name: str, cell: str, shape: tuple[int, ...]) -> float:
+    """The peak memory of a contender in a process of its own, MB above what it began with."""
+    process = processes.start(name)
+    try:
+        before = float(process.ask(json.dumps([name, cell, shape, "memory"])))
+        for order in 3 * ORDERS:
+            process.ask(json.dumps([name, cell, shape, order]))
+        return float(process.ask(json.dumps([name, cell, shape, "memory"]))) - before
+    finally:
+        process.close()
+
+
+def table(rows: list[Any], rounds: int, threads: int) -> str:
     """A Markdown table of all that was measured."""
     names = list(rows[0][2])
+    of_threads = f"{threads} thread{'s' if threads > 1 else ''}" if threads else "all cores"
     lines = [
         "# Recurrent layers on a CPU",
         "",
-        "Written by `python -m benchmarks.layers`: milliseconds, medians of interleaved calls in",
-        "processes of their own; memory is the peak above the process before its first call, MB.",
-        "The gain is the time of the best Keras over that of the better rnn_apps.",
+        f"Written by `python -m benchmarks.layers`: milliseconds on {of_threads}, medians of",
+        f"{rounds} interleaved calls, by the clock and in processor time; memory is the peak above",
+        "a process before its first call, MB. The gain is the best Keras over the better rnn_apps.",
         "",
-        "| cell | (batch, timesteps, features, units) | what | " + " | ".join(names) + " | gain |",
+        f"| cell | (batch, timesteps, features, units) | what | {' | '.join(names)} | gain |",
         "|---" * (len(names) + 4) + "|",
     ]
     for cell, shape, measured in rows:
-        for what in ("forward", "training", "memory"):
+        for what in measured[names[0]]:
             found = {name: values[what] for name, values in measured.items()}
             best = {
                 "keras": min(found[n] for n in KERAS),

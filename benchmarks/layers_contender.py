@@ -1,7 +1,9 @@
-"""One contender of `benchmarks.layers` in a process of its own: times a layer when it is told to.
+"""Contenders of `benchmarks.layers` in a process of their own: times a layer when it is told to.
 
-Reads lines from standard input; for "forward" and "training" it answers with milliseconds, for
-"memory" with the peak of the process above what it had before the first call, in MB.
+Argument: the number of threads, 0 for the default. Each line of standard input is JSON [contender,
+cell, [batch, timesteps, features, units], order]; for "forward" and "training" the answer is
+[milliseconds by the clock, milliseconds of processor time], for "memory" the peak of the process
+in MB. The calls of one cell and shape are kept at a time.
 """
 
 from __future__ import annotations
@@ -13,24 +15,45 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+Calls = dict[str, Callable[[], Any]]
+
 
 def main() -> None:
-    """Arguments: the contender, the cell, and [batch, timesteps, features, units] as JSON."""
-    contender, cell, shape = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
-    make = _torch_calls if contender == "torch" else _limit_calls
-    calls = make(cell, *shape) if contender in ("torch", "limit") else None
-    if calls is None:
-        calls = _tensorflow_calls(contender, cell, *shape)
-    before = _peak()
-    print("ready", flush=True)
+    """See the module."""
+    threads = int(sys.argv[1])
+    kept: dict[tuple[str, ...], Calls] = {}
     for line in sys.stdin:
-        order = line.strip()
+        contender, cell, shape, order = json.loads(line)
+        key = (contender, cell, str(shape))
+        if key not in kept:
+            kept = {k: calls for k, calls in kept.items() if k[1:] == key[1:]}
+            kept[key] = _calls(contender, cell, shape, threads)
         if order == "memory":
-            print(_peak() - before, flush=True)
+            print(_peak(), flush=True)
             continue
-        start = time.perf_counter()
-        calls[order]()
-        print((time.perf_counter() - start) * 1e3, flush=True)
+        clock, processor = time.perf_counter(), time.process_time()
+        kept[key][order]()
+        clock, processor = time.perf_counter() - clock, time.process_time() - processor
+        print(json.dumps([clock * 1e3, processor * 1e3]), flush=True)
+
+
+def _calls(contender: str, cell: str, shape: list[int], threads: int) -> Calls:
+    if contender == "torch":
+        if threads:
+            import torch
+
+            torch.set_num_threads(threads)
+        return _torch_calls(cell, *shape)
+    import rnn_apps  # noqa: F401  (turns oneDNN on, unless the environment says otherwise)
+
+    if threads:
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+    if contender == "limit":
+        return _limit_calls(cell, *shape)
+    return _tensorflow_calls(contender, cell, *shape)
 
 
 def _peak() -> float:
@@ -39,7 +62,7 @@ def _peak() -> float:
 
 def _tensorflow_calls(
     contender: str, cell: str, batch: int, timesteps: int, features: int, units: int
-) -> dict[str, Callable[[], Any]]:
+) -> Calls:
     import keras
     import tensorflow as tf
 
@@ -73,12 +96,8 @@ def _tensorflow_calls(
     }
 
 
-def _limit_calls(
-    cell: str, batch: int, timesteps: int, features: int, units: int
-) -> dict[str, Callable[[], Any]]:
+def _limit_calls(cell: str, batch: int, timesteps: int, features: int, units: int) -> Calls:
     import tensorflow as tf
-
-    import rnn_apps  # noqa: F401  (turns oneDNN on)
 
     gates = {"SimpleRNN": 1, "GRU": 3, "LSTM": 4}[cell]
     left = tf.random.stateless_normal((batch * timesteps, features + units), [1, 2])
@@ -95,9 +114,7 @@ def _limit_calls(
     return {"forward": lambda: product(left).numpy(), "training": thrice}
 
 
-def _torch_calls(
-    cell: str, batch: int, timesteps: int, features: int, units: int
-) -> dict[str, Callable[[], Any]]:
+def _torch_calls(cell: str, batch: int, timesteps: int, features: int, units: int) -> Calls:
     import torch
 
     kind = {"SimpleRNN": torch.nn.RNN, "GRU": torch.nn.GRU, "LSTM": torch.nn.LSTM}[cell]
