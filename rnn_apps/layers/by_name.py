@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 
 from rnn_apps.layers import GRU, LSTM, SimpleRNN
+from rnn_apps.layers.cells import LayerNormGRUCell, LayerNormLSTMCell, LayerNormSimpleRNNCell
 
 LAYERS: dict[str, type[keras.layers.RNN]] = {
     "simple": SimpleRNN,
@@ -15,6 +16,11 @@ CELLS: dict[str, type[keras.layers.Layer]] = {
     "simple": keras.layers.SimpleRNNCell,
     "lstm": keras.layers.LSTMCell,
     "gru": keras.layers.GRUCell,
+}
+NORMALISED_CELLS: dict[str, type[keras.layers.Layer]] = {
+    "simple": LayerNormSimpleRNNCell,
+    "lstm": LayerNormLSTMCell,
+    "gru": LayerNormGRUCell,
 }
 
 

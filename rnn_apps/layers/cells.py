@@ -89,6 +89,54 @@ def normalised(values: Any, gain: Any) -> Any:
     return scaled * gain
 
 
+def normalised_simple(
+    read: Any, recalled: Any, states: list[Any], vectors: dict[str, Any]
+) -> list[Any]:
+    """The new state of a `LayerNormSimpleRNNCell`.
+
+    Args:
+        read: the input times the kernel, [batch, units].
+        recalled: h times the recurrent kernel, [batch, units].
+        states: h.
+        vectors: the cell's vectors by their names.
+    """
+    return [keras.ops.tanh(normalised(read + recalled, vectors["gain"]) + vectors["bias"])]
+
+
+def normalised_lstm(
+    read: Any,
+    recalled: Any,
+    states: list[Any],
+    vectors: dict[str, Any],
+    forget_bias: float = 1.0,
+) -> list[Any]:
+    """The new h and c of a `LayerNormLSTMCell`; arguments as of `normalised_simple`."""
+    summed = normalised(read, vectors["input_gain"])
+    summed += normalised(recalled, vectors["recurrent_gain"])
+    write, keep, candidate, give = keras.ops.split(summed + vectors["bias"], 4, axis=-1)
+    keep = keras.ops.sigmoid(keep + forget_bias)
+    memory = keep * states[1] + keras.ops.sigmoid(write) * keras.ops.tanh(candidate)
+    shown = keras.ops.tanh(normalised(memory, vectors["memory_gain"]) + vectors["memory_bias"])
+    return [keras.ops.sigmoid(give) * shown, memory]
+
+
+def normalised_gru(
+    read: Any, recalled: Any, states: list[Any], vectors: dict[str, Any]
+) -> list[Any]:
+    """The new state of a `LayerNormGRUCell`; arguments as of `normalised_simple`."""
+    hidden, bias = states[0], vectors["bias"]
+    gates = 2 * hidden.shape[-1]
+    summed = normalised(read[:, :gates], vectors["input_gate_gain"])
+    summed += normalised(recalled[:, :gates], vectors["recurrent_gate_gain"]) + bias[:gates]
+    update, reset = keras.ops.split(keras.ops.sigmoid(summed), 2, axis=-1)
+    candidate = keras.ops.tanh(
+        normalised(read[:, gates:], vectors["input_gain"])
+        + bias[gates:]
+        + reset * normalised(recalled[:, gates:], vectors["recurrent_gain"])
+    )
+    return [update * hidden + (1.0 - update) * candidate]
+
+
 @keras.saving.register_keras_serializable(package="rnn_apps")
 class LayerNormSimpleRNNCell(_NormalisedCell):
     """h = tanh(LN(W x + U h) + b): the paper's equation 4."""
@@ -102,10 +150,10 @@ class LayerNormSimpleRNNCell(_NormalisedCell):
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> tuple[Any, list[Any]]:
         """One timestep."""
-        summed = keras.ops.matmul(inputs, self.kernel)
-        summed += keras.ops.matmul(states[0], self.recurrent_kernel)
-        hidden = keras.ops.tanh(normalised(summed, self.gain) + self.bias)
-        return hidden, [hidden]
+        read = keras.ops.matmul(inputs, self.kernel)
+        recalled = keras.ops.matmul(states[0], self.recurrent_kernel)
+        new = normalised_simple(read, recalled, states, {"gain": self.gain, "bias": self.bias})
+        return new[0], new
 
 
 @keras.saving.register_keras_serializable(package="rnn_apps")
@@ -145,14 +193,17 @@ class LayerNormLSTMCell(_NormalisedCell):
     def call(self, inputs: Any, states: Any, training: bool = False) -> tuple[Any, list[Any]]:
         """One timestep."""
         hidden, memory = states
-        summed = normalised(keras.ops.matmul(inputs, self.kernel), self.input_gain)
-        summed += normalised(keras.ops.matmul(hidden, self.recurrent_kernel), self.recurrent_gain)
-        write, keep, candidate, give = keras.ops.split(summed + self.bias, 4, axis=-1)
-        keep = keras.ops.sigmoid(keep + (1.0 if self.unit_forget_bias else 0.0))
-        memory = keep * memory + keras.ops.sigmoid(write) * keras.ops.tanh(candidate)
-        shown = keras.ops.tanh(normalised(memory, self.memory_gain) + self.memory_bias)
-        hidden = keras.ops.sigmoid(give) * shown
-        return hidden, [hidden, memory]
+        read = keras.ops.matmul(inputs, self.kernel)
+        recalled = keras.ops.matmul(hidden, self.recurrent_kernel)
+        vectors = {
+            "bias": self.bias, "input_gain": self.input_gain,
+            "recurrent_gain": self.recurrent_gain, "memory_gain": self.memory_gain,
+            "memory_bias": self.memory_bias,
+        }  # fmt: skip
+        new = normalised_lstm(
+            read, recalled, [hidden, memory], vectors, 1.0 if self.unit_forget_bias else 0.0
+        )
+        return new[0], new
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -178,19 +229,15 @@ class LayerNormGRUCell(_NormalisedCell):
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> tuple[Any, list[Any]]:
         """One timestep."""
-        gates, hidden = 2 * self.units, states[0]
         read = keras.ops.matmul(inputs, self.kernel)
-        recalled = keras.ops.matmul(hidden, self.recurrent_kernel)
-        summed = normalised(read[:, :gates], self.input_gate_gain)
-        summed += normalised(recalled[:, :gates], self.recurrent_gate_gain) + self.bias[:gates]
-        update, reset = keras.ops.split(keras.ops.sigmoid(summed), 2, axis=-1)
-        candidate = keras.ops.tanh(
-            normalised(read[:, gates:], self.input_gain)
-            + self.bias[gates:]
-            + reset * normalised(recalled[:, gates:], self.recurrent_gain)
-        )
-        hidden = update * hidden + (1.0 - update) * candidate
-        return hidden, [hidden]
+        recalled = keras.ops.matmul(states[0], self.recurrent_kernel)
+        vectors = {
+            "bias": self.bias, "input_gate_gain": self.input_gate_gain,
+            "recurrent_gate_gain": self.recurrent_gate_gain, "input_gain": self.input_gain,
+            "recurrent_gain": self.recurrent_gain,
+        }  # fmt: skip
+        new = normalised_gru(read, recalled, states, vectors)
+        return new[0], new
 
 
 @keras.saving.register_keras_serializable(package="rnn_apps")

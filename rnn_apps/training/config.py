@@ -88,3 +88,8 @@ class TrainingConfig:
         True, "record the norm of dLoss/dh_t over the time steps of every recurrent layer"
     )
     tensorboard: bool = option(False, "also write TensorBoard event files into the run")
+
+    @property
+    def accumulated_steps(self) -> int:
+        """Steps whose gradients are averaged before the weights change."""
+        return 1

@@ -49,7 +49,7 @@ def make_optimizer(config: TrainingConfig, total_steps: int) -> keras.optimizers
         config.learning_rate,
         config.schedule,
         config.warmup_steps,
-        total_steps,
+        total_steps // config.accumulated_steps,
         config.final_learning_rate,
     )
     arguments: dict[str, Any] = {"learning_rate": schedule}
@@ -57,6 +57,9 @@ def make_optimizer(config: TrainingConfig, total_steps: int) -> keras.optimizers
         arguments["momentum"] = 0.9
     if config.weight_decay or config.optimizer == "adamw":
         arguments["weight_decay"] = config.weight_decay
+    if config.accumulated_steps > 1:
+        # The schedule then counts the weights' changes, not the steps.
+        arguments["gradient_accumulation_steps"] = config.accumulated_steps
     if config.average_decay:
         arguments.update(use_ema=True, ema_momentum=config.average_decay)
     optimizer = _CLASSES[config.optimizer](**arguments)

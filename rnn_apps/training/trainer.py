@@ -133,7 +133,7 @@ def fit(
         plain.set_weights([read(v) for v in model.weights])
         model = plain
     if training.chief:
-        _save_model(model, folder / "model.keras")
+        save_model(model, folder / "model.keras")
     state = training.state
     return TrainedModel(model, state.rows, state.best_epoch, state.stopped)
 
@@ -378,7 +378,8 @@ class _Training:
         checkpoints.save(self._folder / "checkpoints", self.state.step, checkpoint)
 
 
-def _save_model(model: keras.Model, path: Path) -> None:
+def save_model(model: keras.Model, path: Path) -> None:
+    """Writes a model as Keras' file, atomically."""
     # Keras wants the suffix .keras, which the file beside does not have.
     with atomic_path(path) as beside:
         named = beside.with_name(beside.name + ".keras")

@@ -114,8 +114,8 @@ class TranslationConfig(TrainingConfig):
     )
     scheduled_sampling: float = option(
         0.0,
-        "share of the target's tokens that training replaces by the model's own, at the end of a "
-        "linear rise over all steps",
+        "share of the target's tokens that training replaces by the model's own in the last epoch; "
+        "it rises from epoch to epoch",
         minimum=0.0,
         maximum=1.0,
     )
@@ -143,3 +143,8 @@ class TranslationConfig(TrainingConfig):
     bleu_tokenizer: str = option(
         "13a", "sacrebleu's tokenizer; none for text that is tokenised", choices=BLEU_TOKENIZERS
     )
+
+    @property
+    def accumulated_steps(self) -> int:
+        """See `TrainingConfig.accumulated_steps`."""
+        return self.gradient_accumulation

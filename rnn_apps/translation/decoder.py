@@ -8,7 +8,7 @@ import keras
 
 from pipelines.errors import ConfigurationError
 from rnn_apps.layers.attention import Attention
-from rnn_apps.layers.by_name import CELLS, states_of
+from rnn_apps.layers.by_name import CELLS, NORMALISED_CELLS, states_of
 
 DECODERS = ("plain", "conditional")
 
@@ -44,6 +44,7 @@ class DecoderStep(keras.layers.Layer):
         input_feeding: see above; for Luong's attention.
         coverage: the attention knows where it has looked.
         residual: add a layer's input to its output, from the second layer on.
+        layer_norm: normalise inside the cells (Ba et al. 2016).
 
     Raises:
         ConfigurationError: options that exclude each other.
@@ -60,6 +61,7 @@ class DecoderStep(keras.layers.Layer):
         input_feeding: bool = False,
         coverage: bool = False,
         residual: bool = False,
+        layer_norm: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -73,6 +75,7 @@ class DecoderStep(keras.layers.Layer):
         self.input_feeding = input_feeding
         self.coverage = coverage
         self.residual = residual
+        self.layer_norm = layer_norm
         self.cells = [self._cell(f"cell_{index + 1}") for index in range(layers)]
         self.second_cell = self._cell("second_cell") if decoder == "conditional" else None
         self.attention = (
@@ -179,6 +182,7 @@ class DecoderStep(keras.layers.Layer):
             "input_feeding": self.input_feeding,
             "coverage": self.coverage,
             "residual": self.residual,
+            "layer_norm": self.layer_norm,
         }
 
     @property
@@ -186,7 +190,8 @@ class DecoderStep(keras.layers.Layer):
         return self.kind == "bahdanau" and self.decoder == "plain"
 
     def _cell(self, name: str) -> keras.layers.Layer:
-        return CELLS[self.cell](self.units, dtype=self.dtype_policy, name=name)
+        cells = NORMALISED_CELLS if self.layer_norm else CELLS
+        return cells[self.cell](self.units, dtype=self.dtype_policy, name=name)
 
 
 def _check(attention: str, decoder: str, input_feeding: bool) -> None:

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from pipelines.errors import ConfigurationError
 from rnn_apps.layers import Bidirectional
-from rnn_apps.layers.by_name import LAYERS, states_of
+from rnn_apps.layers.by_name import LAYERS, NORMALISED_CELLS, states_of
 from rnn_apps.layers.token_embedding import TiedEmbedding, TokenEmbedding
 from rnn_apps.translation.decoder import DecoderStep
 
@@ -34,6 +34,7 @@ class Network:
     input_feeding: bool = False
     coverage: bool = False
     residual: bool = False
+    layer_norm: bool = False
     tied: str = "target"
     embedding_dropout: float = 0.0
     annotation_dropout: float = 0.0
@@ -91,7 +92,8 @@ class TranslationModel(keras.Model):
             network.cell, network.units, network.decoder_layers, size,
             attention=network.attention, decoder=network.decoder,
             input_feeding=network.input_feeding, coverage=network.coverage,
-            residual=network.residual, dtype=self.dtype_policy, name="decoder_step",
+            residual=network.residual, layer_norm=network.layer_norm, dtype=self.dtype_policy,
+            name="decoder_step",
         )  # fmt: skip
         count = states_of(network.cell) * network.decoder_layers
         self.bridge = keras.layers.Dense(network.units * count, activation="tanh", name="bridge")
@@ -247,12 +249,17 @@ class TranslationModel(keras.Model):
         return {**super().get_config(), "network": asdict(self.network)}
 
     def _encoder_layer(self, index: int) -> keras.layers.Layer:
-        layer = LAYERS[self.network.cell](
-            self.network.units,
-            return_sequences=True,
-            dtype=self.dtype_policy,
-            name=f"encoder_{index + 1}",
-        )
+        cell, units = self.network.cell, self.network.units
+        options: dict[str, Any] = {
+            "return_sequences": True,
+            "dtype": self.dtype_policy,
+            "name": f"encoder_{index + 1}",
+        }
+        if self.network.layer_norm:
+            normalised = NORMALISED_CELLS[cell](units, dtype=self.dtype_policy)
+            layer = keras.layers.RNN(normalised, **options)
+        else:
+            layer = LAYERS[cell](units, **options)
         if not self.network.bidirectional:
             return layer
         return Bidirectional(layer, dtype=self.dtype_policy, name=f"encoder_{index + 1}")

@@ -12,10 +12,23 @@ import keras
 import tensorflow as tf
 
 from rnn_apps.layers.by_name import states_of
+from rnn_apps.layers.cells import normalised_gru, normalised_lstm, normalised_simple
 from rnn_apps.translation.decoder import DecoderStep
 
 Tensors = list[Any]
 _FLOOR = -1e9
+_GAINS: dict[str, tuple[str, ...]] = {
+    "simple": ("gain",),
+    "lstm": ("input_gain", "recurrent_gain", "memory_gain", "memory_bias"),
+    "gru": ("input_gate_gain", "recurrent_gate_gain", "input_gain", "recurrent_gain"),
+}
+"""The vectors of a cell that normalises, beside its bias."""
+
+_NORMALISED = {
+    "simple": normalised_simple,
+    "lstm": normalised_lstm,
+    "gru": normalised_gru,
+}
 
 
 class Weights(NamedTuple):
@@ -51,6 +64,7 @@ class RecurrentStep:
         decoder: "plain" or "conditional".
         coverage: the attention knows where it has looked.
         residual: a layer's input is added to its output, from the second layer on.
+        layer_norm: the cells normalise.
     """
 
     cell: str
@@ -59,13 +73,17 @@ class RecurrentStep:
     decoder: str
     coverage: bool
     residual: bool
+    layer_norm: bool = False
 
     @classmethod
     def of(cls, step: DecoderStep) -> RecurrentStep | None:
         """The recurrence of a decoder; None where the readout is a part of it."""
         if step.input_feeding:
             return None
-        return cls(step.cell, step.layers, step.kind, step.decoder, step.coverage, step.residual)
+        return cls(
+            step.cell, step.layers, step.kind, step.decoder, step.coverage, step.residual,
+            step.layer_norm,
+        )  # fmt: skip
 
     @property
     def matrix_names(self) -> tuple[str, ...]:
@@ -90,7 +108,8 @@ class RecurrentStep:
     @property
     def vector_names(self) -> tuple[str, ...]:
         """The names of the vectors."""
-        names = [f"{name}/bias" for name in self._cell_names]
+        of_cell = ["bias", *(_GAINS[self.cell] if self.layer_norm else ())]
+        names = [f"{name}/{what}" for name in self._cell_names for what in of_cell]
         if self.attention in ("bahdanau", "concat"):
             names.append("energy_kernel")
         if self.coverage:
@@ -202,6 +221,9 @@ class RecurrentStep:
     ) -> Tensors:
         """The new states of a cell whose input product is known; equations as in Keras' cells."""
         recalled = products(f"{name}/recurrent_kernel", states[0])
+        if self.layer_norm:
+            own = {what: vectors[f"{name}/{what}"] for what in ("bias", *_GAINS[self.cell])}
+            return _NORMALISED[self.cell](read, recalled, states, own)
         bias = vectors[f"{name}/bias"]
         if self.cell == "simple":
             return [tf.tanh(read + recalled + bias)]

@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import keras
+
 from pipelines.atomic_files import write_json
 from pipelines.errors import DataError, UserError
 from pipelines.tokenizers import Tokenizer
@@ -24,6 +26,8 @@ from pipelines.translation.sentence_pairs import SentencePairs
 from rnn_apps.configuration import check
 from rnn_apps.run_folder import RunFolder, create_run
 from rnn_apps.training import fit
+from rnn_apps.training.steps import Objective
+from rnn_apps.training.trainer import Metrics, save_model
 from rnn_apps.translation.build import build_model
 from rnn_apps.translation.capabilities import check_capabilities
 from rnn_apps.translation.config import APPLICATION, MAXIMISED, TranslationConfig
@@ -37,6 +41,11 @@ from rnn_apps.translation.run import (
     save_tokenizers,
 )
 from rnn_apps.translation.run_data import RunData
+from rnn_apps.translation.training_callbacks import (
+    EpochWeights,
+    SampledShare,
+    averaged_if_better,
+)
 
 PAIRS = "pairs.json"
 
@@ -82,11 +91,11 @@ def fit_run(
     training = encode_pairs(
         parts.train, source, target, longest=config.longest, length_ratio=config.length_ratio
     )
-    sampled = None
+    encode = None
     if config.subword_sampling:
         assert isinstance(source, SubwordTokenizer) and isinstance(target, SubwordTokenizer)
-        sampled = sampled_encoding(training, source, target, config.subword_sampling)
-    batches = _batches(training, config, shuffle=True, encode=sampled)
+        encode = sampled_encoding(training, source, target, config.subword_sampling)
+    batches = _batches(training, config, shuffle=True, encode=encode)
     validation = metrics = None
     if parts.validation is not None:
         held_out = encode_pairs(parts.validation, source, target)
@@ -96,19 +105,56 @@ def fit_run(
     folder = create_run(config.run, APPLICATION, config, resume=resume)
     _keep_pairs(folder, parts.train, resume)
     save_tokenizers(folder.path, source, target)
+    sampled = SampledShare(config.scheduled_sampling, config.epochs)
+    kept = EpochWeights(folder.path, config.average_epochs, config.monitor, _highest(config))
+    objective = make_objective(
+        config.label_smoothing, sampled.share if config.scheduled_sampling else None
+    )
     trained = fit(
         lambda: build_model(config, vocabulary_size(source), vocabulary_size(target)),
         batches,
-        make_objective(config.label_smoothing),
+        objective,
         config,
         folder=folder.path,
         validation=validation,
         resume=resume,
+        callbacks=[sampled, *([kept] if config.average_epochs else [])],
         metrics=metrics,
     )
     figures: dict[str, Any] = trained.figures() | {"target_tokens_per_epoch": batches.tokens}
+    if config.average_epochs and validation is not None:
+        figures |= _average(trained.model, kept, validation, objective, metrics, config, folder)
     folder.write_metrics(training=figures, data=training.report.as_dict())
     return folder
+
+
+def _highest(config: TranslationConfig) -> bool:
+    return config.monitor_mode == "max"
+
+
+def _average(
+    model: keras.Model,
+    kept: EpochWeights,
+    validation: PairBatches,
+    objective: Objective,
+    metrics: Metrics | None,
+    config: TranslationConfig,
+    folder: RunFolder,
+) -> dict[str, Any]:
+    """The average of the best epochs' weights takes the model's place, if it is better."""
+
+    def figure(model: keras.Model) -> float:
+        if config.monitor == "val_loss" or metrics is None:
+            sums = [objective(model, batch, False) for batch in validation.epoch(0)]
+            return float(sum(loss for loss, _ in sums) / sum(weight for _, weight in sums))
+        return float(metrics(model)[config.monitor])
+
+    found = averaged_if_better(model, kept.averaged(), figure, _highest(config))
+    if found is None:
+        return {}
+    save_model(model, folder.model)
+    name = config.monitor
+    return {f"best epoch's {name}": found[0], f"averaged epochs' {name}": found[1]}
 
 
 def _tokenizers(
