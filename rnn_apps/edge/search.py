@@ -102,13 +102,22 @@ class _Live(NamedTuple, Generic[State]):
     alignment: tuple[np.ndarray, ...]
 
 
-def greedy_search(step: Step[State], start: State, config: BeamConfig) -> Hypothesis:
-    """Takes the most probable token at every step."""
+def greedy_search(
+    step: Step[State],
+    start: State,
+    config: BeamConfig,
+    choose: Callable[[np.ndarray], int] = lambda values: int(np.argmax(values)),
+) -> Hypothesis:
+    """Takes the most probable token at every step.
+
+    Args:
+        choose: takes another one, from log probabilities [vocabulary], -inf where forbidden.
+    """
     live = _Live((), 0.0, start, ())
     for length in range(config.max_steps + 1):
         token = live.tokens[-1] if live.tokens else config.start_token
         result = step([token], [live.state])
-        best = int(np.argmax(_allowed([live], result, config)[0]))
+        best = choose(_allowed([live], result, config)[0])
         if best == config.end_token:
             return _hypothesis(_extend(live, best, result, 0), config, complete=True)
         if length < config.max_steps:

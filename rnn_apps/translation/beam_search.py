@@ -7,15 +7,21 @@ do not repeat.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from rnn_apps.translation.model import END, PADDING, START, Source, TranslationModel
+from rnn_apps.translation.model import END, PADDING, START, TranslationModel
+from rnn_apps.translation.prediction import (
+    NEVER,
+    Prediction,
+    coverage_penalty,
+    length_penalty,
+    written_at,
+)
+from rnn_apps.translation.sampling import write
 from rnn_apps.translation.search_options import SearchOptions
-
-_NEVER = -1e9
 
 
 class Translations(NamedTuple):
@@ -61,36 +67,32 @@ def translate(
     """Translates source sentences, int32 [batch, positions], each ended by `END`.
 
     Several models vote by the mean of their probabilities; they share their vocabularies. A
-    hypothesis that has not ended at its sentence's length limit ends there.
+    hypothesis that has not ended at its sentence's length limit ends there. Greedy search and
+    sampling go a way of their own, which keeps no beam.
     """
-    return _Search(models, tf.convert_to_tensor(tokens), options).run()
+    tokens = tf.convert_to_tensor(tokens)
+    if options.samples or options.beam_width == 1:
+        width = options.n_best if options.samples else 1
+        prediction = Prediction(models, tokens, options, width)
+        return Translations(*write(prediction, options, width))
+    return _Search(Prediction(models, tokens, options, options.beam_width), options).run()
 
 
 class _Search:
     """A search under construction: what stays the same from step to step."""
 
-    def __init__(
-        self, models: Sequence[TranslationModel], tokens: Any, options: SearchOptions
-    ) -> None:
+    def __init__(self, prediction: Prediction, options: SearchOptions) -> None:
         self._options = options
         self._width = options.beam_width
-        self._batch, self._positions = tf.shape(tokens)[0], tf.shape(tokens)[1]
-        self._present = tf.cast(tf.not_equal(tokens, PADDING), tf.float32)
-        lengths = tf.reduce_sum(self._present, axis=1) - 1.0
-        self._limits = tf.cast(lengths * options.longest, tf.int32) + options.longest_extra
-        self._least = tf.cast(lengths * options.shortest, tf.int32)
-        self._longest = tf.reduce_max(self._limits)
-        encoded = [model.encode(tokens) for model in models]
-        self._first_states = [[self._repeat(s) for s in states] for _, states in encoded]
-        self._steps = [
-            _step(model, Source(*(self._repeat(part) for part in source)))
-            for model, (source, _) in zip(models, encoded, strict=True)
-        ]
+        self._prediction = prediction
+        self._rows = (prediction.batch, self._width)
+        self._limits = prediction.limits
 
     def run(self) -> Translations:
         """Searches until no hypothesis under way can still come among the best."""
+        longest = self._prediction.longest
         _, _, found, _ = tf.while_loop(
-            lambda index, _, __, done: (index < self._longest) & ~tf.reduce_all(done),
+            lambda index, _, __, done: (index < longest) & ~tf.reduce_all(done),
             self._go,
             (0, self._start(), self._nothing(), self._limits < 1),
         )
@@ -103,105 +105,79 @@ class _Search:
         )
 
     def _start(self) -> _Beam:
-        shape = (self._batch, self._width, self._longest)
+        shape = (*self._rows, self._prediction.longest)
         # All hypotheses of a sentence are the same at first: only the first one counts.
-        first = tf.one_hot(tf.zeros(self._batch, tf.int32), self._width, 0.0, _NEVER)
+        zeros = tf.zeros(self._prediction.batch, tf.int32)
         return _Beam(
             tf.fill(shape, PADDING),
             tf.zeros(shape, tf.int32),
-            first,
-            tf.zeros((self._batch, self._width, self._positions)),
-            self._first_states,
+            tf.one_hot(zeros, self._width, 0.0, NEVER),
+            tf.zeros((*self._rows, self._prediction.positions)),
+            self._prediction.first_states,
         )
 
     def _nothing(self) -> _Found:
-        shape = (self._batch, self._width, self._longest)
-        rows = (self._batch, self._width)
+        shape = (*self._rows, self._prediction.longest)
         return _Found(
             tf.fill(shape, PADDING),
             tf.zeros(shape, tf.int32),
-            tf.zeros(rows),
-            tf.fill(rows, _NEVER),
+            tf.zeros(self._rows),
+            tf.fill(self._rows, NEVER),
         )
 
     def _go(self, index: Any, beam: _Beam, found: _Found, done: Any) -> Any:
         """Writes token `index` of every hypothesis."""
-        log_probabilities, states, weights = self._predict(index, beam)
-        totals = beam.log_probabilities[..., None] + self._allowed(index, beam, log_probabilities)
-        vocabulary = tf.shape(totals)[-1]
-        # Twice as many: as many as the beam go on even if all of its best end here.
-        best, places = tf.math.top_k(tf.reshape(totals, (self._batch, -1)), 2 * self._width)
-        parents, written = places // vocabulary, places % vocabulary
+        before = tf.cond(
+            index > 0,
+            lambda: tf.reshape(beam.tokens[:, :, tf.maximum(index - 1, 0)], (-1,)),
+            lambda: tf.fill((self._prediction.batch * self._width,), START),
+        )
+        predicted = self._prediction.predict(before, beam.states)
+        best, parents, written = self._extensions(index, beam, predicted)
+        weights = tf.reshape(predicted.weights, (*self._rows, -1))
         looked = tf.argmax(weights, axis=-1, output_type=tf.int32)
         grown = _Beam(
-            self._set(index, _pick(beam.tokens, parents), written),
-            self._set(index, _pick(beam.looked_at, parents), _pick(looked, parents)),
+            written_at(index, _pick(beam.tokens, parents), written),
+            written_at(index, _pick(beam.looked_at, parents), _pick(looked, parents)),
             best,
             _pick(beam.attended + weights, parents),
-            states,
+            predicted.states,
         )
         last = index + 1 >= self._limits
         ends = written == END
         found = self._add(index, found, grown, (ends | last[:, None]) & ~done[:, None], ends)
-        beam = self._go_on(grown, tf.where(ends, _NEVER, best), parents)
+        beam = self._go_on(grown, tf.where(ends, NEVER, best), parents)
         return index + 1, beam, found, done | last | self._decided(beam, found)
 
-    def _predict(self, index: Any, beam: _Beam) -> tuple[Any, Any, Any]:
-        """log p of the next token [batch, beam, vocabulary], states, attention weights."""
-        before = tf.cond(
-            index > 0,
-            lambda: tf.reshape(beam.tokens[:, :, tf.maximum(index - 1, 0)], (-1,)),
-            lambda: tf.fill((self._batch * self._width,), START),
-        )
-        predicted, states, looked = [], [], []
-        for step, carried in zip(self._steps, beam.states, strict=True):
-            logits, new, weights = step(before, carried)
-            predicted.append(tf.nn.log_softmax(logits))
-            states.append(new)
-            looked.append(tf.cast(weights, tf.float32))
-        together = predicted[0]
-        if len(predicted) > 1:
-            together = tf.reduce_logsumexp(tf.stack(predicted), axis=0)
-            together -= tf.math.log(float(len(predicted)))
-        rows = (self._batch, self._width, -1)
-        weights = tf.reduce_mean(tf.stack(looked), axis=0) if len(looked) > 1 else looked[0]
-        return tf.reshape(together, rows), states, tf.reshape(weights, rows)
+    def _extensions(self, index: Any, beam: _Beam, predicted: Any) -> tuple[Any, Any, Any]:
+        """The most probable one-token extensions, [batch, 2 * width], best first.
 
-    def _allowed(self, index: Any, beam: _Beam, log_probabilities: Any) -> Any:
-        """log p where the options allow the token, else -1e9."""
-        vocabulary = tf.shape(log_probabilities)[-1]
-        never = tf.one_hot([PADDING, START], vocabulary)
-        forbidden = tf.reduce_sum(never, axis=0)[None, None]
-        early = tf.cast(index < self._least, tf.float32)[:, None, None]
-        forbidden += early * tf.one_hot(END, vocabulary)
-        if self._options.no_repeat:
-            forbidden += self._repeating(index, beam.tokens, vocabulary)
-        return tf.where(forbidden > 0, _NEVER, log_probabilities)
+        Twice as many as the beam is wide: as many go on even if all of its best end here.
 
-    def _repeating(self, index: Any, tokens: Any, vocabulary: Any) -> Any:
-        """Above 0 where a token would end an n-gram a second time, [batch, beam, vocabulary]."""
-        size = self._options.no_repeat
-        places = tf.range(self._longest)
-        same = (places >= size - 1) & (places < index)
-        same = tf.broadcast_to(same, tf.shape(tokens))
-        for back in range(1, size):
-            shifted = tf.roll(tokens, back, axis=2)
-            latest = tokens[:, :, tf.maximum(index - back, 0)]
-            same &= shifted == latest[..., None]
-        return tf.reduce_max(
-            tf.one_hot(tokens, vocabulary) * tf.cast(same, tf.float32)[..., None], axis=2
+        Returns:
+            Their log probabilities, the hypotheses they extend, and the tokens.
+        """
+        logits = self._prediction.allowed(index, beam.tokens, predicted.logits)
+        # The best of all are among the best of each: no vocabulary is ever sorted as a whole.
+        count = tf.minimum(2 * self._width, tf.shape(logits)[-1])
+        values, written = tf.math.top_k(logits, count)
+        gained = tf.reshape(values - predicted.normalizers[:, None], (*self._rows, count))
+        totals = beam.log_probabilities[..., None] + gained
+        best, places = tf.math.top_k(
+            tf.reshape(totals, (self._prediction.batch, -1)), 2 * self._width
         )
+        written = tf.reshape(written, (self._prediction.batch, -1))
+        return best, places // count, _pick(written, places)
 
     def _add(self, index: Any, found: _Found, grown: _Beam, ended: Any, by_end: Any) -> _Found:
         """The best of what had ended before and what ends now."""
-        scores = grown.log_probabilities / self._penalty(index + 1)
+        scores = grown.log_probabilities / length_penalty(index + 1, self._options)
         if self._options.coverage_penalty:
-            covered = tf.math.log(tf.clip_by_value(grown.attended, 1e-9, 1.0))
-            covered = tf.reduce_sum(covered * self._present[:, None], axis=-1)
-            scores += self._options.coverage_penalty * covered
+            present = self._prediction.present[:, None]
+            scores += coverage_penalty(grown.attended, present, self._options)
         # A forbidden token must not come back as a hypothesis that ends.
-        ended &= grown.log_probabilities > 0.5 * _NEVER
-        tokens = self._set(
+        ended &= grown.log_probabilities > 0.5 * NEVER
+        tokens = written_at(
             index,
             grown.tokens,
             tf.where(by_end, PADDING, grown.tokens[:, :, index]),
@@ -210,7 +186,7 @@ class _Search:
             tf.concat([found.tokens, tokens], axis=1),
             tf.concat([found.looked_at, grown.looked_at], axis=1),
             tf.concat([found.log_probabilities, grown.log_probabilities], axis=1),
-            tf.concat([found.scores, tf.where(ended, scores, _NEVER)], axis=1),
+            tf.concat([found.scores, tf.where(ended, scores, NEVER)], axis=1),
         )
         best, places = tf.math.top_k(both.scores, self._width)
         return _Found(
@@ -223,7 +199,7 @@ class _Search:
     def _go_on(self, grown: _Beam, log_probabilities: Any, parents: Any) -> _Beam:
         """The best hypotheses that have not ended."""
         best, places = tf.math.top_k(log_probabilities, self._width)
-        rows = tf.range(self._batch)[:, None] * self._width
+        rows = tf.range(self._prediction.batch)[:, None] * self._width
         origins = tf.reshape(rows + _pick(parents, places), (-1,))
         return _Beam(
             _pick(grown.tokens, places),
@@ -239,23 +215,8 @@ class _Search:
         A log probability only falls, and no length is favoured more than the longest, or, with
         nothing to divide by, than any.
         """
-        hope = beam.log_probabilities[:, 0] / self._penalty(self._limits)
+        hope = beam.log_probabilities[:, 0] / length_penalty(self._limits, self._options)
         return found.scores[:, self._options.n_best - 1] >= hope
-
-    def _penalty(self, length: Any) -> Any:
-        return ((5.0 + tf.cast(length, tf.float32)) / 6.0) ** self._options.length_penalty
-
-    def _repeat(self, value: Any) -> Any:
-        return tf.repeat(value, self._width, axis=0) if self._width > 1 else value
-
-    def _set(self, index: Any, rows: Any, values: Any) -> Any:
-        """Rows [batch, n, timesteps] with `values` [batch, n] at timestep `index`."""
-        here = tf.range(self._longest) == index
-        return tf.where(here, values[..., None], rows)
-
-
-def _step(model: TranslationModel, source: Source) -> Callable[[Any, list[Any]], Any]:
-    return lambda tokens, states: model.decode_step(tokens, source, states)
 
 
 def _pick(rows: Any, places: Any) -> Any:

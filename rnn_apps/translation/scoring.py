@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from pipelines.tokenizers import Tokenizer
 from pipelines.tokenizers.sentence_ids import PADDING, SPECIALS, START, padded, sentence_ids
+from rnn_apps.edge.sentences import one_line
 from rnn_apps.translation.model import TranslationModel
-from rnn_apps.translation.translating import batches_by_length, one_line, require_vocabularies
+from rnn_apps.translation.translating import batches_by_length, require_vocabularies
 
 
 @dataclass(frozen=True)

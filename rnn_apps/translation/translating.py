@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
-from pipelines.errors import DataError, UserError
+from pipelines.errors import UserError
 from pipelines.tokenizers import Tokenizer
-from pipelines.tokenizers.sentence_ids import (
-    PADDING,
-    SPECIALS,
-    padded,
-    sentence_ids,
-    sentence_text,
-    vocabulary_size,
-)
+from pipelines.tokenizers.sentence_ids import PADDING, padded, vocabulary_size
+from rnn_apps.edge.sentences import EMPTY, Translation, TranslationReader, encode_source
 from rnn_apps.translation.beam_search import Translations, translate
 from rnn_apps.translation.model import TranslationModel
 from rnn_apps.translation.search_options import SearchOptions
@@ -32,34 +23,13 @@ MOST_SENTENCES = 64
 _FOUND = -1e8
 
 
-@dataclass(frozen=True)
-class Translation:
-    """A translation of a sentence.
-
-    Attributes:
-        text: as it can be read, unknown tokens replaced.
-        score: what translations of a sentence are ranked by; see `SearchOptions`.
-        log_probability: in nats, of all tokens and the end.
-        tokens: as they can be printed.
-        alignment: for each token the number of the source token that it looked at most.
-    """
-
-    text: str
-    score: float
-    log_probability: float
-    tokens: tuple[str, ...]
-    alignment: tuple[int, ...]
-
-
-EMPTY = Translation("", 0.0, 0.0, (), ())
-
-
 class Translator:
     """Translates with one model, or with several that vote by the mean of their probabilities.
 
     Args:
         models: trained models of the same two vocabularies.
         source_tokenizer, target_tokenizer: those vocabularies.
+        glossary: translations of source words, for tokens that stand for unknown words.
 
     Raises:
         UserError: a model has another vocabulary.
@@ -70,11 +40,13 @@ class Translator:
         models: Sequence[TranslationModel],
         source_tokenizer: Tokenizer,
         target_tokenizer: Tokenizer,
+        glossary: Mapping[str, str] | None = None,
     ) -> None:
         require_vocabularies(models, source_tokenizer, target_tokenizer)
         self.source_tokenizer = source_tokenizer
         self.target_tokenizer = target_tokenizer
         self._models = list(models)
+        self._reader = TranslationReader(source_tokenizer, target_tokenizer, glossary)
         self._searches: dict[SearchOptions, Callable[[tf.Tensor], Translations]] = {}
 
     def translate(
@@ -94,12 +66,13 @@ class Translator:
             for row, sentence in enumerate(sentences, 1)
         ]
         found = [[EMPTY] for _ in encoded]
-        for rows in batches_by_length([len(ids) for ids in encoded], options.beam_width):
+        width = options.n_best if options.samples else options.beam_width
+        for rows in batches_by_length([len(ids) for ids in encoded], width):
             tokens = padded([encoded[row] for row in rows])
             result = self._search(options)(tf.constant(tokens))
             parts = [np.asarray(part) for part in result]
             for place, row in enumerate(rows):
-                found[row] = self._read(*(part[place] for part in parts))
+                found[row] = self._read(sentences[row], [part[place] for part in parts], options)
         return found
 
     def _search(self, options: SearchOptions) -> Callable[[tf.Tensor], Translations]:
@@ -112,59 +85,19 @@ class Translator:
         return self._searches[options]
 
     def _read(
-        self, tokens: Any, scores: Any, log_probabilities: Any, looked_at: Any
+        self, sentence: str, parts: Sequence[Any], options: SearchOptions
     ) -> list[Translation]:
-        names = self.target_tokenizer.tokens
         read = []
-        for ids, score, log_probability, looked in zip(
-            tokens, scores, log_probabilities, looked_at, strict=True
-        ):
+        for ids, score, log_probability, looked in zip(*parts, strict=True):
             if score < _FOUND:
                 continue
             kept = ids != PADDING
             read.append(
-                Translation(
-                    sentence_text(self.target_tokenizer, ids[kept]),
-                    float(score),
-                    float(log_probability),
-                    tuple(names[number - SPECIALS] for number in ids[kept].tolist()),
-                    tuple(looked[kept].tolist()),
+                self._reader.read(
+                    sentence, ids[kept], score, log_probability, looked[kept].tolist(), options
                 )
             )
         return read
-
-
-def encode_source(
-    tokenizer: Tokenizer, sentence: str, row: int, options: SearchOptions
-) -> NDArray[np.int32]:
-    """A source sentence as ids with an end; without any where it is empty.
-
-    Line breaks and other control characters are read as spaces.
-
-    Raises:
-        DataError: it is longer than `options.longest_source` tokens.
-    """
-    text = one_line(sentence)
-    if not text:
-        return np.zeros(0, np.int32)
-    ids = sentence_ids(tokenizer, text)
-    if len(ids) - 1 > options.longest_source:
-        raise DataError(
-            f"the sentence has {len(text.split()):,} words, {len(ids) - 1:,} tokens; at most "
-            f"{options.longest_source:,} tokens are translated at once",
-            file="source",
-            row=row,
-            advice="Split it into sentences, or raise longest_source.",
-        )
-    return ids
-
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-
-
-def one_line(sentence: str) -> str:
-    """The text with control characters and line breaks as spaces, none at its ends."""
-    return _CONTROL.sub(" ", sentence).strip()
 
 
 def batches_by_length(lengths: Sequence[int], rows_each: int = 1) -> Iterator[list[int]]:
