@@ -95,8 +95,8 @@ def localised_phrases(folder: Path) -> dict[str, Any]:
         "pairs whose values were never trained on",
         "data_licence": "Unicode License v3 (CLDR), BSD-3 (Babel)",
         "licence": "MIT (the weights)",
-        "metric": f"{100 * judged['exact']:.2f} % exactly right, BLEU {judged['bleu']:.2f} (nearest "
-        f"training sentence {100 * baseline['exact']:.2f} %, {baseline['bleu']:.2f})",
+        "metric": f"{100 * judged['exact']:.2f} % exactly right, BLEU {judged['bleu']:.2f} "
+        f"(nearest training sentence {100 * baseline['exact']:.2f} %, {baseline['bleu']:.2f})",
         "metrics": {name: judged[name] for name in ("exact", "bleu", "chrf", "ter")},
         "metric_command": "rnn-apps translate evaluate --run saved_models/translate/"
         "localised-phrases",

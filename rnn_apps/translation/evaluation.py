@@ -15,8 +15,6 @@ from pipelines.translation.sentence_pairs import SentencePairs
 from rnn_apps.translation.corpus_metrics import HEADER, CorpusFigures, CorpusMetrics
 from rnn_apps.translation.example_pairs import FILE as EXAMPLES
 from rnn_apps.translation.example_pairs import save_examples
-from rnn_apps.translation.example_pairs import FILE as EXAMPLES
-from rnn_apps.translation.example_pairs import save_examples
 from rnn_apps.translation.run_report import write_report
 from rnn_apps.translation.translation_memory import TranslationMemory
 
@@ -92,8 +90,6 @@ def evaluate(run: Run, data: str | SentencePairs | None, part: str) -> dict[str,
         **{part: {"source": pairs.name, "sha256": pairs.fingerprint, **details}},
         **({"table": table} if judged else {}),
     )
-    if judged:
-        save_examples(run.folder.path / EXAMPLES, pairs.source, pairs.target)
     # The run's own page stays that of the part it is judged on.
     page = run.folder.report if judged else run.folder.path / f"report-{part}.html"
     write_report(run, found, details, page)
