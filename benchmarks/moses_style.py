@@ -8,6 +8,8 @@ after an abbreviation kept with it. Nothing is escaped. Their lists of abbreviat
 from __future__ import annotations
 
 import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 
 _FORMS = {
     "„": '"', "“": '"', "”": '"', "»": '"', "«": '"', "´": "'", "’": "'", "‘": "'", "‚": "'",
@@ -75,3 +77,26 @@ def detokenised(tokens: str) -> str:
     text = re.sub(r'"\s+([^"]*?)\s+"', r'"\1"', text)
     text = re.sub(r"\s+/\s+", "/", text)
     return " ".join(text.split())
+
+
+class Recaser:
+    """Gives small letters the case that each word most often has; the first word a capital.
+
+    Args:
+        sentences: tokens in mixed case, to learn from. First words are not counted: their case is
+            the sentence's.
+    """
+
+    def __init__(self, sentences: Iterable[str]) -> None:
+        counts: dict[str, Counter[str]] = defaultdict(Counter)
+        for sentence in sentences:
+            for word in sentence.split()[1:]:
+                counts[word.lower()][word] += 1
+        self._forms = {word: forms.most_common(1)[0][0] for word, forms in counts.items()}
+
+    def restored(self, tokens: str) -> str:
+        """The tokens in mixed case; a word that was never seen stays as it is."""
+        words = [self._forms.get(word, word) for word in tokens.split()]
+        if words:
+            words[0] = words[0][:1].upper() + words[0][1:]
+        return " ".join(words)

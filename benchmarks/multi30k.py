@@ -1,81 +1,240 @@
 """English to German on Multi30k beside the published conditional GRU of its size.
 
     python -m benchmarks.multi30k --data FOLDER [--minutes 95] [--runs runs/multi30k]
-        [--to benchmarks/results/multi30k]
+        [--only headline | cells | attention | NAME ...] [--judge] [--to benchmarks/results/multi30k]
 
 Trains on train, chooses the epoch on val, and is judged on val the way the published figure is:
-lowercased, tokenised as Moses does, sacrebleu without a tokeniser of its own. A run that was
-stopped continues where it was.
+lowercased, tokenised as Moses does, sacrebleu without a tokeniser of its own. Beside it stands BLEU
+on plain text in mixed case: the tokens' case is restored from the training data's, and they are
+detokenised. A run that was stopped continues where it was; --judge trains nothing.
 """
 
 from __future__ import annotations
 
 import argparse
 import gzip
+import json
+import os
+import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.moses_style import tokenised
-from benchmarks.multi30k_recipes import HEADLINE
-from pipelines.atomic_files import write_text
+from benchmarks.moses_style import Recaser, detokenised, tokenised
+from benchmarks.multi30k_recipes import HEADLINE, RECIPES, SHARED, Recipe
+from pipelines.atomic_files import write_json, write_text
 
 PARTS = ("train", "val")
+LANGUAGES = ("en", "de")
+BEAM_WIDTHS = (1, 2, 3, 5, 8, 12)
+PUBLISHED = {"val": 39.17, "test": 39.0}
+
+Result = dict[str, Any]
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Trains, or continues to."""
-    given = parse(arguments)
-    train(given)
-
-
-def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """The benchmark's arguments."""
+    """Trains what is missing, judges it, and writes TO.md and TO.json after every model."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument(
-        "--data", required=True, help="folder with train and val, .en.gz and .de.gz"
-    )
-    parser.add_argument("--minutes", type=float, default=95.0, help="training time")
-    parser.add_argument("--runs", default="runs/multi30k", help="folder of the run")
-    parser.add_argument("--name", default="headline", help="name of the run")
-    parser.add_argument("--set", nargs="*", default=[], help="other settings, name=value")
+    parser.add_argument("--data", required=True, help="folder of train and val, .en.gz, .de.gz")
+    parser.add_argument("--minutes", type=float, default=95.0, help="training of the headline")
+    parser.add_argument("--each", type=float, default=15.0, help="training of each other model")
+    parser.add_argument("--runs", default="runs/multi30k", help="folder of the runs")
+    parser.add_argument("--only", nargs="*", default=["headline"], help="names or groups of models")
+    parser.add_argument("--judge", action="store_true", help="judge what is trained")
     parser.add_argument("--to", default="benchmarks/results/multi30k")
-    return parser.parse_args(arguments)
+    given = parser.parse_args(arguments)
+    sources = prepare(Path(given.data), Path(given.runs) / "data")
+    for recipe in RECIPES:
+        if not {recipe.name, recipe.group} & set(given.only):
+            continue
+        path = Path(given.runs) / recipe.name / "result.json"
+        if not path.exists():
+            print(f"{recipe.name}: {recipe.settings}", file=sys.stderr)
+            minutes = given.minutes if recipe.settings is HEADLINE else given.each
+            if not given.judge:
+                train(recipe, given, sources, minutes)
+            write_json(path, judged(recipe, given))
+        write_results(given)
 
 
-def train(given: argparse.Namespace) -> Path:
-    """Trains the model, or continues to; returns the run's folder."""
-    from rnn_apps.configuration import make
+def train(recipe: Recipe, given: argparse.Namespace, sources: Result, minutes: float) -> None:
+    """Trains a model, or continues to."""
     from rnn_apps.translation.config import TranslationConfig
     from rnn_apps.translation.training_run import fit_run
 
-    names = prepare(Path(given.data), Path(given.runs) / "data")
-    folder = Path(given.runs) / given.name
-    settings: dict[str, Any] = {
-        **HEADLINE,
-        "data": names["train"],
-        "validation": names["val"],
-        "run": str(folder),
-        "max_minutes": given.minutes,
-    }
-    settings |= dict(one.split("=", 1) for one in given.set)
-    fit_run(make(TranslationConfig, settings), resume=folder.exists())
-    return folder
+    folder = Path(given.runs) / recipe.name
+    settings = SHARED | recipe.settings
+    config = TranslationConfig(
+        data=sources["train"],
+        validation=sources["val"],
+        run=str(folder),
+        max_minutes=minutes,
+        **settings,
+    )
+    fit_run(config, resume=folder.exists())
 
 
-def prepare(data: Path, to: Path) -> dict[str, str]:
+def prepare(data: Path, to: Path) -> Result:
     """Writes the tokenised, lowercased sentences; gives each part's source."""
-    names = {}
+    sources = {}
     for part in PARTS:
         paths = []
-        for language in ("en", "de"):
+        for language in LANGUAGES:
             path = to / f"{part}.{language}"
             if not path.exists():
-                text = gzip.open(data / f"{part}.{language}.gz", "rt", encoding="utf-8").read()
-                lines = [tokenised(line, language) for line in text.splitlines()]
+                lines = [tokenised(line, language) for line in plain(data, part, language)]
                 write_text(path, "\n".join(lines) + "\n")
             paths.append(str(path))
-        names[part] = f"file:{','.join(paths)}"
-    return names
+        sources[part] = f"file:{','.join(paths)}"
+    return sources
+
+
+def plain(data: Path, part: str, language: str) -> list[str]:
+    """The sentences of a part as they are published."""
+    with gzip.open(data / f"{part}.{language}.gz", "rt", encoding="utf-8") as file:
+        return file.read().rstrip("\n").split("\n")
+
+
+def judged(recipe: Recipe, given: argparse.Namespace) -> Result:
+    """What a trained model is worth on val."""
+    from rnn_apps.translation import load
+
+    run = load(Path(given.runs) / recipe.name)
+    whole = recipe.settings is HEADLINE
+    widths = BEAM_WIDTHS if whole else (1, 5)
+    training = run.metrics["training"]
+    result: Result = {
+        "name": recipe.name,
+        "group": recipe.group,
+        "settings": recipe.settings,
+        "parameters": training["parameters"],
+        "epochs": training["epochs"],
+        "minutes": training["minutes"],
+        "cores": len(os.sched_getaffinity(0)),
+        "vocabulary": [run.source_tokenizer.size, run.target_tokenizer.size],
+    }
+    _, pairs = run.data.part("validation")
+    result["beams"] = [beam(run, pairs, width) for width in widths]
+    if whole:
+        result["plain"] = on_plain_text(run, pairs, Path(given.data))
+    return result
+
+
+def beam(run: Any, pairs: Any, width: int) -> Result:
+    """BLEU on tokens and the time of a search of this width."""
+    from rnn_apps.translation.corpus_metrics import CorpusMetrics
+
+    options = replace(run.search_options, beam_width=width)
+    # What compiles is not counted.
+    run.translate(pairs.source[:4], options)
+    began = time.monotonic()
+    texts = [best[0].text for best in run.translate(pairs.source, options)]
+    seconds = time.monotonic() - began
+    metrics = CorpusMetrics("none")
+    figures = metrics.figures(texts, pairs.target)
+    return {
+        "width": width,
+        "seconds": seconds,
+        "sentences": len(texts),
+        **figures.as_json(),
+        "signature": metrics.signatures()["BLEU"],
+    }
+
+
+def on_plain_text(run: Any, pairs: Any, data: Path) -> Result:
+    """BLEU of detokenised translations against the plain references, in mixed case and without."""
+    from rnn_apps.translation.corpus_metrics import CorpusMetrics
+
+    recaser = Recaser(tokenised(line, "de", lowercase=False) for line in plain(data, "train", "de"))
+    texts = [detokenised(recaser.restored(best[0].text)) for best in run.translate(pairs.source)]
+    references = plain(data, "val", "de")
+    metrics = CorpusMetrics("13a")
+    mixed = metrics.figures(texts, references)
+    small = metrics.figures([t.lower() for t in texts], [r.lower() for r in references])
+    return {
+        "mixed case": mixed.as_json(),
+        "lowercased": small.as_json(),
+        "signatures": metrics.signatures(),
+    }
+
+
+def write_results(given: argparse.Namespace) -> None:
+    """Writes what has been measured so far."""
+    paths = [Path(given.runs) / recipe.name / "result.json" for recipe in RECIPES]
+    results = [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
+    if not results:
+        return
+    write_json(Path(given.to + ".json"), results)
+    lines = ["# English to German on Multi30k", ""]
+    for result in results:
+        if "plain" in result:
+            lines += headline_lines(result)
+    others = [result for result in results if "plain" not in result]
+    if others:
+        lines += comparison_lines(others)
+    write_text(Path(given.to + ".md"), "\n".join(lines) + "\n")
+
+
+def headline_lines(result: Result) -> list[str]:
+    """The page's part on the headline."""
+    best = next(one for one in result["beams"] if one["width"] == 5)
+    mixed, small = (result["plain"][name]["bleu"] for name in ("mixed case", "lowercased"))
+    source, target = result["vocabulary"]
+    return [
+        f"Trained on train for {result['minutes']:.0f} minutes ({result['epochs']} epochs) on "
+        f"{_cores(result['cores'])}; the best epoch is chosen on val, and val is judged. The "
+        "published conditional GRU of this size (LIUM, wmt17-mmt) has "
+        f"{PUBLISHED['val']} on val and {PUBLISHED['test']} on test; the test part was not here.",
+        "",
+        f"{result['parameters']:,} parameters; BPE of {source} English and {target} German "
+        "subwords; text lowercased and tokenised as Moses does (benchmarks/moses_style.py), "
+        f"sacrebleu `{best['signature']}`.",
+        "",
+        "| beam width | BLEU, lowercased tokens | chrF | length ratio | sentences a second |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {one['width']} | {one['bleu']:.2f} | {one['chrf']:.2f} | "
+            f"{one['length_ratio']:.3f} | {one['sentences'] / one['seconds']:.1f} |"
+            for one in result["beams"]
+        ),
+        "",
+        f"On plain text with a beam of 5 (detokenised, case restored by the most frequent case of "
+        f"each word in the training data, because the model writes small letters): BLEU {mixed:.2f} "
+        f"in mixed case, {small:.2f} lowercased, sacrebleu "
+        f"`{result['plain']['signatures']['BLEU']}`.",
+        "",
+        "`python -m benchmarks.multi30k --data FOLDER`",
+        "",
+    ]
+
+
+def comparison_lines(results: list[Result]) -> list[str]:
+    """The page's part on the models that differ in one setting."""
+    lines = []
+    for group in dict.fromkeys(result["group"] for result in results):
+        rows = [result for result in results if result["group"] == group]
+        lines += [
+            f"## {group[0].upper()}{group[1:]}",
+            "",
+            "| model | differs by | parameters | epochs | minutes | greedy | beam 5 |",
+            "|---|---|---|---|---|---|---|",
+            *(
+                f"| {r['name']} | "
+                + (", ".join(f"{k} {v}" for k, v in r["settings"].items()) or "-")
+                + f" | {r['parameters']:,} | {r['epochs']} | {r['minutes']:.1f} | "
+                f"{r['beams'][0]['bleu']:.2f} | {r['beams'][-1]['bleu']:.2f} |"
+                for r in rows
+            ),
+            "",
+            f"On {_cores(rows[0]['cores'])} each.",
+            "",
+        ]
+    return lines
+
+
+def _cores(count: int) -> str:
+    return "one core" if count == 1 else f"{count} cores"
 
 
 if __name__ == "__main__":
