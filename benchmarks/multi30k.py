@@ -1,7 +1,7 @@
 """English to German on Multi30k beside the published conditional GRU of its size.
 
-    python -m benchmarks.multi30k --data FOLDER [--minutes 95] [--runs runs/multi30k]
-        [--only headline | cells | attention | NAME ...] [--judge] [--to benchmarks/results/multi30k]
+    python -m benchmarks.multi30k --data FOLDER [--minutes 95] [--runs runs/multi30k] [--judge]
+        [--only headline | cells | attention | NAME ...] [--to benchmarks/results/multi30k]
 
 Trains on train, chooses the epoch on val, and is judged on val the way the published figure is:
 lowercased, tokenised as Moses does, sacrebleu without a tokeniser of its own. Beside it stands BLEU
@@ -199,9 +199,9 @@ def headline_lines(result: Result) -> list[str]:
             for one in result["beams"]
         ),
         "",
-        f"On plain text with a beam of 5 (detokenised, case restored by the most frequent case of "
-        f"each word in the training data, because the model writes small letters): BLEU {mixed:.2f} "
-        f"in mixed case, {small:.2f} lowercased, sacrebleu "
+        "On plain text with a beam of 5 (detokenised, case restored by the most frequent case of "
+        "each word in the training data, because the model writes small letters): BLEU "
+        f"{mixed:.2f} in mixed case, {small:.2f} lowercased, sacrebleu "
         f"`{result['plain']['signatures']['BLEU']}`.",
         "",
         "`python -m benchmarks.multi30k --data FOLDER`",
