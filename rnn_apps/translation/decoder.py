@@ -209,7 +209,7 @@ def _check(attention: str, decoder: str, input_feeding: bool) -> None:
 
 
 def _run(cell: Any, inputs: Any, states: list[Any]) -> tuple[Any, list[Any]]:
-    output, new = cell(inputs, states if len(states) > 1 else states[0])
+    output, new = cell(inputs, states)
     return output, list(new) if isinstance(new, list | tuple) else [new]
 
 
