@@ -105,6 +105,27 @@ class Attention(keras.layers.Layer):
         weights = keras.ops.cast(keras.ops.softmax(energies, axis=-1), self.compute_dtype)
         return _mean(weights, annotations), weights
 
+    def read_all(self, queries: Any, annotations: Any, keys: Any, present: Any) -> tuple[Any, Any]:
+        """As `call` for many queries at once, where none depends on what another one read.
+
+        Args:
+            queries: [batch, timesteps, query_size].
+            annotations, keys, present: as in `call`.
+
+        Returns:
+            The contexts [batch, timesteps, size], and the weights [batch, timesteps, positions].
+        """
+        if self.kind in ("dot", "general"):
+            energies = keras.ops.matmul(queries, keras.ops.transpose(keys, (0, 2, 1)))
+        else:
+            asked = keras.ops.matmul(queries, self.query_kernel)[:, :, None, :]
+            hidden = keras.ops.tanh(keys[:, None, :, :] + asked)
+            energies = keras.ops.matmul(hidden, self.energy_kernel)[..., 0]
+        present = keras.ops.cast(present, "float32")[:, None, :]
+        energies = keras.ops.cast(energies, "float32") * present + _FLOOR * (1.0 - present)
+        weights = keras.ops.cast(keras.ops.softmax(energies, axis=-1), self.compute_dtype)
+        return keras.ops.matmul(weights, annotations), weights
+
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {

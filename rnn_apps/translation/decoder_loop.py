@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -42,10 +42,20 @@ def run_decoder(
     recurrent = RecurrentStep.of(step)
     if recurrent is None or embedded.dtype != tf.float32:
         return None
+    after = recurrent.attends_after
+    if after:
+        # Nothing that the attention finds goes into the next step.
+        recurrent = replace(recurrent, attention="none")
     weights = recurrent.weights(step)
     by_time = tf.transpose(embedded, [1, 0, 2])
     read = recurrent.project(step, by_time)
     outputs, contexts, looked = _recur(recurrent, read, list(source), states, weights)
+    if after:
+        assert step.attention is not None
+        queries = tf.transpose(outputs, [1, 0, 2])
+        contexts, looked = (
+            tf.transpose(found, [1, 0, 2]) for found in step.attention.read_all(queries, *source)
+        )
     parts = [outputs, by_time, *([] if contexts is None else [contexts])]
     readouts = step.readout(keras.ops.concatenate(parts, axis=-1))
     return tf.transpose(readouts, [1, 0, 2]), tf.transpose(looked, [1, 0, 2])

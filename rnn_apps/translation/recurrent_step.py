@@ -86,6 +86,11 @@ class RecurrentStep:
         )  # fmt: skip
 
     @property
+    def attends_after(self) -> bool:
+        """Whether the attention is asked after the cells, so that nothing recurs through it."""
+        return self.decoder == "plain" and self.attention in ("dot", "general", "concat")
+
+    @property
     def matrix_names(self) -> tuple[str, ...]:
         """The names of the matrices."""
         names = []
