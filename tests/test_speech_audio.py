@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
-from sound_files import speech_like, write_sound
+from sound_files import bad_files, speech_like, three_hours, write_sound
 
 from pipelines import ConfigurationError
 from pipelines.speech import extract_features, load_recordings, read_audio, stream_audio
@@ -72,30 +71,6 @@ def test_channels_are_averaged(tmp_path: Path) -> None:
     np.testing.assert_allclose(read_audio(path, 16_000), 0.35, atol=1e-6)
 
 
-def bad_files(folder: Path) -> dict[str, Path]:
-    """Files that cannot be used, by the kind of trouble."""
-    good = write_sound(folder / "good.wav", speech_like(1.0)).read_bytes()
-    flac = write_sound(folder / "good.flac", speech_like(1.0)).read_bytes()
-    files = {"missing": folder / "nowhere.wav"}
-    for kind, name, content in (
-        ("no samples", "empty.wav", b""),
-        ("no samples", "header.wav", good[:44]),
-        ("truncated", "cut.wav", good[: len(good) // 2]),
-        ("truncated", "cut.flac", flac[: len(flac) // 2]),
-        ("not audio", "text.wav", b"this is no sound at all, but a text\n" * 50),
-        ("not audio", "random.mp3", np.random.default_rng(0).bytes(5_000)),
-    ):
-        (folder / name).write_bytes(content)
-        files[f"{kind} {name}"] = folder / name
-    header = bytearray(good[:44])
-    header[40:44] = (0).to_bytes(4, "little")
-    (folder / "header.wav").write_bytes(bytes(header))
-    broken = speech_like(1.0)
-    broken[777] = np.nan
-    files["NaN samples"] = write_sound(folder / "nan.wav", broken, subtype="FLOAT")
-    return files
-
-
 def test_what_cannot_be_used_is_named(tmp_path: Path) -> None:
     for kind, path in bad_files(tmp_path).items():
         with pytest.raises(AudioError) as caught:
@@ -108,19 +83,6 @@ def test_what_cannot_be_used_is_named(tmp_path: Path) -> None:
         read_audio(tmp_path, 16_000)
     with pytest.raises(ConfigurationError, match="sample_rate = 10"):
         read_audio(tmp_path / "good.wav", 10)
-
-
-def three_hours(path: Path, sample_rate: int = 16_000) -> Path:
-    """A silent recording of three hours that takes no room on the disk."""
-    soundfile.write(path, np.zeros(10, np.int16), sample_rate, subtype="PCM_16")
-    header = bytearray(path.read_bytes()[:44])
-    size = 3 * 3600 * sample_rate * 2
-    header[4:8] = (size + 36).to_bytes(4, "little")
-    header[40:44] = size.to_bytes(4, "little")
-    path.write_bytes(bytes(header))
-    with open(path, "r+b") as file:
-        file.truncate(44 + size)
-    return path
 
 
 def test_three_hours_are_refused_at_once_and_streamed_in_little_memory(tmp_path: Path) -> None:

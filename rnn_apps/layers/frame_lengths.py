@@ -35,10 +35,14 @@ class FrameMask(keras.layers.Layer):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{**options, "dtype": "float32", "autocast": False})
+        self.supports_masking = True
 
     def call(self, sequence: Any, lengths: Any) -> Any:
         """See the class."""
         return tf.sequence_mask(lengths, tf.shape(sequence)[1])
+
+    def compute_mask(self, sequence: Any, previous_mask: Any = None) -> None:
+        """The mask itself has none."""
 
     def compute_output_spec(self, sequence: Any, lengths: Any) -> keras.KerasTensor:
         """Shape and dtype of what `call` returns."""
