@@ -1,0 +1,265 @@
+"""How fast a translation model trains, beside the same model of plain keras.layers.
+
+    python -m benchmarks.translation_speed [--to benchmarks/results/translation_speed]
+
+Both have oneDNN on, random batches of one shape, the same weights' shapes, the same Adam and one
+thread, each in a process of its own. The contender is what Keras gives to build this model: its
+Embedding, Bidirectional, GRU and Dense layers, and for the conditional decoder a keras.layers.RNN
+around a cell of two GRUCells with an attention of Dense layers between them. Timed is the
+processor time of a compiled step, gradient and optimizer included, so that other work on the
+machine counts little; the median counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pipelines.atomic_files import write_json, write_text
+
+BATCH, POSITIONS, TIMESTEPS, VOCABULARY = 64, 16, 16, 6000
+UNITS, SIZE = 256, 128
+STEPS = 12
+MODELS = {
+    "conditional GRU": {"attention": "bahdanau", "decoder": "conditional"},
+    "GRU, general attention after it": {"attention": "general", "decoder": "plain"},
+}
+MAKERS = ("rnn_apps", "keras")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measures each model of each maker in a process of its own; writes TO.md and TO.json."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--to", default="benchmarks/results/translation_speed")
+    parser.add_argument("--row", nargs=2, help=argparse.SUPPRESS)
+    given = parser.parse_args(arguments)
+    if given.row:
+        print(json.dumps(measured(*given.row)))
+        return
+    rows = [in_process(name, maker) for name in MODELS for maker in MAKERS]
+    content = {"machine": f"{platform.machine()}, {platform.system()}", "rows": rows}
+    write_json(Path(given.to + ".json"), content)
+    write_text(Path(given.to + ".md"), page(rows))
+
+
+def in_process(name: str, maker: str) -> dict[str, Any]:
+    """Measures one row in a process with one thread and oneDNN."""
+    environment = {
+        **os.environ,
+        "TF_ENABLE_ONEDNN_OPTS": "1",
+        "TF_NUM_INTRAOP_THREADS": "1",
+        "TF_NUM_INTEROP_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+    command = [sys.executable, "-m", "benchmarks.translation_speed", "--row", name, maker]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    print(f"{name}, {maker}: {found}", file=sys.stderr)
+    return found
+
+
+def measured(name: str, maker: str) -> dict[str, Any]:
+    """Trains some steps; the median processor time of a step."""
+    import numpy as np
+    import tensorflow as tf
+
+    import rnn_apps  # noqa: F401  # as every application does before TensorFlow starts
+
+    generator = np.random.default_rng(0)
+
+    def tokens(columns: int) -> tf.Tensor:
+        return tf.constant(generator.integers(4, VOCABULARY, (BATCH, columns)).astype("int32"))
+
+    batch = tokens(POSITIONS), tokens(TIMESTEPS), tokens(TIMESTEPS)
+    model, step = (ours if maker == "rnn_apps" else plain)(**MODELS[name])
+    began = time.monotonic()
+    step(*batch)
+    first = time.monotonic() - began
+    seconds = []
+    for _ in range(STEPS):
+        start = time.process_time()
+        float(step(*batch))
+        seconds.append(time.process_time() - start)
+    middle = statistics.median(seconds)
+    return {
+        "model": name,
+        "made of": maker,
+        "parameters": int(model.count_params()),
+        "milliseconds a step": 1000 * middle,
+        "target tokens a second": BATCH * TIMESTEPS / middle,
+        "seconds until the first step is done": first,
+    }
+
+
+def ours(attention: str, decoder: str) -> tuple[Any, Callable[..., Any]]:
+    """The toolkit's model and its compiled training step."""
+    import tensorflow as tf
+
+    from rnn_apps.translation.model import Network, TranslationModel
+    from rnn_apps.translation.objective import make_objective
+
+    model = TranslationModel(
+        Network(
+            VOCABULARY, VOCABULARY, units=UNITS, embedding_size=SIZE, attention=attention,
+            decoder=decoder, tied="none", annotation_dropout=0.4, output_dropout=0.4,
+            embedding_dropout=0.2,
+        )
+    )  # fmt: skip
+    objective = make_objective(0.1)
+    weights = tf.ones((BATCH, TIMESTEPS))
+
+    def loss(source: Any, target: Any, following: Any) -> Any:
+        inputs = {"source": source, "target": target}
+        total, count = objective(model, (inputs, following, weights), True)
+        return total / count
+
+    return model, training_step(model, loss)
+
+
+def plain(attention: str, decoder: str) -> tuple[Any, Callable[..., Any]]:
+    """The same model of keras.layers and its compiled training step."""
+    import keras
+    import tensorflow as tf
+
+    layers = keras.layers
+    source = keras.Input((None,), dtype="int32")
+    target = keras.Input((None,), dtype="int32")
+    embed = {name: layers.Embedding(VOCABULARY, SIZE) for name in ("source", "target")}
+    read = layers.Dropout(0.2)(embed["source"](source))
+    encoder = layers.Bidirectional(layers.GRU(UNITS, return_sequences=True))
+    annotations = encoder(read, mask=keras.ops.not_equal(source, 0))
+    first = layers.Dense(UNITS, activation="tanh")(layers.GlobalAveragePooling1D()(annotations))
+    annotations = layers.Dropout(0.4)(annotations)
+    written = layers.Dropout(0.2)(embed["target"](target))
+    if decoder == "conditional":
+        outputs, contexts = _conditional(keras)(name="decoder")(
+            written, annotations, first, keras.ops.not_equal(source, 0)
+        )
+    else:
+        outputs = layers.GRU(UNITS, return_sequences=True)(written, initial_state=first)
+        keys = layers.Dense(UNITS, use_bias=False)(annotations)
+        contexts = layers.Attention()(
+            [outputs, annotations, keys],
+            mask=[None, keras.ops.not_equal(source, 0)],
+        )
+    joined = layers.Concatenate()([outputs, written, contexts])
+    readouts = layers.Dropout(0.4)(layers.Dense(SIZE, activation="tanh")(joined))
+    model = keras.Model([source, target], layers.Dense(VOCABULARY)(readouts))
+    smoothed = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1)
+
+    def loss(source: Any, target: Any, following: Any) -> Any:
+        logits = model([source, target], training=True)
+        return smoothed(tf.one_hot(following, VOCABULARY), logits)
+
+    return model, training_step(model, loss)
+
+
+def _conditional(keras: Any) -> Any:
+    """A decoder layer: keras.layers.RNN around a cell that holds the source while it runs."""
+    layers, ops = keras.layers, keras.ops
+
+    class Cell(layers.Layer):  # type: ignore[misc]
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            self.first, self.second = layers.GRUCell(UNITS), layers.GRUCell(UNITS)
+            self.query = layers.Dense(UNITS, use_bias=False)
+            self.energy = layers.Dense(1, use_bias=False)
+            self.state_size = UNITS
+            self.source: Any = None
+
+        def build(self, shape: Any) -> None:
+            self.first.build(shape)
+            self.second.build((None, 2 * UNITS))
+            self.query.build((None, UNITS))
+            self.energy.build((None, None, UNITS))
+
+        def call(self, inputs: Any, states: Any, training: bool = False) -> Any:
+            annotations, keys, present = self.source
+            hidden, _ = self.first(inputs, states)
+            hidden_keys = ops.tanh(keys + self.query(hidden)[:, None])
+            energies = ops.where(present, self.energy(hidden_keys)[..., 0], -1e9)
+            weights = ops.softmax(energies)
+            context = ops.matmul(weights[:, None], annotations)[:, 0]
+            output, new = self.second(context, [hidden])
+            return ops.concatenate([output, context], axis=-1), new
+
+    class Decoder(layers.Layer):  # type: ignore[misc]
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            self.keys = layers.Dense(UNITS)
+            self.cell = Cell()
+            self.rnn = layers.RNN(self.cell, return_sequences=True)
+
+        def build(self, written: Any, annotations: Any, first: Any, present: Any) -> None:
+            self.keys.build(annotations)
+            self.rnn.build(written)
+
+        def call(self, written: Any, annotations: Any, first: Any, present: Any) -> Any:
+            self.cell.source = annotations, self.keys(annotations), present
+            found = self.rnn(written, initial_state=[first])
+            return found[..., :UNITS], found[..., UNITS:]
+
+        def compute_output_shape(self, written: Any, *_: Any) -> Any:
+            return (*written[:2], UNITS), (*written[:2], 2 * UNITS)
+
+    return Decoder
+
+
+def training_step(model: Any, loss: Callable[..., Any]) -> Callable[..., Any]:
+    """A compiled step: loss, gradient, clipping, Adam."""
+    import keras
+    import tensorflow as tf
+
+    optimizer = keras.optimizers.Adam(1e-3)
+    optimizer.build(model.trainable_variables)
+    whole = tf.TensorSpec((BATCH, None), tf.int32)
+
+    @tf.function(input_signature=[whole] * 3)
+    def step(source: Any, target: Any, following: Any) -> Any:
+        with tf.GradientTape() as tape:
+            found = loss(source, target, following)
+        gradients = tape.gradient(found, model.trainable_variables)
+        dense = [tf.convert_to_tensor(gradient) for gradient in gradients]
+        clipped, _ = tf.clip_by_global_norm(dense, 1.0)
+        optimizer.apply(clipped, model.trainable_variables)
+        return found
+
+    return step  # type: ignore[no-any-return]
+
+
+def page(rows: list[dict[str, Any]]) -> str:
+    """The table."""
+    lines = [
+        "# Training a translation model",
+        "",
+        f"Batches of {BATCH} pairs, {POSITIONS} source and {TIMESTEPS} target tokens, {UNITS} "
+        f"units, embeddings of {SIZE}, {VOCABULARY:,} tokens, dropout and label smoothing; "
+        "processor time of one thread, oneDNN on for both.",
+        "",
+        "| model | made of | parameters | ms a step | target tokens a second | first step, s |",
+        "|---|---|---|---|---|---|",
+        *(
+            f"| {row['model']} | {row['made of']} | {row['parameters']:,} | "
+            f"{row['milliseconds a step']:.0f} | {row['target tokens a second']:,.0f} | "
+            f"{row['seconds until the first step is done']:.0f} |"
+            for row in rows
+        ),
+        "",
+        "`python -m benchmarks.translation_speed`",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
