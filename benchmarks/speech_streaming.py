@@ -6,7 +6,8 @@ Exports every format of a trained run and lets each recognise recordings in a pr
 with one thread, streams in chunks of 50 ms. The real-time factor is the processor time of features,
 model and greedy decoding over the recordings' length. Memory is what the process grew by at most,
 beyond Python, NumPy and the runtime's library. Delay is how late the text of a stream comes, by
-construction: half a Fourier transform, one step, and the frames that the model looks ahead.
+construction: half a Fourier transform, one step, and the frames that the model looks ahead. A call
+is a step of a stream, or an utterance.
 The second table decodes the outputs of the float stream, step by step, in several ways.
 """
 
@@ -54,12 +55,13 @@ def report(run_folder: Path, data: str, folder: Path) -> str:
     from rnn_apps.speech.run import load
 
     run = load(run_folder)
-    found = export(run, folder, data=data)["table"]
+    exported = export(run, folder, data=data)
+    found = exported["table"]
     judged = judged_recordings(run, data)
     decoded = decoding_rows(run, folder, judged)
     config = run.config
     streaming = [row for row in found["rows"] if row[1] == "a stream"]
-    worst = max(row[5] for row in streaming if "tflm" not in row[0])
+    worst = max(row[6] for row in streaming if "tflm" not in row[0])
     model = (
         f"{config.layers} {config.cell.upper()} layers of {config.units} units, "
         f"{len(config.filters)} convolutions, {run.model.count_params():,} weights, "
@@ -74,6 +76,8 @@ def report(run_folder: Path, data: str, folder: Path) -> str:
         f"The model: {model}. {found['title']}.",
         "",
         *table(found["header"], found["rows"]),
+        "",
+        *(f"Not written: {name}: {why}" for name, why in exported.get("not written", {}).items()),
         "",
         f"Goal: a stream on LiteRT under {GOAL} times real time: "
         f"{'met' if worst < GOAL else 'not met'} ({worst:.4f} at most).",

@@ -82,7 +82,7 @@ def write_recordings(folder: Path, count: int = 150) -> None:
     (folder / "manifest.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
-def tone_run(folder: Path, steps: int = 300, **options) -> Run:
+def tone_run(folder: Path, steps: int = 200, **options) -> Run:
     """A run that was trained, in seconds, to write what the tones say."""
     write_recordings(folder / "recordings")
     config = small_config(folder, **options)

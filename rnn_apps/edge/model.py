@@ -51,7 +51,7 @@ class TensorSpec:
                 f"input {self.name!r} has the shape {array.shape}; the model takes "
                 f"{show_shape(self.shape)}."
             )
-        if array.dtype.name == self.dtype:
+        if array.dtype == self.dtype:
             return np.ascontiguousarray(array)
         if self.scale is not None and np.issubdtype(array.dtype, np.floating):
             return quantize(array, self.scale, self.zero_point, self.dtype)

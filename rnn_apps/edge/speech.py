@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import wave
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -32,11 +31,7 @@ Array = npt.NDArray[np.float32]
 
 
 class EdgeStepModel:
-    """A streaming file as `recognition.StepModel`.
-
-    Attributes:
-        seconds: processor time that its steps have taken.
-    """
+    """A streaming file as `recognition.StepModel`."""
 
     def __init__(self, model: EdgeModel, contract: Mapping[str, Any]) -> None:
         self._session = StreamingSession(model)
@@ -46,7 +41,6 @@ class EdgeStepModel:
         self.lookahead = int(contract["lookahead"])
         self.labels = int(contract["labels"])
         self._takes_present = PRESENT in inputs
-        self.seconds = 0.0
 
     def reset(self) -> None:
         """See `StepModel`."""
@@ -57,9 +51,7 @@ class EdgeStepModel:
         inputs = {FEATURES: features[None]}
         if self._takes_present:
             inputs[PRESENT] = present[None, :, None]
-        start = time.process_time()
         found = self._session.step(inputs)
-        self.seconds += time.process_time() - start
         logits: Array = (found[LOGITS] if isinstance(found, Mapping) else found)[0]
         return logits
 
@@ -100,7 +92,6 @@ class EdgeRecogniser:
         self._word_model = word_model
         self._extract = SpeechFeatures(self.features)
         self._model = load(folder / file, target)
-        self._whole_seconds = 0.0
         self._steps: EdgeStepModel | None = None
         if STEP_SIGNATURE in self._model.signatures:
             self._steps = EdgeStepModel(self._model, self.contract)
@@ -109,11 +100,6 @@ class EdgeRecogniser:
     def can_stream(self) -> bool:
         """Whether the file takes an utterance in chunks."""
         return self._steps is not None
-
-    @property
-    def model_seconds(self) -> float:
-        """Processor time that the model has taken, features and decoding aside."""
-        return self._whole_seconds + (0.0 if self._steps is None else self._steps.seconds)
 
     def logits(self, samples: npt.ArrayLike) -> Array:
         """What the model says of a whole utterance, float32 [output frames, labels].
@@ -128,9 +114,7 @@ class EdgeRecogniser:
             raise UserError("there are no samples to recognise anything in")
         features = self._extract(samples)
         if self._steps is None:
-            start = time.process_time()
             found = self._model({FEATURES: features[None]})
-            self._whole_seconds += time.process_time() - start
             logits: Array = found[LOGITS][0]
             return logits
         stepper = FrameStepper(self._steps)

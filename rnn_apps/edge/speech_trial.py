@@ -9,8 +9,8 @@ standard output is the result as JSON.
 
 from __future__ import annotations
 
+import contextlib
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -42,17 +42,15 @@ class Trial:
         texts: of each recording, by greedy decoding.
         real_time_factor: processor time of features, model and decoding over the recordings'
             length, one thread.
-        model_factor: the model's part in it, the runtime's calls included.
         memory_kib: by how much the process grew to its largest, beyond Python, NumPy and the
-            runtime's library.
+            runtime's library; None where the system does not tell.
         delay_seconds: how late a stream's text is at most, computing aside; None for a file that
             takes whole utterances.
     """
 
     texts: tuple[str, ...]
     real_time_factor: float
-    model_factor: float
-    memory_kib: int
+    memory_kib: int | None
     delay_seconds: float | None
 
 
@@ -88,10 +86,19 @@ def try_recogniser(
     return Trial(**{**found, "texts": tuple(found["texts"])})
 
 
-def _peak_kib() -> int:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # macOS counts bytes.
-    return peak // 1024 if sys.platform == "darwin" else peak
+def _status_kib(name: str) -> int | None:
+    """A figure of this process that Linux tells in KiB."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) for line in lines if line.startswith(f"{name}:")), None)
+
+
+def _forget_peak() -> None:
+    """The largest size is counted from here on (proc(5), clear_refs)."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def main(folder: str, file: str, target: str, path: str) -> None:
@@ -102,13 +109,13 @@ def main(folder: str, file: str, target: str, path: str) -> None:
         import ai_edge_litert.interpreter  # noqa: F401
     else:
         import tflite_micro  # noqa: F401
-    before = _peak_kib()
+    _forget_peak()
+    before = _status_kib("VmRSS")
     recogniser = EdgeRecogniser(folder, file, target, DecodingConfig(method="greedy"))
-    texts, spent, calls = [], 0.0, 0.0
+    texts, spent = [], 0.0
     delay = recogniser.stream().delay_seconds if recogniser.can_stream else None
     for number, recording in enumerate([samples[0], *samples]):
         start = time.process_time()
-        model_before = recogniser.model_seconds
         text = _streamed(recogniser, recording) if recogniser.can_stream else (
             recogniser.transcribe(recording)[0].text
         )  # fmt: skip
@@ -116,11 +123,11 @@ def main(folder: str, file: str, target: str, path: str) -> None:
             # The first time is a rehearsal.
             texts.append(text)
             spent += time.process_time() - start
-            calls += recogniser.model_seconds - model_before
     heard = sum(map(len, samples)) / recogniser.sample_rate
+    peak = _status_kib("VmHWM")
     result = {
-        "texts": texts, "real_time_factor": spent / heard, "model_factor": calls / heard,
-        "memory_kib": _peak_kib() - before, "delay_seconds": delay,
+        "texts": texts, "real_time_factor": spent / heard, "delay_seconds": delay,
+        "memory_kib": None if peak is None or before is None else peak - before,
     }  # fmt: skip
     print(json.dumps(result))
 
