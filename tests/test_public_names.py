@@ -12,7 +12,7 @@ import pytest
 
 PACKAGES = (
     "pipelines", "pipelines.tokenizers", "rnn_apps.edge", "rnn_apps.export", "rnn_apps.forecasting",
-    "rnn_apps.language_modelling", "rnn_apps.training",
+    "rnn_apps.language_modelling", "rnn_apps.training", "rnn_apps.translation",
 )  # fmt: skip
 
 
