@@ -165,6 +165,7 @@ def test_another_models_vocabulary_is_refused(run: Run, tmp_path: Path) -> None:
         ({"coverage": True}, "coverage needs"),
         ({"subword_sampling": 0.1}, "needs tokenizer = 'subwords'"),
         ({"monitor": "val_bleu", "dev_bleu": False}, "dev_bleu = true"),
+        ({"jit_compile": True}, "many shapes"),
         ({"average_epochs": 2, "average_decay": 0.9}, "both average"),
     ],
 )

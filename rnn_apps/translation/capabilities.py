@@ -39,3 +39,8 @@ def check_capabilities(config: TranslationConfig) -> None:
         raise ConfigurationError(
             "average_epochs and average_decay both average the weights: set one of them to 0"
         )
+    if config.jit_compile:
+        raise ConfigurationError(
+            "jit_compile = true: batches of sentences have many shapes, each of which would be "
+            "compiled anew. Leave it off; the recurrent layers compile what gains by it"
+        )
