@@ -10,12 +10,14 @@ _HOMES = {
     "export_tflite": "tflite",
     "export_signatures": "tflite",
     "SignatureRequest": "tflite",
+    "TaskMetric": "task_metric",
     "verify": "verification",
     "inspect": "inspection",
     "write_microcontroller_files": "microcontroller",
     "ExportResult": "results",
     "ExportError": "results",
     "LayerForm": "results",
+    "MetricResult": "results",
     "OutputError": "results",
 }
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from pipelines.atomic_files import write_json, write_text
 from rnn_apps.export.inspection import inspect
-from rnn_apps.export.results import ExportResult
+from rnn_apps.export.results import ExportResult, MetricResult
 
 _PACKAGES = ("rnn-apps", "tensorflow", "keras", "ai-edge-litert", "tflite-micro", "numpy")
 
@@ -47,9 +47,7 @@ def add_task_metric(
     """
     assert result.card is not None
     card = json.loads(result.card.read_text(encoding="utf-8"))
-    card["task_metric"] = {
-        "name": name, "keras": keras, "file": file, "measured_on": measured_on,
-    }  # fmt: skip
+    card["task_metric"] = asdict(MetricResult(name, keras, file, measured_on))
     write_json(result.card, card)
     write_text(result.path.with_name(result.path.name + ".md"), card_markdown(card))
 
@@ -57,6 +55,7 @@ def add_task_metric(
 def card_content(result: ExportResult, *, model_name: str) -> dict[str, Any]:
     """The card as plain dictionaries and lists."""
     found = inspect(result.path)
+    metric = {} if result.metric is None else {"task_metric": asdict(result.metric)}
     return {
         "model": model_name,
         "file": result.path.name,
@@ -76,6 +75,7 @@ def card_content(result: ExportResult, *, model_name: str) -> dict[str, Any]:
         "latency_ms": result.latency_ms,
         "latency_machine": f"processor time on {platform.machine()}, one thread, median",
         "arena_bytes": result.arena_bytes,
+        **metric,
         "versions": _versions(),
     }
 
@@ -116,7 +116,7 @@ def _facts(card: dict[str, Any]) -> list[tuple[str, str]]:
         facts.append(("latency", f"{card['latency_ms']:.3g} ms ({card['latency_machine']})"))
     if "task_metric" in card:
         metric = card["task_metric"]
-        compared = f"{metric['file']:.4f}; Keras {metric['keras']:.4f}"
+        compared = f"{metric['file']:.5g}; Keras {metric['keras']:.5g}"
         facts.append((metric["name"], f"{compared} ({metric['measured_on']})"))
     if card["arena_bytes"] is not None:
         facts.append(("arena", f"{card['arena_bytes']:,} bytes"))

@@ -7,6 +7,7 @@ write zeros into the variables before every LSTM: each call is a sequence of its
 `share_constants`: equal constants become one, so that signatures share their weights.
 
 `newer_select`: SELECT becomes SELECT_V2, which does the same and which TFLite Micro has.
+
 `short_names`: tensors that are neither inputs nor outputs lose their names, which say where in the
 traced Python they come from and are a third of a small file.
 """
@@ -20,13 +21,15 @@ import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.tools import flatbuffer_utils
 
+from rnn_apps.export.compact_flatbuffer import compact
+
 LSTM = schema.BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM
 # Positions of the two states among the fused LSTM's 24 inputs (lite/kernels/lstm_shared.h).
 STATE_INPUTS = (18, 19)
 
 
 def rewrite(content: bytes, names: Sequence[str]) -> bytes:
-    """Applies the named rewrites to a file's content, in order."""
+    """Applies the named rewrites to a file's content, in order, and writes it compactly."""
     known = {
         "reset_lstm_states": reset_lstm_states,
         "share_constants": share_constants,
@@ -37,7 +40,7 @@ def rewrite(content: bytes, names: Sequence[str]) -> bytes:
     for name in names:
         known[name](model)
     _forget_unused_operators(model)
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+    return compact(model)
 
 
 def reset_lstm_states(model: Any) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -33,6 +33,15 @@ from rnn_apps.export.verification import (
 CALIBRATED = 100
 
 
+class FunctionOfForms(Protocol):
+    """Makes the function to trace for the recurrent layers' forms."""
+
+    def __call__(
+        self, forms: Mapping[str, str], weight_bytes: int = 4
+    ) -> Callable[[NamedTensors], NamedTensors]:
+        """See `SignaturePlan.function`."""
+
+
 @dataclass(frozen=True)
 class SignaturePlan:
     """One signature.
@@ -41,8 +50,9 @@ class SignaturePlan:
         inputs: everything that the signature takes, states included.
         outputs: an example of everything that it gives.
         uses: the recurrent layers, as the model calls them here.
-        function: forms (layer path -> form) -> the function to trace.
+        function: (forms: layer path -> form, bytes of a weight) -> the function to trace.
         calibration: examples of `inputs`.
+        reference: one call as Keras computes it.
         prove: runs a file's signature and gives the errors; raises if it does not run.
         real_data: whether the user gave the data.
         comparison: single calls with what Keras gives for them, to be kept for a later `verify`;
@@ -53,15 +63,16 @@ class SignaturePlan:
     inputs: tuple[InputTensor, ...]
     outputs: Mapping[str, np.ndarray]
     uses: tuple[LayerUse, ...]
-    function: Callable[[Mapping[str, str]], Callable[[NamedTensors], NamedTensors]]
+    function: FunctionOfForms
     calibration: list[Example]
+    reference: Callable[[Example], dict[str, np.ndarray]]
     prove: Callable[[RuntimeProcess, Path, float], tuple[OutputError, ...]]
     real_data: bool
     comparison: Comparison | None = None
 
-    def traced(self, forms: Mapping[str, str]) -> TracedFunction:
+    def traced(self, forms: Mapping[str, str], weight_bytes: int = 4) -> TracedFunction:
         """The signature's function with its shapes, for `write_saved_model`."""
-        return TracedFunction(self.function(forms), self.inputs)
+        return TracedFunction(self.function(forms, weight_bytes), self.inputs)
 
     def described(self) -> dict[str, Any]:
         """Names, shapes (-1 where free) and dtypes, as a card tells them."""
@@ -100,9 +111,11 @@ def sequence_plan(
     inputs = compared_inputs(examples, signature)
     comparison = Comparison(name, inputs, keras_outputs(model, signature, inputs))
 
-    def function(forms: Mapping[str, str]) -> Callable[[NamedTensors], NamedTensors]:
+    def function(
+        forms: Mapping[str, str], weight_bytes: int = 4
+    ) -> Callable[[NamedTensors], NamedTensors]:
         def call(tensors: NamedTensors) -> NamedTensors:
-            with in_float32(model), with_forms(model, forms):
+            with in_float32(model), with_forms(model, forms, weight_bytes=weight_bytes):
                 return signature.call(model, tensors)
 
         return call
@@ -114,6 +127,7 @@ def sequence_plan(
         uses=tuple(uses),
         function=function,
         calibration=examples[:CALIBRATED],
+        reference=lambda example: keras_outputs(model, signature, [example])[0],
         prove=lambda runtime, path, tolerance: run_comparisons(
             runtime, path, [comparison], tolerance
         ),

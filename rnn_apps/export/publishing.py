@@ -14,6 +14,7 @@ from rnn_apps.export.plans import SignaturePlan
 from rnn_apps.export.replacement import LayerUse
 from rnn_apps.export.results import ExportError, ExportResult, LayerForm, OutputError
 from rnn_apps.export.runtime_process import RuntimeCall, RuntimeProcess
+from rnn_apps.export.task_metric import TaskMetric, judge
 from rnn_apps.export.tracing import write_saved_model
 from rnn_apps.export.verification import require_within
 
@@ -36,7 +37,12 @@ class _Candidate:
     fastest_ms: float
 
 
-def publish(plans: Sequence[SignaturePlan], path: Path, options: Options) -> ExportResult:
+def publish(
+    plans: Sequence[SignaturePlan],
+    path: Path,
+    options: Options,
+    metric: TaskMetric | None = None,
+) -> ExportResult:
     """Writes the file that `plans` describe to `path`, if it is right.
 
     On LiteRT with `form="auto"` the candidates are timed and the fastest is taken; otherwise, and
@@ -44,7 +50,8 @@ def publish(plans: Sequence[SignaturePlan], path: Path, options: Options) -> Exp
     is right.
 
     Raises:
-        ExportError: no candidate could be converted, or none runs and agrees with Keras.
+        ExportError: no candidate could be converted, none runs and agrees with Keras, or the best
+            one does its task too badly.
     """
     tried = candidates(_uses(plans), options.target, options.quantize, options.form)
     measuring = options.target == "litert" and options.form == "auto" and len(tried) > 1
@@ -71,6 +78,7 @@ def publish(plans: Sequence[SignaturePlan], path: Path, options: Options) -> Exp
             raise failures[0]
         # The fastest run is what other work on this computer disturbs least.
         best = min(good, key=lambda candidate: candidate.fastest_ms)
+        judged = None if metric is None else judge(metric, plans, best.path, options.target)
         arena = runtime.arena(best.path) if options.target == "tflm" else None
         content = best.path.read_bytes()
     with atomic_path(path) as beside:
@@ -89,6 +97,7 @@ def publish(plans: Sequence[SignaturePlan], path: Path, options: Options) -> Exp
         arena_bytes=arena,
         candidates=measured,
         reference_data="representative" if all(p.real_data for p in plans) else "random",
+        metric=judged,
     )
 
 
@@ -115,7 +124,8 @@ def _make(
     by_layer = {form.layer: form.form for form in forms}
     names = tuple(plan.name for plan in plans)
     try:
-        traced = {plan.name: plan.traced(by_layer) for plan in plans}
+        weight_bytes = 1 if options.quantize in ("dynamic", "int8") else 4
+        traced = {plan.name: plan.traced(by_layer, weight_bytes) for plan in plans}
         write_saved_model(traced, folder / "saved_model")
     except Exception as error:
         raise ExportError(f"the model cannot be traced: {error}") from error

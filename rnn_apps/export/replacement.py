@@ -18,7 +18,7 @@ import tensorflow as tf
 from rnn_apps.export.blocked_loop import run_blocked_loop
 from rnn_apps.export.cell_steps import States
 from rnn_apps.export.chunked_loop import (
-    CHUNK,
+    chunk_length,
     is_one_sequence,
     run_chunked,
     run_first_step,
@@ -82,6 +82,7 @@ def with_forms(
     tape: StateTape | None = None,
     uses: list[LayerUse] | None = None,
     default: str = "keras loop",
+    weight_bytes: int = 4,
 ) -> Iterator[None]:
     """Recurrent layers of `model` take the export forms named in `forms` (layer path -> form).
 
@@ -90,12 +91,13 @@ def with_forms(
             from zeros (or from the `initial_state` it is given), also in a `stateful` layer.
         uses: every call of a recurrent layer is noted here.
         default: the form of layers that `forms` leaves out.
+        weight_bytes: bytes of a weight on the device, which say how many copies of it are cheap.
     """
     replaced = []
     for layer in recurrent_layers(model):
         # The instance's own dictionary: Keras' attribute tracking has no business with this.
         form = forms.get(layer_name(layer), default)
-        vars(layer)["call"] = _call_of(layer, form, tape, uses)
+        vars(layer)["call"] = _call_of(layer, form, tape, uses, weight_bytes)
         replaced.append(layer)
     for layer in all_layers(model):
         if type(layer) is keras.layers.TimeDistributed:
@@ -112,7 +114,11 @@ def with_forms(
 
 
 def _call_of(
-    layer: keras.layers.RNN, form: str, tape: StateTape | None, uses: list[LayerUse] | None
+    layer: keras.layers.RNN,
+    form: str,
+    tape: StateTape | None,
+    uses: list[LayerUse] | None,
+    weight_bytes: int,
 ) -> Callable[..., Any]:
     def call(
         sequences: tf.Tensor,
@@ -130,7 +136,7 @@ def _call_of(
         else:
             states = _initial_states(layer, sequences, initial_state)
         from_zeros = initial_state is None and tape is None
-        result = _run(layer, form, sequences, states, mask, from_zeros)
+        result = _run(layer, form, sequences, states, mask, from_zeros, weight_bytes)
         if tape is not None and initial_state is None:
             tape.put(layer, result.states)
         return _layer_output(layer, result)
@@ -152,6 +158,7 @@ def _run(
     states: States,
     mask: tf.Tensor | None,
     from_zeros: bool,
+    weight_bytes: int,
 ) -> Recurrence:
     if isinstance(mask, list | tuple):
         mask = mask[0]
@@ -165,13 +172,14 @@ def _run(
         if form == "unrolled" or sequences.shape[1] == 1:
             return run_one_unrolled(layer, sequences, states)
         if form == "chunked loop":
-            return run_chunked(layer, sequences, states)
+            return run_chunked(layer, sequences, states, weight_bytes)
     if form == "unrolled" or sequences.shape[1] == 1:
         return run_unrolled(layer, sequences, states, mask)
     if form == "blocked loop":
         return run_blocked_loop(layer, sequences, states)
     if form == "chunked loop":
-        return run_loop(layer, sequences, states, mask, steps_per_iteration=CHUNK)
+        chunk = chunk_length(layer, weight_bytes)
+        return run_loop(layer, sequences, states, mask, steps_per_iteration=chunk)
     if form == "loop":
         return run_loop(layer, sequences, states, mask)
     if form == "keras loop":

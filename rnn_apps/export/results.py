@@ -74,13 +74,23 @@ class Verification:
 
 
 @dataclass(frozen=True)
+class MetricResult:
+    """The task's metric of the Keras model and of the file, and what it was measured on."""
+
+    name: str
+    keras: float
+    file: float
+    measured_on: str
+
+
+@dataclass(frozen=True)
 class ExportResult:
     """A written and verified file.
 
     `latency_ms` (median of one invocation, one thread) and `sizes` are those of the first
     signature where there are several; `arena_bytes` is known on TFLite Micro only.
     `candidates` holds what `form="auto"` measured: form -> milliseconds of the fastest run, or why
-    it dropped out.
+    it dropped out. `metric` is there where the export was given one.
     """
 
     path: Path
@@ -97,6 +107,7 @@ class ExportResult:
     candidates: dict[str, float | str] = field(default_factory=dict)
     reference_data: str = "random"
     card: Path | None = None
+    metric: MetricResult | None = None
 
     @property
     def error(self) -> float:

@@ -78,17 +78,26 @@ def streaming_plan(
         states={**starts, **traced.states},
     )
 
-    def function(forms: Mapping[str, str]) -> Callable[[NamedTensors], NamedTensors]:
+    def function(
+        forms: Mapping[str, str], weight_bytes: int = 4
+    ) -> Callable[[NamedTensors], NamedTensors]:
         return lambda tensors: _call(
             model,
             signature,
             tensors,
             forms,
             StateTape(model, {name: tensors[name] for name in traced.states}),
+            weight_bytes=weight_bytes,
         )
 
     added = (InputTensor(n, s, "float32") for n, s in traced.states.items())
-    steps = _keras_steps(function({}), stream)
+    compiled = tf.function(function({}), autograph=False)
+
+    def step(given: Example) -> dict[str, np.ndarray]:
+        outputs = compiled({name: tf.constant(value) for name, value in given.items()})
+        return {name: value.numpy() for name, value in outputs.items()}
+
+    steps = _keras_steps(step, stream)
     return SignaturePlan(
         name=name,
         inputs=(*signature.inputs, *added),
@@ -96,6 +105,7 @@ def streaming_plan(
         uses=tuple(traced.uses),
         function=function,
         calibration=[step_inputs for step_inputs, _ in steps],
+        reference=step,
         prove=_proof(model, whole, stream),
         real_data=data is not None,
     )
@@ -244,8 +254,10 @@ def _call(
     forms: Mapping[str, str],
     tape: StateTape,
     uses: list[LayerUse] | None = None,
+    weight_bytes: int = 4,
 ) -> NamedTensors:
-    with in_float32(model), with_forms(model, forms, default="loop", tape=tape, uses=uses):
+    options: dict[str, Any] = {"tape": tape, "uses": uses, "weight_bytes": weight_bytes}
+    with in_float32(model), with_forms(model, forms, default="loop", **options):
         return {**signature.call(model, tensors), **tape.outputs}
 
 
@@ -265,19 +277,15 @@ def _trace_once(model: keras.Model, signature: ModelSignature) -> _Trace:
 
 
 def _keras_steps(
-    function: Callable[[NamedTensors], NamedTensors], stream: _Stream
+    step: Callable[[Example], dict[str, np.ndarray]], stream: _Stream
 ) -> list[tuple[Example, dict[str, np.ndarray]]]:
     """Inputs (with the states that really occur) and outputs of steps through the sequences."""
-    step = tf.function(function, autograph=False)
     steps = []
     for sequence in stream.sequences[:10]:
         state = stream.start()
         for inputs in stream.chunks(sequence, CALIBRATED_STEPS):
             given = {**inputs, **state}
-            outputs = {
-                name: value.numpy()
-                for name, value in step({n: tf.constant(v) for n, v in given.items()}).items()
-            }
+            outputs = step(given)
             steps.append((given, outputs))
             state = {name: outputs[f"{name}_out"] for name in stream.states}
     return steps

@@ -20,6 +20,7 @@ from rnn_apps.export.plans import SignaturePlan, sequence_plan
 from rnn_apps.export.publishing import publish
 from rnn_apps.export.results import ExportResult
 from rnn_apps.export.streaming_plan import streaming_plan
+from rnn_apps.export.task_metric import TaskMetric
 from rnn_apps.export.verification import write_reference
 
 SEQUENCE_SIGNATURE = "serving_default"
@@ -55,6 +56,7 @@ def export_tflite(
     time_limit: float = 120.0,
     card: bool = True,
     keep_reference: bool = False,
+    metric: TaskMetric | None = None,
 ) -> ExportResult:
     """Writes `model` as a .tflite file whose outputs on the target's runtime are those of Keras.
 
@@ -84,10 +86,12 @@ def export_tflite(
         card: write a card beside the file, as Markdown and as JSON.
         keep_reference: write `FILE.reference.npz` beside the file: the inputs that it was compared
             on and Keras' outputs, with which `verify` needs no model.
+        metric: the task's own metric, measured with Keras and with the file before it is published;
+            both figures are in the result and on the card.
 
     Raises:
         ExportError: the target cannot run the model as asked (nothing was written), or the
-            converted file crashed, hung, or was wrong (nothing is left).
+            converted file crashed, hung, was wrong or does its task too badly (nothing is left).
         ConfigurationError: an argument or the representative data cannot be used.
     """
     options = Options(
@@ -105,7 +109,7 @@ def export_tflite(
         raise ConfigurationError("keep_reference: a stream has no reference of single calls")
     name = STREAMING_SIGNATURE if mode == "streaming" else SEQUENCE_SIGNATURE
     plan = _plan(name, request, options)
-    result = publish([plan], Path(path), options)
+    result = publish([plan], Path(path), options, metric)
     if keep_reference:
         _keep_reference(plan, result.path)
     return _with_card(result, model.name) if card else result
@@ -120,6 +124,7 @@ def export_signatures(
     tolerance: float | None = None,
     time_limit: float = 120.0,
     card: bool = True,
+    metric: TaskMetric | None = None,
 ) -> ExportResult:
     """Writes one LiteRT file with several signatures, such as `encode` and `decode_step`.
 
@@ -146,7 +151,7 @@ def export_signatures(
         refusals.refuse_request(request, options)
     options = dataclasses.replace(options, mode="+".join(r.mode for r in requests.values()))
     plans = [_plan(name, request, options) for name, request in requests.items()]
-    result = publish(plans, Path(path), options)
+    result = publish(plans, Path(path), options, metric)
     model_name = " + ".join(dict.fromkeys(request.model.name for request in requests.values()))
     return _with_card(result, model_name) if card else result
 
