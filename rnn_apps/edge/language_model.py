@@ -87,13 +87,21 @@ class EdgeLanguageModel:
 
     def score_tokens(self, tokens: np.ndarray) -> np.ndarray:
         """As `log_probabilities`, of integers [tokens]."""
-        self.session.reset()
-        found = np.zeros(max(0, len(tokens) - 1))
-        for place, (token, following) in enumerate(itertools.pairwise(tokens)):
-            logits = next_logits(self.session, int(token)).astype(np.float64)
-            largest = logits.max()
-            found[place] = logits[following] - largest - np.log(np.exp(logits - largest).sum())
-        return found
+        return score_tokens(self.session, tokens)
+
+
+def score_tokens(session: StreamingSession, tokens: np.ndarray) -> np.ndarray:
+    """The log probability of each of integers [tokens] but the first; float64 [tokens - 1], nats.
+
+    The session begins anew.
+    """
+    session.reset()
+    found = np.zeros(max(0, len(tokens) - 1))
+    for place, (token, following) in enumerate(itertools.pairwise(tokens)):
+        logits = next_logits(session, int(token)).astype(np.float64)
+        largest = logits.max()
+        found[place] = logits[following] - largest - np.log(np.exp(logits - largest).sum())
+    return found
 
 
 def _read_contract(path: Path) -> dict[str, Any]:

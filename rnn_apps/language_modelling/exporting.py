@@ -15,9 +15,12 @@ from numpy.typing import NDArray
 
 from pipelines.atomic_files import atomic_folder, atomic_path, write_json
 from pipelines.errors import ConfigurationError, UserError
-from rnn_apps.edge.language_model import CONTRACT, STEP_MODEL, TOKENIZER, EdgeLanguageModel
+from rnn_apps.edge.language_model import CONTRACT, STEP_MODEL, TOKENIZER
+from rnn_apps.edge.language_model import score_tokens as score_on_device
+from rnn_apps.edge.model import EdgeModel
 from rnn_apps.edge.sampling import SamplingConfig, generate
-from rnn_apps.export.results import ExportError, ExportResult
+from rnn_apps.edge.streaming import StreamingSession
+from rnn_apps.export.results import ExportError
 from rnn_apps.language_modelling.build import inference_model
 from rnn_apps.language_modelling.carried_model import TOKENS
 from rnn_apps.language_modelling.scoring import score_tokens
@@ -181,9 +184,23 @@ _SERVED = {
 def _export_step(
     run: Run, folder: Path, wanted: StepFile, examples: NDArray[np.int32], keras_bits: float
 ) -> list[Any]:
-    """Writes one step model, judges it in its runtime, and returns its row of the table."""
-    from rnn_apps.export.card import add_task_metric
+    """Writes one step model, judged in its runtime before it is there; its row of the table."""
+    from rnn_apps.export.task_metric import TaskMetric
     from rnn_apps.export.tflite import export_tflite
+
+    text = examples[:SCORED_TOKENS]
+    same = False
+
+    def bits_a_token(model: EdgeModel) -> float:
+        nonlocal same
+        session = StreamingSession(model)
+        bits = -float(score_on_device(session, text).mean()) / math.log(2)
+        same = _same_greedy_text(run, session, text[:COMPARED_PROMPT])
+        if wanted.quantize is None and not same:
+            raise ExportError(
+                f"{wanted.file}: greedy text from the device's runtime is not that of Keras"
+            )
+        return bits
 
     result = export_tflite(
         _step_model(run),
@@ -193,27 +210,18 @@ def _export_step(
         quantize=wanted.quantize,
         representative_data={TOKENS: _sequences(examples)},
         tolerance=None if wanted.quantize is None else QUANTIZED_TOLERANCE,
+        metric=TaskMetric(
+            "bits a token",
+            bits_a_token,
+            most_loss=MOST_BITS_LOST * keras_bits,
+            measured_on=f"the first {len(text)} tokens of the judged text",
+            keras=keras_bits,
+        ),
     )
-    device = EdgeLanguageModel(folder, wanted.file, wanted.target)
-    text = examples[:SCORED_TOKENS]
-    bits = -float(device.score_tokens(text).mean()) / math.log(2)
-    add_task_metric(
-        result, "bits a token", keras_bits, bits, f"the first {len(text)} tokens of the judged text"
-    )
-    same = _same_greedy_text(run, device, text[:COMPARED_PROMPT])
-    if not bits <= keras_bits * (1 + MOST_BITS_LOST):
-        _discard(result)
-        raise ExportError(
-            f"{wanted.file}: quantised, the model needs {bits:.4f} bits a token instead of "
-            f"{keras_bits:.4f}. Choose another format"
-        )
-    if wanted.quantize is None and not same:
-        _discard(result)
-        raise ExportError(
-            f"{wanted.file}: greedy text from the device's runtime is not that of Keras"
-        )
+    assert result.metric is not None
     return [
-        wanted.file, round(result.bytes / 1024, 1), bits, result.error, same, result.latency_ms
+        wanted.file, round(result.bytes / 1024, 1), result.metric.file, result.error, same,
+        result.latency_ms,
     ]  # fmt: skip
 
 
@@ -230,24 +238,19 @@ def _sequences(tokens: NDArray[np.int32]) -> NDArray[np.int32]:
     return tokens[: count * timesteps].reshape(count, timesteps)
 
 
-def _same_greedy_text(run: Run, device: EdgeLanguageModel, prompt: NDArray[np.int32]) -> bool:
+def _same_greedy_text(run: Run, session: StreamingSession, prompt: NDArray[np.int32]) -> bool:
     """Whether the device writes what Keras writes, up to a tie that rounding may decide.
 
     The device's text is read by Keras: each of its tokens must be the most probable there too, or
     as probable to within a rounding error.
     """
     greedy = SamplingConfig(temperature=0)
-    written = list(generate(device.session, prompt.tolist(), COMPARED_TOKENS, greedy))
+    written = list(generate(session, prompt.tolist(), COMPARED_TOKENS, greedy))
     text = np.concatenate([prompt, np.array(written, np.int32)])
     scores = score_tokens(run.carried, text)
     best = np.log(scores.confidences)
     behind = (best - scores.log_probabilities)[-len(written) :]
     return bool(np.all((scores.ranks[-len(written) :] == 0) | (behind < 1e-4)))
-
-
-def _discard(result: ExportResult) -> None:
-    for suffix in ("", ".json", ".md"):
-        result.path.with_name(result.path.name + suffix).unlink(missing_ok=True)
 
 
 def _export_saved_model(run: Run, path: Path, text: NDArray[np.int32]) -> list[Any]:
