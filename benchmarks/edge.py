@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib.metadata
 import importlib.util
 import json
 import os
@@ -26,6 +25,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from benchmarks import edge_models
 from benchmarks.child_process import ChildProcess
@@ -116,7 +117,7 @@ def entries(
     else:
         note = f"not tried: an unrolled graph of {timesteps} timesteps converts for many minutes"
         found.append(Entry("Keras' unrolled", note=note))
-    found.append(_onnx_entry(folder, cell, weights, timesteps))
+    found.append(_onnx_entry(folder, cell, weights, timesteps, torch_python))
     if torch_python:
         path = folder / "torch.npz"
         edge_models.write_torch(path, cell, weights)
@@ -153,14 +154,25 @@ def _keras_export(model: Any, path: Path) -> str:
     return "model.export"
 
 
-def _onnx_entry(folder: Path, cell: str, weights: list[Any], timesteps: int) -> Entry:
-    try:
-        import onnxruntime  # noqa: F401 (only whether it is there)
-    except ImportError:
-        return Entry("ONNX Runtime", note="onnxruntime is not installed")
+def _onnx_entry(
+    folder: Path, cell: str, weights: list[Any], timesteps: int, other_python: str | None
+) -> Entry:
+    """ONNX Runtime in this Python or, where it isn't here, in the one that has PyTorch."""
+    pythons = [python for python in (sys.executable, other_python) if python]
+    python = next((p for p in pythons if _has(p, "onnx", "onnxruntime")), None)
+    if python is None:
+        return Entry("ONNX Runtime", note="onnx and onnxruntime are not installed")
     path = folder / "model.onnx"
-    edge_models.write_onnx(path, cell, weights, timesteps)
-    return Entry("ONNX Runtime", "onnx", path)
+    stored = folder / "weights.npz"
+    np.savez(stored, *weights)
+    command = [python, "-m", "benchmarks.edge_models", cell, str(timesteps), str(stored), str(path)]
+    subprocess.run(command, check=True, cwd=CONTENDER.parents[1])
+    return Entry("ONNX Runtime", "onnx", path, python)
+
+
+def _has(python: str, *packages: str) -> bool:
+    code = "import importlib.metadata as m, sys; [m.version(name) for name in sys.argv[1:]]"
+    return subprocess.run([python, "-c", code, *packages], capture_output=True).returncode == 0
 
 
 def run_case(cell: str, size: tuple[int, int, int], torch_python: str | None) -> dict[str, Any]:
@@ -252,13 +264,16 @@ def _figure(contender: dict[str, Any]) -> str:
 def versions(torch_python: str | None) -> str:
     """Versions of everything that took part."""
     found = [f"Python {platform.python_version()}", platform.machine()]
-    for package in ("tensorflow", "keras", "ai-edge-litert", "onnxruntime"):
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found.append(f"{package} {importlib.metadata.version(package)}")
-    if torch_python:
-        code = "import importlib.metadata as m; print(m.version('torch'))"
-        answer = subprocess.run([torch_python, "-c", code], capture_output=True, text=True)
-        found.append(f"torch {answer.stdout.strip()}")
+    pythons = [sys.executable, *([torch_python] if torch_python else [])]
+    code = "import importlib.metadata as m, sys; print(m.version(sys.argv[1]))"
+    for package in ("tensorflow", "keras", "ai-edge-litert", "onnxruntime", "torch"):
+        for python in pythons:
+            answer = subprocess.run(
+                [python, "-c", code, package], capture_output=True, text=True, check=False
+            )
+            if answer.returncode == 0:
+                found.append(f"{package} {answer.stdout.strip()}")
+                break
     return ", ".join(found)
 
 

@@ -1,7 +1,13 @@
-"""The same recurrent layer, with the same weights, for every contender of `benchmarks.edge`."""
+"""The same recurrent layer, with the same weights, for every contender of `benchmarks.edge`.
+
+Usage: python -m benchmarks.edge_models CELL TIMESTEPS WEIGHTS.npz MODEL.onnx
+
+writes the ONNX file in a Python that has `onnx`; it needs nothing else but numpy.
+"""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -84,3 +90,15 @@ def _by_gate(weights: list[np.ndarray], order: tuple[int, ...]) -> list[np.ndarr
 
     arrays = [reorder(kernel).T, reorder(recurrent).T, reorder(biases[0]), reorder(biases[1])]
     return [np.ascontiguousarray(array, np.float32) for array in arrays]
+
+
+def main() -> None:
+    """Writes the ONNX file for stored weights."""
+    cell, timesteps, stored, path = sys.argv[1:]
+    with np.load(stored) as archive:
+        weights = [archive[name] for name in archive.files]
+    write_onnx(Path(path), cell, weights, int(timesteps))
+
+
+if __name__ == "__main__":
+    main()
