@@ -6,17 +6,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sound_files import write_sound
 
 from pipelines.errors import ConfigurationError, DataError
 from pipelines.speech import Recording, Recordings
-from pipelines.speech.augmentation import change_tempo
+from pipelines.speech.augmentation import WaveformAugmentation, change_tempo
 from pipelines.speech.dealing import deal, parse_shares
 from pipelines.speech.feature_config import FeatureConfig
 from pipelines.speech.filter_banks import mel_bands
 from pipelines.speech.labels import LabelSet
+from pipelines.speech.noise import noise_files
 from pipelines.tokenizers import CharacterTokenizer
 from rnn_apps.speech.breakdown import by_length, by_speaker, most_frequent_errors
+from rnn_apps.speech.config import SpeechConfig
 from rnn_apps.speech.metrics import character_errors, total, word_errors
+from rnn_apps.speech.run_data import train_labels
 
 
 def test_errors_by_hand() -> None:
@@ -119,6 +123,36 @@ def test_tempo_keeps_the_ends_and_changes_the_length() -> None:
         if frames > 1:
             np.testing.assert_allclose(changed[-1], found[-1], atol=1e-6)
             assert (np.diff(changed[:, 0]) > 0).all()
+
+
+def test_recorded_noise_is_mixed_in_at_the_ratio(tmp_path: Path) -> None:
+    tone = np.sin(np.arange(4000) * 0.5).astype(np.float32)
+    write_sound(tmp_path / "noises" / "hum.wav", 0.5 * tone, 8000, subtype="FLOAT")
+    (tmp_path / "noises" / "notes.txt").write_text("no sound")
+    files = noise_files(f"file:{tmp_path / 'noises'}")
+    assert [Path(file).name for file in files] == ["hum.wav"]
+    augmentation = WaveformAugmentation(
+        noise_probability=1.0, noise_files=files, lowest_signal_to_noise=10.0,
+        highest_signal_to_noise=10.0,
+    )  # fmt: skip
+    # Longer than the noise, which is repeated.
+    speech = np.random.default_rng(0).normal(size=9000).astype(np.float32)
+    added = augmentation(speech, 8000, np.random.default_rng(1)) - speech
+    assert 10 * np.log10(np.mean(speech**2) / np.mean(added**2)) == pytest.approx(10.0, abs=0.01)
+    spectrum = np.abs(np.fft.rfft(added[:4000]))
+    assert spectrum.argmax() == pytest.approx(0.5 / (2 * np.pi) * 4000, abs=2)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="holds no recording of noise"):
+        noise_files(f"file:{tmp_path / 'empty'}")
+
+
+def test_subwords_write_what_they_read() -> None:
+    texts = ["turn on the light", "turn off the light", "open the garden door"] * 40
+    given = Recordings(tuple(Recording(Path(f"{i}.wav"), text) for i, text in enumerate(texts)))
+    labels = train_labels(SpeechConfig(tokenizer="subwords", vocabulary_size=300), given)
+    ids = labels.tokenizer.encode(labels.tidy("Turn on the DOOR"))
+    assert labels.decode(ids.tolist()) == "turn on the door"
+    assert len(ids) < len("turn on the door") and labels.blank == labels.tokenizer.size
 
 
 def test_a_stretched_voice_is_heard_in_other_bands() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.errors import ConfigurationError
+from pipelines.speech.noise import noise_section
 
 Samples = npt.NDArray[np.float32]
 Features = npt.NDArray[np.float32]
@@ -123,7 +124,8 @@ class WaveformAugmentation:
 
     Args:
         speeds: one is drawn for each utterance, such as (0.9, 1.0, 1.1).
-        noise_probability: share of utterances with noise (white to brown).
+        noise_probability: share of utterances with noise.
+        noise_files: recordings of it (see `noise.noise_files`); none: white to brown noise.
         lowest_signal_to_noise: in decibels.
         highest_signal_to_noise: likewise.
         reverberation_probability: share of utterances that sound as in a room.
@@ -133,6 +135,7 @@ class WaveformAugmentation:
 
     speeds: tuple[float, ...] = (1.0,)
     noise_probability: float = 0.0
+    noise_files: tuple[str, ...] = ()
     lowest_signal_to_noise: float = 5.0
     highest_signal_to_noise: float = 30.0
     reverberation_probability: float = 0.0
@@ -164,13 +167,18 @@ class WaveformAugmentation:
             response = room_response(seconds, sample_rate, share, generator)
             samples = reverberate(samples, response)
         if generator.random() < self.noise_probability:
-            noise = coloured_noise(len(samples), generator.uniform(0.0, 2.0), generator)
+            noise = self._noise(len(samples), sample_rate, generator)
             ratio = generator.uniform(self.lowest_signal_to_noise, self.highest_signal_to_noise)
             samples = add_noise(samples, noise, ratio)
         if self.gain_decibels:
             gain = generator.uniform(-self.gain_decibels, self.gain_decibels)
             samples = change_gain(samples, gain)
         return samples
+
+    def _noise(self, length: int, sample_rate: int, generator: np.random.Generator) -> Samples:
+        if self.noise_files:
+            return noise_section(self.noise_files, length, sample_rate, generator)
+        return coloured_noise(length, generator.uniform(0.0, 2.0), generator)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -89,6 +89,7 @@ class SpeechConfig(TrainingConfig):
     noise_probability: float = option(
         0.0, "share of training utterances with noise", minimum=0.0, maximum=1.0
     )
+    noise: str = option("", "recordings of noise, as file:FOLDER; empty: white to brown noise")
     signal_to_noise: tuple[float, ...] = option((5.0, 30.0), "lowest and highest, in decibels")
     reverberation_probability: float = option(
         0.0, "share of training utterances that sound as in a room", minimum=0.0, maximum=1.0

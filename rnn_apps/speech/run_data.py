@@ -16,6 +16,7 @@ from pipelines.speech.augmentation import SpecAugment, WaveformAugmentation
 from pipelines.speech.batching import Features, SpeechBatches, UtteranceSource
 from pipelines.speech.dealing import deal, parse_shares
 from pipelines.speech.labels import Labels, LabelSet, encode_transcripts, tidy_transcript
+from pipelines.speech.noise import noise_files
 from pipelines.speech.waveform_source import WaveformSource
 from pipelines.tokenizers import train_tokenizer
 from rnn_apps.speech.config import SpeechConfig
@@ -177,6 +178,7 @@ def waveform_augmentation(config: SpeechConfig) -> WaveformAugmentation:
     lowest, highest = config.signal_to_noise
     return WaveformAugmentation(
         speeds=config.speeds, noise_probability=config.noise_probability,
+        noise_files=noise_files(config.noise) if config.noise else (),
         lowest_signal_to_noise=lowest, highest_signal_to_noise=highest,
         reverberation_probability=config.reverberation_probability,
         gain_decibels=config.gain_decibels,
