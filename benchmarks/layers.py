@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import statistics
 import sys
@@ -43,11 +44,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--to", default="benchmarks/results/layers.md")
     parser.add_argument("--cells", nargs="*", default=CELLS)
     parser.add_argument("--shapes", nargs="*", type=int, default=range(len(SHAPES)))
+    parser.add_argument("--contenders", nargs="*", help="default: all")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=0, help="of each process; 0: its default")
     parser.add_argument("--memory", action="store_true", help="also the peak memory of each")
     given = parser.parse_args(arguments)
     names = [*KERAS, *OURS, "limit", *(["torch"] if given.torch_python else [])]
+    names = [name for name in names if name in (given.contenders or names)]
     processes = _Processes(given.torch_python, given.threads)
     rows = []
     try:
@@ -145,12 +148,12 @@ def table(rows: list[Any], rounds: int, threads: int) -> str:
         for what in measured[names[0]]:
             found = {name: values[what] for name, values in measured.items()}
             best = {
-                "keras": min(found[n] for n in KERAS),
-                "ours": min(found[n] for n in OURS),
+                "keras": min((found[n] for n in KERAS if n in found), default=math.nan),
+                "ours": min((found[n] for n in OURS if n in found), default=math.nan),
             }
             values = " | ".join(f"{found[name]:.1f}" for name in names)
             shown = ", ".join(map(str, shape))
-            ratio = best["keras"] / best["ours"] if best["ours"] else float("nan")
+            ratio = best["keras"] / best["ours"] if best["ours"] else math.nan
             lines.append(f"| {cell} | ({shown}) | {what} | {values} | {ratio:.2f} |")
     return "\n".join(lines) + "\n"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,14 @@ from rnn_apps.layers import paths
 from rnn_apps.training.layers_within import layers_within
 
 KINDS = ("SimpleRNN", "LSTM", "GRU")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def short_sequences_too() -> Iterator[None]:
+    """The fast loop takes what it otherwise leaves to Keras as too short to gain."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(paths, "FEWEST_TIMESTEPS", 1)
+        yield
 
 
 def pair(kind: str, features: int, units: int, batch: int | None = None, **options: Any) -> Any:
@@ -290,6 +299,15 @@ def test_the_path_and_why() -> None:
         assert next(iter(options)) in path.reason
     with pytest.raises(TypeError):
         layers.describe_path(keras.layers.LSTM(2))
+
+
+def test_short_sequences_are_left_to_keras(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paths, "FEWEST_TIMESTEPS", 16)
+    layer = layers.Bidirectional(layers.GRU(2))
+    assert layers.describe_path(layer, timesteps=16).fast
+    path = layers.describe_path(layer, timesteps=15)
+    assert not path.fast
+    assert "15 time steps" in path.reason
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -8,6 +8,7 @@ what was asked for, is another one, and that only in training.
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -65,7 +66,7 @@ class FastRecurrence(keras.layers.RNN):
             if not `return_sequences`), and the final states.
         """
         with self._dropped_weights(training):
-            if not describe_path(self, bool(training)).fast:
+            if not describe_path(self, bool(training), sequences.shape[1]).fast:
                 return super().inner_loop(sequences, initial_state, mask=mask, training=training)
             states = keras.tree.flatten(initial_state)
             mask = mask[0] if isinstance(mask, list | tuple) else mask
@@ -169,16 +170,27 @@ def _parts_of_batch(
     """(sequences, mask, *states) of each half of the batch, or of all of a small one.
 
     The loops of the halves don't wait for each other, so that two cores have work all the time.
+    One core alone does a quarter less work on the whole.
     """
     whole = (sequences, mask, *states)
     batch = sequences.shape[0]
-    if batch is not None and batch < _SMALLEST_SPLIT_BATCH:
+    if (batch is not None and batch < _SMALLEST_SPLIT_BATCH) or _usable_cores() < 2:
         return [whole]
     half = (tf.shape(sequences)[0] + 1) // 2 if batch is None else (batch + 1) // 2
     return [
         tuple(None if x is None else x[:half] for x in whole),
         tuple(None if x is None else x[half:] for x in whole),
     ]
+
+
+def _usable_cores() -> int:
+    """How many loops can run at a time: the process' cores, or fewer if TensorFlow was told so."""
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    threads = tf.config.threading.get_inter_op_parallelism_threads()
+    return min(cores, threads) if threads else cores
 
 
 @keras.saving.register_keras_serializable(package="rnn_apps")

@@ -1,4 +1,4 @@
-"""Stacks of Keras' own recurrent layers, by the name of their cell."""
+"""Stacks of recurrent layers, by the name of their cell."""
 
 from __future__ import annotations
 
@@ -6,11 +6,7 @@ from typing import Any
 
 import keras
 
-LAYERS: dict[str, type[keras.layers.RNN]] = {
-    "simple": keras.layers.SimpleRNN,
-    "lstm": keras.layers.LSTM,
-    "gru": keras.layers.GRU,
-}
+from rnn_apps.layers.by_name import LAYERS
 
 
 def stack(
