@@ -82,9 +82,9 @@ class Recipe:
 
 RECIPES = (
     Recipe("headline", 37.0, 11, AUGMENTATION),
-    Recipe("gru", 8.0, 3, AUGMENTATION),
-    Recipe("gru-plain", 8.0, 5, {}),
-    Recipe("lstm", 8.0, 3, AUGMENTATION | {"cell": "lstm"}),
+    Recipe("gru", 8.0, 2, AUGMENTATION),
+    Recipe("gru-plain", 8.0, 3, {}),
+    Recipe("lstm", 8.0, 2, AUGMENTATION | {"cell": "lstm"}),
     Recipe("simple", 8.0, 3, AUGMENTATION | {"cell": "simple"}),
 )
 
