@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import queue
 from collections.abc import Iterator
 from typing import Any
@@ -70,10 +71,9 @@ def open_microphone(
 
 def _package() -> Any:
     try:
-        import sounddevice
+        return importlib.import_module("sounddevice")
     except (ImportError, OSError) as error:
         # OSError: the package is there and the library PortAudio is not.
         raise UserError(
             f"a microphone needs the package sounddevice ({error}): pip install sounddevice"
         ) from None
-    return sounddevice
