@@ -210,7 +210,7 @@ def test_formats_that_cannot_be_are_refused(run, tmp_path):
 
 
 def test_a_file_that_writes_something_else_is_not_left(run, exported, tmp_path, monkeypatch):
-    """The faults are put in by hand: a file that is there, and a trial that heard something else."""
+    """Both are put in by hand: a file that is right, and a trial that heard something else."""
 
     def written(model, path, **options):
         for ending in ("", ".json", ".md"):
