@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -15,8 +16,12 @@ from pipelines.tokenizers.sentence_ids import (
     sentence_ids,
     vocabulary_size,
 )
+from rnn_apps.run_folder import create_run
+from rnn_apps.translation.config import APPLICATION, TranslationConfig
+from rnn_apps.translation.example_pairs import FILE, save_examples
 from rnn_apps.translation.model import Network, TranslationModel
 from rnn_apps.translation.objective import make_objective
+from rnn_apps.translation.run import Run, load, save_tokenizers
 
 DIGITS = CharacterTokenizer("0123456789")
 WORDS = WordTokenizer(["zero", "one", "two", "three", "four"])
@@ -71,3 +76,15 @@ def trained_model(steps: int = 400, **options: Any) -> TranslationModel:
         )
         step(tf.constant(source), tf.constant(target))
     return model
+
+
+def made_run(folder: Path, model: TranslationModel, pairs: list[tuple[str, str]]) -> Run:
+    """A run as training leaves it, with a model over `DIGITS` that was made elsewhere."""
+    config = TranslationConfig(
+        run=str(folder / "run"), tokenizer="characters", cell=model.network.cell, beam_width=3
+    )
+    made = create_run(config.run, APPLICATION, config)
+    save_tokenizers(made.path, DIGITS, DIGITS)
+    model.save(made.model)
+    save_examples(made.path / FILE, *zip(*pairs, strict=True))
+    return load(made.path)
