@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -24,6 +25,7 @@ from rnn_apps.edge import (
     open_microphone,
 )
 from rnn_apps.edge.recognition import FrameStepper
+from rnn_apps.layers.streamed_frames import DelayedLookahead, EveryFrame, JoinPast, PerFrame
 from rnn_apps.speech.decoding import decode
 from rnn_apps.speech.step_model import step_model, whole_model
 from rnn_apps.speech.streaming import KerasStepModel, raw_features
@@ -119,6 +121,14 @@ def test_a_network_of_both_directions_cannot_stream(tmp_path: Path):
     samples = speech_like(0.5, 8000)
     found = whole_model(both.model, both.config)({"features": both.extract(samples)[None]})
     np.testing.assert_allclose(found["logits"][0], both.offline(samples), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "layer", [JoinPast(3), DelayedLookahead(2), PerFrame((4, 5)), EveryFrame(2)]
+)
+def test_layers_of_streams_are_made_again_from_their_settings(layer):
+    again = keras.layers.deserialize(keras.layers.serialize(layer))
+    assert type(again) is type(layer) and again.get_config() == layer.get_config()
 
 
 class Loudness:

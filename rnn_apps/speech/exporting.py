@@ -233,8 +233,6 @@ class _Exporter:
             representative_data=self._examples(wanted.streaming),
             chunk=config.subsampling if wanted.streaming else 1,
             tolerance=None if wanted.quantize is None else QUANTIZED_TOLERANCE,
-            # Numbers that are quantised: real ones go in and out, whatever the target.
-            integer_io=False,
         )
         try:
             trial = try_recogniser(self._folder, wanted.file, wanted.target, self._judged.samples)
