@@ -104,7 +104,7 @@ def _examples(report: Report, run: Run, found: Evaluated) -> None:
     first = found.first
     rates = [one.errors / max(one.reference, 1) for one in first.words]
     confidences = [one.confidence for one in first.transcripts]
-    order = np.lexsort((confidences, -np.array(rates)))
+    order = np.lexsort((np.array(confidences), -np.array(rates)))
     middle = max((len(order) - EXAMPLES_OF_A_KIND) // 2, 0)
     shown: set[int] = set()
     for name, places in (

@@ -11,7 +11,7 @@ import keras
 
 from pipelines.atomic_files import write_json
 from pipelines.data_report import DataReport
-from pipelines.errors import DataError, UserError
+from pipelines.errors import ConfigurationError, DataError, UserError
 from pipelines.speech.labels import LabelSet
 from rnn_apps.configuration import check
 from rnn_apps.run_folder import RunFolder, create_run
@@ -78,6 +78,11 @@ def fit_run(config: SpeechConfig, resume: bool = False, data: str | Recordings =
     training = prepare(config, parts["train"], labels)
     batches = training_batches(config, training)
     validation = prepare(config, parts["validation"], labels) if "validation" in parts else None
+    if validation is None and config.monitor in ("val_wer", "val_cer"):
+        raise ConfigurationError(
+            f"monitor = {config.monitor!r} needs validation recordings: name some, or give them a "
+            "share in split"
+        )
     folder = create_run(config.run, APPLICATION, config, resume=resume)
     _keep_recordings(folder, training, resume)
     labels.tokenizer.save(folder.path / TOKENIZER)
