@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from pathlib import Path
 
 import numpy as np
@@ -281,3 +282,10 @@ def test_phrases_of_the_parts_have_no_value_in_common() -> None:
     assert 400 < shares.count(1) < 600 and 400 < shares.count(2) < 600
     with pytest.raises(DataError, match="no locale that Babel knows"):
         load_pairs("builtin:phrases", target_language="xx")
+
+
+def test_the_snippet_of_the_document_works(capsys: pytest.CaptureFixture[str]) -> None:
+    document = Path(__file__).parent.parent / "docs/translation-data.md"
+    [snippet] = re.findall(r"```python\n(.*?)```", document.read_text(encoding="utf-8"), re.DOTALL)
+    exec(compile(snippet, str(document), "exec"), {})
+    assert capsys.readouterr().out.count("(") == 4

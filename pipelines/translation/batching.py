@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -91,8 +92,7 @@ class PairBatches:
             if self._shuffle:
                 ordered = members[np.argsort(place[members], kind="stable")]
             for start in range(0, len(ordered), rows):
-                part = ordered[start : start + rows]
-                batches.append((part, _rows_of_shape(len(part), rows), length))
+                batches.append((ordered[start : start + rows], rows, length))
         if self._shuffle:
             random_numbers(self._seed, index, 0).shuffle(batches)
         return batches
@@ -150,11 +150,6 @@ class PairBatches:
         return [(self._source[number], self._target[number]) for number in numbers]
 
 
-def _rows_of_shape(count: int, most: int) -> int:
-    """The rows of a batch that is not full: a power of 2, lest every number be a shape."""
-    return int(min(most, 2 ** int(np.ceil(np.log2(max(count, 1))))))
-
-
 def _buckets(lengths: Numbers, budget: int, most_rows: int) -> list[tuple[Numbers, int, int]]:
     """Groups of like length: their members from short to long, rows of a batch, padded length."""
     order = np.argsort(lengths, kind="stable")
@@ -166,6 +161,9 @@ def _buckets(lengths: Numbers, budget: int, most_rows: int) -> list[tuple[Number
         while bound < ordered[start]:
             bound = max(bound + _STEP, int(bound * _GROWTH) // _STEP * _STEP)
         stop = int(np.searchsorted(ordered, bound, side="right"))
-        buckets.append((order[start:stop], max(1, min(most_rows, budget // bound)), bound))
+        # A bucket with less than a batch need not be padded to a whole one.
+        fewest = 2 ** math.ceil(math.log2(stop - start))
+        rows = max(1, min(most_rows, budget // bound, fewest))
+        buckets.append((order[start:stop], rows, bound))
         start = stop
     return buckets
