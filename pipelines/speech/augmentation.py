@@ -17,6 +17,7 @@ Samples = npt.NDArray[np.float32]
 Features = npt.NDArray[np.float32]
 
 _LEAST_POWER = 1e-12
+_CHANNEL_POINTS = 6
 
 
 def change_speed(samples: Samples, factor: float, sample_rate: int) -> Samples:
@@ -111,6 +112,20 @@ def change_tempo(found: Features, factor: float) -> Features:
     after = np.minimum(before + 1, frames - 1)
     share = (places - before).astype(np.float32)[:, None]
     return found[before] * (1 - share) + found[after] * share
+
+
+def change_channel(found: Features, decibels: float, generator: np.random.Generator) -> Features:
+    """Logarithmic powers as through another microphone: some frequencies louder, others quieter.
+
+    Args:
+        found: natural logarithms of powers, [frames, size], ascending in frequency.
+        decibels: the gain at each of six frequencies is drawn from minus this to this; between
+            them it is interpolated.
+        generator: draws it.
+    """
+    gains = generator.uniform(-decibels, decibels, _CHANNEL_POINTS) * (np.log(10.0) / 10.0)
+    places = np.linspace(0, found.shape[1] - 1, _CHANNEL_POINTS)
+    return found + np.interp(np.arange(found.shape[1]), places, gains).astype(np.float32)
 
 
 def change_gain(samples: Samples, decibels: float) -> Samples:

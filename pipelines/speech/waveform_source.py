@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from pipelines.errors import ConfigurationError
 from pipelines.speech.audio import MOST_SECONDS, Samples, read_audio
-from pipelines.speech.augmentation import WaveformAugmentation, change_tempo
+from pipelines.speech.augmentation import WaveformAugmentation, change_channel, change_tempo
 from pipelines.speech.feature_store import FeatureStore
 from pipelines.speech.numpy_features import SpeechFeatures
 
@@ -23,9 +23,11 @@ class WaveformSource:
         tempo: frames are interpolated to a tempo drawn from 1 / (1 + tempo) to 1 + tempo.
         vocal_tract: frequencies are stretched by a factor drawn from 1 / (1 + vocal_tract) to
             1 + vocal_tract (vocal tract length perturbation: Jaitly and Hinton 2013).
+        channel_decibels: frequencies become louder or quieter by up to so much; see
+            `augmentation.change_channel`.
 
     Raises:
-        ConfigurationError: a vocal tract for features without mel bands.
+        ConfigurationError: a vocal tract for features without mel bands, or a channel for MFCC.
     """
 
     def __init__(
@@ -35,11 +37,17 @@ class WaveformSource:
         *,
         tempo: float = 0.0,
         vocal_tract: float = 0.0,
+        channel_decibels: float = 0.0,
     ) -> None:
         if vocal_tract and store.config.kind == "spectrogram":
             raise ConfigurationError(
                 "vocal_tract stretches mel bands, which a spectrogram does not have: set it to 0"
             )
+        if channel_decibels and store.config.kind == "mfcc":
+            raise ConfigurationError(
+                "channel_decibels changes powers at frequencies, which MFCC are not: set it to 0"
+            )
+        self._channel_decibels = channel_decibels
         self._recordings = store.recordings
         self._augmentation = augmentation
         self._tempo = tempo
@@ -70,6 +78,8 @@ class WaveformSource:
         if self._stretched:
             extract = self._stretched[int(generator.integers(len(self._stretched)))]
         found = extract(samples)
+        if self._channel_decibels:
+            found = change_channel(found, self._channel_decibels, generator)
         if self._tempo:
             found = change_tempo(found, float((1 + self._tempo) ** generator.uniform(-1, 1)))
         return found

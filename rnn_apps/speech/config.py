@@ -97,6 +97,13 @@ class SpeechConfig(TrainingConfig):
     gain_decibels: float = option(
         0.0, "most that loudness is changed by in training", minimum=0.0, maximum=60.0
     )
+    channel_decibels: float = option(
+        0.0,
+        "most that single frequencies are made louder or quieter by in training, as by another "
+        "microphone",
+        minimum=0.0,
+        maximum=40.0,
+    )
     time_masks: int = option(0, "stretches of time masked in training (SpecAugment)", minimum=0)
     longest_time_mask: int = option(20, "in frames", minimum=0)
     frequency_masks: int = option(0, "bands masked in training (SpecAugment)", minimum=0)

@@ -138,7 +138,7 @@ def training_batches(config: SpeechConfig, utterances: Utterances) -> SpeechBatc
     if changes_samples(config):
         source = WaveformSource(
             store, waveform_augmentation(config), tempo=config.tempo,
-            vocal_tract=config.vocal_tract,
+            vocal_tract=config.vocal_tract, channel_decibels=config.channel_decibels,
         )  # fmt: skip
     return SpeechBatches(
         source, utterances.labels, size=store.config.size, frame_budget=config.frame_budget,
@@ -170,6 +170,7 @@ def changes_samples(config: SpeechConfig) -> bool:
     return bool(
         set(config.speeds) != {1.0} or config.tempo or config.vocal_tract
         or config.noise_probability or config.reverberation_probability or config.gain_decibels
+        or config.channel_decibels
     )  # fmt: skip
 
 
