@@ -2,6 +2,10 @@
 
     python saved_models/build.py forecast/electricity-demand language/world-english-bible
 
+speech/recorded-digits is the exception: it is trained on the Free Spoken Digit Dataset, from the
+folder that the environment variable FSDD names. What benchmarks/fsdd.py and fsdd_models.py have
+left is used where FSDD_STRINGS and FSDD_RUNS name it.
+
 Every model is a run folder of its application, without its checkpoints, so that the command line
 opens it, and beside it what is deployed: a .tflite file with its card, and the model's own card.
 """
@@ -11,13 +15,16 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import json
+import os
 import shutil
 import tempfile
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pipelines.atomic_files import atomic_folder, write_json, write_text
+from pipelines.errors import UserError
 from rnn_apps.model_zoo import CARD, sha256
 
 _HERE = Path(__file__).parent
@@ -105,6 +112,71 @@ def localised_phrases(folder: Path) -> dict[str, Any]:
     }
 
 
+def recorded_digits(folder: Path) -> dict[str, Any]:
+    """Strings of English digits, spoken by people, recognised while they are spoken."""
+    from benchmarks import fsdd_models
+    from benchmarks.fsdd import digit_sets, read_digits, write_strings
+    from rnn_apps import speech
+
+    if "FSDD" not in os.environ and "FSDD_STRINGS" not in os.environ:
+        raise UserError("set FSDD to the folder of the Free Spoken Digit Dataset's recordings")
+    recipe = "headline"
+    with tempfile.TemporaryDirectory() as scratch:
+        strings = Path(os.environ.get("FSDD_STRINGS", Path(scratch) / "strings"))
+        if not strings.exists():
+            sets = digit_sets(read_digits(os.environ["FSDD"]))
+            write_strings(
+                sets, strings, train_strings=6000, test_strings=600, seed=0, synthetic=True
+            )
+        runs = Path(os.environ.get("FSDD_RUNS", scratch))
+        fsdd_models.main([
+            "--strings", str(strings), "--runs", str(runs), "--only", recipe,
+            "--to", str(Path(scratch) / "results"),
+        ])  # fmt: skip
+        found = json.loads((runs / recipe / "result.json").read_text(encoding="utf-8"))
+        path = Path(scratch) / "run"
+        shutil.copytree(runs / recipe, path, ignore=shutil.ignore_patterns("checkpoints"))
+        _rename_data(path / "config.toml", str(strings / "test_known.jsonl"))
+        run = speech.load(path)
+        exported = run.export(folder, ("streaming", "streaming_dynamic"))
+        row = dict(zip(exported["table"]["header"], exported["table"]["rows"][0], strict=True))
+        _copy_run(path, folder, "runs/recorded-digits")
+        _rename_data(folder / "config.toml", "STRINGS/test_known.jsonl")
+    known, unseen = (found["tests"][name]["word_errors"] for name in ("test_known", "test_unseen"))
+    return {
+        "task": "speech recognition",
+        "data": "Free Spoken Digit Dataset (Zohar Jackson et al.), joined into strings of 1 to 7 "
+        "digits by benchmarks/fsdd.py, and synthetic speech (builtin:digits); trained on "
+        "recordings 13 to 49 of four speakers, chosen on 10 to 12, judged on 5 to 9, and on a "
+        "speaker of whom nothing was heard in training",
+        "data_licence": "CC BY-SA 4.0 (Free Spoken Digit Dataset)",
+        "licence": "CC BY-SA 4.0 (the weights, as their data)",
+        "metric": f"{100 * known['rate']:.2f} % word error rate, {100 * unseen['rate']:.2f} % of "
+        "the speaker not trained on",
+        "metrics": {
+            "word_error_rate": known["rate"],
+            "word_error_rate_unseen_speaker": unseen["rate"],
+            "words": known["reference"],
+            "words_unseen_speaker": unseen["reference"],
+            "real_time_factor": row["real-time factor"],
+        },
+        "metric_command": "rnn-apps speech evaluate --greedy --run saved_models/speech/"
+        "recorded-digits --data file:STRINGS/test_known.jsonl",
+        "file": "streaming.tflite",
+        "latency_of": "an output frame of 40 ms",
+    }
+
+
+def _rename_data(config: Path, test: str) -> None:
+    """Says in a run's configuration where its data is, for somebody who makes it anew."""
+    import tomli_w
+
+    content = tomllib.loads(config.read_text(encoding="utf-8"))
+    train = Path(test).with_name("train.jsonl")
+    content |= {"data": f"file:{train}", "test": f"file:{test}", "run": "runs/recorded-digits"}
+    write_text(config, tomli_w.dumps(content))
+
+
 def _language_model(folder: Path, config: Any, shown_as: str) -> dict[str, Any]:
     """Trains a language model into `folder`: what its card says of any text."""
     from rnn_apps import language_modelling
@@ -145,6 +217,7 @@ MODELS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "forecast/electricity-demand": electricity_demand,
     "language/world-english-bible": world_english_bible,
     "translate/localised-phrases": localised_phrases,
+    "speech/recorded-digits": recorded_digits,
 }
 
 
@@ -152,8 +225,8 @@ def build(name: str) -> None:
     """Trains the model called `name` and puts it, with its card, in place of the old one."""
     with atomic_folder(_HERE / name) as folder:
         card = MODELS[name](folder)
-        tflite = folder / "model.tflite"
-        exported = json.loads((folder / "model.tflite.json").read_text(encoding="utf-8"))
+        tflite = folder / card.get("file", "model.tflite")
+        exported = json.loads((folder / f"{tflite.name}.json").read_text(encoding="utf-8"))
         card |= {
             "file": tflite.name,
             "size_kib": round(tflite.stat().st_size / 1024, 1),
@@ -176,7 +249,7 @@ def _page(name: str, card: dict[str, Any]) -> str:
     rows = [
         f"| {kind} | `{tensor}` | {', '.join(map(str, about['shape']))} | {about['meaning']} |"
         for kind in ("inputs", "outputs")
-        for tensor, about in contract[kind].items()
+        for tensor, about in contract.get(kind, {}).items()
     ]
     return "\n".join([
         f"# {name}",
@@ -186,7 +259,7 @@ def _page(name: str, card: dict[str, Any]) -> str:
         f"- {card['metric']} on the test part, measured by `{card['metric_command']}`.",
         f"- `{card['file']}`: {card['size_kib']} KiB; {card['latency_ms']:.2g} ms "
         f"{card['latency_of']}, one thread, on the machine that made it. Its own card is "
-        "`model.tflite.md`.",
+        f"`{card['file']}.md`; `contract.json` says what it takes and gives.",
         f"- Made by `{card['made_by']}` with "
         + ", ".join(f"{k} {v}" for k, v in card["versions"].items()) + ".",
         "",

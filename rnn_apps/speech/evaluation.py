@@ -157,7 +157,9 @@ def judge(
     for name, config in ((_name(decoding), decoding), (GREEDY, greedy)):
         if config is not None and name not in rows:
             rows[name] = _decoded(run, found, utterances, config)
-    name = f"{recordings.report.source}, {part.replace('_', ' ')} part"
+    name = recordings.report.source
+    if part in PARTS:
+        name += f", {part} part"
     return Evaluated(name, utterances, found, rows, _notes(run, utterances))
 
 
