@@ -29,7 +29,8 @@ from rnn_apps.model_zoo import CARD, sha256
 
 _HERE = Path(__file__).parent
 _LEFT_OUT = (
-    "history.csv", "metrics.json", "report.html", "test_by_series.csv", "test_by_step.csv",
+    "history.csv", "metrics.json", "report.html", "result.json", "test_by_series.csv",
+    "test_by_step.csv",
 )  # fmt: skip
 """What is not needed to use the model; evaluating it writes most of that anew."""
 
@@ -299,10 +300,7 @@ def _page(name: str, card: dict[str, Any]) -> str:
         f"- Made by `{card['made_by']}` with "
         + ", ".join(f"{k} {v}" for k, v in card["versions"].items()) + ".",
         "",
-        "| | tensor | shape | meaning |",
-        "|---|---|---|---|",
-        *rows,
-        "",
+        *(["| | tensor | shape | meaning |", "|---|---|---|---|", *rows, ""] if rows else []),
     ])  # fmt: skip
 
 
