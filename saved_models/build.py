@@ -152,8 +152,8 @@ def recorded_digits(folder: Path) -> dict[str, Any]:
         "speaker of whom nothing was heard in training",
         "data_licence": "CC BY-SA 4.0 (Free Spoken Digit Dataset)",
         "licence": "CC BY-SA 4.0 (the weights, as their data)",
-        "metric": f"{100 * known['rate']:.2f} % word error rate, {100 * unseen['rate']:.2f} % of "
-        "the speaker not trained on",
+        "metric": f"{100 * known['rate']:.2f} % word error rate; {100 * unseen['rate']:.2f} % on "
+        "a speaker not trained on",
         "metrics": {
             "word_error_rate": known["rate"],
             "word_error_rate_unseen_speaker": unseen["rate"],
