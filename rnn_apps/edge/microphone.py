@@ -63,10 +63,15 @@ def open_microphone(
             "`python -m sounddevice` lists the inputs; name one as device"
         ) from None
     try:
-        yield iter(waiting.get, None)
+        yield _until_closed(waiting)
     finally:
         stream.stop()
         stream.close()
+
+
+def _until_closed(waiting: queue.SimpleQueue[Array | None]) -> Iterator[Array]:
+    while (chunk := waiting.get()) is not None:
+        yield chunk
 
 
 def _package() -> Any:
