@@ -132,6 +132,8 @@ def test_the_search_compiles_for_any_batch_and_length(model: TranslationModel) -
     for batch in (sources(4, 2), sources(7)):
         expected = translate([model], batch, SearchOptions(beam_width=3)).tokens
         np.testing.assert_array_equal(compiled(tf.constant(batch)), expected)
+    fixed = tf.function(lambda: translate([model], sources(7), SearchOptions(beam_width=3)).tokens)
+    np.testing.assert_array_equal(fixed(), expected)
 
 
 def test_options_that_make_no_sense_are_refused() -> None:

@@ -70,7 +70,8 @@ def translate(
     hypothesis that has not ended at its sentence's length limit ends there. Greedy search and
     sampling go a way of their own, which keeps no beam.
     """
-    tokens = tf.convert_to_tensor(tokens)
+    # Whatever is known of the shape is forgotten: a loop's tensors must keep what they begin with.
+    tokens = tf.compat.v1.placeholder_with_default(tf.convert_to_tensor(tokens), [None, None])
     if options.samples or options.beam_width == 1:
         width = options.n_best if options.samples else 1
         prediction = Prediction(models, tokens, options, width)
