@@ -13,16 +13,13 @@ was.
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.recipe_runs import Result, cores, results, train_missing
 from pipelines.atomic_files import write_json, write_text
-
-Result = dict[str, Any]
 
 TESTS = ("test_known", "single_known", "test_unseen", "single_unseen")
 
@@ -109,14 +106,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--to", default="benchmarks/results/fsdd")
     given = parser.parse_args(arguments)
-    for recipe in RECIPES:
-        if given.only and recipe.name not in given.only:
-            continue
-        path = Path(given.runs) / recipe.name / "result.json"
-        if not path.exists():
-            print(f"{recipe.name}: {recipe.settings}", file=sys.stderr)
-            write_json(path, trained(recipe, given))
-        write_results(given)
+    train_missing(RECIPES, given, trained, write_results)
 
 
 def trained(recipe: Recipe, given: argparse.Namespace) -> Result:
@@ -166,12 +156,8 @@ def judged(run: Any, source: str) -> Result:
 
 def write_results(given: argparse.Namespace) -> None:
     """Writes what has been measured so far."""
-    results = [
-        json.loads(path.read_text(encoding="utf-8"))
-        for path in (Path(given.runs) / recipe.name / "result.json" for recipe in RECIPES)
-        if path.exists()
-    ]
-    write_json(Path(given.to + ".json"), results)
+    found = results(RECIPES, given)
+    write_json(Path(given.to + ".json"), found)
     lines = [
         "# Spoken digits: strings of 1 to 7 digits (FSDD)",
         "",
@@ -183,14 +169,13 @@ def write_results(given: argparse.Namespace) -> None:
         "| model | differs by | augmented | parameters | minutes | epochs | strings, known | "
         "strings, unseen | digits right, known | digits right, unseen |",
         "|---|---|---|---|---|---|---|---|---|---|",
-        *(_row(result) for result in results),
+        *(_row(result) for result in found),
         "",
         "Every model reads the past and "
         f"{BASE['lookahead']} output frames ({BASE['lookahead'] * 40} ms) ahead, so a stream gives "
         "what the whole recording gives (`tests/test_speech_streaming.py`).",
         "",
-        f"Trained on {_cores(results)} of a busy two-core machine. `python -m "
-        "benchmarks.fsdd_models`",
+        f"Trained on {cores(found)} of a busy two-core machine. `python -m benchmarks.fsdd_models`",
     ]
     write_text(Path(given.to + ".md"), "\n".join(lines) + "\n")
 
@@ -206,11 +191,6 @@ def _row(result: Result) -> str:
         f"{100 * tests['single_known']['right']:.2f} % | "
         f"{100 * tests['single_unseen']['right']:.2f} % |"
     )
-
-
-def _cores(results: list[Result]) -> str:
-    counts = sorted({result["cores"] for result in results})
-    return " or ".join("one core" if count == 1 else f"{count} cores" for count in counts)
 
 
 if __name__ == "__main__":

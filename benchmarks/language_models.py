@@ -11,16 +11,13 @@ run folder; a benchmark that was stopped continues where it was.
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
 from benchmarks.language_recipes import BASE, RECIPES, Recipe
+from benchmarks.recipe_runs import Result, cores, results, train_missing
 from pipelines.atomic_files import write_json, write_text
-
-Result = dict[str, Any]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -34,14 +31,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--to", default="benchmarks/results/language_models")
     given = parser.parse_args(arguments)
-    for recipe in RECIPES:
-        if given.only and recipe.name not in given.only:
-            continue
-        path = Path(given.runs) / recipe.name / "result.json"
-        if not path.exists():
-            print(f"{recipe.name}: {recipe.settings}", file=sys.stderr)
-            write_json(path, trained(recipe, given))
-        write_results(given)
+    train_missing(RECIPES, given, trained, write_results)
 
 
 def trained(recipe: Recipe, given: argparse.Namespace) -> Result:
@@ -79,25 +69,21 @@ def trained(recipe: Recipe, given: argparse.Namespace) -> Result:
 
 def write_results(given: argparse.Namespace) -> None:
     """Writes what has been measured so far."""
-    results = [
-        json.loads(path.read_text(encoding="utf-8"))
-        for path in (Path(given.runs) / recipe.name / "result.json" for recipe in RECIPES)
-        if path.exists()
-    ]
-    write_json(Path(given.to + ".json"), results)
+    found = results(RECIPES, given)
+    write_json(Path(given.to + ".json"), found)
     base = ", ".join(f"{name} {value}" for name, value in BASE.items() if name != "epochs")
     lines = [
         "# Character language models at equal budgets",
         "",
         f"Trained on {Path(given.train).name} for {given.minutes:g} minutes each, seed "
-        f"{given.seed}, on {_cores(results)}; nats a character on all of "
+        f"{given.seed}, on {cores(found)}; nats a character on all of "
         f"{Path(given.validation).name}, the state carried through it.",
         "",
         f"The base model: {base}.",
         "",
     ]
-    for group in dict.fromkeys(result["group"] for result in results):
-        lines += [*_table(group, [r for r in results if r["group"] == group]), ""]
+    for group in dict.fromkeys(result["group"] for result in found):
+        lines += [*_table(group, [r for r in found if r["group"] == group]), ""]
     lines.append(f"`python -m benchmarks.language_models --minutes {given.minutes:g}`")
     write_text(Path(given.to + ".md"), "\n".join(lines) + "\n")
 
@@ -114,12 +100,6 @@ def _table(group: str, results: list[Result]) -> list[str]:
             for r in results
         ),
     ]
-
-
-def _cores(results: list[Result]) -> str:
-    """How many cores each model had; several models may train side by side, each on its own."""
-    counts = sorted({result["cores"] for result in results})
-    return " or ".join("1 core" if count == 1 else f"{count} cores" for count in counts)
 
 
 def _settings(settings: dict[str, Any]) -> str:

@@ -1,0 +1,71 @@
+"""Recipes that are trained one after the other, each in its own folder, so that a benchmark that
+was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from pipelines.atomic_files import write_json
+
+Result = dict[str, Any]
+
+
+class Named(Protocol):
+    """A recipe, as far as this module knows it."""
+
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What it is trained with."""
+
+
+Recipe = TypeVar("Recipe", bound=Named)
+
+
+def train_missing(
+    recipes: Iterable[Recipe],
+    given: argparse.Namespace,
+    train: Callable[[Recipe, argparse.Namespace], Result],
+    write: Callable[[argparse.Namespace], None],
+) -> None:
+    """Trains the recipes that `given.only` names (all, if None) and that have no result yet.
+
+    Args:
+        recipes: all of them.
+        given: with "only" and "runs", the folder of their folders.
+        train: gives the result of one, which is kept in its folder.
+        write: called after each.
+    """
+    for recipe in recipes:
+        if given.only and recipe.name not in given.only:
+            continue
+        path = _result(given, recipe)
+        if not path.exists():
+            print(f"{recipe.name}: {recipe.settings}", file=sys.stderr)
+            write_json(path, train(recipe, given))
+        write(given)
+
+
+def results(recipes: Sequence[Named], given: argparse.Namespace) -> list[Result]:
+    """The results there are so far, in the order of the recipes."""
+    paths = (_result(given, recipe) for recipe in recipes)
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
+
+
+def cores(found: Sequence[Result]) -> str:
+    """How many cores each had; several may train side by side, each on its own."""
+    counts = sorted({result["cores"] for result in found})
+    return " or ".join("1 core" if count == 1 else f"{count} cores" for count in counts)
+
+
+def _result(given: argparse.Namespace, recipe: Named) -> Path:
+    return Path(given.runs) / recipe.name / "result.json"
