@@ -1,6 +1,6 @@
 """A recogniser on one thread: offline and streaming, float and quantised, side by side.
 
-    python -m benchmarks.speech_streaming --run RUN [--data file:TEST.jsonl] [--to RESULT.md]
+    python -m benchmarks.speech_streaming --run RUN --exported FOLDER [--data file:TEST.jsonl]
 
 Exports every format of a trained run and lets each recognise recordings in a process of its own
 with one thread, streams in chunks of 50 ms. The real-time factor is the processor time of features,
@@ -15,16 +15,17 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import json
 import os
 import platform
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-from pipelines.atomic_files import write_text
+from pipelines.atomic_files import write_json, write_text
+from rnn_apps.export.results import ExportError
 
 if TYPE_CHECKING:
     from rnn_apps.edge import DecodingConfig, EdgeRecogniser
@@ -34,66 +35,97 @@ GOAL = 0.03
 
 
 def main() -> None:
-    """See the module."""
+    """Measures; formats that are already in the JSON file beside the table are kept."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--run", type=Path, required=True, help="folder of a trained run")
     parser.add_argument("--data", default="", help="recordings to judge on; else the run's own")
-    parser.add_argument("--exported", type=Path, help="where the files go; else they are not kept")
+    parser.add_argument("--exported", type=Path, required=True, help="where the files go")
+    parser.add_argument("--formats", nargs="+", help="which formats; else all that there are")
+    parser.add_argument("--again", action="store_true", help="measure what is there already")
     parser.add_argument("--to", type=Path, default=Path("benchmarks/results/speech_streaming.md"))
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = arguments.exported or Path(scratch)
-        text = report(arguments.run, arguments.data, folder)
-    write_text(arguments.to, text)
-    print(text)
+    store = arguments.to.with_suffix(".json")
+    known: dict[str, Any] = {"rows": {}}
+    if store.is_file() and not arguments.again:
+        known = json.loads(store.read_text(encoding="utf-8"))
+    measure(arguments.run, arguments.data, arguments.exported, arguments.formats, known, store)
+    write_text(arguments.to, report(known))
+    print(report(known))
 
 
-def report(run_folder: Path, data: str, folder: Path) -> str:
-    """Exports and measures; the result as Markdown."""
+def measure(
+    run_folder: Path, data: str, folder: Path, formats: list[str] | None, known: Any, store: Path
+) -> None:
+    """Exports and measures what is not known yet; every result is kept at once."""
+    from rnn_apps.speech.capabilities import can_stream
     from rnn_apps.speech.export_recordings import judged_recordings
-    from rnn_apps.speech.exporting import export
+    from rnn_apps.speech.exporting import FILES, FORMATS, HEADER, export
     from rnn_apps.speech.run import load
 
     run = load(run_folder)
-    exported = export(run, folder, data=data)
-    found = exported["table"]
-    judged = judged_recordings(run, data)
-    decoded = decoding_rows(run, folder, judged)
     config = run.config
-    streaming = [row for row in found["rows"] if row[1] == "a stream"]
-    worst = max(row[6] for row in streaming if "tflm" not in row[0])
-    model = (
-        f"{config.layers} {config.cell.upper()} layers of {config.units} units, "
+    wanted = formats or [
+        name
+        for name in FORMATS
+        if name not in FILES or can_stream(config) or not FILES[name].streaming
+    ]
+    known |= {
+        "header": HEADER,
+        "model": f"{config.layers} {config.cell.upper()} layers of {config.units} units, "
         f"{len(config.filters)} convolutions, {run.model.count_params():,} weights, "
-        f"{config.sample_rate} Hz, an output every {1000 * config.seconds_per_output:.0f} ms"
-        f", lookahead {config.lookahead} outputs"
-    )
+        f"{config.sample_rate} Hz, an output every {1000 * config.seconds_per_output:.0f} ms, "
+        f"lookahead {config.lookahead} outputs",
+    }
+
+    def keep(name: str, row: list[Any]) -> None:
+        known["rows"][name] = row
+        write_json(store, known)
+
+    for name in wanted:
+        if name in known["rows"] or name in known.get("not written", {}):
+            continue
+        try:
+            found = export(run, folder, [name], data, keep)
+            known["title"] = found["table"]["title"]
+        except ExportError as error:
+            known.setdefault("not written", {})[name] = str(error)
+        write_json(store, known)
+    if "decoding" not in known and (folder / "streaming.tflite").exists():
+        known["decoding"] = decoding_rows(run, folder, judged_recordings(run, data))
+        write_json(store, known)
+
+
+def report(known: dict[str, Any]) -> str:
+    """The figures as Markdown."""
+    rows = list(known["rows"].values())
+    streaming = [row[6] for row in rows if row[1] == "a stream" and "tflm" not in row[0]]
     lines = [
         "# Speech on one thread: offline and streaming, float and quantised",
         "",
         " ".join(__doc__.split("\n\n")[2].split()),
         "",
-        f"The model: {model}. {found['title']}.",
+        f"The model: {known['model']}. {known['title']}.",
         "",
-        *table(found["header"], found["rows"]),
+        *table(known["header"], rows),
         "",
-        *(f"Not written: {name}: {why}" for name, why in exported.get("not written", {}).items()),
-        "",
-        f"Goal: a stream on LiteRT under {GOAL} times real time: "
-        f"{'met' if worst < GOAL else 'not met'} ({worst:.4f} at most).",
-        "",
-        *table(["decoding", "word error rate", "real-time factor of decoding",
-                "microseconds an output"], decoded),
-        "",
-        f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, "
-        + ", ".join(
-            f"{name} {importlib.metadata.version(name)}"
-            for name in ("ai-edge-litert", "tflite-micro", "tensorflow", "numpy")
-        )
-        + ".",
-        "",
-    ]  # fmt: skip
-    return "\n".join(lines)
+    ]
+    for name, why in known.get("not written", {}).items():
+        lines += [f"Not written: {name}: {why}", ""]
+    if streaming:
+        met = "met" if max(streaming) < GOAL else "not met"
+        lines += [
+            f"Goal: a stream on LiteRT under {GOAL} times real time: {met} "
+            f"({max(streaming):.4f} at most).",
+            "",
+        ]
+    if "decoding" in known:
+        header = ["decoding", "word error rate", "real-time factor of decoding",
+                  "microseconds an output"]  # fmt: skip
+        lines += [*table(header, known["decoding"]), ""]
+    packages = ("ai-edge-litert", "tflite-micro", "tensorflow", "numpy")
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
+    machine = f"{platform.machine()}, Python {platform.python_version()}"
+    return "\n".join([*lines, f"{machine}, {versions}.", ""])
 
 
 def decoding_rows(run: Any, folder: Path, judged: Any) -> list[list[Any]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,7 +65,11 @@ HEADER = ["file", "takes", "KiB", "word error rate", "largest difference from Ke
 
 
 def export(
-    run: Run, to: str | Path, formats: Sequence[str] | None = None, data: str = ""
+    run: Run,
+    to: str | Path,
+    formats: Sequence[str] | None = None,
+    data: str = "",
+    finished: Callable[[str, list[Any]], None] | None = None,
 ) -> dict[str, Any]:
     """Writes files that recognise speech, each proven on recordings; see `Run.export`.
 
@@ -73,6 +78,7 @@ def export(
         to: the folder for the files.
         formats: of `FORMATS`; None for all that the model allows.
         data: recordings to prove the files on, instead of the run's own.
+        finished: is told each format and its row of the table as soon as it is there.
 
     Returns:
         "table" with a row for each file, "files", and "contract", the file that says what they
@@ -94,8 +100,11 @@ def export(
     rows: dict[str, list[Any]] = {}
     refused: dict[str, str] = {}
     for name in chosen:
+        print(f"writing and proving {name} ...", file=sys.stderr, flush=True)
         try:
             rows[name] = exporter.row(name)
+            if finished:
+                finished(name, rows[name])
         except ExportError as error:
             # Quantised files that nobody asked for may fail: the others are there.
             if formats is not None or name == SAVED_MODEL or FILES[name].quantize is None:
