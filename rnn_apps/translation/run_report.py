@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rnn_apps.edge.sentences import one_line
 from rnn_apps.report import Report
 from rnn_apps.training.history import read_history
 from rnn_apps.training.learning_curves import plot_learning_curves
@@ -115,12 +116,11 @@ def _attention(report: Report, run: Run, found: Evaluated) -> None:
         if short
         else []
     )
-    for number in dict.fromkeys(int(n) for n in picks):
-        source, text = found.pairs.source[number], found.best[number].text
-        [scored] = run.score([(source, text)])
-        names = run.source_tokenizer.tokens
-        read = [names[n] for n in run.source_tokenizer.encode(source)]
-        columns = [*read, "<end>"]
+    numbers = list(dict.fromkeys(int(n) for n in picks))
+    shown = [(found.pairs.source[n], found.best[n].text) for n in numbers]
+    names = run.source_tokenizer.tokens
+    for (source, text), scored in zip(shown, run.score(shown), strict=True):
+        columns = [*(names[n] for n in run.source_tokenizer.encode(one_line(source))), "<end>"]
         if scored.attention.shape[1] == len(columns) <= 2 * _LONGEST_MAP:
             report.figure(
                 charts.attention_map(scored.attention, columns, scored.tokens), f"{source} → {text}"
