@@ -93,7 +93,7 @@ RECIPES = (
     Recipe("gru-plain", 8.0, 3, {}),
     Recipe("lstm", 8.0, 2, AUGMENTATION | {"cell": "lstm"}),
     Recipe("simple", 8.0, 3, AUGMENTATION | {"cell": "simple"}),
-    Recipe("more-speakers", 44.0, 12, MORE_SPEAKERS),
+    Recipe("more-speakers", 44.0, 24, MORE_SPEAKERS),
 )
 
 
