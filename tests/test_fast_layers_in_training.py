@@ -78,7 +78,7 @@ def test_mixed_precision(kind: str, policy: str, epsilon: float) -> None:
 
 @pytest.mark.parametrize("jit_compile", [True, False])
 def test_trained_as_keras_trains(jit_compile: bool) -> None:
-    """`fit` with a short last batch, compiled as a whole or not."""
+    """`fit`, with a short last batch, or compiled as a whole (once: that is slow)."""
     inputs = keras.Input((None, 3))
     hidden = keras.layers.Masking()(inputs)
     hidden = keras.layers.LSTM(4, return_sequences=True)(hidden)
@@ -88,7 +88,9 @@ def test_trained_as_keras_trains(jit_compile: bool) -> None:
     data[1, 2:] = 0.0
     for model in (ours, theirs):
         model.compile(keras.optimizers.SGD(0.5), "mse", jit_compile=jit_compile)
-        model.fit(data, examples(5, 1, 2)[:, 0], batch_size=3, shuffle=False, verbose=0)
+        targets = examples(5, 1, 2)[:, 0]
+        batch_size = 5 if jit_compile else 3
+        model.fit(data, targets, batch_size=batch_size, shuffle=False, verbose=0)
     assert_close(ours.get_weights(), theirs.get_weights(), 1e-5)
 
 
@@ -170,6 +172,27 @@ def test_a_file_of_fast_layers_is_read_as_one_of_keras(tmp_path: Path) -> None:
     theirs.save_weights(tmp_path / "theirs.weights.h5")
     ours.load_weights(tmp_path / "theirs.weights.h5")
     assert_close([ours(data).numpy()], [theirs(data).numpy()], 1e-6)
+
+
+def test_a_new_process_loads_a_file_of_fast_layers(tmp_path: Path) -> None:
+    """There Keras has not heard of the package's classes yet."""
+    inputs = keras.Input((None, 2))
+    layer = layers.Bidirectional(layers.GRU(3, return_sequences=True))
+    model = keras.Model(inputs, layer(inputs))
+    model.save(tmp_path / "model.keras")
+    np.save(tmp_path / "inputs.npy", examples(2, 4, 2))
+    script = (
+        "import sys, numpy as np\n"
+        "from rnn_apps import layers\n"
+        "model = layers.load_model(sys.argv[1] + '/model.keras')\n"
+        "found = model(np.load(sys.argv[1] + '/inputs.npy')).numpy()\n"
+        "np.save(sys.argv[1] + '/found.npy', found)\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
+    assert done.returncode == 0, done.stderr[-4000:]
+    expected = model(examples(2, 4, 2)).numpy()
+    assert_close([np.load(tmp_path / "found.npy")], [expected], 1e-6)
 
 
 def test_bidirectional_with_a_mask_has_keras_gradients() -> None:

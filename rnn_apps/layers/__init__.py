@@ -12,6 +12,7 @@ _HOMES = {
     "SimpleRNN": "recurrent",
     "accelerate": "acceleration",
     "describe_path": "paths",
+    "load_model": "loading",
 }
 
 __all__ = sorted(_HOMES)

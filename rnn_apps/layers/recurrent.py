@@ -170,7 +170,7 @@ def _parts_of_batch(
     """(sequences, mask, *states) of each half of the batch, or of all of a small one.
 
     The loops of the halves don't wait for each other, so that two cores have work all the time.
-    One core alone does a quarter less work on the whole.
+    One core alone has a fifth less to do with the whole.
     """
     whole = (sequences, mask, *states)
     batch = sequences.shape[0]
