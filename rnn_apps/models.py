@@ -7,12 +7,8 @@ from typing import Any
 import keras
 
 from pipelines.errors import ConfigurationError
-
-_LAYERS = {
-    "simple": keras.layers.SimpleRNN,
-    "lstm": keras.layers.LSTM,
-    "gru": keras.layers.GRU,
-}
+from rnn_apps.layers.bidirectional import Bidirectional
+from rnn_apps.layers.by_name import LAYERS
 
 
 @keras.saving.register_keras_serializable(package="rnn_apps")
@@ -52,8 +48,8 @@ class RNN(keras.Model):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if cell not in _LAYERS:
-            raise ConfigurationError(f"cell = {cell!r}: choose from {', '.join(_LAYERS)}")
+        if cell not in LAYERS:
+            raise ConfigurationError(f"cell = {cell!r}: choose from {', '.join(LAYERS)}")
         sizes = {
             "input_size": input_size,
             "hidden_size": hidden_size,
@@ -79,7 +75,7 @@ class RNN(keras.Model):
         self.build((None, None, input_size))
 
     def _recurrent_layer(self, return_sequences: bool) -> keras.layers.Layer:
-        layer = _LAYERS[self.cell](
+        layer = LAYERS[self.cell](
             self.hidden_size,
             dropout=self.dropout,
             # Each layer its own: one initializer gives every layer of a shape the same numbers.
@@ -88,7 +84,7 @@ class RNN(keras.Model):
             dtype=self.dtype_policy,
         )
         if self.bidirectional:
-            return keras.layers.Bidirectional(layer, dtype=self.dtype_policy)
+            return Bidirectional(layer, dtype=self.dtype_policy)
         return layer
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:

@@ -175,10 +175,10 @@ def load_model(path: str) -> keras.Model:
     """
     if not Path(path).is_file():
         raise ConfigurationError(f"{path}: there is no such file. Give a .keras file.")
-    import keras
+    from rnn_apps import layers
 
     try:
-        return keras.models.load_model(path, compile=False)
+        return layers.load_model(path)
     except (ValueError, TypeError, OSError) as refusal:
         raise ConfigurationError(f"{path}: Keras cannot load it: {refusal}") from refusal
 

@@ -25,6 +25,7 @@ from rnn_apps.export.model_signature import ModelSignature, signature_of
 from rnn_apps.export.replacement import in_float32
 from rnn_apps.export.results import TOLERANCES, ExportError, OutputError, Verification
 from rnn_apps.export.runtime_process import RuntimeCall, RuntimeProcess
+from rnn_apps.layers.loading import load_model
 
 # Sequences on which a file is compared.
 COMPARED = 8
@@ -242,7 +243,7 @@ def _loaded(model: Any) -> keras.Model:
         return model
     if not Path(model).is_file():
         raise ConfigurationError(f"{model}: no such file")
-    return keras.models.load_model(model, compile=False)
+    return load_model(model)
 
 
 def _reference(model: Any, data: Any, known: Signature, count: int) -> Comparison:
