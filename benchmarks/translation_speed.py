@@ -33,7 +33,6 @@ MODELS = {
     "conditional GRU": {"attention": "bahdanau", "decoder": "conditional"},
     "GRU, general attention after it": {"attention": "general", "decoder": "plain"},
 }
-MAKERS = ("rnn_apps", "keras")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -45,7 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
     if given.row:
         print(json.dumps(measured(*given.row)))
         return
-    rows = [in_process(name, maker) for name in MODELS for maker in MAKERS]
+    rows = [in_process(name, maker) for name in MODELS for maker in _MAKERS]
     content = {"machine": f"{platform.machine()}, {platform.system()}", "rows": rows}
     write_json(Path(given.to + ".json"), content)
     write_text(Path(given.to + ".md"), page(rows))
@@ -81,7 +80,8 @@ def measured(name: str, maker: str) -> dict[str, Any]:
         return tf.constant(generator.integers(4, VOCABULARY, (BATCH, columns)).astype("int32"))
 
     batch = tokens(POSITIONS), tokens(TIMESTEPS), tokens(TIMESTEPS)
-    model, step = (ours if maker == "rnn_apps" else plain)(**MODELS[name])
+    model, loss = _MAKERS[maker](**MODELS[name])
+    step = training_step(model, loss)
     began = time.monotonic()
     step(*batch)
     first = time.monotonic() - began
@@ -102,7 +102,7 @@ def measured(name: str, maker: str) -> dict[str, Any]:
 
 
 def ours(attention: str, decoder: str) -> tuple[Any, Callable[..., Any]]:
-    """The toolkit's model and its compiled training step."""
+    """The toolkit's model and its loss."""
     import tensorflow as tf
 
     from rnn_apps.translation.model import Network, TranslationModel
@@ -123,96 +123,19 @@ def ours(attention: str, decoder: str) -> tuple[Any, Callable[..., Any]]:
         total, count = objective(model, (inputs, following, weights), True)
         return total / count
 
-    return model, training_step(model, loss)
+    return model, loss
 
 
 def plain(attention: str, decoder: str) -> tuple[Any, Callable[..., Any]]:
-    """The same model of keras.layers and its compiled training step."""
-    import keras
-    import tensorflow as tf
+    """The same model of keras.layers and its loss."""
+    from benchmarks.translation_speed_contender import conditional_model, plain_model, smoothed_loss
 
-    layers = keras.layers
-    source = keras.Input((None,), dtype="int32")
-    target = keras.Input((None,), dtype="int32")
-    embed = {name: layers.Embedding(VOCABULARY, SIZE) for name in ("source", "target")}
-    read = layers.Dropout(0.2)(embed["source"](source))
-    encoder = layers.Bidirectional(layers.GRU(UNITS, return_sequences=True))
-    annotations = encoder(read, mask=keras.ops.not_equal(source, 0))
-    first = layers.Dense(UNITS, activation="tanh")(layers.GlobalAveragePooling1D()(annotations))
-    annotations = layers.Dropout(0.4)(annotations)
-    written = layers.Dropout(0.2)(embed["target"](target))
-    if decoder == "conditional":
-        outputs, contexts = _conditional(keras)(name="decoder")(
-            written, annotations, first, keras.ops.not_equal(source, 0)
-        )
-    else:
-        outputs = layers.GRU(UNITS, return_sequences=True)(written, initial_state=first)
-        keys = layers.Dense(UNITS, use_bias=False)(annotations)
-        contexts = layers.Attention()(
-            [outputs, annotations, keys],
-            mask=[None, keras.ops.not_equal(source, 0)],
-        )
-    joined = layers.Concatenate()([outputs, written, contexts])
-    readouts = layers.Dropout(0.4)(layers.Dense(SIZE, activation="tanh")(joined))
-    model = keras.Model([source, target], layers.Dense(VOCABULARY)(readouts))
-    smoothed = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1)
-
-    def loss(source: Any, target: Any, following: Any) -> Any:
-        logits = model([source, target], training=True)
-        return smoothed(tf.one_hot(following, VOCABULARY), logits)
-
-    return model, training_step(model, loss)
+    made = conditional_model if decoder == "conditional" else plain_model
+    model = made(VOCABULARY, UNITS, SIZE)
+    return model, smoothed_loss(model, VOCABULARY)
 
 
-def _conditional(keras: Any) -> Any:
-    """A decoder layer: keras.layers.RNN around a cell that holds the source while it runs."""
-    layers, ops = keras.layers, keras.ops
-
-    class Cell(layers.Layer):  # type: ignore[misc]
-        def __init__(self, **options: Any) -> None:
-            super().__init__(**options)
-            self.first, self.second = layers.GRUCell(UNITS), layers.GRUCell(UNITS)
-            self.query = layers.Dense(UNITS, use_bias=False)
-            self.energy = layers.Dense(1, use_bias=False)
-            self.state_size = UNITS
-            self.source: Any = None
-
-        def build(self, shape: Any) -> None:
-            self.first.build(shape)
-            self.second.build((None, 2 * UNITS))
-            self.query.build((None, UNITS))
-            self.energy.build((None, None, UNITS))
-
-        def call(self, inputs: Any, states: Any, training: bool = False) -> Any:
-            annotations, keys, present = self.source
-            hidden, _ = self.first(inputs, states)
-            hidden_keys = ops.tanh(keys + self.query(hidden)[:, None])
-            energies = ops.where(present, self.energy(hidden_keys)[..., 0], -1e9)
-            weights = ops.softmax(energies)
-            context = ops.matmul(weights[:, None], annotations)[:, 0]
-            output, new = self.second(context, [hidden])
-            return ops.concatenate([output, context], axis=-1), new
-
-    class Decoder(layers.Layer):  # type: ignore[misc]
-        def __init__(self, **options: Any) -> None:
-            super().__init__(**options)
-            self.keys = layers.Dense(UNITS)
-            self.cell = Cell()
-            self.rnn = layers.RNN(self.cell, return_sequences=True)
-
-        def build(self, written: Any, annotations: Any, first: Any, present: Any) -> None:
-            self.keys.build(annotations)
-            self.rnn.build(written)
-
-        def call(self, written: Any, annotations: Any, first: Any, present: Any) -> Any:
-            self.cell.source = annotations, self.keys(annotations), present
-            found = self.rnn(written, initial_state=[first])
-            return found[..., :UNITS], found[..., UNITS:]
-
-        def compute_output_shape(self, written: Any, *_: Any) -> Any:
-            return (*written[:2], UNITS), (*written[:2], 2 * UNITS)
-
-    return Decoder
+_MAKERS = {"rnn_apps": ours, "keras": plain}
 
 
 def training_step(model: Any, loss: Callable[..., Any]) -> Callable[..., Any]:
@@ -234,7 +157,8 @@ def training_step(model: Any, loss: Callable[..., Any]) -> Callable[..., Any]:
         optimizer.apply(clipped, model.trainable_variables)
         return found
 
-    return step  # type: ignore[no-any-return]
+    made: Callable[..., Any] = step
+    return made
 
 
 def page(rows: list[dict[str, Any]]) -> str:

@@ -130,6 +130,7 @@ class RecurrentStep:
             value = getattr(cells[owner] if owner else step.attention, what)
             matrices[name] = keras.ops.convert_to_tensor(value)
         if self._attends_before:
+            assert step.attention is not None
             # The embedded token's part is not in the loop.
             embedded = step.cells[0].kernel.shape[0] - step.attention.key_kernel.shape[0]
             matrices["cell_1/kernel"] = matrices["cell_1/kernel"][embedded:]
