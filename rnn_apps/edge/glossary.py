@@ -73,9 +73,9 @@ def text_without_unknown(
     """
     text = tokenizer.decode(np.asarray(ids, np.int64) - SPECIALS)
     unknown = unknown_id(tokenizer)
-    places = np.flatnonzero(np.asarray(ids) == unknown) if unknown is not None else []
-    if not len(places):
+    if unknown is None:
         return text
+    places = np.flatnonzero(np.asarray(ids) == unknown).tolist()
     parts = text.split(UNKNOWN if tokenizer.kind == "words" else REPLACEMENT)
     # The last source position is the end: what looks there stands for nothing in the source.
     words = [source_words[at] if at < len(source_words) else "" for at in looked_at]

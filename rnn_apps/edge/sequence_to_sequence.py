@@ -95,10 +95,10 @@ class EdgeDecoder:
         rows = self.decode_step.inputs["token"].shape[:1]
         size = len(tokens) if rows in ((-1,), ()) else rows[0]
         for start in range(0, len(tokens), size):
-            part, of_states = tokens[start : start + size], states[start : start + size]
+            part, of_states = list(tokens[start : start + size]), list(states[start : start + size])
             more = size - len(part)
             # Rows that the file has too many compute the last one again.
-            yield [*part, *part[-1:] * more], [*of_states, *of_states[-1:] * more], len(part)
+            yield part + part[-1:] * more, of_states + of_states[-1:] * more, len(part)
 
     def _call(
         self, tokens: Sequence[int], states: Sequence[States], wanted: int

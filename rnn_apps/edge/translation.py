@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -120,6 +121,9 @@ class EdgeTranslator:
 
     def _read(self, sentence: str, found: Hypothesis, options: SearchOptions) -> Translation:
         ids = np.array(found.tokens, np.int32)
+        if found.alignment is None:
+            # Without attention nobody knows what an unknown token was written for.
+            options = dataclasses.replace(options, replace_unknown=False)
         looked = [0] * len(ids) if found.alignment is None else found.alignment.argmax(axis=1)
         return self._reader.read(
             sentence, ids, found.score, found.log_probability, list(looked), options

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -46,6 +47,7 @@ class Translator:
         self.source_tokenizer = source_tokenizer
         self.target_tokenizer = target_tokenizer
         self._models = list(models)
+        self._attends = all(model.network.attention != "none" for model in models)
         self._reader = TranslationReader(source_tokenizer, target_tokenizer, glossary)
         self._searches: dict[SearchOptions, Callable[[tf.Tensor], Translations]] = {}
 
@@ -61,6 +63,9 @@ class Translator:
             DataError: a sentence is too long, or holds half a character.
         """
         options = options or SearchOptions()
+        if not self._attends:
+            # Nobody knows what an unknown token was written for.
+            options = dataclasses.replace(options, replace_unknown=False)
         encoded = [
             encode_source(self.source_tokenizer, sentence, row, options)
             for row, sentence in enumerate(sentences, 1)
