@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
+import tensorflow as tf
 
 from pipelines.atomic_files import write_json
 from pipelines.errors import DataError, UserError
@@ -145,8 +147,14 @@ def _average(
 
     def figure(model: keras.Model) -> float:
         if config.monitor == "val_loss" or metrics is None:
-            sums = [objective(model, batch, False) for batch in validation.epoch(0)]
-            return float(sum(loss for loss, _ in sums) / sum(weight for _, weight in sums))
+            batches = validation.epoch(0)
+            sums = tf.function(
+                lambda batch: objective(model, batch, False),
+                input_signature=[batches.element_spec],
+                autograph=False,
+            )
+            found = np.array([sums(batch) for batch in batches], np.float64)
+            return float(found[:, 0].sum() / found[:, 1].sum())
         return float(metrics(model)[config.monitor])
 
     found = averaged_if_better(model, kept.averaged(), figure, _highest(config))
