@@ -90,7 +90,7 @@ class Recipe:
 RECIPES = (
     Recipe("headline", 37.0, 11, AUGMENTATION),
     Recipe("gru", 8.0, 2, AUGMENTATION),
-    Recipe("gru-plain", 8.0, 3, {}),
+    Recipe("gru-plain", 8.0, 6, {}),
     Recipe("lstm", 8.0, 2, AUGMENTATION | {"cell": "lstm"}),
     Recipe("simple", 8.0, 3, AUGMENTATION | {"cell": "simple"}),
     Recipe("more-speakers", 44.0, 24, MORE_SPEAKERS),
