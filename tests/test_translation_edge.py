@@ -80,6 +80,25 @@ def test_narrow_and_greedy_searches_keep_the_rules_too(seed, beam):
         assert follows_rules(found.tokens, config)
 
 
+def test_what_is_cut_at_the_limit_is_ranked_among_what_ended():
+    for seed in range(8):
+        row, step = decoder(seed)
+        config = BeamConfig(START, END, 400, 3, length_penalty=1.0, cut=True)
+        found = []
+        for length in range(4):
+            for tokens in itertools.product(
+                [t for t in range(VOCABULARY) if t != END], repeat=length
+            ):
+                whole = tokens if length == 3 else (*tokens, END)
+                history, total = (START,), 0.0
+                for token in whole:
+                    total += float(row(history)[token])
+                    history = (*history, token)
+                found.append((total / ((5 + len(whole)) / 6), tokens))
+        best = [tokens for _, tokens in sorted(found, reverse=True)[:3]]
+        assert [one.tokens for one in beam_search(step, (), config, 3)] == best
+
+
 def test_another_choice_is_taken_from_what_is_allowed():
     _, step = decoder(5)
     config = BeamConfig(START, END, 1, 6, min_steps=6, banned=(2,))

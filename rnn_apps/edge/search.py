@@ -51,6 +51,8 @@ class BeamConfig:
         min_steps: tokens at least, the end token not counted.
         no_repeat: no sequence of so many tokens occurs twice; 0: no such rule.
         banned: tokens that are never taken.
+        cut: what has not ended after `max_steps` tokens ends there and is ranked among the
+            complete outputs, as in a graph's search; else it is only taken where those are too few.
     """
 
     start_token: int
@@ -62,6 +64,7 @@ class BeamConfig:
     min_steps: int = 0
     no_repeat: int = 0
     banned: tuple[int, ...] = ()
+    cut: bool = False
 
     def __post_init__(self) -> None:
         if self.min_steps < 0 or self.no_repeat < 0:
@@ -114,7 +117,7 @@ def greedy_search(
         choose: takes another one, from log probabilities [vocabulary], -inf where forbidden.
     """
     live = _Live((), 0.0, start, ())
-    for length in range(config.max_steps + 1):
+    for length in range(config.max_steps + (0 if config.cut else 1)):
         token = live.tokens[-1] if live.tokens else config.start_token
         result = step([token], [live.state])
         best = choose(_allowed([live], result, config)[0])
@@ -146,6 +149,9 @@ def beam_search(
         ended = [item for item in extended if item.tokens[-1] == config.end_token]
         finished += [_hypothesis(item, config, complete=True) for item in ended]
         going_on = [item for item in extended if item.tokens[-1] != config.end_token]
+        if config.cut and length == config.max_steps - 1:
+            finished += [_hypothesis(item, config, complete=False) for item in going_on]
+            break
         if length == config.max_steps or not going_on:
             break
         live = going_on[: config.beam]

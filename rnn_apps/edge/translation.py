@@ -144,6 +144,7 @@ def _beam_config(length: int, unknown: int | None, options: SearchOptions) -> Be
         min_steps=int(length * options.shortest),
         no_repeat=options.no_repeat,
         banned=tuple(banned),
+        cut=True,
     )
 
 
