@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import keras
 
 from pipelines.atomic_files import write_json
-from pipelines.data_report import DataReport
 from pipelines.errors import ConfigurationError, DataError, UserError
 from pipelines.speech.labels import LabelSet
 from rnn_apps.configuration import check
@@ -103,7 +102,7 @@ def fit_run(config: SpeechConfig, resume: bool = False, data: str | Recordings =
     folder.write_metrics(
         training=trained.figures()
         | {"utterances": batches.examples, "seconds_of_speech": round(_seconds(training))},
-        data=[_as_dict(report) for report in reports.values()],
+        data=[report.as_dict() for report in reports.values()],
     )
     return folder
 
@@ -123,10 +122,6 @@ class _Judge:
         return greedy_error_rates(
             self._recogniser[1], self._batches, self._transcripts, self._labels
         )
-
-
-def _as_dict(report: DataReport) -> dict[str, object]:
-    return report.as_dict()
 
 
 def _seconds(utterances: Utterances) -> float:
