@@ -205,6 +205,7 @@ def multi30k(folder: Path) -> dict[str, Any]:
         f"{widths[1]['bleu']:.2f} greedily (lowercased tokens, sacrebleu without a tokeniser); "
         f"{plain:.2f} on plain text in mixed case",
         "metrics": {"bleu_beam_5": widths[5]["bleu"], "bleu_greedy": widths[1]["bleu"]},
+        "judged_on": "val",
         "metric_command": "python -m benchmarks.multi30k --data FOLDER",
         "file": "model_dynamic.tflite",
         "latency_of": "encoding and a decoding step",
@@ -293,7 +294,7 @@ def _page(name: str, card: dict[str, Any]) -> str:
         "",
         f"- Data: {card['data']}. Licence of the data: {card['data_licence']}.",
         f"- Licence: {card['licence']}.",
-        f"- {card['metric']} on the test part, measured by `{card['metric_command']}`.",
+        f"- {card['metric']} on {card.get('judged_on', 'the test part')}, measured by `{card['metric_command']}`.",
         f"- `{card['file']}`: {card['size_kib']} KiB; {card['latency_ms']:.2g} ms "
         f"{card['latency_of']}, one thread, on the machine that made it. Its own card is "
         f"`{card['file']}.md`; `contract.json` says what it takes and gives.",
