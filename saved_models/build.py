@@ -294,7 +294,8 @@ def _page(name: str, card: dict[str, Any]) -> str:
         "",
         f"- Data: {card['data']}. Licence of the data: {card['data_licence']}.",
         f"- Licence: {card['licence']}.",
-        f"- {card['metric']} on {card.get('judged_on', 'the test part')}, measured by `{card['metric_command']}`.",
+        f"- {card['metric']} on {card.get('judged_on', 'the test part')}, measured by "
+        f"`{card['metric_command']}`.",
         f"- `{card['file']}`: {card['size_kib']} KiB; {card['latency_ms']:.2g} ms "
         f"{card['latency_of']}, one thread, on the machine that made it. Its own card is "
         f"`{card['file']}.md`; `contract.json` says what it takes and gives.",
