@@ -166,12 +166,13 @@ def _best_extensions(
     live: Sequence[_Live[State]], result: StepResult[State], config: BeamConfig
 ) -> list[_Live[State]]:
     """The most probable one-token extensions, best first: the beam's width of them and, since an
-    end token leaves the beam, as many more as there are hypotheses that could end.
+    end token leaves the beam, as many more as could end; with `cut` as many again, as in a graph.
     """
     totals = _allowed(live, result, config)
     totals = totals + np.array([[item.log_probability] for item in live], totals.dtype)
     vocabulary = totals.shape[1]
-    order = _largest(totals.reshape(-1), min(config.beam + len(live), totals.size))
+    more = config.beam if config.cut else len(live)
+    order = _largest(totals.reshape(-1), min(config.beam + more, totals.size))
     pairs = [divmod(int(place), vocabulary) for place in order]
     return [
         _extend(live[row], token, result, row)
