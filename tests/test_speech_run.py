@@ -172,7 +172,9 @@ def test_a_long_recording_is_recognised_as_a_stream(run: speech.Run, tmp_path: P
         other.transcribe(path)
 
 
-def test_bad_recordings_are_left_out_of_training_and_reported(folder: Path, tmp_path: Path) -> None:
+def test_bad_recordings_are_left_out_of_training_and_reported(
+    run: speech.Run, folder: Path, tmp_path: Path
+) -> None:
     """Each reported once, and in sum; what is good trains."""
     rows = ["path,transcript"]
     rows += [f"{path},ab" for path in bad_files(tmp_path).values()]
@@ -186,9 +188,15 @@ def test_bad_recordings_are_left_out_of_training_and_reported(folder: Path, tmp_
     rows += [f"{good / f'{number}.wav'},ab cd" for number in range(3, 9)]
     manifest = tmp_path / "list.csv"
     manifest.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    held_out = tmp_path / "validation.csv"
+    lines = [f"{good / '10.wav'},{'abcdef' * 30}", f"{good / '11.wav'},ab cd"]
+    held_out.write_text("\n".join(["path,transcript", *lines]) + "\n", encoding="utf-8")
     config = small_config(tmp_path, **{**QUICK, "epochs": 1, "split": "1,0,0"})
-    made = fit_run(replace(config, data=f"file:{manifest}"))
+    config = replace(config, data=f"file:{manifest}", validation=f"file:{held_out}")
+    made = fit_run(config)
     metrics = made.read_metrics()
+    [finding] = metrics["data"][1]["findings"]
+    assert (finding["kind"], finding["count"]) == ("too short for its transcript", 1)
     counts = {one["kind"]: one["count"] for one in metrics["data"][0]["findings"]}
     assert counts == {
         "missing": 1, "no samples": 2, "truncated": 2, "not audio": 2, "NaN samples": 1,
@@ -196,8 +204,10 @@ def test_bad_recordings_are_left_out_of_training_and_reported(folder: Path, tmp_
         "several channels": 1,
     }  # fmt: skip
     assert metrics["training"]["utterances"] == 8
+    assert speech.load(made.path).judged_part == "validation"
+    alone = speech.Run(made, replace(config, validation=""), run.labels, run.model)
     with pytest.raises(UserError, match="no recordings were held out"):
-        speech.load(made.path).evaluate()
+        alone.evaluate()
 
 
 class KilledError(Exception):

@@ -11,6 +11,7 @@ import keras
 
 from pipelines.atomic_files import write_json
 from pipelines.errors import ConfigurationError, DataError, UserError
+from pipelines.speech import SpeechBatches
 from pipelines.speech.labels import LabelSet
 from rnn_apps.configuration import check
 from rnn_apps.run_folder import RunFolder, create_run
@@ -96,7 +97,9 @@ def fit_run(config: SpeechConfig, resume: bool = False, data: str | Recordings =
         folder=folder.path,
         validation=held_out,
         resume=resume,
-        metrics=None if validation is None else _Judge(config, validation, labels),
+        metrics=None
+        if validation is None or held_out is None
+        else _Judge(held_out, validation.transcripts, labels),
     )
     reports = {id(one.report): one.report for one in (training, validation) if one is not None}
     folder.write_metrics(
@@ -108,11 +111,19 @@ def fit_run(config: SpeechConfig, resume: bool = False, data: str | Recordings =
 
 
 class _Judge:
-    """The error rates on the validation recordings, as `fit` asks for at the end of an epoch."""
+    """The error rates on the validation recordings, as `fit` asks for at the end of an epoch.
 
-    def __init__(self, config: SpeechConfig, utterances: Utterances, labels: LabelSet) -> None:
-        self._batches = judged_batches(config, utterances)
-        self._transcripts = utterances.transcripts
+    Args:
+        batches: of the validation recordings, not shuffled.
+        transcripts: of each of them.
+        labels: what the model writes.
+    """
+
+    def __init__(
+        self, batches: SpeechBatches, transcripts: tuple[str, ...], labels: LabelSet
+    ) -> None:
+        self._batches = batches
+        self._transcripts = transcripts
         self._labels = labels
         self._recogniser: tuple[keras.Model, Recogniser] | None = None
 
