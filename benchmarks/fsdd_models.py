@@ -175,7 +175,10 @@ def write_results(given: argparse.Namespace) -> None:
         f"{BASE['lookahead']} output frames ({BASE['lookahead'] * 40} ms) ahead, so a stream gives "
         "what the whole recording gives (`tests/test_speech_streaming.py`).",
         "",
-        f"Trained on {cores(found)} of a busy two-core machine. `python -m benchmarks.fsdd_models`",
+        f"Trained on {cores(found)} of a busy two-core machine. A model whose minutes were over "
+        "before its last epoch had not reached the end of its learning rate's schedule.",
+        "",
+        "`python -m benchmarks.fsdd_models`",
     ]
     write_text(Path(given.to + ".md"), "\n".join(lines) + "\n")
 
