@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from typing import Any
+from unittest import mock
 
 import keras
 import tensorflow as tf
@@ -81,10 +82,10 @@ def handed_to_fit(application: str, settings: dict[str, Any]) -> tuple[Any, Any,
     def capture(build_model: Any, batches: Any, objective: Any, config: Any, **_: Any) -> None:
         raise CapturedError(build_model, batches, objective, config)
 
-    module.fit = capture
     train = getattr(module, "fit_run", None) or module.train
     try:
-        train(config_class(**settings))
+        with mock.patch.object(module, "fit", capture):
+            train(config_class(**settings))
     except CapturedError as captured:
         build_model, batches, objective, config = captured.args
         return build_model, batches, objective, config
