@@ -66,14 +66,13 @@ def _recur(
 ) -> tuple[Any, Any, Any]:
     """The top outputs, the contexts (None without attention) and the attention weights, by time."""
     annotations, keys, present = source
-    matrices, vectors = list(weights.matrices), list(weights.vectors)
+    matrices, vectors = list(weights.matrices.values()), list(weights.vectors.values())
     length = tf.shape(read)[0]
     loops = _loops(recurrent)
     split = [len(states), len(matrices), len(vectors)]
 
     @tf.custom_gradient
     def run(*given: Any) -> Any:
-        given = tuple(tf.convert_to_tensor(one) for one in given)
         found = tf.nest.map_structure(
             tf.stop_gradient, loops.forwards(*_parts(given, split), present, length)
         )
@@ -86,14 +85,10 @@ def _recur(
 
         return [outputs, contexts, looked], gradient
 
-    outputs, contexts, looked = run(
-        read,
-        annotations,
-        keys,
-        *states,
-        *weights.matrices.values(),
-        *weights.vectors.values(),
-    )
+    # Tensors, since without a graph variables among the arguments would be taken for variables that
+    # `run` reads behind its arguments' back.
+    given = (read, annotations, keys, *states, *matrices, *vectors)
+    outputs, contexts, looked = run(*map(tf.convert_to_tensor, given))
     return outputs, contexts if recurrent.attention != "none" else None, looked
 
 
