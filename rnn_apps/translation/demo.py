@@ -37,6 +37,8 @@ def demo_config(folder: Path) -> TranslationConfig:
         schedule="cosine",
         dev_bleu=False,
         beam_width=1,
+        # Two minutes with evaluation and export, on a slow machine too; what that leaves is shown.
+        max_minutes=1.5,
         gradient_flow=False,
     )
 
