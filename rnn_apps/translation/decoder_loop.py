@@ -68,7 +68,8 @@ def _recur(
     annotations, keys, present = source
     matrices, vectors = list(weights.matrices.values()), list(weights.vectors.values())
     length = tf.shape(read)[0]
-    loops = _loops(recurrent)
+    sizes = [(one.shape[-1],) for one in (read, annotations, keys)]
+    loops = _loops(recurrent, (*sizes, *(tuple(one.shape) for one in (*matrices, *vectors))))
     split = [len(states), len(matrices), len(vectors)]
 
     @tf.custom_gradient
@@ -113,8 +114,12 @@ class _Loops:
 
 
 @functools.cache
-def _loops(recurrent: RecurrentStep) -> _Loops:
-    """The two loops of a kind of decoder, compiled."""
+def _loops(recurrent: RecurrentStep, sizes: tuple[tuple[int, ...], ...]) -> _Loops:
+    """The two loops of a kind of decoder, compiled.
+
+    Each `sizes` has its own, since TensorFlow forgets a size that differs from call to call.
+    """
+    del sizes
     names = recurrent.matrix_names
     vector_names = recurrent.vector_names
 
