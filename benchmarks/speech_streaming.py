@@ -1,6 +1,7 @@
 """A recogniser on one thread: offline and streaming, float and quantised, side by side.
 
     python -m benchmarks.speech_streaming --run RUN --exported FOLDER [--data file:TEST.jsonl]
+        [--whole file:LIST.jsonl ...]
 
 Exports every format of a trained run and lets each recognise recordings in a process of its own
 with one thread, streams in chunks of 50 ms. The real-time factor is the processor time of features,
@@ -8,7 +9,8 @@ model and greedy decoding over the recordings' length. Memory is what the proces
 beyond Python, NumPy and the runtime's library. Delay is how late the text of a stream comes, by
 construction: half a Fourier transform, one step, and the frames that the model looks ahead. A call
 is a step of a stream, or an utterance.
-The second table decodes the outputs of the float stream, step by step, in several ways.
+The second table decodes the outputs of the float stream, step by step, in several ways. Lists given
+with `--whole` are streamed to their end, through the float file and the int8 file.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from rnn_apps.edge.word_model import WordModel
 
 GOAL = 0.03
+STREAMS = ("streaming.tflite", "streaming_int8.tflite")
 
 
 def main() -> None:
@@ -39,6 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--run", type=Path, required=True, help="folder of a trained run")
     parser.add_argument("--data", default="", help="recordings to judge on; else the run's own")
+    parser.add_argument("--whole", nargs="*", default=[], help="lists to stream to their end")
     parser.add_argument("--exported", type=Path, required=True, help="where the files go")
     parser.add_argument("--formats", nargs="+", help="which formats; else all that there are")
     parser.add_argument("--again", action="store_true", help="measure what is there already")
@@ -49,6 +53,11 @@ def main() -> None:
     if store.is_file() and not arguments.again:
         known = json.loads(store.read_text(encoding="utf-8"))
     measure(arguments.run, arguments.data, arguments.exported, arguments.formats, known, store)
+    for source in arguments.whole:
+        rows = known.setdefault("whole", {})
+        if source not in rows:
+            rows[source] = whole_list(arguments.run, arguments.exported, source)
+            write_json(store, known)
     write_text(arguments.to, report(known))
     print(report(known))
 
@@ -95,6 +104,27 @@ def measure(
         write_json(store, known)
 
 
+def whole_list(run_folder: Path, folder: Path, source: str) -> list[list[Any]]:
+    """Rows of the word error rate of each streaming file on all recordings of a list."""
+    from pipelines.speech.audio import read_audio
+    from rnn_apps.edge.speech_trial import try_recogniser
+    from rnn_apps.speech.metrics import total, word_errors
+    from rnn_apps.speech.run import load
+    from rnn_apps.speech.run_data import load_source, one_part
+
+    run = load(run_folder)
+    recordings = list(one_part(load_source(run.config, source), "test"))
+    samples = [read_audio(one.path, run.config.sample_rate) for one in recordings]
+    said = [run.labels.tidy(one.transcript) for one in recordings]
+    rows: list[list[Any]] = []
+    for file in STREAMS:
+        if (folder / file).exists():
+            trial = try_recogniser(folder, file, "litert", samples)
+            rate = total(word_errors(said, trial.texts)).rate
+            rows.append([Path(source).name, len(samples), file, rate, trial.real_time_factor])
+    return rows
+
+
 def report(known: dict[str, Any]) -> str:
     """The figures as Markdown."""
     rows = list(known["rows"].values())
@@ -122,6 +152,9 @@ def report(known: dict[str, Any]) -> str:
         header = ["decoding", "word error rate", "real-time factor of decoding",
                   "microseconds an output"]  # fmt: skip
         lines += [*table(header, known["decoding"]), ""]
+    if known.get("whole"):
+        header = ["list", "recordings", "file", "word error rate", "real-time factor"]
+        lines += [*table(header, [row for rows in known["whole"].values() for row in rows]), ""]
     packages = ("ai-edge-litert", "tflite-micro", "tensorflow", "numpy")
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
     machine = f"{platform.machine()}, Python {platform.python_version()}"

@@ -19,6 +19,9 @@ class TokenEmbedding(keras.layers.Layer):
         size: its columns.
         dropout: share of the vocabulary left out in training, drawn anew at every call.
         seed: of the dropout.
+        initial_range: the matrix starts uniform between minus this and this. 0.1 is usual where
+            embeddings are wide (Merity et al. 2017); narrow ones need more: the recurrent layer
+            above sees a signal of variance size x initial_range^2 / 3.
     """
 
     def __init__(
@@ -27,6 +30,7 @@ class TokenEmbedding(keras.layers.Layer):
         size: int,
         dropout: float = 0.0,
         seed: int | None = None,
+        initial_range: float = 0.1,
         **kwargs: Any,
     ) -> None:
         # Whatever the precision of other layers: logits need all of it, and looking up is no work.
@@ -36,14 +40,17 @@ class TokenEmbedding(keras.layers.Layer):
         self.size = size
         self.dropout = dropout
         self.seed = seed
+        self.initial_range = initial_range
         self.seed_generator = keras.random.SeedGenerator(seed) if dropout else None
 
     def build(self, input_shape: Any) -> None:
-        """Makes the matrix, uniform in -0.1 .. 0.1 (Merity et al. 2017)."""
+        """Makes the matrix."""
         self.embeddings = self.add_weight(
             name="embeddings",
             shape=(self.vocabulary_size, self.size),
-            initializer=keras.initializers.RandomUniform(-0.1, 0.1, seed=self.seed),
+            initializer=keras.initializers.RandomUniform(
+                -self.initial_range, self.initial_range, seed=self.seed
+            ),
         )
 
     def call(self, inputs: Any, training: bool = False) -> Any:
@@ -68,6 +75,7 @@ class TokenEmbedding(keras.layers.Layer):
             "size": self.size,
             "dropout": self.dropout,
             "seed": self.seed,
+            "initial_range": self.initial_range,
         }
 
 

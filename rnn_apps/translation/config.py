@@ -83,6 +83,12 @@ class TranslationConfig(TrainingConfig):
     encoder_layers: int = option(1, "recurrent layers of the encoder", minimum=1)
     decoder_layers: int = option(1, "recurrent layers of the decoder", minimum=1)
     embedding_size: int = option(128, "numbers that stand for a token", minimum=1)
+    embedding_range: float = option(
+        0.5,
+        "embeddings are drawn between minus this and this before training; too small a range, and "
+        "narrow embeddings are not heard for thousands of steps",
+        above=0.0,
+    )
     bidirectional: bool = option(True, "the encoder also reads from the end")
     attention: str = option("bahdanau", "how the decoder looks at the source", choices=ATTENTIONS)
     decoder: str = option(

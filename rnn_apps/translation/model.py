@@ -28,6 +28,7 @@ class Network:
     encoder_layers: int = 1
     decoder_layers: int = 1
     embedding_size: int = 128
+    embedding_range: float = 0.5
     bidirectional: bool = True
     attention: str = "bahdanau"
     decoder: str = "conditional"
@@ -80,13 +81,18 @@ class TranslationModel(keras.Model):
             network = Network(**network)
         self.network = network
         embedding = TokenEmbedding if network.tied == "none" else TiedEmbedding
-        size = network.embedding_size
-        self.target_embedding = embedding(network.target_vocabulary, size, name="target_embedding")
+        size, initial_range = network.embedding_size, network.embedding_range
+        self.target_embedding = embedding(
+            network.target_vocabulary, size, initial_range=initial_range, name="target_embedding"
+        )
         self.source_embedding = (
             self.target_embedding
             if network.tied == "all"
-            else TokenEmbedding(network.source_vocabulary, size, name="source_embedding")
-        )
+            else TokenEmbedding(
+                network.source_vocabulary, size, initial_range=initial_range,
+                name="source_embedding",
+            )
+        )  # fmt: skip
         self.encoder_layers = [self._encoder_layer(i) for i in range(network.encoder_layers)]
         self.step = DecoderStep(
             network.cell, network.units, network.decoder_layers, size,
