@@ -102,6 +102,7 @@ RECIPES = (
     Recipe("lstm", 8.0, 2, AUGMENTATION | {"cell": "lstm"}),
     Recipe("simple", 8.0, 3, AUGMENTATION | {"cell": "simple"}),
     Recipe("more-speakers", 44.0, 14, MORE_SPEAKERS),
+    Recipe("more-speakers-long", 43.0, 19, MORE_SPEAKERS | {"vocal_tract": 0.25}),
     Recipe("more-speakers-offline", 44.0, 13, OFFLINE),
 )
 

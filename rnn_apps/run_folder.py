@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipelines.atomic_files import write_json
-from pipelines.errors import UserError
+from pipelines.errors import DataError, UserError
 from rnn_apps import __version__
 from rnn_apps.configuration import make, read_toml, write_toml
 
@@ -90,6 +90,27 @@ class RunFolder:
         if not self.metrics.exists():
             return {}
         return dict(_read_json(self.metrics))
+
+    def keep_data(self, file: str, about: dict[str, Any], *, source: str, resume: bool) -> None:
+        """Writes what is trained on; on resuming, refuses anything else.
+
+        Args:
+            file: the name in the folder, such as "text.json".
+            about: "sha256", the fingerprint of it all, and what a reader should know.
+            source: where it comes from, for the message.
+            resume: the run may have been started with other data.
+
+        Raises:
+            DataError: it was.
+        """
+        path = self.path / file
+        if resume and path.exists() and _read_json(path).get("sha256") != about["sha256"]:
+            raise DataError(
+                f"does not hold what the run in {self.path} was started with",
+                file=source,
+                advice="Restore it, or start a new run.",
+            )
+        write_json(path, about)
 
     def write_metrics(self, **parts: Any) -> None:
         """Sets the named parts of metrics.json (such as ``training`` or ``test``)."""

@@ -94,6 +94,7 @@ def test_trained_as_keras_trains(jit_compile: bool) -> None:
     assert_close(ours.get_weights(), theirs.get_weights(), 1e-5)
 
 
+@pytest.mark.slow
 def test_mirrored_over_two_devices() -> None:
     """In a process of its own, which can still say how many devices the CPU is."""
     command = [sys.executable, str(TESTS / "mirrored_layers.py")]

@@ -49,10 +49,16 @@ def brute_force(
     found = []
     written = [token for token in range(VOCABULARY) if token not in (PADDING, START, END)]
     for length in range(longest + 1):
-        for tokens in itertools.product(written, repeat=length):
-            whole = [*tokens] if length == longest else [*tokens, END]
-            total = float(log_probabilities(model, source, whole).sum())
-            found.append((total / ((5 + len(whole)) / 6) ** alpha, list(tokens)))
+        targets = [list(tokens) for tokens in itertools.product(written, repeat=length)]
+        # Of one length, so that they can share a batch and nothing is padded.
+        whole = np.array([t if length == longest else [*t, END] for t in targets], np.int32)
+        begun = np.insert(whole[:, :-1], 0, START, axis=1)
+        logits = model({"source": np.repeat(source[None], len(whole), 0), "target": begun})
+        chosen = np.take_along_axis(
+            tf.nn.log_softmax(logits).numpy(), whole[..., None].astype(np.int64), axis=2
+        )
+        scores = chosen.sum(axis=(1, 2)) / ((5 + whole.shape[1]) / 6) ** alpha
+        found += list(zip(scores.tolist(), targets, strict=True))
     return sorted(found, reverse=True)
 
 

@@ -112,10 +112,15 @@ def _outputs(
 
 
 def _embedding(config: LanguageModellingConfig, vocabulary_size: int, size: int) -> TokenEmbedding:
-    arguments = (vocabulary_size, size, config.embedding_dropout)
+    options: dict[str, Any] = {
+        "dropout": config.embedding_dropout,
+        "initial_range": config.embedding_range,
+        "name": "embedding",
+    }
     if config.tied and config.output == "sampled":
-        return SampledTiedEmbedding(*arguments, samples=config.sampled_tokens, name="embedding")
-    return (TiedEmbedding if config.tied else TokenEmbedding)(*arguments, name="embedding")
+        options["samples"] = config.sampled_tokens
+        return SampledTiedEmbedding(vocabulary_size, size, **options)
+    return (TiedEmbedding if config.tied else TokenEmbedding)(vocabulary_size, size, **options)
 
 
 def _output_layer(config: LanguageModellingConfig, vocabulary_size: int) -> keras.layers.Layer:

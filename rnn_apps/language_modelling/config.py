@@ -55,6 +55,12 @@ class LanguageModellingConfig(TrainingConfig):
     embedding_size: int = option(
         0, "numbers that stand for a token; 0: as many as units, at most 256", minimum=0
     )
+    embedding_range: float = option(
+        0.5,
+        "embeddings are drawn between minus this and this before training; narrow ones that are "
+        "small are not heard for many steps",
+        above=0.0,
+    )
     tied: bool = option(False, "the output layer's kernel is the embedding's, transposed")
     residual: bool = option(False, "add a recurrent layer's input to its output, where sizes agree")
     layer_norm: bool = option(False, "normalise gates and memory inside the cell")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.atomic_files import write_json
-from pipelines.errors import ConfigurationError, DataError, UserError
+from pipelines.errors import ConfigurationError, UserError
 from pipelines.text_encoding import encode_corpus
 from pipelines.text_loading import TextParts
 from pipelines.token_streams import StreamBatches
@@ -78,7 +76,11 @@ def fit_run(
         held_out = encode_corpus(parts.validation, tokenizer, folder.path / TOKENS)
         validation = _streams(held_out, config, shift=False)
     folder = create_run(config.run, APPLICATION, config, resume=resume)
-    _keep_text(folder, training, resume)
+    about = {
+        "name": training.name, "sha256": training.sha256, "tokens": training.length,
+        "characters": training.characters, "bytes": training.bytes,
+    }  # fmt: skip
+    folder.keep_data(TEXT, about, source=training.name, resume=resume)
     tokenizer.save(folder.path / TOKENIZER)
     trained = fit(
         lambda: build_model(config, tokenizer.size),
@@ -125,25 +127,3 @@ def _streams(tokens: TokenArray, config: LanguageModellingConfig, *, shift: bool
         random_lengths=config.random_lengths and shift,
         shift=shift,
     )
-
-
-def _keep_text(folder: RunFolder, tokens: TokenArray, resume: bool) -> None:
-    """Writes which text is trained on; on resuming, refuses another one.
-
-    Raises:
-        DataError: the text has changed.
-    """
-    path = folder.path / TEXT
-    about = {
-        "name": tokens.name, "sha256": tokens.sha256, "tokens": tokens.length,
-        "characters": tokens.characters, "bytes": tokens.bytes,
-    }  # fmt: skip
-    if resume and path.exists():
-        before = json.loads(path.read_text(encoding="utf-8"))
-        if before["sha256"] != tokens.sha256:
-            raise DataError(
-                f"is not the text that the run in {folder.path} was started with",
-                file=tokens.name,
-                advice="Restore the text, or start a new run.",
-            )
-    write_json(path, about)

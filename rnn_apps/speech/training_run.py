@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import keras
 
-from pipelines.atomic_files import write_json
-from pipelines.errors import ConfigurationError, DataError, UserError
+from pipelines.errors import ConfigurationError, UserError
 from pipelines.speech import SpeechBatches
 from pipelines.speech.labels import LabelSet
 from rnn_apps.configuration import check
@@ -84,7 +82,8 @@ def fit_run(config: SpeechConfig, resume: bool = False, data: str | Recordings =
             "share in split"
         )
     folder = create_run(config.run, APPLICATION, config, resume=resume)
-    _keep_recordings(folder, training, resume)
+    source = training.report.source
+    folder.keep_data(RECORDINGS, _about(training), source=source, resume=resume)
     labels.tokenizer.save(folder.path / TOKENIZER)
     statistics = training.store.statistics() if config.normalisation == "global" else None
     size = training.store.config.size
@@ -139,26 +138,11 @@ def _seconds(utterances: Utterances) -> float:
     return sum(one.seconds for one in utterances.store.recordings)
 
 
-def _keep_recordings(folder: RunFolder, utterances: Utterances, resume: bool) -> None:
-    """Writes which recordings are trained on; on resuming, refuses others.
-
-    Raises:
-        DataError: recordings or transcripts have changed.
-    """
+def _about(utterances: Utterances) -> dict[str, Any]:
+    """What is trained on, with a fingerprint of recordings and transcripts."""
     digest = hashlib.sha256()
     rows = zip(utterances.store.files, utterances.transcripts, strict=True)
     for file, transcript in rows:
         # The file is named by the SHA-256 of the recording.
         digest.update(f"{file.stem} {transcript}\n".encode())
-    about = {"sha256": digest.hexdigest(), "recordings": len(utterances.transcripts)}
-    path = folder.path / RECORDINGS
-    if resume and path.exists():
-        before = json.loads(path.read_text(encoding="utf-8"))
-        if before["sha256"] != about["sha256"]:
-            raise DataError(
-                f"its {about['recordings']} recordings are not the {before['recordings']} that "
-                f"the run in {folder.path} was started with",
-                file=utterances.report.source,
-                advice="Restore them, or start a new run.",
-            )
-    write_json(path, about)
+    return {"sha256": digest.hexdigest(), "recordings": len(utterances.transcripts)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pipelines.atomic_files import write_json
-from pipelines.errors import DataError, UserError
+from pipelines.errors import UserError
 from pipelines.tokenizers import Tokenizer
 from pipelines.tokenizers.sentence_ids import vocabulary_size
 from pipelines.tokenizers.subword_tokenizer import SubwordTokenizer
@@ -105,7 +103,9 @@ def fit_run(
         if config.dev_bleu:
             metrics = dev_metrics(held_out, target, config.bleu_tokenizer)
     folder = create_run(config.run, APPLICATION, config, resume=resume)
-    _keep_pairs(folder, parts.train, resume)
+    about = {"name": parts.train.name, "pairs": len(parts.train),
+             "sha256": parts.train.fingerprint}  # fmt: skip
+    folder.keep_data(PAIRS, about, source=parts.train.name, resume=resume)
     save_tokenizers(folder.path, source, target)
     sampled = SampledShare(config.scheduled_sampling, config.epochs)
     kept = EpochWeights(folder.path, config.average_epochs, config.monitor, _highest(config))
@@ -197,22 +197,3 @@ def _batches(
         seed=config.seed,
         encode=encode,
     )
-
-
-def _keep_pairs(folder: RunFolder, pairs: SentencePairs, resume: bool) -> None:
-    """Writes which pairs are trained on; on resuming, refuses others.
-
-    Raises:
-        DataError: the pairs have changed.
-    """
-    path = folder.path / PAIRS
-    fingerprint = pairs.fingerprint
-    if resume and path.exists():
-        before = json.loads(path.read_text(encoding="utf-8"))
-        if before["sha256"] != fingerprint:
-            raise DataError(
-                f"are not the pairs that the run in {folder.path} was started with",
-                file=pairs.name,
-                advice="Restore them, or start a new run.",
-            )
-    write_json(path, {"name": pairs.name, "pairs": len(pairs), "sha256": fingerprint})
