@@ -121,7 +121,7 @@ def recorded_digits(folder: Path) -> dict[str, Any]:
 
     if "FSDD" not in os.environ and "FSDD_STRINGS" not in os.environ:
         raise UserError("set FSDD to the folder of the Free Spoken Digit Dataset's recordings")
-    recipe = "headline"
+    recipe = "more-speakers"
     with tempfile.TemporaryDirectory() as scratch:
         strings = Path(os.environ.get("FSDD_STRINGS", Path(scratch) / "strings"))
         if not strings.exists():
