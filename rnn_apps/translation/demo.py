@@ -34,7 +34,7 @@ def demo_config(folder: Path) -> TranslationConfig:
         label_smoothing=0.0,
         token_budget=1024,
         batch_size=64,
-        epochs=3,
+        epochs=2,
         learning_rate=2e-3,
         warmup_steps=50,
         schedule="cosine",
