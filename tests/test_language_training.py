@@ -61,10 +61,16 @@ def trained(
 @pytest.mark.parametrize(
     "settings",
     [
-        {"weight_dropout": 0.4, "tied": True, "output": "sampled", "sampled_tokens": 8},
-        {"zoneout": 0.3, "layer_norm": True, "cell": "gru", "layers": 1},
+        pytest.param(
+            {"weight_dropout": 0.4, "tied": True, "output": "sampled", "sampled_tokens": 8},
+            id="weight dropout",
+        ),
+        pytest.param(
+            {"zoneout": 0.3, "layer_norm": True, "cell": "gru", "layers": 1},
+            id="zoneout",
+            marks=pytest.mark.slow,
+        ),
     ],
-    ids=["weight dropout", "zoneout"],
 )
 def test_a_run_stopped_inside_an_epoch_continues_to_the_bit(
     settings: dict[str, Any], tmp_path: Path
