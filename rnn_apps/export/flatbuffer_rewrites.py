@@ -4,6 +4,10 @@
 second sequence would start where the first one ended. After the rewrite operators in the graph
 write zeros into the variables before every LSTM: each call is a sequence of its own, at any batch.
 
+`wider_cell_states`: LiteRT's int8 LSTM has no hyperbolic tangent for cell states of a finer scale
+than 2**-15, which the converter gives to cells whose state stays below a half, and computes
+nonsense without a word; they get that scale.
+
 `share_constants`: equal constants become one, so that signatures share their weights.
 
 `newer_select`: SELECT becomes SELECT_V2, which does the same and which TFLite Micro has.
@@ -26,12 +30,16 @@ from rnn_apps.export.compact_flatbuffer import compact
 LSTM = schema.BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM
 # Positions of the two states among the fused LSTM's 24 inputs (lite/kernels/lstm_shared.h).
 STATE_INPUTS = (18, 19)
+CELL_STATE_INPUT = 19
+# The finest scale that the kernel's fixed-point tanh knows: a state from -1 to 1 in 16 bits.
+FINEST_CELL_SCALE = 2.0**-15
 
 
 def rewrite(content: bytes, names: Sequence[str]) -> bytes:
     """Applies the named rewrites to a file's content, in order, and writes it compactly."""
     known = {
         "reset_lstm_states": reset_lstm_states,
+        "wider_cell_states": wider_cell_states,
         "share_constants": share_constants,
         "newer_select": newer_select,
         "short_names": short_names,
@@ -51,6 +59,19 @@ def reset_lstm_states(model: Any) -> None:
             if graph.code(operator) == LSTM:
                 for position in STATE_INPUTS:
                     _reset(graph, operator, position)
+
+
+def wider_cell_states(model: Any) -> None:
+    """Gives quantised cell states a scale that LiteRT's kernel can compute with."""
+    for subgraph in model.subgraphs:
+        graph = Graph(model, subgraph)
+        for operator in subgraph.operators:
+            if graph.code(operator) != LSTM:
+                continue
+            state = graph.tensor(operator.inputs[CELL_STATE_INPUT])
+            if state.type == schema.TensorType.INT16:
+                scale = np.asarray(state.quantization.scale, np.float32)
+                state.quantization.scale = np.maximum(scale, np.float32(FINEST_CELL_SCALE))
 
 
 def share_constants(model: Any) -> None:
