@@ -123,6 +123,19 @@ def test_padding_by_length_is_small() -> None:
     assert padded < 1.12 * frames.sum()
 
 
+def test_few_batches_are_not_full() -> None:
+    """Each number of rows is compiled anew; what is left over fills up a batch of longer ones."""
+    generator = np.random.default_rng(0)
+    frames = np.concatenate([generator.integers(20, 90, 500), generator.integers(300, 320, 7)])
+    batches = numbered_batches(frames.tolist(), frame_budget=10_000, batch_size=16, shuffle=True)
+    for epoch in (0, 1):
+        rows = batches.rows(epoch)
+        assert len(rows) == batches.steps_per_epoch
+        assert sum(len(one) < 16 for one in rows) <= 4
+        for one in rows:
+            assert frames[one].max() <= 1.5 * frames[one].min()
+
+
 def test_what_ctc_cannot_write_is_dropped_and_reported() -> None:
     tokenizer = CharacterTokenizer("abc ")
     report = DataReport()

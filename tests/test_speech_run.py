@@ -64,6 +64,30 @@ def test_training_leaves_a_judged_run(run: speech.Run) -> None:
         assert text in page
 
 
+def test_word_model_of_a_run(
+    run: speech.Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It knows the transcripts and the further text, and decoding takes it."""
+    from rnn_apps.edge.word_model import perplexity, read_arpa
+
+    text, arpa = tmp_path / "more.txt", tmp_path / "words.arpa"
+    text.write_text("Fade a bed\n\nfade a cab", encoding="utf-8")
+    command = ["speech", "word-model", "--run", str(run.folder.path), "--to", str(arpa), "--json"]
+    assert main([*command, "--text", str(text), "--order", "2"]) == 0
+    result = json.loads(capfd.readouterr().out)
+    model = read_arpa(arpa)
+    assert model.order == 2
+    assert model.knows("fade") and not model.knows("Fade")
+    said = [one.transcript for one in run.recordings("test")]
+    assert result["held_out"] == "test"
+    assert result["perplexity"] == pytest.approx(perplexity(model, said), rel=1e-4)
+    assert [row[1] for row in result["table"]["rows"]] == [len(table) for table in model.tables]
+    decoding = speech.DecodingConfig(beam_width=4, word_model=str(arpa))
+    assert run.transcribe(run.recordings("test")[0].path, decoding)[0]
+    assert main([*command, "--text", str(tmp_path / "missing.txt")]) == 2
+    assert "missing.txt" in capfd.readouterr().err
+
+
 def test_what_is_judged_is_what_is_transcribed(run: speech.Run, folder: Path) -> None:
     """The same text from a file, from samples, and in the evaluation."""
     from rnn_apps.speech.evaluation import judge

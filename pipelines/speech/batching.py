@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -21,6 +22,9 @@ Numbers = npt.NDArray[np.int64]
 
 _BUCKET_GROWTH = 1.15
 """Frames of a bucket's longest utterance over those of its shortest, at most."""
+
+_MOST_PADDED = 1.5
+"""Frames of a batch over those of its shortest utterance, at most."""
 
 
 class UtteranceSource(Protocol):
@@ -118,7 +122,7 @@ class SpeechBatches:
             )
         self._buckets = _buckets(source.frames[self.kept], frame_budget, batch_size)
         self.examples = len(self.kept)
-        self.steps_per_epoch = sum(-(-len(one) // rows) for one, rows in self._buckets)
+        self.steps_per_epoch = len(_batches(self._buckets))
 
     def rows(self, index: int) -> list[Numbers]:
         """The utterances of each batch of epoch `index`, by their number in the source."""
@@ -126,12 +130,14 @@ class SpeechBatches:
         order = epoch_order(self.examples, seed=self._seed, epoch=index, shuffle=shuffle)
         place = np.empty(self.examples, np.int64)
         place[order] = np.arange(self.examples)
-        batches: list[Numbers] = []
-        for members, rows in self._buckets:
-            # Ascending by length within a bucket, unless shuffled.
-            ordered = members[np.argsort(place[members], kind="stable")] if shuffle else members
-            cuts = range(rows, len(ordered), rows)
-            batches += [self.kept[part] for part in np.split(ordered, cuts)]
+        buckets = self._buckets
+        if shuffle:
+            # Else ascending by length within a bucket.
+            buckets = [
+                replace(one, members=one.members[np.argsort(place[one.members], kind="stable")])
+                for one in buckets
+            ]
+        batches = [self.kept[one] for one in _batches(buckets)]
         if shuffle:
             random_numbers(self._seed, index, 0).shuffle(batches)
         return batches
@@ -212,16 +218,50 @@ def _feasible(
     return np.flatnonzero(needed <= given).astype(np.int64)
 
 
-def _buckets(frames: Numbers, budget: int, most_rows: int) -> list[tuple[Numbers, int]]:
-    """Groups of like length, from short to long: places in `frames`, and rows a batch of each."""
+@dataclass(frozen=True)
+class _Bucket:
+    """Utterances of like length: places in what is kept, their frames, and rows of a batch."""
+
+    members: Numbers
+    shortest: int
+    longest: int
+    rows: int
+
+
+def _buckets(frames: Numbers, budget: int, most_rows: int) -> list[_Bucket]:
+    """Groups of like length, from short to long."""
     order = np.argsort(frames, kind="stable")
     buckets = []
     start = 0
     while start < len(order):
-        shortest = frames[order[start]]
+        shortest = int(frames[order[start]])
         stop = int(np.searchsorted(frames[order], max(shortest * _BUCKET_GROWTH, shortest + 1)))
         members = order[start : max(stop, start + 1)]
         longest = int(frames[members[-1]])
-        buckets.append((members, max(1, min(most_rows, budget // max(longest, 1)))))
+        rows = max(1, min(most_rows, budget // max(longest, 1)))
+        buckets.append(_Bucket(members, shortest, longest, rows))
         start += len(members)
     return buckets
+
+
+def _batches(buckets: Sequence[_Bucket]) -> list[Numbers]:
+    """The buckets' members in batches, from short to long.
+
+    What does not fill a batch waits for the next bucket, since every number of rows is compiled
+    anew; not where it would be padded a lot. How many batches there are does not depend on the
+    members' order.
+    """
+    batches: list[Numbers] = []
+    waiting, shortest = np.zeros(0, np.int64), 0
+    for bucket, following in zip(buckets, [*buckets[1:], None], strict=True):
+        shortest = shortest if len(waiting) else bucket.shortest
+        waiting = np.concatenate([waiting, bucket.members])
+        if full := len(waiting) // bucket.rows * bucket.rows:
+            batches += np.split(waiting[:full], full // bucket.rows)
+            waiting = waiting[full:]
+            # Those that had waited are in front.
+            shortest = bucket.shortest if len(waiting) <= len(bucket.members) else shortest
+        if len(waiting) and (following is None or following.longest > _MOST_PADDED * shortest):
+            batches.append(waiting)
+            waiting = waiting[:0]
+    return batches

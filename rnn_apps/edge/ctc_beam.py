@@ -11,8 +11,6 @@ frame costs the same however long the stream is.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +24,7 @@ from rnn_apps.edge.ctc import (
     checked_frames,
     trailing,
 )
+from rnn_apps.edge.ctc_prefixes import Beam, Prefix, Span, Step, ancestor
 
 # Frames between two looks at what all prefixes share.
 _SETTLED_EVERY = 50
@@ -33,92 +32,6 @@ _SETTLED_EVERY = 50
 _SCORED = 4
 # Labels on which the beam may disagree; beyond, the best prefix decides over the older half.
 MOST_OPEN = 120
-
-
-class _Prefix:
-    """Labels of the beam, linked to the prefix without the last one.
-
-    Attributes:
-        depth: number of labels, those that were settled included.
-        slot: its place in the beam, -1 if it is there only for what extends it.
-        children: the prefixes that extend it by a label and are in use, by that label.
-        extensions: what the scorer said of labels after it, kept while it is in the beam.
-    """
-
-    __slots__ = ("children", "depth", "extensions", "gained", "label", "parent", "slot", "state")
-
-    def __init__(
-        self, parent: _Prefix | None, label: int, depth: int, gained: float, state: Any
-    ) -> None:
-        self.parent, self.label, self.depth = parent, label, depth
-        self.gained, self.state = gained, state
-        self.slot = -1
-        self.children: dict[int, _Prefix] = {}
-        self.extensions: dict[int, tuple[Any, float]] = {}
-
-
-class _Span:
-    """A label on an alignment, linked to the one before it."""
-
-    __slots__ = ("depth", "end", "label", "parent", "peak", "start")
-
-    def __init__(
-        self, parent: _Span | None, label: int, depth: int, start: int, end: int, peak: float
-    ) -> None:
-        self.parent, self.label, self.depth = parent, label, depth
-        self.start, self.end, self.peak = start, end, peak
-
-    def aligned(self) -> AlignedLabel:
-        return AlignedLabel(self.label, self.start, self.end, self.peak)
-
-
-@dataclass
-class _Beam:
-    """The prefixes that are kept, best first, with what is known of each; arrays are [prefixes].
-
-    Attributes:
-        in_blank, in_label: log probability of the alignments that end in a blank, and in the last
-            label.
-        best_blank, best_label: likewise of the single best alignment.
-        blank_spans, label_spans: those alignments.
-    """
-
-    prefixes: list[_Prefix]
-    last: npt.NDArray[np.int64]
-    gained: Scores
-    in_blank: Scores
-    in_label: Scores
-    best_blank: Scores
-    best_label: Scores
-    blank_spans: list[_Span | None]
-    label_spans: list[_Span | None]
-
-    def ranks(self) -> Scores:
-        """What prefixes are judged by."""
-        ranks: Scores = np.logaddexp(self.in_blank, self.in_label) + self.gained
-        return ranks
-
-
-@dataclass(frozen=True)
-class _Step:
-    """What one frame makes of the beam.
-
-    Attributes:
-        frame: log probability of each label.
-        labels: those that prefixes are extended by.
-        in_blank, in_label: of the prefixes as they are, as in `_Beam`.
-        grown: [prefixes, labels], log probability of each extension.
-        gained: likewise what the scorer adds to it in all.
-        merged: slot of a prefix that an extension gives, too -> that extension's place in `grown`.
-    """
-
-    frame: Scores
-    labels: list[int]
-    in_blank: Scores
-    in_label: Scores
-    grown: Scores
-    gained: Scores
-    merged: dict[int, tuple[int, int]]
 
 
 class CtcBeamSearch:
@@ -163,10 +76,10 @@ class CtcBeamSearch:
         self.frames = 0
         self.blank_frames = 0
         state = self._scorer.start() if self._scorer else None
-        self._root = _Prefix(None, -1, 0, 0.0, state)
+        self._root = Prefix(None, -1, 0, 0.0, state)
         self._root.slot = 0
         zero, never = np.zeros(1), np.full(1, -np.inf)
-        self._beam = _Beam(
+        self._beam = Beam(
             [self._root], np.full(1, -1), zero, zero, never, zero, never, [None], [None]
         )
         self._settled: list[AlignedLabel] = []
@@ -220,7 +133,7 @@ class CtcBeamSearch:
         aligned = [*self._settled, *(span.aligned() for span in self._spans(slot))]
         return CtcHypothesis(tuple(item.label for item in aligned), score, tuple(aligned))
 
-    def _spans(self, slot: int) -> list[_Span]:
+    def _spans(self, slot: int) -> list[Span]:
         """The best alignment's labels that are not settled, in order."""
         beam = self._beam
         in_blank = beam.best_blank[slot] >= beam.best_label[slot]
@@ -255,7 +168,7 @@ class CtcBeamSearch:
         gained = self._gained(grown, tried)
         stay = np.logaddexp(in_blank, in_label) + beam.gained
         kept = self._kept(np.concatenate([stay, (grown + gained).ravel()]))
-        self._follow(_Step(frame, tried.tolist(), in_blank, in_label, grown, gained, merged), kept)
+        self._follow(Step(frame, tried.tolist(), in_blank, in_label, grown, gained, merged), kept)
 
     def _kept(self, ranks: Scores) -> npt.NDArray[np.int64]:
         """The places of the best candidates, best first."""
@@ -309,10 +222,10 @@ class CtcBeamSearch:
             gained[slot, column] += known[1]
         return gained
 
-    def _follow(self, step: _Step, kept: npt.NDArray[np.int64]) -> None:
+    def _follow(self, step: Step, kept: npt.NDArray[np.int64]) -> None:
         """Makes the kept candidates the beam: prefixes as they were, and after them longer ones."""
         beam, size, count = self._beam, len(self._beam.prefixes), len(kept)
-        made = _Beam(
+        made = Beam(
             [], np.zeros(count, np.int64), np.zeros(count), np.full(count, -np.inf),
             np.full(count, -np.inf), np.full(count, -np.inf), np.full(count, -np.inf), [], [],
         )  # fmt: skip
@@ -335,7 +248,7 @@ class CtcBeamSearch:
         self._beam = made
         self._renumber(beam.prefixes)
 
-    def _stay(self, made: _Beam, place: int, slot: int, step: _Step) -> None:
+    def _stay(self, made: Beam, place: int, slot: int, step: Step) -> None:
         """The best alignments of a prefix that is kept as it is."""
         beam = self._beam
         blank, label = float(beam.best_blank[slot]), float(beam.best_label[slot])
@@ -346,7 +259,7 @@ class CtcBeamSearch:
         if span is not None and label > -np.inf:
             value = float(step.frame[span.label])
             score = label + value
-            lengthened = _Span(
+            lengthened = Span(
                 span.parent, span.label, span.depth, span.start, self.frames + 1,
                 max(span.peak, value),
             )  # fmt: skip
@@ -358,7 +271,7 @@ class CtcBeamSearch:
         made.best_label[place] = score
         made.label_spans.append(lengthened)
 
-    def _grown_span(self, slot: int, label: int, step: _Step) -> tuple[float, _Span | None]:
+    def _grown_span(self, slot: int, label: int, step: Step) -> tuple[float, Span | None]:
         """The best alignment of a prefix with one more label: its score and its last span."""
         beam, value = self._beam, float(step.frame[label])
         before, span = float(beam.best_blank[slot]), beam.blank_spans[slot]
@@ -367,19 +280,19 @@ class CtcBeamSearch:
         if before == -np.inf:
             return before, None
         depth = beam.prefixes[slot].depth + 1
-        return before + value, _Span(span, label, depth, self.frames, self.frames + 1, value)
+        return before + value, Span(span, label, depth, self.frames, self.frames + 1, value)
 
-    def _extended(self, slot: int, label: int, gained: float) -> _Prefix:
+    def _extended(self, slot: int, label: int, gained: float) -> Prefix:
         """The prefix with one more label: a new one, or one that is there for what extends it."""
         parent = self._beam.prefixes[slot]
         known = parent.children.get(label)
         if known is None:
             state = parent.extensions[label][0] if self._scorer else None
-            known = _Prefix(parent, label, parent.depth + 1, gained, state)
+            known = Prefix(parent, label, parent.depth + 1, gained, state)
             parent.children[label] = known
         return known
 
-    def _renumber(self, before: list[_Prefix]) -> None:
+    def _renumber(self, before: list[Prefix]) -> None:
         """Gives the prefixes of the beam their slots and forgets those that are of no more use."""
         for prefix in before:
             prefix.slot = -1
@@ -390,7 +303,7 @@ class CtcBeamSearch:
                 prefix.extensions = {}
                 self._forget(prefix)
 
-    def _forget(self, prefix: _Prefix) -> None:
+    def _forget(self, prefix: Prefix) -> None:
         while prefix.slot < 0 and not prefix.children and prefix.parent is not None:
             parent = prefix.parent
             # Forgotten before, by way of another one.
@@ -425,20 +338,14 @@ class CtcBeamSearch:
     def _decide(self) -> None:
         """Drops the prefixes that differ from the best one in its older half."""
         depth = self._beam.prefixes[0].depth - MOST_OPEN // 2
-        wanted = _ancestor(self._beam.prefixes[0], depth)
-        agree = [_ancestor(prefix, depth) is wanted for prefix in self._beam.prefixes]
+        wanted = ancestor(self._beam.prefixes[0], depth)
+        agree = [ancestor(prefix, depth) is wanted for prefix in self._beam.prefixes]
         chosen = np.flatnonzero(agree)
         beam = self._beam
-        self._beam = _Beam(
+        self._beam = Beam(
             [beam.prefixes[i] for i in chosen], beam.last[chosen], beam.gained[chosen],
             beam.in_blank[chosen], beam.in_label[chosen],
             beam.best_blank[chosen], beam.best_label[chosen],
             [beam.blank_spans[i] for i in chosen], [beam.label_spans[i] for i in chosen],
         )  # fmt: skip
         self._renumber(beam.prefixes)
-
-
-def _ancestor(prefix: _Prefix, depth: int) -> _Prefix:
-    while prefix.depth > depth and prefix.parent is not None:
-        prefix = prefix.parent
-    return prefix

@@ -110,6 +110,26 @@ def _transcribe(options: argparse.Namespace) -> Result:
     return {"table": {"title": "", "header": header, "rows": rows}, "details": details}
 
 
+def _word_model_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_run(parser)
+    parser.add_argument(
+        "--to", required=True, metavar="FILE.arpa", help="the word model; --word-model takes it"
+    )
+    parser.add_argument(
+        "--text", nargs="+", default=[], metavar="FILE",
+        help="more text in UTF-8, a sentence a line: files, or folders of .txt files",
+    )  # fmt: skip
+    parser.add_argument(
+        "--order", type=int, default=3, metavar="N", help="words of the longest n-gram (3)"
+    )
+
+
+def _word_model(options: argparse.Namespace) -> Result:
+    from rnn_apps.speech.run import load
+
+    return load(options.run).write_word_model(options.to, options.text, options.order)
+
+
 def _as_json(transcript: Transcript) -> dict[str, Any]:
     words = [vars(word) for word in transcript.words]
     return {**vars(transcript), "words": words}
@@ -137,5 +157,11 @@ APPLICATION = Application(
     verbs=(
         Verb("evaluate", "measure word and character errors", _evaluate_arguments, _evaluate),
         Verb("transcribe", "write what is said", _transcribe_arguments, _transcribe),
+        Verb(
+            "word-model",
+            "train an n-gram model of words to decode with",
+            _word_model_arguments,
+            _word_model,
+        ),
     ),
 )

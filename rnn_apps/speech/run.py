@@ -69,15 +69,19 @@ class Run:
         return load_parts(self.config, self.data)
 
     @property
+    def held_out_part(self) -> str:
+        """The test part, or validation where there is no test part, or "" where neither is."""
+        return next((part for part in ("test", "validation") if part in self._own), "")
+
+    @property
     def judged_part(self) -> str:
         """The part that the run is judged on: test; validation where there is no test part.
 
         Raises:
             DataError: nothing was held out.
         """
-        for part in ("test", "validation"):
-            if part in self._own:
-                return part
+        if part := self.held_out_part:
+            return part
         raise DataError(
             "no recordings were held out in training. Name some to judge on: --data SOURCE",
             file=self._own["train"].report.source,
@@ -148,6 +152,27 @@ class Run:
 
         single = isinstance(recordings, str | Path) or hasattr(recordings, "dtype")
         return transcribe(self, [recordings] if single else recordings, decoding)  # type: ignore
+
+    def write_word_model(
+        self, to: str | Path, text: Sequence[str | Path] = (), order: int = 3
+    ) -> dict[str, Any]:
+        """Trains a word model on the run's transcripts, and on more text; for decoding.
+
+        Args:
+            to: the ARPA file that it is written to.
+            text: more text in UTF-8, a sentence a line: files, or folders of `.txt` files.
+            order: words of the longest n-gram.
+
+        Returns:
+            Its n-grams, and its perplexity on what was held out from training.
+
+        Raises:
+            DataError: the text cannot be read, or there are no words.
+            ConfigurationError: the order is below one.
+        """
+        from rnn_apps.speech.run_word_model import write_word_model
+
+        return write_word_model(self, to, text, order)
 
     def export(self, to: str | Path, formats: Sequence[str] | None = None) -> dict[str, Any]:
         """Writes files that recognise speech, each proven equal to the Keras model.
