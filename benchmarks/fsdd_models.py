@@ -100,11 +100,11 @@ RECIPES = (
     # The comparison at 8 minutes: each learning rate's schedule ends with a whole epoch, the one
     # whose end comes nearest.
     Recipe("gru", 9.0, 4, AUGMENTATION),
-    Recipe("gru-plain", 9.0, 4, {}),
+    Recipe("gru-plain", 9.0, 6, {}),
     Recipe("lstm", 9.0, 4, AUGMENTATION | {"cell": "lstm"}),
     Recipe("simple", 9.0, 6, AUGMENTATION | {"cell": "simple"}),
     Recipe("more-speakers", 44.0, 14, MORE_SPEAKERS),
-    Recipe("averaged", 44.0, 14, MORE_SPEAKERS | {"average_decay": 0.998}),
+    Recipe("averaged", 44.0, 14, MORE_SPEAKERS | {"cell": "lstm", "average_decay": 0.998}),
     Recipe("more-speakers-long", 43.0, 19, MORE_SPEAKERS | {"vocal_tract": 0.25}),
     Recipe("more-speakers-offline", 44.0, 13, OFFLINE),
 )

@@ -38,6 +38,7 @@ def requests(draw: st.DrawFn) -> dict[str, Any]:
     return {
         "kind": kind,
         "layer": layer,
+        "depth": draw(st.integers(1, 2)),
         "masked": draw(st.booleans()),
         "bidirectional": bidirectional,
         "timesteps": draw(st.sampled_from([1, 2, 7, 21])),
@@ -55,11 +56,13 @@ def requests(draw: st.DrawFn) -> dict[str, Any]:
 def model_of(request: dict[str, Any]) -> tuple[keras.Model, np.ndarray]:
     keras.utils.set_random_seed(3)
     steps, features = request["timesteps"], request["features"]
-    layer = LAYERS[request["kind"]](**request["layer"])
     stack = [Input((None if request["free"] else steps, features), name="series")]
     if request["masked"]:
         stack.append(layers.Masking())
-    stack.append(layers.Bidirectional(layer) if request["bidirectional"] else layer)
+    inner = [{**request["layer"], "return_sequences": True}] * (request["depth"] - 1)
+    for options in [*inner, request["layer"]]:
+        layer = LAYERS[request["kind"]](**options)
+        stack.append(layers.Bidirectional(layer) if request["bidirectional"] else layer)
     data = np.random.default_rng(4).normal(size=(4, steps, features)).astype(np.float32)
     if request["masked"]:
         data[1, steps // 2 :] = 0

@@ -36,7 +36,7 @@ def demo_config(folder: Path) -> SpeechConfig:
         schedule="cosine",
         warmup_steps=50,
         batch_size=32,
-        epochs=10,
+        epochs=7,
         monitor="val_wer",
         gradient_flow=False,
     )
