@@ -119,13 +119,15 @@ def test_int8_on_tflite_micro_is_independent_from_call_to_call(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("target", ["litert", "tflm"])
-def test_int8_cell_states_that_stay_small(target: str, tmp_path: Path) -> None:
-    """The second layer's cells stay below a half: a scale that LiteRT's kernel cannot compute."""
+@pytest.mark.parametrize("model", ["stacked", "bidirectional"])
+def test_int8_scales_that_the_converter_gets_wrong(model: str, target: str, tmp_path: Path) -> None:
+    """A second layer's cells that stay below a half, and directions whose outputs are joined."""
     keras.utils.set_random_seed(1)
     stack = [layers.LSTM(8, return_sequences=True) for _ in range(2)]
-    model = Sequential([Input((TIMESTEPS, FEATURES), name="series"), *stack])
+    if model == "bidirectional":
+        stack = [layers.Bidirectional(layers.LSTM(13, return_sequences=True))]
     result = export_tflite(
-        model,
+        Sequential([Input((TIMESTEPS, FEATURES), name="series"), *stack]),
         tmp_path / "m.tflite",
         target=target,
         quantize="int8",
@@ -133,7 +135,7 @@ def test_int8_cell_states_that_stay_small(target: str, tmp_path: Path) -> None:
         representative_data=DATA,
         card=False,
     )
-    assert result.errors[0].relative_rmse < 0.1
+    assert result.errors[0].relative_rmse < 0.05
 
 
 def test_int8_gru_on_tflite_micro_is_unrolled(tmp_path: Path) -> None:

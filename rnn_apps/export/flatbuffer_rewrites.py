@@ -4,9 +4,9 @@
 second sequence would start where the first one ended. After the rewrite operators in the graph
 write zeros into the variables before every LSTM: each call is a sequence of its own, at any batch.
 
-`wider_cell_states`: LiteRT's int8 LSTM has no hyperbolic tangent for cell states of a finer scale
-than 2**-15, which the converter gives to cells whose state stays below a half, and computes
-nonsense without a word; they get that scale.
+`repair_int8`: the scales that the converter gives to a quantised fused LSTM's states, and to what
+is reversed for a layer that goes backwards, are wrong in three cases, where the kernels compute
+nonsense without a word.
 
 `share_constants`: equal constants become one, so that signatures share their weights.
 
@@ -30,8 +30,9 @@ from rnn_apps.export.compact_flatbuffer import compact
 LSTM = schema.BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM
 # Positions of the two states among the fused LSTM's 24 inputs (lite/kernels/lstm_shared.h).
 STATE_INPUTS = (18, 19)
-CELL_STATE_INPUT = 19
-# The finest scale that the kernel's fixed-point tanh knows: a state from -1 to 1 in 16 bits.
+# Among its intermediate tensors, which only carry scales: that of h before a projection.
+HIDDEN_INTERMEDIATE = 4
+# The finest scale that LiteRT's fixed-point tanh knows: a state from -1 to 1 in 16 bits.
 FINEST_CELL_SCALE = 2.0**-15
 
 
@@ -39,7 +40,7 @@ def rewrite(content: bytes, names: Sequence[str]) -> bytes:
     """Applies the named rewrites to a file's content, in order, and writes it compactly."""
     known = {
         "reset_lstm_states": reset_lstm_states,
-        "wider_cell_states": wider_cell_states,
+        "repair_int8": repair_int8,
         "share_constants": share_constants,
         "newer_select": newer_select,
         "short_names": short_names,
@@ -61,17 +62,47 @@ def reset_lstm_states(model: Any) -> None:
                     _reset(graph, operator, position)
 
 
-def wider_cell_states(model: Any) -> None:
-    """Gives quantised cell states a scale that LiteRT's kernel can compute with."""
+def repair_int8(model: Any) -> None:
+    """Makes the scales in a quantised model such that the kernels compute what Keras computes."""
     for subgraph in model.subgraphs:
         graph = Graph(model, subgraph)
-        for operator in subgraph.operators:
-            if graph.code(operator) != LSTM:
+        for operator in list(subgraph.operators):
+            first, result = (graph.tensor(i) for i in (operator.inputs[0], operator.outputs[0]))
+            if not first.type == result.type == schema.TensorType.INT8:
                 continue
-            state = graph.tensor(operator.inputs[CELL_STATE_INPUT])
-            if state.type == schema.TensorType.INT16:
-                scale = np.asarray(state.quantization.scale, np.float32)
-                state.quantization.scale = np.maximum(scale, np.float32(FINEST_CELL_SCALE))
+            if graph.code(operator) == LSTM:
+                _repair_lstm(graph, operator)
+            elif graph.code(operator) == schema.BuiltinOperator.REVERSE_V2:
+                _repair_reversal(graph, operator)
+
+
+def _repair_lstm(graph: Graph, lstm: Any) -> None:
+    """Gives h one scale, and c one that LiteRT can compute with.
+
+    The kernels write h with the scale of the last intermediate tensor, read it back with the
+    state's, and what follows reads it with the output's. All three must be one; where outputs are
+    joined, as both directions' are, the converter changes the output's alone.
+
+    LiteRT has no tanh for a cell state with a finer scale than 2**-15, which the converter gives to
+    cells whose state stays below a half, as in untrained models and upper layers.
+    """
+    hidden, cell = (graph.tensor(lstm.inputs[position]) for position in STATE_INPUTS)
+    intermediate = graph.tensor(lstm.intermediates[HIDDEN_INTERMEDIATE])
+    hidden.quantization = intermediate.quantization = graph.tensor(lstm.outputs[0]).quantization
+    scale = np.asarray(cell.quantization.scale, np.float32)
+    cell.quantization.scale = np.maximum(scale, np.float32(FINEST_CELL_SCALE))
+
+
+def _repair_reversal(graph: Graph, reverse: Any) -> None:
+    """Brings what is reversed to the result's scale, where the converter changed that one alone."""
+    source, result = graph.tensor(reverse.inputs[0]), graph.tensor(reverse.outputs[0])
+    before, after = source.quantization, result.quantization
+    if list(before.scale) == list(after.scale) and list(before.zeroPoint) == list(after.zeroPoint):
+        return
+    rescaled = graph.add_tensor(source.shape, source.type, "rescaled", source.shapeSignature, after)
+    options = schema.QuantizeOptionsT()
+    graph.insert(reverse, "QUANTIZE", [reverse.inputs[0]], [rescaled], options)
+    reverse.inputs = np.array([rescaled, *reverse.inputs[1:]], np.int32)
 
 
 def share_constants(model: Any) -> None:

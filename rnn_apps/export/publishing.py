@@ -23,7 +23,7 @@ TIMED_SECONDS = 1.5
 TIMED_ALONE_SECONDS = 0.3
 # What is changed in every written file (`flatbuffer_rewrites`).
 REWRITES = (
-    "reset_lstm_states", "wider_cell_states", "newer_select", "share_constants", "short_names",
+    "reset_lstm_states", "repair_int8", "newer_select", "share_constants", "short_names",
 )  # fmt: skip
 
 
