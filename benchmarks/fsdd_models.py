@@ -68,6 +68,7 @@ MORE_SPEAKERS: dict[str, Any] = {
     "monitor": "val_loss",
 }
 """Further from the voices and microphones of the four speakers, and slower to learn."""
+MORE_LSTM: dict[str, Any] = {**MORE_SPEAKERS, "cell": "lstm", "average_decay": 0.998}
 OFFLINE: dict[str, Any] = {
     **MORE_SPEAKERS,
     "bidirectional": True,
@@ -104,7 +105,7 @@ RECIPES = (
     Recipe("lstm", 9.0, 4, AUGMENTATION | {"cell": "lstm"}),
     Recipe("simple", 9.0, 6, AUGMENTATION | {"cell": "simple"}),
     Recipe("more-speakers", 44.0, 14, MORE_SPEAKERS),
-    Recipe("averaged", 44.0, 14, MORE_SPEAKERS | {"cell": "lstm", "average_decay": 0.998}),
+    Recipe("more-speakers-lstm", 44.0, 14, MORE_LSTM),
     Recipe("more-speakers-long", 43.0, 19, MORE_SPEAKERS | {"vocal_tract": 0.25}),
     Recipe("more-speakers-offline", 44.0, 13, OFFLINE),
 )
