@@ -109,7 +109,7 @@ def localised_phrases(folder: Path) -> dict[str, Any]:
         "metric_command": "rnn-apps translate evaluate --run saved_models/translate/"
         "localised-phrases",
         "latency_of": "a decoding step",
-        "settings": "demo_config in rnn_apps/translation/demo.py: four passes over the pairs",
+        "settings": "demo_config in rnn_apps/translation/demo.py: two passes over the pairs",
     }
 
 

@@ -12,6 +12,7 @@ import pytest
 from pipelines import WindowBatches, load_series, parse_split
 from pipelines.text_corpus import TextCorpus
 from pipelines.text_loading import load_text
+from pipelines.translation.loading import load_pairs
 from rnn_apps import edge
 from rnn_apps.command_line import main
 from rnn_apps.model_zoo import SavedModel, find, saved_models
@@ -105,6 +106,19 @@ def test_the_bible_model_opens_as_a_run() -> None:
     [text] = run.generate("God said", WritingConfig(40, greedy))
     device = edge.EdgeLanguageModel(model.folder)
     assert "".join(device.write("God said", 40, greedy)) == text
+
+
+def test_the_deployed_phrases_model_is_as_good_as_its_card_says() -> None:
+    """In every second phrase; values of the test part were never trained on."""
+    model = find("translate/localised-phrases")
+    assert (model.folder / model.card["file"]).stat().st_size < 3 * 2**20
+    pairs = load_pairs("builtin:phrases").test
+    assert pairs is not None and len(pairs.source) == 1200
+    device = edge.EdgeTranslator(model.folder)
+    found = [one[0].text for one in device.translate(pairs.source[::2])]
+    right = np.mean([text == target for text, target in zip(found, pairs.target[::2], strict=True)])
+    assert right == pytest.approx(model.card["metrics"]["exact"], abs=0.01)
+    assert right > 0.95
 
 
 def builtin_text_parts() -> list[TextCorpus]:
