@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -231,7 +232,7 @@ def markdown(results: dict[str, dict[str, Any]]) -> str:
     for key, found in results.items():
         layer, form, quantize, target = key.split(" | ")
         if not found["works"]:
-            number = reasons.setdefault(found["why"], len(reasons) + 1)
+            number = reasons.setdefault(_short(found["why"]), len(reasons) + 1)
             lines.append(f"| {layer} | {form} | {quantize} | {target} | no [{number}] | | | |")
             continue
         taken = form if found["form"] == form else f"{form}: {found['form']}"
@@ -244,6 +245,12 @@ def markdown(results: dict[str, dict[str, Any]]) -> str:
     lines += ["", "## Why not", ""]
     lines += [f"{number}. {reason}" for reason, number in reasons.items()]
     return "\n".join(lines) + "\n"
+
+
+def _short(refusal: str) -> str:
+    """A refusal without the layer's name and the forms that it can take, which the table shows."""
+    found = re.fullmatch(r"layer '.+?' cannot take the form '.+?': (.+?)\. It can take.*", refusal)
+    return found[1] if found else refusal
 
 
 def main() -> None:
@@ -259,6 +266,8 @@ def main() -> None:
         stored = json.loads(arguments.results.read_text())
     models: dict[str, Any] = {}
     every = list(cells())
+    if stored:
+        write_text(arguments.to, markdown({c.key: stored[c.key] for c in every if c.key in stored}))
     for cell in every:
         wanted = arguments.only in cell.key
         if not wanted or (cell.key in stored and not arguments.again):

@@ -45,10 +45,14 @@ def chunk_length(layer: keras.layers.RNN, weight_bytes: int = 4) -> int:
     Args:
         weight_bytes: bytes of a weight on the device.
     """
+    return max(2, min(CHUNK, COPIES_BYTES // max(1, recurrent_bytes(layer, weight_bytes))))
+
+
+def recurrent_bytes(layer: keras.layers.RNN, weight_bytes: int = 4) -> int:
+    """Bytes of the weights that every timestep reads."""
     cell = layer.cell
     kernels = [cell.recurrent_kernel] if hasattr(cell, "recurrent_kernel") else cell.weights
-    size = weight_bytes * sum(math.prod(kernel.shape) for kernel in kernels)
-    return max(2, min(CHUNK, COPIES_BYTES // max(1, size)))
+    return weight_bytes * sum(math.prod(kernel.shape) for kernel in kernels)
 
 
 def run_chunked(
