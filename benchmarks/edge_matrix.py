@@ -249,7 +249,8 @@ def markdown(results: dict[str, dict[str, Any]]) -> str:
 
 def _short(refusal: str) -> str:
     """A refusal without the layer's name and the forms that it can take, which the table shows."""
-    found = re.fullmatch(r"layer '.+?' cannot take the form '.+?': (.+?)\. It can take.*", refusal)
+    pattern = r"layer '.+?' \(\w+\) cannot take the form '.+?': (.+?)\. It can take.*"
+    found = re.fullmatch(pattern, refusal)
     return found[1] if found else refusal
 
 

@@ -138,6 +138,25 @@ def test_int8_scales_that_the_converter_gets_wrong(model: str, target: str, tmp_
     assert result.errors[0].relative_rmse < 0.05
 
 
+@pytest.mark.parametrize("quantize", [None, "int8"])
+def test_masks_on_tflite_micro(quantize: str | None, tmp_path: Path) -> None:
+    """It has neither REDUCE_ANY nor a GATHER of booleans."""
+    data = DATA.copy()
+    data[1::2, TIMESTEPS // 2 :] = 0
+    keras.utils.set_random_seed(1)
+    stack = [layers.Masking(), layers.GRU(6, return_sequences=True), layers.LSTM(5)]
+    result = export_tflite(
+        Sequential([Input((TIMESTEPS, FEATURES), name="series"), *stack]),
+        tmp_path / "m.tflite",
+        target="tflm",
+        quantize=quantize,
+        representative_data=data,
+        card=False,
+    )
+    assert result.forms[0].form == ("loop" if quantize is None else "unrolled")
+    assert result.errors[0].relative_rmse < (1e-5 if quantize is None else 0.1)
+
+
 def test_int8_gru_on_tflite_micro_is_unrolled(tmp_path: Path) -> None:
     result = export_tflite(
         gru_model(),

@@ -104,7 +104,7 @@ def preferred_forms(use: LayerUse, target: str, quantize: str | None) -> list[tu
     """
     kind = kind_of(use.layer)
     if use.timesteps == 1:
-        order = {"fused": "one operator for the whole step", "unrolled": "one timestep, no loop"}
+        order = {"unrolled": "one timestep, no loop", "fused": "one operator for the whole step"}
     elif quantize == "int8":
         order = {
             "fused": "the one LSTM that quantises to int8",

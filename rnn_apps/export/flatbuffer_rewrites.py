@@ -12,6 +12,9 @@ nonsense without a word.
 
 `newer_select`: SELECT becomes SELECT_V2, which does the same and which TFLite Micro has.
 
+`any_as_maximum`: REDUCE_ANY, which masks are made with, becomes a maximum of zeros and ones, since
+TFLite Micro lacks it.
+
 `short_names`: tensors that are neither inputs nor outputs lose their names, which say where in the
 traced Python they come from and are a third of a small file.
 """
@@ -41,6 +44,7 @@ def rewrite(content: bytes, names: Sequence[str]) -> bytes:
     known = {
         "reset_lstm_states": reset_lstm_states,
         "repair_int8": repair_int8,
+        "any_as_maximum": any_as_maximum,
         "share_constants": share_constants,
         "newer_select": newer_select,
         "short_names": short_names,
@@ -131,6 +135,29 @@ def newer_select(model: Any) -> None:
                 continue
             if len({len(graph.tensor(index).shape) for index in operator.inputs}) == 1:
                 graph.change_operator(operator, "SELECT_V2", schema.SelectV2OptionsT())
+
+
+def any_as_maximum(model: Any) -> None:
+    """Replaces REDUCE_ANY by REDUCE_MAX over float32, and a comparison with zero after it."""
+    for subgraph in model.subgraphs:
+        graph = Graph(model, subgraph)
+        for operator in list(subgraph.operators):
+            if graph.code(operator) != schema.BuiltinOperator.REDUCE_ANY:
+                continue
+            source, axes = operator.inputs
+            given, result = graph.tensor(source), graph.tensor(operator.outputs[0])
+            numbers, largest = (
+                graph.add_tensor(one.shape, schema.TensorType.FLOAT32, name, one.shapeSignature)
+                for one, name in ((given, "numbers"), (result, "largest"))
+            )
+            zero = graph.constant(np.zeros((), np.float32), "zero")
+            cast = schema.CastOptionsT()
+            cast.inDataType, cast.outDataType = schema.TensorType.BOOL, schema.TensorType.FLOAT32
+            graph.insert(operator, "CAST", [source], [numbers], cast)
+            options = operator.builtinOptions
+            graph.insert(operator, "REDUCE_MAX", [numbers, axes], [largest], options)
+            operator.inputs = np.array([largest, zero], np.int32)
+            graph.change_operator(operator, "GREATER", schema.GreaterOptionsT())
 
 
 def short_names(model: Any) -> None:

@@ -135,6 +135,8 @@ class _Walk:
         self.cell = cell
         self.projected = projected
         self.mask = mask
+        # For a computed index: TFLite Micro gathers no booleans. (The converter undoes a cast.)
+        self.mask_numbers = None if mask is None else tf.where(mask, 1.0, -1.0)
         # The output is carried on its own only where it isn't simply the first state.
         self.carries_output = mask is not None or not cell.output_is_first_state
 
@@ -147,7 +149,9 @@ class _Walk:
         new_output, new_states = self.cell.step(_at(self.projected, index), states)
         if self.mask is None:
             return new_output, new_states
-        valid = _at(self.mask, index)[:, None]
+        computed = not isinstance(index, int)
+        valid = _at(self.mask_numbers, index) > 0 if computed else _at(self.mask, index)
+        valid = valid[:, None]
         kept = tf.zeros_like(new_output) if self.layer.zero_output_for_mask else output
         return tf.where(valid, new_output, kept), [
             tf.where(valid, new, old) for new, old in zip(new_states, states, strict=True)

@@ -21,10 +21,11 @@ from rnn_apps.export.verification import require_within
 # Seconds of timing for each candidate, and for a file that has no rival.
 TIMED_SECONDS = 1.5
 TIMED_ALONE_SECONDS = 0.3
-# What is changed in every written file (`flatbuffer_rewrites`).
+# What is changed in every written file, and in those for one target (`flatbuffer_rewrites`).
 REWRITES = (
     "reset_lstm_states", "repair_int8", "newer_select", "share_constants", "short_names",
 )  # fmt: skip
+TARGET_REWRITES = {"litert": (), "tflm": ("any_as_maximum",)}
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ def _make(
             quantize=options.quantize,
             integer_io=options.integer_io,
             calibration=None if calibration is None else str(calibration),
-            rewrites=REWRITES,
+            rewrites=(*TARGET_REWRITES[options.target], *REWRITES),
         ),
         time_limit=options.time_limit,
     )
