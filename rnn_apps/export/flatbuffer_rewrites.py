@@ -68,16 +68,17 @@ def reset_lstm_states(model: Any) -> None:
 
 def repair_int8(model: Any) -> None:
     """Makes the scales in a quantised model such that the kernels compute what Keras computes."""
+    repairs = {LSTM: _repair_lstm, schema.BuiltinOperator.REVERSE_V2: _repair_reversal}
     for subgraph in model.subgraphs:
         graph = Graph(model, subgraph)
         for operator in list(subgraph.operators):
-            first, result = (graph.tensor(i) for i in (operator.inputs[0], operator.outputs[0]))
-            if not first.type == result.type == schema.TensorType.INT8:
+            code = graph.code(operator)
+            if code not in repairs:
                 continue
-            if graph.code(operator) == LSTM:
-                _repair_lstm(graph, operator)
-            elif graph.code(operator) == schema.BuiltinOperator.REVERSE_V2:
-                _repair_reversal(graph, operator)
+            # An operator of another kind may have no input or no output.
+            ends = (graph.tensor(index) for index in (operator.inputs[0], operator.outputs[0]))
+            if all(tensor.type == schema.TensorType.INT8 for tensor in ends):
+                repairs[code](graph, operator)
 
 
 def _repair_lstm(graph: Graph, lstm: Any) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,7 @@ def write_word_model(
     """
     said = [run.labels.tidy(one.transcript) for one in run.recordings("train")]
     more = (run.labels.tidy(line) for line in _lines(text))
-    model = train_word_model((*said, *more), order)
+    model = train_word_model(itertools.chain(said, more), order)
     model.save(to)
     rows = [[n, len(table)] for n, table in enumerate(model.tables, start=1)]
     table = {"title": f"Word model {to}", "header": ["words", "n-grams"], "rows": rows}
@@ -60,9 +61,5 @@ def _lines(text: Sequence[str | Path]) -> Iterator[str]:
     rest = ""
     for chunk in open_text_files(text, "text").chunks():
         *lines, rest = (rest + chunk).split("\n")
-        yield from _spoken(lines)
-    yield from _spoken([rest])
-
-
-def _spoken(lines: Iterable[str]) -> Iterator[str]:
-    return (line for line in lines if line.strip())
+        yield from lines
+    yield rest
