@@ -11,7 +11,7 @@ import pytest
 from edge_files import FEATURES, LOOP_TIMESTEPS, UNITS, folder, step
 
 from rnn_apps.export.results import ExportError
-from rnn_apps.export.runtime_process import ModelRunError, RuntimeCall, RuntimeProcess
+from rnn_apps.export.runtime_process import Latency, ModelRunError, RuntimeCall, RuntimeProcess
 
 TARGETS = ("litert", "tflm")
 
@@ -124,6 +124,22 @@ def test_a_missing_operator_is_named(files, target, operator):
     with pytest.raises(ModelRunError, match=operator) as failure:
         run_calls(files / "flex.tflite", [call], target)
     assert failure.value.reason == "unsupported operator"
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_file_may_be_known_by_another_name(files, target):
+    call = RuntimeCall({"x": np.eye(2, dtype=np.float32)})
+    negative = RuntimeCall({"x": np.array([[-1.0, 1.0]], np.float32)})
+    with RuntimeProcess(target, known_as="model.tflite") as runtime:
+        for name, wrong in [("flex", call), ("nan", negative), ("absent", call)]:
+            with pytest.raises(ModelRunError, match=r"^model\.tflite") as failure:
+                runtime.run(files / f"{name}.tflite", [wrong])
+            assert str(files) not in str(failure.value)
+
+
+def test_measurements_of_one_file_are_joined():
+    found = [Latency(3.0, 2.5, 10), Latency(9.0, 2.0, 4), Latency(4.0, 3.0, 10)]
+    assert Latency.of_all(found) == Latency(4.0, 2.0, 24)
 
 
 def test_what_is_no_model_is_refused(tmp_path):

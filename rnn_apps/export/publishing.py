@@ -13,13 +13,14 @@ from rnn_apps.export.options import Options
 from rnn_apps.export.plans import SignaturePlan
 from rnn_apps.export.replacement import LayerUse
 from rnn_apps.export.results import ExportError, ExportResult, LayerForm, OutputError
-from rnn_apps.export.runtime_process import RuntimeCall, RuntimeProcess
+from rnn_apps.export.runtime_process import Latency, RuntimeCall, RuntimeProcess
 from rnn_apps.export.task_metric import TaskMetric, judge
 from rnn_apps.export.tracing import write_saved_model
 from rnn_apps.export.verification import require_within
 
-# Seconds of timing for each candidate, and for a file that has no rival.
-TIMED_SECONDS = 1.5
+# Rivals are timed in turn, so often and so many seconds each; a file that has none is timed once.
+TIMED_ROUNDS = 3
+TIMED_SECONDS = 0.5
 TIMED_ALONE_SECONDS = 0.3
 # What is changed in every written file, and in those for one target (`flatbuffer_rewrites`).
 REWRITES = (
@@ -36,8 +37,11 @@ class _Candidate:
     path: Path
     operators: tuple[str, ...]
     errors: tuple[OutputError, ...]
-    latency_ms: float
-    fastest_ms: float
+
+    @property
+    def name(self) -> str:
+        """Its forms."""
+        return _name(self.forms)
 
 
 def publish(
@@ -63,24 +67,24 @@ def publish(
     failures: list[ExportError] = []
     with (
         conversion_process.scratch_folder() as folder,
-        RuntimeProcess(options.target, options.time_limit) as runtime,
+        RuntimeProcess(options.target, options.time_limit, known_as=str(path)) as runtime,
     ):
         for number, forms in enumerate(tried):
-            name = "+".join(dict.fromkeys(form.form for form in forms)) or "none"
+            name = _name(forms)
             try:
-                candidate = _make(plans, options, forms, folder / str(number), runtime, measuring)
+                good.append(_make(plans, options, forms, folder / str(number), runtime))
             except ExportError as error:
                 failures.append(error)
                 measured[name] = str(error)
                 continue
-            good.append(candidate)
-            measured[name] = candidate.fastest_ms
             if not measuring:
                 break
         if not good:
             raise failures[0]
+        times = _timed(good, RuntimeCall(plans[0].calibration[0], plans[0].name), runtime)
+        measured |= {one.name: time.fastest_ms for one, time in zip(good, times, strict=True)}
         # The fastest run is what other work on this computer disturbs least.
-        best = min(good, key=lambda candidate: candidate.fastest_ms)
+        best, latency = min(zip(good, times, strict=True), key=lambda timed: timed[1].fastest_ms)
         judged = None if metric is None else judge(metric, plans, best.path, options.target)
         arena = runtime.arena(best.path) if options.target == "tflm" else None
         content = best.path.read_bytes()
@@ -96,12 +100,16 @@ def publish(
         operators=best.operators,
         errors=best.errors,
         bytes=len(content),
-        latency_ms=best.latency_ms,
+        latency_ms=latency.median_ms,
         arena_bytes=arena,
         candidates=measured,
         reference_data="representative" if all(p.real_data for p in plans) else "random",
         metric=judged,
     )
+
+
+def _name(forms: Sequence[LayerForm]) -> str:
+    return "+".join(dict.fromkeys(form.form for form in forms)) or "none"
 
 
 def _uses(plans: Sequence[SignaturePlan]) -> list[LayerUse]:
@@ -120,7 +128,6 @@ def _make(
     forms: tuple[LayerForm, ...],
     folder: Path,
     runtime: RuntimeProcess,
-    measuring: bool,
 ) -> _Candidate:
     """Converts the plans with these forms and proves the file."""
     folder.mkdir()
@@ -153,7 +160,17 @@ def _make(
     refusals.refuse_operators(operators, forms)
     errors = tuple(e for plan in plans for e in plan.prove(runtime, path, options.allowed_error))
     require_within(errors, f"the {options.target} file")
-    seconds = TIMED_SECONDS if measuring else TIMED_ALONE_SECONDS
-    first = plans[0]
-    latency = runtime.latency(path, RuntimeCall(first.calibration[0], first.name), seconds=seconds)
-    return _Candidate(forms, path, operators, errors, latency.median_ms, latency.fastest_ms)
+    return _Candidate(forms, path, operators, errors)
+
+
+def _timed(
+    rivals: Sequence[_Candidate], call: RuntimeCall, runtime: RuntimeProcess
+) -> list[Latency]:
+    """The time of each. They take turns: a while of other work on this computer falls on all."""
+    if len(rivals) == 1:
+        return [runtime.latency(rivals[0].path, call, seconds=TIMED_ALONE_SECONDS)]
+    rounds = [
+        [runtime.latency(rival.path, call, seconds=TIMED_SECONDS) for rival in rivals]
+        for _ in range(TIMED_ROUNDS)
+    ]
+    return [Latency.of_all(found) for found in zip(*rounds, strict=True)]

@@ -12,6 +12,7 @@ import os
 import re
 import select
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -67,6 +68,15 @@ class Latency:
     fastest_ms: float
     runs: int
 
+    @classmethod
+    def of_all(cls, found: Sequence[Latency]) -> Latency:
+        """Of several measurements of the same: the median of their medians, the fastest run."""
+        return cls(
+            statistics.median(one.median_ms for one in found),
+            min(one.fastest_ms for one in found),
+            sum(one.runs for one in found),
+        )
+
 
 class ModelRunError(ExportError):
     """A model did not run on its runtime.
@@ -88,10 +98,12 @@ class RuntimeProcess:
     Args:
         target: "litert" or "tflm".
         time_limit: seconds for one request, loading included; after that the child is killed.
+        known_as: what messages call the file, if not by its path.
     """
 
     target: str = "litert"
     time_limit: float = 60.0
+    known_as: str = ""
     _child: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
     _errors: Any = field(default=None, init=False, repr=False)
 
@@ -134,7 +146,7 @@ class RuntimeProcess:
         results = [{name: arrays[key] for name, key in names.items()} for names in reply["outputs"]]
         if not allow_nan:
             for number, outputs in enumerate(results):
-                _refuse_nan(outputs, f"{path}: call {number + 1} on {self.target}")
+                _refuse_nan(outputs, f"{self._named(path)}: call {number + 1} on {self.target}")
         return results
 
     def latency(
@@ -159,7 +171,9 @@ class RuntimeProcess:
             if enough > _LARGEST_ARENA:
                 # Running it without a given size names the reason.
                 self._request("run", path, [])
-                raise ModelRunError("failed", f"{path}: no arena up to {enough // 2} bytes fits.")
+                raise ModelRunError(
+                    "failed", f"{self._named(path)}: no arena up to {enough // 2} bytes fits."
+                )
         too_small = enough // 2
         while enough - too_small > _MULTIPLE:
             middle = (enough + too_small) // 2 // _MULTIPLE * _MULTIPLE
@@ -171,7 +185,9 @@ class RuntimeProcess:
             # Allocated and yet too little to run: no operator is known to do so.
             enough += max(_MULTIPLE, enough // 64 // _MULTIPLE * _MULTIPLE)
             if enough > _LARGEST_ARENA:
-                raise ModelRunError("failed", f"{path}: it allocates but does not run.")
+                raise ModelRunError(
+                    "failed", f"{self._named(path)}: it allocates but does not run."
+                )
         return enough
 
     def close(self) -> None:
@@ -214,7 +230,8 @@ class RuntimeProcess:
             "calls": described,
             **details,
         }
-        reply, results = self._exchange(frames.encode(header, arrays), f"{path} on {self.target}")
+        what = f"{self._named(path)} on {self.target}"
+        reply, results = self._exchange(frames.encode(header, arrays), what)
         if "refused" in reply or "failed" in reply:
             raise self._failure(path, reply.get("refused") or reply["failed"])
         return reply, results
@@ -268,17 +285,23 @@ class RuntimeProcess:
         lines = list(dict.fromkeys(lines))[-_ERROR_LINES:]
         return "" if not lines else " It said: " + " | ".join(line.strip() for line in lines)
 
+    def _named(self, path: str | Path) -> str:
+        return self.known_as or str(path)
+
     def _failure(self, path: str | Path, refusal: str) -> ModelRunError:
         said = self._said()
+        if self.known_as:
+            # The child knows the file by its path alone.
+            refusal = refusal.replace(str(Path(path).absolute()), self.known_as)
         for pattern in _MISSING_OPERATOR:
             found = pattern.search(said) or pattern.search(refusal)
             if found:
                 return ModelRunError(
                     "unsupported operator",
-                    f"{path}: {self.target} has no operator {found.group(1)}. Choose another form "
-                    "or quantisation for this target.",
+                    f"{self._named(path)}: {self.target} has no operator {found.group(1)}. Choose "
+                    "another form or quantisation for this target.",
                 )
-        return ModelRunError("failed", f"{path} on {self.target}: {refusal}{said}")
+        return ModelRunError("failed", f"{self._named(path)} on {self.target}: {refusal}{said}")
 
 
 def _read(pipe: int, size: int, deadline: float) -> bytes:

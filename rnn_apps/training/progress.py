@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from types import TracebackType
@@ -21,6 +22,7 @@ class ProgressDisplay:
         examples_per_step: examples of a full batch, over all replicas.
         start_step: steps taken by earlier sessions.
         shown: False for every worker but the chief.
+        most_seconds: training stops after so long, wherever it is.
     """
 
     def __init__(
@@ -30,6 +32,7 @@ class ProgressDisplay:
         examples_per_step: float,
         start_step: int = 0,
         shown: bool = True,
+        most_seconds: float = math.inf,
     ) -> None:
         self._steps_per_epoch = steps_per_epoch
         self._total = epochs * steps_per_epoch
@@ -37,6 +40,7 @@ class ProgressDisplay:
         self._examples_per_step = examples_per_step
         self._first_step = start_step
         self._started = self._last_line = time.monotonic()
+        self._end = self._started + most_seconds
         self._shown = shown
         console = Console(stderr=True)
         self._bar: Progress | None = None
@@ -73,14 +77,15 @@ class ProgressDisplay:
             return
         epoch = min((step - 1) // self._steps_per_epoch + 1, self._epochs)
         rate = (step - self._first_step) / max(now - self._started, 1e-9)
-        left = (self._total - step) / max(rate, 1e-9)
+        left = max(0.0, min((self._total - step) / max(rate, 1e-9), self._end - now))
         title = f"epoch {epoch}/{self._epochs}"
         text = (
             f"loss {loss:.4g}  {rate * self._examples_per_step:,.0f} examples/s  "
             f"at most {_duration(left)} left"
         )
         if self._bar is not None:
-            self._bar.update(self._task, completed=step, description=title, text=text)
+            total = step + rate * left
+            self._bar.update(self._task, completed=step, total=total, description=title, text=text)
         else:
             in_epoch = step - (epoch - 1) * self._steps_per_epoch
             print(f"{title}  step {in_epoch}/{self._steps_per_epoch}  {text}", file=sys.stderr)

@@ -185,6 +185,7 @@ class _Training:
             self._examples_per_step,
             self.state.step,
             self.chief,
+            self._seconds_allowed() - self._seconds(),
         ) as progress:
             while not self._finished():
                 self._run_epoch(listeners, progress)
@@ -224,8 +225,10 @@ class _Training:
         return bool(state.stopped)
 
     def _out_of_time(self) -> bool:
-        limit = 60.0 * self._config.max_minutes
-        return bool(limit) and self._seconds() >= limit
+        return self._seconds() >= self._seconds_allowed()
+
+    def _seconds_allowed(self) -> float:
+        return 60.0 * self._config.max_minutes or math.inf
 
     def _wants_to_stop(self) -> bool:
         return self._out_of_time() or bool(self._model.stop_training)
