@@ -48,7 +48,9 @@ def requests(draw: st.DrawFn) -> dict[str, Any]:
             "target": draw(st.sampled_from(["litert", "tflm"])),
             "mode": draw(st.sampled_from(["sequence", "sequence", "streaming"])),
             "quantize": draw(st.sampled_from([None, None, "dynamic", "float16", "int8"])),
-            "form": draw(st.sampled_from(["rule", "rule", "fused", "loop", "unrolled"])),
+            "form": draw(
+                st.sampled_from(["rule", "rule", "fused", "loop", "compact loop", "unrolled"])
+            ),
         },
     }
 

@@ -57,9 +57,12 @@ def without_times(rows: list[dict[str, float]]) -> list[dict[str, float]]:
     return [{k: v for k, v in row.items() if k not in times} for row in rows]
 
 
-def test_a_killed_training_ends_with_the_weights_of_one_never_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [1, pytest.param(3, marks=pytest.mark.slow)])
+def test_a_killed_training_ends_with_the_weights_of_one_never_killed(
+    kills: int, tmp_path: Path
+) -> None:
     whole = train(tmp_path / "whole", resume=False)
-    delays = [random.uniform(0.0, 0.4) for _ in range(3)]
+    delays = [random.uniform(0.0, 0.4) for _ in range(kills)]
     print("killed after", delays)  # shown if the test fails
     folder = tmp_path / "killed"
     stops = [run_and_kill(folder, index > 0, delay) for index, delay in enumerate(delays)]

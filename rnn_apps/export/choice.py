@@ -12,7 +12,10 @@ from rnn_apps.export.layers import layer_name
 from rnn_apps.export.replacement import LayerUse
 from rnn_apps.export.results import ExportError, LayerForm
 
-FORMS = ("fused", "blocked loop", "loop", "chunked loop", "unrolled", "keras loop")
+FORMS = ("fused", "blocked loop", "loop", "chunked loop", "compact loop", "unrolled", "keras loop")
+
+# Layers on Keras' own cells.
+KERAS_KINDS = ("LSTM", "GRU", "SimpleRNN")
 
 # Timesteps up to which unrolling is considered: a file grows by ten to twenty operators for each.
 UNROLLED_TIMESTEPS = 64
@@ -30,6 +33,7 @@ def why_not(form: str, use: LayerUse, target: str, quantize: str | None) -> str 
         "fused": _why_not_fused,
         "blocked loop": _why_not_blocked,
         "loop": _why_not_loop,
+        "compact loop": _why_not_loop,
         "chunked loop": _why_not_chunked,
         "unrolled": _why_not_unrolled,
         "keras loop": _why_not_keras,
@@ -66,7 +70,7 @@ def _why_not_blocked(use: LayerUse, target: str, quantize: str | None) -> str | 
         return "the blocked loop knows no mask"
     if target == "tflm":
         return "the blocked loop is made for LiteRT's XNNPACK; on TFLite Micro the plain loop is it"
-    if kind_of(use.layer) not in ("LSTM", "GRU", "SimpleRNN"):
+    if kind_of(use.layer) not in KERAS_KINDS:
         return "the blocked loop is for Keras' own three cells"
     if use.timesteps is not None and use.timesteps < BLOCKED_TIMESTEPS:
         return f"it needs at least {BLOCKED_TIMESTEPS} timesteps"
@@ -126,11 +130,19 @@ def preferred_forms(use: LayerUse, target: str, quantize: str | None) -> list[tu
             "loop": "one loop over one output tensor, updated in place",
         }
     else:
-        order = {
-            "fused": "one operator for the whole layer",
-            "loop": "one loop over one output tensor, updated in place",
-        }
+        order = {"fused": "one operator for the whole layer"}
+        if _projection_is_wider(use.layer):
+            order["compact loop"] = "the features go around, and only they take memory"
+        order["loop"] = "one loop over one output tensor, updated in place"
     return [(f, why) for f, why in order.items() if why_not(f, use, target, quantize) is None]
+
+
+def _projection_is_wider(layer: keras.layers.RNN) -> bool:
+    """Whether what a timestep is projected to is larger than the timestep."""
+    if kind_of(layer) not in KERAS_KINDS:
+        return False
+    features, projected = layer.cell.kernel.shape
+    return bool(features < projected)
 
 
 def _copies_are_small(use: LayerUse) -> bool:

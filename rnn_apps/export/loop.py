@@ -3,7 +3,8 @@
 Keras' own loop collects its outputs in a TensorList. The converter needs that list's shape to be
 static, and without it writes a graph that is slow on LiteRT and never returns on TFLite Micro
 (tflite-micro issue 3674). Here the outputs are one tensor that the loop updates in place
-(`DYNAMIC_UPDATE_SLICE`), and the input projection is done before the loop.
+(`DYNAMIC_UPDATE_SLICE`), and the input projection is done before the loop; or, where memory counts
+more than time, in the loop: TFLite Micro holds what goes around three times.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ def run_loop(
     mask: tf.Tensor | None,
     *,
     steps_per_iteration: int = 1,
+    projects_within: bool = False,
 ) -> Recurrence:
     """Runs `layer` over [batch, timesteps, features] from flat `states`.
 
@@ -30,15 +32,22 @@ def run_loop(
             the previous output (or zeros, if the layer says `zero_output_for_mask`), as in Keras.
         steps_per_iteration: timesteps done by one pass of the loop's body; more of them make the
             file larger and the loop's overhead smaller. Needs a static number of timesteps.
+        projects_within: each timestep is projected in the body: the features go around, not their
+            projection, which is several times wider than the layer.
     """
     cell = cell_steps(layer)
-    walk = _Walk(layer, cell, cell.project(sequences), mask)
+    walk = _Walk(layer, cell, sequences, mask, projects_within=projects_within)
     timesteps = sequences.shape[1]
     if timesteps is None:
         steps_per_iteration = 1
     output = tf.zeros_like(states[0]) if cell.output_is_first_state else _zeros(sequences, cell)
     length = tf.shape(sequences)[1] if timesteps is None else timesteps
-    outputs = _space(walk.projected, cell, length) if layer.return_sequences else None
+    outputs = None
+    if layer.return_sequences:
+        # Zeros are a constant in the file, as large as the output, and so no part of the arena.
+        fixed = projects_within and None not in sequences.shape[:2]
+        shape = (*sequences.shape[:2], cell.output_size)
+        outputs = tf.zeros(shape) if fixed else _space(walk.source, cell, length)
 
     whole = length if timesteps is None else timesteps - timesteps % steps_per_iteration
 
@@ -76,7 +85,7 @@ def run_unrolled(
 ) -> Recurrence:
     """As `run_loop` without a loop: one copy of the step's operators for each timestep."""
     cell = cell_steps(layer)
-    walk = _Walk(layer, cell, cell.project(sequences), mask)
+    walk = _Walk(layer, cell, sequences, mask)
     output = tf.zeros_like(states[0]) if cell.output_is_first_state else _zeros(sequences, cell)
     made = []
     for index in range(sequences.shape[1]):
@@ -101,13 +110,12 @@ def _stack(outputs: list[tf.Tensor]) -> tf.Tensor:
     return parts[0]
 
 
-def _space(projected: tf.Tensor, cell: CellSteps, length: int | tf.Tensor) -> tf.Tensor:
-    """[batch, length, units] to be filled.
+def _space(source: tf.Tensor, cell: CellSteps, length: int | tf.Tensor) -> tf.Tensor:
+    """[batch, length, units] to be filled, made at run time of a padded slice of what goes in.
 
-    Zeros would be a constant in the file, as large as the output; a padded slice of what goes in is
-    made at run time, and every number is written before it is read.
+    Every number is written before it is read.
     """
-    corner = projected[:, :1, :1]
+    corner = source[:, :1, :1]
     return tf.pad(corner, [[0, 0], [0, length - 1], [0, cell.output_size - 1]])
 
 
@@ -128,12 +136,15 @@ class _Walk:
         self,
         layer: keras.layers.RNN,
         cell: CellSteps,
-        projected: tf.Tensor,
+        sequences: tf.Tensor,
         mask: tf.Tensor | None,
+        *,
+        projects_within: bool = False,
     ) -> None:
         self.layer = layer
         self.cell = cell
-        self.projected = projected
+        self.projects_within = projects_within
+        self.source = sequences if projects_within else cell.project(sequences)
         self.mask = mask
         # For a computed index: TFLite Micro gathers no booleans. (The converter undoes a cast.)
         self.mask_numbers = None if mask is None else tf.where(mask, 1.0, -1.0)
@@ -144,9 +155,11 @@ class _Walk:
         self, index: int | tf.Tensor, output: tf.Tensor, states: States
     ) -> tuple[tf.Tensor, States]:
         if self.layer.go_backwards:
-            length = self.projected.shape[1]
-            index = (tf.shape(self.projected)[1] if length is None else length) - 1 - index
-        new_output, new_states = self.cell.step(_at(self.projected, index), states)
+            length = self.source.shape[1]
+            index = (tf.shape(self.source)[1] if length is None else length) - 1 - index
+        here = _at(self.source, index)
+        projected = self.cell.project(here) if self.projects_within else here
+        new_output, new_states = self.cell.step(projected, states)
         if self.mask is None:
             return new_output, new_states
         computed = not isinstance(index, int)

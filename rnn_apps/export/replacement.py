@@ -180,8 +180,9 @@ def _run(
     if form == "chunked loop":
         chunk = chunk_length(layer, weight_bytes)
         return run_loop(layer, sequences, states, mask, steps_per_iteration=chunk)
-    if form == "loop":
-        return run_loop(layer, sequences, states, mask)
+    if form in ("loop", "compact loop"):
+        within = form == "compact loop"
+        return run_loop(layer, sequences, states, mask, projects_within=within)
     if form == "keras loop":
         last_output, outputs, new_states = layer.inner_loop(
             sequences, initial_state=states, mask=mask, training=False

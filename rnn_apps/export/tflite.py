@@ -74,8 +74,8 @@ def export_tflite(
             tuple or dict of arrays, or a list of such batches): what the file is compared on and
             what int8 is calibrated with. Random data is used where there is none.
         form: "auto" (the fastest, measured on LiteRT), "rule" (the best by rule, unmeasured), one
-            of "fused", "blocked loop", "loop", "chunked loop", "unrolled", "keras loop" for all
-            recurrent layers, or a dict from layer path to form.
+            of "fused", "blocked loop", "loop", "chunked loop", "compact loop", "unrolled", "keras
+            loop" for all recurrent layers, or a dict from layer path to form.
         timesteps: fixes the free dimensions besides the batch (a dict: by input name).
         batch_size: fixes the batch.
         chunk: timesteps that one streaming step takes.

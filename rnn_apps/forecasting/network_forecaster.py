@@ -32,7 +32,7 @@ class NetworkForecaster:
         self.levels = config.quantiles if "quantiles" in deployed.output else ()
         self._names = [tensor.name for tensor in deployed.inputs]
         self._call = tf.function(
-            lambda inputs: deployed(inputs, training=False), reduce_retracing=True
+            lambda inputs: deployed(inputs, training=False), reduce_retracing=True, autograph=False
         )
 
     def forecast(self, inputs: Inputs) -> Forecast:

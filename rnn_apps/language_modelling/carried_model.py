@@ -28,7 +28,7 @@ class CarriedModel:
             tensor.name: int(tensor.shape[-1]) for tensor in model.inputs if tensor.name != TOKENS
         }
         self.vocabulary = int(model.output[LOGITS].shape[-1])
-        self._advance = tf.function(self.advance, reduce_retracing=True)
+        self._advance = tf.function(self.advance, reduce_retracing=True, autograph=False)
 
     def start(self, batch: int | tf.Tensor = 1) -> States:
         """The states before a text: zeros."""

@@ -60,7 +60,7 @@ class DynamicEvaluation:
         self._variables = [v.value for v in model.model.trainable_variables]
         self._rms = self._gradient_sizes(training_tokens, most_segments)
         self._trained = [tf.identity(variable) for variable in self._variables]
-        self._step = tf.function(self._scored_and_learnt, reduce_retracing=True)
+        self._step = tf.function(self._scored_and_learnt, reduce_retracing=True, autograph=False)
 
     def log_probabilities(
         self, tokens: NDArray[np.integer], settings: AdaptationSettings
@@ -140,7 +140,7 @@ class DynamicEvaluation:
     def _gradient_sizes(self, tokens: NDArray[np.integer], most_segments: int) -> list[tf.Tensor]:
         """The root of the mean square of every weight's gradient over training segments."""
         require_two_tokens(tokens)
-        measure = tf.function(self._gradients, reduce_retracing=True)
+        measure = tf.function(self._gradients, reduce_retracing=True, autograph=False)
         squares = [tf.zeros_like(variable) for variable in self._variables]
         every = list(pieces(len(tokens) - 1, self._segment))
         # Each segment follows one that is read for its state alone.

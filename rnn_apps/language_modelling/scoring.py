@@ -91,7 +91,7 @@ def _over_the_text(
     """
     require_two_tokens(tokens)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def measured(
         inputs: tf.Tensor, targets: tf.Tensor, states: States
     ) -> tuple[list[tf.Tensor], States]:

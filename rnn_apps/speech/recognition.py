@@ -32,7 +32,7 @@ class Recogniser:
             "frame_lengths": tf.TensorSpec((None,), tf.int32),
         }
 
-        @tf.function(input_signature=[inputs])
+        @tf.function(input_signature=[inputs], autograph=False)
         def compute(batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
             outputs = model(batch, training=False)
             return tf.nn.log_softmax(outputs["logits"]), outputs["lengths"]

@@ -89,7 +89,7 @@ def compile_flow(model: keras.Model, compute_loss: Callable[[], Any]) -> Callabl
         gradients = tape.gradient(loss, zeros, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         return [call.mean_norms(g) for (call, _), g in zip(calls, gradients, strict=True)]
 
-    compiled = tf.function(norms_by_layer).get_concrete_function()
+    compiled = tf.function(norms_by_layer, autograph=False).get_concrete_function()
     if not labels:
         raise NoRecurrentLayerError(f"the model {model.name!r} calls no recurrent layer")
 

@@ -116,7 +116,7 @@ def _sum_over_workers(strategy: tf.distribute.Strategy, value: float) -> float:
     if strategy.num_replicas_in_sync == 1:
         return value
 
-    @tf.function
+    @tf.function(autograph=False)
     def total(number: tf.Tensor) -> tf.Tensor:
         def replica(mine: tf.Tensor) -> tf.Tensor:
             return sum_over_replicas([mine])[0]

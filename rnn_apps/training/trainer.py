@@ -69,7 +69,9 @@ def fit(
         batches: the training data; see `pipelines.batches.Batches`.
         objective: `objective(model, batch, training)` gives the sum of the losses and the sum of
             their weights, float32. What it draws at random must come from a
-            `keras.random.SeedGenerator` that the model tracks, or resuming is not exact.
+            `keras.random.SeedGenerator` that the model tracks, or resuming is not exact. As in
+            Keras' own fit autograph rewrites nothing: what depends on a tensor's value is written
+            with `tf.cond`, `tf.while_loop` and the like.
         config: everything else about the training.
         folder: the run's folder.
         validation: data for val_loss, the weighted mean of the same objective over all of it.

@@ -40,6 +40,7 @@ def dev_metrics(
             compiled[id(model)] = tf.function(
                 lambda tokens: translate([model], tokens, options).tokens[:, 0],
                 input_signature=signature,
+                autograph=False,
             )
         return compiled[id(model)]
 
