@@ -12,6 +12,7 @@ detokenised. A run that was stopped continues where it was; --judge trains nothi
 from __future__ import annotations
 
 import argparse
+import csv
 import gzip
 import json
 import os
@@ -110,6 +111,7 @@ def judged(recipe: Recipe, given: argparse.Namespace) -> Result:
         "settings": recipe.settings,
         "parameters": training["parameters"],
         "epochs": training["epochs"],
+        "steps": steps_taken(Path(given.runs) / recipe.name),
         "minutes": training["minutes"],
         "cores": len(os.sched_getaffinity(0)),
         "vocabulary": [run.source_tokenizer.size, run.target_tokenizer.size],
@@ -119,6 +121,13 @@ def judged(recipe: Recipe, given: argparse.Namespace) -> Result:
     if whole:
         result["plain"] = on_plain_text(run, pairs, Path(given.data))
     return result
+
+
+def steps_taken(folder: Path) -> int:
+    """The last row of a run's history says it: budgets of time end inside an epoch."""
+    with (folder / "history.csv").open(newline="", encoding="utf-8") as file:
+        *_, last = csv.DictReader(file)
+    return int(last["step"])
 
 
 def beam(run: Any, pairs: Any, width: int) -> Result:
@@ -219,17 +228,18 @@ def comparison_lines(results: list[Result]) -> list[str]:
         lines += [
             f"## {group[0].upper()}{group[1:]}",
             "",
-            "| model | differs by | parameters | epochs | minutes | greedy | beam 5 |",
+            "| model | differs by | parameters | steps | minutes | greedy | beam 5 |",
             "|---|---|---|---|---|---|---|",
             *(
                 f"| {r['name']} | "
                 + (", ".join(f"{k} {v}" for k, v in r["settings"].items()) or "-")
-                + f" | {r['parameters']:,} | {r['epochs']} | {r['minutes']:.1f} | "
+                + f" | {r['parameters']:,} | {r['steps']:,} | {r['minutes']:.1f} | "
                 f"{r['beams'][0]['bleu']:.2f} | {r['beams'][-1]['bleu']:.2f} |"
                 for r in rows
             ),
             "",
-            f"On {_cores(rows[0]['cores'])} each.",
+            f"BLEU on val, lowercased tokens. On {_cores(rows[0]['cores'])} each; other work on "
+            "the machine costs steps, which is why they are told.",
             "",
         ]
     return lines

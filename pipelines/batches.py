@@ -159,7 +159,7 @@ class IndexedBatches(abc.ABC):
             return self.epoch(0)
         seeds = tf.data.Dataset.random(seed=self.seed, rerandomize_each_iteration=True).take(1)
 
-        @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
+        @tf.autograph.experimental.do_not_convert
         def one_pass(seed: tf.Tensor) -> tf.data.Dataset:
             numbers = tf.range(self.examples, dtype=tf.int64)
             key = tf.stack([tf.constant(self.seed, tf.int64), seed])
@@ -174,7 +174,7 @@ class IndexedBatches(abc.ABC):
     ) -> tf.data.Dataset:
         import tensorflow as tf
 
-        @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
+        @tf.autograph.experimental.do_not_convert
         def batch(step: tf.Tensor) -> tuple[Any, Any, Any]:
             return self.gather(*batch_rows(order, step, self.batch_size, shard))
 

@@ -135,7 +135,7 @@ class StreamBatches:
         check_shard(shard, start_step, self.steps_per_epoch)
         read = _StepReader(self, index, shard)
 
-        @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
+        @tf.autograph.experimental.do_not_convert
         def batch(step: tf.Tensor) -> tuple[Any, Any, Any]:
             types = (tf.int32, tf.int32, tf.float32, tf.float32)
             inputs, targets, weights, scale = tf.numpy_function(read, [step], types)

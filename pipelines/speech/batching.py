@@ -155,7 +155,7 @@ class SpeechBatches:
         def read(step: np.int64) -> tuple[npt.NDArray[Any], ...]:
             return self._batch(batches[int(step)], index, shard)
 
-        @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
+        @tf.autograph.experimental.do_not_convert
         def batch(step: tf.Tensor) -> tuple[Any, Any, Any]:
             found, lengths, labels, label_lengths, weights = tf.numpy_function(read, [step], kinds)
             found.set_shape([None, None, self._size])

@@ -109,7 +109,7 @@ class PairBatches:
         def read(step: np.int64) -> tuple[npt.NDArray[Any], ...]:
             return self._batch(*batches[int(step)], (self._seed, index, int(step)), shard)
 
-        @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
+        @tf.autograph.experimental.do_not_convert
         def batch(step: tf.Tensor) -> tuple[Any, Any, Any]:
             kinds = (tf.int32, tf.int32, tf.int32, tf.float32)
             source, target, following, weights = tf.numpy_function(read, [step], kinds)
