@@ -61,7 +61,7 @@ def in_process(name: str, maker: str) -> dict[str, Any]:
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
     command = [sys.executable, "-m", "benchmarks.translation_speed", "--row", name, maker]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     print(f"{name}, {maker}: {found}", file=sys.stderr)
     return found
@@ -147,7 +147,7 @@ def training_step(model: Any, loss: Callable[..., Any]) -> Callable[..., Any]:
     optimizer.build(model.trainable_variables)
     whole = tf.TensorSpec((BATCH, None), tf.int32)
 
-    @tf.function(input_signature=[whole] * 3)
+    @tf.function(input_signature=[whole] * 3, autograph=False)
     def step(source: Any, target: Any, following: Any) -> Any:
         with tf.GradientTape() as tape:
             found = loss(source, target, following)

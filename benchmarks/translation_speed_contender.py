@@ -50,10 +50,12 @@ class ConditionalDecoder(layers.Layer):
         self.cell = ConditionalCell(units)
         self.rnn = layers.RNN(self.cell, return_sequences=True)
 
-    def build(self, written: Any, annotations: Any, first: Any, present: Any) -> None:
+    def build(
+        self, written_shape: Any, annotations_shape: Any, first_shape: Any, present_shape: Any
+    ) -> None:
         """Makes the weights."""
-        self.keys.build(annotations)
-        self.rnn.build(written)
+        self.keys.build(annotations_shape)
+        self.rnn.build(written_shape)
 
     def call(self, written: Any, annotations: Any, first: Any, present: Any) -> Any:
         """The outputs and the contexts of all timesteps."""
@@ -61,9 +63,12 @@ class ConditionalDecoder(layers.Layer):
         found = self.rnn(written, initial_state=[first])
         return found[..., : self.units], found[..., self.units :]
 
-    def compute_output_shape(self, written: Any, *_: Any) -> Any:
+    def compute_output_shape(
+        self, written_shape: Any, annotations_shape: Any, first_shape: Any, present_shape: Any
+    ) -> Any:
         """Two sequences as long as the target."""
-        return (*written[:2], self.units), (*written[:2], 2 * self.units)
+        outputs, contexts = self.units, annotations_shape[-1]
+        return (*written_shape[:2], outputs), (*written_shape[:2], contexts)
 
 
 def conditional_model(vocabulary: int, units: int, size: int) -> keras.Model:
