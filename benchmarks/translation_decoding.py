@@ -14,6 +14,7 @@ import argparse
 import dataclasses
 import json
 import platform
+import re
 import statistics
 import sys
 import tempfile
@@ -143,7 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     found = {
         "model": f"{network.cell} of {network.units} units, decoder {network.decoder}, attention "
         f"{network.attention}, {network.target_vocabulary:,} target tokens; sentences of "
-        f"{run.config.data or 'the run'}",
+        f"{re.sub('[^,:]*/', '', run.config.data) or 'the run'}",
         "machine": platform.processor() or platform.machine(),
         "graph": graph_rows(run, sentences, options.rounds),
         "device": device_rows(run, sentences),
