@@ -42,7 +42,7 @@ def build_model() -> keras.Model:
 def train(folder: Path, resume: bool) -> TrainedModel:
     return fit(
         build_model,
-        make_batches(250),
+        make_batches(100),
         squared_error,
         CONFIG,
         folder=folder,
