@@ -166,7 +166,9 @@ def test_a_trained_model_keeps_its_bleu_when_it_is_quantised(cell: str, tmp_path
     found = run.export(tmp_path / "exported", ("tflite", "tflite_int8"))
     rows = {row[0]: row for row in found["table"]["rows"]}
     assert set(rows) == {"model.tflite", "model_dynamic.tflite", "model_int8.tflite"}
-    assert rows["model.tflite"][2] > 90
+    bleu = {name: row[2] for name, row in rows.items()}
+    assert bleu["model.tflite"] > 90
+    assert min(bleu.values()) > bleu["model.tflite"] - 3
     sizes = [rows[name][1] for name in ("model.tflite", "model_dynamic.tflite")]
     assert sizes[1] < 0.5 * sizes[0]
 

@@ -81,7 +81,12 @@ def trained_model(steps: int = 400, **options: Any) -> TranslationModel:
 def made_run(folder: Path, model: TranslationModel, pairs: list[tuple[str, str]]) -> Run:
     """A run as training leaves it, with a model over `DIGITS` that was made elsewhere."""
     config = TranslationConfig(
-        run=str(folder / "run"), tokenizer="characters", cell=model.network.cell, beam_width=3
+        run=str(folder / "run"),
+        tokenizer="characters",
+        cell=model.network.cell,
+        beam_width=3,
+        # Every sentence is one word, and BLEU counts sequences of four.
+        bleu_tokenizer="char",
     )
     made = create_run(config.run, APPLICATION, config)
     save_tokenizers(made.path, DIGITS, DIGITS)
