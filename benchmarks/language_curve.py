@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.child_process import ChildProcess
+from benchmarks.recipe_runs import cores
 from pipelines.atomic_files import write_json, write_text
 
 CONTENDER = Path(__file__).with_name("language_curve_contender.py")
@@ -126,7 +127,7 @@ def table(processes: list[Process], given: argparse.Namespace) -> str:
         f"Nats a character on {given.validation.name}, the state carried through the whole text; "
         f"trained on {given.train.name}. "
         + ", ".join(f"{name} {value}" for name, value in SETTINGS.items())
-        + f". Turns of {TURN_SECONDS:g} s, {os.cpu_count()} cores, {platform.machine()}.",
+        + f". Turns of {TURN_SECONDS:g} s on {cores([{'cores': len(os.sched_getaffinity(0))}])}, {platform.machine()}.",
         "",
         "| minutes of training | " + " | ".join(process.name for process in processes) + " |",
         "|---|" + "---|" * len(processes),

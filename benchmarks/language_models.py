@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.language_recipes import BASE, RECIPES, Recipe
-from benchmarks.recipe_runs import Result, cores, results, train_missing
+from benchmarks.recipe_runs import Result, cores, results, steps_taken, train_missing
 from pipelines.atomic_files import write_json, write_text
 
 
@@ -60,6 +60,7 @@ def trained(recipe: Recipe, given: argparse.Namespace) -> Result:
         "group": recipe.group,
         "nats": float(-scores.log_probabilities.mean()),
         "parameters": training["parameters"],
+        "steps": steps_taken(folder),
         "epochs": training["epochs"],
         "minutes": training["minutes"],
         "cores": len(os.sched_getaffinity(0)),
@@ -92,10 +93,10 @@ def _table(group: str, results: list[Result]) -> list[str]:
     return [
         f"## {group[0].upper()}{group[1:]}",
         "",
-        "| model | differs by | parameters | epochs | nats | bits |",
-        "|---|---|---|---|---|---|",
+        "| model | differs by | parameters | steps | epochs | nats | bits |",
+        "|---|---|---|---|---|---|---|",
         *(
-            f"| {r['name']} | {_settings(r['settings'])} | {r['parameters']:,} | {r['epochs']} | "
+            f"| {r['name']} | {_settings(r['settings'])} | {r['parameters']:,} | {r['steps']:,} | {r['epochs']} | "
             f"{r['nats']:.4f} | {r['nats'] / 0.6931471805599453:.4f} |"
             for r in results
         ),

@@ -9,7 +9,7 @@ from typing import Any
 BASE: dict[str, Any] = {
     "tokenizer": "characters",
     "cell": "lstm",
-    "units": 384,
+    "units": 256,
     "layers": 2,
     "embedding_size": 64,
     "batch_size": 32,
@@ -25,7 +25,7 @@ BASE: dict[str, Any] = {
 }
 
 # Two layers of so many units have the parameters of the base model's, to a percent.
-EQUAL_PARAMETERS = {"lstm": 384, "gru": 444, "simple": 773}
+EQUAL_PARAMETERS = {"lstm": 256, "gru": 296, "simple": 516}
 
 
 @dataclass(frozen=True)

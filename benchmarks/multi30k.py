@@ -12,7 +12,6 @@ detokenised. A run that was stopped continues where it was; --judge trains nothi
 from __future__ import annotations
 
 import argparse
-import csv
 import gzip
 import json
 import os
@@ -24,6 +23,7 @@ from typing import Any
 
 from benchmarks.moses_style import Recaser, detokenised, tokenised
 from benchmarks.multi30k_recipes import HEADLINES, RECIPES, SHARED, Recipe
+from benchmarks.recipe_runs import steps_taken
 from pipelines.atomic_files import write_json, write_text
 
 PARTS = ("train", "val")
@@ -121,13 +121,6 @@ def judged(recipe: Recipe, given: argparse.Namespace) -> Result:
     if whole:
         result["plain"] = on_plain_text(run, pairs, Path(given.data))
     return result
-
-
-def steps_taken(folder: Path) -> int:
-    """The last row of a run's history says it: budgets of time end inside an epoch."""
-    with (folder / "history.csv").open(newline="", encoding="utf-8") as file:
-        *_, last = csv.DictReader(file)
-    return int(last["step"])
 
 
 def beam(run: Any, pairs: Any, width: int) -> Result:

@@ -5,6 +5,7 @@ was stopped goes on where it was.
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -65,6 +66,13 @@ def cores(found: Sequence[Result]) -> str:
     """How many cores each had; several may train side by side, each on its own."""
     counts = sorted({result["cores"] for result in found})
     return " or ".join("1 core" if count == 1 else f"{count} cores" for count in counts)
+
+
+def steps_taken(folder: Path) -> int:
+    """The last row of a run's history says it: budgets of time end inside an epoch."""
+    with (folder / "history.csv").open(newline="", encoding="utf-8") as file:
+        *_, last = csv.DictReader(file)
+    return int(last["step"])
 
 
 def _result(given: argparse.Namespace, recipe: Named) -> Path:
