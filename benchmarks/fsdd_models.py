@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.recipe_runs import Result, cores, results, train_missing
+from benchmarks.recipe_runs import Result, cores, differences, results, train_missing
 from pipelines.atomic_files import write_json, write_text
 
 TESTS = ("test_known", "single_known", "test_unseen", "single_unseen")
@@ -85,29 +85,35 @@ class Recipe:
 
     Args:
         name: of its run folder and in the table.
+        group: the comparison that it belongs to.
         minutes: of training, at most.
         epochs: after which the learning rate has fallen to 0.
         settings: fields of `SpeechConfig` beside `BASE`.
     """
 
     name: str
+    group: str
     minutes: float
     epochs: int
     settings: dict[str, Any]
 
 
+HEADLINE = "headline"
+EIGHT_MINUTES = "eight minutes"
+MORE = "more speakers"
+
 RECIPES = (
-    Recipe("headline", 37.0, 11, AUGMENTATION),
+    Recipe("headline", HEADLINE, 37.0, 11, AUGMENTATION),
     # The comparison at 8 minutes: each learning rate's schedule ends with a whole epoch, the one
     # whose end comes nearest.
-    Recipe("gru", 9.0, 4, AUGMENTATION),
-    Recipe("gru-plain", 9.0, 6, {}),
-    Recipe("lstm", 9.0, 4, AUGMENTATION | {"cell": "lstm"}),
-    Recipe("simple", 9.0, 6, AUGMENTATION | {"cell": "simple"}),
-    Recipe("more-speakers", 44.0, 14, MORE_SPEAKERS),
-    Recipe("more-speakers-lstm", 44.0, 14, MORE_LSTM),
-    Recipe("more-speakers-long", 43.0, 19, MORE_SPEAKERS | {"vocal_tract": 0.25}),
-    Recipe("more-speakers-offline", 44.0, 13, OFFLINE),
+    Recipe("gru", EIGHT_MINUTES, 9.0, 4, AUGMENTATION),
+    Recipe("gru-plain", EIGHT_MINUTES, 9.0, 6, {}),
+    Recipe("lstm", EIGHT_MINUTES, 9.0, 4, AUGMENTATION | {"cell": "lstm"}),
+    Recipe("simple", EIGHT_MINUTES, 9.0, 6, AUGMENTATION | {"cell": "simple"}),
+    Recipe("more-speakers", MORE, 44.0, 14, MORE_SPEAKERS),
+    Recipe("more-speakers-lstm", MORE, 44.0, 14, MORE_LSTM),
+    Recipe("more-speakers-long", MORE, 43.0, 19, MORE_SPEAKERS | {"vocal_tract": 0.25}),
+    Recipe("more-speakers-offline", MORE, 44.0, 13, OFFLINE),
 )
 
 
@@ -116,7 +122,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--strings", required=True, help="folder that benchmarks.fsdd wrote")
     parser.add_argument("--runs", default="runs/fsdd", help="folder of the models' runs")
-    parser.add_argument("--only", nargs="*", help="names of models; default: all")
+    parser.add_argument("--only", nargs="*", help="names or groups of models; default: all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--to", default="benchmarks/results/fsdd")
     given = parser.parse_args(arguments)
@@ -200,10 +206,10 @@ def write_results(given: argparse.Namespace) -> None:
 
 def _row(result: Result) -> str:
     tests, training = result["tests"], result["training"]
-    settings = ", ".join(f"{name} {value}" for name, value in result["settings"].items()) or "-"
     return (
-        f"| {result['name']} | {settings} | {'yes' if result['augmented'] else 'no'} | "
-        f"{training['parameters']:,} | {training['minutes']:.1f} | {training['epochs']} | "
+        f"| {result['name']} | {differences(result['settings'])} | "
+        f"{'yes' if result['augmented'] else 'no'} | {training['parameters']:,} | "
+        f"{training['minutes']:.1f} | {training['epochs']} | "
         f"{100 * tests['test_known']['word_errors']['rate']:.2f} % | "
         f"{100 * tests['test_unseen']['word_errors']['rate']:.2f} % | "
         f"{100 * tests['single_known']['right']:.2f} % | "

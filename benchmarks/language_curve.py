@@ -120,6 +120,7 @@ def save_tokens(train: Path, validation: Path, to: Path) -> None:
 def table(processes: list[Process], given: argparse.Namespace) -> str:
     """The curves as Markdown."""
     rounds = min(len(process.rows) for process in processes)
+    had = cores([{"cores": len(os.sched_getaffinity(0))}])
     text = SETTINGS["batch_size"] * SETTINGS["timesteps"]
     lines = [
         "# Validation loss against training time",
@@ -127,7 +128,7 @@ def table(processes: list[Process], given: argparse.Namespace) -> str:
         f"Nats a character on {given.validation.name}, the state carried through the whole text; "
         f"trained on {given.train.name}. "
         + ", ".join(f"{name} {value}" for name, value in SETTINGS.items())
-        + f". Turns of {TURN_SECONDS:g} s on {cores([{'cores': len(os.sched_getaffinity(0))}])}, {platform.machine()}.",
+        + f". Turns of {TURN_SECONDS:g} s on {had}, {platform.machine()}.",
         "",
         "| minutes of training | " + " | ".join(process.name for process in processes) + " |",
         "|---|" + "---|" * len(processes),

@@ -13,10 +13,9 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import Any
 
 from benchmarks.language_recipes import BASE, RECIPES, Recipe
-from benchmarks.recipe_runs import Result, cores, results, steps_taken, train_missing
+from benchmarks.recipe_runs import Result, cores, differences, results, steps_taken, train_missing
 from pipelines.atomic_files import write_json, write_text
 
 
@@ -27,7 +26,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--validation", required=True, help="validation text, file:PATH")
     parser.add_argument("--minutes", type=float, default=10.0, help="training time of each")
     parser.add_argument("--runs", default="runs/language", help="folder of the models' runs")
-    parser.add_argument("--only", nargs="*", help="names of models; default: all")
+    parser.add_argument("--only", nargs="*", help="names or groups of models; default: all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--to", default="benchmarks/results/language_models")
     given = parser.parse_args(arguments)
@@ -96,15 +95,11 @@ def _table(group: str, results: list[Result]) -> list[str]:
         "| model | differs by | parameters | steps | epochs | nats | bits |",
         "|---|---|---|---|---|---|---|",
         *(
-            f"| {r['name']} | {_settings(r['settings'])} | {r['parameters']:,} | {r['steps']:,} | {r['epochs']} | "
-            f"{r['nats']:.4f} | {r['nats'] / 0.6931471805599453:.4f} |"
+            f"| {r['name']} | {differences(r['settings'])} | {r['parameters']:,} | {r['steps']:,} "
+            f"| {r['epochs']} | {r['nats']:.4f} | {r['nats'] / 0.6931471805599453:.4f} |"
             for r in results
         ),
     ]
-
-
-def _settings(settings: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in settings.items()) or "-"
 
 
 if __name__ == "__main__":

@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import json
 import os
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -23,15 +21,13 @@ from typing import Any
 
 from benchmarks.moses_style import Recaser, detokenised, tokenised
 from benchmarks.multi30k_recipes import HEADLINES, RECIPES, SHARED, Recipe
-from benchmarks.recipe_runs import steps_taken
+from benchmarks.recipe_runs import Result, cores, differences, results, steps_taken, train_missing
 from pipelines.atomic_files import write_json, write_text
 
 PARTS = ("train", "val")
 LANGUAGES = ("en", "de")
 BEAM_WIDTHS = (1, 2, 3, 5, 8, 12)
 PUBLISHED = {"val": 39.17, "test": 39.0}
-
-Result = dict[str, Any]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -46,20 +42,16 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--to", default="benchmarks/results/multi30k")
     given = parser.parse_args(arguments)
     sources = prepare(Path(given.data), Path(given.runs) / "data")
-    for recipe in RECIPES:
-        if not {recipe.name, recipe.group} & set(given.only):
-            continue
-        path = Path(given.runs) / recipe.name / "result.json"
-        if not path.exists():
-            print(f"{recipe.name}: {recipe.settings}", file=sys.stderr)
-            minutes = given.minutes if recipe.group == HEADLINES else given.each
-            if not given.judge:
-                train(recipe, given, sources, minutes)
-            write_json(path, judged(recipe, given))
-        write_results(given)
+
+    def result(recipe: Recipe, given: argparse.Namespace) -> Result:
+        if not given.judge:
+            train(recipe, given, sources)
+        return judged(recipe, given)
+
+    train_missing(RECIPES, given, result, write_results)
 
 
-def train(recipe: Recipe, given: argparse.Namespace, sources: Result, minutes: float) -> None:
+def train(recipe: Recipe, given: argparse.Namespace, sources: dict[str, str]) -> None:
     """Trains a model, or continues to."""
     from rnn_apps.translation.config import TranslationConfig
     from rnn_apps.translation.training_run import fit_run
@@ -70,13 +62,13 @@ def train(recipe: Recipe, given: argparse.Namespace, sources: Result, minutes: f
         data=sources["train"],
         validation=sources["val"],
         run=str(folder),
-        max_minutes=minutes,
+        max_minutes=given.minutes if recipe.group == HEADLINES else given.each,
         **settings,
     )
     fit_run(config, resume=folder.exists())
 
 
-def prepare(data: Path, to: Path) -> Result:
+def prepare(data: Path, to: Path) -> dict[str, str]:
     """Writes the tokenised, lowercased sentences; gives each part's source."""
     sources = {}
     for part in PARTS:
@@ -163,16 +155,15 @@ def on_plain_text(run: Any, pairs: Any, data: Path) -> Result:
 
 def write_results(given: argparse.Namespace) -> None:
     """Writes what has been measured so far."""
-    paths = [Path(given.runs) / recipe.name / "result.json" for recipe in RECIPES]
-    results = [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
-    if not results:
+    found = results(RECIPES, given)
+    if not found:
         return
-    write_json(Path(given.to + ".json"), results)
+    write_json(Path(given.to + ".json"), found)
     lines = ["# English to German on Multi30k", ""]
-    for result in results:
+    for result in found:
         if "plain" in result:
             lines += headline_lines(result)
-    others = [result for result in results if "plain" not in result]
+    others = [result for result in found if "plain" not in result]
     if others:
         lines += comparison_lines(others)
     write_text(Path(given.to + ".md"), "\n".join(lines) + "\n")
@@ -187,7 +178,7 @@ def headline_lines(result: Result) -> list[str]:
         f"## {result['name'].capitalize()}",
         "",
         f"Trained on train for {result['minutes']:.0f} minutes ({result['epochs']} epochs) on "
-        f"{_cores(result['cores'])}; the best epoch is chosen on val, and val is judged. The "
+        f"{cores([result])}; the best epoch is chosen on val, and val is judged. The "
         "published conditional GRU of this size (LIUM, wmt17-mmt) has "
         f"{PUBLISHED['val']} on val and {PUBLISHED['test']} on test; the test part was not here.",
         "",
@@ -224,22 +215,17 @@ def comparison_lines(results: list[Result]) -> list[str]:
             "| model | differs by | parameters | steps | minutes | greedy | beam 5 |",
             "|---|---|---|---|---|---|---|",
             *(
-                f"| {r['name']} | "
-                + (", ".join(f"{k} {v}" for k, v in r["settings"].items()) or "-")
-                + f" | {r['parameters']:,} | {r['steps']:,} | {r['minutes']:.1f} | "
+                f"| {r['name']} | {differences(r['settings'])} | {r['parameters']:,} | "
+                f"{r['steps']:,} | {r['minutes']:.1f} | "
                 f"{r['beams'][0]['bleu']:.2f} | {r['beams'][-1]['bleu']:.2f} |"
                 for r in rows
             ),
             "",
-            f"BLEU on val, lowercased tokens. On {_cores(rows[0]['cores'])} each; other work on "
+            f"BLEU on val, lowercased tokens. On {cores(rows)} each; other work on "
             "the machine costs steps, which is why they are told.",
             "",
         ]
     return lines
-
-
-def _cores(count: int) -> str:
-    return "one core" if count == 1 else f"{count} cores"
 
 
 if __name__ == "__main__":

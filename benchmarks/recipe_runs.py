@@ -25,6 +25,10 @@ class Named(Protocol):
         """Of its folder."""
 
     @property
+    def group(self) -> str:
+        """The comparison that it belongs to."""
+
+    @property
     def settings(self) -> dict[str, Any]:
         """What it is trained with."""
 
@@ -38,16 +42,17 @@ def train_missing(
     train: Callable[[Recipe, argparse.Namespace], Result],
     write: Callable[[argparse.Namespace], None],
 ) -> None:
-    """Trains the recipes that `given.only` names (all, if None) and that have no result yet.
+    """Trains the recipes that have no result yet.
 
     Args:
         recipes: all of them.
-        given: with "only" and "runs", the folder of their folders.
+        given: with "only", names or groups of those that are meant (None: all), and "runs", the
+            folder of their folders.
         train: gives the result of one, which is kept in its folder.
         write: called after each.
     """
     for recipe in recipes:
-        if given.only and recipe.name not in given.only:
+        if given.only and not {recipe.name, recipe.group} & set(given.only):
             continue
         path = _result(given, recipe)
         if not path.exists():
@@ -66,6 +71,11 @@ def cores(found: Sequence[Result]) -> str:
     """How many cores each had; several may train side by side, each on its own."""
     counts = sorted({result["cores"] for result in found})
     return " or ".join("1 core" if count == 1 else f"{count} cores" for count in counts)
+
+
+def differences(settings: dict[str, Any]) -> str:
+    """A table's cell: what a recipe differs by."""
+    return ", ".join(f"{name} {value}" for name, value in settings.items()) or "-"
 
 
 def steps_taken(folder: Path) -> int:
