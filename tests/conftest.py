@@ -14,6 +14,27 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Files are handed to the workers one by one. The longest come first, so that no worker is left
+# with one of them when the other has nothing more to do.
+LONGEST_FILES = (
+    "test_readme",
+    "test_export_foreign_models",
+    "test_forecasting_run",
+    "test_forecasting_contract",
+    "test_speech_run",
+    "test_resume",
+    "test_distributed",
+    "test_export",
+    "test_export_fast_layers",
+    "test_translation_models",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Moves the longest files to the front."""
+    place = {name: number for number, name in enumerate(LONGEST_FILES)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
+
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
