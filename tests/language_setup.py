@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -18,18 +19,24 @@ from rnn_apps.run_folder import create_run
 
 
 def small_model(
-    vocabulary: int = 11, cell: str = "gru", units: int = 12, layers: int = 2, seed: int = 3
+    vocabulary: int = 11,
+    cell: str = "gru",
+    units: int = 12,
+    layers: int = 2,
+    seed: int = 3,
+    scale: float = 2.0,
+    **settings: Any,
 ) -> CarriedModel:
-    """A model with random weights, large enough that its predictions are far from uniform."""
+    """A model whose random weights are `scale` times Keras', so that its predictions differ."""
     keras.utils.set_random_seed(seed)
     config = LanguageModellingConfig(
-        batch_size=2, timesteps=8, cell=cell, units=units, layers=layers
+        batch_size=2, timesteps=8, cell=cell, units=units, layers=layers, **settings
     )
     trained = build_model(config, vocabulary)
     for weight in trained.weights:
         # A SimpleRNN's recurrence would be chaotic: rounding errors would grow with every step.
         if cell != "simple" or "recurrent_kernel" not in weight.path:
-            weight.assign(2.0 * weight)
+            weight.assign(scale * weight)
     return CarriedModel(inference_model(trained, config, vocabulary, hidden=True))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,7 +12,7 @@ from language_setup import random_tokens, small_model
 from pipelines.errors import DataError
 from rnn_apps.language_modelling.dynamic_evaluation import AdaptationSettings, DynamicEvaluation
 from rnn_apps.language_modelling.neural_cache import CacheSettings, NeuralCache
-from rnn_apps.language_modelling.scoring import score_tokens
+from rnn_apps.language_modelling.scoring import FEWEST_COMPILED_CHUNKS, score_tokens
 
 
 @pytest.mark.parametrize("cell", ["simple", "lstm", "gru"])
@@ -30,6 +32,26 @@ def test_scores_do_not_depend_on_the_chunks(cell: str) -> None:
         pieces = score_tokens(model, tokens, chunk=chunk)
         np.testing.assert_allclose(pieces.log_probabilities, whole.log_probabilities, atol=1e-5)
         np.testing.assert_array_equal(pieces.ranks, whole.ranks)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"cell": "lstm", "output": "adaptive"},
+        {"cell": "lstm", "layer_norm": True, "zoneout": 0.2, "scale": 1.0},
+        {"cell": "gru", "residual": True, "tied": True},
+        {"cell": "simple", "output": "sampled", "sampled_tokens": 9},
+    ],
+    ids=lambda settings: "-".join(map(str, settings.values())),
+)
+def test_the_compiled_chunks_of_a_long_text_score_it_alike(settings: dict[str, Any]) -> None:
+    model = small_model(vocabulary=40, **settings)
+    tokens = random_tokens(3 * FEWEST_COMPILED_CHUNKS + 2, vocabulary=40)
+    whole = score_tokens(model, tokens, chunk=len(tokens))
+    compiled = score_tokens(model, tokens, chunk=3)
+    np.testing.assert_allclose(compiled.log_probabilities, whole.log_probabilities, atol=1e-5)
+    np.testing.assert_allclose(compiled.confidences, whole.confidences, rtol=1e-4)
+    np.testing.assert_array_equal(compiled.ranks, whole.ranks)
 
 
 def test_a_text_too_short_to_score_is_refused() -> None:

@@ -53,6 +53,15 @@ class ConverterFailedError(ExportError):
     """The converter answered with an error of its own."""
 
 
+def prepare() -> None:
+    """Starts the child process, unless there is one, and does not wait for it.
+
+    It imports TensorFlow, which takes seconds that the caller has other work for.
+    """
+    with _lock:
+        _running_worker()
+
+
 def convert(conversion: Conversion, *, time_limit: float) -> tuple[str, ...]:
     """Runs one conversion in the child process and returns the names of the file's operators.
 
@@ -100,8 +109,8 @@ class _Worker:
             env=child_environment(TF_CPP_MIN_LOG_LEVEL="2"),
         )
         self.answers: queue.Queue[str] = queue.Queue()
+        self._started = False
         threading.Thread(target=self._read, daemon=True).start()
-        self._next_answer(START_LIMIT)
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -111,6 +120,9 @@ class _Worker:
 
     def ask(self, request: dict[str, Any], time_limit: float) -> dict[str, Any]:
         assert self.process.stdin is not None
+        if not self._started:
+            self._next_answer(START_LIMIT)
+            self._started = True
         # A process that has ended also closes the pipe; waiting for its answer says why.
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.write(json.dumps(request) + "\n")

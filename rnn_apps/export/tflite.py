@@ -12,7 +12,7 @@ import keras
 
 from pipelines.atomic_files import atomic_path
 from pipelines.errors import ConfigurationError
-from rnn_apps.export import refusals
+from rnn_apps.export import conversion_process, refusals
 from rnn_apps.export.example_data import first_example
 from rnn_apps.export.model_signature import signature_of
 from rnn_apps.export.options import Options
@@ -107,6 +107,7 @@ def export_tflite(
     refusals.refuse_request(request, options)
     if keep_reference and mode == "streaming":
         raise ConfigurationError("keep_reference: a stream has no reference of single calls")
+    conversion_process.prepare()
     name = STREAMING_SIGNATURE if mode == "streaming" else SEQUENCE_SIGNATURE
     plan = _plan(name, request, options)
     result = publish([plan], Path(path), options, metric)
@@ -149,6 +150,7 @@ def export_signatures(
         if not name.isidentifier():
             raise ConfigurationError(f"{name!r} cannot be a signature's name: use letters and _")
         refusals.refuse_request(request, options)
+    conversion_process.prepare()
     options = dataclasses.replace(options, mode="+".join(r.mode for r in requests.values()))
     plans = [_plan(name, request, options) for name, request in requests.items()]
     result = publish(plans, Path(path), options, metric)

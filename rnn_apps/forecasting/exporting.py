@@ -14,6 +14,7 @@ from pipelines.errors import ConfigurationError, UserError
 from pipelines.splits import Part
 from pipelines.time_series import SeriesSet
 from pipelines.windows import WindowBatches
+from rnn_apps.export import conversion_process
 from rnn_apps.forecasting.calibrated_deployment import calibrated_deployment
 from rnn_apps.forecasting.forecast import windows
 from rnn_apps.forecasting.inputs import input_specification
@@ -40,6 +41,8 @@ def export(run: Run, to: str | Path, formats: Sequence[str]) -> dict[str, Any]:
     folder = Path(to)
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file. Name a folder for the export")
+    if any(name != "saved_model" for name in formats):
+        conversion_process.prepare()
     model = calibrated_deployment(run.deployed, run.config, run.yardsticks.calibrations["model"])
     names = [tensor.name for tensor in model.inputs]
     real = read_examples(run.folder.path / EXAMPLES)

@@ -20,6 +20,7 @@ from rnn_apps.edge.language_model import score_tokens as score_on_device
 from rnn_apps.edge.model import EdgeModel
 from rnn_apps.edge.sampling import SamplingConfig, generate
 from rnn_apps.edge.streaming import StreamingSession
+from rnn_apps.export import conversion_process
 from rnn_apps.export.results import ExportError
 from rnn_apps.language_modelling.build import inference_model
 from rnn_apps.language_modelling.carried_model import TOKENS
@@ -72,6 +73,8 @@ def export(run: Run, to: str | Path, formats: Sequence[str] | None) -> dict[str,
     folder = Path(to)
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file. Name a folder for the export")
+    if any(name != SAVED_MODEL for name in chosen):
+        conversion_process.prepare()
     examples = read_examples(run.folder.path / EXAMPLES)
     run.tokenizer.save(folder / TOKENIZER)
     write_json(folder / CONTRACT, contract(run, chosen))

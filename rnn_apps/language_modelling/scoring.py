@@ -14,6 +14,8 @@ from pipelines.errors import DataError
 from rnn_apps.language_modelling.carried_model import HIDDEN, LOGITS, CarriedModel, States, pieces
 
 CHUNK = 256
+# Of a text with fewer chunks, compiling takes longer than it saves.
+FEWEST_COMPILED_CHUNKS = 20
 
 Floats = NDArray[np.float32]
 
@@ -86,22 +88,34 @@ def _over_the_text(
 ) -> list[NDArray[Any]]:
     """What `measure` finds in the outputs before each target, the state carried: [tokens - 1, ...].
 
+    One text is one row, whose timesteps wait for each other: what a loop costs beside its products
+    counts. XLA's loop takes a quarter to a half of TensorFlow's time, so the whole chunks of a long
+    text are compiled. `measure` is not: a fusion may compute a number twice, and not to the same
+    last bit, so that a token would be more probable than itself.
+
     Args:
         measure: (outputs of one text, targets [timesteps]) -> tensors [timesteps, ...]; traceable.
     """
     require_two_tokens(tokens)
 
-    @tf.function(reduce_retracing=True, autograph=False)
-    def measured(
-        inputs: tf.Tensor, targets: tf.Tensor, states: States
-    ) -> tuple[list[tf.Tensor], States]:
-        outputs, following = model.advance(inputs[None], states)
-        return measure(outputs, targets), following
+    def measured_by(advance: Callable[..., Any]) -> Callable[..., Any]:
+        def measured(
+            inputs: tf.Tensor, targets: tf.Tensor, states: States
+        ) -> tuple[list[tf.Tensor], States]:
+            outputs, following = advance(inputs[None], states)
+            return measure(outputs, targets), following
 
+        return tf.function(measured, reduce_retracing=True, autograph=False)
+
+    plain = measured_by(model.advance)
+    compiled = plain
+    if (len(tokens) - 1) // chunk >= FEWEST_COMPILED_CHUNKS:
+        compiled = measured_by(tf.function(model.advance, jit_compile=True, autograph=False))
     states = model.start()
     rows = []
     for piece in pieces(len(tokens) - 1, chunk):
         inputs, targets = shifted(tokens, piece)
+        measured = compiled if len(inputs) == chunk else plain
         found, states = measured(inputs, targets, states)
         rows.append([value.numpy() for value in found])
     return [np.concatenate(column) for column in zip(*rows, strict=True)]

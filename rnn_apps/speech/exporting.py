@@ -16,6 +16,7 @@ from pipelines.errors import ConfigurationError, UserError
 from rnn_apps.edge.ctc import ctc_greedy
 from rnn_apps.edge.speech import CONTRACT, STREAMING_MODEL, TOKENIZER
 from rnn_apps.edge.speech_trial import Trial, try_recogniser
+from rnn_apps.export import conversion_process
 from rnn_apps.export.results import ExportError, ExportResult
 from rnn_apps.speech.capabilities import can_stream
 from rnn_apps.speech.export_recordings import (
@@ -93,6 +94,8 @@ def export(
     folder = Path(to)
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file. Name a folder for the export")
+    if any(name != SAVED_MODEL for name in chosen):
+        conversion_process.prepare()
     judged = judged_recordings(run, data)
     run.labels.tokenizer.save(folder / TOKENIZER)
     write_json(folder / CONTRACT, contract(run, chosen))

@@ -23,6 +23,7 @@ from rnn_apps.edge.sentences import one_line
 from rnn_apps.edge.translation import CONTRACT, MODEL, SOURCE_TOKENIZER, TARGET_TOKENIZER
 from rnn_apps.edge.translation_options import SearchOptions
 from rnn_apps.edge.translation_trial import Found, try_translator
+from rnn_apps.export import conversion_process
 from rnn_apps.export.results import ExportError, ExportResult
 from rnn_apps.translation.corpus_metrics import CorpusMetrics
 from rnn_apps.translation.device_models import TOKENS, decoding_examples, device_models
@@ -81,6 +82,8 @@ def export(run: Run, to: str | Path, formats: Sequence[str] | None = None) -> di
     folder = Path(to)
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file. Name a folder for the export")
+    if any(name != SAVED_MODEL for name in chosen):
+        conversion_process.prepare()
     export = _Export(run, folder, examples_of(run))
     rows = [export.write(name) for name in chosen]
     return {
