@@ -17,6 +17,9 @@ from pipelines.errors import ConfigurationError, DataError
 if TYPE_CHECKING:
     import tensorflow as tf
 
+FETCHED_AHEAD = 4
+"""Batches that wait for the training step: enough to bridge one that takes longer to make."""
+
 
 class Batches(Protocol):
     """What training reads from.
@@ -73,7 +76,11 @@ def cut_into_shards(batches: tf.data.Dataset) -> tf.data.Dataset:
 
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    return batches.with_options(options).prefetch(tf.data.AUTOTUNE)
+    # The thread that tunes a pipeline sleeps up to a minute at a time and may miss that it is to
+    # end: the callback that wakes it runs before the flag that it looks at is set. The end of an
+    # epoch then waits for it. Without it, maps of AUTOTUNE calls use all cores.
+    options.autotune.enabled = False
+    return batches.with_options(options).prefetch(FETCHED_AHEAD)
 
 
 def check_shard(shard: tuple[int, int], start_step: int, steps: int) -> None:

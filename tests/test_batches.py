@@ -120,6 +120,12 @@ def test_reshuffled_gives_each_pass_its_own_order() -> None:
         assert sorted(n for numbers, _ in run for n in numbers) == list(range(50))
 
 
+def test_no_thread_that_tunes_the_pipeline_holds_up_its_end() -> None:
+    assert (
+        Numbers(50, batch_size=8, shuffle=True, seed=1).epoch(0).options().autotune.enabled is False
+    )
+
+
 def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(DataError, match="no example"):
         Numbers(0, batch_size=8, shuffle=True, seed=1)
