@@ -83,6 +83,13 @@ def test_bad_lists(sounds: Path, name: str, text: str, message: str) -> None:
         load_recordings(f"file:{sounds / name}")
 
 
+def test_a_quotation_mark_that_does_not_close_is_named(sounds: Path) -> None:
+    path = sounds / "list.csv"
+    path.write_text('path,transcript\na.wav,"one\n' + "b.wav,two\n" * 20_000)
+    with pytest.raises(DataError, match="quotation mark that opens and does not close"):
+        load_recordings(f"file:{path}")
+
+
 def test_a_folder_with_a_naming_rule(tmp_path: Path) -> None:
     for name in ("7_anna_0.wav", "7_anna_1.wav", "0_bob_12.wav", "cover.wav", "._7_x_1.wav"):
         write_sound(tmp_path / name, speech_like(0.3))

@@ -21,7 +21,6 @@ _COLUMNS = {
     "speaker": ("speaker", "speaker_id", "client_id", "user"),
     "part": ("part", "split"),
 }
-_LONGEST_FIELD = 2**20
 
 
 def read_manifest(path: str | Path, report: DataReport) -> Iterator[Entry]:
@@ -61,7 +60,6 @@ def read_manifest(path: str | Path, report: DataReport) -> Iterator[Entry]:
 
 def _rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     delimiter = "\t" if file.suffix.lower() == ".tsv" else ","
-    csv.field_size_limit(_LONGEST_FIELD)
     # Common Voice's TSV files hold quotation marks that open and close nothing.
     quoting: Literal[0, 3] = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
     try:
@@ -79,8 +77,11 @@ def _rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                         advice="Put texts that hold the delimiter in quotation marks.",
                     )  # fmt: skip
                 yield reader.line_num, {ours: cells[at] for ours, at in columns.items()}
-    except (UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
         raise DataError(f"cannot be read: {error}", file=file, advice="Save it as UTF-8.") from None
+    except csv.Error as error:
+        advice = "Look for a quotation mark that opens and does not close."
+        raise DataError(f"is no CSV: {error}", file=file, advice=advice) from None
 
 
 def _columns(header: list[str], file: Path) -> dict[str, int]:
