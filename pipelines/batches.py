@@ -76,11 +76,21 @@ def cut_into_shards(batches: tf.data.Dataset) -> tf.data.Dataset:
 
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    # The thread that tunes a pipeline sleeps up to a minute at a time and may miss that it is to
-    # end: the callback that wakes it runs before the flag that it looks at is set. The end of an
-    # epoch then waits for it. Without it, maps of AUTOTUNE calls use all cores.
+    return without_tuning(batches.with_options(options).prefetch(FETCHED_AHEAD))
+
+
+def without_tuning(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """The dataset without the thread that tunes a pipeline while it runs.
+
+    That thread sleeps up to a minute at a time and may miss that it is to end: the callback that
+    wakes it runs before the flag that it looks at is set. The end of an epoch then waits for it.
+    Maps of AUTOTUNE calls use all cores all the same.
+    """
+    import tensorflow as tf
+
+    options = tf.data.Options()
     options.autotune.enabled = False
-    return batches.with_options(options).prefetch(FETCHED_AHEAD)
+    return dataset.with_options(options)
 
 
 def check_shard(shard: tuple[int, int], start_step: int, steps: int) -> None:
@@ -173,7 +183,8 @@ class IndexedBatches(abc.ABC):
             order = tf.random.experimental.stateless_shuffle(numbers, seed=key)
             return self._batches(order, 0, (0, 1))
 
-        batches = seeds.flat_map(one_pass)
+        # What is set for the datasets inside is not for the one around them.
+        batches = without_tuning(seeds.flat_map(one_pass))
         return batches.apply(tf.data.experimental.assert_cardinality(self.steps_per_epoch))
 
     def _batches(

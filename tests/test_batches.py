@@ -121,9 +121,9 @@ def test_reshuffled_gives_each_pass_its_own_order() -> None:
 
 
 def test_no_thread_that_tunes_the_pipeline_holds_up_its_end() -> None:
-    assert (
-        Numbers(50, batch_size=8, shuffle=True, seed=1).epoch(0).options().autotune.enabled is False
-    )
+    batches = Numbers(50, batch_size=8, shuffle=True, seed=1)
+    assert batches.epoch(0).options().autotune.enabled is False
+    assert batches.reshuffled().options().autotune.enabled is False
 
 
 def test_what_cannot_be_is_refused() -> None:
