@@ -7,7 +7,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
 from rnn_apps.report import format_cell
@@ -37,6 +37,16 @@ def results_only(json_wanted: bool) -> Iterator[IO[str]]:
         sys.stdout.flush()
         os.dup2(kept, 1)
         os.close(kept)
+
+
+def announce(lines: Iterable[str]) -> None:
+    """Tells the reader, on standard error, what a command understood before it goes on.
+
+    Training calls it once, before its first step, with two or three whole sentences about the data:
+    a wrong guess is seen there, not in the figures hours later.
+    """
+    for line in lines:
+        print(line, file=sys.stderr, flush=True)
 
 
 def show_json(result: dict[str, Any], stream: IO[str]) -> None:
