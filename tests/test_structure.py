@@ -1,0 +1,59 @@
+"""The script that counts the structure of the source, on small trees whose counts are known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.structure import argument_texts, circles, count, is_fragment
+
+
+def _write(root: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return root
+
+
+def test_circles_are_found_wherever_the_import_stands(tmp_path: Path) -> None:
+    root = _write(
+        tmp_path,
+        {
+            "pipelines/first.py": "from pipelines.second import x\n",
+            "pipelines/second.py": "def f():\n    import pipelines.third\n",
+            "pipelines/third.py": (
+                "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n"
+                "    from pipelines import first\n"
+            ),
+            "rnn_apps/apart.py": "import pipelines.first\n",
+        },
+    )
+    figures = count(root)
+    assert figures["circles"] == [["pipelines.first", "pipelines.second", "pipelines.third"]]
+    assert figures["files per folder"] == {"pipelines": 3, "rnn_apps": 1}
+    assert figures["tiny files"] == figures["files"] == 4
+
+
+def test_two_circles_that_share_no_file_are_two() -> None:
+    graph = {"a": {"b"}, "b": {"a", "c"}, "c": {"d"}, "d": {"c"}, "e": {"a"}}
+    assert circles(graph) == [["a", "b"], ["c", "d"]]
+
+
+def test_argument_texts_are_whole_with_their_continuation_lines(tmp_path: Path) -> None:
+    file = tmp_path / "one.py"
+    file.write_text(
+        'def f(units, rate, seed):\n    """Does it.\n\n    Args:\n'
+        "        units: size of the\n            state, at least 1.\n"
+        "        rate, seed: of the draws.\n\n    Returns:\n        depth: the depth.\n"
+        '    """\n',
+        encoding="utf-8",
+    )
+    assert list(argument_texts(file)) == [
+        ("units", "size of the state, at least 1."),
+        ("rate, seed", "of the draws."),
+    ]
+
+
+def test_a_fragment_starts_with_no_noun_or_has_hardly_a_word() -> None:
+    assert is_fragment("of the draws.") and is_fragment("by gzip.") and is_fragment("rows.")
+    assert not is_fragment("number of worker processes; 0 for one per core.")
