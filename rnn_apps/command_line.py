@@ -124,9 +124,13 @@ def shared_verbs(application: Application) -> tuple[Verb, ...]:
     def export_arguments(parser: argparse.ArgumentParser) -> None:
         _add_run(parser)
         parser.add_argument("--to", required=True, metavar="FOLDER", help="where the files go")
+        parser.add_argument(
+            "--formats", nargs="+", metavar="FORMAT", help="formats to write; see the documentation"
+        )
 
     def export(options: argparse.Namespace) -> Result:
-        result: Result = application.module().load(options.run).export(options.to)
+        wanted = {} if options.formats is None else {"formats": options.formats}
+        result: Result = application.module().load(options.run).export(options.to, **wanted)
         return result
 
     return (

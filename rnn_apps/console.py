@@ -8,9 +8,12 @@ import math
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from rnn_apps.report import format_cell
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 @contextlib.contextmanager
@@ -56,33 +59,43 @@ def show_json(result: dict[str, Any], stream: IO[str]) -> None:
 
 
 def show(result: dict[str, Any]) -> None:
-    """Prints a result for a person: a table if it has one, then its other entries.
+    """Prints a result for a person: its table if it has one, then its other entries.
 
-    An entry ``"details"`` is for programs: only ``--json`` shows it.
+    Any entry with a ``"header"`` and ``"rows"`` is shown as a table. An entry ``"details"`` is for
+    programs: only ``--json`` shows it.
     """
     from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
 
     console = Console(soft_wrap=True)
     entries = dict(result)
     entries.pop("details", None)
     table = entries.pop("table", None)
     if table is not None:
-        grid = Table(title=escape(table.get("title", "")) or None)
-        for index, name in enumerate(table["header"]):
-            grid.add_column(escape(str(name)), justify="left" if index == 0 else "right")
-        for row in table["rows"]:
-            grid.add_row(*(escape(format_cell(cell)) for cell in row))
-        # A table is never cut to the width of a pipe.
-        wide = Console(width=None if console.is_terminal else 200)
-        wide.print(grid)
+        _show_table(table, console)
     for key, value in entries.items():
+        if isinstance(value, dict) and {"header", "rows"} <= set(value):
+            _show_table(value, console)
+            continue
         if isinstance(value, dict | list):
             text = json.dumps(plain(value), ensure_ascii=False, indent=2)
         else:
             text = format_cell(value)
         console.print(f"{key}: {text}", markup=False, highlight=False)
+
+
+def _show_table(table: dict[str, Any], console: Console) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    grid = Table(title=escape(table.get("title", "")) or None)
+    for index, name in enumerate(table["header"]):
+        text = index == 0 or all(isinstance(row[index], str) for row in table["rows"])
+        grid.add_column(escape(str(name)), justify="left" if text else "right")
+    for row in table["rows"]:
+        grid.add_row(*(escape(format_cell(cell)) for cell in row))
+    # A table is never cut to the width of a pipe.
+    Console(width=None if console.is_terminal else 200).print(grid)
 
 
 def plain(value: Any) -> Any:

@@ -67,7 +67,7 @@ def publish(
     failures: list[ExportError] = []
     with (
         conversion_process.scratch_folder() as folder,
-        RuntimeProcess(options.target, options.time_limit, known_as=str(path)) as runtime,
+        RuntimeProcess(options.target, options.time_limit, known_as=path.name) as runtime,
     ):
         for number, forms in enumerate(tried):
             name = _name(forms)

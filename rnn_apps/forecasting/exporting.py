@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipelines.atomic_files import atomic_path, write_json
-from pipelines.errors import ConfigurationError, UserError
+from pipelines.errors import UserError
 from pipelines.splits import Part
 from pipelines.time_series import SeriesSet
 from pipelines.windows import WindowBatches
 from rnn_apps.export import conversion_process
+from rnn_apps.export.formats import assembled_folder, chosen_formats, write_formats
 from rnn_apps.forecasting.calibrated_deployment import calibrated_deployment
 from rnn_apps.forecasting.forecast import windows
 from rnn_apps.forecasting.inputs import input_specification
@@ -33,28 +34,19 @@ FORMATS = ("saved_model", *_QUANTIZATIONS)
 
 def export(run: Run, to: str | Path, formats: Sequence[str]) -> dict[str, Any]:
     """See `Run.export`."""
-    unknown = [name for name in formats if name not in FORMATS]
-    if unknown or not formats:
-        raise ConfigurationError(
-            f"formats = {', '.join(formats) or 'none'}: choose from {', '.join(FORMATS)}"
-        )
-    folder = Path(to)
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder} is a file. Name a folder for the export")
-    if any(name != "saved_model" for name in formats):
+    chosen = chosen_formats(formats, FORMATS)
+    if any(name != "saved_model" for name in chosen):
         conversion_process.prepare()
     model = calibrated_deployment(run.deployed, run.config, run.yardsticks.calibrations["model"])
     names = [tensor.name for tensor in model.inputs]
     real = read_examples(run.folder.path / EXAMPLES)
     data = {name: real[name] for name in names}
-    rows = [_export_one(name, model, folder, data) for name in formats]
-    write_json(folder / CONTRACT, contract(run, model))
-    header = ["file", "KiB", "largest difference from Keras", "ms a forecast"]
-    return {
-        "table": {"title": "Proven on real windows", "header": header, "rows": rows},
-        "files": [str(folder / row[0]) for row in rows],
-        "contract": str(folder / CONTRACT),
-    }
+    folder = Path(to)
+    with assembled_folder(folder, CONTRACT) as beside:
+        written = write_formats(chosen, lambda name: _export_one(name, model, beside, data))
+        write_json(beside / CONTRACT, contract(run, model))
+    header = ["file", "KiB", "largest difference from Keras", "ms per forecast"]
+    return written.result(folder, CONTRACT, "Proven on real windows", header)
 
 
 def _export_one(

@@ -186,7 +186,8 @@ class Run:
             For every file its path, size and largest difference from Keras on real windows.
 
         Raises:
-            ExportError: a file would not compute what Keras computes; it is not left behind.
+            ExportError: no file computes what Keras computes. One that does not is left out, and
+                "not written" in the result says why.
         """
         from rnn_apps.forecasting.exporting import export
 

@@ -14,13 +14,14 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from pipelines.atomic_files import atomic_folder, atomic_path, write_json
-from pipelines.errors import ConfigurationError, UserError
+from pipelines.errors import UserError
 from rnn_apps.edge.language_model import CONTRACT, STEP_MODEL, TOKENIZER
 from rnn_apps.edge.language_model import score_tokens as score_on_device
 from rnn_apps.edge.model import EdgeModel
 from rnn_apps.edge.sampling import SamplingConfig, generate
 from rnn_apps.edge.streaming import StreamingSession
 from rnn_apps.export import conversion_process
+from rnn_apps.export.formats import assembled_folder, chosen_formats, write_formats
 from rnn_apps.export.results import ExportError
 from rnn_apps.language_modelling.build import inference_model
 from rnn_apps.language_modelling.carried_model import TOKENS
@@ -64,38 +65,28 @@ FORMATS = (SAVED_MODEL, *STEP_FILES)
 
 def export(run: Run, to: str | Path, formats: Sequence[str] | None) -> dict[str, Any]:
     """See `Run.export`."""
-    chosen = FORMATS if formats is None else tuple(formats)
-    unknown = [name for name in chosen if name not in FORMATS]
-    if unknown or not chosen:
-        raise ConfigurationError(
-            f"formats = {', '.join(chosen) or 'none'}: choose from {', '.join(FORMATS)}"
-        )
-    folder = Path(to)
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder} is a file. Name a folder for the export")
+    chosen = chosen_formats(formats, FORMATS)
     if any(name != SAVED_MODEL for name in chosen):
         conversion_process.prepare()
     examples = read_examples(run.folder.path / EXAMPLES)
-    run.tokenizer.save(folder / TOKENIZER)
-    write_json(folder / CONTRACT, contract(run, chosen))
     text = examples[:SCORED_TOKENS]
     nats = -float(score_tokens(run.carried, text).log_probabilities.mean(dtype=np.float64))
-    rows: list[list[Any]] = []
-    for name in chosen:
-        if name == SAVED_MODEL:
-            rows.append(_export_saved_model(run, folder / SAVED_MODEL, text))
-        else:
-            rows.append(_export_step(run, folder, STEP_FILES[name], examples, nats / math.log(2)))
-    return {
-        "table": {
-            "title": f"Proven; bits a token on {len(text)} tokens, Keras {nats / math.log(2):.4f}",
-            "header": ["file", "KiB", "bits a token", "largest difference from Keras",
-                       "same greedy text", "ms a token"],
-            "rows": rows,
-        },
-        "files": [str(folder / row[0]) for row in rows],
-        "contract": str(folder / CONTRACT),
-    }  # fmt: skip
+    bits = nats / math.log(2)
+    folder = Path(to)
+    with assembled_folder(folder, CONTRACT) as beside:
+        run.tokenizer.save(beside / TOKENIZER)
+
+        def write(name: str) -> list[Any]:
+            if name == SAVED_MODEL:
+                return _export_saved_model(run, beside / SAVED_MODEL, text)
+            return _export_step(run, beside, STEP_FILES[name], examples, bits)
+
+        written = write_formats(chosen, write)
+        write_json(beside / CONTRACT, contract(run, list(written.rows)))
+    title = f"Proven; bits per token on {len(text)} tokens, Keras {bits:.4f}"
+    header = ["file", "KiB", "bits per token", "largest difference from Keras",
+              "same greedy text", "ms per token"]  # fmt: skip
+    return written.result(folder, CONTRACT, title, header)
 
 
 def save_examples(path: Path, tokens: NDArray[Any]) -> None:

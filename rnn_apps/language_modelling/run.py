@@ -123,7 +123,8 @@ class Run:
             For every file its size, its bits a token beside Keras', and how fast it is.
 
         Raises:
-            ExportError: a file would not compute what Keras computes; it is not left behind.
+            ExportError: no file computes what Keras computes. One that does not is left out, and
+                "not written" in the result says why.
         """
         from rnn_apps.language_modelling.exporting import export
 

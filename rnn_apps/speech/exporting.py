@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from rnn_apps.edge.ctc import ctc_greedy
 from rnn_apps.edge.speech import CONTRACT, STREAMING_MODEL, TOKENIZER
 from rnn_apps.edge.speech_trial import Trial, try_recogniser
 from rnn_apps.export import conversion_process
+from rnn_apps.export.formats import assembled_folder, chosen_formats, write_formats
 from rnn_apps.export.results import ExportError, ExportResult
 from rnn_apps.speech.capabilities import can_stream
 from rnn_apps.speech.export_recordings import (
@@ -83,48 +83,29 @@ def export(
 
     Returns:
         "table" with a row for each file, "files", and "contract", the file that says what they
-        take and give; "not written" names quantised formats that were not asked for by name and
-        failed, with the reason.
+        take and give; "not written" names the formats that failed, with the reason.
 
     Raises:
         ConfigurationError: there is no such format, or the model does not allow it.
-        ExportError: a file would not write what Keras writes; it is not left behind.
+        ExportError: no file writes what Keras writes; none is left behind.
     """
     chosen = _chosen(run, formats)
-    folder = Path(to)
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder} is a file. Name a folder for the export")
     if any(name != SAVED_MODEL for name in chosen):
         conversion_process.prepare()
     judged = judged_recordings(run, data)
-    run.labels.tokenizer.save(folder / TOKENIZER)
-    write_json(folder / CONTRACT, contract(run, chosen))
-    exporter = _Exporter(run, folder, judged)
-    rows: dict[str, list[Any]] = {}
-    refused: dict[str, str] = {}
-    for name in chosen:
-        print(f"writing and proving {name} ...", file=sys.stderr, flush=True)
-        try:
-            rows[name] = exporter.row(name)
-            if finished:
-                finished(name, rows[name])
-        except ExportError as error:
-            # Quantised files that nobody asked for may fail: the others are there.
-            if formats is not None or name == SAVED_MODEL or FILES[name].quantize is None:
-                raise
-            refused[name] = str(error)
-    write_json(folder / CONTRACT, contract(run, list(rows)))
-    found = {
-        "table": {
-            "title": f"Proven on {judged.what}; word error rate in Keras "
-            f"{total(exporter.keras_errors).rate:.4f}; one thread",
-            "header": HEADER,
-            "rows": list(rows.values()),
-        },
-        "files": [str(folder / row[0]) for row in rows.values()],
-        "contract": str(folder / CONTRACT),
-    }
-    return found | {"not written": refused} if refused else found
+    folder = Path(to)
+    with assembled_folder(folder, CONTRACT) as beside:
+        run.labels.tokenizer.save(beside / TOKENIZER)
+        # The trial of a file reads it.
+        write_json(beside / CONTRACT, contract(run, chosen))
+        exporter = _Exporter(run, beside, judged)
+        written = write_formats(chosen, exporter.row, finished)
+        write_json(beside / CONTRACT, contract(run, list(written.rows)))
+    title = (
+        f"Proven on {judged.what}; word error rate in Keras "
+        f"{total(exporter.keras_errors).rate:.4f}; one thread"
+    )
+    return written.result(folder, CONTRACT, title, HEADER)
 
 
 def _chosen(run: Run, formats: Sequence[str] | None) -> list[str]:
@@ -135,19 +116,15 @@ def _chosen(run: Run, formats: Sequence[str] | None) -> list[str]:
         if run.config.cell != "lstm":
             allowed.remove("tflite_int8")
         return [SAVED_MODEL, *allowed]
-    unknown = [name for name in formats if name not in FORMATS]
-    if unknown or not formats:
-        raise ConfigurationError(
-            f"formats = {', '.join(formats) or 'none'}: choose from {', '.join(FORMATS)}"
-        )
-    refused = [n for n in formats if n in FILES and FILES[n].streaming and not streams]
+    asked = chosen_formats(formats, FORMATS)
+    refused = [n for n in asked if n in FILES and FILES[n].streaming and not streams]
     if refused:
         raise ConfigurationError(
             f"formats = {', '.join(refused)}: the model needs the whole utterance and cannot "
             "stream. Choose tflite, or train with bidirectional = false and normalisation = "
             "'global'"
         )
-    return list(dict.fromkeys(formats))
+    return list(asked)
 
 
 def contract(run: Run, formats: Sequence[str]) -> dict[str, Any]:

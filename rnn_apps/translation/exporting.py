@@ -17,13 +17,13 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from pipelines.atomic_files import atomic_folder, write_json
-from pipelines.errors import ConfigurationError, UserError
 from pipelines.tokenizers.sentence_ids import END, START, padded, sentence_ids
 from rnn_apps.edge.sentences import one_line
 from rnn_apps.edge.translation import CONTRACT, MODEL, SOURCE_TOKENIZER, TARGET_TOKENIZER
 from rnn_apps.edge.translation_options import SearchOptions
 from rnn_apps.edge.translation_trial import Found, try_translator
 from rnn_apps.export import conversion_process
+from rnn_apps.export.formats import assembled_folder, chosen_formats, write_formats
 from rnn_apps.export.results import ExportError, ExportResult
 from rnn_apps.translation.corpus_metrics import CorpusMetrics
 from rnn_apps.translation.device_models import TOKENS, decoding_examples, device_models
@@ -75,46 +75,36 @@ def export(run: Run, to: str | Path, formats: Sequence[str] | None = None) -> di
         "table": for every file its size, its BLEU beside Keras', and how fast it is.
 
     Raises:
-        ExportError: a file would not compute what Keras computes; it is not left behind.
+        ExportError: no file computes what Keras computes; none is left behind.
         ConfigurationError: no such format.
     """
     chosen = _chosen(formats)
-    folder = Path(to)
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder} is a file. Name a folder for the export")
     if any(name != SAVED_MODEL for name in chosen):
         conversion_process.prepare()
-    export = _Export(run, folder, examples_of(run))
-    rows = [export.write(name) for name in chosen]
-    return {
-        "table": {
-            "title": f"Proven on {len(export.pairs)} sentences; BLEU by greedy search, Keras "
-            f"{export.keras_bleu:.2f}",
-            "header": ["file", "KiB", "BLEU", f"BLEU, beam {export.beam.beam_width}",
-                       "largest difference from Keras", "same greedy translations",
-                       "sentences a second, greedy", "with the beam"],
-            "rows": rows,
-        },
-        "files": [str(folder / row[0]) for row in rows],
-        "contract": str(folder / CONTRACT),
-    }  # fmt: skip
+    pairs = examples_of(run)
+    folder = Path(to)
+    with assembled_folder(folder, CONTRACT) as beside:
+        export = _Export(run, beside, pairs)
+        written = write_formats(chosen, export.write)
+    title = (
+        f"Proven on {len(pairs)} sentences; BLEU by greedy search, Keras {export.keras_bleu:.2f}"
+    )
+    header = ["file", "KiB", "BLEU", f"BLEU, beam {export.beam.beam_width}",
+              "largest difference from Keras", "same greedy translations",
+              "sentences per second, greedy", "with the beam"]  # fmt: skip
+    return written.result(folder, CONTRACT, title, header)
 
 
 def _chosen(formats: Sequence[str] | None) -> tuple[str, ...]:
-    chosen = FORMATS if formats is None else tuple(formats)
-    if "tflm" in chosen:
+    if formats is not None and "tflm" in formats:
         raise ExportError(
             "formats = tflm: TFLite Micro runs one graph of a file, with fixed shapes, and a "
             "translation model is two, over sentences of any length. Choose tflite_int8"
         )
-    unknown = [name for name in chosen if name not in FORMATS]
-    if unknown or not chosen:
-        raise ConfigurationError(
-            f"formats = {', '.join(chosen) or 'none'}: choose from {', '.join(FORMATS)}"
-        )
-    if "tflite_int8" in chosen and "tflite_dynamic" not in chosen:
-        place = chosen.index("tflite_int8")
-        return (*chosen[:place], "tflite_dynamic", *chosen[place:])
+    chosen = chosen_formats(formats, FORMATS)
+    if "tflite_int8" in chosen:
+        # Its encoder is in the other file, which is written first.
+        return tuple(name for name in FORMATS if name in (*chosen, "tflite_dynamic"))
     return chosen
 
 
@@ -193,6 +183,11 @@ class _Export:
             self._save_vocabularies(beside)
             write_json(beside / CONTRACT, contract(self.run, [wanted.file], self.beam))
             if wanted.encoder is not None:
+                if wanted.encoder not in self._files:
+                    raise ExportError(
+                        f"{wanted.file} runs with the encoder in {wanted.encoder}, which could not "
+                        "be written"
+                    )
                 os.link(self.folder / wanted.encoder, beside / wanted.encoder)
             yield beside
 

@@ -128,7 +128,8 @@ class Run:
             formats: see `exporting.export`; None for all that the model allows.
 
         Raises:
-            ExportError: a file would not compute what Keras computes; it is not left behind.
+            ExportError: no file computes what Keras computes. One that does not is left out, and
+                "not written" in the result says why.
         """
         from rnn_apps.translation.exporting import export
 
