@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import gzip
-import io
 import itertools
 import re
 import zlib
@@ -15,6 +14,8 @@ from typing import BinaryIO, cast
 
 from pipelines.data_report import DataReport
 from pipelines.errors import DataError
+from pipelines.foreign_content import HEAD, refuse_foreign, refuse_json
+from pipelines.line_ends import LineEnds
 from pipelines.text_corpus import LINE_SEARCH, TextCorpus, part_name, too_short
 
 SUFFIXES = (".txt", ".text", ".tokens", ".txt.gz", ".text.gz", ".tokens.gz")
@@ -76,24 +77,26 @@ class Segment:
 class FileText(TextCorpus):
     """The text of files, one after the other; each begins on a line of its own.
 
-    A byte order mark is left out, and the line ends \\r\\n and \\r are read as \\n, as Python does.
+    Byte order marks are left out, wherever joined files left them, and \\r\\n is read as \\n.
 
     Args:
         segments: what to read.
         name: of where they come from.
+        lone_return: what a \\r becomes that no \\n follows: see `LineEnds`.
     """
 
-    def __init__(self, segments: Sequence[Segment], name: str) -> None:
+    def __init__(self, segments: Sequence[Segment], name: str, lone_return: str = "\n") -> None:
         stamps = [(str(s.file.path.resolve()), s.file.state, s.start, s.stop) for s in segments]
         super().__init__(name, f"files {stamps}")
         self.segments = tuple(segments)
+        self._lone_return = lone_return
         self.bytes = sum(segment.stop - segment.start for segment in segments)
 
     def _pieces(self, report: DataReport) -> Iterator[str]:
         last = "\n"
         for segment in self.segments:
             fresh = True
-            for piece in _read(segment, report):
+            for piece in _read(segment, report, self._lone_return):
                 if fresh and last != "\n":
                     yield "\n"
                 fresh, last = False, piece[-1]
@@ -111,7 +114,7 @@ class FileText(TextCorpus):
             if begin < end:
                 chosen.append(Segment(segment.file, segment.start + begin, segment.start + end))
             before += size
-        return FileText(chosen, part_name(self.name, start, stop))
+        return FileText(chosen, part_name(self.name, start, stop), self._lone_return)
 
     def _border(self, share: float) -> int:
         place = before = round(share * self.bytes)
@@ -124,11 +127,17 @@ class FileText(TextCorpus):
         return place
 
 
-def open_text_files(paths: Sequence[str | Path], name: str) -> FileText:
+def open_text_files(paths: Sequence[str | Path], name: str, lone_return: str = "\n") -> FileText:
     """The text of files and folders, in the order given; in a folder sorted by path.
 
+    Args:
+        paths: of files and folders.
+        name: of where the text comes from, for messages.
+        lone_return: see `FileText`.
+
     Raises:
-        DataError: a folder holds no text, or parts of a data set that must not be mixed.
+        DataError: a folder holds no text, or parts of a data set that must not be mixed; or a file
+            is an archive, a table or JSON instead of text.
     """
     files: list[Path] = []
     for path in map(Path, paths):
@@ -136,7 +145,7 @@ def open_text_files(paths: Sequence[str | Path], name: str) -> FileText:
     segments = [Segment(file, 0, file.size) for file in map(look_at, files) if file.size]
     if not segments:
         raise DataError("the text is empty", file=name)
-    return FileText(segments, name)
+    return FileText(segments, name, lone_return)
 
 
 def look_at(path: Path) -> TextFile:
@@ -144,11 +153,17 @@ def look_at(path: Path) -> TextFile:
     try:
         state = _state(path)
         with open(path, "rb") as file:
-            packed = file.read(2) == _GZIP
-        if not packed:
-            return TextFile(path, state, state[0], packed)
-        found = TextFile(path, state, 0, packed)
-        return TextFile(path, state, sum(len(block) for block in _blocks(found, 0, None)), packed)
+            head = file.read(HEAD)
+        packed = head.startswith(_GZIP)
+        size = state[0]
+        if packed:
+            size = 0
+            for block in _blocks(TextFile(path, state, 0, packed), 0, None):
+                head = head if size else block[:HEAD]
+                size += len(block)
+        refuse_foreign(head, path)
+        refuse_json(head, path)
+        return TextFile(path, state, size, packed)
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror or error}", file=path) from None
 
@@ -222,13 +237,13 @@ def _line_start(file: TextFile, place: int) -> int:
     return place + len(list(continuing))
 
 
-def _read(segment: Segment, report: DataReport) -> Iterator[str]:
+def _read(segment: Segment, report: DataReport, lone_return: str) -> Iterator[str]:
     """The checked text of a segment, in pieces that are not empty."""
     file = segment.file
     file.require_unchanged()
     decoder = codecs.getincrementaldecoder("utf-8")()
-    lines = io.IncrementalNewlineDecoder(None, translate=True)
-    offset = segment.start
+    lines = LineEnds(lone_return)
+    offset, only_ascii = segment.start, True
     for block in _blocks(file, segment.start, segment.stop):
         report.note("files", "read", str(file.path), int(offset == segment.start))
         content = _without_mark(block, file, report) if offset == 0 else block
@@ -238,10 +253,11 @@ def _read(segment: Segment, report: DataReport) -> Iterator[str]:
             text = decoder.decode(content)
         except UnicodeDecodeError as error:
             bad_offset = offset + len(block) - len(content) - pending + error.start
-            raise _not_utf8(file, bad_offset, error) from None
+            only_ascii = only_ascii and error.object[: error.start].isascii()
+            raise _not_utf8(file, bad_offset, error, only_ascii) from None
         offset += len(block)
-        report.note("carriage returns", "read as line ends", str(file.path), text.count("\r"))
-        text = lines.decode(text)
+        only_ascii = only_ascii and text.isascii()
+        text = lines.read(_without_inner_marks(text, file, report))
         if text:
             yield text
     if offset != segment.stop:
@@ -250,11 +266,33 @@ def _read(segment: Segment, report: DataReport) -> Iterator[str]:
     try:
         rest = decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
-        raise _not_utf8(file, offset - pending, error) from None
-    rest = lines.decode(rest, final=True)
+        raise _not_utf8(file, offset - pending, error, only_ascii) from None
+    rest = lines.read(rest, final=True)
     if rest:
         yield rest
     file.require_unchanged()
+    _note_line_ends(lines, segment, report, lone_return)
+
+
+def _note_line_ends(
+    lines: LineEnds, segment: Segment, report: DataReport, lone_return: str
+) -> None:
+    path = str(segment.file.path)
+    report.note("Windows line ends", "read as line ends", path, lines.windows)
+    treatment = "read as line ends" if lone_return == "\n" else "read as spaces"
+    known = lines.lone_lines if not segment.start else []
+    for line in known:
+        report.note("lone carriage returns", treatment, f"{path}, line {line}")
+    report.note("lone carriage returns", treatment, path, lines.lone - len(known))
+
+
+def _without_inner_marks(text: str, file: TextFile, report: DataReport) -> str:
+    """Without the byte order marks that joining files leaves in the middle."""
+    marks = text.count("\ufeff")
+    if not marks:
+        return text
+    report.note("byte order marks", "left out", str(file.path), marks)
+    return text.replace("\ufeff", "")
 
 
 def _without_mark(block: bytes, file: TextFile, report: DataReport) -> bytes:
@@ -285,10 +323,17 @@ def _check_bytes(block: bytes, offset: int, file: TextFile, report: DataReport) 
         report.note("control characters", "kept", f"{file.path}, byte {offset + first}", controls)
 
 
-def _not_utf8(file: TextFile, offset: int, error: UnicodeDecodeError) -> DataError:
+def _not_utf8(
+    file: TextFile, offset: int, error: UnicodeDecodeError, only_ascii: bool
+) -> DataError:
     shown = error.object[error.start : error.start + 4].hex(" ")
+    if only_ascii:
+        advice = "If the file is in another encoding, convert it: iconv -f WINDOWS-1252 -t UTF-8."
+    else:
+        # Another encoding would hardly have come this far.
+        advice = "The text before it is UTF-8: these bytes are damaged. Mend or remove them."
     return DataError(
         f"the bytes {shown} at offset {offset} are not UTF-8 ({error.reason})",
         file=file.path,
-        advice="If the file is in another encoding, convert it: iconv -f WINDOWS-1252 -t UTF-8.",
+        advice=advice,
     )

@@ -169,7 +169,9 @@ def test_a_byte_order_mark_and_other_line_ends_are_read(tmp_path: Path) -> None:
     corpus = whole(write(tmp_path / "a", b"\xef\xbb\xbfone\r\ntwo\rthree\r\n"))
     assert read(corpus) == "one\ntwo\nthree\n"
     assert corpus.report.count("byte order marks") == 1
-    assert corpus.report.count("carriage returns") == 3
+    assert corpus.report.count("Windows line ends") == 2
+    assert corpus.report.count("lone carriage returns") == 1
+    assert "a, line 2" in str(corpus.report)
 
 
 def test_a_line_end_across_two_blocks_is_one(

@@ -2,41 +2,50 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pipelines.data_report import DataReport
 from pipelines.errors import DataError
-from pipelines.text_files import open_text_files
+from pipelines.languages import language_of_file, same_language
+from pipelines.text_lines import read_lines
+from pipelines.translation.plausibility import suspected_shift
 from pipelines.translation.sentence_pairs import SentencePairs
 
 
-def read_lines(path: str | Path, report: DataReport) -> list[str]:
-    """The lines of a file in UTF-8, plain or gzipped; only \\n, \\r\\n and \\r end a line.
-
-    Raises:
-        DataError: the file is empty or not UTF-8; the message names the place.
-    """
-    text = open_text_files([path], str(path))
-    lines = "".join(text.chunks()).split("\n")
-    for finding in text.report.findings:
-        for place in finding.places or [""]:
-            report.note(finding.kind, finding.treatment, place, finding.count)
-            break
-    if lines and not lines[-1]:
-        lines.pop()
-    return lines
-
-
-def read_aligned_files(source: str | Path, target: str | Path) -> SentencePairs:
+def read_aligned_files(
+    source: str | Path, target: str | Path, source_language: str = "", target_language: str = ""
+) -> SentencePairs:
     """The pairs of two files.
+
+    Languages that are asked for are compared with those that the files' names end in: files that
+    are named in the other order are read in the order of the languages.
+
+    Args:
+        source, target: the files.
+        source_language, target_language: languages asked for; "" for those of the files.
 
     Raises:
         DataError: they have not the same number of lines, so that no line is known to be another's
-            translation; or one cannot be read.
+            translation; their lines fit their neighbours' translations; they are one file; their
+            names are of other languages than those asked for; or one cannot be read.
     """
+    if os.path.realpath(source) == os.path.realpath(target):
+        raise DataError(
+            "is named as source and as target",
+            file=source,
+            advice="Name two files: file:SOURCE,TARGET.",
+        )
+    asked = source_language, target_language
+    turned = all(asked) and _other_way_round((source, target), asked)
+    if turned:
+        source, target = target, source
     name = f"{source}, {target}"
     report = DataReport(name)
+    if turned:
+        report.note(f"files named from {target_language} to {source_language}",
+                    f"read from {source_language} to {target_language}", name)  # fmt: skip
     first, second = read_lines(source, report), read_lines(target, report)
     if len(first) != len(second):
         raise DataError(
@@ -44,9 +53,56 @@ def read_aligned_files(source: str | Path, target: str | Path) -> SentencePairs:
             file=source,
             advice=_first_suspicion(first, second),
         )
+    _refuse_shifted(first, second, source, target)
     report.rows = len(first)
     places = tuple(f"line {number}" for number in range(1, len(first) + 1))
-    return SentencePairs(tuple(first), tuple(second), name, places, report)
+    languages = asked if all(asked) else (language_of_file(source), language_of_file(target))
+    return SentencePairs(tuple(first), tuple(second), name, places, report, languages)
+
+
+def _other_way_round(files: tuple[str | Path, str | Path], asked: tuple[str, str]) -> bool:
+    """Whether the names state the languages asked for in the other order.
+
+    Raises:
+        DataError: a name states a language that is not the one asked for.
+    """
+    stated = language_of_file(files[0]), language_of_file(files[1])
+
+    def fits(order: tuple[str, str]) -> bool:
+        return all(
+            not one or same_language(one, wanted) for one, wanted in zip(stated, order, strict=True)
+        )
+
+    if fits(asked):
+        return False
+    if fits((asked[1], asked[0])):
+        return True
+    number = next(n for n in (0, 1) if stated[n] and not same_language(stated[n], asked[n]))
+    raise DataError(
+        f"the file's name says {stated[number]}, but the languages asked for are {asked[0]} to "
+        f"{asked[1]}",
+        file=files[number],
+        advice="Name the files of these languages, source first, or other languages.",
+    )
+
+
+def _refuse_shifted(
+    first: Sequence[str], second: Sequence[str], source: str | Path, target: str | Path
+) -> None:
+    suspected = suspected_shift(first, second)
+    if suspected is None:
+        return
+    line, shift = suspected
+    lines = (
+        f"{abs(shift)} line{'s' if abs(shift) > 1 else ''} {'later' if shift > 0 else 'earlier'}"
+    )
+    raise DataError(
+        f"from about line {line} on, the sentences fit those that stand {lines} in {target}: the "
+        "files have lost each other",
+        file=source,
+        row=line,
+        advice="Compare the files around that line: a sentence is missing, doubled or cut in two.",
+    )
 
 
 def _first_suspicion(first: Sequence[str], second: Sequence[str]) -> str:

@@ -107,7 +107,7 @@ def _read(
         source.append(texts[0])
         target.append(texts[1])
         places.append(where)
-    return SentencePairs(tuple(source), tuple(target), place, tuple(places), report)
+    return SentencePairs(tuple(source), tuple(target), place, tuple(places), report, languages)
 
 
 def _sentence(example: Mapping[str, Any], language: str) -> bytes | None:

@@ -5,18 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipelines.batches import random_numbers
-from pipelines.errors import DataError
+from pipelines.data_report import DataReport
+from pipelines.errors import ConfigurationError, DataError
 from pipelines.sources import Source, parse_source
+from pipelines.text_lines import read_lines
 from pipelines.text_loading import parse_shares
 from pipelines.translation.aligned_files import read_aligned_files
 from pipelines.translation.encoding import without_empty
 from pipelines.translation.sentence_pairs import PairParts, SentencePairs
 from pipelines.translation.tab_separated import SUFFIXES as TAB_SUFFIXES
-from pipelines.translation.tab_separated import read_tab_separated
+from pipelines.translation.tab_separated import looks_tab_separated, read_tab_separated
 from pipelines.translation.translation_memories import SUFFIXES as TMX_SUFFIXES
 from pipelines.translation.translation_memories import read_translation_memory
 
 DEFAULT_SPLIT = "0.9,0.05,0.05"
+_TEXT_SUFFIXES = (".txt", ".txt.gz")
 
 
 def load_pairs(
@@ -37,12 +40,13 @@ def load_pairs(
     pairs on the same side.
 
     Args:
-        source: "file:SOURCE,TARGET" (two aligned files), "file:PAIRS.tsv", "file:PAIRS.tmx",
-            "tfds:NAME[/CONFIG][@SPLIT]", "builtin:NAME", or pairs.
+        source: "file:SOURCE,TARGET" (two aligned files), "file:PAIRS.tsv" (or a .txt with tabs),
+            "file:PAIRS.tmx", "tfds:NAME[/CONFIG][@SPLIT]", "builtin:NAME", or pairs.
         data_dir: where prepared TensorFlow datasets lie.
         split: the shares of training, validation and test; 0 for a part that is not wanted.
         validation, test: as `source`.
-        source_language, target_language: which languages of a file or dataset that has several.
+        source_language, target_language: languages asked for, both or neither; files of other
+            languages are refused, and files in the other order are turned round.
         seed: of the split.
 
     Raises:
@@ -117,6 +121,11 @@ def _open(
         phrases = builtin_data(named.name, "translation").load()
         parts: PairParts = phrases(*languages)
         return parts
+    if bool(languages[0]) != bool(languages[1]):
+        raise ConfigurationError(
+            f"source_language = {languages[0]!r} and target_language = {languages[1]!r} go "
+            "together: name both or neither"
+        )
     if named.kind == "tfds":
         from pipelines.translation.dataset_pairs import dataset_pairs
 
@@ -125,14 +134,30 @@ def _open(
 
 
 def _read_files(paths: tuple[str, ...], languages: tuple[str, str]) -> SentencePairs:
-    if len(paths) == 1 and paths[0].lower().endswith(TAB_SUFFIXES):
-        return read_tab_separated(paths[0], *languages)
-    if len(paths) == 1 and paths[0].lower().endswith(TMX_SUFFIXES):
-        return read_translation_memory(paths[0], *languages)
     if len(paths) == 2:
-        return read_aligned_files(*paths)
+        return read_aligned_files(*paths, *languages)
+    if len(paths) == 1:
+        name = paths[0].lower()
+        if name.endswith(TMX_SUFFIXES):
+            return read_translation_memory(paths[0], *languages)
+        if name.endswith(TAB_SUFFIXES) or (
+            name.endswith(_TEXT_SUFFIXES)
+            and looks_tab_separated(read_lines(paths[0], DataReport(paths[0])))
+        ):
+            return read_tab_separated(paths[0], *languages)
     raise DataError(
-        "is no file of sentence pairs" if len(paths) == 1 else f"{len(paths)} files are no pairs",
+        "is not a file of sentence pairs"
+        if len(paths) == 1
+        else f"{len(paths)} files are no pairs",
         file=Path(paths[0]),
-        advice="Name two aligned files, file:SOURCE,TARGET, or one that ends in .tsv or .tmx.",
+        advice=_advice(paths),
     )
+
+
+def _advice(paths: tuple[str, ...]) -> str:
+    name = paths[0].lower().removesuffix(".gz")
+    if len(paths) == 1 and name.endswith((".json", ".jsonl", ".ndjson")):
+        return "Write the sentences of each object on one line with a tab between, as .tsv."
+    if len(paths) == 1 and name.endswith(".csv"):
+        return "Write it with tabs instead of commas between the columns, as .tsv."
+    return "Name two aligned files, file:SOURCE,TARGET, or one that ends in .tsv or .tmx."

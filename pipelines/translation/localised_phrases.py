@@ -69,7 +69,7 @@ def localised_phrases(
         title = f"{NAME} {locales[0]} {locales[1]}, {name}"
         report = DataReport(title, rows=len(found))
         parts[name] = SentencePairs(
-            tuple(a for a, _ in found), tuple(b for _, b in found), title, (), report
+            tuple(a for a, _ in found), tuple(b for _, b in found), title, (), report, locales
         )
     return PairParts(parts["train"], parts["validation"], parts["test"])
 

@@ -18,6 +18,7 @@ class SentencePairs:
         name: of where they come from, for messages.
         places: where each pair comes from, for messages; "" where that is not known.
         report: what was found in reading, and what was left out why.
+        languages: of source and target; "" where that is not known.
     """
 
     source: tuple[str, ...]
@@ -25,6 +26,7 @@ class SentencePairs:
     name: str = "sentence pairs"
     places: tuple[str, ...] = ()
     report: DataReport = field(default_factory=DataReport, compare=False)
+    languages: tuple[str, str] = ("", "")
 
     def __post_init__(self) -> None:
         if len(self.source) != len(self.target):
@@ -54,6 +56,7 @@ class SentencePairs:
             name or self.name,
             tuple(self.place(n) for n in chosen),
             self.report,
+            self.languages,
         )
 
 

@@ -10,6 +10,7 @@ from xml.parsers import expat
 
 from pipelines.data_report import DataReport
 from pipelines.errors import DataError
+from pipelines.languages import language_tag
 from pipelines.translation.sentence_pairs import SentencePairs
 
 SUFFIXES = (".tmx", ".tmx.gz")
@@ -24,8 +25,8 @@ def read_translation_memory(
 ) -> SentencePairs:
     """The pairs of a file, read as a stream; formatting codes inside a segment are left out.
 
-    A language named "en" fits "en-US" too. Without names the file must have two languages: the
-    source is the header's `srclang`, or that of the first unit's first segment.
+    A language named "en" (or "eng") fits "en-US" and "en_US" too. Without names the file must have
+    two languages: the source is the header's `srclang`, or that of the first unit's first segment.
 
     No entity is expanded and no other file is read, whatever the file declares.
 
@@ -55,8 +56,9 @@ def read_translation_memory(
             f"has no unit with both {source} and {target}, only {', '.join(languages)}", file=path
         )
     return SentencePairs(
-        tuple(a for a, _ in pairs), tuple(b for _, b in pairs), str(path), tuple(places), report
-    )
+        tuple(a for a, _ in pairs), tuple(b for _, b in pairs), str(path), tuple(places), report,
+        (source, target),
+    )  # fmt: skip
 
 
 class _Reader:
@@ -72,6 +74,7 @@ class _Reader:
         self._language = ""
         self._text: list[str] | None = None
         self._hidden = 0
+        self._joint = -1
         self._depth = 0
         self._parser = expat.ParserCreate(namespace_separator=None)
         self._parser.buffer_text = True
@@ -107,14 +110,18 @@ class _Reader:
             raise DataError(f"is no TMX: its outermost element is {name}", file=self._path)
         self._depth += 1
         if name == "header":
-            self.source_language = attributes.get("srclang", "").lower()
+            self.source_language = language_tag(attributes.get("srclang", ""))
         elif name == "tu":
             self._unit, self._line = {}, self._parser.CurrentLineNumber
         elif name == "tuv":
-            self._language = (attributes.get("xml:lang") or attributes.get("lang") or "").lower()
+            named = attributes.get("xml:lang") or attributes.get("lang") or ""
+            self._language = language_tag(named)
         elif name == "seg":
             self._text = []
         elif self._text is not None and name in _CODES:
+            # A placeholder, such as one for a line break, joins no two words.
+            if name == "ph" and not self._hidden:
+                self._joint = len(self._text)
             self._hidden += 1
 
     def _end(self, name: str) -> None:
@@ -123,7 +130,7 @@ class _Reader:
             if self._unit is not None and self._language:
                 self._unit.setdefault(self._language, " ".join("".join(self._text).split()))
                 self.languages[self._language] = None
-            self._text, self._hidden = None, 0
+            self._text, self._hidden, self._joint = None, 0, -1
         elif name == "tu" and self._unit is not None:
             self.units.append((self._line, self._unit))
             self._unit = None
@@ -131,8 +138,12 @@ class _Reader:
             self._hidden -= 1
 
     def _characters(self, text: str) -> None:
-        if self._text is not None and not self._hidden:
-            self._text.append(text)
+        if self._text is None or self._hidden:
+            return
+        before = "".join(self._text[-1:])
+        if self._joint == len(self._text) and before[-1:].isalnum() and text[:1].isalnum():
+            self._text.append(" ")
+        self._text.append(text)
 
     def _refuse_entity(self, name: str, *_: object) -> None:
         raise DataError(
@@ -147,16 +158,20 @@ def _chosen(
     reader: _Reader, path: str | Path, source_language: str, target_language: str
 ) -> tuple[str, str]:
     languages = list(reader.languages)
-    source, target = source_language.lower(), target_language.lower()
+    primary = list(dict.fromkeys(one.split("-")[0] for one in languages))
+    source, target = language_tag(source_language), language_tag(target_language)
     if not source and not target:
+        # Regions of two languages, such as en-US, en-GB and fr-FR, are read together.
+        languages = primary if len(languages) > 2 and len(primary) == 2 else languages
         if len(languages) != 2:
             raise DataError(
                 f"has the languages {', '.join(languages)}",
                 file=path,
                 advice="Name two: source_language and target_language.",
             )
-        stated = [one for one in languages if _fits(one, reader.source_language)]
-        source = stated[0] if stated and reader.source_language else languages[0]
+        said = reader.source_language
+        stated = [one for one in languages if said and (_fits(one, said) or _fits(said, one))]
+        source = stated[0] if stated else languages[0]
         return source, next(one for one in languages if one != source)
     if not (source and target):
         raise DataError(

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.errors import DataError
+from pipelines.line_ends import split_lines
 from pipelines.tokenizers import Tokenizer
 from pipelines.tokenizers.sentence_ids import SPECIALS, unknown_id
 from pipelines.tokenizers.tokenizer import REPLACEMENT, UNKNOWN
@@ -28,11 +29,11 @@ def read_glossary(path: str | Path) -> dict[str, str]:
         DataError: the file cannot be read, or a line is none of this kind.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        text = Path(path).read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"the glossary cannot be read: {error}", file=path) from None
     found: dict[str, str] = {}
-    for row, line in enumerate(text.splitlines(), 1):
+    for row, line in enumerate(split_lines(text), 1):
         if not line.strip():
             continue
         parts = [part.strip() for part in line.split("\t")]

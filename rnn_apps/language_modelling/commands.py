@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING
 
 from rnn_apps.application import Application, Result, Verb
@@ -96,7 +95,9 @@ def _writing_config(options: argparse.Namespace) -> WritingConfig:
 
 def _generate(options: argparse.Namespace) -> Result:
     config = _writing_config(options)
-    prompts = [sys.stdin.read() if p == "-" else p for p in options.prompt or [""]]
+    from pipelines.text_lines import standard_input
+
+    prompts = [standard_input() if p == "-" else p for p in options.prompt or [""]]
     from rnn_apps.language_modelling.run import load
 
     run = load(options.run)
@@ -120,9 +121,10 @@ def _score_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _score(options: argparse.Namespace) -> Result:
+    from pipelines.text_lines import standard_input
     from rnn_apps.language_modelling.run import load
 
-    text = sys.stdin.read() if options.text == "-" else options.text
+    text = standard_input() if options.text == "-" else options.text
     scored = load(options.run).score(text)
     known = [one.log_probability for one in scored if one.log_probability is not None]
     rows = [[one.token, one.log_probability, one.rank] for one in scored]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from rnn_apps.application import Application, Result, Verb
 if TYPE_CHECKING:
     from rnn_apps.translation.run import Run
     from rnn_apps.translation.search_options import SearchOptions
+    from rnn_apps.translation.translating import Translation
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +44,10 @@ def _translate_arguments(parser: argparse.ArgumentParser) -> None:
         help="a sentence, or - for standard input, a sentence a line; may be given several times",
     )  # fmt: skip
     given.add_argument("--file", metavar="FILE", help="a file with a sentence a line, .gz too")
-    parser.add_argument("--to", default="", metavar="FILE", help="write the translations there")
+    parser.add_argument(
+        "--to", default="", metavar="FILE",
+        help="write the translations there, --n-best lines for each sentence",
+    )  # fmt: skip
     parser.add_argument(
         "--ensemble", action="append", default=[], metavar="FOLDER",
         help="a further run of the same vocabularies that votes; may be given several times",
@@ -95,17 +98,29 @@ def _search_options(run: Run, options: argparse.Namespace) -> SearchOptions:
 def _sentences(options: argparse.Namespace) -> Iterator[str]:
     if options.file:
         from pipelines.data_report import DataReport
-        from pipelines.translation.aligned_files import read_lines
+        from pipelines.text_lines import read_lines
 
         if not Path(options.file).exists():
             raise UserError(f"{options.file}: the file does not exist")
         yield from read_lines(options.file, DataReport(options.file))
         return
+    from pipelines.line_ends import split_lines
+    from pipelines.text_lines import standard_input
+
     for text in options.text:
         if text == "-":
-            yield from sys.stdin.read().splitlines()
+            yield from split_lines(standard_input())
         else:
             yield text
+
+
+def _output_lines(found: Sequence[Sequence[Translation]], n_best: int) -> Iterator[str]:
+    """`n_best` lines for every sentence, empty where fewer were found, so that none is shifted."""
+    from rnn_apps.edge.sentences import one_line
+
+    for best in found:
+        for number in range(n_best):
+            yield one_line(best[number].text) if number < len(best) else ""
 
 
 def _translate(options: argparse.Namespace) -> Result:
@@ -123,11 +138,12 @@ def _translate(options: argparse.Namespace) -> Result:
     if options.to:
         from pipelines.atomic_files import write_text
 
-        write_text(Path(options.to), "".join(f"{one.text}\n" for best in found for one in best))
+        lines = _output_lines(found, options.n_best)
+        write_text(Path(options.to), "".join(f"{line}\n" for line in lines))
         return {"sentences": len(sentences), "file": options.to}
     if not options.json and options.n_best == 1:
-        for [best, *_] in found:
-            print(best.text)
+        for line in _output_lines(found, 1):
+            print(line)
         return {}
     rows = [
         [source, one.text, one.score, one.log_probability]

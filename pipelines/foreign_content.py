@@ -1,0 +1,84 @@
+"""Files that are not plain text although they may hold some: known by their first bytes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pipelines.errors import DataError
+
+HEAD = 4096
+"""Bytes from a file's beginning that are enough to know it by."""
+
+# First bytes, what that is, and how the text in it is reached.
+_KINDS: tuple[tuple[bytes, str, str], ...] = (
+    (b"BZh", "a bzip2 file", "Unpack it first: bunzip2 --keep {name}."),
+    (b"\xfd7zXZ\0", "an xz file", "Unpack it first: unxz --keep {name}."),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard file", "Unpack it first: unzstd {name}."),
+    (b"\x04\x22\x4d\x18", "an LZ4 file", "Unpack it first: unlz4 {name}."),
+    (b"PK\x03\x04", "a ZIP archive", "Unpack it first: unzip {name}."),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "Unpack it first: 7z x {name}."),
+    (b"Rar!\x1a\x07", "a RAR archive", "Unpack it first: unrar x {name}."),
+    (b"PAR1", "a Parquet file", "Write its text column to a text file first."),
+    (b"ARROW1", "an Arrow file", "Write its text column to a text file first."),
+    (b"\xff\xff\xff\xff", "an Arrow stream", "Write its text column to a text file first."),
+    (b"SQLite format 3\0", "an SQLite database", "Write its text to a text file first."),
+    (b"\x89HDF", "an HDF5 file", "Write its text to a text file first."),
+    (b"%PDF-", "a PDF", "Extract its text first: pdftotext {name}."),
+    (b"{\\rtf", "an RTF document", "Save it as plain text in UTF-8."),
+    (b"\xd0\xcf\x11\xe0", "an Office document", "Save it as plain text in UTF-8."),
+    (b"\x80\x04\x95", "a Python pickle", "Write its text to a text file first."),
+)
+_TAR_MARK, _TAR_PLACE = b"ustar", 257
+_JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
+
+
+def refuse_foreign(head: bytes, path: Path) -> None:
+    """Refuses a file whose first bytes (unpacked, if it was gzipped) are not those of a text.
+
+    Args:
+        head: at least the first `HEAD` bytes, or all there are.
+        path: of the file, for the message.
+
+    Raises:
+        DataError: names what the file is and how its text is reached.
+    """
+    for mark, kind, advice in _KINDS:
+        if head.startswith(mark):
+            raise DataError(f"is {kind}, not text", file=path, advice=advice.format(name=path.name))
+    if head[_TAR_PLACE : _TAR_PLACE + len(_TAR_MARK)] == _TAR_MARK:
+        raise DataError(
+            "is a tar archive, not text",
+            file=path,
+            advice=f"Unpack it first: tar -xf {path.name}.",
+        )
+
+
+def refuse_json(head: bytes, path: Path) -> None:
+    """Refuses JSON, whose keys and escapes would be read as if they were the text.
+
+    A file that is named .txt may hold JSON: then that is the text.
+
+    Raises:
+        DataError: the file's name ends as JSON's does, or its first lines are JSON objects.
+    """
+    name = path.name.lower().removesuffix(".gz")
+    if name.endswith(".txt") or not (name.endswith(_JSON_SUFFIXES) or _json_objects(head)):
+        return
+    raise DataError(
+        "is JSON, not plain text",
+        file=path,
+        advice=f"Write its text to a file first, such as: jq -r .text {path.name} > text.txt. If "
+        "the JSON itself is what is meant, name the file .txt.",
+    )
+
+
+def _json_objects(head: bytes) -> bool:
+    lines = [line for line in head.split(b"\n") if line.strip()][:2]
+    for line in lines:
+        try:
+            if not isinstance(json.loads(line), dict):
+                return False
+        except ValueError:
+            return False
+    return len(lines) == 2

@@ -1,0 +1,65 @@
+"""Where a line ends: at \\n or \\r\\n, and nowhere else.
+
+Python's own readers also end a line at a lone \\r, and `str.splitlines` at form feeds, U+0085,
+U+2028 and others. One such character inside a sentence would shift every line after it.
+"""
+
+from __future__ import annotations
+
+import re
+
+_LONE = re.compile(r" *\r[ \r]*")
+
+
+class LineEnds:
+    """Reads a text that comes in pieces: \\r\\n becomes \\n, and what a lone \\r is, is stated.
+
+    Args:
+        lone_return: what a \\r without \\n after it becomes: "\\n" in running text; "\\r", that is
+            left as it is, where a line is a sentence.
+
+    Attributes:
+        windows: number of \\r\\n so far.
+        lone: number of lone \\r so far.
+        lone_lines: lines of the first lone \\r, counted from 1 by \\n alone.
+    """
+
+    def __init__(self, lone_return: str) -> None:
+        self._lone_return = lone_return
+        self._held = ""
+        self._line_ends = 0
+        self.windows = 0
+        self.lone = 0
+        self.lone_lines: list[int] = []
+
+    def read(self, piece: str, final: bool = False) -> str:
+        """The piece with its line ends as \\n; a \\r at its end waits for the next piece."""
+        text = self._held + piece
+        self._held = ""
+        if text.endswith("\r") and not final:
+            text, self._held = text[:-1], "\r"
+        if "\r" in text:
+            self.windows += text.count("\r\n")
+            text = text.replace("\r\n", "\n")
+            self._note_lone(text)
+        self._line_ends += text.count("\n")
+        return text.replace("\r", self._lone_return) if "\r" in text else text
+
+    def _note_lone(self, text: str) -> None:
+        place = text.find("\r")
+        while place >= 0 and len(self.lone_lines) < 5:
+            self.lone_lines.append(self._line_ends + text.count("\n", 0, place) + 1)
+            place = text.find("\r", place + 1)
+        self.lone += text.count("\r")
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines of a text, each a sentence: a lone \\r, with the spaces around it, is one space.
+
+    No line comes after the last \\n. An empty line is a line, so that line n stays line n.
+    """
+    text = LineEnds("\r").read(text, final=True)
+    lines = (_LONE.sub(" ", text) if "\r" in text else text).split("\n")
+    if not lines[-1]:
+        lines.pop()
+    return lines

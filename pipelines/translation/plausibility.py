@@ -1,0 +1,79 @@
+"""Whether lines that stand beside each other can be each other's translations.
+
+Translations keep roughly the length of a sentence, its numbers, and whether it asks or exclaims.
+Where two files have lost each other by some lines, these agree at another distance.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+BLOCK = 100
+STEP = 50
+MOST_BLOCKS = 2000
+"""Of longer files as many blocks are looked at, evenly spread."""
+MOST_SHIFT = 5
+# Where lines belong together the mean correlation is about 0.5 to 0.9; of strangers about 0.
+HIGHEST_OF_STRANGERS = 0.3
+LOWEST_OF_TRANSLATIONS = 0.5
+LEAST_DIFFERENCE = 0.35
+_FEWEST_MARKED = 10
+
+Features = npt.NDArray[np.float64]
+
+
+def suspected_shift(source: Sequence[str], target: Sequence[str]) -> tuple[int, int] | None:
+    """The first block of lines that fit their neighbours' translations instead of their own.
+
+    Args:
+        source, target: as many lines each.
+
+    Returns:
+        The line at which the block begins, counted from 1, and how many lines later in the target
+        the translations stand (below 0: earlier); None if nothing is suspected.
+    """
+    starts = range(0, len(source) - BLOCK + 1, STEP)
+    for start in starts[:: -(-len(starts) // MOST_BLOCKS) or 1]:
+        # As many lines more on both sides as the shifts need.
+        begin = max(start - MOST_SHIFT, 0)
+        lines = slice(begin, start + BLOCK + MOST_SHIFT)
+        first, second = _features(source[lines]), _features(target[lines])
+        here = _agreement(first, second, start - begin, 0)
+        if here is None or here > HIGHEST_OF_STRANGERS:
+            continue
+        shifts = [shift for shift in range(-MOST_SHIFT, MOST_SHIFT + 1) if shift]
+        found = {shift: _agreement(first, second, start - begin, shift) or 0.0 for shift in shifts}
+        best = max(found, key=lambda shift: found[shift])
+        if found[best] >= max(LOWEST_OF_TRANSLATIONS, here + LEAST_DIFFERENCE):
+            return start + 1, best
+    return None
+
+
+def _features(lines: Sequence[str]) -> Features:
+    """Logarithm of the length, digits, question and exclamation at the end; [4, lines]."""
+    rows = np.zeros((4, len(lines)))
+    for number, line in enumerate(lines):
+        text = line.strip()
+        end = unicodedata.normalize("NFKC", text[-1:])
+        rows[:, number] = (
+            np.log1p(len(text)), sum(map(str.isdigit, text)), end in ("?", ";", "؟"), end == "!",
+        )  # fmt: skip
+    return rows
+
+
+def _agreement(first: Features, second: Features, start: int, shift: int) -> float | None:
+    """Mean correlation of the features of a block with those `shift` lines later."""
+    lines = first.shape[1]
+    begin, end = max(start, -shift), min(start + BLOCK, lines - max(shift, 0))
+    found = []
+    for number, (one, other) in enumerate(zip(first, second, strict=True)):
+        a, b = one[begin:end], other[begin + shift : end + shift]
+        marked = min(np.count_nonzero(a), np.count_nonzero(b))
+        if (number and marked < _FEWEST_MARKED) or not (a.std() and b.std()):
+            continue
+        found.append(float(np.corrcoef(a, b)[0, 1]))
+    return float(np.mean(found)) if found else None
