@@ -47,6 +47,9 @@ def test_the_card_says_what_the_file_is(exported):
     assert given["scale"] > 0
     assert card["errors"][0]["within"] is True
     assert (card["latency_ms"], card["arena_bytes"]) == (0.123, 2048)
+    assert card["arena_measured_with"].startswith("the reference kernels on ")
+    # Two products of six rows each: their sums of weights, and records.
+    assert card["cmsis_nn_bytes"] == 2 * (32 + 64)
     assert card["versions"]["numpy"] == np.__version__
     assert card["forms"][0]["reason"] == "one timestep | no loop"
 
@@ -57,7 +60,8 @@ def test_the_markdown_tells_the_same(exported):
     for part in (
         "my model",
         "one timestep / no loop",
-        "2,048 bytes",
+        "| arena | 2,048 bytes (the reference kernels on ",
+        "| arena with CMSIS-NN's kernels, at most | 2,240 bytes |",
         "0.123 ms",
         "0.013",
         "FULLY_CONNECTED",

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.atomic_files import write_json, write_text
+from rnn_apps.edge.flatbuffer import read_model_file
+from rnn_apps.export.cmsis_nn_memory import cmsis_nn_bytes
 from rnn_apps.export.inspection import inspect
 from rnn_apps.export.results import ExportResult, MetricResult
 
@@ -74,9 +76,21 @@ def card_content(result: ExportResult, *, model_name: str) -> dict[str, Any]:
         "checked_on": result.reference_data,
         "latency_ms": result.latency_ms,
         "latency_machine": f"processor time on {platform.machine()}, one thread, median",
-        "arena_bytes": result.arena_bytes,
+        **_arena(result),
         **metric,
         "versions": _versions(),
+    }
+
+
+def _arena(result: ExportResult) -> dict[str, Any]:
+    """The least working memory that was measured, and what CMSIS-NN's kernels may take beyond."""
+    if result.arena_bytes is None:
+        return {"arena_bytes": None}
+    file, _ = read_model_file(result.path)
+    return {
+        "arena_bytes": result.arena_bytes,
+        "arena_measured_with": f"the reference kernels on {platform.machine()}",
+        "cmsis_nn_bytes": cmsis_nn_bytes(file),
     }
 
 
@@ -85,7 +99,7 @@ def card_markdown(card: dict[str, Any]) -> str:
     parts = [
         f"# {card['file']}",
         f"Exported from the Keras model `{card['model']}`. Every number here was measured on the "
-        "file itself, in its target's own runtime.",
+        "file itself, in its target's own runtime, unless it says otherwise.",
         _table(("what", "value"), _facts(card)),
         "## Recurrent layers",
         _table(("layer", "kind", "form", "why"), [_form_row(form) for form in card["forms"]]),
@@ -119,7 +133,9 @@ def _facts(card: dict[str, Any]) -> list[tuple[str, str]]:
         compared = f"{metric['file']:.5g}; Keras {metric['keras']:.5g}"
         facts.append((metric["name"], f"{compared} ({metric['measured_on']})"))
     if card["arena_bytes"] is not None:
-        facts.append(("arena", f"{card['arena_bytes']:,} bytes"))
+        facts.append(("arena", f"{card['arena_bytes']:,} bytes ({card['arena_measured_with']})"))
+        cmsis_nn = card["arena_bytes"] + card["cmsis_nn_bytes"]
+        facts.append(("arena with CMSIS-NN's kernels, at most", f"{cmsis_nn:,} bytes"))
     if card["variables"]:
         facts.append(("variables", ", ".join(card["variables"])))
     facts.append(("sha256", f"`{card['sha256']}`"))
