@@ -9,7 +9,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipelines.errors import UserError
+
 Result = dict[str, Any]
+
+
+class PartialResultError(UserError):
+    """A part of what was asked for could not be done: the rest is shown, then this error.
+
+    Args:
+        message: names what could not be done and why.
+        result: what was done, as a verb returns it.
+    """
+
+    def __init__(self, message: str, result: Result) -> None:
+        super().__init__(message)
+        self.result = result
 
 
 @dataclass(frozen=True)

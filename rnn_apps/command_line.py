@@ -16,7 +16,7 @@ from typing import Any
 
 from pipelines.errors import UserError
 from rnn_apps import __version__
-from rnn_apps.application import Application, Result, Verb
+from rnn_apps.application import Application, PartialResultError, Result, Verb
 from rnn_apps.configuration import add_flags, from_flags, read_toml
 from rnn_apps.run_folder import RunFolder
 
@@ -43,11 +43,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         with results_only(options.json) as stream:
-            result = options.verb.run(options)
+            failed: PartialResultError | None = None
+            try:
+                result = options.verb.run(options)
+            except PartialResultError as error:
+                result, failed = error.result, error
             if options.json:
                 show_json(result, stream)
             else:
                 show(result)
+            if failed is not None:
+                raise failed
     except UserError as error:
         print(f"rnn-apps: error: {error}", file=sys.stderr)
         return 2

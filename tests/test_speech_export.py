@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soxr
 import tensorflow as tf
 from sound_files import write_sound
 from speech_setup import spoken, tone_run
@@ -108,13 +109,60 @@ def test_a_stream_on_the_device_is_the_whole(run, exported, chunk):
             assert stream.push(samples[at : at + chunk]) == []
             stream.partial()
         assert stream.finish().text == whole.text
-    # Pauses part utterances, each of which is what its stretch of the stream is by itself.
+    # Pauses part the text into utterances and change nothing of it.
     long = np.concatenate([judged.samples[0], spoken("", 9, 12000), judged.samples[1]])
     pieces = [long[at : at + chunk] for at in range(0, len(long), chunk)]
     first, second = device.stream(EndpointConfig(pause_seconds=0.9)).recognise(pieces)
-    for one in (first, second):
-        stretch = long[round(one.start * 8000) : round(one.end * 8000)]
-        assert one.text and device.transcribe(stretch)[0].text == one.text
+    whole = device.transcribe(long)[0].text
+    assert first.text and (first.text + second.text).replace(" ", "") == whole.replace(" ", "")
+    assert first.end == second.start and second.end == pytest.approx(len(long) / 8000)
+
+
+def test_each_of_several_streams_hears_its_own(run, exported):
+    device = EdgeRecogniser(exported[0], decoding=GREEDY)
+    recordings = judged_recordings(run).samples[:3]
+    wanted = [device.transcribe(samples)[0].text for samples in recordings]
+    assert len(set(wanted)) == 3
+    streams = [device.stream() for _ in recordings]
+    for at in range(0, len(recordings[0]), 200):
+        for stream, samples in zip(streams, recordings, strict=True):
+            stream.push(samples[at : at + 200])
+        if at == 2000:
+            # Nor does a whole recording in between leave a trace.
+            assert device.transcribe(recordings[0])[0].text == wanted[0]
+    assert [stream.finish().text for stream in streams] == wanted
+    # A second end of a stream is an empty one, and after it a new stream begins.
+    assert streams[0].finish().text == ""
+    streams[0].push(recordings[1])
+    assert streams[0].finish().text == wanted[1]
+
+
+def test_every_type_of_samples_is_the_same_sound_in_keras_and_on_the_device(run, exported):
+    device = EdgeRecogniser(exported[0], decoding=GREEDY)
+    samples = spoken("ab cd", 1)
+    wanted = device.transcribe(samples)[0].text
+    assert wanted
+    integers = np.round(samples * 2**15).astype(np.int16)
+    twice = soxr.resample(samples, 8000, 16_000)
+    for given, rate in (
+        (integers, None), (integers[:, None], 8000), (samples.tolist(), None), (twice, 16_000),
+        (np.round(twice * 2**15).astype(np.int16), 16_000),
+    ):  # fmt: skip
+        stream = device.stream(sample_rate=rate)
+        stream.push(given)
+        assert stream.finish().text == wanted
+        assert device.transcribe(given, rate)[0].text == wanted
+        assert run.transcribe(given, GREEDY, sample_rate=rate)[0][0].text == wanted
+    for wrong, message in (
+        (samples * 2**15, "divide them by 32768"),
+        (integers.tobytes(), "frombuffer"),
+        (np.stack([samples, samples], 1), "2 channels"),
+    ):
+        for call in (device.transcribe, device.stream().push, run.transcribe):
+            with pytest.raises(UserError, match=message):
+                call(wrong)
+    with pytest.raises(UserError, match="give it as sample_rate = 8000"):
+        run.transcribe((samples, 8000))
 
 
 def test_recordings_are_read_from_files(run, exported, tmp_path):

@@ -15,6 +15,7 @@ from speech_setup import small_config, spoken, write_recordings
 from pipelines.errors import DataError, UserError
 from rnn_apps import speech
 from rnn_apps.command_line import main
+from rnn_apps.speech import transcription
 from rnn_apps.speech.run_data import load_parts, prepare, train_labels, training_batches
 from rnn_apps.speech.training_run import fit_run
 
@@ -130,6 +131,13 @@ def test_the_command_line(run: speech.Run, folder: Path, capfd: pytest.CaptureFi
     assert one["transcripts"][0]["text"] == result["table"]["rows"][0][1]
     for word in one["transcripts"][0]["words"]:
         assert 0 <= word["start"] <= word["end"] <= 1.1 and 0 <= word["confidence"] <= 1
+    missing = str(folder / "nowhere.wav")
+    both = ["speech", "transcribe", "--run", path, missing, file, "--greedy", "--json"]
+    assert main(both) == 2
+    printed = capfd.readouterr()
+    bad, good = json.loads(printed.out)["details"]
+    assert good == one and bad["recording"] == missing and "does not exist" in bad["error"]
+    assert "1 of 2 recordings" in printed.err and "nowhere.wav" in printed.err
     assert main(["speech", "evaluate", "--run", path, "--part", "validation", "--json"]) == 0
     judged = json.loads(capfd.readouterr().out)
     assert judged["table"]["header"][1] == "WER %" and judged["report"].endswith(
@@ -175,6 +183,18 @@ def test_bad_recordings_are_named_when_transcribed(run: speech.Run, tmp_path: Pa
         run.transcribe(np.full(800, np.nan, np.float32))
     with pytest.raises(UserError, match="no sample"):
         run.transcribe(np.zeros(0, np.float32))
+    # One that cannot be used takes nothing from the others.
+    good, text = write_sound(tmp_path / "said.wav", spoken("ab cd", 1), 8000), tmp_path / "text.wav"
+    [[wanted]] = run.transcribe(good)
+    with pytest.raises(
+        transcription.UnusableRecordingsError, match=r"(?s)1 of 3.*text\.wav"
+    ) as caught:
+        run.transcribe([good, text, good])
+    assert [len(found) for found in caught.value.transcripts] == [1, 0, 1]
+    assert caught.value.transcripts[2][0].text == wanted.text and list(caught.value.errors) == [1]
+    told: list[int] = []
+    found = run.transcribe([text, good], unusable=lambda number, error: told.append(number))
+    assert told == [0] and found[0] == [] and found[1][0].text == wanted.text
     # Silence is no mistake: nothing is said in it.
     [[silence]] = run.transcribe(np.zeros(8000, np.float32))
     assert silence.text == "" or silence.confidence < 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from pathlib import Path
 
@@ -181,6 +182,76 @@ def test_silence_and_endless_speech_end_too(tmp_path):
     assert [one.text for one in ended] == ["", "", "a", "a", "a"][: len(ended)]
     assert len(ended) >= 4
     assert all(one.end - one.start <= 2.05 for one in ended)
+
+
+class WordByWord(Loudness):
+    """Writes a label for a loud stretch of 0.4 s once it has heard 0.32 s of it, 0.08 s late."""
+
+    lookahead = 2
+
+    def reset(self):
+        self.loud, self.late = 0, [LABELS.blank] * self.lookahead
+
+    def step(self, features, present):
+        loud = present[0] and features[0].mean() > -10
+        self.loud = self.loud + 1 if loud else 0
+        self.late.append(1 if self.loud == 8 else LABELS.blank)
+        logits = np.zeros((1, self.labels), np.float32)
+        logits[0, self.late.pop(0)] = 9.0
+        return logits
+
+
+@pytest.mark.parametrize("judge", ["labels", "energy", "either"])
+@pytest.mark.parametrize("pause", [0.4, 0.6, 0.8, 1.0])
+def test_endpoints_lose_no_word(tmp_path, judge, pause):
+    features = raw_features(small_config(tmp_path))
+    samples = bursts(-0.3, *[0.4, -pause] * 6)
+    for seconds in (0.2, 0.4, 0.6, 0.8, 1.1):
+        rules = EndpointConfig(judge=judge, pause_seconds=seconds, longest_seconds=3.0)
+        decoder = SpeechDecoder(LABELS, DecodingConfig(method="greedy"), 0.04)
+        stream = RecognitionStream(features, WordByWord(), decoder, rules)
+        pieces = [samples[at : at + 400] for at in range(0, len(samples), 400)]
+        found = list(stream.recognise(pieces))
+        assert "".join(one.text for one in found) == "a" * 6, seconds
+        words = [word for one in found for word in one.transcripts[0].words]
+        times = [0.3 + 0.32 + k * (0.4 + pause) for k in range(6)]
+        starts = [word.start for word in words] if len(words) == 6 else []
+        assert not starts or np.abs(np.subtract(starts, times)).max() < 0.1
+        # An utterance begins where the one before it ended.
+        assert all(first.end <= second.start for first, second in itertools.pairwise(found))
+
+
+def test_what_is_written_for_silence_is_a_pause(tmp_path):
+    """A model of characters may write spaces, not blanks, while nobody speaks."""
+    decoder = SpeechDecoder(LABELS, DecodingConfig(method="greedy"), 0.04)
+    logits = np.zeros((9, len(LABELS.pieces)))
+    logits[:, 0] = 5.0
+    logits[2, 1] = 9.0
+    logits[4, LABELS.blank] = 9.0
+    decoder.push(logits)
+    assert decoder.quiet_frames == 6 and decoder.heard
+
+
+def test_a_stream_at_another_rate_is_the_resampled_one(tmp_path):
+    import soxr
+
+    features = raw_features(small_config(tmp_path))
+    samples = bursts(-0.6, 1.0, -0.3, 0.4, -0.4)
+
+    def heard(given, rate, chunk):
+        decoder = SpeechDecoder(LABELS, DecodingConfig(method="greedy"), 0.04)
+        stream = RecognitionStream(features, Loudness(), decoder, sample_rate=rate)
+        assert stream.sample_rate == (rate or 8000)
+        for at in range(0, len(given), chunk):
+            stream.push(given[at : at + chunk])
+        return stream.finish()
+
+    expected = heard(samples, None, 1000)
+    found = heard(soxr.resample(samples, 8000, 16_000), 16_000, 777)
+    assert found.text == expected.text == "aa"
+    assert found.end == pytest.approx(expected.end, abs=0.01)
+    with pytest.raises(UserError, match="sample_rate = 16 must be"):
+        heard(samples, 16, 100)
 
 
 def test_words_are_settled_in_a_long_stream(tmp_path):

@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.errors import UserError
 from pipelines.speech.feature_config import DELTA_WIDTH, FeatureConfig
 from pipelines.speech.filter_banks import cosine_transform, delta_filter, mel_bands, window
+from pipelines.speech.samples import one_channel
 
 Array = npt.NDArray[np.float32]
 
@@ -41,13 +41,13 @@ class SpeechFeatures:
         """The features of a whole utterance, float32 [frames, size].
 
         Args:
-            samples: [samples], -1 to 1, at the config's sample rate.
+            samples: at the config's sample rate; see `samples.one_channel`.
 
         Raises:
-            UserError: a sample is NaN or infinite, or there are several channels.
+            UserError: see `samples.one_channel`.
         """
         half = self.config.fft_length // 2
-        return self.with_deltas(self.of_frames(np.pad(checked(samples), half)))
+        return self.with_deltas(self.of_frames(np.pad(one_channel(samples), half)))
 
     def of_frames(self, samples: Array) -> Array:
         """Features, without deltas, of all whole frames that begin at sample 0, [frames, ...]."""
@@ -91,23 +91,3 @@ class SpeechFeatures:
             around = np.lib.stride_tricks.sliding_window_view(found, DELTA_WIDTH, axis=0)
             columns.append((around @ weights).astype(np.float32))
         return np.concatenate(columns, axis=1)
-
-
-def checked(samples: npt.ArrayLike) -> Array:
-    """Samples as float32 [samples].
-
-    Raises:
-        UserError: a sample is NaN or infinite, or there are several channels.
-    """
-    audio = np.asarray(samples)
-    if audio.ndim != 1:
-        raise UserError(f"samples have the shape {audio.shape}; wanted is one channel, [samples]")
-    if audio.dtype.kind in "iu":
-        raise UserError(
-            f"samples are {audio.dtype}; wanted are numbers from -1 to 1: divide by "
-            f"{np.iinfo(audio.dtype).max + 1}"
-        )
-    audio = audio.astype(np.float32, copy=False)
-    if not np.isfinite(audio).all():
-        raise UserError("the samples hold NaN or infinity")
-    return audio

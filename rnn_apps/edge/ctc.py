@@ -91,7 +91,6 @@ class CtcGreedy:
         """Begins a new stream."""
         self.frames = 0
         self.score = 0.0
-        self.blank_frames = 0
         self._last = self._blank
         self._wrote = False
         self._open: list[AlignedLabel] = []
@@ -119,7 +118,6 @@ class CtcGreedy:
         if len(best):
             self._wrote = self._wrote or bool(self._open)
             self._last = int(best[-1])
-            self.blank_frames = trailing(best == self._blank, self.blank_frames)
         self.frames += len(best)
 
     @property

@@ -22,7 +22,6 @@ from rnn_apps.edge.ctc import (
     PrefixScorer,
     Scores,
     checked_frames,
-    trailing,
 )
 from rnn_apps.edge.ctc_prefixes import Beam, Prefix, Span, Step, ancestor
 
@@ -74,7 +73,6 @@ class CtcBeamSearch:
     def reset(self) -> None:
         """Begins a new stream."""
         self.frames = 0
-        self.blank_frames = 0
         state = self._scorer.start() if self._scorer else None
         self._root = Prefix(None, -1, 0, 0.0, state)
         self._root.slot = 0
@@ -94,9 +92,6 @@ class CtcBeamSearch:
             UserError: the shape does not fit, or a number is NaN.
         """
         frames = checked_frames(log_probabilities, self._blank)
-        if len(frames):
-            blanks = np.argmax(frames, axis=1) == self._blank
-            self.blank_frames = trailing(blanks, self.blank_frames)
         for frame in frames:
             self._advance(frame)
             self.frames += 1

@@ -1,4 +1,9 @@
-"""Where an utterance in a stream ends: after a pause, by the outputs or by the loudness."""
+"""Where an utterance in a stream ends: after a pause, by the outputs or by the loudness.
+
+An endpoint only parts the text: the model goes on as if there were none. So no sound is lost,
+neither what the model has taken in and not yet written when the pause is noticed, nor the beginning
+of a word that was spoken meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +19,9 @@ JUDGES = ("labels", "energy", "either")
 _LEAST_DECIBELS = -100.0
 # How fast the estimate of the background follows: down at once, up by so much a second.
 _RISE_DECIBELS = 2.0
+# Towards its greatest length an utterance is ended at the next short gap between words.
+_NEARLY_TOO_LONG = 0.8
+_GAP_SECONDS = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,11 +30,14 @@ class EndpointConfig:
 
     Args:
         judge: what tells silence: "labels", no label for a while (frames whose most probable label
-            is the blank); "energy", no sound well above the background; or "either".
-        pause_seconds: silence after something was heard that ends the utterance.
+            is the blank or a space); "energy", no sound well above the background; or "either".
+        pause_seconds: silence after something was heard that ends the utterance. For "labels" it
+            counts from the last label to the next one, which a model writes inside a word or
+            at its end: shorter pauses between sounds end an utterance too.
         longest_silence_seconds: silence from the beginning on after which a new, empty utterance
             is begun, so that nothing grows while nobody speaks.
-        longest_seconds: an utterance that lasts longer is ended all the same; 0: never.
+        longest_seconds: greatest length of an utterance, which may part a word; from four fifths
+            of it on, a gap of 0.2 s without a label ends the utterance. 0: no limit.
         speech_decibels: how far above the background a sound counts as speech, for "energy".
 
     Raises:
@@ -84,46 +95,71 @@ class QuietMeter:
 
 
 class Endpointer:
-    """Decides block by block whether an utterance is over.
+    """Decides, output by output, whether an utterance is over.
+
+    Sound runs ahead of the outputs that tell what it was. A pause that is found in the sound
+    therefore ends the utterance once the outputs have come as far.
 
     Args:
         config: the rules.
-        sample_rate: of the stream, in Hz.
+        sample_rate: sample rate of the stream, in Hz.
     """
 
     def __init__(self, config: EndpointConfig, sample_rate: int) -> None:
         self.config = config
         self._rate = sample_rate
         self._meter = QuietMeter(sample_rate, config.speech_decibels)
-        self.begin_utterance()
+        self.begin_stream()
 
-    def begin_utterance(self) -> None:
-        """Begins to count anew."""
-        self._seconds = 0.0
+    def begin_stream(self) -> None:
+        """Begins a new stream."""
+        self._samples = 0
+        self._begun_at = 0.0
+        self._quiet_at = math.inf
         self._meter.begin_utterance()
 
-    def push(self, samples: npt.NDArray[np.float32]) -> None:
-        """Takes the next block of samples."""
-        self._seconds += len(samples) / self._rate
-        self._meter.push(samples)
-
-    def is_over(self, heard: bool, blank_seconds: float) -> bool:
-        """Whether the utterance ends here.
+    def push(self, samples: npt.NDArray[np.float32], heard: bool) -> None:
+        """Takes the next block of samples.
 
         Args:
-            heard: whether any label was written.
-            blank_seconds: for how long none was.
+            samples: float32 [samples].
+            heard: whether any label was written in the present utterance so far.
+        """
+        self._samples += len(samples)
+        self._meter.push(samples)
+        config = self.config
+        if config.judge == "labels" or self._quiet_at < math.inf:
+            return
+        if self._meter.quiet_seconds >= _silence(config, heard or self._meter.spoke):
+            self._quiet_at = self._samples / self._rate
+            self._meter.begin_utterance()
+
+    def is_over(self, heard: bool, quiet_seconds: float, at: float) -> bool:
+        """Whether the utterance ends with the latest output; if so, the next one begins.
+
+        Args:
+            heard: whether any label was written in the present utterance.
+            quiet_seconds: for how long none was.
+            at: where the latest output ends, in seconds from the beginning of the stream.
         """
         config = self.config
-        if config.longest_seconds and self._seconds >= config.longest_seconds:
-            return True
-        quiet = self._meter.quiet_seconds
-        silences = []
-        if config.judge in ("labels", "either"):
-            silences.append((heard, blank_seconds))
-        if config.judge in ("energy", "either"):
-            silences.append((heard or self._meter.spoke, quiet))
-        return any(
-            silent >= (config.pause_seconds if begun else config.longest_silence_seconds)
-            for begun, silent in silences
+        lasted = at - self._begun_at
+        limit = config.longest_seconds or math.inf
+        over = (
+            at >= self._quiet_at
+            or lasted >= limit
+            or (lasted >= _NEARLY_TOO_LONG * limit and quiet_seconds >= _GAP_SECONDS)
+            or (config.judge != "energy" and quiet_seconds >= _silence(config, heard))
         )
+        if over:
+            if self._quiet_at == math.inf:
+                # The sound has told nothing of this pause, and shall not tell it a second time.
+                self._meter.begin_utterance()
+            self._quiet_at = math.inf
+            self._begun_at = at
+        return over
+
+
+def _silence(config: EndpointConfig, begun: bool) -> float:
+    """Seconds of silence that end an utterance in which something was heard, or nothing was."""
+    return config.pause_seconds if begun else config.longest_silence_seconds

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from pipelines.errors import ConfigurationError
 from pipelines.speech.feature_config import DELTA_WIDTH, FeatureConfig
 from pipelines.speech.normalisation import Normaliser
-from pipelines.speech.numpy_features import SpeechFeatures, checked
+from pipelines.speech.numpy_features import SpeechFeatures
+from pipelines.speech.samples import one_channel
 
 __all__ = ["FeatureConfig", "FeatureStream", "Normaliser", "SpeechFeatures"]
 
@@ -62,9 +63,9 @@ class FeatureStream:
         """Takes the next samples; the features that are complete by now, float32 [frames, size].
 
         Raises:
-            UserError: a sample is NaN or infinite, or there are several channels.
+            UserError: see `pipelines.speech.samples.one_channel`.
         """
-        return self._take(checked(samples), last=False)
+        return self._take(one_channel(samples), last=False)
 
     def finish(self) -> Array:
         """The features that are left when the utterance ends; begins a new one."""

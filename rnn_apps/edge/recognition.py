@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.speech.feature_config import FeatureConfig
-from pipelines.speech.numpy_features import checked
+from pipelines.speech.samples import one_channel
 from rnn_apps.edge.endpointing import EndpointConfig, Endpointer
 from rnn_apps.edge.features import FeatureStream
+from rnn_apps.edge.resampling import Resampler
 from rnn_apps.edge.transcripts import SpeechDecoder, Transcript, Word
 
 Array = npt.NDArray[np.float32]
@@ -122,7 +123,8 @@ class Utterance:
     """A part of a stream, from one endpoint to the next, and what was heard in it.
 
     Attributes:
-        start, end: seconds from the beginning of the stream.
+        start, end: seconds from the beginning of the stream, by the outputs: a sound at an end
+            that the model writes late belongs to the utterance that holds its label.
         transcripts: best first; the best one's text may be empty.
     """
 
@@ -139,8 +141,8 @@ class Utterance:
 class RecognitionStream:
     """Recognises speech while it is spoken.
 
-    Samples may come in chunks of any size: the result does not depend on it, and without
-    endpointing it is that of the whole recording at once.
+    Samples may come in chunks of any size: the result does not depend on it. It is that of the
+    whole recording at once; endpoints part its text and change nothing else.
 
     Args:
         features: what the model reads, without normalisation (which is in the model) unless it
@@ -148,6 +150,11 @@ class RecognitionStream:
         model: the step model.
         decoder: of its outputs.
         endpoint: when an utterance ends; None: when `finish` is called.
+        sample_rate: sample rate of what is pushed, in Hz, resampled where it is not the model's
+            (needs the package soxr); None for the model's.
+
+    Raises:
+        UserError: the rate is absurd, or soxr is missing.
     """
 
     def __init__(
@@ -156,53 +163,71 @@ class RecognitionStream:
         model: StepModel,
         decoder: SpeechDecoder,
         endpoint: EndpointConfig | None = None,
+        sample_rate: int | None = None,
     ) -> None:
-        self.sample_rate = features.sample_rate
+        self.sample_rate = sample_rate or features.sample_rate
+        self._rate = features.sample_rate
+        self._resampler: Resampler | None = None
+        if self.sample_rate != self._rate:
+            self._resampler = Resampler(self.sample_rate, self._rate)
         self._features = FeatureStream(features)
         self._stepper = FrameStepper(model)
         self._decoder = decoder
-        self._endpointer = None if endpoint is None else Endpointer(endpoint, self.sample_rate)
+        self._endpointer = None if endpoint is None else Endpointer(endpoint, self._rate)
         # Everything happens in blocks of a step, wherever the caller's chunks are cut.
         self._block = model.chunk_frames * features.hop_length
-        self.delay_seconds = (
-            features.fft_length / 2 / features.sample_rate
-            + features.lookahead_frames * features.hop_seconds
-            + (model.chunk_frames + model.lookahead * model.subsampling) * features.hop_seconds
-        )
+        # One output; loudness is measured in pieces of it whatever a step holds.
+        self._piece = model.subsampling * features.hop_length
+        frames = features.lookahead_frames + model.chunk_frames
+        frames += model.lookahead * model.subsampling
+        self.delay_seconds = (features.fft_length / 2 + frames * features.hop_length) / self._rate
         self.reset()
 
     def reset(self) -> None:
         """Begins a new stream."""
         self._waiting = np.zeros(0, np.float32)
         self._samples = 0
-        self._start = 0
-        self._begin_utterance()
+        self._outputs = 0
+        self._start = 0.0
+        if self._resampler is not None:
+            self._resampler.reset()
+        self._features.reset()
+        self._stepper.reset()
+        self._decoder.reset()
+        if self._endpointer is not None:
+            self._endpointer.begin_stream()
 
     def push(self, samples: npt.ArrayLike) -> list[Utterance]:
         """Takes the next samples; the utterances that ended in them.
 
         Args:
-            samples: [samples], -1 to 1, at `sample_rate`.
+            samples: at `sample_rate`; see `pipelines.speech.samples.one_channel`.
 
         Raises:
-            UserError: a sample is NaN or infinite, or there are several channels.
+            UserError: see `pipelines.speech.samples.one_channel`; nothing was taken then.
         """
-        waiting = np.concatenate([self._waiting, checked(samples)])
-        ended = []
+        found = one_channel(samples)
+        if self._resampler is not None:
+            found = self._resampler.push(found)
+        waiting = np.concatenate([self._waiting, found])
+        ended: list[Utterance] = []
         whole = len(waiting) // self._block * self._block
         for at in range(0, whole, self._block):
-            found = self._take(waiting[at : at + self._block])
-            if found is not None:
-                ended.append(found)
+            ended += self._take(waiting[at : at + self._block])
         self._waiting = waiting[whole:]
         return ended
 
     def finish(self) -> Utterance:
         """The stream ends: the last utterance, which may be empty. Begins a new stream."""
-        if len(self._waiting):
-            self._samples += len(self._waiting)
-            self._decoder.push(self._stepper.push(self._features.push(self._waiting)))
-        utterance = self._ended()
+        rest = self._waiting
+        if self._resampler is not None:
+            rest = np.concatenate([rest, self._resampler.finish()])
+        self._samples += len(rest)
+        if self._samples:
+            self._decoder.push(self._stepper.push(self._features.push(rest)))
+            self._decoder.push(self._stepper.push(self._features.finish()))
+            self._decoder.push(self._stepper.finish())
+        utterance = self._ended(max(self._samples / self._rate, self._start))
         self.reset()
         return utterance
 
@@ -225,29 +250,29 @@ class RecognitionStream:
         if last.text:
             yield last
 
-    def _take(self, block: Array) -> Utterance | None:
+    def _take(self, block: Array) -> list[Utterance]:
         self._samples += len(block)
-        self._decoder.push(self._stepper.push(self._features.push(block)))
-        if self._endpointer is None:
-            return None
-        self._endpointer.push(block)
-        decoder = self._decoder
-        silence = decoder.blank_frames * decoder.seconds_per_frame
-        return self._ended() if self._endpointer.is_over(decoder.heard, silence) else None
-
-    def _ended(self) -> Utterance:
-        if self._samples > self._start:
-            self._decoder.push(self._stepper.push(self._features.finish()))
-            self._decoder.push(self._stepper.finish())
-        start, end = self._start / self.sample_rate, self._samples / self.sample_rate
-        utterance = Utterance(start, end, tuple(self._decoder.finish()))
-        self._start = self._samples
-        self._begin_utterance()
-        return utterance
-
-    def _begin_utterance(self) -> None:
-        self._features.reset()
-        self._stepper.reset()
-        self._decoder.reset(self._start / self.sample_rate)
         if self._endpointer is not None:
-            self._endpointer.begin_utterance()
+            heard = self._decoder.heard
+            for at in range(0, len(block), self._piece):
+                self._endpointer.push(block[at : at + self._piece], heard)
+        outputs = self._stepper.push(self._features.push(block))
+        if self._endpointer is None:
+            self._decoder.push(outputs)
+            return []
+        ended = []
+        for output in outputs:
+            self._decoder.push(output[None])
+            self._outputs += 1
+            at = self._outputs * self._piece / self._rate
+            quiet = self._decoder.quiet_frames * self._piece / self._rate
+            if self._endpointer.is_over(self._decoder.heard, quiet, at):
+                ended.append(self._ended(at))
+        return ended
+
+    def _ended(self, at: float) -> Utterance:
+        """What was heard up to here; the decoder begins anew, and nothing but the decoder."""
+        utterance = Utterance(self._start, at, tuple(self._decoder.finish()))
+        self._start = at
+        self._decoder.reset(at)
+        return utterance

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 import wave
+import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,10 +16,12 @@ import numpy.typing as npt
 from pipelines.errors import ConfigurationError, DataError, UserError
 from pipelines.speech.feature_config import FeatureConfig
 from pipelines.speech.numpy_features import SpeechFeatures
+from pipelines.speech.samples import one_channel
 from pipelines.tokenizers import load_tokenizer
 from rnn_apps.edge.endpointing import EndpointConfig
 from rnn_apps.edge.model import EdgeModel, load
 from rnn_apps.edge.recognition import FrameStepper, RecognitionStream, Utterance
+from rnn_apps.edge.resampling import resample
 from rnn_apps.edge.streaming import STEP_SIGNATURE, StreamingSession
 from rnn_apps.edge.transcripts import DecodingConfig, SpeechDecoder, SpeechLabels, Transcript
 from rnn_apps.edge.word_model import WordModel, read_arpa
@@ -91,33 +95,37 @@ class EdgeRecogniser:
             word_model = read_arpa(self.decoding.word_model)
         self._word_model = word_model
         self._extract = SpeechFeatures(self.features)
-        self._model = load(folder / file, target)
-        self._steps: EdgeStepModel | None = None
-        if STEP_SIGNATURE in self._model.signatures:
-            self._steps = EdgeStepModel(self._model, self.contract)
+        self._path, self._target = folder / file, target
+        self._model = load(self._path, target)
+        # Each stream has a runtime of its own, since a runtime may keep the state in itself.
+        self._lent: list[tuple[EdgeModel, weakref.ref[EdgeStepModel] | None]] = [
+            (self._model, None)
+        ]
+        self._lending = threading.Lock()
 
     @property
     def can_stream(self) -> bool:
         """Whether the file takes an utterance in chunks."""
-        return self._steps is not None
+        return STEP_SIGNATURE in self._model.signatures
 
     def logits(self, samples: npt.ArrayLike) -> Array:
         """What the model says of a whole utterance, float32 [output frames, labels].
 
         Args:
-            samples: [samples], -1 to 1, at `sample_rate`.
+            samples: at `sample_rate`; see `pipelines.speech.samples.one_channel`.
 
         Raises:
-            UserError: a sample is NaN or infinite, there are several channels, or no samples.
+            UserError: see `pipelines.speech.samples.one_channel`; or there are no samples.
         """
-        if not np.size(samples):
+        audio = one_channel(samples)
+        if not len(audio):
             raise UserError("there are no samples to recognise anything in")
-        features = self._extract(samples)
-        if self._steps is None:
+        features = self._extract(audio)
+        if not self.can_stream:
             found = self._model({FEATURES: features[None]})
             logits: Array = found[LOGITS][0]
             return logits
-        stepper = FrameStepper(self._steps)
+        stepper = FrameStepper(self._new_steps())
         return np.concatenate([stepper.push(features), stepper.finish()])
 
     def transcribe(
@@ -126,9 +134,11 @@ class EdgeRecogniser:
         """The best transcripts of a recording, best first.
 
         Args:
-            recording: a sound file, or samples [samples] from -1 to 1. WAV files with 16 bits at
-                the model's sample rate need no further package; others need soundfile and soxr.
-            sample_rate: of the samples, if it is not the model's.
+            recording: a sound file, or samples as `pipelines.speech.samples.one_channel` takes
+                them. WAV files with 16 bits at the model's sample rate need no further package;
+                others need soundfile and soxr.
+            sample_rate: sample rate of the samples in Hz, if it is not the model's; a file knows
+                its own.
 
         Raises:
             UserError: the recording cannot be read, or a package is missing for it.
@@ -142,21 +152,26 @@ class EdgeRecogniser:
         seconds = float(self.contract["seconds_per_output"])
         return SpeechDecoder(self.labels, self.decoding, seconds, self._word_model)
 
-    def stream(self, endpoint: EndpointConfig | None = None) -> RecognitionStream:
-        """Recognises a stream; one at a time, since they share the model.
+    def stream(
+        self, endpoint: EndpointConfig | None = None, sample_rate: int | None = None
+    ) -> RecognitionStream:
+        """Recognises a stream. Several may be open at once: each hears its own.
 
         Args:
             endpoint: when an utterance ends; None: when its `finish` is called.
+            sample_rate: sample rate of what is pushed in Hz, if it is not the model's.
 
         Raises:
-            UserError: the file takes whole utterances only.
+            UserError: the file takes whole utterances only, or samples of that rate need soxr.
         """
-        if self._steps is None:
+        if not self.can_stream:
             raise UserError(
                 "this file takes whole utterances. Open the one for streams: "
                 f"file = {STREAMING_MODEL!r}"
             )
-        return RecognitionStream(self.features, self._steps, self.decoder(), endpoint)
+        return RecognitionStream(
+            self.features, self._new_steps(), self.decoder(), endpoint, sample_rate
+        )
 
     def listen(
         self, endpoint: EndpointConfig | None = None, device: int | str | None = None
@@ -179,16 +194,18 @@ class EdgeRecogniser:
     def _samples(self, recording: str | Path | npt.ArrayLike, sample_rate: int | None) -> Any:
         if isinstance(recording, str | Path):
             return read_recording(Path(recording), self.sample_rate)
-        if sample_rate not in (None, self.sample_rate):
-            try:
-                import soxr
-            except ImportError:
-                raise UserError(
-                    f"the samples have {sample_rate} Hz, the model hears {self.sample_rate} Hz. "
-                    "Resample them, or install soxr"
-                ) from None
-            return soxr.resample(np.asarray(recording, np.float32), sample_rate, self.sample_rate)
-        return recording
+        audio = one_channel(recording)
+        return resample(audio, sample_rate or self.sample_rate, self.sample_rate)
+
+    def _new_steps(self) -> EdgeStepModel:
+        """The file in steps, on a runtime that no stream uses which is still there."""
+        with self._lending:
+            free = [model for model, user in self._lent if user is None or user() is None]
+            model = free[0] if free else load(self._path, self._target)
+            steps = EdgeStepModel(model, self.contract)
+            others = [(lent, user) for lent, user in self._lent if lent is not model]
+            self._lent = [*others, (model, weakref.ref(steps))]
+        return steps
 
 
 def read_recording(path: Path, sample_rate: int) -> Array:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.errors import ConfigurationError
-from rnn_apps.edge.ctc import AlignedLabel, CtcGreedy, CtcHypothesis, checked_frames
+from rnn_apps.edge.ctc import AlignedLabel, CtcGreedy, CtcHypothesis, checked_frames, trailing
 from rnn_apps.edge.ctc_beam import CtcBeamSearch
 from rnn_apps.edge.hot_words import HotWords
 from rnn_apps.edge.sequence_to_sequence import log_softmax
@@ -106,6 +106,11 @@ class SpeechLabels:
         """The labels that stand for nothing."""
         return [number for number, piece in enumerate(self.pieces) if not piece]
 
+    @property
+    def pauses(self) -> list[int]:
+        """The labels that are no sound: the blank, those that stand for nothing, and spaces."""
+        return [number for number, piece in enumerate(self.pieces) if not piece.strip()]
+
 
 @dataclass(frozen=True)
 class Word:
@@ -149,6 +154,9 @@ class SpeechDecoder:
         seconds_per_frame: from one output frame to the next.
         word_model: in place of the one that the config names.
 
+    Attributes:
+        quiet_frames: number of frames at the end whose most probable label is a blank or a space.
+
     Raises:
         DataError: the word model cannot be read.
     """
@@ -166,6 +174,7 @@ class SpeechDecoder:
         if word_model is None and self.config.word_model:
             word_model = read_arpa(self.config.word_model)
         self._search = _search(labels, self.config, word_model)
+        self._pauses = np.array(labels.pauses)
         self.reset()
 
     def reset(self, start_seconds: float = 0.0) -> None:
@@ -177,6 +186,7 @@ class SpeechDecoder:
         self._search.reset()
         self._start = start_seconds
         self._blanks = 0.0
+        self.quiet_frames = 0
         self._settled: list[Word] = []
         self._settled_labels: list[AlignedLabel] = []
         self._given = 0
@@ -187,11 +197,6 @@ class SpeechDecoder:
     def frames(self) -> int:
         """How many were pushed."""
         return self._search.frames
-
-    @property
-    def blank_frames(self) -> int:
-        """How many frames at the end have the blank as their most probable label."""
-        return self._search.blank_frames
 
     def push(self, logits: np.ndarray) -> None:
         """Takes the next outputs, logits or log probabilities [frames, labels].
@@ -204,6 +209,8 @@ class SpeechDecoder:
             return
         frames = log_softmax(frames)
         self._blanks += float(frames[:, self.labels.blank].sum())
+        quiet = np.isin(np.argmax(frames, axis=1), self._pauses)
+        self.quiet_frames = trailing(quiet, self.quiet_frames)
         self._search.push(frames)
         self._settle(self._search.take_settled())
 

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from pipelines.errors import UserError
-from rnn_apps.application import Application, Result, Verb
+from rnn_apps.application import Application, PartialResultError, Result, Verb
 
 if TYPE_CHECKING:
     from rnn_apps.speech.decoding import DecodingConfig, Transcript
@@ -101,13 +101,29 @@ def _transcribe(options: argparse.Namespace) -> Result:
     run = load(options.run)
     if options.microphone:
         return _listen(run, decoding)
+    errors: dict[int, str] = {}
+    transcripts = run.transcribe(
+        options.recordings, decoding, unusable=lambda number, error: _note(errors, number, error)
+    )
     rows, details = [], []
-    for path in options.recordings:
-        [found] = run.transcribe(path, decoding)
+    for number, (path, found) in enumerate(zip(options.recordings, transcripts, strict=True)):
+        if number in errors:
+            details.append({"recording": path, "error": errors[number]})
+            continue
         details.append({"recording": path, "transcripts": [_as_json(one) for one in found]})
         rows += [[path, one.text, one.confidence] for one in found]
     header = ["recording", "transcript", "confidence"]
-    return {"table": {"title": "", "header": header, "rows": rows}, "details": details}
+    result = {"table": {"title": "", "header": header, "rows": rows}, "details": details}
+    if errors:
+        reasons = "\n".join(f"  {error}" for error in errors.values())
+        raise PartialResultError(
+            f"{len(errors)} of {len(transcripts)} recordings cannot be used:\n{reasons}", result
+        )
+    return result
+
+
+def _note(errors: dict[int, str], number: int, error: UserError) -> None:
+    errors[number] = str(error)
 
 
 def _word_model_arguments(parser: argparse.ArgumentParser) -> None:

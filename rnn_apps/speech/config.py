@@ -177,5 +177,6 @@ class SpeechConfig(TrainingConfig):
 
     @property
     def seconds_per_output(self) -> float:
-        """From one output frame to the next."""
-        return self.subsampling * self.hop_seconds
+        """From one output frame to the next: a frame moves on by whole samples."""
+        features = self.feature_config()
+        return self.subsampling * features.hop_length / features.sample_rate

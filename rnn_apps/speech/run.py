@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,6 +129,8 @@ class Run:
         self,
         recordings: str | Path | Samples | Sequence[str | Path | Samples],
         decoding: DecodingConfig | None = None,
+        sample_rate: int | None = None,
+        unusable: Callable[[int, UserError], None] | None = None,
     ) -> list[list[Transcript]]:
         """What is said in recordings.
 
@@ -136,22 +138,26 @@ class Run:
         model of one direction can do; their words' times count from the beginning.
 
         Args:
-            recordings: sound files, or samples, float [samples] from -1 to 1 at the config's
-                sample rate; one or several.
+            recordings: sound files, or samples as `pipelines.speech.samples.one_channel` takes
+                them; one or several.
             decoding: how outputs become text; by default a beam search.
+            sample_rate: sample rate of the samples in Hz, if it is not the config's; a file knows
+                its own.
+            unusable: called with the number of each recording that cannot be used and its error;
+                that recording's list of transcripts is then empty. None: see below.
 
         Returns:
             For each recording its transcripts, best first: text, score, confidence, and words with
             times and confidence. A long recording has one.
 
         Raises:
-            DataError: a recording cannot be read.
-            UserError: samples that cannot be used.
+            UserError: the only recording cannot be used.
+            UnusableRecordingsError: some of several cannot be used, and `unusable` is None; it
+                names them, and its `transcripts` are those of the others.
         """
-        from rnn_apps.speech.transcription import transcribe
+        from rnn_apps.speech.transcription import as_list, transcribe
 
-        single = isinstance(recordings, str | Path) or hasattr(recordings, "dtype")
-        return transcribe(self, [recordings] if single else recordings, decoding)  # type: ignore
+        return transcribe(self, as_list(recordings), decoding, sample_rate, unusable)
 
     def write_word_model(
         self, to: str | Path, text: Sequence[str | Path] = (), order: int = 3

@@ -14,6 +14,7 @@ from pipelines.speech.feature_config import FeatureConfig
 from rnn_apps.edge.endpointing import EndpointConfig
 from rnn_apps.edge.recognition import RecognitionStream
 from rnn_apps.edge.transcripts import DecodingConfig, SpeechDecoder, SpeechLabels
+from rnn_apps.edge.word_model import WordModel
 from rnn_apps.export.streaming_plan import streaming_plan
 from rnn_apps.speech.config import SpeechConfig
 from rnn_apps.speech.step_model import FEATURES, LOGITS, PRESENT, step_model
@@ -85,6 +86,8 @@ def recognition_stream(
     decoding: DecodingConfig | None = None,
     endpoint: EndpointConfig | None = None,
     chunk_outputs: int = 1,
+    word_model: WordModel | None = None,
+    sample_rate: int | None = None,
 ) -> RecognitionStream:
     """Recognises a stream with a trained run.
 
@@ -93,12 +96,14 @@ def recognition_stream(
         decoding: how outputs become text.
         endpoint: when an utterance ends; None: when its `finish` is called.
         chunk_outputs: output frames of a step: more are quicker and come later.
+        word_model: a model that was read, in place of the one that `decoding` names.
+        sample_rate: sample rate of what is pushed in Hz, if it is not the run's.
 
     Raises:
         ConfigurationError: the network needs the whole utterance.
     """
     decoder = SpeechDecoder(
-        SpeechLabels.of(run.labels.tokenizer), decoding, run.config.seconds_per_output
+        SpeechLabels.of(run.labels.tokenizer), decoding, run.config.seconds_per_output, word_model
     )
     steps = KerasStepModel(run.model, run.config, chunk_outputs)
-    return RecognitionStream(raw_features(run.config), steps, decoder, endpoint)
+    return RecognitionStream(raw_features(run.config), steps, decoder, endpoint, sample_rate)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from numbers import Number
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,9 @@ import numpy.typing as npt
 from pipelines.errors import DataError, UserError
 from pipelines.speech.audio import AudioError, read_audio, read_header, stream_audio
 from pipelines.speech.numpy_features import SpeechFeatures
-from rnn_apps.edge.word_model import read_arpa
+from pipelines.speech.samples import one_channel
+from rnn_apps.edge.resampling import resample
+from rnn_apps.edge.word_model import WordModel, read_arpa
 from rnn_apps.speech.capabilities import can_stream
 from rnn_apps.speech.decoding import DecodingConfig, SpeechLabels, Transcript, decode
 
@@ -27,26 +30,87 @@ STREAMED_FROM_SECONDS = 60.0
 SHORTEST_SECONDS = 0.02
 
 
+class UnusableRecordingsError(DataError):
+    """Some of several recordings cannot be used; the others were recognised.
+
+    Attributes:
+        transcripts: of each recording, an empty list for one that cannot be used.
+        errors: why, by the number of the recording in the order given.
+    """
+
+    def __init__(self, transcripts: list[list[Transcript]], errors: dict[int, UserError]) -> None:
+        reasons = "\n".join(f"  {number}: {error}" for number, error in errors.items())
+        super().__init__(
+            f"{len(errors)} of {len(transcripts)} recordings cannot be used:\n{reasons}\n"
+            "The transcripts of the others are in this error's `transcripts`"
+        )
+        self.transcripts = transcripts
+        self.errors = errors
+
+
+def as_list(recordings: Any) -> list[str | Path | Samples]:
+    """One recording or several as a list.
+
+    Raises:
+        UserError: it is a pair of samples and their rate.
+    """
+    if isinstance(recordings, str | Path | bytes | bytearray) or hasattr(recordings, "dtype"):
+        return [recordings]
+    found = list(recordings)
+    if found and all(isinstance(one, Number) for one in found):
+        return [np.asarray(found)]
+    rates = [one for one in found if isinstance(one, Number)]
+    if len(found) == 2 and rates:
+        raise UserError(
+            f"given are samples and the number {rates[0]}. If that is their sample rate, give it "
+            f"as sample_rate = {rates[0]}"
+        )
+    return found
+
+
 def transcribe(
     run: Run,
     recordings: Sequence[str | Path | Samples],
     decoding: DecodingConfig | None = None,
+    sample_rate: int | None = None,
+    unusable: Callable[[int, UserError], None] | None = None,
 ) -> list[list[Transcript]]:
     """See `Run.transcribe`."""
     decoding = decoding or DecodingConfig()
-    return [_transcribed(run, one, decoding) for one in recordings]
+    model = read_arpa(decoding.word_model) if decoding.word_model else None
+    found: list[list[Transcript]] = []
+    errors: dict[int, UserError] = {}
+    for number, one in enumerate(recordings):
+        try:
+            found.append(_transcribed(run, one, decoding, model, sample_rate))
+        except UserError as error:
+            if len(recordings) == 1 and unusable is None:
+                raise
+            found.append([])
+            errors[number] = error
+            if unusable is not None:
+                unusable(number, error)
+    if errors and unusable is None:
+        raise UnusableRecordingsError(found, errors)
+    return found
 
 
 def _transcribed(
-    run: Run, recording: str | Path | Samples, decoding: DecodingConfig
+    run: Run,
+    recording: str | Path | Samples,
+    decoding: DecodingConfig,
+    model: WordModel | None,
+    sample_rate: int | None,
 ) -> list[Transcript]:
     if not isinstance(recording, str | Path):
-        return _of_samples(run, recording, decoding)
+        wanted = run.config.sample_rate
+        samples = resample(one_channel(recording), sample_rate or wanted, wanted)
+        return _of_samples(run, samples, decoding, model)
     seconds = read_header(recording).seconds
     if seconds <= STREAMED_FROM_SECONDS:
         samples = read_audio(recording, run.config.sample_rate)
         _check_length(len(samples), run, recording)
-        return _of_samples(run, samples, decoding)
+        return _of_samples(run, samples, decoding, model)
     if not can_stream(run.config):
         raise AudioError(
             "too long",
@@ -56,7 +120,7 @@ def _transcribed(
             "Cut it, or train a model of one direction (bidirectional = false) with global "
             "normalisation.",
         )
-    return [_streamed(run, recording, decoding)]
+    return [_streamed(run, recording, decoding, model)]
 
 
 def _check_length(samples: int, run: Run, recording: str | Path) -> None:
@@ -67,13 +131,15 @@ def _check_length(samples: int, run: Run, recording: str | Path) -> None:
         )  # fmt: skip
 
 
-def _of_samples(run: Run, samples: Samples, decoding: DecodingConfig) -> list[Transcript]:
+def _of_samples(
+    run: Run, samples: Samples, decoding: DecodingConfig, model: WordModel | None
+) -> list[Transcript]:
     """The transcripts of samples at the run's sample rate, best first.
 
     Raises:
-        UserError: there is no sample, one is not a finite number, or there are several channels.
+        UserError: there is no sample.
     """
-    if not np.size(samples):
+    if not len(samples):
         raise UserError("there is no sample to recognise")
     features = SpeechFeatures(run.config.feature_config())(samples)
     inputs: dict[str, Any] = {
@@ -82,16 +148,17 @@ def _of_samples(run: Run, samples: Samples, decoding: DecodingConfig) -> list[Tr
     }
     [found] = run.recogniser.log_probabilities(inputs)
     labels = SpeechLabels.of(run.labels.tokenizer)
-    model = read_arpa(decoding.word_model) if decoding.word_model else None
     return decode(found, labels, decoding, run.config.seconds_per_output, model)
 
 
-def _streamed(run: Run, recording: str | Path, decoding: DecodingConfig) -> Transcript:
+def _streamed(
+    run: Run, recording: str | Path, decoding: DecodingConfig, model: WordModel | None
+) -> Transcript:
     """One transcript of a long recording: its utterances, from pause to pause."""
     from rnn_apps.edge.endpointing import EndpointConfig
     from rnn_apps.speech.streaming import recognition_stream
 
-    stream = recognition_stream(run, decoding, EndpointConfig(), chunk_outputs=16)
+    stream = recognition_stream(run, decoding, EndpointConfig(), chunk_outputs=16, word_model=model)
     blocks = stream_audio(recording, run.config.sample_rate)
     best = [one.transcripts[0] for one in stream.recognise(blocks) if one.text]
     words = tuple(word for one in best for word in one.words)
