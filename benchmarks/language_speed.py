@@ -100,7 +100,7 @@ def prepare(folder: Path) -> None:
     from rnn_apps.language_modelling.config import APPLICATION
     from rnn_apps.language_modelling.exporting import EXAMPLES, save_examples
     from rnn_apps.language_modelling.run import TOKENIZER
-    from rnn_apps.run_folder import create_run
+    from rnn_apps.run_training import claimed_run
 
     settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
     config = LanguageModellingConfig(
@@ -112,11 +112,13 @@ def prepare(folder: Path) -> None:
         batch_size=BATCH_SIZE,
         timesteps=TIMESTEPS,
     )
-    run_folder = create_run(config.run, APPLICATION, config)
     tokenizer = train_tokenizer("characters", [CHARACTERS])
-    tokenizer.save(run_folder.path / TOKENIZER)
-    build_model(config, tokenizer.size).save(run_folder.model)
-    save_examples(run_folder.path / EXAMPLES, tokenizer.encode(PROMPT * 100))
+    with claimed_run(config.run, APPLICATION) as made:
+        with made.begin(config) as beside:
+            tokenizer.save(beside / TOKENIZER)
+        with made.finish() as beside:
+            build_model(config, tokenizer.size).save(beside / made.model.name)
+            save_examples(beside / EXAMPLES, tokenizer.encode(PROMPT * 100))
     load(config.run).export(folder / "exported", ("saved_model", "tflite", "tflite_dynamic"))
 
 

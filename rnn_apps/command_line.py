@@ -17,8 +17,8 @@ from typing import Any
 from pipelines.errors import UserError
 from rnn_apps import __version__
 from rnn_apps.application import Application, PartialResultError, Result, Verb
-from rnn_apps.configuration import add_flags, from_flags, read_toml
-from rnn_apps.run_folder import RunFolder
+from rnn_apps.configuration import add_flags, from_flags
+from rnn_apps.run_folder import begun_settings
 
 _COMMANDS = (
     "rnn_apps.forecasting.commands",
@@ -150,11 +150,10 @@ def shared_verbs(application: Application) -> tuple[Verb, ...]:
 
 def _base(application: Application, options: argparse.Namespace) -> dict[str, Any]:
     """What a resumed run was started with, so that `--run FOLDER --resume` says enough."""
-    folder = getattr(options, "run", "")
-    stored = RunFolder(Path(folder), application.name).config
-    if not (options.resume and folder and stored.exists()):
+    run = getattr(options, "run", "")
+    if not (options.resume and run):
         return {}
-    return read_toml(application.config_type(), stored)
+    return begun_settings(Path(run), application.name, application.config_type())
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipelines.atomic_files import write_json
-from pipelines.errors import DataError, UserError
-from rnn_apps import __version__
-from rnn_apps.configuration import make, read_toml, write_toml
+from pipelines.errors import UserError
+from rnn_apps.configuration import make, read_toml
+from rnn_apps.console import plain
+from rnn_apps.run_parts import BEGUN_WITH, check_parts, read_json, read_mark
 
 if TYPE_CHECKING:
     import keras
@@ -61,13 +61,30 @@ class RunFolder:
         """The self-contained page that shows the run."""
         return self.path / "report.html"
 
-    @property
-    def _mark(self) -> Path:
-        return self.path / "run.json"
-
     def read_config(self, config_type: type[Config]) -> Config:
-        """The configuration that the run was started with."""
-        return make(config_type, read_toml(config_type, self.config))
+        """The configuration that the run was started with.
+
+        Raises:
+            UserError: it cannot be read, or was cut short.
+        """
+        return make(config_type, self.read_settings(config_type))
+
+    def read_settings(self, config_type: type) -> dict[str, Any]:
+        """The settings in config.toml, which has all of them.
+
+        Raises:
+            UserError: it cannot be read, or was cut short.
+        """
+        settings = read_toml(config_type, self.config)
+        # `check_parts` has compared checksums, where the run has them.
+        last = getattr(config_type, "LAST_OF_UNCHECKED_RUNS", "")
+        if last and (last not in settings or not self.config.read_bytes().endswith(b"\n")):
+            raise UserError(
+                f"{self.config} was cut short: a run's configuration has every setting, and this "
+                f"one ends before {last}. Put back the original from a copy of the run, or train "
+                "again in another folder"
+            )
+        return settings
 
     def load_model(self) -> keras.Model:
         """The trained model; nothing in the file is executed (Keras' safe mode).
@@ -89,102 +106,60 @@ class RunFolder:
         """The numbers in metrics.json; empty when nothing was measured yet."""
         if not self.metrics.exists():
             return {}
-        return dict(_read_json(self.metrics))
-
-    def keep_data(self, file: str, about: dict[str, Any], *, source: str, resume: bool) -> None:
-        """Writes what is trained on; on resuming, refuses anything else.
-
-        Args:
-            file: the name in the folder, such as "text.json".
-            about: "sha256", the fingerprint of it all, and what a reader should know.
-            source: where it comes from, for the message.
-            resume: the run may have been started with other data.
-
-        Raises:
-            DataError: it was.
-        """
-        path = self.path / file
-        if resume and path.exists() and _read_json(path).get("sha256") != about["sha256"]:
-            raise DataError(
-                f"does not hold what the run in {self.path} was started with",
-                file=source,
-                advice="Restore it, or start a new run.",
-            )
-        write_json(path, about)
+        return dict(read_json(self.metrics))
 
     def write_metrics(self, **parts: Any) -> None:
         """Sets the named parts of metrics.json (such as ``training`` or ``test``)."""
-        write_json(self.metrics, {**self.read_metrics(), **parts})
-
-
-def create_run(
-    path: str | Path, application: str, config: Any, *, resume: bool = False
-) -> RunFolder:
-    """The folder for a training run; writes the effective configuration into it.
-
-    Args:
-        path: the folder; made if missing.
-        application: the application's name.
-        config: the effective configuration.
-        resume: continue the run that is there, or start one where none is.
-
-    Raises:
-        UserError: no folder is named, it holds a run and `resume` is False, it holds another
-            application's run, or it is a file or a folder with other things in it.
-    """
-    if not str(path):
-        raise UserError("no run folder is named. Say where the run goes: --run FOLDER")
-    folder = RunFolder(Path(path), application)
-    if folder.path.exists() and not folder.path.is_dir():
-        raise UserError(f"{path} is a file. Name a folder for the run")
-    if folder._mark.exists():
-        _check_application(folder)
-        if not resume:
-            raise UserError(
-                f"{path} already holds a run. Continue it with --resume, or name another folder"
-            )
-    elif folder.path.is_dir() and any(not p.name.startswith(".") for p in folder.path.iterdir()):
-        raise UserError(f"{path} is not empty and holds no run. Name another folder for the run")
-    folder.path.mkdir(parents=True, exist_ok=True)
-    write_json(folder._mark, {"application": application, "rnn_apps": __version__})
-    write_toml(config, folder.config)
-    return folder
+        write_json(self.metrics, plain({**self.read_metrics(), **parts}))
 
 
 def open_run(path: str | Path, application: str) -> RunFolder:
-    """The folder of a finished run.
+    """The folder of a finished run, all of whose files are as training wrote them.
 
     Raises:
-        UserError: there is no run, it is another application's, or its training has not finished.
+        UserError: there is no run, it is another application's, its training has not finished, or
+            one of its files is missing, damaged or another one.
     """
     folder = RunFolder(Path(path), application)
-    if not folder._mark.exists():
+    if read_mark(folder.path) is None:
         raise UserError(
-            f"{path}: no run here. Train one with: rnn-apps {application} train --run {path}"
+            f"{path}: no run here. Train one with: "
+            f"rnn-apps {application} train --data SOURCE --run {path}"
         )
-    _check_application(folder)
-    if not folder.model.exists():
+    check_application(folder)
+    parts = check_parts(folder.path)
+    finished = folder.model.exists() if parts is None else folder.model.name in parts
+    if not finished:
         raise UserError(
             f"{path}: the run has no trained model yet. Finish it with: "
-            f"rnn-apps {application} train --config {folder.config} --resume"
+            f"rnn-apps {application} train --run {path} --resume"
         )
     return folder
 
 
-def _check_application(folder: RunFolder) -> None:
-    found = _read_json(folder._mark).get("application")
-    if found != folder.application:
+def begun_settings(path: Path, application: str, config_type: type) -> dict[str, Any]:
+    """The settings that a run was begun with, for continuing it; none where no run has begun.
+
+    Raises:
+        UserError: it is another application's run, or its config.toml is damaged.
+    """
+    folder = RunFolder(path, application)
+    if read_mark(path) is None:
+        return {}
+    check_application(folder)
+    check_parts(path, (BEGUN_WITH,))
+    return folder.read_settings(config_type) if folder.config.exists() else {}
+
+
+def check_application(folder: RunFolder) -> None:
+    """Refuses a folder that holds another application's run.
+
+    Raises:
+        UserError: it does; the message names it.
+    """
+    mark = read_mark(folder.path)
+    if mark is not None and mark.application != folder.application:
         raise UserError(
-            f"{folder.path} holds a run of '{found}', not of '{folder.application}'. "
-            f"Use: rnn-apps {found} ... --run {folder.path}"
+            f"{folder.path} holds a run of '{mark.application}', not of '{folder.application}'. "
+            f"Use: rnn-apps {mark.application} ... --run {folder.path}"
         )
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read as JSON: {error}") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: not a JSON object")
-    return content

@@ -15,7 +15,7 @@ from rnn_apps.language_modelling.carried_model import CarriedModel
 from rnn_apps.language_modelling.config import APPLICATION, LanguageModellingConfig
 from rnn_apps.language_modelling.exporting import EXAMPLES, save_examples
 from rnn_apps.language_modelling.run import TOKENIZER
-from rnn_apps.run_folder import create_run
+from rnn_apps.run_training import claimed_run
 
 
 def small_model(
@@ -52,15 +52,17 @@ def untrained_run(folder: Path, text: str, kind: str = "characters", **settings:
         "data": f"file:{source}", "run": str(folder / "run"), "split": "0.8,0.1,0.1",
         "tokenizer": kind, "batch_size": 2, "timesteps": 8, "units": 12, "layers": 1, **settings,
     })  # fmt: skip
-    made = create_run(config.run, APPLICATION, config)
     tokenizer = train_tokenizer(kind, [text], vocabulary_size=config.vocabulary_size)
-    tokenizer.save(made.path / TOKENIZER)
     keras.utils.set_random_seed(1)
     model = build_model(config, tokenizer.size)
     model.set_weights([2.0 * weight for weight in model.get_weights()])
     # Vectors of a trained model's size: they start small.
     embedding = model.get_layer("embedding")
     embedding.set_weights([8.0 * weight for weight in embedding.get_weights()])
-    model.save(made.model)
-    save_examples(made.path / EXAMPLES, tokenizer.encode(text))
+    with claimed_run(config.run, APPLICATION) as made:
+        with made.begin(config) as beside:
+            tokenizer.save(beside / TOKENIZER)
+        with made.finish() as beside:
+            model.save(beside / made.model.name)
+            save_examples(beside / EXAMPLES, tokenizer.encode(text))
     return load(made.path)

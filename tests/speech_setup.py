@@ -11,7 +11,7 @@ from sound_files import write_sound
 
 from pipelines.speech import read_audio
 from pipelines.speech.numpy_features import SpeechFeatures
-from rnn_apps.run_folder import create_run
+from rnn_apps.run_training import claimed_run
 from rnn_apps.speech.build import build_model
 from rnn_apps.speech.config import APPLICATION, SpeechConfig
 from rnn_apps.speech.objective import ctc_objective
@@ -88,8 +88,6 @@ def tone_run(folder: Path, steps: int = 200, **options) -> Run:
     config = small_config(folder, **options)
     parts = load_parts(config)
     labels = train_labels(config, parts["train"])
-    found = create_run(config.run, APPLICATION, config, resume=False)
-    labels.tokenizer.save(found.path / TOKENIZER)
     extract = SpeechFeatures(raw_features(config))
     features = np.stack([extract(read_audio(one.path, 8000)) for one in parts["train"]])
     texts = [labels.tokenizer.encode(one.transcript) for one in parts["train"]]
@@ -117,6 +115,9 @@ def tone_run(folder: Path, steps: int = 200, **options) -> Run:
     for _ in range(steps):
         loss = step(tf.constant(generator.choice(len(features), BATCH, replace=False)))
     assert float(loss) < 0.2, f"the tones were not learnt: {float(loss):.2f} nats a label"
-    model.save(found.model)
-    found.write_metrics(training={})
+    with claimed_run(config.run, APPLICATION) as found:
+        with found.begin(config) as beside:
+            labels.tokenizer.save(beside / TOKENIZER)
+        with found.finish(training={}) as beside:
+            model.save(beside / found.model.name)
     return load(found.path)

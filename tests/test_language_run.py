@@ -18,6 +18,7 @@ from rnn_apps.command_line import main
 from rnn_apps.edge.sampling import SamplingConfig
 from rnn_apps.language_modelling import LanguageModellingConfig, Run
 from rnn_apps.language_modelling.writing import WritingConfig
+from rnn_apps.run_parts import record_parts
 
 WORDS = ("the", "cat", "sat", "on", "a", "mat", "and", "ate", "naïve", "cakes")
 
@@ -174,6 +175,9 @@ def test_another_models_vocabulary_is_refused(run: Run, tmp_path: Path) -> None:
     copy = tmp_path / "run"
     shutil.copytree(run.folder.path, copy)
     train_tokenizer("characters", ["abc"]).save(copy / "tokenizer")
+    with pytest.raises(UserError, match=r"tokenizer\.json is not the file that training wrote"):
+        language_modelling.load(copy)
+    record_parts(copy)
     with pytest.raises(UserError, match=r"another model's"):
         language_modelling.load(copy)
 

@@ -14,6 +14,7 @@ from pipelines.tokenizers import train_tokenizer
 from pipelines.translation.sentence_pairs import SentencePairs
 from rnn_apps import translation
 from rnn_apps.command_line import main
+from rnn_apps.run_parts import record_parts
 from rnn_apps.translation import Run, SearchOptions, TranslationConfig
 from rnn_apps.translation.run import SOURCE_TOKENIZER
 
@@ -147,6 +148,9 @@ def test_another_models_vocabulary_is_refused(run: Run, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(run.folder.path, copy)
     train_tokenizer("words", ["too few words"]).save(copy / SOURCE_TOKENIZER)
+    with pytest.raises(UserError, match=r"tokenizer\.json is not the file that training wrote"):
+        translation.load(copy)
+    record_parts(copy)
     with pytest.raises(UserError, match="it is another model's"):
         translation.load(copy)
 

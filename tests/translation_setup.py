@@ -16,7 +16,7 @@ from pipelines.tokenizers.sentence_ids import (
     sentence_ids,
     vocabulary_size,
 )
-from rnn_apps.run_folder import create_run
+from rnn_apps.run_training import claimed_run
 from rnn_apps.translation.config import APPLICATION, TranslationConfig
 from rnn_apps.translation.example_pairs import FILE, save_examples
 from rnn_apps.translation.model import Network, TranslationModel
@@ -88,8 +88,10 @@ def made_run(folder: Path, model: TranslationModel, pairs: list[tuple[str, str]]
         # Every sentence is one word, and BLEU counts sequences of four.
         bleu_tokenizer="char",
     )
-    made = create_run(config.run, APPLICATION, config)
-    save_tokenizers(made.path, DIGITS, DIGITS)
-    model.save(made.model)
-    save_examples(made.path / FILE, *zip(*pairs, strict=True))
+    with claimed_run(config.run, APPLICATION) as made:
+        with made.begin(config) as beside:
+            save_tokenizers(beside, DIGITS, DIGITS)
+        with made.finish() as beside:
+            model.save(beside / made.model.name)
+            save_examples(beside / FILE, *zip(*pairs, strict=True))
     return load(made.path)

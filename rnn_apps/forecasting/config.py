@@ -25,6 +25,7 @@ class ForecastingConfig(TrainingConfig, SeriesOptions):
     MAY_CHANGE_ON_RESUME: ClassVar[frozenset[str]] = TrainingConfig.MAY_CHANGE_ON_RESUME | {
         "season"
     }
+    LAST_OF_UNCHECKED_RUNS: ClassVar[str] = "season"
 
     split: str = option(
         "0.7,0.1,0.2",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.errors import UserError
@@ -21,12 +20,13 @@ from rnn_apps.forecasting.network_forecaster import NetworkForecaster
 from rnn_apps.forecasting.objective import make_objective
 from rnn_apps.forecasting.run import APPLICATION, DESCRIPTION, TRAJECTORIES, YARDSTICKS, Run
 from rnn_apps.forecasting.run_data import positions, training_series
-from rnn_apps.forecasting.sample_paths import rank_trajectories
+from rnn_apps.forecasting.sample_paths import RankTrajectories, rank_trajectories
 from rnn_apps.forecasting.yardsticks import fit_yardsticks
-from rnn_apps.run_folder import RunFolder, create_run
+from rnn_apps.run_training import TrainingFolder, claimed_run
 from rnn_apps.training import fit
-from rnn_apps.training.strategies import is_chief, make_strategy
+from rnn_apps.training.strategies import agree_on, is_chief, make_strategy
 from rnn_apps.training.trained_model import TrainedModel
+from rnn_apps.training.trainer import save_model
 
 if TYPE_CHECKING:
     from rnn_apps.forecasting.run_data import Data
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 def train(config: ForecastingConfig, resume: bool = False, data: Data | None = None) -> Run:
     """Trains a forecaster, calibrates its intervals, and judges it on the test part.
 
-    Whatever is wrong with the configuration or the data is said before the run's folder is made.
+    Whatever is wrong with the configuration or the data is said before the folder is changed.
 
     Args:
         config: the configuration; its `run` names the folder.
@@ -53,31 +53,36 @@ def train(config: ForecastingConfig, resume: bool = False, data: Data | None = N
     check(config)
     split = parse_split(config.split)
     strategy = make_strategy(config.strategy)
-    series_set, config = training_series(config, data)
-    description = describe(series_set, split, config)
-    check_capabilities(config, description)
-    training, validation = _batches(series_set, split, config)
-    folder = RunFolder(_path(config), APPLICATION)
-    if is_chief(strategy):
-        folder = create_run(config.run, APPLICATION, config, resume=resume)
-        _keep_description(folder, description, resume)
-    trained = fit(
-        lambda: build_model(config, description),
-        training,
-        make_objective(config),
-        config,
-        folder=folder.path,
-        validation=validation,
-        resume=resume,
-        strategy=strategy,
-    )
-    return _finished(folder, config, description, trained, series_set, chief=is_chief(strategy))
+    chief = is_chief(strategy)
+    with claimed_run(config.run, APPLICATION, resume=resume, chief=chief) as folder:
+        series_set, config = training_series(config, data)
+        folder.check_config(config)
+        description = describe(series_set, split, config)
+        check_capabilities(config, description)
+        _check_description(folder, description)
+        training, validation = _batches(series_set, split, config)
 
+        def begin() -> None:
+            with folder.begin(config) as beside:
+                description.save(beside / DESCRIPTION)
 
-def _path(config: ForecastingConfig) -> Path:
-    if not config.run:
-        raise UserError("no run folder is named. Say where the run goes: --run FOLDER")
-    return Path(config.run)
+        trained = fit(
+            lambda: build_model(config, description),
+            training,
+            make_objective(config),
+            config,
+            folder=folder.path,
+            validation=validation,
+            resume=resume,
+            strategy=strategy,
+            begin=begin,
+            write_model=False,
+        )
+        run = _finished(folder, config, description, trained, series_set)
+        agree_on(strategy, 0, "the end of the training")
+    if chief:
+        run.evaluate()
+    return run
 
 
 def _batches(
@@ -101,31 +106,27 @@ def _batches(
     return training, validation
 
 
-def _keep_description(folder: RunFolder, description: DataDescription, resume: bool) -> None:
-    """Writes the description; on resuming, refuses data that is not what the run began with.
+def _check_description(folder: TrainingFolder, description: DataDescription) -> None:
+    """On resuming, refuses data that is not what the run began with.
 
     Raises:
         UserError: the data has changed.
     """
-    path = folder.path / DESCRIPTION
-    if resume and path.exists() and DataDescription.load(path) != description:
+    if folder.resumed and DataDescription.load(folder.path / DESCRIPTION) != description:
         raise UserError(
             f"{folder.path}: the data is not what the run was started with (names, statistics or "
             "covariates differ), so it cannot be resumed. Restore the data, or start a new run"
         )
-    description.save(path)
 
 
 def _finished(
-    folder: RunFolder,
+    folder: TrainingFolder,
     config: ForecastingConfig,
     description: DataDescription,
     trained: TrainedModel,
     series_set: SeriesSet,
-    *,
-    chief: bool,
 ) -> Run:
-    """Calibrates on the validation part, judges on the test part, and writes both down."""
+    """Calibrates on the validation part and fits the baselines; the chief writes it all down."""
     places = positions(series_set, config, description)
     deployed = deployment_model(trained.model, config, description)
     print("Calibrating intervals and fitting the baselines", file=sys.stderr)
@@ -138,31 +139,32 @@ def _finished(
         season=config.season,
     )
     run = Run(folder, config, description, trained.model, yardsticks, series_set)
-    if not chief:
+    if not folder.chief:
         return run
-    yardsticks.save(folder.path / YARDSTICKS)
-    _keep_trajectories(run, series_set)
-    save_examples(
-        folder.path / EXAMPLES, series_set, run.split.test, config.lookback, config.horizon
-    )
-    folder.write_metrics(training=trained.figures(), data=series_set.report.as_dict())
-    run.evaluate()
+    trajectories = _trajectories(run, series_set)
+    with folder.finish(training=trained.figures(), data=series_set.report.as_dict()) as beside:
+        save_model(trained.model, beside / folder.model.name)
+        yardsticks.save(beside / YARDSTICKS)
+        if trajectories is not None:
+            trajectories.save(beside / TRAJECTORIES)
+        save_examples(
+            beside / EXAMPLES, series_set, run.split.test, config.lookback, config.horizon
+        )
     return run
 
 
-def _keep_trajectories(run: Run, series_set: SeriesSet) -> None:
-    """Learns from the validation part how the steps of a sample path hang together."""
+def _trajectories(run: Run, series_set: SeriesSet) -> RankTrajectories | None:
+    """How the steps of a sample path depend on each other, learnt from the validation part."""
     config = run.config
     if config.output == "point" or config.model == "deepar":
-        return
+        return None
     batches = WindowBatches(
         series_set, lookback=config.lookback, horizon=config.horizon, part=run.split.validation,
         batch_size=256, shuffle=True, seed=config.seed,
     )  # fmt: skip
     try:
-        found = rank_trajectories(run.model, config, batches.epoch(0))
+        return rank_trajectories(run.model, config, batches.epoch(0))
     except UserError:
         # Too few quantiles, or no window that has all of its truth: asking for sample paths then
         # says so.
-        return
-    found.save(run.folder.path / TRAJECTORIES)
+        return None

@@ -23,6 +23,7 @@ class LanguageModellingConfig(TrainingConfig):
     """
 
     MAY_CHANGE_ON_RESUME: ClassVar[frozenset[str]] = TrainingConfig.MAY_CHANGE_ON_RESUME
+    LAST_OF_UNCHECKED_RUNS: ClassVar[str] = "sampled_tokens"
 
     validation: str = option(
         "", "validation text, as data; empty: a tail of the data, as split says"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.errors import ConfigurationError, UserError
+from pipelines.atomic_files import write_json
+from pipelines.errors import ConfigurationError
 from pipelines.text_encoding import encode_corpus
 from pipelines.text_loading import TextParts
 from pipelines.token_streams import StreamBatches
@@ -17,8 +17,10 @@ from rnn_apps.language_modelling.config import APPLICATION, LanguageModellingCon
 from rnn_apps.language_modelling.objective import make_objective
 from rnn_apps.language_modelling.run import TOKENIZER, TOKENS, Run, load
 from rnn_apps.language_modelling.run_text import own_parts
-from rnn_apps.run_folder import RunFolder, create_run
+from rnn_apps.run_folder import RunFolder
+from rnn_apps.run_training import TrainingFolder, claimed_run
 from rnn_apps.training import fit
+from rnn_apps.training.trainer import save_model
 
 if TYPE_CHECKING:
     from pipelines.text_corpus import TextCorpus
@@ -60,39 +62,45 @@ def fit_run(
 ) -> RunFolder:
     """As `train`, but the model is not judged yet.
 
-    Whatever is wrong with the configuration or the text is said before the folder holds a run.
+    Whatever is wrong with the configuration or the text is said before the folder is changed.
     """
     check(config)
     check_capabilities(config)
-    if not config.run:
-        raise UserError("no run folder is named. Say where the run goes: --run FOLDER")
-    parts = _text(config, data)
-    folder = RunFolder(Path(config.run), APPLICATION)
-    tokenizer = _tokenizer(folder, parts.train, config, resume)
-    training = encode_corpus(parts.train, tokenizer, folder.path / TOKENS)
-    batches = _streams(training, config, shift=True)
-    validation = None
-    if parts.validation is not None:
-        held_out = encode_corpus(parts.validation, tokenizer, folder.path / TOKENS)
-        validation = _streams(held_out, config, shift=False)
-    folder = create_run(config.run, APPLICATION, config, resume=resume)
-    about = {
-        "name": training.name, "sha256": training.sha256, "tokens": training.length,
-        "characters": training.characters, "bytes": training.bytes,
-    }  # fmt: skip
-    folder.keep_data(TEXT, about, source=training.name, resume=resume)
-    tokenizer.save(folder.path / TOKENIZER)
-    trained = fit(
-        lambda: build_model(config, tokenizer.size),
-        batches,
-        make_objective(config),
-        config,
-        folder=folder.path,
-        validation=validation,
-        resume=resume,
-    )
-    figures = trained.figures() | {"tokens_per_epoch": batches.examples}
-    folder.write_metrics(training=figures, data=training.report)
+    with claimed_run(config.run, APPLICATION, resume=resume, scratch=TOKENS) as folder:
+        folder.check_config(config)
+        parts = _text(config, data)
+        tokenizer = _tokenizer(folder, parts.train, config)
+        training = encode_corpus(parts.train, tokenizer, folder.path / TOKENS)
+        about = {
+            "name": training.name, "sha256": training.sha256, "tokens": training.length,
+            "characters": training.characters, "bytes": training.bytes,
+        }  # fmt: skip
+        folder.check_data(TEXT, about, source=training.name)
+        batches = _streams(training, config, shift=True)
+        validation = None
+        if parts.validation is not None:
+            held_out = encode_corpus(parts.validation, tokenizer, folder.path / TOKENS)
+            validation = _streams(held_out, config, shift=False)
+
+        def begin() -> None:
+            with folder.begin(config) as beside:
+                write_json(beside / TEXT, about)
+                tokenizer.save(beside / TOKENIZER)
+
+        trained = fit(
+            lambda: build_model(config, tokenizer.size),
+            batches,
+            make_objective(config),
+            config,
+            folder=folder.path,
+            validation=validation,
+            resume=resume,
+            begin=begin,
+            write_model=False,
+        )
+        figures = trained.figures() | {"tokens_per_epoch": batches.examples}
+        with folder.finish(training=figures, data=training.report) as beside:
+            save_model(trained.model, beside / folder.model.name)
     return folder
 
 
@@ -103,12 +111,11 @@ def _text(config: LanguageModellingConfig, data: str | TextCorpus) -> TextParts:
 
 
 def _tokenizer(
-    folder: RunFolder, text: TextCorpus, config: LanguageModellingConfig, resume: bool
+    folder: TrainingFolder, text: TextCorpus, config: LanguageModellingConfig
 ) -> Tokenizer:
     """The vocabulary of the training text; on resuming, that of the run."""
-    kept = folder.path / TOKENIZER
-    if resume and kept.exists():
-        return load_tokenizer(kept)
+    if folder.resumed:
+        return load_tokenizer(folder.path / TOKENIZER)
     return train_tokenizer(
         config.tokenizer,
         text.chunks(),

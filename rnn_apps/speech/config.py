@@ -23,6 +23,7 @@ class SpeechConfig(TrainingConfig):
         "cache_dir",
         "processes",
     }
+    LAST_OF_UNCHECKED_RUNS: ClassVar[str] = "dropout"
 
     validation: str = option(
         "", "validation recordings, as data; empty: those of the data that it says are, or a share"

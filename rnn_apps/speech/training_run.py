@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
 
-from pipelines.errors import ConfigurationError, UserError
+from pipelines.atomic_files import write_json
+from pipelines.errors import ConfigurationError
 from pipelines.speech import SpeechBatches
 from pipelines.speech.labels import LabelSet
 from rnn_apps.configuration import check
-from rnn_apps.run_folder import RunFolder, create_run
+from rnn_apps.run_training import TrainingFolder, claimed_run
 from rnn_apps.speech.build import build_model
 from rnn_apps.speech.capabilities import check_capabilities
 from rnn_apps.speech.config import APPLICATION, SpeechConfig
@@ -28,6 +28,8 @@ from rnn_apps.speech.run_data import (
     training_batches,
 )
 from rnn_apps.training import fit
+from rnn_apps.training.strategies import agree_on, is_chief, make_strategy
+from rnn_apps.training.trainer import save_model
 
 if TYPE_CHECKING:
     from pipelines.speech import Recordings
@@ -53,60 +55,78 @@ def train(config: SpeechConfig, resume: bool = False, data: str | Recordings = "
     """
     folder = fit_run(config, resume, data)
     run = load(folder.path, data)
-    run.evaluate()
+    if folder.chief:
+        run.evaluate()
     return run
 
 
-def fit_run(config: SpeechConfig, resume: bool = False, data: str | Recordings = "") -> RunFolder:
+def fit_run(
+    config: SpeechConfig, resume: bool = False, data: str | Recordings = ""
+) -> TrainingFolder:
     """As `train`, but the model is not judged yet.
 
-    Whatever is wrong with the configuration or the recordings is said before the folder holds a
-    run.
+    Whatever is wrong with the configuration or the recordings is said before the folder is changed.
     """
     check(config)
     check_capabilities(config)
-    if not config.run:
-        raise UserError("no run folder is named. Say where the run goes: --run FOLDER")
-    parts = load_parts(config, data)
-    kept = Path(config.run) / TOKENIZER
-    if resume and kept.exists():
-        labels = LabelSet.load(kept, lowercase=config.lowercase)
-    else:
-        labels = train_labels(config, parts["train"])
-    training = prepare(config, parts["train"], labels)
-    batches = training_batches(config, training)
-    validation = prepare(config, parts["validation"], labels) if "validation" in parts else None
-    if validation is None and config.monitor in ("val_wer", "val_cer"):
-        raise ConfigurationError(
-            f"monitor = {config.monitor!r} needs validation recordings: name some, or give them a "
-            "share in split"
+    strategy = make_strategy(config.strategy)
+    chief = is_chief(strategy)
+    with claimed_run(config.run, APPLICATION, resume=resume, chief=chief) as folder:
+        folder.check_config(config)
+        parts = load_parts(config, data)
+        if "validation" not in parts and config.monitor in ("val_wer", "val_cer"):
+            raise ConfigurationError(
+                f"monitor = {config.monitor!r} needs validation recordings: name some, or give "
+                "them a share in split"
+            )
+        labels = _labels(folder, config, parts["train"])
+        training = prepare(config, parts["train"], labels)
+        about = _about(training)
+        folder.check_data(RECORDINGS, about, source=training.report.source)
+        batches = training_batches(config, training)
+        validation = prepare(config, parts["validation"], labels) if "validation" in parts else None
+        held_out = None if validation is None else judged_batches(config, validation)
+        statistics = training.store.statistics() if config.normalisation == "global" else None
+        size = training.store.config.size
+
+        def begin() -> None:
+            with folder.begin(config) as beside:
+                write_json(beside / RECORDINGS, about)
+                labels.tokenizer.save(beside / TOKENIZER)
+
+        trained = fit(
+            lambda: build_model(config, size, labels.size, statistics),
+            batches,
+            ctc_objective,
+            config,
+            folder=folder.path,
+            validation=held_out,
+            resume=resume,
+            metrics=None
+            if validation is None or held_out is None
+            else _Judge(held_out, validation.transcripts, labels),
+            strategy=strategy,
+            begin=begin,
+            write_model=False,
         )
-    folder = create_run(config.run, APPLICATION, config, resume=resume)
-    source = training.report.source
-    folder.keep_data(RECORDINGS, _about(training), source=source, resume=resume)
-    labels.tokenizer.save(folder.path / TOKENIZER)
-    statistics = training.store.statistics() if config.normalisation == "global" else None
-    size = training.store.config.size
-    held_out = None if validation is None else judged_batches(config, validation)
-    trained = fit(
-        lambda: build_model(config, size, labels.size, statistics),
-        batches,
-        ctc_objective,
-        config,
-        folder=folder.path,
-        validation=held_out,
-        resume=resume,
-        metrics=None
-        if validation is None or held_out is None
-        else _Judge(held_out, validation.transcripts, labels),
-    )
-    reports = {id(one.report): one.report for one in (training, validation) if one is not None}
-    folder.write_metrics(
-        training=trained.figures()
-        | {"utterances": batches.examples, "seconds_of_speech": round(_seconds(training))},
-        data=[report.as_dict() for report in reports.values()],
-    )
+        figures = trained.figures() | {
+            "utterances": batches.examples,
+            "seconds_of_speech": round(_seconds(training)),
+        }
+        reports = {id(one.report): one.report for one in (training, validation) if one is not None}
+        if chief:
+            data_reports = [report.as_dict() for report in reports.values()]
+            with folder.finish(training=figures, data=data_reports) as beside:
+                save_model(trained.model, beside / folder.model.name)
+        agree_on(strategy, 0, "the end of the training")
     return folder
+
+
+def _labels(folder: TrainingFolder, config: SpeechConfig, recordings: Recordings) -> LabelSet:
+    """The alphabet of the training transcripts; on resuming, that of the run."""
+    if folder.resumed:
+        return LabelSet.load(folder.path / TOKENIZER, lowercase=config.lowercase)
+    return train_labels(config, recordings)
 
 
 class _Judge:

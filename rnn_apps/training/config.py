@@ -28,6 +28,10 @@ class TrainingConfig:
         }
     )
 
+    # The last line of a config.toml that was written before runs had checksums: without it the file
+    # was cut short.
+    LAST_OF_UNCHECKED_RUNS: ClassVar[str] = ""
+
     data: str = option("", "training data: file:PATH[,PATH], tfds:NAME[/CONFIG] or builtin:NAME")
     data_dir: str = option(
         "", "folder of prepared TensorFlow datasets, for tfds: sources (default: TFDS_DATA_DIR)"

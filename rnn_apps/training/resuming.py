@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from pipelines.errors import ConfigurationError
@@ -21,11 +21,16 @@ def check_same_config(saved: dict[str, Any], config: TrainingConfig) -> None:
     may_change = set(config.MAY_CHANGE_ON_RESUME)
     if config.schedule in ("cosine", "linear", "exponential"):
         may_change.discard("epochs")
-    now = {name: _as_json(value) for name, value in asdict(config).items()}
+    # A setting that the run does not know of is newer than the run: it trained by the default.
+    defaults = {field.name: field.default for field in fields(config)}
+    before, now = (
+        {name: _as_json(value) for name, value in {**defaults, **settings}.items()}
+        for settings in (saved, asdict(config))
+    )
     changed = [
-        f"{name} (was {saved.get(name)!r}, is {now.get(name)!r})"
-        for name in sorted(set(saved) | set(now))
-        if name not in may_change and saved.get(name) != now.get(name)
+        f"{name} (was {before[name]!r}, is {now.get(name)!r})"
+        for name in sorted(before)
+        if name not in may_change and before[name] != now.get(name)
     ]
     if changed:
         raise ConfigurationError(

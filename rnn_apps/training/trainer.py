@@ -57,8 +57,12 @@ def fit(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     metrics: Metrics | None = None,
     strategy: tf.distribute.Strategy | None = None,
+    begin: Callable[[], None] | None = None,
+    write_model: bool = True,
 ) -> TrainedModel:
     """Trains a model and leaves checkpoints/, history.csv and model.keras in `folder`.
+
+    Nothing is written before settings, checkpoint, model and optimizer are known to fit together.
 
     A run that was killed and is resumed ends with the bits of one never killed: on a CPU always,
     with a GPU after `tf.config.experimental.enable_op_determinism()`.
@@ -79,6 +83,8 @@ def fit(
         callbacks: Keras callbacks; `model.stop_training = True` stops after the step.
         metrics: more figures of an epoch, computed from the model by its end.
         strategy: from `make_strategy`; needed for "multiworker" if TensorFlow has run before.
+        begin: called by the chief before anything is written, when training can begin.
+        write_model: write model.keras; False for a caller who writes the model himself.
 
     Raises:
         UserError: the folder holds a run that is not resumed, or one with another configuration,
@@ -125,6 +131,8 @@ def fit(
             # A layer that keeps its state knows one number of rows.
             whole_batches=bool(recurrent_states(model)),
         )
+        if begin is not None:
+            begin()
     training.run(callbacks)
     if strategy is not tf.distribute.get_strategy():
         # What leaves is an ordinary model, not one of mirrored variables.
@@ -134,7 +142,7 @@ def fit(
                 objective(plain, next(iter(batches.epoch(0))), False)
         plain.set_weights([read(v) for v in model.weights])
         model = plain
-    if training.chief:
+    if training.chief and write_model:
         save_model(model, folder / "model.keras")
     state = training.state
     return TrainedModel(model, state.rows, state.best_epoch, state.stopped)

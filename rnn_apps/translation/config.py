@@ -29,6 +29,7 @@ class TranslationConfig(TrainingConfig):
         "length_penalty",
         "bleu_tokenizer",
     }
+    LAST_OF_UNCHECKED_RUNS: ClassVar[str] = "bleu_tokenizer"
 
     data: str = option(
         "",

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from pipelines.errors import UserError
+from pipelines.atomic_files import write_json
 from pipelines.tokenizers import Tokenizer
 from pipelines.tokenizers.sentence_ids import vocabulary_size
 from pipelines.tokenizers.subword_tokenizer import SubwordTokenizer
@@ -24,22 +23,17 @@ from pipelines.translation.encoding import (
 )
 from pipelines.translation.sentence_pairs import SentencePairs
 from rnn_apps.configuration import check
-from rnn_apps.run_folder import RunFolder, create_run
+from rnn_apps.run_training import TrainingFolder, claimed_run
 from rnn_apps.training import fit
 from rnn_apps.training.steps import Objective
+from rnn_apps.training.strategies import agree_on, is_chief, make_strategy
 from rnn_apps.training.trainer import Metrics, save_model
 from rnn_apps.translation.build import build_model
 from rnn_apps.translation.capabilities import check_capabilities
 from rnn_apps.translation.config import APPLICATION, MAXIMISED, TranslationConfig
 from rnn_apps.translation.dev_metrics import dev_metrics
 from rnn_apps.translation.objective import make_objective
-from rnn_apps.translation.run import (
-    SOURCE_TOKENIZER,
-    Run,
-    load,
-    load_tokenizers,
-    save_tokenizers,
-)
+from rnn_apps.translation.run import Run, load, load_tokenizers, save_tokenizers
 from rnn_apps.translation.run_data import RunData
 from rnn_apps.translation.training_callbacks import (
     EpochWeights,
@@ -68,65 +62,77 @@ def train(config: TranslationConfig, resume: bool = False, data: str | SentenceP
     """
     folder = fit_run(config, resume, data)
     run = load(folder.path, data)
-    run.evaluate()
+    if folder.chief:
+        run.evaluate()
     return run
 
 
 def fit_run(
     config: TranslationConfig, resume: bool = False, data: str | SentencePairs = ""
-) -> RunFolder:
+) -> TrainingFolder:
     """As `train`, but the model is not judged yet.
 
-    Whatever is wrong with the configuration or the data is said before the folder holds a run.
+    Whatever is wrong with the configuration or the data is said before the folder is changed.
     """
     check(config)
     check_capabilities(config)
-    if not config.run:
-        raise UserError("no run folder is named. Say where the run goes: --run FOLDER")
     if config.monitor in MAXIMISED:
         config = dataclasses.replace(config, monitor_mode="max")
-    parts = RunData(config, data).parts
-    folder = RunFolder(Path(config.run), APPLICATION)
-    source, target = _tokenizers(folder, parts.train, config, resume)
-    training = encode_pairs(
-        parts.train, source, target, longest=config.longest, length_ratio=config.length_ratio
-    )
-    encode = None
-    if config.subword_sampling:
-        assert isinstance(source, SubwordTokenizer) and isinstance(target, SubwordTokenizer)
-        encode = sampled_encoding(training, source, target, config.subword_sampling)
-    batches = _batches(training, config, shuffle=True, encode=encode)
-    validation = metrics = None
-    if parts.validation is not None:
-        held_out = encode_pairs(parts.validation, source, target)
-        validation = _batches(held_out, config, shuffle=False)
-        if config.dev_bleu:
-            metrics = dev_metrics(held_out, target, config.bleu_tokenizer)
-    folder = create_run(config.run, APPLICATION, config, resume=resume)
-    about = {"name": parts.train.name, "pairs": len(parts.train),
-             "sha256": parts.train.fingerprint}  # fmt: skip
-    folder.keep_data(PAIRS, about, source=parts.train.name, resume=resume)
-    save_tokenizers(folder.path, source, target)
-    sampled = SampledShare(config.scheduled_sampling, config.epochs)
-    kept = EpochWeights(folder.path, config.average_epochs, config.monitor, _highest(config))
-    objective = make_objective(
-        config.label_smoothing, sampled.share if config.scheduled_sampling else None
-    )
-    trained = fit(
-        lambda: build_model(config, vocabulary_size(source), vocabulary_size(target)),
-        batches,
-        objective,
-        config,
-        folder=folder.path,
-        validation=validation,
-        resume=resume,
-        callbacks=[sampled, *([kept] if config.average_epochs else [])],
-        metrics=metrics,
-    )
-    figures: dict[str, Any] = trained.figures() | {"target_tokens_per_epoch": batches.tokens}
-    if config.average_epochs and validation is not None:
-        figures |= _average(trained.model, kept, validation, objective, metrics, config, folder)
-    folder.write_metrics(training=figures, data=training.report.as_dict())
+    strategy = make_strategy(config.strategy)
+    chief = is_chief(strategy)
+    with claimed_run(config.run, APPLICATION, resume=resume, chief=chief) as folder:
+        folder.check_config(config)
+        parts = RunData(config, data).parts
+        about = {"name": parts.train.name, "pairs": len(parts.train),
+                 "sha256": parts.train.fingerprint}  # fmt: skip
+        folder.check_data(PAIRS, about, source=parts.train.name)
+        source, target = _tokenizers(folder, parts.train, config)
+        training = encode_pairs(
+            parts.train, source, target, longest=config.longest, length_ratio=config.length_ratio
+        )
+        encode = None
+        if config.subword_sampling:
+            assert isinstance(source, SubwordTokenizer) and isinstance(target, SubwordTokenizer)
+            encode = sampled_encoding(training, source, target, config.subword_sampling)
+        batches = _batches(training, config, shuffle=True, encode=encode)
+        validation = metrics = None
+        if parts.validation is not None:
+            held_out = encode_pairs(parts.validation, source, target)
+            validation = _batches(held_out, config, shuffle=False)
+            if config.dev_bleu:
+                metrics = dev_metrics(held_out, target, config.bleu_tokenizer)
+
+        def begin() -> None:
+            with folder.begin(config) as beside:
+                write_json(beside / PAIRS, about)
+                save_tokenizers(beside, source, target)
+
+        sampled = SampledShare(config.scheduled_sampling, config.epochs)
+        kept = EpochWeights(folder.path, config.average_epochs, config.monitor, _highest(config))
+        objective = make_objective(
+            config.label_smoothing, sampled.share if config.scheduled_sampling else None
+        )
+        trained = fit(
+            lambda: build_model(config, vocabulary_size(source), vocabulary_size(target)),
+            batches,
+            objective,
+            config,
+            folder=folder.path,
+            validation=validation,
+            resume=resume,
+            callbacks=[sampled, *([kept] if config.average_epochs else [])],
+            metrics=metrics,
+            strategy=strategy,
+            begin=begin,
+            write_model=False,
+        )
+        figures: dict[str, Any] = trained.figures() | {"target_tokens_per_epoch": batches.tokens}
+        if config.average_epochs and validation is not None:
+            figures |= _average(trained.model, kept, validation, objective, metrics, config)
+        if chief:
+            with folder.finish(training=figures, data=training.report.as_dict()) as beside:
+                save_model(trained.model, beside / folder.model.name)
+        agree_on(strategy, 0, "the end of the training")
     return folder
 
 
@@ -141,7 +147,6 @@ def _average(
     objective: Objective,
     metrics: Metrics | None,
     config: TranslationConfig,
-    folder: RunFolder,
 ) -> dict[str, Any]:
     """The average of the best epochs' weights takes the model's place, if it is better."""
 
@@ -160,16 +165,15 @@ def _average(
     found = averaged_if_better(model, kept.averaged(), figure, _highest(config))
     if found is None:
         return {}
-    save_model(model, folder.model)
     name = config.monitor
     return {f"best epoch's {name}": found[0], f"averaged epochs' {name}": found[1]}
 
 
 def _tokenizers(
-    folder: RunFolder, pairs: SentencePairs, config: TranslationConfig, resume: bool
+    folder: TrainingFolder, pairs: SentencePairs, config: TranslationConfig
 ) -> tuple[Tokenizer, Tokenizer]:
     """The vocabularies of the training pairs; on resuming, those of the run."""
-    if resume and (folder.path / SOURCE_TOKENIZER).exists():
+    if folder.resumed:
         return load_tokenizers(folder.path, config)
     options = TokenizerOptions(
         config.tokenizer,

@@ -1,0 +1,321 @@
+"""A run's folder: what belongs to it, what a refusal or a kill leaves, who may write into it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipelines.errors import UserError
+from rnn_apps import run_parts
+from rnn_apps.command_line import main
+from rnn_apps.language_modelling import LanguageModellingConfig, load
+from rnn_apps.language_modelling.training_run import fit_run
+from rnn_apps.run_folder import open_run
+from rnn_apps.run_parts import RESULT, check_parts, read_mark, replaced_parts
+from rnn_apps.run_training import claimed_run
+from rnn_apps.training import checkpoints
+
+TEXT = "the cat sat on the mat and the dog ran to the cat\n" * 40
+APPLICATION = "language"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> LanguageModellingConfig:
+    """The configuration of a run that was trained for an epoch."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "text.txt").write_text(TEXT)
+    config = LanguageModellingConfig(
+        data=f"file:{folder / 'text.txt'}", run=str(folder / "run"), units=8, layers=1,
+        batch_size=4, timesteps=20, epochs=1, gradient_flow=False,
+    )  # fmt: skip
+    fit_run(config)
+    return config
+
+
+@pytest.fixture
+def config(trained: LanguageModellingConfig, tmp_path: Path) -> LanguageModellingConfig:
+    """The same for a copy of the run."""
+    shutil.copytree(trained.run, tmp_path / "run")
+    shutil.copy(trained.data.removeprefix("file:"), tmp_path / "text.txt")
+    return replace(trained, run=str(tmp_path / "run"))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def damage_checkpoints(folder: Path) -> None:
+    for path in (folder / "checkpoints").iterdir():
+        path.write_bytes(path.read_bytes()[:100])
+
+
+def exchange_checkpoint(folder: Path) -> None:
+    """Another model's weights under the run's own settings."""
+    found = checkpoints.load_latest(folder / "checkpoints")
+    assert found is not None
+    arrays = {**found.arrays, "model/0": np.zeros((3, 3), np.float32)}
+    checkpoints.save(folder / "checkpoints", 10**6, replace(found, arrays=arrays))
+
+
+@pytest.mark.parametrize(
+    ("settings", "prepare", "message"),
+    [
+        ({"units": 9}, None, "units (was 8, is 9)"),
+        ({"tokenizer": "words", "epochs": 2}, None, "tokenizer (was 'characters', is 'words')"),
+        ({"data": "file:absent.txt"}, None, "data (was "),
+        ({"epochs": 2, "jit_compile": True, "strategy": "mirrored"}, None, "strategy = 'mirrored'"),
+        ({"epochs": 2}, damage_checkpoints, "they are damaged"),
+        ({"epochs": 2}, exchange_checkpoint, "the checkpoint belongs to another model"),
+    ],
+)
+def test_a_refused_resume_changes_nothing(
+    settings: dict[str, Any],
+    prepare: Callable[[Path], None] | None,
+    message: str,
+    config: LanguageModellingConfig,
+) -> None:
+    folder = Path(config.run)
+    if prepare is not None:
+        prepare(folder)
+    before = contents(folder)
+    with pytest.raises(UserError) as refusal:
+        fit_run(replace(config, **settings), resume=True)
+    assert message in str(refusal.value)
+    assert contents(folder) == before
+
+
+def test_a_refused_resume_with_another_text_changes_nothing(
+    config: LanguageModellingConfig,
+) -> None:
+    folder = Path(config.run)
+    before = contents(folder)
+    path = Path(config.data.removeprefix("file:"))
+    own = path.read_text()
+    try:
+        path.write_text(own.replace("dog", "cow"))
+        with pytest.raises(UserError, match="does not hold what the run"):
+            fit_run(config, resume=True)
+    finally:
+        path.write_text(own)
+    assert contents(folder) == before
+
+
+def test_a_refused_training_leaves_no_folder(
+    config: LanguageModellingConfig, tmp_path: Path
+) -> None:
+    """Also where it is refused after the text has been encoded."""
+    new = tmp_path / "new"
+    with pytest.raises(UserError):
+        fit_run(replace(config, run=str(new), batch_size=1500))
+    assert not new.exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["config.toml", "tokenizer/tokenizer.json", "text.json", "model.keras"]
+)
+@pytest.mark.parametrize("damage", ["cut", "emptied", "flipped", "removed", "exchanged"])
+def test_a_damaged_part_is_refused_by_name(
+    name: str, damage: str, config: LanguageModellingConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = Path(config.run) / name
+    content = bytearray(path.read_bytes())
+    if damage == "cut":
+        del content[len(content) // 2 :]
+    elif damage == "emptied":
+        content.clear()
+    elif damage == "flipped":
+        content[len(content) // 2] ^= 1
+    elif damage == "exchanged":
+        content[:] = (Path(config.run) / "history.csv").read_bytes()
+    if damage == "removed":
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    with pytest.raises(UserError) as refusal:
+        load(config.run)
+    assert str(path) in str(refusal.value)
+    if name != "model.keras":
+        before = contents(Path(config.run))
+        assert main(["language", "train", "--run", config.run, "--resume", "--epochs", "2"]) == 2
+        assert str(path) in capsys.readouterr().err
+        assert contents(Path(config.run)) == before
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"{", b"[]", b"{}", b'{"application": "language", "begun_with": {}}', b"\xff",
+        b'{"application": "language", "begun_with": [], "result": {}}',
+        b'{"application": "language", "rnn_apps": "0.1.0", "more": 1}', b"[" * 100_000,
+    ],
+)  # fmt: skip
+def test_a_damaged_mark_is_refused_by_name(content: bytes, config: LanguageModellingConfig) -> None:
+    (Path(config.run) / "run.json").write_bytes(content)
+    with pytest.raises(UserError, match=r"run\.json"):
+        load(config.run)
+    with pytest.raises(UserError, match=r"run\.json"):
+        fit_run(config, resume=True)
+
+
+def without_checksums(folder: Path) -> None:
+    """As versions wrote it that kept no checksums."""
+    (folder / "run.json").write_text('{"application": "language", "rnn_apps": "0.1.0"}\n')
+
+
+def test_a_run_without_checksums_loads_and_gets_them(config: LanguageModellingConfig) -> None:
+    folder = Path(config.run)
+    without_checksums(folder)
+    assert load(folder).config == config.__class__(
+        **{**vars(config), "run": load(folder).config.run}
+    )
+    fit_run(replace(config, epochs=2), resume=True)
+    assert check_parts(folder) == {
+        "config.toml", "text.json", "tokenizer/tokenizer.json", "model.keras"
+    }  # fmt: skip
+    assert load(folder).config.epochs == 2
+
+
+def test_a_run_without_checksums_has_every_setting(config: LanguageModellingConfig) -> None:
+    folder = Path(config.run)
+    without_checksums(folder)
+    lines = (folder / "config.toml").read_text().splitlines(keepends=True)
+    for kept in (0, 1, len(lines) // 2, len(lines) - 1):
+        (folder / "config.toml").write_text("".join(lines[:kept]))
+        with pytest.raises(UserError, match="cut short"):
+            load(folder)
+    (folder / "config.toml").write_text("".join(lines)[:-2])
+    with pytest.raises(UserError, match="cut short"):
+        load(folder)
+
+
+class Killed(BaseException):
+    """Ends a block as a kill does: nobody handles it."""
+
+
+def two_parts(folder: Path, content: str) -> None:
+    with replaced_parts(folder, RESULT) as beside:
+        (beside / "model.keras").write_text(content)
+        (beside / content).write_text(content)
+        (beside / "yardsticks").write_text(content)
+
+
+def killed_after(moves: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From here on the process is killed when it has renamed so many files."""
+    done = 0
+
+    def move(source: Any, target: Any) -> None:
+        nonlocal done
+        if done == moves:
+            raise Killed
+        done += 1
+        Path(source).rename(target)
+
+    monkeypatch.setattr(run_parts.os, "replace", move)
+    monkeypatch.setattr(run_parts.shutil, "rmtree", lambda *args, **kwargs: None)
+
+
+@pytest.mark.parametrize("moves", range(6))
+def test_a_run_killed_while_its_parts_are_replaced_is_never_mixed(
+    moves: int, tmp_path: Path
+) -> None:
+    """Renames: run.json, three parts, run.json; then a part without successor goes."""
+    folder = tmp_path / "run"
+    with claimed_run(folder, APPLICATION) as made, made.begin(LanguageModellingConfig()):
+        pass
+    two_parts(folder, "old")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        killed_after(moves, monkeypatch)
+        if moves < 5:
+            with pytest.raises(Killed):
+                two_parts(folder, "new")
+        else:
+            two_parts(folder, "new")
+    try:
+        parts = check_parts(folder, (RESULT,))
+    except UserError as error:
+        assert "--resume" in str(error)
+        assert 1 < moves < 4, "all of the old or all of the new was there"
+    else:
+        assert parts is not None
+        assert len({(folder / name).read_text() for name in parts}) == 1
+        assert parts == {"model.keras", "yardsticks", "old" if moves < 2 else "new"}
+    # And whatever was left, the next training replaces.
+    two_parts(folder, "newer")
+    assert check_parts(folder, (RESULT,)) == {"model.keras", "yardsticks", "newer"}
+    assert not {"old", "new"} & {path.name for path in folder.iterdir()}
+    mark = read_mark(folder)
+    assert mark is not None and mark.replacing is None
+
+
+def test_a_run_that_was_begun_and_not_finished_says_how_to_finish(
+    tmp_path: Path, trained: LanguageModellingConfig
+) -> None:
+    folder = tmp_path / "run"
+    config = replace(trained, run=str(folder))
+    with claimed_run(folder, APPLICATION) as made, made.begin(config):
+        pass
+    with pytest.raises(UserError) as refusal:
+        open_run(folder, APPLICATION)
+    [command] = [part for part in str(refusal.value).split(": ") if part.startswith("rnn-apps")]
+    assert main(command.split()[1:]) == 0
+    assert load(folder).config == config
+
+
+def test_a_trained_run_without_checkpoints_is_not_trained_from_the_beginning(
+    config: LanguageModellingConfig,
+) -> None:
+    shutil.rmtree(Path(config.run) / "checkpoints")
+    before = contents(Path(config.run))
+    with pytest.raises(UserError, match="no checkpoint from which"):
+        fit_run(replace(config, epochs=2), resume=True)
+    assert contents(Path(config.run)) == before
+
+
+HOLDER = """
+import sys, time
+from rnn_apps.run_training import claimed_run
+with claimed_run(sys.argv[1], "language", resume=True):
+    print("holds", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_one_process_at_a_time_trains_a_run(config: LanguageModellingConfig) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, config.run], stdout=subprocess.PIPE, env=environment
+    )
+    try:
+        assert holder.stdout is not None and holder.stdout.readline() == b"holds\n"
+        before = contents(Path(config.run))
+        with pytest.raises(UserError, match="another process is training this run"):
+            fit_run(replace(config, epochs=2), resume=True)
+        assert contents(Path(config.run)) == before
+        load(config.run)
+    finally:
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+    with claimed_run(config.run, APPLICATION, resume=True) as folder:
+        assert folder.resumed
+
+
+def test_two_that_begin_in_the_same_new_folder_do_not_mix(tmp_path: Path) -> None:
+    folder, settings = tmp_path / "run", LanguageModellingConfig()
+    with claimed_run(folder, APPLICATION) as first, claimed_run(folder, APPLICATION) as second:
+        with first.begin(settings):
+            pass
+        before = contents(folder)
+        with pytest.raises(UserError, match="another process"), second.begin(settings):
+            pass
+        assert contents(folder) == before
