@@ -6,35 +6,20 @@ import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from pipelines.columns import is_number, is_text
+import numpy as np
+
+from pipelines.column_kinds import COUNTER_NAMES, ID_NAMES, counts_rows, is_words
+from pipelines.columns import cause_of_text
 from pipelines.data_report import DataReport
 from pipelines.errors import DataError
+from pipelines.joined_columns import NAMES, JoinedColumn, named_columns, whole_numbers
+from pipelines.row_keys import check_one_row_for_each_time
 from pipelines.series_options import NONE, SeriesOptions
 from pipelines.tables import Block, Table
-from pipelines.time_columns import TimeReader
+from pipelines.time_parts import repeats_time, sample_times
+from pipelines.time_role import time_role
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-TIME_NAMES = (
-    "time",
-    "date",
-    "datetime",
-    "timestamp",
-    "date_time",
-    "ds",
-    "day",
-    "week",
-    "month",
-    "quarter",
-    "year",
-    "period",
-    "date/time",
-)
-ID_NAMES = ("unique_id", "item_id", "series_id", "series", "id")
-COUNTER_NAMES = ("column 1", "unnamed: 0", "rownames", "index")
 SAMPLE_ROWS = 2000
 
 _NAMELESS = re.compile(r"column \d+|Unnamed: \d+")
@@ -43,7 +28,11 @@ _NAMELESS = re.compile(r"column \d+|Unnamed: \d+")
 
 @dataclass(frozen=True)
 class ColumnRoles:
-    """The names of the columns by what they are; `id` is "" for a wide table."""
+    """The names of the columns by what they are.
+
+    `id` is "" for a wide table. `time` is "" if the rows are counted because no column is the time.
+    `joined` are those of them that are made of several columns.
+    """
 
     time: str
     id: str
@@ -51,6 +40,7 @@ class ColumnRoles:
     past: tuple[str, ...]
     future: tuple[str, ...]
     static: tuple[str, ...]
+    joined: tuple[JoinedColumn, ...] = ()
 
     @property
     def numbers(self) -> tuple[str, ...]:
@@ -58,41 +48,39 @@ class ColumnRoles:
         return self.targets + self.past + self.future
 
     @property
-    def all(self) -> tuple[str, ...]:
-        """Every column that is read."""
-        return (self.time, *((self.id,) if self.id else ()), *self.numbers, *self.static)
+    def read(self) -> tuple[str, ...]:
+        """Every column of the table that is read."""
+        made_of = {one.name: one.columns for one in self.joined}
+        named = (self.time, self.id, *self.numbers, *self.static)
+        columns = (column for name in named if name for column in made_of.get(name, (name,)))
+        return tuple(dict.fromkeys(columns))
 
 
 def find_roles(table: Table, options: SeriesOptions, report: DataReport) -> ColumnRoles:
     """Settles the role of every column from the options, the names and the first rows.
 
-    Time: the stated column, else the first whose name is in `TIME_NAMES` and that reads as times,
-    else the first that does. Id (only if the layout is not wide): the stated column, else one whose
-    name is in `ID_NAMES`, else the only column of text, if the times repeat or it is constant in
-    the first rows. Targets: the stated columns, else all that are left.
+    Time: the stated column or columns, else the first whose name is in `TIME_NAMES` and that reads
+    as times, else the first that does; with a column of clock times or hours beside its dates, if
+    there is one. Columns called year, month and so on are one time if no other column is. In a
+    table of numbers alone, without any of these, the rows are counted. Id (only if the layout is
+    not wide): the stated columns, else one whose name is in `ID_NAMES` and that does not number the
+    rows, else the only column of text, if the times repeat or it is constant in the first rows.
+    Targets: the stated columns, else all that are left and do not only repeat the time.
 
     Raises:
         DataError: a stated column does not exist or has two roles, no column reads as times, a
-            column of text has no role, or no target is left.
+            column of text has no role, no target is left, or the rows are of several series and no
+            single column tells of which.
     """
-    stated = _stated(options)
+    stated = _stated(options, table)
     _check_stated(table, stated)
     taken = {column for columns in stated.values() for column in columns}
     free = [column for column in table.columns if column not in taken]
     sample = _sample(table)
-    time = options.time_column or _find_time(table, free, sample, options)
-    free = [column for column in free if column != time]
-    for column in [c for c in free if c.lower() in COUNTER_NAMES]:
-        if _counts_rows(sample.columns[column]):
-            report.note("columns that only count the rows", "left out", column)
-            free.remove(column)
-    for column in [c for c in free if _NAMELESS.fullmatch(c)]:
-        if sample.columns[column].null_count == len(sample.columns[column]):
-            report.note("columns without name and values", "left out", column)
-            free.remove(column)
-    identity = options.id_column
-    if not identity and options.layout != "wide":
-        identity = _find_id(free, sample, time, options)
+    joined: list[JoinedColumn] = []
+    time = time_role(table, stated["time_column"], free, sample, options, joined, report)
+    free = _without_counters([c for c in free if c != time], sample, time, options, report)
+    identity, free = _id_role(stated["id_column"], free, sample, time, options, joined, report)
     if options.layout == "long" and not identity:
         raise DataError("no column names the series", file=table.name, advice="State id_column.")
     targets = options.targets or tuple(column for column in free if column != identity)
@@ -108,22 +96,78 @@ def find_roles(table: Table, options: SeriesOptions, report: DataReport) -> Colu
             advice="State id_column.",
         )
     return ColumnRoles(
-        time, identity, targets, stated["past_covariates"], stated["future_covariates"], static
+        time,
+        identity,
+        targets,
+        stated["past_covariates"],
+        stated["future_covariates"],
+        static,
+        tuple(joined),
     )
 
 
-def _stated(options: SeriesOptions) -> dict[str, tuple[str, ...]]:
+def _without_counters(
+    free: list[str], sample: Block, time: str, options: SeriesOptions, report: DataReport
+) -> list[str]:
+    """The columns that are left without those that say nothing new."""
+    kept = []
+    times = None
+    if time:
+        times = sample_times(time, sample, options.time_format, options.time_zone)
+    for column in free:
+        array = sample.columns[column]
+        if column.lower() in COUNTER_NAMES and counts_rows(array):
+            report.note("columns that only count the rows", "left out", column)
+        elif _NAMELESS.fullmatch(column) and array.null_count == len(array):
+            report.note("columns without name and values", "left out", column)
+        elif times is not None and repeats_time(column, sample, times):
+            report.note("columns that only repeat the time", "left out", column)
+        else:
+            kept.append(column)
+    return kept
+
+
+def _id_role(
+    stated: tuple[str, ...],
+    free: list[str],
+    sample: Block,
+    time: str,
+    options: SeriesOptions,
+    joined: list[JoinedColumn],
+    report: DataReport,
+) -> tuple[str, list[str]]:
+    """The id's name, and the columns that are left; see `_time_role`."""
+    if len(stated) > 1:
+        joined.append(JoinedColumn(options.id_column, stated, NAMES))
+        return options.id_column, free
+    if stated or options.layout == "wide":
+        return options.id_column, free
+    identity = _find_id(free, sample, time, options)
+    if identity and _numbers_rows(sample, identity, time):
+        report.note("columns that only count the rows", "left out", identity)
+        free = [column for column in free if column != identity]
+        identity = _find_id(free, sample, time, options)
+    if time:
+        check_one_row_for_each_time(free, sample, time, identity, options)
+    return identity, free
+
+
+def _stated(options: SeriesOptions, table: Table) -> dict[str, tuple[str, ...]]:
     def columns(names: tuple[str, ...]) -> tuple[str, ...]:
         return () if names == NONE else names
 
     return {
-        "time_column": (options.time_column,) if options.time_column else (),
-        "id_column": (options.id_column,) if options.id_column else (),
+        "time_column": _named(options.time_column, table),
+        "id_column": _named(options.id_column, table),
         "targets": options.targets,
         "past_covariates": columns(options.past_covariates),
         "future_covariates": columns(options.future_covariates),
         "static_covariates": columns(options.static_covariates),
     }
+
+
+def _named(option: str, table: Table) -> tuple[str, ...]:
+    return named_columns(option, table.columns) if option else ()
 
 
 def _check_stated(table: Table, stated: dict[str, tuple[str, ...]]) -> None:
@@ -156,37 +200,6 @@ def _sample(table: Table) -> Block:
     raise DataError("there is a header but no row of data", file=table.name)
 
 
-def _find_time(table: Table, free: Sequence[str], sample: Block, options: SeriesOptions) -> str:
-    named = [column for column in free if column.lower() in TIME_NAMES]
-    others = [column for column in free if column not in named]
-    for column in named:
-        if _reads_as_times(column, sample, options):
-            return column
-    for column in others:
-        kind = sample.columns[column].type
-        numeric = is_number(kind) or (is_text(kind) and _parses_as_numbers(sample.columns[column]))
-        if not numeric and _reads_as_times(column, sample, options):
-            return column
-    if named:
-        # A column that should be the time tells, in its error, which row is wrong.
-        return named[0]
-    raise DataError(
-        f"no column reads as times among {', '.join(table.columns[:10])}",
-        file=table.name,
-        advice="Add a column of time stamps, or state time_column (and time_format).",
-    )
-
-
-def _reads_as_times(column: str, sample: Block, options: SeriesOptions) -> bool:
-    reader = TimeReader(column, time_format=options.time_format, time_zone=options.time_zone)
-    head = Block({column: sample.columns[column][:1]}, sample.file, sample.row_number)
-    try:
-        reader.read(head)
-    except DataError:
-        return False
-    return True
-
-
 def _find_id(free: Sequence[str], sample: Block, time: str, options: SeriesOptions) -> str:
     for name in ID_NAMES:
         for column in free:
@@ -194,8 +207,8 @@ def _find_id(free: Sequence[str], sample: Block, time: str, options: SeriesOptio
                 return column
     if options.targets:
         free = [column for column in free if column not in options.targets]
-    texts = [column for column in free if _is_words(sample.columns[column])]
-    if len(texts) != 1:
+    texts = [column for column in free if is_words(sample.columns[column])]
+    if len(texts) != 1 or not time:
         return ""
     times, names = sample.columns[time], sample.columns[texts[0]]
     repeats = len(times.unique()) < len(times)
@@ -204,40 +217,23 @@ def _find_id(free: Sequence[str], sample: Block, time: str, options: SeriesOptio
 
 def _check_numbers(columns: Sequence[str], sample: Block, file: str) -> None:
     for column in columns:
-        if _is_words(sample.columns[column]):
+        if is_words(sample.columns[column]):
+            first = str(sample.columns[column].drop_null()[0])
+            cause = cause_of_text(first)
             raise DataError(
-                f"holds text ({str(sample.columns[column][0])[:40]!r}), not numbers",
+                f"holds text ({first[:40]!r}), not numbers",
                 file=file,
                 column=column,
-                advice="State id_column if it names the series, static_covariates if it describes "
+                advice=f"{cause} Or state the targets, so that the column is left out."
+                if cause
+                else "State id_column if it names the series, static_covariates if it describes "
                 "them, or state the targets so that it is left out.",
             )
 
 
-def _is_words(array: pa.Array) -> bool:
-    """Whether a column holds text and none of its values is a number or a truth value."""
-    return is_text(array.type) and not _parses_as_numbers(array, some=True)
-
-
-def _parses_as_numbers(array: pa.Array, some: bool = False) -> bool:
-    values = array.drop_null().to_pylist()
-    if not values:
-        return True
-    results = (_is_number(str(value)) for value in values)
-    return any(results) if some else all(results)
-
-
-def _is_number(text: str) -> bool:
-    text = text.strip().lower().replace(",", ".", 1)
-    if text in ("true", "false", ""):
-        return True
-    try:
-        float(text)
-    except ValueError:
+def _numbers_rows(sample: Block, column: str, time: str) -> bool:
+    """Whether what is called an id is another whole number in each row, though times differ."""
+    numbers = whole_numbers(sample.columns[column])
+    if numbers is None or len(numbers) < 3 or not time:
         return False
-    return True
-
-
-def _counts_rows(array: pa.Array) -> bool:
-    values = [str(value) for value in array.to_pylist()[:100]]
-    return any(values == [str(i + first) for i in range(len(values))] for first in (0, 1))
+    return len(np.unique(numbers)) == len(numbers) and len(sample.columns[time].unique()) > 1

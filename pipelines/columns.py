@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+")
+_THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?|[-+]?[1-9]\d{0,2}(\.\d{3})+(,\d+)?")
+_UNIT = re.compile(r"([^\d\s.,+-]{1,4}) ?[-+]?[\d.,]+|[-+]?[\d.,]+ ?([^\d\s.,+-]{1,4})")
+
+COARSE = 0.1
+"""Share of the usual step between neighbouring values; a float32 coarser than that merges them."""
 
 
 class NumberReader:
@@ -26,12 +31,21 @@ class NumberReader:
     Args:
         infinities: "error", or "missing": infinite values, and those that float32 cannot hold,
             count as missing.
+        markers: numbers that stand for missing values, such as -999.
     """
 
-    def __init__(self, column: str, *, infinities: str, report: DataReport) -> None:
+    def __init__(
+        self,
+        column: str,
+        *,
+        infinities: str,
+        report: DataReport,
+        markers: tuple[float, ...] = (),
+    ) -> None:
         self.column = column
         self.infinities = infinities
         self.report = report
+        self.markers = markers
 
     def read(self, block: Block, decimal: str = ".") -> npt.NDArray[np.float32]:
         """The column's values in `block`, float32 [rows].
@@ -52,10 +66,46 @@ class NumberReader:
         if not (pa.types.is_integer(array.type) or pa.types.is_floating(array.type)):
             array = array.cast(pa.float64())
         values: npt.NDArray[Any] = array.to_numpy(zero_copy_only=False)
+        if self.markers:
+            values = self._without_markers(values.astype(np.float64), block)
         with np.errstate(over="ignore"):
             numbers = values.astype(np.float32)
+        self._report_coarse(values, block)
         infinite = np.flatnonzero(np.isinf(numbers))
         return self._without_infinities(numbers, infinite, block) if len(infinite) else numbers
+
+    def _without_markers(
+        self, values: npt.NDArray[np.float64], block: Block
+    ) -> npt.NDArray[np.float64]:
+        marked = np.flatnonzero(np.isin(values, self.markers))
+        if len(marked):
+            place = f"{block.file}, row {block.row_number(int(marked[0]))}, column {self.column!r}"
+            self.report.note("missing markers", "taken as missing", place, len(marked))
+            values = np.where(np.isin(values, self.markers), np.nan, values)
+        return values
+
+    def _report_coarse(self, values: npt.NDArray[Any], block: Block) -> None:
+        """Reports values so large that float32, in which models compute, runs them together."""
+        if values.dtype.itemsize < 8:
+            return
+        known = values[np.isfinite(values)].astype(np.float64)
+        largest = np.abs(known).max(initial=0.0)
+        if not 1.0 < largest < np.finfo(np.float32).max:
+            return
+        steps = np.abs(np.diff(known))
+        steps = steps[steps > 0]
+        spacing = float(np.spacing(np.float32(largest)))
+        if not len(steps) or spacing <= COARSE * float(np.median(steps)):
+            return
+        if np.array_equal(known, known.astype(np.float32)):
+            return
+        self.report.note(
+            "values too large for their steps",
+            f"rounded to float32, in steps of {spacing:g}: subtract a constant from the column, or "
+            "forecast its differences",
+            f"{block.file}, column {self.column!r}: {known[0]:.17g}",
+            len(known),
+        )
 
     def _parse(self, array: pa.Array, block: Block, decimal: str) -> pa.Array:
         import pyarrow as pa
@@ -66,7 +116,7 @@ class NumberReader:
             array = compute.replace_substring(array, ".", "_")
             array = compute.replace_substring(array, ",", ".")
         try:
-            return array.cast(pa.float32())
+            return array.cast(pa.float64())
         except pa.ArrowInvalid:
             pass
         array = compute.utf8_trim_whitespace(array)
@@ -74,19 +124,37 @@ class NumberReader:
             same = compute.equal(compute.utf8_lower(array), text)
             array = compute.if_else(same, pa.scalar(number, pa.string()), array)
         try:
-            return array.cast(pa.float32())
+            return array.cast(pa.float64())
         except pa.ArrowInvalid:
             raise self._not_a_number(array, block, decimal) from None
 
     def _not_a_number(self, array: pa.Array, block: Block, decimal: str) -> DataError:
         import pyarrow as pa
 
-        first = next(i for i in range(len(array)) if not _casts(array[i : i + 1], pa.float32()))
+        first = next(i for i in range(len(array)) if not _casts(array[i : i + 1], pa.float64()))
         text = str(block.columns[self.column][first])
-        advice = "Mend it, leave it empty if it is missing, or leave the column out."
-        if _DECIMAL_COMMA.fullmatch(text.strip()) and decimal != ",":
-            advice = "If the comma is a decimal mark, state decimal ','."
+        advice = self._cause(text.strip(), block, decimal)
         return block.error(f"{text[:60]!r} is not a number", first, self.column, advice)
+
+    def _cause(self, text: str, block: Block, decimal: str) -> str:
+        """What is likely wrong with a text among numbers."""
+        if text == self.column:
+            return "The header line stands here again: remove the row."
+        cause = cause_of_text(text, decimal)
+        if cause:
+            return cause
+        if _THOUSANDS.fullmatch(text):
+            marked = [str(value).strip() for value in block.columns[self.column] if value.is_valid]
+            if all(_THOUSANDS.fullmatch(value) for value in marked if "," in value):
+                return (
+                    "Every comma has three digits after it, so it seems to group thousands: write "
+                    "numbers without it; only if it is a decimal mark, state decimal ','."
+                )
+        if _DECIMAL_COMMA.fullmatch(text) and decimal != ",":
+            return "If the comma is a decimal mark, state decimal ','."
+        return (
+            "Mend it, leave it empty if it is missing, or leave the column out: state the targets."
+        )
 
     def _without_infinities(
         self, numbers: npt.NDArray[np.float32], places: npt.NDArray[np.intp], block: Block
@@ -108,7 +176,10 @@ class NumberReader:
 
 
 class CategoryReader:
-    """Reads the values of one column as numbers of categories, in order of first appearance."""
+    """Reads the values of one column as numbers of categories, in order of first appearance.
+
+    Blanks around a name do not count; case does.
+    """
 
     def __init__(self, column: str) -> None:
         self.column = column
@@ -130,6 +201,8 @@ class CategoryReader:
         if pa.types.is_nested(array.type) or pa.types.is_binary(array.type):
             raise _wrong_type(array.type, "names", self.column, block.file)
         if not is_text(array.type):
+            if pa.types.is_dictionary(array.type):
+                array = array.dictionary_decode()
             array = array.cast(pa.string())
         encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
         here = [str(name).strip() for name in encoded.dictionary.to_pylist()]
@@ -139,6 +212,33 @@ class CategoryReader:
                 self.names.append(name)
         codes = np.array([self._codes[name] for name in here], np.int32)
         return codes[encoded.indices.to_numpy(zero_copy_only=False)]
+
+    def note_likeness(self, report: DataReport) -> None:
+        """Reports names that differ only by case or by blanks inside: likely the same thing."""
+        alike: dict[str, list[str]] = {}
+        for name in self.names:
+            alike.setdefault(" ".join(name.casefold().split()), []).append(name)
+        for names in alike.values():
+            if len(names) > 1:
+                report.note(
+                    "names that differ only by case or blanks",
+                    "kept apart",
+                    f"column {self.column!r}: {', '.join(map(repr, names))}",
+                )
+
+
+def cause_of_text(text: str, decimal: str = ".") -> str:
+    """What to do about a text that is plainly a number with more to it, or ""."""
+    text = text.strip()
+    found = _UNIT.fullmatch(text)
+    if found:
+        return f"Write numbers without {found[1] or found[2]!r}."
+    if _THOUSANDS.fullmatch(text):
+        # The mark that comes first groups, as any other comes after it.
+        mark = min((mark for mark in ",." if mark in text), key=text.index)
+        if mark == "." or decimal == "," or text.count(",") > 1 or "." in text:
+            return f"{mark!r} groups thousands here: write numbers without it."
+    return ""
 
 
 def is_text(kind: pa.DataType) -> bool:

@@ -35,6 +35,10 @@ MISSING = ("", "NA", "N/A", "#N/A", "NaN", "nan", "NAN", "null", "NULL", "None",
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _DECIMAL_COMMA = re.compile(r"^\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*$")
 _DECIMAL_POINT = re.compile(r"^\s*[-+]?\d*\.\d+([eE][-+]?\d+)?\s*$")
+_GROUPED = re.compile(r"^[-+]?[1-9]\d{0,2}[.,]\d{3}$")
+
+LEAST_GROUPED = 5
+"""Numbers, each with three digits after its mark, from which on the mark may group thousands."""
 
 
 class CsvTable:
@@ -154,7 +158,7 @@ class CsvTable:
         return filled[:SAMPLE_LINES], header + 1
 
     def _check_header(self, header: list[str], lines: list[str]) -> None:
-        if len(header) == 1:
+        if len(header) == 1 and not _only_numbers(lines):
             written = f"no {_NAMES.get(self.delimiter, repr(self.delimiter))} in it"
             raise DataError(
                 f"only one column was found: the header {lines[0][:60]!r} has {written}",
@@ -173,12 +177,31 @@ class CsvTable:
             raise DataError("there is a header but no row of data", file=self.name)
 
     def _find_decimal(self, lines: list[str]) -> str:
+        """The decimal mark of the first lines.
+
+        Raises:
+            DataError: every number with a mark has three digits after it and none has a part
+                below 1 before it, as numbers have whose thousands are grouped.
+        """
         if self.delimiter == ",":
             return "."
-        fields = [field for row in _split(lines, self.delimiter, self.name) for field in row]
-        commas = any(_DECIMAL_COMMA.match(field) for field in fields)
-        points = any(_DECIMAL_POINT.match(field) for field in fields)
-        return "," if commas and not points else "."
+        fields = [
+            field.strip() for row in _split(lines, self.delimiter, self.name) for field in row
+        ]
+        commas = [field for field in fields if _DECIMAL_COMMA.match(field)]
+        points = [field for field in fields if _DECIMAL_POINT.match(field)]
+        mark = "," if commas and not points else "."
+        marked = commas if mark == "," else points
+        whole = any(re.fullmatch(r"[1-9]\d{0,2}", field) for field in fields)
+        grouped = len(marked) >= LEAST_GROUPED and all(_GROUPED.match(field) for field in marked)
+        if grouped and (mark == "," or whole):
+            raise DataError(
+                f"{marked[0]!r} may be a number with grouped thousands or one with three decimals",
+                file=self.name,
+                advice=f"State decimal {mark!r} if {mark!r} is the decimal mark, else write the "
+                "numbers without it.",
+            )
+        return mark
 
 
 def _looks_like_number(text: str) -> bool:
@@ -187,6 +210,12 @@ def _looks_like_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _only_numbers(lines: list[str]) -> bool:
+    """Whether there are lines below the header and each holds one number: a single column."""
+    values = [line.strip() for line in lines[1:]]
+    return bool(values) and all(_looks_like_number(text) or text in MISSING for text in values)
 
 
 def _split(lines: list[str], delimiter: str, file: str) -> list[list[str]]:
@@ -204,6 +233,8 @@ def _sniff(lines: list[str], file: str) -> str:
         if widths and widths[0] > 1:
             same = sum(width == widths[0] for width in widths) / len(widths)
             scores[delimiter] = (same, widths[0])
+    if not scores and _only_numbers(lines):
+        return DELIMITERS[0]
     if scores:
         return max(scores, key=lambda delimiter: scores[delimiter])
     raise DataError(

@@ -8,6 +8,32 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 
 
+MARKERS = (-999.0, -9999.0, -99999.0, -99.0, -200.0, -888.0, 999.0, 9999.0, 99999.0, 999999.0)
+"""Numbers that instruments write where they measured nothing."""
+
+
+def likely_marker(values: Floats) -> float | None:
+    """The number of `MARKERS` that seems to stand for missing values, or None.
+
+    It comes at least twice, is the least or the greatest, and lies further from all others than
+    they lie from one another.
+
+    Args:
+        values: [T], NaN where missing.
+    """
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return None
+    for end in (known.min(), known.max()):
+        others = known[known != end]
+        if float(end) not in MARKERS or len(known) - len(others) < 2 or len(others) < 2:
+            continue
+        away = np.abs(others - end).min()
+        if away > others.max() - others.min():
+            return float(end)
+    return None
+
+
 def fill(values: Floats, policy: str) -> Floats:
     """Values [T] with NaN replaced; the same array if there is none.
 

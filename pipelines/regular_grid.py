@@ -12,7 +12,14 @@ import numpy.typing as npt
 from pipelines.data_report import DataReport
 from pipelines.errors import DataError
 from pipelines.series_options import SeriesOptions
-from pipelines.timestamps import fixed_seconds, offset_of, regular_times
+from pipelines.timestamps import (
+    STEP,
+    fixed_seconds,
+    infer_frequency,
+    offset_of,
+    regular_times,
+    show_time,
+)
 
 Times = npt.NDArray[np.datetime64]
 
@@ -37,8 +44,11 @@ class Grid:
 
     @property
     def is_identity(self) -> bool:
-        """Whether every cell has exactly one row."""
-        return len(self.cells) == len(self.times)
+        """Whether every cell has exactly one row.
+
+        As many rows as cells are not enough: a repeated time may make up for one that is left out.
+        """
+        return np.array_equal(self.cells, np.arange(len(self.times)))
 
     def spread(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Values [rows] on the grid, float32 [T], NaN in cells without a row."""
@@ -63,12 +73,12 @@ class Rows:
     """The rows of a series for messages: its name, and the place of row i in time order."""
 
     series: str
-    file: str
+    file: Callable[[int], str]
     number: Callable[[int], int]
 
     def error(self, problem: str, i: int, advice: str) -> DataError:
         """A DataError about row i."""
-        return DataError(problem, file=self.file, row=self.number(i), advice=advice)
+        return DataError(problem, file=self.file(i), row=self.number(i), advice=advice)
 
     def place(self, i: int) -> str:
         """Where row i is, for a report."""
@@ -92,33 +102,60 @@ def lay_on_grid(
     combine = options.duplicates
     if len(doubles):
         if combine == "error":
-            first = int(doubles[0])
-            raise rows.error(
-                f"the time {times[first]} is there twice, before in row {rows.number(first - 1)}",
-                first,
-                "If the rows are of several series, state id_column; if clocks were put back, "
-                "state time_zone; else choose duplicates first, last or mean.",
-            )
+            raise _repeated(times, int(doubles[0]), frequency, rows)
         report.note("duplicate times", combine, rows.place(int(doubles[0])), len(doubles))
     grid_times, cells, off = _cells(times, frequency, rows)
     if len(off):
         if options.irregular == "error":
-            first = int(off[0])
-            raise rows.error(
-                f"the time {times[first]} is off the step {frequency!r} that begins at {times[0]}",
-                first,
-                "State the frequency (MS for months), or choose irregular 'mean' to average "
-                "in steps.",
-            )
+            raise _off_the_step(times, off, frequency, rows)
         report.note("times off the step", "averaged", rows.place(int(off[0])), len(off))
         combine = "mean"
     grid = Grid(grid_times, cells, combine)
-    _report_gaps(grid, times, options, rows, report)
+    _report_gaps(grid, times, frequency, options, rows, report)
     return grid
 
 
+def _repeated(times: Times, row: int, frequency: str, rows: Rows) -> DataError:
+    before = f"row {rows.number(row - 1)}"
+    if rows.file(row - 1) != rows.file(row):
+        before += f" of {rows.file(row - 1)}"
+    causes = ["If the rows are of several series, state id_column (several columns: a,b)"]
+    if frequency != STEP and (fixed_seconds(frequency) or 86400) < 86400:
+        causes.append("if clocks were put back, state time_zone")
+    advice = "; ".join([*causes, "else choose duplicates first, last or mean"]) + "."
+    shown = show_time(times[row], frequency)
+    return rows.error(f"the time {shown} is there twice, before in {before}", row, advice)
+
+
+def _off_the_step(times: Times, off: npt.NDArray[np.intp], frequency: str, rows: Rows) -> DataError:
+    row = int(off[0])
+    advice = "Mend the time stamp, or choose irregular 'mean' to average within each step."
+    if 2 * len(off) > len(times):
+        # Most rows are off: the frequency is wrong and not the rows.
+        own = infer_frequency(np.unique(times))
+        days = np.unique(times.astype("datetime64[D]") - times.astype("datetime64[M]"))
+        if len(days) == 1:
+            advice = (
+                f"The rows stand on day {days[0].astype(int) + 1} of a month: state frequency MS "
+                "and irregular 'mean', which puts them on the first day."
+            )
+        elif own not in ("", frequency):
+            advice = f"The rows themselves step by {own}: state frequency {own}."
+    return rows.error(
+        f"the time {show_time(times[row], frequency)} is off the step {frequency!r} that begins "
+        f"at {show_time(times[0], frequency)}",
+        row,
+        advice,
+    )
+
+
 def _report_gaps(
-    grid: Grid, times: Times, options: SeriesOptions, rows: Rows, report: DataReport
+    grid: Grid,
+    times: Times,
+    frequency: str,
+    options: SeriesOptions,
+    rows: Rows,
+    report: DataReport,
 ) -> None:
     jumps = np.diff(grid.cells)
     gaps = np.flatnonzero(jumps > 1)
@@ -126,8 +163,9 @@ def _report_gaps(
         return
     first = int(gaps[0])
     if options.gaps == "error":
+        after = show_time(times[first], frequency)
         raise rows.error(
-            f"{jumps[first] - 1} time steps are left out after {times[first]}",
+            f"{jumps[first] - 1} time steps are left out after {after}",
             first,
             "Add the rows, or choose gaps 'fill'.",
         )

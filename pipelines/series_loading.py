@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pipelines.column_roles import ColumnRoles, find_roles
+from pipelines.common_frequency import check_fractions, check_steps, common_frequency
 from pipelines.data_report import DataReport
-from pipelines.errors import ConfigurationError, DataError, UserError
-from pipelines.missing_values import fill
+from pipelines.errors import ConfigurationError, DataError
+from pipelines.missing_values import fill, likely_marker
+from pipelines.numeric_times import NUMERIC_FORMATS, STEPS
 from pipelines.regular_grid import Grid, Rows, lay_on_grid
 from pipelines.series_options import NONE, SeriesOptions
-from pipelines.sources import Source, parse_source
+from pipelines.sources import Source
+from pipelines.static_covariates import static_values
 from pipelines.table_reading import Columns, read_columns
-from pipelines.tables import FrameTable, Table, open_table
-from pipelines.time_columns import localize
+from pipelines.table_sources import open_source
+from pipelines.time_formats import check_format
 from pipelines.time_series import SeriesSet, TimeSeries
-from pipelines.timestamps import infer_frequency, offset_of, wall_clock_minutes
+from pipelines.time_zones import localize
+from pipelines.timestamps import (
+    FINER_THAN_SECONDS,
+    STEP,
+    anchored,
+    current_alias,
+    offset_of,
+    wall_clock_minutes,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +65,7 @@ def load_series(
     chosen = dataclasses.replace(options or SeriesOptions(), **settings)
     _check_choices(chosen)
     report = DataReport()
-    tables, chosen = _open(source, chosen, report, data_dir)
+    tables, chosen = open_source(source, chosen, report, data_dir)
     roles = find_roles(tables[0], chosen, report)
     for table in tables:
         for note in table.notes:
@@ -74,57 +83,8 @@ def _check_choices(options: SeriesOptions) -> None:
                 f"{field.name} = {value!r}: choose from {', '.join(filter(None, choices))}"
             )
     if options.frequency:
-        offset_of(options.frequency)
-
-
-def _open(
-    source: str | Source | pd.DataFrame, options: SeriesOptions, report: DataReport, data_dir: str
-) -> tuple[list[Table], SeriesOptions]:
-    """The tables of a source, and the options completed by what the source knows of itself."""
-    import pandas as pd
-
-    if isinstance(source, pd.DataFrame):
-        report.source = "DataFrame"
-        return [FrameTable(source)], options
-    if not isinstance(source, str | os.PathLike | Source):
-        raise UserError(
-            f"data of type {type(source).__name__} cannot be read: give the name of a source, "
-            "such as 'file:PATH', or a pandas DataFrame"
-        )
-    named = source if isinstance(source, Source) else parse_source(str(source))
-    report.source = str(named)
-    if named.kind == "file":
-        return [open_table(path, options) for path in named.paths], options
-    if named.kind == "builtin":
-        from pipelines.builtin import builtin_data
-
-        data = builtin_data(named.name, "forecasting")
-        frame, defaults = data.load()
-        return [FrameTable(frame, str(named))], complete(options, defaults)
-    from pipelines.tensorflow_datasets import series_frame
-
-    frame, defaults = series_frame(named, data_dir or None)
-    return [FrameTable(frame, str(named))], complete(options, defaults)
-
-
-def complete(options: SeriesOptions, defaults: SeriesOptions) -> SeriesOptions:
-    """`options` with the fields that the user left alone taken from `defaults`.
-
-    A column that the user gives a role to loses its default role.
-    """
-    plain = SeriesOptions()
-    roles = ("targets", "past_covariates", "future_covariates", "static_covariates")
-    claimed = {column for role in roles for column in getattr(options, role)}
-    values = {}
-    for field in dataclasses.fields(SeriesOptions):
-        given, default = getattr(options, field.name), getattr(defaults, field.name)
-        if given != getattr(plain, field.name):
-            values[field.name] = given
-        elif field.name in roles:
-            values[field.name] = tuple(column for column in default if column not in claimed)
-        else:
-            values[field.name] = default
-    return SeriesOptions(**values)
+        offset_of(current_alias(options.frequency))
+    check_format(options.time_format, NUMERIC_FORMATS)
 
 
 class _Assembly:
@@ -141,7 +101,9 @@ class _Assembly:
 
     def series_set(self) -> SeriesSet:
         groups = self._ordered_groups()
-        frequency = self.options.frequency or self._common_frequency(groups)
+        self._check_fractions(groups)
+        frequency = self._frequency(groups)
+        groups = self._with_values(groups)
         statics, static_names = self._static_values(groups)
         series: list[TimeSeries] = []
         rows = 0
@@ -163,6 +125,29 @@ class _Assembly:
             options=self._settled(frequency),
         )
 
+    def _check_fractions(self, groups: list[Group]) -> None:
+        fractions = self.columns.fractions
+        if fractions is None:
+            return
+        for name, chosen, times in groups:
+            file = self._rows(name, chosen).file(0)
+            check_fractions(times, fractions[chosen], file, self.roles.time, FINER_THAN_SECONDS)
+
+    def _with_values(self, groups: list[Group]) -> list[Group]:
+        """The groups of a long table without those that have no value of any target."""
+        if not self.roles.id:
+            return groups
+        kept = []
+        for name, chosen, times in groups:
+            known = (~np.isnan(self.columns.numbers[c][chosen]) for c in self.roles.targets)
+            if all(one.any() for one in known):
+                kept.append((name, chosen, times))
+            else:
+                self.report.note("series without any value", "left out", f"series {name!r}")
+        if not kept:
+            raise DataError("no series has a value", file=self.report.source)
+        return kept
+
     def _settled(self, frequency: str) -> SeriesOptions:
         roles = self.roles
         return dataclasses.replace(
@@ -176,14 +161,18 @@ class _Assembly:
             static_covariates=roles.static or NONE,
             frequency=frequency,
             time_zone=self.options.time_zone or self.zone,
+            time_format=self.options.time_format
+            or (self.columns.time_format if roles.time else ""),
         )
 
     def _rows(self, name: str, chosen: Chosen) -> Rows:
         places = self.columns.places
         if isinstance(chosen, slice):
             start = chosen.start
-            return Rows(name, places.file(start), lambda i: places.number(start + i))
-        return Rows(name, places.file(int(chosen[0])), lambda i: places.number(int(chosen[i])))
+            return Rows(name, lambda i: places.file(start + i), lambda i: places.number(start + i))
+        return Rows(
+            name, lambda i: places.file(int(chosen[i])), lambda i: places.number(int(chosen[i]))
+        )
 
     def _ordered_groups(self) -> list[Group]:
         """Name, rows in time order and times of every series."""
@@ -204,7 +193,7 @@ class _Assembly:
 
     def _ordered(self, name: str, chosen: Chosen, times: Times) -> Group:
         if self.zone and not self.columns.aware:
-            times = localize(times, self.zone, self._rows(name, chosen).file)
+            times = localize(times, self.zone, self._rows(name, chosen).file(0))
         descents = np.flatnonzero(times[1:] < times[:-1]) + 1
         if len(descents):
             rows, first = self._rows(name, chosen), int(descents[0])
@@ -220,27 +209,35 @@ class _Assembly:
             times = times[order]
         return name, chosen, times
 
-    def _common_frequency(self, groups: list[Group]) -> str:
-        """The frequency that most rows belong to."""
-        self._drop_zone_of_days(groups)
-        votes: Counter[str] = Counter()
-        for _, _, times in groups:
-            distinct = times if np.all(times[1:] > times[:-1]) else np.unique(times)
-            votes[infer_frequency(distinct)] += len(distinct)
-        several = any(len(times) > 1 for _, _, times in groups)
-        votes.pop("", None)
-        if not votes:
+    def _frequency(self, groups: list[Group]) -> str:
+        """The stated frequency, or the one that most rows belong to."""
+        named = [(name, times) for name, _, times in groups]
+        stated = current_alias(self.options.frequency)
+        if self.columns.time_format == STEPS:
+            if stated not in ("", STEP):
+                raise DataError(
+                    f"frequency {stated!r} is of times, and the rows are counted without a date",
+                    file=self.report.source,
+                    column=self.roles.time,
+                    advice="Leave out the frequency, or give a column of times.",
+                )
+            return check_steps(named, self.roles.time, self.report)
+        if stated == STEP:
             raise DataError(
-                "no step of time is shared by most rows"
-                if several
-                else "a single time stamp tells no step of time",
+                "frequency 'step' is of rows that are counted, and these have times",
                 file=self.report.source,
                 column=self.roles.time,
-                advice="State the frequency (and irregular 'mean'), or mend the time stamps.",
+                advice="Give the data as the run was trained on it, or leave out the frequency.",
             )
-        if "B" in votes and "D" in votes:
-            del votes["B"]
-        return votes.most_common(1)[0][0]
+        if not stated:
+            self._drop_zone_of_days(groups)
+            return common_frequency(
+                [(name, times) for name, _, times in groups], self.roles.time, self.report
+            )
+        if stated != self.options.frequency:
+            self.report.note("frequency", f"{self.options.frequency} is called {stated} today")
+        longest = max((times for _, _, times in groups), key=len)
+        return anchored(stated, longest)
 
     def _drop_zone_of_days(self, groups: list[Group]) -> None:
         """Days are counted on the calendar: with a zone some would last 23 or 25 hours."""
@@ -257,22 +254,14 @@ class _Assembly:
         self.zone = ""
 
     def _static_values(self, groups: list[Group]) -> tuple[Floats, tuple[str, ...]]:
-        """Static covariates float32 [groups, S]: numbers as they are, categories as one of K."""
-        parts: list[Floats] = []
-        names: list[str] = []
-        for column, (codes, values) in self.columns.static.items():
-            found = [self._constant(column, name, codes, rows) for name, rows, _ in groups]
-            numbers = _as_numbers(values)
-            if numbers is not None:
-                parts.append(numbers[found][:, None])
-                names.append(column)
-            else:
-                kinds = sorted(values)
-                hot = np.array([[values[code] == kind for kind in kinds] for code in found])
-                parts.append(hot.astype(np.float32))
-                names += [f"{column}={kind}" for kind in kinds]
-        empty = np.zeros((len(groups), 0), np.float32)
-        return np.concatenate([empty, *parts], axis=1, dtype=np.float32), tuple(names)
+        found = {
+            column: (
+                [self._constant(column, name, codes, rows) for name, rows, _ in groups],
+                values,
+            )
+            for column, (codes, values) in self.columns.static.items()
+        }
+        return static_values(found, len(groups), self.report)
 
     def _constant(self, column: str, name: str, codes: npt.NDArray[np.int32], rows: Chosen) -> int:
         own = codes[rows]
@@ -280,7 +269,7 @@ class _Assembly:
         if len(other):
             raise DataError(
                 f"changes within series {name!r}, so it is not static",
-                file=self._rows(name, rows).file,
+                file=self._rows(name, rows).file(int(other[0])),
                 row=self._rows(name, rows).number(int(other[0])),
                 column=column,
                 advice="State it as a past or future covariate.",
@@ -322,6 +311,14 @@ class _Assembly:
             )
         start, stop = int(known[0]), int(known[-1]) + 1
         where = f"series {label!r}"
+        marker = likely_marker(values)
+        if marker is not None:
+            self.report.note(
+                "values that look like marks of missing ones",
+                f"kept as numbers: state missing_markers {marker:g} if they are",
+                where,
+                int(np.count_nonzero(values == marker)),
+            )
         self.report.note("missing values before the first", "cut off", where, start)
         self.report.note("missing values after the last", "cut off", where, len(values) - stop)
         holes = stop - start - len(known)
@@ -374,10 +371,3 @@ class _Assembly:
             return filled[0][:, None], known
         empty = np.empty((len(grid.times), 0), np.float32)
         return (np.stack(filled, axis=1) if filled else empty), known
-
-
-def _as_numbers(values: list[str]) -> Floats | None:
-    try:
-        return np.array([float(value) for value in values], np.float32)
-    except ValueError:
-        return None

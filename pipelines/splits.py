@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipelines.errors import ConfigurationError, DataError
-from pipelines.timestamps import instant
+from pipelines.timestamps import STEP, instant
 
 if TYPE_CHECKING:
     from pipelines.time_series import SeriesSet, TimeSeries
@@ -115,6 +115,12 @@ def _row(border: Border, default: int, series: TimeSeries, series_set: SeriesSet
     if border is None:
         return default
     if isinstance(border, str | np.datetime64 | datetime.date):
+        if series_set.frequency == STEP:
+            raise DataError(
+                f"the split names the time {border}, and the rows are counted without a date",
+                file=series_set.report.source,
+                advice="Give fractions or numbers of rows.",
+            )
         moment: np.datetime64 = np.datetime64(str(border), "s")
         if series_set.time_zone:
             moment = instant(moment, series_set.time_zone)

@@ -14,6 +14,7 @@ from pipelines.column_roles import ColumnRoles
 from pipelines.columns import CategoryReader, NumberReader
 from pipelines.data_report import DataReport
 from pipelines.errors import DataError
+from pipelines.numeric_times import STEPS
 from pipelines.series_options import SeriesOptions
 from pipelines.tables import Block, Table
 from pipelines.time_columns import TimeReader
@@ -44,6 +45,8 @@ class Columns:
 
     Attributes:
         times: datetime64[s] [rows]; UTC if `aware`.
+        fractions: int32 [rows], microseconds beyond `times`; None if there are none.
+        time_format: the format of the time column, stated or found out; "" for ISO 8601.
         zone: of the wall clock, "" if unknown.
         ids: int32 [rows], a number in `id_names`; zeros for a wide table.
         numbers: float32 [rows] by column, NaN where missing. Emptied by who uses them up.
@@ -51,6 +54,8 @@ class Columns:
     """
 
     times: npt.NDArray[np.datetime64]
+    fractions: npt.NDArray[np.int32] | None
+    time_format: str
     aware: bool
     zone: str
     ids: npt.NDArray[np.int32]
@@ -68,18 +73,28 @@ def read_columns(
         roles.time, time_format=options.time_format, time_zone=options.time_zone, report=report
     )
     numbers = {
-        column: NumberReader(column, infinities=options.infinities, report=report)
+        column: NumberReader(
+            column,
+            infinities=options.infinities,
+            report=report,
+            markers=options.missing_markers,
+        )
         for column in roles.numbers
     }
     categories = {column: CategoryReader(column) for column in (roles.id, *roles.static) if column}
     whole = {column: _GrowingArray(np.float32) for column in numbers}
     whole |= {column: _GrowingArray(np.int32) for column in categories}
-    whole[roles.time] = _GrowingArray("datetime64[s]")
+    moments, fractions = _GrowingArray("datetime64[s]"), _GrowingArray(np.int32)
     places = Places([], [])
     rows = 0
     for block, decimal in _blocks(tables, roles, report):
-        size = len(block.columns[roles.time])
-        whole[roles.time].add(times.read(block))
+        size = _length(block)
+        if roles.time:
+            moments.add(times.read(block))
+            if times.fractions is not None:
+                # Blocks before the first fraction had none.
+                fractions.grow_to(rows)
+                fractions.add(times.fractions)
         for column, number in numbers.items():
             whole[column].add(number.read(block, decimal))
         for column, category in categories.items():
@@ -90,17 +105,36 @@ def read_columns(
     if not rows:
         raise DataError("there is a header but no row of data", file=tables[0].name)
     report.rows = rows
+    for category in categories.values():
+        category.note_likeness(report)
     ids = whole[roles.id].result() if roles.id else np.broadcast_to(np.int32(0), rows)
     return Columns(
-        whole[roles.time].result(),
+        moments.result() if roles.time else _counted(ids),
+        fractions.grow_to(rows) if fractions.size else None,
+        times.format if roles.time else STEPS,
         times.aware,
-        times.zone,
+        times.zone if roles.time else "",
         ids,
         categories[roles.id].names if roles.id else [""],
         {column: whole[column].result() for column in numbers},
         {column: (whole[column].result(), categories[column].names) for column in roles.static},
         places,
     )
+
+
+def _counted(ids: npt.NDArray[np.int32]) -> npt.NDArray[np.datetime64]:
+    """The rows of each id counted from 0, as minutes since 1970, datetime64[s] [rows]."""
+    order = np.argsort(ids, kind="stable")
+    ascending = ids[order]
+    starts = np.flatnonzero(np.concatenate([[True], ascending[1:] != ascending[:-1]]))
+    lengths = np.diff(np.append(starts, len(ids)))
+    numbers = np.empty(len(ids), np.int64)
+    numbers[order] = np.arange(len(ids)) - np.repeat(starts, lengths)
+    return numbers.astype("datetime64[m]").astype("datetime64[s]")
+
+
+def _length(block: Block) -> int:
+    return len(next(iter(block.columns.values())))
 
 
 class _GrowingArray:
@@ -121,6 +155,17 @@ class _GrowingArray:
         self._values[self._size : size] = block
         self._size = size
 
+    @property
+    def size(self) -> int:
+        """How many values were added."""
+        return self._size
+
+    def grow_to(self, size: int) -> npt.NDArray[Any]:
+        """Appends zeros until there are `size` values, and returns all of them."""
+        if size > self._size:
+            self.add(np.zeros(size - self._size, self._values.dtype))
+        return self._values[: self._size]
+
     def result(self) -> npt.NDArray[Any]:
         """All values; nothing may be added after that."""
         self._values.resize(self._size, refcheck=False)
@@ -133,28 +178,32 @@ def _blocks(
     """The blocks of all tables, without rows that are wholly empty, and their decimal mark."""
     for table in tables:
         there = set(table.columns)
-        for column in roles.all:
+        for column in roles.read:
             if column not in there:
                 raise DataError(
                     f"there is no column {column!r}, which {tables[0].name} has",
                     file=table.name,
                     advice="Files that are read together need the same columns.",
                 )
-        for block in table.blocks(roles.all):
+        for block in table.blocks(roles.read):
             filled = _filled_rows(block, roles)
             if filled is not None:
-                empty = len(block.columns[roles.time]) - len(filled)
+                empty = _length(block) - len(filled)
                 report.note("empty rows", "left out", f"{block.file}", empty)
                 block = _take(block, filled)
-            if len(block.columns[roles.time]):
+            if _length(block):
+                for one in roles.joined:
+                    block.columns[one.name] = one.join(block)
                 yield block, getattr(table, "decimal", ".")
 
 
 def _filled_rows(block: Block, roles: ColumnRoles) -> npt.NDArray[np.intp] | None:
     """The rows that are not wholly empty, or None if all are filled."""
-    if not block.columns[roles.time].null_count:
+    # A row that has one of these is not empty; asking it first spares the rest.
+    first = block.columns[roles.read[0]]
+    if not first.null_count:
         return None
-    empty = np.ones(len(block.columns[roles.time]), bool)
+    empty = np.ones(len(first), bool)
     for array in block.columns.values():
         empty &= array.is_null().to_numpy(zero_copy_only=False)
     return np.flatnonzero(~empty) if empty.any() else None

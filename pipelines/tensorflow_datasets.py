@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.column_roles import TIME_NAMES
+from pipelines.column_kinds import TIME_NAMES
 from pipelines.errors import DataError
 from pipelines.series_options import SeriesOptions
 from pipelines.sources import Source

@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from pipelines import numeric_times, time_formats
 from pipelines.columns import is_text
 from pipelines.data_report import DataReport
 from pipelines.errors import DataError
+from pipelines.numeric_times import NUMERIC_FORMATS, STEPS, UNITS
 from pipelines.tables import Block
+from pipelines.time_formats import COMPACT, FORMATS, WHOLE_PERIODS, is_like, read_by_format
+from pipelines.time_zones import check_zone, zone_of
+from pipelines.timestamps import infer_frequency
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -19,58 +24,28 @@ if TYPE_CHECKING:
 Times = npt.NDArray[np.datetime64]
 
 _OFFSET = r"(?P<zone>Z|[+-]\d\d(?::?\d\d)?)$"
+_NUMBER = r"^[+-]?\d+(\.\d*)?([eE][+-]?\d+)?$"
+_TOTALS = ("total", "sum", "summe", "gesamt", "average", "mean", "grand total")
 
-FORMATS = (
-    "%Y-%m-%d %H:%M",
-    "%Y/%m/%d",
-    "%Y/%m/%d %H:%M",
-    "%Y/%m/%d %H:%M:%S",
-    "%Y.%m.%d",
-    "%d.%m.%Y",
-    "%d.%m.%Y %H:%M",
-    "%d.%m.%Y %H:%M:%S",
-    "%d/%m/%Y",
-    "%d/%m/%Y %H:%M",
-    "%d/%m/%Y %H:%M:%S",
-    "%m/%d/%Y",
-    "%m/%d/%Y %H:%M",
-    "%m/%d/%Y %H:%M:%S",
-    "%m/%d/%Y %I:%M %p",
-    "%d-%m-%Y",
-    "%d-%m-%Y %H:%M",
-    "%d-%m-%Y %H:%M:%S",
-    "%Y-%m",
-    "%Y/%m",
-    "%Y %b",
-    "%b %Y",
-    "%b-%Y",
-    "%Y %B",
-    "%B %Y",
-)
-"""What is tried where time stamps are not ISO 8601. Besides these: `COMPACT`, years (1998),
-quarters (1998Q1, 1998 Q1, 1998-Q1)."""
 
-COMPACT = {
-    "%Y%m%d": r"^(1[5-9]|2[0-2])\d{6}$",
-    "%Y%m%d%H%M": r"^(1[5-9]|2[0-2])\d{10}$",
-    "%Y%m%d%H%M%S": r"^(1[5-9]|2[0-2])\d{12}$",
-}
-"""Formats of digits only, and what their text looks like between the years 1500 and 2299."""
-
-_UNIX = {"unix": "s", "unix_ms": "ms"}
+class AmbiguousTimeError(DataError):
+    """Time stamps that fit two formats and give different times."""
 
 
 class TimeReader:
     """Reads one column as times, datetime64[s]; the notation is settled by the first block.
 
     Args:
-        time_format: a strptime format, "unix" (seconds since 1970), "unix_ms", or "".
+        time_format: a strptime format, a name of `numeric_times.NUMERIC_FORMATS` or
+            `time_formats.WHOLE_PERIODS`, or "" to find it out.
         time_zone: the zone of the clock on the wall. Time stamps that carry an offset are instants,
             and one such zone must hold for all: if "" it is their common offset. Time stamps
             without offset are taken as this zone's wall clock, or as they are if "".
 
     Attributes:
         zone: the zone that was settled, "" for none; with one, the times that are read are UTC.
+        fractions: microseconds beyond the second of the rows that were read last, int32 [rows];
+            None where all are whole seconds.
     """
 
     def __init__(
@@ -83,26 +58,36 @@ class TimeReader:
     ) -> None:
         self.column = column
         self.zone = time_zone
+        self.fractions: npt.NDArray[np.int32] | None = None
         self._given_zone = bool(time_zone)
         self._format = time_format
         self._kind = ""
         self._report = report or DataReport()
         if time_zone:
-            _check_zone(time_zone)
+            check_zone(time_zone)
 
     @property
     def aware(self) -> bool:
         """Whether the column's own time stamps carry an offset."""
         return self._kind == "aware"
 
+    @property
+    def format(self) -> str:
+        """The format that was stated or found out; "" for ISO 8601 and columns of times."""
+        return self._format
+
     def read(self, block: Block) -> Times:
         """The times in `block`, datetime64[s] [rows]; UTC if they carry an offset.
 
+        Counted steps (`numeric_times.STEPS`) are minutes since 1970.
+
         Raises:
-            DataError: names the row of the first one that is empty, cannot be read, or has
-                another offset than the others while no time zone is stated.
+            DataError: names the row of the first one that is empty, cannot be read, lies in an
+                implausible year, or has another offset than the others while no time zone is
+                stated.
         """
         import pyarrow as pa
+        import pyarrow.compute as compute
 
         array = block.columns[self.column]
         if array.null_count:
@@ -111,7 +96,13 @@ class TimeReader:
         if is_text(array.type):
             if pa.types.is_dictionary(array.type):
                 array = array.cast(pa.string())
-            moments = self._parse(array, block)
+            array = compute.utf8_trim_whitespace(array)
+            if self._format in NUMERIC_FORMATS or (
+                not self._kind and not self._format and is_like(array[:1], _NUMBER)
+            ):
+                moments = self._numbers(array, block)
+            else:
+                moments = self._parse(array, block)
         else:
             moments = self._convert(array, block)
         return self._to_seconds(moments, block)
@@ -129,25 +120,73 @@ class TimeReader:
             self._settle("naive", block, 0)
             return array.cast(pa.timestamp("us"))
         if pa.types.is_integer(array.type) or pa.types.is_floating(array.type):
-            try:
-                return self._parse(array.cast(pa.int64()).cast(pa.string()), block)
-            except pa.ArrowInvalid:
-                pass
+            return self._numbers(array, block)
         raise block.error(f"holds values of type {array.type}, not times", 0, self.column)
+
+    def _numbers(self, array: pa.Array, block: Block) -> pa.Array:
+        """Times of numbers, typed or as text: epochs, steps, or dates written in digits."""
+        import pyarrow as pa
+
+        numbers = self._as_numbers(array, block)
+        if not self._format:
+            texts = array
+            if not is_text(array.type):
+                whole = numbers.astype(np.int64)
+                texts = pa.array(whole).cast(pa.string()) if np.all(whole == numbers) else None
+            self._format = self._find_number_format(texts, numbers, block)
+        if self._format not in NUMERIC_FORMATS:
+            if not is_text(array.type):
+                array = pa.array(numbers.astype(np.int64)).cast(pa.string())
+            return self._parse(array, block)
+        epoch = self._format in UNITS
+        self._settle("aware" if epoch else "naive", block, 0)
+        if epoch:
+            self.zone = self.zone or "UTC"
+        return pa.array(numeric_times.moments_of(numbers, self._format, block, self.column))
+
+    def _as_numbers(self, array: pa.Array, block: Block) -> numeric_times.Numbers:
+        import pyarrow as pa
+
+        if pa.types.is_integer(array.type):
+            return np.asarray(array.cast(pa.int64()).to_numpy(zero_copy_only=False))
+        try:
+            return np.asarray(array.cast(pa.int64()).to_numpy(zero_copy_only=False))
+        except pa.ArrowInvalid:
+            pass
+        try:
+            numbers = array.cast(pa.float64()).to_numpy(zero_copy_only=False)
+        except pa.ArrowInvalid:
+            raise self._unreadable(array, block, _casts_to(pa.float64())) from None
+        wrong = np.flatnonzero(~np.isfinite(numbers))
+        if len(wrong):
+            raise block.error("the time is not a finite number", int(wrong[0]), self.column)
+        return np.asarray(numbers)
+
+    def _find_number_format(
+        self, texts: pa.Array | None, numbers: numeric_times.Numbers, block: Block
+    ) -> str:
+        if texts is not None and is_like(texts, WHOLE_PERIODS["year"]):
+            years = "year" if read_by_format(texts, "year") is not None else ""
+            if years:
+                return years
+        digits: list[str] = []
+        if texts is not None:
+            digits = [form for form, like in COMPACT.items() if is_like(texts, like)]
+        if digits:
+            form = self._fitting_format(texts, digits, block)
+            if form:
+                return form
+        found = numeric_times.numeric_format(numbers)
+        if not found:
+            raise numeric_times.unknown_numbers(numbers, block, self.column)
+        what = "rows counted without a date" if found == STEPS else f"read as {found}"
+        self._report.note("time format", what)
+        return found
 
     def _parse(self, array: pa.Array, block: Block) -> pa.Array:
         import pyarrow as pa
-        import pyarrow.compute as compute
 
-        if self._format in _UNIX:
-            self._settle("aware", block, 0)
-            self.zone = self.zone or "UTC"
-            try:
-                numbers = array.cast(pa.int64())
-            except pa.ArrowInvalid:
-                raise self._unreadable(array, block, _casts_to(pa.int64())) from None
-            return numbers.cast(pa.timestamp(_UNIX[self._format])).cast(pa.timestamp("us"))
-        if not self._kind and not self._format:
+        if not self._kind and (not self._format or self._iso_despite(array)):
             self._settle_notation(array, block)
         if self._format:
             return self._by_format(array, block)
@@ -155,14 +194,24 @@ class TimeReader:
         try:
             moments = array.cast(kind)
         except pa.ArrowInvalid:
-            array = compute.utf8_trim_whitespace(array)
-            try:
-                moments = array.cast(kind)
-            except pa.ArrowInvalid:
-                raise self._unreadable(array, block, _casts_to(kind)) from None
+            raise self._unreadable(array, block, _casts_to(kind)) from None
         if self.aware and not self._given_zone:
             self._settle_offset(array, block)
         return moments.cast(pa.timestamp("us"))
+
+    def _iso_despite(self, array: pa.Array) -> bool:
+        """Whether the texts are ISO 8601 though a format was stated that is quite another.
+
+        A run keeps the format of its training data; ISO 8601 cannot be mistaken for it.
+        """
+        if self._format.startswith("%Y-") or self._format in WHOLE_PERIODS:
+            return False
+        iso = is_like(array, r"^\d{4}-\d{2}-\d{2}([T ]|$)")
+        if iso and read_by_format(array[:1], self._format) is None:
+            self._report.note("time format", f"read as ISO 8601, not {self._format}")
+            self._format = ""
+            return True
+        return False
 
     def _settle(self, kind: str, block: Block, row: int) -> None:
         if self._kind and self._kind != kind:
@@ -172,26 +221,25 @@ class TimeReader:
     def _settle_notation(self, array: pa.Array, block: Block) -> None:
         """Decides between ISO 8601 without and with offset, and the formats of `FORMATS`."""
         import pyarrow as pa
-        import pyarrow.compute as compute
 
-        first = compute.utf8_trim_whitespace(array[:1])
+        first = array[:1]
         if _casts_to(pa.timestamp("us"))(first):
             self._kind = "naive"
         elif _casts_to(pa.timestamp("us", "UTC"))(first):
             self._kind = "aware"
         else:
             self._kind = "naive"
-            self._format = self._find_format(compute.utf8_trim_whitespace(array), block)
+            self._format = self._find_format(array, block)
 
     def _settle_offset(self, array: pa.Array, block: Block) -> None:
         import pyarrow.compute as compute
 
         offsets = compute.extract_regex(array, _OFFSET).field("zone")
-        found = [_zone_of(offset) for offset in offsets.unique().to_pylist()]
+        found = [zone_of(offset) for offset in offsets.unique().to_pylist()]
         for zone in found:
             if self.zone and zone != self.zone:
                 texts = offsets.to_pylist()
-                row = next(i for i, text in enumerate(texts) if _zone_of(text) != self.zone)
+                row = next(i for i, text in enumerate(texts) if zone_of(text) != self.zone)
                 raise block.error(
                     f"the offset {texts[row]} differs from {self.zone} before it",
                     row,
@@ -202,62 +250,60 @@ class TimeReader:
             self.zone = zone
 
     def _find_format(self, array: pa.Array, block: Block) -> str:
-        if _is_like(array, r"^\d{4}$"):
-            return "year"
-        if _is_like(array, r"^\d{4}[ -]?Q[1-4]$"):
-            return "quarter"
-        if _is_like(array[:1], r"^\d+$"):
-            # Any number would do for %Y%m%d: 123456 for a day of the year 1234.
-            formats = [form for form, like in COMPACT.items() if _is_like(array[:1], like)]
-        else:
-            formats = list(FORMATS)
-        fitting = [form for form in formats if _strptime(array[:1], form) is not None]
-        whole: dict[str, pa.Array] = {}
-        for form in fitting:
-            moments = _strptime(array, form)
-            if moments is not None:
-                whole[form] = moments
-        readings = list(whole.values())
-        if any(not reading.equals(readings[0]) for reading in readings):
-            raise block.error(
-                f"{str(array[0])!r} may be {' or '.join(whole)}",
-                0,
-                self.column,
-                "State the time_format.",
-            )
-        if whole:
-            form = next(iter(whole))
-            self._report.note("time format", f"read as {form}")
-            return form
+        for form, like in WHOLE_PERIODS.items():
+            if is_like(array, like):
+                return form
+        fitting = [form for form in FORMATS if read_by_format(array[:1], form) is not None]
+        found = self._fitting_format(array, fitting, block)
+        if found:
+            return found
         if fitting:
             return fitting[0]
         raise block.error(
             f"{str(array[0])[:40]!r} cannot be read as a time",
             0,
             self.column,
-            "Write ISO 8601 (2016-07-01 00:00), or state the time_format.",
+            f"Write ISO 8601 (2016-07-01 00:00). {numeric_times.ADVICE}",
         )
+
+    def _fitting_format(self, array: pa.Array, forms: list[str], block: Block) -> str:
+        """The one of `forms` by which all of `array` are times, or "".
+
+        Raises:
+            AmbiguousTimeError: two formats fit and give different times, and regularity does not
+                tell which.
+        """
+        whole: dict[str, pa.Array] = {}
+        for form in forms:
+            moments = read_by_format(array, form)
+            if moments is not None:
+                whole[form] = moments
+        if not whole:
+            return ""
+        readings = list(whole.values())
+        chosen = list(whole)
+        if any(not reading.equals(readings[0]) for reading in readings):
+            chosen = [form for form, moments in whole.items() if _is_regular(moments)]
+        if not chosen or any(not whole[form].equals(whole[chosen[0]]) for form in chosen):
+            raise AmbiguousTimeError(
+                f"{str(array[0])!r} may be {' or '.join(whole)}",
+                file=block.file,
+                row=block.row_number(0),
+                column=self.column,
+                advice="State the time_format.",
+            )
+        self._report.note("time format", f"read as {chosen[0]}")
+        return chosen[0]
 
     def _by_format(self, array: pa.Array, block: Block) -> pa.Array:
         import pyarrow as pa
-        import pyarrow.compute as compute
 
-        array = compute.utf8_trim_whitespace(array)
-        if self._format in ("year", "quarter"):
-            good = r"^\d{4}$" if self._format == "year" else r"^\d{4}[ -]?Q[1-4]$"
-            if not _is_like(array, good):
-                raise self._unreadable(array, block, lambda one: _is_like(one, good))
-            years = compute.cast(compute.utf8_slice_codeunits(array, 0, 4), pa.int64()).to_numpy()
-            months = (years - 1970) * 12
-            if self._format == "quarter":
-                months += (np.array([int(str(text)[-1]) for text in array]) - 1) * 3
-            return pa.array(months.astype("datetime64[M]").astype("datetime64[us]"))
         aware = "%z" in self._format
         self._settle("aware" if aware else "naive", block, 0)
-        moments = _strptime(array, self._format)
+        moments = read_by_format(array, self._format)
         if moments is None:
             form = self._format
-            raise self._unreadable(array, block, lambda one: _strptime(one, form) is not None)
+            raise self._unreadable(array, block, lambda one: read_by_format(one, form) is not None)
         if aware:
             self.zone = self.zone or "UTC"
         return moments.cast(pa.timestamp("us"))
@@ -277,8 +323,21 @@ class TimeReader:
             f"{str(one[0])[:40]!r} cannot be read as a time{expected}",
             first,
             self.column,
-            "Mend it; the notation must be the same in all rows.",
+            self._cause(str(one[0]), block, first),
         )
+
+    def _cause(self, text: str, block: Block, row: int) -> str:
+        """What is likely wrong with a text among times."""
+        fields = [str(array[row]) for array in block.columns.values()]
+        if text == self.column or all(
+            field == name for field, name in zip(fields, block.columns, strict=True)
+        ):
+            return "The header line stands here again: remove the row."
+        if any(text.lower().startswith(word) for word in _TOTALS):
+            return "This looks like a line of totals: remove the row."
+        if " 24:00" in text or "T24:00" in text:
+            return "The end of a day is 00:00 of the next one."
+        return "Mend it; the notation must be the same in all rows."
 
     def _mixed(self, block: Block, row: int) -> DataError:
         return block.error(
@@ -290,54 +349,24 @@ class TimeReader:
 
     def _to_seconds(self, moments: pa.Array, block: Block) -> Times:
         exact = moments.to_numpy(zero_copy_only=False).astype("datetime64[us]")
+        wrong = np.flatnonzero((exact < time_formats.EARLIEST) | (exact >= time_formats.LATEST))
+        if len(wrong):
+            first = int(wrong[0])
+            raise block.error(
+                f"the time {exact[first].astype('datetime64[s]')} is not in the years 1500 to 2299",
+                first,
+                self.column,
+                "Mend it, or state the time_format (%y reads years of two digits).",
+            )
         seconds: Times = exact.astype("datetime64[s]")
-        parts = int(np.count_nonzero(seconds != exact))
+        rest = (exact - seconds).astype(np.int32)
+        parts = int(np.count_nonzero(rest))
+        self.fractions = rest if parts else None
         if parts:
             self._report.note(
                 "fractions of a second", "cut off", f"{block.file}, column {self.column!r}", parts
             )
         return seconds
-
-
-def localize(times: Times, time_zone: str, file: str) -> Times:
-    """Wall clock times of a zone as UTC, datetime64[s].
-
-    An hour that the clock shows twice, in autumn, is resolved by the order of the rows.
-
-    Raises:
-        DataError: a time that the clock never showed, or twice without an order that tells which.
-    """
-    import pandas as pd
-
-    index = pd.DatetimeIndex(times)
-    try:
-        aware = index.tz_localize(time_zone, ambiguous="infer", nonexistent="raise")
-    except ValueError as error:
-        raise DataError(
-            f"a time does not fit the clock in {time_zone}: {str(error).splitlines()[0]}",
-            file=file,
-            advice="Clocks skip an hour in spring and repeat one in autumn: mend the time stamps, "
-            "write them in UTC, or leave out time_zone.",
-        ) from None
-    return np.asarray(aware.tz_convert("UTC").tz_localize(None).values.astype("datetime64[s]"))
-
-
-def _check_zone(time_zone: str) -> None:
-    import pandas as pd
-
-    try:
-        pd.Timestamp(0, tz=time_zone)
-    except (ValueError, KeyError, TypeError, OSError):
-        raise DataError(
-            f"time zone {time_zone!r} is not known", advice="Write an IANA name (Europe/Berlin)."
-        ) from None
-
-
-def _zone_of(offset: str) -> str:
-    if offset in ("Z", "+00", "+0000", "+00:00", "-00:00"):
-        return "UTC"
-    digits = offset.replace(":", "").ljust(5, "0")
-    return f"{digits[:3]}:{digits[3:]}"
 
 
 def _casts_to(kind: pa.DataType) -> Callable[[pa.Array], bool]:
@@ -353,23 +382,9 @@ def _casts_to(kind: pa.DataType) -> Callable[[pa.Array], bool]:
     return casts
 
 
-def _strptime(array: pa.Array, form: str) -> pa.Array | None:
-    """Time stamps by a format, or None if one of them does not fit it."""
-    import pandas as pd
-    import pyarrow as pa
-    import pyarrow.compute as compute
-
-    try:
-        moments = compute.strptime(array, format=form, unit="s")
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return None
-    # Arrow takes the 31st of February for the 2nd of March; pandas does not, but is slow.
-    doubtful = array.filter(compute.less_equal(compute.day(moments), 3))
-    exact = pd.to_datetime(pd.Series(doubtful.to_pylist()), format=form, errors="coerce", utc=True)
-    return None if exact.isna().any() else moments
-
-
-def _is_like(array: pa.Array, pattern: str) -> bool:
-    import pyarrow.compute as compute
-
-    return bool(compute.all(compute.match_substring_regex(array, pattern)).as_py())
+def _is_regular(moments: pa.Array) -> bool:
+    """Whether time stamps ascend in the order given and most of their steps are the same."""
+    times = moments.to_numpy(zero_copy_only=False).astype("datetime64[s]")
+    if np.any(times[1:] < times[:-1]):
+        return False
+    return bool(infer_frequency(np.unique(times)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,28 @@ Times = npt.NDArray[np.datetime64]
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
+STEP = "step"
+"""The frequency of rows that are counted and have no date: steps are kept as minutes since 1970."""
+
+OLD_ALIASES = {"H": "h", "T": "min", "S": "s", "BH": "bh"}
+"""What pandas called units until version 2, and calls them since."""
+
+_OLD_MONTHS = {"M": "ME or MS", "Q": "QE or QS", "Y": "YE or YS", "A": "YE or YS"}
+
+
+def current_alias(frequency: str) -> str:
+    """A pandas alias with the names of units that pandas uses today ("15T" is "15min")."""
+    found = re.fullmatch(r"(-?\d*)([A-Z]+)", frequency)
+    if found and found[2] in OLD_ALIASES:
+        return found[1] + OLD_ALIASES[found[2]]
+    return frequency
+
+
+FINER_THAN_SECONDS = (
+    "Time stamps are kept to the second. Give a column that counts the rows (0, 1, 2, ...) in "
+    "place of the time, or average the values to seconds."
+)
+
 
 def offset_of(frequency: str) -> Any:
     """The pandas offset of an alias such as "h", "30min", "D", "B", "MS", "QE" or "YS".
@@ -23,20 +46,26 @@ def offset_of(frequency: str) -> Any:
     """
     import pandas as pd
 
+    if frequency == STEP:
+        return pd.tseries.frequencies.to_offset("min")
     try:
         offset = pd.tseries.frequencies.to_offset(frequency)
     except ValueError:
         offset = None
     if offset is None or offset.n < 1:
+        found = re.fullmatch(r"\d*([A-Z])(-[A-Z]{3})?", frequency)
+        today = _OLD_MONTHS.get(found[1] if found else "")
         raise DataError(
             f"frequency {frequency!r} is not known",
-            advice="Write a pandas alias such as 30min, h, D, B, W, MS, ME, QS or YS.",
+            advice=f"pandas calls it {today} today, by whether a time ends or starts the period."
+            if today
+            else "Write a pandas alias such as 30min, h, D, B, W, MS, ME, QS or YS.",
         )
     seconds = fixed_seconds(frequency)
     if seconds is not None and (seconds < 1 or seconds != int(seconds)):
         raise DataError(
             f"frequency {frequency!r} is not a whole number of seconds",
-            advice="Time stamps are kept to the second: number the rows by seconds instead.",
+            advice=FINER_THAN_SECONDS,
         )
     return offset
 
@@ -45,6 +74,9 @@ def offset_of(frequency: str) -> Any:
 def fixed_seconds(frequency: str) -> float | None:
     """The length of a step in seconds, or None if it varies (months, business days, weeks "W")."""
     import pandas as pd
+
+    if frequency == STEP:
+        return float(_MINUTE)
 
     offset = pd.tseries.frequencies.to_offset(frequency)
     # A day is no fixed length to pandas 3, though it is on a clock without daylight saving.
@@ -152,6 +184,31 @@ def _months(times: Times) -> str:
     if step == 3:
         return f"Q{edge}-{month}"
     return f"{step if step > 1 else ''}M{edge}"
+
+
+def show_time(moment: np.datetime64, frequency: str) -> str:
+    """A time for a message: without a clock where it stands at 0:00, or the number of a step."""
+    if frequency == STEP:
+        return f"step {step_numbers(moment)}"
+    text = str(moment.astype("datetime64[s]"))
+    return text.removesuffix("T00:00:00").replace("T", " ")
+
+
+def step_numbers(times: Any) -> Any:
+    """The numbers of steps that have no date, int64 as `times`; see `STEP`."""
+    return np.asarray(times).astype("datetime64[m]").astype(np.int64)
+
+
+def anchored(frequency: str, times: Times) -> str:
+    """Weeks without a stated day ("W", "2W") on the day of the week that most times have.
+
+    pandas alone takes them for weeks that end on Sundays.
+    """
+    if not re.fullmatch(r"\d*W", frequency) or not len(times):
+        return frequency
+    weekdays = (times.astype("datetime64[D]").astype(np.int64) + 3) % 7
+    day = int(np.argmax(np.bincount(weekdays, minlength=7)))
+    return f"{frequency}-{('MON', 'TUE', 'WED', 'THU', 'FRI', 'SAT', 'SUN')[day]}"
 
 
 def instant(moment: np.datetime64, time_zone: str) -> np.datetime64:

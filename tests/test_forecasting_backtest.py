@@ -237,7 +237,10 @@ def test_windows_can_be_had_again_by_their_step(series_set: SeriesSet) -> None:
     ("frequency", "minutes", "season", "longer"),
     [("30min", 30, 48, 336), ("h", 60, 24, 168), ("D", 1440, 7, 0), ("B", 1440, 5, 0),
      ("W-SUN", 10080, 52, 0), ("MS", 43200, 12, 0), ("3MS", 131040, 4, 0),
-     ("QE-DEC", 131040, 4, 0), ("YS-JAN", 525600, 1, 0), ("2D", 2880, 1, 0)],
+     ("QE-DEC", 131040, 4, 0), ("YS-JAN", 525600, 1, 0), ("2D", 2880, 1, 0),
+     ("7D", 10080, 52, 0), ("14D", 20160, 26, 0), ("28D", 40320, 13, 0), ("91D", 131040, 4, 0),
+     ("365D", 525600, 1, 0), ("168h", 10080, 52, 0), ("24h", 1440, 7, 0), ("2W-MON", 20160, 26, 0),
+     ("4W-SUN", 40320, 13, 0), ("30D", 43200, 12, 0), ("2MS", 86400, 6, 0), ("step", 0, 1, 0)],
 )  # fmt: skip
 def test_seasons(frequency: str, minutes: float, season: int, longer: int) -> None:
     assert season_of(frequency, minutes) == season

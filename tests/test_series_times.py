@@ -59,7 +59,7 @@ def test_an_ambiguous_notation_must_be_stated(tmp_path: Path) -> None:
     assert load(tmp_path, times, time_format="%m/%d/%Y").frequency == "D"
 
 
-def test_unix_times_must_be_stated(tmp_path: Path) -> None:
+def test_unix_times_may_be_stated(tmp_path: Path) -> None:
     series_set = load(tmp_path, ["1700000000", "1700003600"], time_format="unix")
     assert (series_set.frequency, series_set.time_zone) == ("h", "UTC")
     assert series_set["a"].times[0] == np.datetime64("2023-11-14T22:13:20")
@@ -79,8 +79,11 @@ def test_the_31st_of_february_is_no_day_of_march(tmp_path: Path) -> None:
 
 def test_no_time_column(tmp_path: Path) -> None:
     path = tmp_path / "data.csv"
-    path.write_text("x,y\n1,2\n3,4\n")
+    path.write_text("x,y\nsoon,2\nlater,4\n")
     with pytest.raises(DataError, match="no column reads as times among x, y"):
+        load_series(f"file:{path}")
+    path.write_text("x,y\n1,2\n3,4\n5,6\n")
+    with pytest.raises(DataError, match="rises by equal steps"):
         load_series(f"file:{path}")
 
 

@@ -98,6 +98,11 @@ def calendar_features(config: ForecastingConfig, description: DataDescription) -
     for word in ("auto", "none"):
         if word in named:
             raise ConfigurationError(f"calendar: {word!r} cannot stand beside other features")
+    if not description.step_minutes:
+        raise ConfigurationError(
+            f"calendar = {', '.join(named)}: the rows are counted and have no date; set calendar = "
+            "none, or give a column of times"
+        )
     return named
 
 

@@ -16,6 +16,7 @@ from pipelines.atomic_files import write_json
 from pipelines.errors import DataError
 from pipelines.splits import Split, part_rows
 from pipelines.statistics import training_statistics
+from pipelines.timestamps import STEP
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,8 +33,9 @@ class DataDescription:
         series_names: one name a series; `series_index` counts in this order.
         location: what scaling subtracts, a number a series (0 for counts).
         scale: what scaling divides by, a number above 0 a series.
-        step_minutes: minutes between two values.
-        span_minutes: minutes from the first training value to the last, of the longest series.
+        step_minutes: minutes between two values; 0 for rows that are counted and have no date.
+        span_minutes: minutes from the first training value to the last, of the longest series;
+            0 likewise.
         past_names: past covariates, with their statistics in `past_location`, `past_scale`.
         future_names: known-future covariates, likewise.
         static_names: static covariates, likewise.
@@ -123,7 +125,7 @@ def _training_extent(series_set: SeriesSet, split: Split) -> tuple[list[float], 
         values = one.target[start:stop][one.observed[start:stop]]
         smallest.append(float(values.min()) if len(values) else 0.0)
         times = one.times[start:stop].astype("datetime64[s]").astype(np.int64)
-        if len(times) > 1:
+        if len(times) > 1 and series_set.frequency != STEP:
             span = max(span, float(times[-1] - times[0]) / 60.0)
             step = float(np.median(np.diff(times))) / 60.0
     return smallest, span, step

@@ -11,6 +11,7 @@ import numpy as np
 from pipelines.atomic_files import atomic_path
 from pipelines.errors import ConfigurationError, UserError
 from pipelines.time_series import SeriesSet, TimeSeries, latest_windows
+from pipelines.timestamps import STEP, step_numbers
 from pipelines.windows import WindowBatches
 from rnn_apps.forecasting.conformal import Calibrated, Calibration, calibrate
 from rnn_apps.forecasting.forecast import Forecast, Forecaster, windows
@@ -97,10 +98,15 @@ def as_frame(series_set: SeriesSet, forecast: Forecast, levels: tuple[float, ...
     return pd.concat(frames, ignore_index=True)
 
 
-def local_times(series_set: SeriesSet, times: np.ndarray) -> pd.DatetimeIndex:
-    """Times as the data's own clock shows them, with its time zone if it has one."""
+def local_times(series_set: SeriesSet, times: np.ndarray) -> pd.Index:
+    """Times as the data's own clock shows them, with its time zone if it has one.
+
+    Rows that are counted and have no date give their numbers.
+    """
     import pandas as pd
 
+    if series_set.frequency == STEP:
+        return pd.Index(step_numbers(times))
     index = pd.DatetimeIndex(times)
     if series_set.time_zone:
         return index.tz_localize("UTC").tz_convert(series_set.time_zone)
@@ -167,9 +173,11 @@ def _draw(run: Run, series_set: SeriesSet, frame: pd.DataFrame, path: Path) -> N
 
 
 def wall_clock(times: Any) -> np.ndarray:
-    """Times without their zone, as the clock on the wall shows them, for an axis."""
+    """Times without their zone, as the clock on the wall shows them, or numbers, for an axis."""
     import pandas as pd
 
+    if pd.api.types.is_integer_dtype(times):
+        return np.asarray(times)
     index = pd.DatetimeIndex(times)
     return np.asarray(index.tz_localize(None) if index.tz is not None else index)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipelines.time_series import SeriesSet
+from pipelines.timestamps import STEP
 from rnn_apps.forecasting.backtest import Backtest, Example
 from rnn_apps.forecasting.charts import coverage_by_step, error_by_step, fan_charts
 from rnn_apps.report import Report
@@ -84,7 +85,9 @@ def _examples(report: Report, run: Run, series_set: SeriesSet, examples: list[Ex
     past = PAST_SHOWN * run.config.horizon
     panels = []
     for example in examples:
-        times = np.asarray(example.window.inputs["times"][0]).astype("datetime64[m]")
+        times = np.asarray(example.window.inputs["times"][0])
+        if series_set.frequency != STEP:
+            times = times.astype("datetime64[m]")
         horizon = run.config.horizon
         known = example.window.inputs["past_target"][0][-past:]
         quantiles = example.forecast.quantiles

@@ -21,6 +21,7 @@ from pipelines.errors import DataError, UserError
 from pipelines.splits import Split, part_rows
 from pipelines.statistics import training_statistics
 from pipelines.time_series import SeriesSet
+from pipelines.timestamps import STEP
 from pipelines.windows import WindowBatches
 from rnn_apps.forecasting.baselines import Drift, NLinear, RepeatLast, SeasonalNaive, fit_nlinear
 from rnn_apps.forecasting.conformal import Calibrated, Calibration, Calibrator
@@ -248,7 +249,12 @@ def training_scales(series_set: SeriesSet, split: Split, season: int) -> tuple[S
 
 
 def step_minutes_of(series_set: SeriesSet) -> float:
-    """Median of the minutes between two values of the longest series; 0 for a single one."""
+    """Median of the minutes between two values of the longest series; 0 for a single one.
+
+    0 also for rows that are counted and have no date.
+    """
+    if series_set.frequency == STEP:
+        return 0.0
     longest = max(series_set, key=len)
     seconds = np.diff(longest.times.astype("datetime64[s]").astype(np.int64))
     return float(np.median(seconds)) / 60.0 if len(seconds) else 0.0

@@ -1,0 +1,174 @@
+"""Which columns make up the time, and which only repeat a part of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.columns import is_text
+from pipelines.errors import DataError
+from pipelines.joined_columns import (
+    CLOCK,
+    PART_NAMES,
+    PART_RANGES,
+    PARTS,
+    JoinedColumn,
+    as_text,
+    part_of,
+    whole_numbers,
+)
+from pipelines.numeric_times import UNITS, epoch_of
+from pipelines.tables import Block
+from pipelines.time_columns import TimeReader
+from pipelines.time_formats import is_like
+from pipelines.timestamps import wall_clock_minutes
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_CLOCK_TEXT = r"(?i)^\d{1,2}[:.]\d{2}([:.]\d{2}(\.0+)?)?( ?[ap]m)?$"
+_WEEKDAYS = ("weekday", "dayofweek", "day_of_week", "dow")
+
+
+def calendar_parts(free: Sequence[str], sample: Block) -> JoinedColumn | None:
+    """The columns year and month (or quarter), day, hour, minute as one column of times.
+
+    None unless there are a year and a month or quarter, all with plausible whole numbers. A finer
+    part counts only if all coarser ones are there.
+    """
+    found: dict[str, str] = {}
+    for column in free:
+        part = part_of(column)
+        if part and part not in found and _is_part(sample.columns[column], part):
+            found[part] = column
+    if "year" not in found or not ("month" in found or "quarter" in found):
+        return None
+    chosen = ["year", "month" if "month" in found else "quarter"]
+    if chosen[1] == "month":
+        for part in ("day", "hour", "minute"):
+            if part not in found:
+                break
+            chosen.append(part)
+    columns = tuple(found[part] for part in chosen)
+    return JoinedColumn(",".join(columns), columns, PARTS)
+
+
+def clock_column(time: str, free: Sequence[str], sample: Block) -> str:
+    """The column with the clock times that belong to the dates in `time`, or ""."""
+    if not _only_dates(sample.columns[time]):
+        return ""
+    for column in free:
+        array = sample.columns[column].drop_null()
+        if len(array) and _is_clock(array):
+            return column
+    dates = sample.columns[time]
+    for column in free:
+        # An hour beside dates that come once each describes the day, and is no clock.
+        if part_of(column) == "hour" and len(dates.unique()) < len(dates):
+            hours = whole_numbers(sample.columns[column])
+            if hours is not None and len(hours) and hours.min() >= 0 and hours.max() <= 24:
+                if hours.max() == 24:
+                    raise DataError(
+                        "holds hours up to 24, which may be the beginning or the end of an hour",
+                        file=sample.file,
+                        column=column,
+                        advice="Write a column with the date and the hour from 0 to 23.",
+                    )
+                return column
+    return ""
+
+
+def joined_time(columns: tuple[str, ...]) -> JoinedColumn:
+    """The time of several columns: parts of a date if all are called so, else date and clock.
+
+    Raises:
+        DataError: they are neither.
+    """
+    name = ",".join(columns)
+    parts = [part_of(column) for column in columns]
+    if parts and all(parts) and "year" in parts and len(set(parts)) == len(parts):
+        return JoinedColumn(name, columns, PARTS)
+    if len(columns) == 2:
+        return JoinedColumn(name, columns, CLOCK)
+    raise DataError(
+        f"time_column = {name!r} names {len(columns)} columns",
+        advice="Name one column, a date and a clock time, or columns called "
+        f"{', '.join(PART_NAMES)}.",
+    )
+
+
+def repeats_time(column: str, sample: Block, times: npt.NDArray[np.datetime64]) -> bool:
+    """Whether a column only says again what the time says: an epoch, a year, a month, ..."""
+    numbers = whole_numbers(sample.columns[column])
+    if numbers is None:
+        return False
+    part = part_of(column)
+    if part:
+        return bool(np.array_equal(numbers, _part_values(part, times)))
+    if column.lower() in _WEEKDAYS:
+        weekdays = (times.astype("datetime64[D]").astype(np.int64) + 3) % 7
+        return any(np.array_equal(numbers, (weekdays + s) % 7 + o) for s in (0, 1) for o in (0, 1))
+    unit = epoch_of(numbers)
+    if not unit:
+        return False
+    moments = np.round(numbers.astype(np.float64) * UNITS[unit]).astype("datetime64[us]")
+    apart = np.abs(moments - times.astype("datetime64[us]"))
+    return bool(np.all(apart <= np.timedelta64(1, "D")))
+
+
+def _part_values(part: str, times: npt.NDArray[np.datetime64]) -> npt.NDArray[np.int64]:
+    months = times.astype("datetime64[M]")
+    month = months.astype(np.int64) % 12
+    values = {
+        "year": times.astype("datetime64[Y]").astype(np.int64) + 1970,
+        "quarter": month // 3 + 1,
+        "month": month + 1,
+        "day": (times.astype("datetime64[D]") - months).astype(np.int64) + 1,
+        "hour": times.astype("datetime64[h]").astype(np.int64) % 24,
+        "minute": times.astype("datetime64[m]").astype(np.int64) % 60,
+    }
+    return np.asarray(values[part])
+
+
+def _is_part(array: pa.Array, part: str) -> bool:
+    numbers = whole_numbers(array)
+    low, high = PART_RANGES[part]
+    return numbers is not None and bool(numbers.min() >= low and numbers.max() <= high)
+
+
+def _only_dates(array: pa.Array) -> bool:
+    """Whether a column of times has no time of day."""
+    import pyarrow as pa
+
+    known = array.drop_null()
+    if is_text(array.type):
+        return len(known) > 0 and not is_like(as_text(known)[:1], r"[:T]")
+    if pa.types.is_timestamp(array.type):
+        days = known.cast(pa.timestamp("us"), safe=False).to_numpy(zero_copy_only=False)
+        return bool(np.all(days == days.astype("datetime64[D]")))
+    return bool(pa.types.is_date(array.type))
+
+
+def _is_clock(array: pa.Array) -> bool:
+    import pyarrow as pa
+
+    if pa.types.is_time(array.type):
+        return True
+    return is_text(array.type) and is_like(as_text(array), _CLOCK_TEXT)
+
+
+def sample_times(
+    time: str, sample: Block, time_format: str, time_zone: str
+) -> npt.NDArray[np.datetime64] | None:
+    """The first rows' times on their own wall clock, or None if they cannot be read."""
+    reader = TimeReader(time, time_format=time_format, time_zone=time_zone)
+    try:
+        times = reader.read(sample)
+    except DataError:
+        return None
+    if reader.aware and reader.zone:
+        return wall_clock_minutes(times, reader.zone).astype("datetime64[m]")
+    return times

@@ -1,0 +1,160 @@
+"""Which columns together are the time or the id, and which say nothing new."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipelines import DataError, load_series
+
+HOURS = pd.date_range("2024-01-01", periods=400, freq="h")
+VALUES = np.arange(400.0) % 7
+TIMES = HOURS.values.astype("datetime64[s]")
+
+
+@pytest.mark.parametrize(
+    ("date", "clock"),
+    [("%d/%m/%Y", "%H:%M:%S"), ("%d.%m.%Y", "%H.%M.%S"), ("%m/%d/%Y", "%I:%M %p"),
+     ("%Y-%m-%d", "%H:%M")],
+)  # fmt: skip
+def test_a_date_and_its_clock_are_one_time(tmp_path: Path, date: str, clock: str) -> None:
+    frame = pd.DataFrame(
+        {"Time": HOURS.strftime(clock), "Date": HOURS.strftime(date), "power": VALUES}
+    )
+    frame.to_csv(tmp_path / "data.csv", sep=";", index=False)
+    series_set = load_series(f"file:{tmp_path / 'data.csv'}")
+    assert series_set.names == ("power",)
+    assert np.array_equal(series_set["power"].times, TIMES)
+    assert load_series(frame, series_set.options).options == series_set.options
+
+
+def test_clock_objects_hours_and_stated_columns() -> None:
+    for frame, settings in (
+        (pd.DataFrame({"day": HOURS.normalize(), "at": HOURS.time}), {}),
+        (pd.DataFrame({"date": HOURS.strftime("%Y-%m-%d"), "hour": HOURS.hour}), {}),
+        (
+            pd.DataFrame({"tag": HOURS.strftime("%Y-%m-%d"), "zeit": HOURS.strftime("%H:%M")}),
+            {"time_column": "tag,zeit"},
+        ),
+    ):
+        series_set = load_series(frame.assign(y=VALUES), **settings)
+        assert (series_set.names, series_set.frequency) == (("y",), "h")
+        assert np.array_equal(series_set["y"].times, TIMES)
+    late = pd.DataFrame({"date": HOURS.strftime("%Y-%m-%d"), "hour": HOURS.hour + 1, "y": VALUES})
+    with pytest.raises(DataError, match="hours up to 24"):
+        load_series(late)
+
+
+def test_parts_of_a_date_are_one_time() -> None:
+    parts = pd.DataFrame({"year": HOURS.year, "month": HOURS.month, "day": HOURS.day})
+    hourly = load_series(parts.assign(hour=HOURS.hour, y=VALUES))
+    assert np.array_equal(hourly["y"].times, TIMES)
+    months = pd.date_range("2015-01-01", periods=400, freq="MS")
+    monthly = load_series(pd.DataFrame({"Year": months.year, "Month": months.month, "y": VALUES}))
+    assert (monthly.frequency, len(monthly["y"])) == ("MS", 400)
+    parts.loc[30, "day"] = 31
+    parts.loc[30, "month"] = 2
+    with pytest.raises(DataError, match="2024-02 has no day 31") as caught:
+        load_series(parts.assign(hour=HOURS.hour, y=VALUES))
+    assert caught.value.row == 31
+
+
+def test_columns_that_only_repeat_the_time_are_no_targets() -> None:
+    frame = pd.DataFrame(
+        {
+            "unix": HOURS.astype("datetime64[s]").astype("int64"),
+            "date": HOURS.astype(str),
+            "year": HOURS.year,
+            "month": HOURS.month,
+            "weekday": HOURS.dayofweek,
+            "y": VALUES,
+        }
+    )
+    series_set = load_series(frame)
+    assert series_set.names == ("y",)
+    assert series_set.report.count("columns that only repeat the time") == 4
+    assert load_series(frame, targets=("y", "month")).names == ("y", "month")
+
+
+def sales() -> pd.DataFrame:
+    days = pd.date_range("2024-01-01", periods=100)
+    parts = [
+        pd.DataFrame({"id": np.arange(100) + 100 * i, "date": days, "store": s, "item": item,
+                      "sold": np.arange(100.0) + 1000 * i})
+        for i, (s, item) in enumerate([(1, "a"), (1, "b"), (2, "a")])
+    ]  # fmt: skip
+    return pd.concat(parts, ignore_index=True)
+
+
+def test_several_columns_name_a_series_together() -> None:
+    with pytest.raises(DataError, match=r"item,store tells them apart. State id_column"):
+        load_series(sales())
+    series_set = load_series(sales(), id_column="store,item", targets=("sold",))
+    assert series_set.names == ("1/a", "1/b", "2/a")
+    assert series_set["2/a"].target[0] == 2000
+    again = load_series(sales(), series_set.options)
+    assert again.options == series_set.options
+    numbered = sales().drop(columns="id").assign(item=lambda f: (f["item"] == "b").astype(int))
+    with pytest.raises(DataError, match="store,item"):
+        load_series(numbered)
+
+
+def test_a_counter_that_is_called_id_is_no_id() -> None:
+    frame = sales()[:100]
+    series_set = load_series(frame.drop(columns=["store", "item"]))
+    assert (len(series_set), len(series_set[0])) == (1, 100)
+    assert series_set.report.count("columns that only count the rows") == 1
+
+
+def test_series_of_another_step_are_refused_and_named() -> None:
+    frame = pd.concat(
+        [
+            pd.DataFrame({"id": "a", "date": HOURS, "y": VALUES}),
+            pd.DataFrame({"id": "b", "date": HOURS[::24], "y": VALUES[::24]}),
+        ]
+    )
+    with pytest.raises(DataError, match="series 'b' has a step of D, most rows one of h"):
+        load_series(frame)
+    assert len(load_series(frame, frequency="h")) == 2
+
+
+def test_a_series_without_a_value_does_not_stop_the_others() -> None:
+    frame = pd.concat(
+        [
+            pd.DataFrame({"id": "a", "date": HOURS, "y": VALUES}),
+            pd.DataFrame({"id": "b", "date": HOURS, "y": np.nan}),
+        ]
+    )
+    series_set = load_series(frame)
+    assert series_set.names == ("a",)
+    assert series_set.report.count("series without any value") == 1
+    with pytest.raises(DataError, match="no series has a value"):
+        load_series(frame[400:])
+
+
+def test_names_that_are_nearly_the_same_are_reported() -> None:
+    frame = pd.concat(
+        [pd.DataFrame({"id": name, "date": HOURS, "y": VALUES}) for name in ("a b", "A  b", "c")]
+    )
+    series_set = load_series(frame)
+    assert len(series_set) == 3
+    assert series_set.report.count("names that differ only by case or blanks") == 1
+
+
+def test_numbers_of_many_digits_are_names() -> None:
+    frame = pd.concat(
+        [
+            pd.DataFrame({"id": name, "date": HOURS, "y": VALUES, "site": 100_000_000 + i,
+                          "code": f"0{i}", "size": i})
+            for i, name in enumerate("abc")
+        ]
+    )  # fmt: skip
+    series_set = load_series(frame, targets=["y"], static_covariates=["site", "code", "size"])
+    assert series_set.static_names == (
+        "site=100000000", "site=100000001", "site=100000002", "code=00", "code=01", "code=02",
+        "size",
+    )  # fmt: skip
+    assert series_set["b"].static_covariates.tolist() == [0, 1, 0, 0, 1, 0, 1]

@@ -1,0 +1,119 @@
+"""Values stand at their own times, and numbers that are not what they seem are said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipelines import DataError, load_series
+
+DAYS = pd.date_range("2023-06-01", periods=60)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    repeated=st.lists(st.integers(1, 58), max_size=4),
+    left_out=st.sets(st.integers(1, 58), max_size=4),
+    policy=st.sampled_from(["first", "last", "mean"]),
+)
+def test_each_value_stands_at_its_own_time(
+    repeated: list[int], left_out: set[int], policy: str
+) -> None:
+    """As many repeats as gaps included, which leave as many rows as there are times."""
+    numbers = sorted([n for n in range(60) if n not in left_out] + repeated)
+    frame = pd.DataFrame({"date": DAYS[numbers], "y": np.array(numbers, float)})
+    one = load_series(frame, duplicates=policy)["y"]
+    assert len(one) == 60
+    there = np.isin(np.arange(60), numbers)
+    assert np.array_equal(one.observed, there)
+    assert np.array_equal(one.target[there], np.arange(60.0)[there])
+
+
+def test_a_year_of_wall_clock_hours_is_not_shifted_all_summer() -> None:
+    instants = pd.date_range("2023-01-01", "2023-12-31 23:00", freq="h", tz="Europe/Berlin")
+    wall = instants.tz_localize(None)
+    values = wall.hour + 100.0 * wall.month
+    frame = pd.DataFrame({"time": wall, "y": np.asarray(values, float)})
+    one = load_series(frame, duplicates="first")["y"]
+    clock = pd.DatetimeIndex(one.times)
+    expected = np.asarray(clock.hour + 100.0 * clock.month, float)
+    assert int((~one.observed).sum()) == 1
+    assert np.array_equal(one.target[one.observed], expected[one.observed])
+
+
+def test_the_second_file_is_named_with_its_own_row(tmp_path: Path) -> None:
+    days = [str(day) for day in DAYS.date]
+    days[50] += " 05:00"
+    for name, part in (("a", slice(0, 30)), ("b", slice(30, 60))):
+        pd.DataFrame({"date": days[part], "y": 1.0}).to_csv(tmp_path / f"{name}.csv", index=False)
+    with pytest.raises(DataError, match="off the step") as caught:
+        load_series(f"file:{tmp_path / 'a.csv'},{tmp_path / 'b.csv'}")
+    assert caught.value.file == str(tmp_path / "b.csv")
+    assert caught.value.row == 22
+
+
+def test_values_that_float32_runs_together_are_reported() -> None:
+    hours = pd.date_range("2024-01-01", periods=600, freq="h")
+    for meter, found in ((123_456_000 + 0.5 * np.arange(600), 600), (0.5 * np.arange(600), 0)):
+        report = load_series(pd.DataFrame({"date": hours, "kWh": meter})).report
+        assert report.count("values too large for their steps") == found
+
+
+def test_marks_of_missing_values_are_reported_and_can_be_stated() -> None:
+    values = np.where(np.arange(60) % 9 == 4, -999.0, np.arange(60.0) % 7)
+    frame = pd.DataFrame({"date": DAYS, "y": values})
+    report = load_series(frame).report
+    assert report.count("values that look like marks of missing ones") == 7
+    one = load_series(frame, missing_markers=(-999,))["y"]
+    assert one.target.min() == 0 and int((~one.observed).sum()) == 7
+    plain = load_series(frame.assign(y=np.arange(60.0) % 7)).report
+    assert plain.findings == []
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (["1,467", "2,001", "998"], "every comma has three digits"),
+        (["1,467,001", "2,001"], "',' groups thousands here"),
+        (["1,467.5", "2,001.5"], "',' groups thousands here"),
+        (["1,5", "2,25"], "decimal mark, state decimal"),
+        (["$12", "$13"], "without '\\$'"),
+        (["12 %", "13 %"], "without '%'"),
+        (["12 kWh", "13 kWh"], "without 'kWh'"),
+    ],
+)
+def test_the_advice_about_a_number_knows_the_cause(
+    tmp_path: Path, values: list[str], words: str
+) -> None:
+    repeated = (values * 30)[:60]
+    pd.DataFrame({"date": DAYS, "y": repeated}).to_csv(tmp_path / "data.csv", index=False)
+    with pytest.raises(DataError, match=f"(?i){words}"):
+        load_series(f"file:{tmp_path / 'data.csv'}")
+
+
+def semicolons(tmp_path: Path, show: Callable[[int], str]) -> str:
+    lines = [f"{day.date()};{show(i)}" for i, day in enumerate(DAYS)]
+    (tmp_path / "data.csv").write_text("date;y\n" + "\n".join(lines))
+    return f"file:{tmp_path / 'data.csv'}"
+
+
+def test_three_digits_after_every_mark_may_be_thousands(tmp_path: Path) -> None:
+    for mark in (",", "."):
+        source = semicolons(tmp_path, lambda i, mark=mark: f"{1 + i}{mark}467" if i % 9 else "998")
+        with pytest.raises(DataError, match="grouped thousands or one with three decimals"):
+            load_series(source)
+        assert load_series(source, decimal=mark)["y"].target[1] == pytest.approx(2.467)
+    assert load_series(semicolons(tmp_path, lambda i: f"0,{100 + i}"))["y"].target[0] < 1
+    assert load_series(semicolons(tmp_path, lambda i: f"{i},25"))["y"].target[3] == 3.25
+
+
+def test_lists_and_single_names_are_taken_for_tuples() -> None:
+    frame = pd.DataFrame({"date": DAYS, "load": 1.0, "other": 2.0})
+    for targets in (["load"], "load", ("load",)):
+        assert load_series(frame, targets=targets).names == ("load",)
