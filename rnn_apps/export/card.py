@@ -74,6 +74,10 @@ def card_content(result: ExportResult, *, model_name: str) -> dict[str, Any]:
         "constant_bytes": found.constant_bytes,
         "errors": [{**_finite(asdict(error)), "within": error.within} for error in result.errors],
         "checked_on": result.reference_data,
+        "measured_on": {
+            name: {**asdict(extent), "text": str(extent)}
+            for name, extent in result.measured_on.items()
+        },
         "latency_ms": result.latency_ms,
         "latency_machine": f"processor time on {platform.machine()}, one thread, median",
         **_arena(result),
@@ -104,7 +108,7 @@ def card_markdown(card: dict[str, Any]) -> str:
         "## Recurrent layers",
         _table(("layer", "kind", "form", "why"), [_form_row(form) for form in card["forms"]]),
         *_candidates(card["candidates"]),
-        f"## Error against Keras\nChecked on {card['checked_on']} data.",
+        f"## Error against Keras\nChecked on {card['checked_on']} data{_extents(card)}.",
         _table(
             ("signature", "output", "largest error", "relative RMSE", "largest value", "within"),
             [_error_row(error) for error in card["errors"]],
@@ -154,6 +158,12 @@ def _candidates(candidates: dict[str, float | str]) -> list[str]:
         for form, value in candidates.items()
     ]
     return ["### Forms that were tried", _table(("form", "latency, or why it dropped out"), rows)]
+
+
+def _extents(card: dict[str, Any]) -> str:
+    """On how many sequences each signature's error was measured."""
+    listed = [f"`{name}` on {extent['text']}" for name, extent in card["measured_on"].items()]
+    return f": {'; '.join(listed)}" if listed else ""
 
 
 def _error_row(error: dict[str, Any]) -> tuple[str, ...]:

@@ -59,7 +59,10 @@ def convert(request: dict[str, Any]) -> bytes:
         if request["integer_io"]:
             converter.inference_input_type = tf.int8
             converter.inference_output_type = tf.int8
-    content: bytes = converter.convert()
+    from rnn_apps.export.calibration import independent_examples
+
+    with independent_examples():
+        content: bytes = converter.convert()
     if request["rewrites"]:
         from rnn_apps.export.flatbuffer_rewrites import rewrite
 

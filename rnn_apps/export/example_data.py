@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from itertools import islice
 from typing import Any
 
@@ -32,13 +32,18 @@ def examples_of(data: Any, signature: ModelSignature, limit: int) -> list[Exampl
     Args:
         data: one array, dict or tuple of arrays in the model's input structure, batch first; or a
             list (or other iterable, such as a tf.data.Dataset) of such batches.
-        limit: at most this many sequences are taken.
+        limit: at most this many sequences are taken, evenly spread over all that an array or a
+            list holds (data is often sorted), from the start of other iterables.
 
     Raises:
         ConfigurationError: wrong number of inputs, a wrong shape, no rows, or NaN in the data.
     """
     size = batch_of(signature)
-    batches = [data] if isinstance(data, np.ndarray | Mapping | tuple) else islice(data, limit)
+    if isinstance(data, np.ndarray | Mapping | tuple):
+        data = [data]
+    # An iterable without a length may have no end.
+    whole = isinstance(data, Sized)
+    batches = data if whole else islice(data, limit)
     examples: list[Example] = []
     for batch in batches:
         named = _named(batch, signature)
@@ -49,11 +54,19 @@ def examples_of(data: Any, signature: ModelSignature, limit: int) -> list[Exampl
             )
         for start in range(0, rows.pop() - size + 1, size):
             examples.append({name: array[start : start + size] for name, array in named.items()})
-        if len(examples) >= limit:
+        if len(examples) >= limit and not whole:
             break
     if not examples:
         raise ConfigurationError(f"representative_data needs at least {size} rows in a batch")
-    return examples[:limit]
+    return spread(examples, limit) if whole else examples[:limit]
+
+
+def spread(items: Sequence[Any], count: int) -> list[Any]:
+    """At most `count` of the items, the first and the last among them, at even distances."""
+    if len(items) <= count:
+        return list(items)
+    places = np.linspace(0, len(items) - 1, count).round().astype(int)
+    return [items[place] for place in places.tolist()]
 
 
 def batch_of(signature: ModelSignature) -> int:

@@ -6,6 +6,7 @@ the data that the file will be compared on.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +15,18 @@ from typing import Any, Protocol
 import keras
 import numpy as np
 
-from rnn_apps.export.example_data import Example, examples_of, first_example, random_examples
+from rnn_apps.export.example_data import (
+    Example,
+    batch_of,
+    examples_of,
+    first_example,
+    random_examples,
+    spread,
+)
 from rnn_apps.export.model_signature import InputTensor, ModelSignature, signature_of
 from rnn_apps.export.probing import probe
 from rnn_apps.export.replacement import LayerUse, in_float32, with_forms
-from rnn_apps.export.results import OutputError
+from rnn_apps.export.results import OutputError, ProofExtent
 from rnn_apps.export.runtime_process import RuntimeProcess
 from rnn_apps.export.tracing import NamedTensors, TracedFunction
 from rnn_apps.export.verification import (
@@ -29,8 +37,10 @@ from rnn_apps.export.verification import (
     run_comparisons,
 )
 
-# At most so many sequences are used to calibrate int8.
-CALIBRATED = 100
+# The sequences on which a file is proven and int8 is calibrated: all as long as they have no more
+# timesteps together, else no less than the first number and no more than the second.
+PROVEN_TIMESTEPS = 20_000
+FEWEST, MOST = 100, 500
 
 
 class FunctionOfForms(Protocol):
@@ -55,6 +65,7 @@ class SignaturePlan:
         reference: one call as Keras computes it.
         prove: runs a file's signature and gives the errors; raises if it does not run.
         real_data: whether the user gave the data.
+        proven: what `prove` runs.
         comparison: single calls with what Keras gives for them, to be kept for a later `verify`;
             a streaming signature has none.
     """
@@ -68,11 +79,17 @@ class SignaturePlan:
     reference: Callable[[Example], dict[str, np.ndarray]]
     prove: Callable[[RuntimeProcess, Path, float], tuple[OutputError, ...]]
     real_data: bool
+    proven: ProofExtent
     comparison: Comparison | None = None
 
     def traced(self, forms: Mapping[str, str], weight_bytes: int = 4) -> TracedFunction:
         """The signature's function with its shapes, for `write_saved_model`."""
         return TracedFunction(self.function(forms, weight_bytes), self.inputs)
+
+    def extent(self, quantize: str | None) -> ProofExtent:
+        """How much a file's errors are measured on: what calibrates int8 is always proven too."""
+        calibrated = self.proven.sequences if quantize == "int8" else 0
+        return dataclasses.replace(self.proven, calibrated=calibrated)
 
     def described(self) -> dict[str, Any]:
         """Names, shapes (-1 where free) and dtypes, as a card tells them."""
@@ -126,18 +143,25 @@ def sequence_plan(
         outputs=comparison.expected[0],
         uses=tuple(uses),
         function=function,
-        calibration=examples[:CALIBRATED],
+        calibration=examples,
         reference=lambda example: keras_outputs(model, signature, [example])[0],
         prove=lambda runtime, path, tolerance: run_comparisons(
             runtime, path, [comparison], tolerance
         ),
         real_data=data is not None,
+        proven=ProofExtent(len(examples) * batch_of(signature)),
         comparison=comparison,
     )
 
 
 def data_for(model: keras.Model, signature: ModelSignature, data: Any) -> list[Example]:
-    """The user's representative data as single examples, or random ones."""
+    """The user's representative data as single examples, or random ones.
+
+    Of much data it is a part that is spread evenly over all: see `PROVEN_TIMESTEPS`.
+    """
     if data is None:
         return random_examples(model, signature, COMPARED)
-    return examples_of(data, signature, CALIBRATED)
+    examples = examples_of(data, signature, MOST)
+    sizes = (array.shape[1] for one in examples for array in one.values() if array.ndim > 1)
+    count = PROVEN_TIMESTEPS // max(sizes, default=1)
+    return spread(examples, max(FEWEST, min(MOST, count)))

@@ -104,6 +104,7 @@ def publish(
         arena_bytes=arena,
         candidates=measured,
         reference_data="representative" if all(p.real_data for p in plans) else "random",
+        measured_on={plan.name: plan.extent(options.quantize) for plan in plans},
         metric=judged,
     )
 

@@ -57,6 +57,32 @@ class OutputError:
 
 
 @dataclass(frozen=True)
+class ProofExtent:
+    """How much was run and compared to measure the errors of one signature.
+
+    Attributes:
+        sequences: number of different sequences.
+        timesteps: timesteps of the longest stream; 0 where each call is a whole sequence.
+        chunk: timesteps of one call of a stream; 0 where each call is a whole sequence.
+        calibrated: number of these sequences on which the ranges of int8 were measured.
+    """
+
+    sequences: int
+    timesteps: int = 0
+    chunk: int = 0
+    calibrated: int = 0
+
+    def __str__(self) -> str:
+        text = f"{self.sequences} sequence{'s' if self.sequences > 1 else ''}"
+        if self.chunk:
+            text += f" of up to {self.timesteps} timesteps, in chunks of {self.chunk}"
+        if self.calibrated:
+            which = "all" if self.calibrated == self.sequences else f"{self.calibrated}"
+            text += f" ({which} of which calibrated int8)"
+        return text
+
+
+@dataclass(frozen=True)
 class Verification:
     """What running a file and comparing it gave; `latency_ms` and `arena_bytes` as measured."""
 
@@ -89,6 +115,7 @@ class ExportResult:
 
     `latency_ms` (median of one invocation, one thread) and `sizes` are those of the first
     signature where there are several; `arena_bytes` is known on TFLite Micro only.
+    `measured_on` says by signature how many sequences the errors were measured on.
     `candidates` holds what `form="auto"` measured: form -> milliseconds of the fastest run, or why
     it dropped out. `metric` is there where the export was given one.
     """
@@ -106,6 +133,7 @@ class ExportResult:
     arena_bytes: int | None = None
     candidates: dict[str, float | str] = field(default_factory=dict)
     reference_data: str = "random"
+    measured_on: dict[str, ProofExtent] = field(default_factory=dict)
     card: Path | None = None
     metric: MetricResult | None = None
 

@@ -17,7 +17,7 @@ from rnn_apps.export.layers import all_layers, recurrent_layers
 from rnn_apps.export.model_signature import InputTensor, ModelSignature, signature_of
 from rnn_apps.export.plans import SignaturePlan, data_for
 from rnn_apps.export.replacement import LayerUse, in_float32, with_forms
-from rnn_apps.export.results import ExportError, OutputError
+from rnn_apps.export.results import ExportError, OutputError, ProofExtent
 from rnn_apps.export.runtime_process import RuntimeCall, RuntimeProcess
 from rnn_apps.export.streaming import StateTape
 from rnn_apps.export.tracing import NamedTensors
@@ -108,6 +108,7 @@ def streaming_plan(
         reference=step,
         prove=_proof(model, whole, stream),
         real_data=data is not None,
+        proven=ProofExtent(len(stream.sequences[:STREAMED]), COMPARED_STEPS * chunk, chunk),
     )
 
 

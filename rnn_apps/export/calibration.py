@@ -1,0 +1,112 @@
+"""Measuring the ranges of int8 activations: every example is a sequence of its own.
+
+TensorFlow's calibrator sets the variables of its interpreter to zero once, before the first
+example. The fused LSTM keeps its states in such variables, so that each further example would go on
+where the one before it ended, and the ranges of everything behind the LSTM would be those of one
+endless sequence. Here the variables are set to zero, and the inputs take the example's own shape,
+before each example.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from tensorflow.lite.python import lite
+from tensorflow.lite.python import schema_py_generated as schema
+from tensorflow.lite.python.interpreter import Interpreter
+from tensorflow.lite.python.optimize.calibrator import Calibrator
+from tensorflow.lite.tools import flatbuffer_utils
+
+# SELECT, whose int8 kernel needs one scale for what it reads and writes, and operators that give the
+# same numbers in another shape.
+_ONE_SCALE = frozenset(
+    getattr(schema.BuiltinOperator, name)
+    for name in ("SELECT", "SELECT_V2", "RESHAPE", "SQUEEZE", "EXPAND_DIMS", "TRANSPOSE")
+)
+
+# An example for the signature of this name: arrays by the signature's input names.
+SignatureExample = tuple[str, Mapping[str, np.ndarray]]
+
+
+@contextlib.contextmanager
+def independent_examples() -> Iterator[None]:
+    """Conversions inside the block calibrate each example from zero states."""
+    calibrator = lite._calibrator.Calibrator
+    lite._calibrator.Calibrator = IndependentCalibrator
+    try:
+        yield
+    finally:
+        lite._calibrator.Calibrator = calibrator
+
+
+class IndependentCalibrator(Calibrator):
+    """TensorFlow's calibrator, which starts anew before each example."""
+
+    def calibrate(self, dataset_gen: Callable[[], Iterable[SignatureExample]]) -> bytes:
+        """Measures ranges and returns the model with them; see `share_ranges`."""
+        content = super().calibrate(dataset_gen)
+        model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+        share_ranges(model)
+        return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+    def _feed_tensors(
+        self, dataset_gen: Callable[[], Iterable[SignatureExample]], resize_input: bool
+    ) -> None:
+        """Runs all examples; overrides what TensorFlow's `calibrate` calls.
+
+        Args:
+            dataset_gen: function that returns the examples.
+            resize_input: whether the inputs take the examples' shapes.
+        """
+        interpreter = Interpreter(model_content=self._model_content)
+        orders: dict[str, list[str]] = {}
+        for signature, example in dataset_gen():
+            if signature not in orders:
+                details = interpreter.get_signature_runner(signature).get_input_details()
+                orders[signature] = sorted(details, key=lambda name: details[name]["index"])
+            arrays = [example[name] for name in orders[signature]]
+            # Allocates anew if a shape has changed, and always sets the variables to zero.
+            if resize_input:
+                self._calibrator.Prepare([list(array.shape) for array in arrays], signature)
+            else:
+                self._calibrator.Prepare(signature)
+            self._calibrator.FeedTensor(arrays, signature)
+
+
+def share_ranges(model: Any) -> None:
+    """Gives tensors that must have one scale the range of all of them.
+
+    Where such tensors were measured with different ranges, the quantiser takes that of one of them,
+    and the values of the others are cut off at its ends: the states of a masked layer, which
+    SELECT carries from timestep to timestep, at the range of the last timestep alone.
+    """
+    for subgraph in model.subgraphs:
+        for group in _groups_of_one_scale(model, subgraph):
+            ranges = [subgraph.tensors[index].quantization for index in group]
+            lowest = np.min([one.min for one in ranges], axis=0)
+            highest = np.max([one.max for one in ranges], axis=0)
+            for one in ranges:
+                one.min, one.max = lowest, highest
+
+
+def _groups_of_one_scale(model: Any, subgraph: Any) -> list[set[int]]:
+    """Tensors with a measured range that operators bind to one scale, in groups."""
+    group_of: dict[int, set[int]] = {}
+    for operator in subgraph.operators:
+        code = model.operatorCodes[operator.opcodeIndex]
+        if max(code.builtinCode, code.deprecatedBuiltinCode) not in _ONE_SCALE:
+            continue
+        joined: set[int] = set()
+        for index in (*operator.inputs, *operator.outputs):
+            if index >= 0 and _is_measured(subgraph.tensors[index]):
+                joined |= group_of.get(int(index), {int(index)})
+        group_of |= dict.fromkeys(joined, joined)
+    return list({id(group): group for group in group_of.values()}.values())
+
+
+def _is_measured(tensor: Any) -> bool:
+    quantization = tensor.quantization
+    return quantization is not None and quantization.min is not None and len(quantization.min) == 1
