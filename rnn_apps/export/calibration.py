@@ -20,8 +20,8 @@ from tensorflow.lite.python.interpreter import Interpreter
 from tensorflow.lite.python.optimize.calibrator import Calibrator
 from tensorflow.lite.tools import flatbuffer_utils
 
-# SELECT, whose int8 kernel needs one scale for what it reads and writes, and operators that give the
-# same numbers in another shape.
+# SELECT, whose int8 kernel needs one scale for what it reads and writes, and operators that give
+# the same numbers in another shape.
 _ONE_SCALE = frozenset(
     getattr(schema.BuiltinOperator, name)
     for name in ("SELECT", "SELECT_V2", "RESHAPE", "SQUEEZE", "EXPAND_DIMS", "TRANSPOSE")
