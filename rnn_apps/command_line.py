@@ -7,6 +7,7 @@ uses it.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import importlib
 import os
 import sys
@@ -14,10 +15,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipelines.errors import UserError
+from pipelines.errors import ConfigurationError, UserError
 from rnn_apps import __version__
 from rnn_apps.application import Application, PartialResultError, Result, Verb
-from rnn_apps.configuration import add_flags, from_flags
+from rnn_apps.configuration import add_flags, from_flags, toml_content
+from rnn_apps.flags import refuse_repetition, unknown_flags
 from rnn_apps.run_folder import begun_settings
 
 _COMMANDS = (
@@ -38,7 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one verb and returns the exit code: 0, or 2 for a user's mistake."""
     # TensorFlow's own start-up messages would bury ours.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    options = build_parser().parse_args(arguments)
+    parser = build_parser()
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        parser.error(unknown_flags(unknown, options.parser))
     from rnn_apps.console import results_only, show, show_json
 
     try:
@@ -92,11 +97,12 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser], verb: Verb) -> None:
     parser = verbs.add_parser(verb.name, help=verb.summary, description=verb.summary)
+    refuse_repetition(parser)
     verb.add_arguments(parser)
     parser.add_argument(
         "--json", action="store_true", help="print one JSON object on standard output"
     )
-    parser.set_defaults(verb=verb)
+    parser.set_defaults(verb=verb, parser=parser)
 
 
 def shared_verbs(application: Application) -> tuple[Verb, ...]:
@@ -109,6 +115,7 @@ def shared_verbs(application: Application) -> tuple[Verb, ...]:
         )
 
     def train(options: argparse.Namespace) -> Result:
+        _check_application(application, options.config)
         config: Any = from_flags(application.config_type(), options, _base(application, options))
         run = application.module().train(config, resume=options.resume)
         metrics = dict(run.metrics)
@@ -146,6 +153,26 @@ def shared_verbs(application: Application) -> tuple[Verb, ...]:
         ),
         Verb("export", "write a SavedModel and TFLite files, verified", export_arguments, export),
     )
+
+
+def _check_application(application: Application, path: str | None) -> None:
+    """Refuses a --config file that is another application's.
+
+    Raises:
+        ConfigurationError: its settings are that application's, not this one's.
+    """
+    if not path:
+        return
+    keys = toml_content(path).keys()
+
+    def knows(other: Application) -> bool:
+        return keys <= {field.name for field in dataclasses.fields(other.config_type())}
+
+    others = [other.name for other in applications() if knows(other)]
+    if not knows(application) and others:
+        raise ConfigurationError(
+            f"{path} has the settings of {' or '.join(others)}, not of {application.name}"
+        )
 
 
 def _base(application: Application, options: argparse.Namespace) -> dict[str, Any]:

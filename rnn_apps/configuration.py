@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import difflib
+import math
 import tomllib
 import types
 import typing
@@ -16,6 +18,10 @@ from typing import Any, TypeVar
 
 from pipelines.atomic_files import write_text
 from pipelines.errors import ConfigurationError
+from rnn_apps.flags import SwitchOnce
+
+# What TensorFlow can count with.
+_LARGEST_WHOLE_NUMBER = 2**63 - 1
 
 Config = TypeVar("Config")
 
@@ -52,8 +58,10 @@ def check(config: Any) -> None:
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         if not _has_type(value, hints[field.name]):
+            listed = isinstance(value, str) and _item_type(hints[field.name]) is str
             raise ConfigurationError(
                 f"{field.name} = {value!r} is not {_type_name(hints[field.name])}"
+                + (f". For a list of one write [{value!r}]" if listed else "")
             )
         items = value if isinstance(value, tuple) else (value,)
         for item in items:
@@ -61,12 +69,24 @@ def check(config: Any) -> None:
                 _check_limits(field.name, item, field.metadata)
 
 
+def lists_as_tuples(config: Any) -> None:
+    """Makes a tuple of every list that a frozen config was given for a field of that type."""
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if isinstance(value, list) and str(field.type).startswith("tuple"):
+            object.__setattr__(config, field.name, tuple(value))
+
+
 def _check_limits(name: str, value: Any, limits: typing.Mapping[str, Any]) -> None:
     choices = limits.get("choices")
     if choices is not None and value not in choices:
         raise ConfigurationError(f"{name} = {value!r}: choose from {', '.join(map(str, choices))}")
-    if isinstance(value, float) and value != value:
-        raise ConfigurationError(f"{name} is not a number")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigurationError(
+            f"{name} is not a number" if math.isnan(value) else f"{name} = {value} is not finite"
+        )
+    if isinstance(value, int) and abs(value) > _LARGEST_WHOLE_NUMBER:
+        raise ConfigurationError(f"{name} = {value!r} is beyond 64 bits")
     bounds = {
         "minimum": (lambda limit: value >= limit, "at least"),
         "maximum": (lambda limit: value <= limit, "at most"),
@@ -99,7 +119,7 @@ def add_flags(parser: argparse.ArgumentParser, config_type: type) -> None:
         kind = hints[field.name]
         common: dict[str, Any] = {"dest": field.name, "default": argparse.SUPPRESS, "help": text}
         if kind is bool:
-            group.add_argument(flag, action=argparse.BooleanOptionalAction, **common)
+            group.add_argument(flag, action=SwitchOnce, **common)
             continue
         choices = field.metadata.get("choices")
         common["metavar"] = (
@@ -139,22 +159,38 @@ def read_toml(config_type: type, path: str | Path) -> dict[str, Any]:
     Raises:
         ConfigurationError: no such file, not TOML, or a key that is no field.
     """
+    content = toml_content(path)
+    hints = typing.get_type_hints(config_type)
+    fields = [field.name for field in dataclasses.fields(config_type)]
+    values: dict[str, Any] = {}
+    for key, value in content.items():
+        if key not in fields:
+            near = difflib.get_close_matches(key.replace("-", "_"), fields, 2)
+            advice = (
+                f"did you mean {' or '.join(near)}?"
+                if near
+                else f"the settings are: {', '.join(sorted(fields))}"
+            )
+            raise ConfigurationError(f"{path}: unknown setting {key!r}; {advice}")
+        values[key] = _from_toml(value, hints[key])
+    return values
+
+
+def toml_content(path: str | Path) -> dict[str, Any]:
+    """The content of a TOML file.
+
+    Raises:
+        ConfigurationError: no such file, or not TOML.
+    """
     try:
         with open(path, "rb") as file:
-            content = tomllib.load(file)
+            return tomllib.load(file)
     except OSError as error:
         reason = error.strerror
         raise ConfigurationError(f"{path}: cannot read the configuration: {reason}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
+        # A text that is not UTF-8, and numbers of thousands of digits, are values' errors too.
         raise ConfigurationError(f"{path}: not valid TOML: {error}") from None
-    hints = typing.get_type_hints(config_type)
-    values: dict[str, Any] = {}
-    for key, value in content.items():
-        if key not in hints:
-            known = ", ".join(sorted(hints))
-            raise ConfigurationError(f"{path}: unknown setting {key!r}; the settings are: {known}")
-        values[key] = _from_toml(value, hints[key])
-    return values
 
 
 def write_toml(config: Any, path: str | Path) -> None:
@@ -174,7 +210,10 @@ def _from_toml(value: Any, kind: Any) -> Any:
         item = _item_type(kind)
         return tuple(_from_toml(v, item) for v in value)
     if isinstance(value, int) and not isinstance(value, bool) and float in _alternatives(kind):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            return math.inf if value > 0 else -math.inf
     return value
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from rnn_apps.command_line import applications, build_parser, main
+from rnn_apps.configuration import write_toml
 from rnn_apps.console import plain, results_only
 
 
@@ -62,6 +63,9 @@ def test_every_verb_has_help(capsys: pytest.CaptureFixture[str]) -> None:
         (["forcast"], "invalid choice: 'forcast'"),
         (["forecast", "train", "--epochs", "x"], "'x' is not a whole number"),
         (["forecast", "train", "--no-such-flag"], "unrecognized arguments: --no-such-flag"),
+        (["forecast", "train", "--epoch-s", "3"], "Did you mean --epochs"),
+        (["speech", "export", "--rum", "x", "--run", "a", "--to", "b"], "Did you mean --run"),
+        (["forecast", "evaluate", "--run", "a", "--run", "b"], "given twice, as a and as b"),
     ],
 )
 def test_usage_errors(
@@ -98,6 +102,14 @@ def test_missing_things_are_named(
     assert main(arguments) == 2
     error = capfd.readouterr().err
     assert "rnn-apps: error:" in error and arguments[-1] in error
+
+
+def test_the_configuration_of_another_application_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_toml(applications()[1].config_type()(), tmp_path / "config.toml")
+    assert main(["forecast", "train", "--config", str(tmp_path / "config.toml")]) == 2
+    assert "has the settings of language, not of forecast" in capsys.readouterr().err
 
 
 def test_json_is_all_that_standard_output_holds(capfd: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import ConfigurationError
+from pipelines.series_options import SeriesOptions
 from rnn_apps.configuration import add_flags, check, from_flags, option, read_toml, write_toml
+from rnn_apps.flags import refuse_repetition
 from rnn_apps.training.config import TrainingConfig
 
 
@@ -23,6 +25,7 @@ class Example(TrainingConfig):
 
 def parse(*flags: str) -> Example:
     parser = argparse.ArgumentParser()
+    refuse_repetition(parser)
     add_flags(parser, Example)
     return from_flags(Example, parser.parse_args(flags))
 
@@ -70,6 +73,13 @@ def test_toml_round_trip(tmp_path: Path) -> None:
         ({"quantiles": 0.5}, "quantiles = 0.5 is not a list, each a number"),
         ({"lag": 0}, "lag = 0 must be at least 1"),
         ({"run": 7}, "run = 7 is not a text"),
+        ({"learning_rate": float("inf")}, "learning_rate = inf is not finite"),
+        ({"quantiles": (0.5, float("nan"))}, "quantiles is not a number"),
+        ({"epochs": 10**20}, "epochs = 100000000000000000000 is beyond 64 bits"),
+        ({"seed": 2**32}, "seed = 4294967296 must be at most 4294967295"),
+        ({"columns": "y"}, "columns = 'y' is not a list, each a text. For a list of one write"),
+        ({"columns": [1]}, "columns = (1,) is not a list, each a text"),
+        ({"columns": {"y"}}, "columns = {'y'} is not a list"),
     ],
 )
 def test_wrong_values_are_named(changes: dict, message: str) -> None:
@@ -85,6 +95,21 @@ def test_wrong_values_are_named(changes: dict, message: str) -> None:
         (b"cell = \n", "not valid TOML"),
         (b"cell = '\xff'\n", "not valid TOML"),
         (b"[cell]\nx = 1\n", "cell = {'x': 1} is not a text"),
+        (b"learning-rate = 1\n", "unknown setting 'learning-rate'; did you mean learning_rate"),
+        (b"accumulated_steps = 1\n", "unknown setting 'accumulated_steps'"),
+        (b"MAY_CHANGE_ON_RESUME = ['units']\n", "unknown setting 'MAY_CHANGE_ON_RESUME'"),
+        (b"learning_rate = 1e400\n", "learning_rate = inf is not finite"),
+        (b"learning_rate = " + b"9" * 400 + b"\n", "learning_rate = inf is not finite"),
+        (b"epochs = " + b"9" * 5000 + b"\n", "not valid TOML"),
+        (b"epochs = " + b"[" * 5000, "not valid TOML"),
+        (b"epochs = 2020-01-01\n", "epochs = datetime.date(2020, 1, 1) is not a whole number"),
+        (b"epochs = true\n", "epochs = True is not a whole number"),
+        (b"tensorboard = 1\n", "tensorboard = 1 is not true or false"),
+        (b"quantiles = 0.5\n", "quantiles = 0.5 is not a list"),
+        (b"quantiles = ['0.5']\n", "quantiles = ('0.5',) is not a list, each a number"),
+        (b"columns = 'y'\n", "columns = 'y' is not a list, each a text"),
+        (b"cell = ['lstm']\n", "cell = ('lstm',) is not a text"),
+        (b"epochs = 1\nepochs = 2\n", "not valid TOML"),
     ],
 )
 def test_wrong_files_are_named(tmp_path: Path, content: bytes, message: str) -> None:
@@ -105,3 +130,27 @@ def test_text_that_is_no_number_is_a_usage_error(capsys: pytest.CaptureFixture[s
         parse("--epochs", "many")
     assert caught.value.code == 2
     assert "'many' is not a whole number" in capsys.readouterr().err
+
+
+def test_lists_are_as_welcome_as_tuples() -> None:
+    config = Example(columns=["a", "b"], quantiles=[0.5])  # type: ignore[arg-type]
+    check(config)
+    assert config == Example(columns=("a", "b"), quantiles=(0.5,))
+    assert SeriesOptions(targets=["y"]) == SeriesOptions(targets=("y",))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--epochs", "3", "--epochs", "5"), "given twice, as 3 and as 5"),
+        (("--cell=gru", "--cell", "lstm"), "given twice, as gru and as lstm"),
+        (("--tensorboard", "--no-tensorboard"), "given twice, as --tensorboard and"),
+    ],
+)
+def test_a_flag_has_one_value(
+    flags: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        parse(*flags)
+    assert message in capsys.readouterr().err
+    assert parse("--epochs", "3", "--epochs", "3", "--tensorboard", "--tensorboard").epochs == 3

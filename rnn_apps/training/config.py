@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rnn_apps.configuration import option
+from rnn_apps.configuration import lists_as_tuples, option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,9 @@ class TrainingConfig:
         "", "folder of prepared TensorFlow datasets, for tfds: sources (default: TFDS_DATA_DIR)"
     )
     run: str = option("", "folder of the run: config, checkpoints, metrics, history, report")
-    seed: int = option(0, "seed of weights, shuffling, dropout and sampling", minimum=0)
+    seed: int = option(
+        0, "seed of weights, shuffling, dropout and sampling", minimum=0, maximum=2**32 - 1
+    )
     epochs: int = option(10, "most passes over the training data", minimum=1)
     max_minutes: float = option(0.0, "stop after this much training time; 0: no limit", minimum=0.0)
     batch_size: int = option(64, "examples a step, over all replicas and workers", minimum=1)
@@ -92,6 +94,14 @@ class TrainingConfig:
         True, "record the norm of dLoss/dh_t over the time steps of every recurrent layer"
     )
     tensorboard: bool = option(False, "also write TensorBoard event files into the run")
+
+    def __post_init__(self) -> None:
+        """Lists are as welcome as tuples."""
+        lists_as_tuples(self)
+        # The other base class of a forecaster's config is no relative of this one.
+        following = getattr(super(), "__post_init__", None)
+        if following is not None:
+            following()
 
     @property
     def accumulated_steps(self) -> int:
