@@ -17,6 +17,10 @@ class ConfigurationError(UserError):
     """An argument or a configuration field has a value that cannot be used."""
 
 
+class FileError(UserError, OSError):
+    """The system refuses to write a file or a folder: the disk is full, there is no permission."""
+
+
 class DataError(UserError):
     """Data that cannot be used, with the place where the trouble is.
 

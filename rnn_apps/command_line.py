@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pipelines.atomic_files import ADVICE
 from pipelines.errors import ConfigurationError, UserError
 from rnn_apps import __version__
 from rnn_apps.application import Application, PartialResultError, Result, Verb
@@ -69,6 +70,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader went away, as `head` does; there is nobody left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
+    except OSError as error:
+        # A full disk is met in many places, also in other packages.
+        if error.errno not in ADVICE:
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        advice = ADVICE[error.errno]
+        print(f"rnn-apps: error: {place}{error.strerror}. {advice}", file=sys.stderr)
+        return 2
     return 0
 
 

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-import zipfile
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pipelines.atomic_files import write_json
+from pipelines.atomic_files import check_writable, write_json
 from pipelines.errors import UserError
 from rnn_apps.configuration import make, read_toml
 from rnn_apps.console import plain
-from rnn_apps.run_parts import BEGUN_WITH, check_parts, read_json, read_mark
+from rnn_apps.run_parts import (
+    BEGUN_WITH,
+    RESULT,
+    check_parts,
+    read_json,
+    read_mark,
+    replaced_parts,
+)
+from rnn_apps.training.history import read_history
 
 if TYPE_CHECKING:
     import keras
@@ -98,15 +107,42 @@ class RunFolder:
 
         try:
             return keras.saving.load_model(self.model, compile=False, safe_mode=True)
-        except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
+        except Exception as error:
+            # What Keras, HDF5 and zip raise for a damaged file is anything.
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise UserError(f"{self.model}: the model cannot be loaded: {reason}") from None
 
     def read_metrics(self) -> dict[str, Any]:
-        """The numbers in metrics.json; empty when nothing was measured yet."""
+        """The numbers in metrics.json; empty when nothing was measured yet.
+
+        Raises:
+            UserError: the file is damaged.
+        """
         if not self.metrics.exists():
             return {}
-        return dict(read_json(self.metrics))
+        try:
+            content = read_json(self.metrics)
+        except UserError as error:
+            raise UserError(f"{error}. Remove it, and evaluate the run anew") from None
+        if not all(isinstance(part, dict | list) for part in content.values()):
+            raise UserError(f"{self.metrics} is damaged. Remove it, and evaluate the run anew")
+        return content
+
+    def check_evaluable(self) -> None:
+        """Refuses what would make an evaluation fail after everything has been computed.
+
+        Raises:
+            UserError: nothing can be written into the folder, or what is there is damaged.
+        """
+        check_writable(self.path)
+        self.read_metrics()
+        read_history(self.history)
+
+    @contextlib.contextmanager
+    def further_results(self) -> Iterator[Path]:
+        """Yields a folder for files that join the run's results when the block succeeds."""
+        with replaced_parts(self.path, RESULT, whole=False) as beside:
+            yield beside
 
     def write_metrics(self, **parts: Any) -> None:
         """Sets the named parts of metrics.json (such as ``training`` or ``test``)."""

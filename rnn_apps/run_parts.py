@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipelines.atomic_files import write_json
+from pipelines.atomic_files import write_json, writing
 from pipelines.errors import UserError
 from rnn_apps import __version__
 
@@ -118,8 +118,7 @@ def replaced_parts(folder: Path, group: str, *, whole: bool = True) -> Iterator[
         group: which the files belong to.
         whole: the new files are the whole group: old ones that have no successor are removed.
     """
-    beside = Path(tempfile.mkdtemp(prefix=_PREFIX, suffix=_SUFFIX, dir=folder))
-    try:
+    with writing(folder / MARK), _staged(folder) as beside:
         yield beside
         new = checksums(beside)
         mark = read_mark(folder)
@@ -135,7 +134,15 @@ def replaced_parts(folder: Path, group: str, *, whole: bool = True) -> Iterator[
         _move(beside, folder, checksums(beside))
         for name in sorted(set(old) - set(new)):
             (folder / name).unlink(missing_ok=True)
-        Mark(mark.application, __version__, {**mark.parts, group: new}).write(folder)
+        if new != mark.parts[group] or mark.replacing is not None:
+            Mark(mark.application, __version__, {**mark.parts, group: new}).write(folder)
+
+
+@contextlib.contextmanager
+def _staged(folder: Path) -> Iterator[Path]:
+    beside = Path(tempfile.mkdtemp(prefix=_PREFIX, suffix=_SUFFIX, dir=folder))
+    try:
+        yield beside
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 

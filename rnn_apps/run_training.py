@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipelines.atomic_files import write_json
+from pipelines.atomic_files import check_writable, write_json, writing
 from pipelines.errors import DataError, UserError
 from rnn_apps.configuration import write_toml
 from rnn_apps.console import announce, plain
@@ -99,7 +99,8 @@ class TrainingFolder(RunFolder):
             UserError: another process has begun a run here since this one was claimed.
         """
         made = not self.path.exists()
-        self.path.mkdir(parents=True, exist_ok=True)
+        with writing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
         if not self._held:
             self._holds.enter_context(locked(self.path))
             if read_mark(self.path) is not None:
@@ -171,6 +172,8 @@ def claimed_run(
             holds.enter_context(locked(folder.path))
         # The chief may have begun the run by now.
         resumed = _resumed(folder, resume=resume or not chief) and resume
+        if chief:
+            check_writable(folder.path)
         if resume and chief:
             _announce_start(folder, resumed)
         claimed = TrainingFolder(folder.path, application, holds, resumed=resumed, chief=chief)

@@ -16,7 +16,8 @@ from training_process import train
 from training_setup import build_lstm, make_batches, squared_error
 
 from pipelines.errors import UserError
-from rnn_apps.training import TrainingConfig, checkpoints, fit
+from rnn_apps.training import TrainedModel, TrainingConfig, checkpoints, fit
+from rnn_apps.training.history import Row, read_history, write_history
 
 TESTS = Path(__file__).parent
 
@@ -227,3 +228,87 @@ def test_what_a_killed_session_had_half_written_is_swept_up(tmp_path: Path) -> N
         "step-000000000002.npz",
         "step-000000000003.npz",
     ]
+
+
+def test_a_figure_that_no_epoch_has_is_refused_before_training(tmp_path: Path) -> None:
+    for monitor in ("val_wer", "seconds", ""):
+        with pytest.raises(UserError, match="not among the figures of this training: loss, val"):
+            small_training(tmp_path / "run", replace(CONFIGURATION, monitor=monitor))
+    assert not (tmp_path / "run").exists()
+
+
+class BreakAt(keras.callbacks.Callback):
+    """Makes the weights NaN before a step of an epoch."""
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__()
+        self.epoch = epoch
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        if epoch == self.epoch:
+            weights = self.model.get_weights()
+            self.model.set_weights([np.full_like(weight, np.nan) for weight in weights])
+
+
+@pytest.mark.parametrize(("epoch", "left"), [(0, "there is nothing to keep"), (2, "epoch 2, ")])
+def test_a_training_that_diverges_says_what_is_left(epoch: int, left: str, tmp_path: Path) -> None:
+    config = replace(CONFIGURATION, epochs=3, gradient_flow=False)
+
+    def training(config: TrainingConfig, resume: bool, *callbacks: BreakAt) -> TrainedModel:
+        return fit(
+            build_lstm, make_batches(24, timesteps=4), squared_error, config,
+            folder=tmp_path / "run", resume=resume, callbacks=callbacks,
+        )  # fmt: skip
+
+    with pytest.raises(UserError, match="is not a finite number") as refusal:
+        training(config, False, BreakAt(epoch))
+    assert left in str(refusal.value)
+    assert not (tmp_path / "run" / "model.keras").exists()
+    if epoch:
+        advice = str(refusal.value).split("resume with epochs = ")[1].split()[0]
+        kept = training(replace(config, epochs=int(advice)), True)
+        assert kept.best_epoch == epoch
+        assert all(np.isfinite(weight).all() for weight in kept.model.get_weights())
+
+
+def test_a_validation_loss_that_is_no_number_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    validation = make_batches(10, timesteps=4, seed=1)
+    validation.targets = validation.targets * np.nan
+    trained = fit(
+        build_lstm, make_batches(24, timesteps=4), squared_error, CONFIGURATION,
+        folder=tmp_path / "run", validation=validation,
+    )  # fmt: skip
+    assert trained.best_epoch == 0
+    assert "val_loss was a finite number in no epoch" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"layers": 3}', b"\xff"])
+def test_a_damaged_record_of_the_gradient_flow_is_refused_first(
+    content: bytes, finished_run: Path, tmp_path: Path
+) -> None:
+    folder = copy_of(finished_run, tmp_path / "run")
+    (folder / "gradient_flow.json").write_bytes(content)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with pytest.raises(UserError, match=r"gradient_flow\.json is damaged"):
+        small_training(folder, replace(CONFIGURATION, epochs=3), resume=True)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"epoch,loss\n1", b"epoch,loss\n1,x\n", b"\xff\n", b'epoch\n"1']
+)
+def test_a_damaged_history_is_refused_by_name(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "history.csv").write_bytes(content)
+    with pytest.raises(UserError, match=r"history\.csv is damaged"):
+        read_history(tmp_path / "history.csv")
+
+
+def test_a_history_reads_what_was_written(tmp_path: Path) -> None:
+    rows: list[Row] = [{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": float("nan"), "bleu": 3.0}]
+    write_history(tmp_path / "history.csv", rows)
+    columns = read_history(tmp_path / "history.csv")
+    np.testing.assert_equal(
+        columns, {"epoch": [1.0, 2.0], "loss": [0.5, np.nan], "bleu": [np.nan, 3.0]}
+    )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import random
+import resource
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +21,7 @@ import pytest
 from pipelines.errors import UserError
 from rnn_apps import run_parts
 from rnn_apps.command_line import main
+from rnn_apps.configuration import write_toml
 from rnn_apps.language_modelling import LanguageModellingConfig, load
 from rnn_apps.language_modelling.training_run import fit_run
 from rnn_apps.run_folder import open_run
@@ -282,6 +286,35 @@ def test_a_trained_run_without_checkpoints_is_not_trained_from_the_beginning(
     assert contents(Path(config.run)) == before
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("metrics.json", b""), ("metrics.json", b'{"training": {'), ("metrics.json", b"[]"),
+        ("metrics.json", b'{"training": 3}'), ("history.csv", b""), ("history.csv", b"epoch\n\xff"),
+    ],
+)  # fmt: skip
+def test_damaged_results_are_named_before_anything_is_computed(
+    name: str, content: bytes, config: LanguageModellingConfig
+) -> None:
+    (Path(config.run) / name).write_bytes(content)
+    before = contents(Path(config.run))
+    run = load(config.run)
+    with pytest.raises(UserError) as refusal:
+        run.evaluate()
+    assert str(Path(config.run) / name) in str(refusal.value)
+    assert contents(Path(config.run)) == before
+
+
+def test_a_run_below_a_file_is_refused_before_training(
+    config: LanguageModellingConfig, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("here")
+    for run in (tmp_path / "file", tmp_path / "file" / "run"):
+        with pytest.raises(UserError, match="file"):
+            fit_run(replace(config, run=str(run)))
+    assert (tmp_path / "file").read_text() == "here"
+
+
 HOLDER = """
 import sys, time
 from rnn_apps.run_training import claimed_run
@@ -319,3 +352,74 @@ def test_two_that_begin_in_the_same_new_folder_do_not_mix(tmp_path: Path) -> Non
         with pytest.raises(UserError, match="another process"), second.begin(settings):
             pass
         assert contents(folder) == before
+
+
+def trained_in_a_process(
+    config: LanguageModellingConfig, seconds: float = 0.0, most_bytes: int = 0, *flags: str
+) -> subprocess.CompletedProcess[str]:
+    """`rnn-apps language train`, killed after so long, or on a disk on which no file may grow."""
+
+    def limited() -> None:
+        if most_bytes:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
+
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rnn_apps", "language", "train", "--run", config.run, *flags],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=limited,
+    )  # fmt: skip
+    try:
+        output, errors = process.communicate(timeout=seconds or 300)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+        output, errors = process.communicate()
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+
+def settings_of(config: LanguageModellingConfig, file: Path) -> tuple[str, str, str]:
+    write_toml(config, file)
+    return "--config", str(file), "--resume"
+
+
+@pytest.mark.slow
+def test_a_full_disk_leaves_a_run_that_goes_on(
+    trained: LanguageModellingConfig, tmp_path: Path
+) -> None:
+    config = replace(trained, run=str(tmp_path / "run"), epochs=2, units=64)
+    flags = settings_of(config, tmp_path / "settings.toml")
+    for most_bytes in (1_000, 20_000, 200_000):
+        done = trained_in_a_process(config, 0.0, most_bytes, *flags)
+        assert done.returncode == 2, done.stderr[-3000:]
+        assert "cannot be written: File too large" in done.stderr
+        assert "Traceback" not in done.stderr
+    done = trained_in_a_process(config, 0.0, 0, *flags)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert load(config.run).metrics["test"]
+
+
+@pytest.mark.slow
+def test_a_run_killed_anywhere_is_absent_or_resumable_or_finished(
+    trained: LanguageModellingConfig, tmp_path: Path
+) -> None:
+    config = replace(trained, run=str(tmp_path / "run"), epochs=4, checkpoint_minutes=1e-9)
+    flags = settings_of(config, tmp_path / "settings.toml")
+    generator = random.Random(int(os.environ.get("KILL_SEED", "16")))
+    began = time.monotonic()
+    expected = replace(config, run=str(tmp_path / "whole"))
+    whole = trained_in_a_process(expected, 0.0, 0, *settings_of(expected, tmp_path / "whole.toml"))
+    assert whole.returncode == 0, whole.stderr[-3000:]
+    seconds = time.monotonic() - began
+    for _ in range(12):
+        # Most of it is importing TensorFlow.
+        done = trained_in_a_process(config, seconds * generator.uniform(0.3, 1.0), 0, *flags)
+        assert done.returncode in (0, -signal.SIGKILL), done.stderr[-3000:]
+        try:
+            load(config.run)
+        except UserError as error:
+            assert "no run here" in str(error) or "--resume" in str(error)
+    done = trained_in_a_process(config, 0.0, 0, *flags)
+    assert done.returncode == 0, done.stderr[-3000:]
+    for mine, its in zip(
+        load(config.run).model.get_weights(), load(expected.run).model.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(mine, its)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 def evaluate(run: Run, data: Data | None, part: str, stride: int) -> dict[str, Any]:
     """See `Run.evaluate`. Writes metrics.json, report.html and two tables into the run."""
+    run.folder.check_evaluable()
     own = data is None
     part = part or ("test" if own else "all")
     rows = run.part(part)

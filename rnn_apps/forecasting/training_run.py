@@ -25,8 +25,7 @@ from rnn_apps.forecasting.yardsticks import fit_yardsticks
 from rnn_apps.run_training import TrainingFolder, claimed_run
 from rnn_apps.training import fit
 from rnn_apps.training.strategies import agree_on, is_chief, make_strategy
-from rnn_apps.training.trained_model import TrainedModel
-from rnn_apps.training.trainer import save_model
+from rnn_apps.training.trained_model import TrainedModel, save_model
 
 if TYPE_CHECKING:
     from rnn_apps.forecasting.run_data import Data

@@ -68,6 +68,7 @@ def evaluate(
     run: Run, data: str | TextCorpus | None, part: str, *, dynamic: bool, cache: bool
 ) -> dict[str, Any]:
     """See `Run.evaluate`. Writes metrics.json and the report into the run."""
+    run.folder.check_evaluable()
     own = data is None
     if own:
         part = part or run.text.judged_part
@@ -86,7 +87,8 @@ def evaluate(
         **({"table": table} if judged else {}),
     )
     if judged:
-        save_examples(run.folder.path / EXAMPLES, text.ids)
+        with run.folder.further_results() as beside:
+            save_examples(beside / EXAMPLES, text.ids)
     # The run's own page stays that of the part it is judged on.
     page = run.folder.report if judged else run.folder.path / f"report-{part}.html"
     write_report(run, found, details, page)

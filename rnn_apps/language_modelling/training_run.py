@@ -20,7 +20,7 @@ from rnn_apps.language_modelling.run_text import own_parts
 from rnn_apps.run_folder import RunFolder
 from rnn_apps.run_training import TrainingFolder, claimed_run
 from rnn_apps.training import fit
-from rnn_apps.training.trainer import save_model
+from rnn_apps.training.trained_model import save_model
 
 if TYPE_CHECKING:
     from pipelines.text_corpus import TextCorpus

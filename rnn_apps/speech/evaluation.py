@@ -104,6 +104,7 @@ def evaluate(
     """See `Run.evaluate`. Writes metrics.json and the report into the run."""
     from rnn_apps.speech.run_report import write_report
 
+    run.folder.check_evaluable()
     own = data is None
     if part and part not in PARTS:
         raise UserError(f"part = {part!r}: choose from {', '.join(PARTS)}")

@@ -29,7 +29,7 @@ from rnn_apps.speech.run_data import (
 )
 from rnn_apps.training import fit
 from rnn_apps.training.strategies import agree_on, is_chief, make_strategy
-from rnn_apps.training.trainer import save_model
+from rnn_apps.training.trained_model import save_model
 
 if TYPE_CHECKING:
     from pipelines.speech import Recordings
@@ -105,6 +105,7 @@ def fit_run(
             metrics=None
             if validation is None or held_out is None
             else _Judge(held_out, validation.transcripts, labels),
+            metric_names=("val_wer", "val_cer") if validation is not None else (),
             strategy=strategy,
             begin=begin,
             write_model=False,

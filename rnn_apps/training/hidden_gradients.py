@@ -140,8 +140,9 @@ class GradientFlow(keras.callbacks.Callback):
         self, folder: Path, compute_loss: Callable[[keras.Model], Any], every: int = 1
     ) -> None:
         super().__init__()
-        self.flows: dict[int, Flow] = {}
         self._path = folder / "gradient_flow.json"
+        # Read here too, so that a damaged file is refused before training changes anything.
+        self.flows = read_flows(self._path) if self._path.exists() else {}
         self._compute_loss = compute_loss
         self._every = every
         self._flow: Callable[[], Flow] | None = None
@@ -183,9 +184,18 @@ def write_flows(path: Path, flows: dict[int, Flow]) -> None:
 
 
 def read_flows(path: Path) -> dict[int, Flow]:
-    """The inverse of `write_flows`: of each recorded epoch the flow of every layer."""
+    """The inverse of `write_flows`: of each recorded epoch the flow of every layer.
+
+    Raises:
+        UserError: the file is damaged.
+    """
     flows: dict[int, Flow] = {}
-    for name, record in json.loads(path.read_text(encoding="utf-8"))["layers"].items():
-        for epoch, norms in zip(record["epochs"], record["norms"], strict=True):
-            flows.setdefault(epoch, {})[name] = np.array(norms, np.float32)
+    try:
+        for name, record in json.loads(path.read_text(encoding="utf-8"))["layers"].items():
+            for epoch, norms in zip(record["epochs"], record["norms"], strict=True):
+                flows.setdefault(int(epoch), {})[name] = np.array(norms, np.float32)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise UserError(
+            f"{path} is damaged. Remove it, and the gradient flow is recorded from now on"
+        ) from None
     return flows

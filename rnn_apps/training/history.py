@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.atomic_files import write_text
+from pipelines.errors import UserError
 
 Row = dict[str, Any]
 
@@ -81,20 +82,24 @@ def describe(row: Row, epochs: int, best_epoch: int) -> str:
 
 
 def read_history(path: Path) -> dict[str, list[float]]:
-    """The columns of a history.csv, if it is there; what is not a number is NaN."""
+    """The columns of a history.csv, if it is there; what is empty is NaN.
+
+    Raises:
+        UserError: the file is damaged.
+    """
     if not path.exists():
         return {}
-    with open(path, encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    names = rows[0] if rows else {}
-    return {name: [_number(row[name]) for row in rows] for name in names}
-
-
-def _number(text: str) -> float:
     try:
-        return float(text)
-    except ValueError:
-        return math.nan
+        with open(path, encoding="utf-8", newline="") as file:
+            header, *rows = csv.reader(file, strict=True)
+        return {
+            name: [float(row[index]) if row[index] else math.nan for row in rows]
+            for index, name in enumerate(header)
+        }
+    except (OSError, ValueError, IndexError, csv.Error):
+        raise UserError(
+            f"{path} is damaged. Remove it, and there are no learning curves in the report"
+        ) from None
 
 
 def write_history(path: Path, rows: list[Row]) -> None:

@@ -18,9 +18,7 @@ def check_same_config(saved: dict[str, Any], config: TrainingConfig) -> None:
     Raises:
         ConfigurationError: names every field that changed, with its old and new value.
     """
-    may_change = set(config.MAY_CHANGE_ON_RESUME)
-    if config.schedule in ("cosine", "linear", "exponential"):
-        may_change.discard("epochs")
+    may_change = changeable(config)
     # A setting that the run does not know of is newer than the run: it trained by the default.
     defaults = {field.name: field.default for field in fields(config)}
     before, now = (
@@ -37,6 +35,12 @@ def check_same_config(saved: dict[str, Any], config: TrainingConfig) -> None:
             f"the run cannot be resumed with other settings: {', '.join(changed)}. "
             "Set them back, or train in another folder"
         )
+
+
+def changeable(config: TrainingConfig) -> frozenset[str]:
+    """The settings with which a run may be resumed whatever they were before."""
+    ends_with_the_epochs = config.schedule in ("cosine", "linear", "exponential")
+    return config.MAY_CHANGE_ON_RESUME - ({"epochs"} if ends_with_the_epochs else set())
 
 
 def _as_json(value: Any) -> Any:

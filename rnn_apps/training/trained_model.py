@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
 
+from pipelines.atomic_files import atomic_path
 from rnn_apps.training.history import Row
 
 
@@ -38,3 +41,15 @@ class TrainedModel:
             "stopped": self.stopped,
             "keras": keras.__version__,
         }
+
+
+def save_model(model: keras.Model, path: Path) -> None:
+    """Writes a model as Keras' file, atomically."""
+    # Keras wants the suffix .keras, which the file beside does not have.
+    with atomic_path(path) as beside:
+        named = beside.with_name(beside.name + ".keras")
+        try:
+            model.save(named)
+            os.replace(named, beside)
+        finally:
+            named.unlink(missing_ok=True)

@@ -8,7 +8,6 @@ clips each replica's gradient before the sum. Keras' callbacks work as they do i
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -19,12 +18,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pipelines.atomic_files import atomic_path
 from pipelines.errors import ConfigurationError, UserError
+from rnn_apps.console import announce
 from rnn_apps.training import checkpoints
 from rnn_apps.training.averaged_sgd import average_if_stalled
 from rnn_apps.training.callbacks import with_standard_callbacks
 from rnn_apps.training.config import TrainingConfig
+from rnn_apps.training.divergence import check_monitor, count_step
 from rnn_apps.training.feeding import feed
 from rnn_apps.training.history import EpochTotals, Row, TrainingState, describe, write_history
 from rnn_apps.training.layers_within import recurrent_states, reset_recurrent_states
@@ -32,17 +32,15 @@ from rnn_apps.training.optimizers import learning_rate, make_optimizer, without_
 from rnn_apps.training.precision import layer_precision
 from rnn_apps.training.progress import ProgressDisplay
 from rnn_apps.training.resuming import check_same_config
-from rnn_apps.training.steps import Objective, StepResult, Steps
+from rnn_apps.training.steps import Objective, Steps
 from rnn_apps.training.strategies import agree_on, any_worker, is_chief, make_strategy
-from rnn_apps.training.trained_model import TrainedModel
+from rnn_apps.training.trained_model import TrainedModel, save_model
 from rnn_apps.training.variables import averaged, from_arrays, read, to_arrays, undisturbed
 
 if TYPE_CHECKING:
     from pipelines.batches import Batches
 
 Metrics = Callable[[keras.Model], dict[str, float]]
-
-_MOST_SKIPPED_STEPS = 50
 
 
 def fit(
@@ -56,6 +54,7 @@ def fit(
     resume: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     metrics: Metrics | None = None,
+    metric_names: Sequence[str] = (),
     strategy: tf.distribute.Strategy | None = None,
     begin: Callable[[], None] | None = None,
     write_model: bool = True,
@@ -82,6 +81,7 @@ def fit(
         resume: continue from the last checkpoint, if there is one.
         callbacks: Keras callbacks; `model.stop_training = True` stops after the step.
         metrics: more figures of an epoch, computed from the model by its end.
+        metric_names: those that `metrics` gives, so that `config.monitor` is checked beforehand.
         strategy: from `make_strategy`; needed for "multiworker" if TensorFlow has run before.
         begin: called by the chief before anything is written, when training can begin.
         write_model: write model.keras; False for a caller who writes the model himself.
@@ -92,6 +92,8 @@ def fit(
     """
     if config.jit_compile and config.strategy != "none":
         raise ConfigurationError("jit_compile works with strategy = 'none' only")
+    if metric_names or metrics is None:
+        check_monitor(config, validation is not None, metric_names)
     strategy = strategy or make_strategy(config.strategy)
     saved = checkpoints.load_latest(folder / "checkpoints") if resume else None
     if not resume and checkpoints.exist(folder / "checkpoints"):
@@ -206,6 +208,13 @@ class _Training:
         listeners.on_train_end()
         if self._best_weights:
             self._model.set_weights(self._best_weights)
+        elif self.chief:
+            announce(
+                [
+                    f"{self._monitor} was a finite number in no epoch: the model is that of the "
+                    "last step, not the best."
+                ]
+            )
 
     def restore(self, saved: checkpoints.Checkpoint) -> None:
         """Puts back what `_save_checkpoint` wrote."""
@@ -218,6 +227,8 @@ class _Training:
         self._best_weights = [
             saved.arrays[f"best/{i}"] for i in range(saved.content["best_weights"])
         ]
+        if self.chief:
+            announce([f"Training goes on after step {self.state.step}."])
 
     def _finished(self) -> bool:
         state, patience = self.state, self._config.patience
@@ -257,7 +268,7 @@ class _Training:
             started = time.monotonic()
             listeners.on_train_batch_begin(state.step_in_epoch)
             result = self._steps.train(batch, specification, self._wants_to_stop())
-            self._count(result)
+            count_step(state, result, self._config)
             state.totals.seconds += time.monotonic() - started
             logs = {
                 "step": state.step,
@@ -276,37 +287,6 @@ class _Training:
         state.step_in_epoch = 0
         state.totals = EpochTotals()
         self._save_checkpoint()
-
-    def _count(self, result: StepResult) -> None:
-        """Adds a step to the totals.
-
-        Raises:
-            UserError: the loss or its gradient is not a finite number.
-        """
-        state = self.state
-        state.step += 1
-        state.step_in_epoch += 1
-        if math.isfinite(result.loss_sum) and math.isfinite(result.gradient_norm):
-            state.skipped_steps = 0
-            state.totals.loss_sum += result.loss_sum
-            state.totals.weight_sum += result.weight_sum
-            state.totals.norm_sum += result.gradient_norm
-            state.totals.steps += 1
-            return
-        # Under float16 a step that overflows is skipped, and the loss scale is halved.
-        state.skipped_steps += 1
-        if self._config.precision != "mixed_float16":
-            what = "gradient" if math.isfinite(result.loss_sum) else "loss"
-            raise UserError(
-                f"step {state.step} (epoch {state.epoch + 1}): the {what} is not a finite number. "
-                "Try a lower learning_rate, a clip_norm of 1 or less, a longer warm-up, or look "
-                "for extreme values in the data"
-            )
-        if state.skipped_steps >= _MOST_SKIPPED_STEPS:
-            raise UserError(
-                f"step {state.step} (epoch {state.epoch + 1}): {_MOST_SKIPPED_STEPS} steps in a "
-                "row overflowed float16. Use precision = 'mixed_bfloat16' or 'float32'"
-            )
 
     def _close_epoch(self, listeners: Any, progress: ProgressDisplay) -> None:
         """Validates, writes the epoch's row, and keeps the weights if they are the best."""
@@ -389,15 +369,3 @@ class _Training:
         }
         checkpoint = checkpoints.Checkpoint(arrays, content)
         checkpoints.save(self._folder / "checkpoints", self.state.step, checkpoint)
-
-
-def save_model(model: keras.Model, path: Path) -> None:
-    """Writes a model as Keras' file, atomically."""
-    # Keras wants the suffix .keras, which the file beside does not have.
-    with atomic_path(path) as beside:
-        named = beside.with_name(beside.name + ".keras")
-        try:
-            model.save(named)
-            os.replace(named, beside)
-        finally:
-            named.unlink(missing_ok=True)

@@ -70,6 +70,7 @@ class Evaluated:
 
 def evaluate(run: Run, data: str | SentencePairs | None, part: str) -> dict[str, Any]:
     """See `Run.evaluate`. Writes metrics.json and the report into the run."""
+    run.folder.check_evaluable()
     own = data is None
     if own:
         judged_part = run.data.part()[0]
@@ -85,7 +86,8 @@ def evaluate(run: Run, data: str | SentencePairs | None, part: str) -> dict[str,
     table = found.table()
     judged = part == judged_part
     if judged:
-        save_examples(run.folder.path / EXAMPLES, pairs.source, pairs.target)
+        with run.folder.further_results() as beside:
+            save_examples(beside / EXAMPLES, pairs.source, pairs.target)
     run.folder.write_metrics(
         **{part: {"source": pairs.name, "sha256": pairs.fingerprint, **details}},
         **({"table": table} if judged else {}),

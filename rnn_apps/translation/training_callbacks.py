@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.atomic_files import atomic_path
+from pipelines.errors import UserError
 
 FOLDER = "epoch_weights"
 
@@ -54,6 +57,8 @@ class EpochWeights(keras.callbacks.Callback):
         super().__init__()
         self._folder, self._count = folder / FOLDER, count
         self._monitor, self._sign = monitor, -1.0 if highest else 1.0
+        # A damaged file is refused before training changes anything.
+        self.averaged()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Keeps an epoch if it is among the best so far."""
@@ -81,8 +86,8 @@ class EpochWeights(keras.callbacks.Callback):
         files = sorted(self._folder.glob("*.npz"))
         total: list[np.ndarray] = []
         for path in files:
-            with np.load(path, allow_pickle=False) as found:
-                arrays = [found[name] for name in sorted(set(found.files) - {"value"})]
+            content = _read_weights(path)
+            arrays = [content[name] for name in sorted(set(content) - {"value"})]
             if not total:
                 total = [array.astype(np.float64) for array in arrays]
             else:
@@ -92,9 +97,25 @@ class EpochWeights(keras.callbacks.Callback):
     def _kept(self) -> dict[int, float]:
         ranks = {}
         for path in self._folder.glob("*.npz"):
-            with np.load(path, allow_pickle=False) as found:
-                ranks[int(path.stem)] = self._sign * float(found["value"])
+            ranks[int(path.stem)] = self._sign * float(_read_weights(path)["value"])
         return ranks
+
+
+def _read_weights(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a file that `EpochWeights` wrote.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            arrays = {name: content[name] for name in content.files}
+        int(path.stem), float(arrays["value"])
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error):
+        raise UserError(
+            f"{path} is damaged. Remove it to average without the weights of that epoch"
+        ) from None
+    return arrays
 
 
 def averaged_if_better(

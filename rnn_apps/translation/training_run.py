@@ -27,7 +27,8 @@ from rnn_apps.run_training import TrainingFolder, claimed_run
 from rnn_apps.training import fit
 from rnn_apps.training.steps import Objective
 from rnn_apps.training.strategies import agree_on, is_chief, make_strategy
-from rnn_apps.training.trainer import Metrics, save_model
+from rnn_apps.training.trained_model import save_model
+from rnn_apps.training.trainer import Metrics
 from rnn_apps.translation.build import build_model
 from rnn_apps.translation.capabilities import check_capabilities
 from rnn_apps.translation.config import APPLICATION, MAXIMISED, TranslationConfig
@@ -122,6 +123,7 @@ def fit_run(
             resume=resume,
             callbacks=[sampled, *([kept] if config.average_epochs else [])],
             metrics=metrics,
+            metric_names=MAXIMISED if metrics is not None else (),
             strategy=strategy,
             begin=begin,
             write_model=False,
