@@ -106,7 +106,6 @@ def measure(
 
 def whole_list(run_folder: Path, folder: Path, source: str) -> list[list[Any]]:
     """Rows of the word error rate of each streaming file on all recordings of a list."""
-    from pipelines.speech.audio import read_audio
     from rnn_apps.edge.speech_trial import try_recogniser
     from rnn_apps.speech.metrics import total, word_errors
     from rnn_apps.speech.run import load
@@ -114,7 +113,7 @@ def whole_list(run_folder: Path, folder: Path, source: str) -> list[list[Any]]:
 
     run = load(run_folder)
     recordings = list(one_part(load_source(run.config, source), "test"))
-    samples = [read_audio(one.path, run.config.sample_rate) for one in recordings]
+    samples = [one.read(run.config.sample_rate) for one in recordings]
     said = [run.labels.tidy(one.transcript) for one in recordings]
     rows: list[list[Any]] = []
     for file in STREAMS:

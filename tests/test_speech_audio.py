@@ -128,6 +128,7 @@ def test_everything_bad_is_reported_once_and_in_sum(tmp_path: Path) -> None:
         "listed twice": 1, "missing": 1, "no samples": 2, "truncated": 2, "not audio": 2,
         "NaN samples": 1, "silent": 1, "clipped": 1, "several channels": 1, "too long": 1,
         "wrong extension": 1, "empty transcript": 1, "too short": 1,
+        "higher sample rate than the model's": 1, "lower sample rate than the model's": 1,
     }  # fmt: skip
     names = {recording.path.name for recording in store.recordings}
     assert names == {"clipped.wav", "eight.wav", "odd.wav", "slow.wav", "fast.wav"}

@@ -72,8 +72,8 @@ def test_common_voice_s_list(sounds: Path) -> None:
         ("l.csv", "path,transcript\na.wav,one,two\n", r"row 2: has 3 fields, the header 2"),
         ("l.csv", "path,transcript\n", "holds no recording"),
         ("l.jsonl", '{"path": "a.wav"}\n', r"row 1: has no key 'transcript'"),
-        ("l.jsonl", '{"path": "a.wav"\n', r"row 1: is no JSON"),
-        ("l.txt", "a.wav hello\n", "no list of recordings"),
+        ("l.jsonl", '{"path": "a.wav"\n', r"row 1: is not JSON"),
+        ("l.txt", "a.wav hello\n", "does not say how a list"),
         ("l.csv", "path,transcript\nnowhere.wav,words\n", "missing: 1, dropped"),
     ],
 )

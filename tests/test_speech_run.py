@@ -166,7 +166,7 @@ def test_the_command_line(run: speech.Run, folder: Path, capfd: pytest.CaptureFi
                 "--data",
                 f"file:{folder / 'recordings' / '0.wav'}",
             ],
-            "no list of recordings",
+            "does not say how a list",
         ),
     )
     for arguments, message in mistakes:

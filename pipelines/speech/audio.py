@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-import struct
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.errors import ConfigurationError, DataError
+from pipelines.errors import ConfigurationError
+from pipelines.speech.audio_error import AudioError as AudioError
+from pipelines.speech.containers import check_aiff, check_au, check_ogg, flac_pieces
+from pipelines.speech.flac_length import with_length
+from pipelines.speech.foreign_files import not_audio
+from pipelines.speech.mp3_frames import mp3_pieces
+from pipelines.speech.pieced_file import Piece, PiecedFile
+from pipelines.speech.riff_files import wave_layout
+from pipelines.speech.samples import LOUDEST, range_advice
 
 if TYPE_CHECKING:
     import soundfile
@@ -31,38 +39,23 @@ _FORMATS = {"WAV": (".wav",), "WAVEX": (".wav",), "RF64": (".wav",), "FLAC": (".
             "OGG": (".ogg", ".oga", ".opus"), "MP3": (".mp3",), "MPEG": (".mp3",)}  # fmt: skip
 
 
-class AudioError(DataError):
-    """A recording that cannot be used.
-
-    Attributes:
-        kind: what is wrong in few words, the same for all recordings with this trouble, such as
-            "missing" or "truncated"; `problem` says it for this one.
-    """
-
-    def __init__(self, kind: str, problem: str, file: str | Path, advice: str | None = None):
-        super().__init__(problem, file=file, advice=advice)
-        self.kind = kind
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # Errors travel between processes by their constructor's arguments.
-        return AudioError, (self.kind, self.problem, self.file, self.advice)
-
-
 @dataclass(frozen=True)
 class AudioHeader:
     """What a sound file says about itself.
 
     Attributes:
-        sample_rate: samples a second of one channel.
-        channels: how many there are.
-        samples: of one channel.
+        sample_rate: in Hz, of one channel.
+        channels: number of channels.
+        samples: number of samples of one channel.
         format: as libsndfile names it: "WAV", "FLAC", "OGG", "MP3", ...
+        marked_end: whether the file ends as its format wants it; if not, it may have been cut.
     """
 
     sample_rate: int
     channels: int
     samples: int
     format: str
+    marked_end: bool = True
 
     @property
     def seconds(self) -> float:
@@ -75,14 +68,17 @@ class AudioHeader:
 
 
 def read_header(path: str | Path) -> AudioHeader:
-    """Reads what a sound file says about itself; nothing is decoded.
+    """Reads what a sound file says about itself, and checks its length as far as that goes.
+
+    The frames of an MP3 file are counted; a WAV file whose header does not say how long it is lasts
+    as long as there are samples. A FLAC file without a length is decoded; nothing else is.
 
     Raises:
-        AudioError: the file is missing, no sound file, truncated (a WAV file that announces more
-            than it holds), has no samples, or an absurd sample rate or number of channels.
+        AudioError: the file is missing, not a sound file, truncated, damaged, several recordings
+            that were joined, has no samples, or an absurd sample rate or number of channels.
     """
-    with _opened(path) as file:
-        return _header(file, path)
+    with _opened(path) as (_, header):
+        return header
 
 
 def stream_audio(
@@ -91,6 +87,8 @@ def stream_audio(
     *,
     most_seconds: float = float("inf"),
     observe: Callable[[Samples], None] | None = None,
+    offset: float = 0.0,
+    seconds: float | None = None,
 ) -> Iterator[Samples]:
     """Yields a recording in blocks, float32 [samples]: the mean of its channels, resampled.
 
@@ -99,29 +97,41 @@ def stream_audio(
 
     Args:
         path: WAV, FLAC, OGG (Vorbis, Opus), MP3 or another format that libsndfile reads.
-        sample_rate: of what is yielded, in Hz.
+        sample_rate: sample rate of what is yielded, in Hz.
         most_seconds: longer recordings are refused before anything is decoded.
-        observe: is shown every block before it is resampled, such as a `levels.LevelMeter`.
+        observe: is shown every block before anything is done to it, float32 [samples, channels],
+            such as a `levels.LevelMeter`.
+        offset: where in the file to begin, in seconds.
+        seconds: how much of the file to read; None for all that follows.
 
     Raises:
         AudioError: see `read_header`; or the recording is too long, is cut short, cannot be
-            decoded, or holds samples that are no finite numbers.
+            decoded, does not reach as far as asked for, or holds samples that are not finite
+            numbers or far beyond -1 to 1.
         ConfigurationError: `sample_rate` is absurd.
     """
     if not LOWEST_RATE <= sample_rate <= HIGHEST_RATE:
         raise ConfigurationError(
             f"sample_rate = {sample_rate} must be from {LOWEST_RATE} to {HIGHEST_RATE}"
         )
-    with _opened(path) as file:
-        header = _header(file, path)
-        if header.seconds > most_seconds:
+    with _opened(path) as (file, header):
+        start = round(offset * header.sample_rate)
+        wanted = header.samples - start
+        if seconds is not None:
+            wanted = round(seconds * header.sample_rate)
+        if start < 0 or wanted <= 0 or start + wanted > header.samples:
+            end = offset + (seconds or 0.0)
             raise AudioError(
-                "too long",
-                f"lasts {header.seconds:.1f} s, more than {most_seconds:g} s",
-                path,
-                "Cut it into utterances, or allow longer ones.",
-            )
-        blocks = _mono_blocks(file, header, path, observe)
+                "segment outside", f"lasts {header.seconds:.3f} s, and has no part from "
+                f"{offset:.3f} to {end:.3f} s", path,
+            )  # fmt: skip
+        lasts = wanted / header.sample_rate
+        if lasts > most_seconds:
+            raise AudioError(
+                "too long", f"lasts {lasts:.1f} s, more than {most_seconds:g} s", path,
+                "Cut it into utterances.",
+            )  # fmt: skip
+        blocks = _mono_blocks(file, header, path, observe, start, wanted)
         if header.sample_rate == sample_rate:
             yield from blocks
         else:
@@ -134,70 +144,88 @@ def read_audio(
     *,
     most_seconds: float = MOST_SECONDS,
     observe: Callable[[Samples], None] | None = None,
+    offset: float = 0.0,
+    seconds: float | None = None,
 ) -> Samples:
-    """A whole recording, float32 [samples]; see `stream_audio`.
+    """A whole recording, or a part of it, float32 [samples]; see `stream_audio`.
 
     Raises:
         AudioError: see `stream_audio`.
     """
-    blocks = list(stream_audio(path, sample_rate, most_seconds=most_seconds, observe=observe))
+    blocks = list(
+        stream_audio(
+            path, sample_rate, most_seconds=most_seconds, observe=observe, offset=offset,
+            seconds=seconds,
+        )
+    )  # fmt: skip
+    if not blocks:
+        raise AudioError("no samples", f"has no sample at {sample_rate} Hz", path)
     return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
 
-def _opened(path: str | Path) -> soundfile.SoundFile:
-    import soundfile
-
+@contextlib.contextmanager
+def _opened(path: str | Path) -> Iterator[tuple[soundfile.SoundFile, AudioHeader]]:
+    """The open file and its header; the file is read as if its header told the truth."""
     if not Path(path).is_file():
         found = "is a folder" if Path(path).is_dir() else "the file does not exist"
         raise AudioError("missing", found, path)
     if Path(path).stat().st_size == 0:
         raise AudioError("no samples", "the file is empty (0 bytes)", path)
+    pieces, marked_end, known = _examined(path)
+    if not known and pieces is not None:
+        pieces = with_length(path, pieces)
+    with contextlib.ExitStack() as stack:
+        source: str | PiecedFile = str(path)
+        if pieces is not None:
+            source = stack.enter_context(PiecedFile(path, pieces))
+        file = stack.enter_context(_decoder(path, source))
+        yield file, _header(file, path, marked_end)
+
+
+def _decoder(path: str | Path, source: str | PiecedFile) -> soundfile.SoundFile:
+    import soundfile
+
     try:
-        return soundfile.SoundFile(str(path))
+        return soundfile.SoundFile(source)
     except (soundfile.LibsndfileError, RuntimeError, OSError) as error:
         reason = getattr(error, "error_string", str(error))
-        raise AudioError(
-            "not audio", f"is no sound file that can be read: {reason}", path
-        ) from None
+        raise not_audio(path, reason) from None
 
 
-def _header(file: soundfile.SoundFile, path: str | Path) -> AudioHeader:
-    header = AudioHeader(file.samplerate, file.channels, file.frames, file.format)
+def _examined(path: str | Path) -> tuple[list[Piece] | None, bool, bool]:
+    """What is to be read in place of the file, if that is not the file itself; whether it ends as
+    its format wants it; and whether its length is known.
+    """
+    with open(path, "rb") as file:
+        head = file.read(12)
+    if head[8:] == b"WAVE":
+        layout = wave_layout(path)
+        open_ended = layout is not None and layout.open_ended
+        return (layout.pieces(path) if layout and open_ended else None), True, True
+    # A frame of MP3 begins with 11 set bits; those of AAC have no layer.
+    if head[:3] == b"ID3" or (head[:1] == b"\xff" and head[1] & 0xE0 == 0xE0 and head[1] & 6):
+        return mp3_pieces(path), True, True
+    if head[:4] == b"OggS":
+        return None, check_ogg(path), True
+    if head[:4] == b"fLaC":
+        pieces = flac_pieces(path)
+        return pieces, True, pieces is None
+    if head[:4] == b"FORM":
+        check_aiff(path)
+    elif head[:4] == b".snd":
+        check_au(path)
+    return None, True, True
+
+
+def _header(file: soundfile.SoundFile, path: str | Path, marked_end: bool) -> AudioHeader:
+    header = AudioHeader(file.samplerate, file.channels, file.frames, file.format, marked_end)
     if not LOWEST_RATE <= header.sample_rate <= HIGHEST_RATE:
         raise AudioError("absurd header", f"has a sample rate of {header.sample_rate} Hz", path)
     if not 1 <= header.channels <= MOST_CHANNELS:
         raise AudioError("absurd header", f"has {header.channels} channels", path)
-    announced, there = _riff_sizes(path)
-    if announced > there:
-        raise AudioError(
-            "truncated", f"announces {announced} bytes of samples and holds {there}", path,
-            "Copy it again.",
-        )  # fmt: skip
     if header.samples <= 0:
         raise AudioError("no samples", "has a header and no samples", path)
     return header
-
-
-def _riff_sizes(path: str | Path) -> tuple[int, int]:
-    """Bytes of samples that a WAV file announces, and those that are there; (0, 0) for others.
-
-    libsndfile quietly reads what is there; a recording that lost its end has lost words.
-    """
-    size = Path(path).stat().st_size
-    with open(path, "rb") as file:
-        head = file.read(12)
-        if head[:4] != b"RIFF" or head[8:] != b"WAVE":
-            return 0, 0
-        while len(chunk := file.read(8)) == 8:
-            name, length = chunk[:4], struct.unpack("<I", chunk[4:])[0]
-            if name == b"data":
-                # Recorders that stream announce nothing, or the largest number there is.
-                open_ended = length in (0, 0xFFFFFFFF, 0x7FFFFFFF)
-                return (0 if open_ended else length), size - file.tell()
-            file.seek(length + length % 2, 1)
-            if file.tell() >= size:
-                return 1, 0
-    return 0, 0
 
 
 def _mono_blocks(
@@ -205,38 +233,60 @@ def _mono_blocks(
     header: AudioHeader,
     path: str | Path,
     observe: Callable[[Samples], None] | None,
+    start: int,
+    wanted: int,
 ) -> Iterator[Samples]:
     import soundfile
 
     length = max(_BLOCK_VALUES // header.channels, 1)
     read = 0
-    while read < header.samples:
+    if start:
+        _go_to(file, header, start)
+    while read < wanted:
+        at = start + read
         try:
-            block = file.read(length, dtype="float32", always_2d=True)
+            block = file.read(min(length, wanted - read), dtype="float32", always_2d=True)
         except (soundfile.LibsndfileError, RuntimeError) as error:
             reason = getattr(error, "error_string", str(error))
-            raise _cut_short(path, read, header, f": {reason}") from None
+            raise _cut_short(path, at, header, f": {reason}") from None
         if not len(block):
-            # An MP3 file's length is an estimate where its header does not state it.
-            if header.format in ("MP3", "MPEG") and read > 0.99 * header.samples:
-                return
-            raise _cut_short(path, read, header)
-        if not np.isfinite(block).all():
-            bad = read + int(np.flatnonzero(~np.isfinite(block).all(axis=1))[0])
-            raise AudioError(
-                "NaN samples", f"sample {bad} is NaN or infinite", path, "Record it again."
-            )
+            raise _cut_short(path, at, header)
+        _check_values(block, at, path)
         read += len(block)
-        mono = block[:, 0] if header.channels == 1 else block.mean(axis=1)
         if observe:
-            observe(mono)
-        yield mono
+            observe(block)
+        yield block[:, 0] if header.channels == 1 else block.mean(axis=1)
+
+
+def _go_to(file: soundfile.SoundFile, header: AudioHeader, start: int) -> None:
+    """Makes a sample the next one."""
+    if header.format not in ("MP3", "MPEG"):
+        file.seek(start)
+        return
+    # Where frames differ in length, the decoder's own search is some frames off.
+    for at in range(0, start, _BLOCK_VALUES):
+        file.read(min(_BLOCK_VALUES, start - at), dtype="float32")
+
+
+def _check_values(block: Samples, at: int, path: str | Path) -> None:
+    if not np.isfinite(block).all():
+        bad = at + int(np.flatnonzero(~np.isfinite(block).all(axis=1))[0])
+        raise AudioError(
+            "NaN samples", f"sample {bad} is NaN or infinite", path, "Record it again."
+        )
+    loudest = float(np.abs(block).max(initial=0.0))
+    if loudest > LOUDEST:
+        raise AudioError(
+            "absurd samples", f"holds samples that reach {loudest:.6g}", path,
+            f"Samples in floating point are from -1 to 1: {range_advice(loudest)}.",
+        )  # fmt: skip
 
 
 def _cut_short(path: str | Path, read: int, header: AudioHeader, reason: str = "") -> AudioError:
     return AudioError(
         "truncated", f"ends after {read} of {header.samples} samples{reason}", path,
-        "Copy it again.",
+        "Copy it again, or write what there is to a new file: "
+        f"ffmpeg -i {Path(path).name} {Path(path).stem}.wav",
     )  # fmt: skip
 
 

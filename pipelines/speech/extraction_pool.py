@@ -26,10 +26,19 @@ _FEWEST_FOR_SEVERAL = 32
 
 @dataclass(frozen=True)
 class Request:
-    """A recording and the file for its features."""
+    """A recording and the file for its features.
+
+    Attributes:
+        path: the sound file.
+        target: the file for the features.
+        offset: where in the sound file to begin, in seconds.
+        seconds: how much of it; None for all that follows.
+    """
 
     path: str
     target: str
+    offset: float = 0.0
+    seconds: float | None = None
 
 
 def extract_missing(
@@ -141,7 +150,7 @@ class _Pool:
         self.answers[number] = {"error": ["not audio", signal]}
 
 
-def _ask(process: subprocess.Popen[str], request: dict[str, str]) -> dict[str, Any] | None:
+def _ask(process: subprocess.Popen[str], request: dict[str, Any]) -> dict[str, Any] | None:
     """The answer to a request; None if the process has ended."""
     if process.stdin is None or process.stdout is None:
         return None

@@ -16,33 +16,39 @@ from typing import Any
 
 from pipelines.atomic_files import write_json
 from pipelines.speech.audio import AudioError, read_audio
+from pipelines.speech.extraction_pool import Request
 from pipelines.speech.feature_config import FeatureConfig
 from pipelines.speech.levels import LevelMeter
 
 
-def extract(path: str, target: str, config: FeatureConfig, most_seconds: float) -> dict[str, Any]:
-    """Computes the features of a recording and keeps them in `target` (.npy).
+def extract(request: Request, config: FeatureConfig, most_seconds: float) -> dict[str, Any]:
+    """Computes the features of a recording and keeps them in the request's target (.npy).
 
     Returns:
         {"frames": their number, "notes": what is peculiar}, or {"error": [kind, problem]}. What is
-        not just the frames is kept beside, so that it is known the next time.
+        not just the frames is kept next to them, so that it is known the next time.
     """
     import numpy as np
 
     from pipelines.speech.librosa_features import features
 
+    path, target = request.path, request.target
     meter = LevelMeter()
     try:
-        samples = read_audio(path, config.sample_rate, most_seconds=most_seconds, observe=meter)
-        if meter.silent:
-            raise AudioError("silent", f"has no sample above {meter.peak:.1g} of full scale", path)
+        samples = read_audio(
+            path, config.sample_rate, most_seconds=most_seconds, observe=meter,
+            offset=request.offset, seconds=request.seconds,
+        )  # fmt: skip
+        if problem := meter.unusable:
+            raise AudioError(*problem, path)
     except AudioError as error:
-        answer: dict[str, Any] = {"error": [error.kind, error.problem]}
-        if error.kind != "missing":
+        answer: dict[str, Any] = {"error": [error.kind, error.explanation]}
+        # What depends on the caller, or may be mended, is not kept.
+        if error.kind not in ("missing", "too long"):
             write_json(Path(target).with_suffix(".json"), answer)
         return answer
     found = features(samples, config)
-    answer = {"frames": len(found), "notes": ["clipped"] if meter.clipped else []}
+    answer = {"frames": len(found), "notes": meter.notes}
     if answer["notes"]:
         write_json(Path(target).with_suffix(".json"), answer)
     # Whole or not there, but not flushed to the disk as results are: what a crash of the machine
@@ -60,7 +66,7 @@ def main() -> None:
     config = FeatureConfig(**setup["config"])
     for line in sys.stdin:
         request = json.loads(line)
-        answer = extract(request["path"], request["target"], config, setup["most_seconds"])
+        answer = extract(Request(**request), config, setup["most_seconds"])
         print(json.dumps(answer), flush=True)
 
 

@@ -17,7 +17,7 @@ DELTA_WIDTH = 9
 LEAST_DEVIATION = 1e-3
 """A feature whose standard deviation is smaller is divided by this: it says nothing anyway."""
 
-_COMPUTATION = 1
+_COMPUTATION = 2
 """Raised whenever the same config comes to mean other numbers, so that caches notice."""
 
 

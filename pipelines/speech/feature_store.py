@@ -20,7 +20,7 @@ from pipelines.speech.cache import cache_folder
 from pipelines.speech.extraction_pool import Request, extract_missing
 from pipelines.speech.feature_config import FeatureConfig
 from pipelines.speech.normalisation import feature_statistics
-from pipelines.speech.recordings import Recording, Recordings
+from pipelines.speech.recordings import Recording, Recordings, Segment
 
 _HASH_THREADS = 4
 
@@ -54,7 +54,7 @@ class FeatureStore:
     @property
     def places(self) -> tuple[str, ...]:
         """Where each recording comes from, for messages."""
-        return tuple(str(recording.path) for recording in self.recordings)
+        return tuple(recording.place for recording in self.recordings)
 
     def load(
         self, number: int, generator: np.random.Generator | None = None
@@ -130,12 +130,18 @@ def extract_features(
     """
     folder = cache_folder(cache_dir) / "speech-features" / config.key[:16]
     with ThreadPoolExecutor(_HASH_THREADS) as threads:
-        targets = list(threads.map(lambda item: _target(folder, item.path), recordings))
+        # A file may hold many segments; it is read once.
+        paths = list(dict.fromkeys(item.path for item in recordings))
+        digests = dict(zip(paths, threads.map(_digest, paths), strict=True))
+        targets = [_target(folder, digests[item.path], item.segment) for item in recordings]
         answers = list(threads.map(_kept, targets))
     missing: dict[Path, Request] = {}
     for recording, target, answer in zip(recordings, targets, answers, strict=True):
         if answer is None:
-            missing.setdefault(target, Request(str(recording.path), str(target)))
+            segment = recording.segment
+            offset, seconds = (0.0, None) if segment is None else segment.bounds
+            request = Request(str(recording.path), str(target), offset, seconds)
+            missing.setdefault(target, request)
     if missing:
         found = extract_missing(
             list(missing.values()), config, processes=processes, most_seconds=most_seconds, say=say
@@ -146,7 +152,11 @@ def extract_features(
             for target, answer in zip(targets, answers, strict=True)
         ]
     report = recordings.report
-    kept = [i for i, answer in enumerate(answers) if _noted(answer, recordings[i], report)]
+    kept = [
+        i
+        for i, answer in enumerate(answers)
+        if _noted(answer, recordings[i], config.sample_rate, report)
+    ]
     if not kept:
         raise DataError(f"none of its recordings can be used:\n{report}", file=report.source)
     return FeatureStore(
@@ -158,19 +168,35 @@ def extract_features(
     )
 
 
-def _noted(answer: Any, recording: Recording, report: DataReport) -> bool:
+def _noted(answer: Any, recording: Recording, sample_rate: int, report: DataReport) -> bool:
     """Reports what was found in a recording; whether it can be used."""
     if "error" in answer:
         kind, problem = answer["error"]
-        report.note(kind, "dropped", f"{recording.path} {problem}")
+        report.note(kind, "dropped", f"{recording.place} {problem}")
         return False
+    if recording.sample_rate and recording.sample_rate != sample_rate:
+        kind = "higher" if recording.sample_rate > sample_rate else "lower"
+        treatment = f"resampled to {sample_rate} Hz"
+        if kind == "lower":
+            treatment += ", without the frequencies that it does not have"
+        place = f"{recording.place} has {recording.sample_rate} Hz"
+        report.note(f"{kind} sample rate than the model's", treatment, place)
     for note in answer["notes"]:
-        report.note(note, "kept", str(recording.path))
+        report.note(note, "kept", recording.place)
     return True
 
 
-def _target(folder: Path, path: Path) -> Path:
-    """Where the features of a recording of this content are kept."""
+def _target(folder: Path, digest: str, segment: Segment | None) -> Path:
+    """Where the features of a recording of this content, or of a segment of it, are kept."""
+    name = digest
+    if segment is not None:
+        text = f"{digest} {segment.offset!r} {segment.seconds!r}"
+        name = hashlib.sha256(text.encode()).hexdigest()
+    return folder / name[:2] / f"{name}.npy"
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a file's content in hexadecimal."""
     digest = hashlib.sha256()
     try:
         with open(path, "rb") as file:
@@ -179,8 +205,7 @@ def _target(folder: Path, path: Path) -> Path:
     except OSError:
         # It was there when it was listed; the worker will say what is wrong with it.
         digest.update(str(path).encode())
-    name = digest.hexdigest()
-    return folder / name[:2] / f"{name}.npy"
+    return digest.hexdigest()
 
 
 def _kept(target: Path) -> dict[str, Any] | None:

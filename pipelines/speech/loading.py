@@ -11,10 +11,12 @@ from pipelines.data_report import DataReport
 from pipelines.errors import DataError
 from pipelines.sources import Source, parse_source
 from pipelines.speech.audio import AudioError, AudioHeader, read_header
-from pipelines.speech.recordings import Entry, Recording, Recordings, paths_once
+from pipelines.speech.recordings import Entry, Recording, Recordings, Segment, paths_once
 
 _MANIFEST_NAMES = ("manifest.csv", "manifest.tsv", "manifest.jsonl", "metadata.csv")
 _THREADS = 8
+_CLOSE_SECONDS = 0.05
+_ENCODER_SECONDS = 0.2
 
 
 def load_recordings(
@@ -33,9 +35,10 @@ def load_recordings(
     with a naming rule; "tfds:NAME"; "builtin:NAME".
 
     What cannot be used is dropped and stands in the result's report, once each and counted by
-    reason: a missing file, one that is no sound file, without samples, truncated, too short or too
-    long, without a transcript. Files that only look peculiar (wrong extension, several channels,
-    another sample rate) are kept and reported where that changes them.
+    reason: a missing file, one that is not a sound file, without samples, truncated, too short or
+    too long, without a transcript, a segment outside its file. Files that only look peculiar (wrong
+    extension, several channels) are kept and reported; another sample rate is reported where the
+    features are extracted, which have one.
 
     Args:
         source: its name; recordings are returned as they are.
@@ -85,7 +88,8 @@ def _file_entries(path: Path, report: DataReport, naming_rule: str) -> Iterable[
     if not path.is_dir():
         if path.suffix.lower() not in manifests.EXTENSIONS:
             raise DataError(
-                f"is no list of recordings: its name ends in {path.suffix or 'nothing'!r}",
+                f"has a name that ends in {path.suffix or 'nothing'!r}, which does not say how a "
+                "list of recordings is written",
                 file=path,
                 advice=f"Name a list ({', '.join(manifests.EXTENSIONS)}) or a folder.",
             )
@@ -108,22 +112,31 @@ def _file_entries(path: Path, report: DataReport, naming_rule: str) -> Iterable[
 def _checked(
     entries: list[Entry], report: DataReport, shortest: float, longest: float
 ) -> Iterator[Recording]:
+    # A file may hold many segments; it is looked at once.
+    paths = list(dict.fromkeys(entry.path for entry in entries))
     with ThreadPoolExecutor(min(_THREADS, (os.cpu_count() or 1) * 2)) as pool:
-        headers = pool.map(_header_or_error, (entry.path for entry in entries), chunksize=64)
-        for entry, header in zip(entries, headers, strict=True):
-            place = entry.place or str(entry.path)
-            if isinstance(header, AudioError):
-                report.note(header.kind, "dropped", f"{place} {header.problem}")
-                continue
-            kind = _unusable(entry, header, shortest, longest)
-            if kind:
-                report.note(kind, "dropped", f"{place} ({header.seconds:.2f} s)")
-                continue
+        headers = dict(zip(paths, pool.map(_header_or_error, paths, chunksize=64), strict=True))
+    described: set[Path] = set()
+    for entry in entries:
+        header, place = headers[entry.path], entry.place or str(entry.path)
+        if isinstance(header, AudioError):
+            report.note(header.kind, "dropped", f"{place} {header.explanation}")
+            continue
+        segment, trouble = _segment(entry, header)
+        seconds = header.seconds if segment is None else segment.seconds
+        if trouble is None:
+            trouble = _unusable(entry, seconds, shortest, longest)
+        if trouble is not None:
+            kind, problem = trouble
+            report.note(kind, "dropped", f"{place} ({problem})")
+            continue
+        if entry.path not in described:
+            described.add(entry.path)
             _note_peculiarities(entry, header, place, report)
-            yield Recording(
-                entry.path, entry.transcript.strip(), entry.speaker, header.seconds,
-                header.sample_rate, entry.part,
-            )  # fmt: skip
+        yield Recording(
+            entry.path, entry.transcript.strip(), entry.speaker, seconds, header.sample_rate,
+            entry.part, segment,
+        )  # fmt: skip
 
 
 def _header_or_error(path: Path) -> AudioHeader | AudioError:
@@ -133,14 +146,44 @@ def _header_or_error(path: Path) -> AudioHeader | AudioError:
         return error
 
 
-def _unusable(entry: Entry, header: AudioHeader, shortest: float, longest: float) -> str:
+def _segment(entry: Entry, header: AudioHeader) -> tuple[Segment | None, tuple[str, str] | None]:
+    """The part of the file that a list means, None for all of it; or what is wrong with it."""
+    if entry.offset is None:
+        # A length alone says the same as the file, or the list is about another file.
+        if entry.seconds is not None and abs(entry.seconds - header.seconds) > _close(header):
+            problem = f"{entry.seconds:g} s by the list, {header.seconds:.2f} s by the file"
+            if entry.seconds < header.seconds:
+                problem += "; a segment has an offset, too"
+            return None, ("length contradicts the list", problem)
+        return None, None
+    left = header.seconds - entry.offset
+    seconds = left if entry.seconds is None else entry.seconds
+    if left <= 0 or seconds - left > _CLOSE_SECONDS:
+        problem = (
+            f"from {entry.offset:g} s on for {seconds:g} s, the file lasts {header.seconds:.2f} s"
+        )
+        return None, ("segment outside the recording", problem)
+    seconds = min(seconds, left)
+    if entry.offset == 0 and seconds == header.seconds:
+        return None, None
+    return Segment(entry.offset, seconds), None
+
+
+def _close(header: AudioHeader) -> float:
+    """How far a list's length may be from the file's: rounding, and what MP3 encoders add."""
+    return max(_ENCODER_SECONDS if header.format in ("MP3", "MPEG") else 0.0, _CLOSE_SECONDS)
+
+
+def _unusable(
+    entry: Entry, seconds: float, shortest: float, longest: float
+) -> tuple[str, str] | None:
     if not entry.transcript.strip():
-        return "empty transcript"
-    if header.seconds < shortest:
-        return "too short"
-    if header.seconds > longest:
-        return "too long"
-    return ""
+        return "empty transcript", f"{seconds:.2f} s"
+    if seconds < shortest:
+        return "too short", f"{seconds:.2f} s, less than {shortest:g}"
+    if seconds > longest:
+        return "too long", f"{seconds:.2f} s, more than {longest:g}"
+    return None
 
 
 def _note_peculiarities(entry: Entry, header: AudioHeader, place: str, report: DataReport) -> None:
@@ -148,3 +191,5 @@ def _note_peculiarities(entry: Entry, header: AudioHeader, place: str, report: D
         report.note("wrong extension", f"read as the {header.format} file it is", place)
     if header.channels > 1:
         report.note("several channels", "averaged to one", f"{place} ({header.channels})")
+    if not header.marked_end:
+        report.note("no mark of the end", "kept, and may have been cut", place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,21 +11,44 @@ from typing import overload
 
 from pipelines.data_report import DataReport
 from pipelines.errors import DataError
+from pipelines.speech.audio import MOST_SECONDS, Samples, read_audio
 
 PARTS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
+class Segment:
+    """A part of a sound file.
+
+    Attributes:
+        offset: seconds from the beginning of the file.
+        seconds: length of the part.
+    """
+
+    offset: float
+    seconds: float
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Offset and length, as `audio.stream_audio` takes them."""
+        return self.offset, self.seconds
+
+    def __str__(self) -> str:
+        return f"({self.offset:.3f} to {self.offset + self.seconds:.3f} s)"
+
+
+@dataclass(frozen=True)
 class Recording:
-    """A sound file and what is said in it.
+    """A sound file, or a segment of one, and what is said in it.
 
     Attributes:
         path: the sound file.
         transcript: what is said, as given.
-        speaker: who says it; "" if that is not known.
-        seconds: how long it is, by its header.
-        sample_rate: by its header, in Hz.
+        speaker: name of the person who says it; "" if that is not known.
+        seconds: length of the file or of the segment.
+        sample_rate: sample rate of the file, in Hz.
         part: "train", "validation" or "test" where the source says so, else "".
+        segment: where in the file it is; None for all of the file.
     """
 
     path: Path
@@ -33,6 +57,30 @@ class Recording:
     seconds: float = 0.0
     sample_rate: int = 0
     part: str = ""
+    segment: Segment | None = None
+
+    @property
+    def place(self) -> str:
+        """The file, and where in it, for messages."""
+        return str(self.path) if self.segment is None else f"{self.path} {self.segment}"
+
+    def read(
+        self,
+        sample_rate: int,
+        *,
+        most_seconds: float = MOST_SECONDS,
+        observe: Callable[[Samples], None] | None = None,
+    ) -> Samples:
+        """The samples of the recording, float32 [samples]; see `audio.stream_audio`.
+
+        Raises:
+            AudioError: see there.
+        """
+        offset, seconds = (0.0, None) if self.segment is None else self.segment.bounds
+        return read_audio(
+            self.path, sample_rate, most_seconds=most_seconds, observe=observe, offset=offset,
+            seconds=seconds,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -41,6 +89,8 @@ class Entry:
 
     Attributes:
         place: where the line stands, for messages.
+        offset: where in the file the recording begins, in seconds; None if that is not said.
+        seconds: length of the recording as the list says it; None if it does not.
     """
 
     path: Path
@@ -48,6 +98,8 @@ class Entry:
     speaker: str = ""
     part: str = ""
     place: str = ""
+    offset: float | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -120,11 +172,16 @@ _PART_NAME = re.compile(
 
 
 def paths_once(entries: Iterable[Entry], report: DataReport) -> Iterator[Entry]:
-    """Yields the entries but for those whose file was listed before, which are reported."""
-    seen: set[Path] = set()
+    """Yields the entries but for those whose recording was listed before, which are reported."""
+    seen: dict[tuple[str, float | None, float | None], str] = {}
     for entry in entries:
-        if entry.path in seen:
-            report.note("listed twice", "the first mention counts", entry.place or str(entry.path))
+        # One file may be named in several ways: a.wav, ./a.wav, /home/me/a.wav.
+        key = (os.path.abspath(entry.path), entry.offset, entry.seconds)  # noqa: PTH100
+        if key not in seen:
+            seen[key] = entry.transcript
+            yield entry
             continue
-        seen.add(entry.path)
-        yield entry
+        kind = "listed twice"
+        if seen[key] != entry.transcript:
+            kind = "listed twice with different transcripts"
+        report.note(kind, "the first mention counts", entry.place or str(entry.path))

@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.errors import ConfigurationError
-from pipelines.speech.audio import MOST_SECONDS, Samples, read_audio
 from pipelines.speech.augmentation import WaveformAugmentation, change_channel, change_tempo
 from pipelines.speech.feature_store import FeatureStore
 from pipelines.speech.numpy_features import SpeechFeatures
@@ -68,9 +67,7 @@ class WaveformSource:
         self, number: int, generator: np.random.Generator | None = None
     ) -> npt.NDArray[np.float32]:
         """The features of a recording, changed if there is a generator, float32 [frames, size]."""
-        samples: Samples = read_audio(
-            self._recordings[number].path, self._sample_rate, most_seconds=MOST_SECONDS
-        )
+        samples = self._recordings[number].read(self._sample_rate)
         if generator is None:
             return self._extract(samples)
         samples = self._augmentation(samples, self._sample_rate, generator)

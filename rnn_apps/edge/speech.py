@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import wave
 import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy.typing as npt
 from pipelines.errors import ConfigurationError, DataError, UserError
 from pipelines.speech.feature_config import FeatureConfig
 from pipelines.speech.numpy_features import SpeechFeatures
+from pipelines.speech.riff_files import PCM, wave_layout
 from pipelines.speech.samples import one_channel
 from pipelines.tokenizers import load_tokenizer
 from rnn_apps.edge.endpointing import EndpointConfig
@@ -220,7 +220,7 @@ def read_recording(path: Path, sample_rate: int) -> Array:
     try:
         from pipelines.speech.audio import read_audio
 
-        return read_audio(path, sample_rate)
+        return read_audio(path, sample_rate, most_seconds=float("inf"))
     except ImportError as error:
         raise UserError(
             f"{path}: only WAV files with 16 bits and {sample_rate} Hz can be read without the "
@@ -229,19 +229,19 @@ def read_recording(path: Path, sample_rate: int) -> Array:
 
 
 def _plain_wave(path: Path, sample_rate: int) -> Array | None:
-    """A whole WAV file with 16 bits at this rate, the mean of its channels; None for others."""
-    try:
-        with wave.open(str(path), "rb") as file:
-            if file.getsampwidth() != 2 or file.getframerate() != sample_rate:
-                return None
-            channels, announced = file.getnchannels(), file.getnframes()
-            content = file.readframes(announced)
-    except (OSError, EOFError, wave.Error):
+    """A whole WAV file with 16 bits at this rate, the mean of its channels; None for others.
+
+    Raises:
+        AudioError: it is a WAV file that is truncated or holds no samples.
+    """
+    layout = wave_layout(path) if path.is_file() and path.stat().st_size else None
+    if layout is None or (layout.code, layout.bits, layout.sample_rate) != (PCM, 16, sample_rate):
         return None
-    if not announced or len(content) != announced * channels * 2:
+    if layout.block != 2 * layout.channels:
         return None
-    values = np.frombuffer(content, "<i2").astype(np.float32) / 32768
-    return values.reshape(-1, channels).mean(axis=1)
+    count = layout.length // layout.block * layout.channels
+    values = np.fromfile(path, "<i2", count, offset=layout.start).astype(np.float32) / 32768
+    return values.reshape(-1, layout.channels).mean(axis=1)
 
 
 _KEYS = ("vocabulary_sha256", "features", "subsampling", "lookahead", "labels",

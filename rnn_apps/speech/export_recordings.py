@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.errors import DataError
-from pipelines.speech.audio import AudioError, read_audio
+from pipelines.speech.audio import AudioError
 from pipelines.speech.numpy_features import SpeechFeatures
 from pipelines.speech.recordings import Recording
 from rnn_apps.speech.run_data import load_parts, load_source, one_part
@@ -123,7 +123,7 @@ def _read(recordings: Sequence[Recording], run: Run) -> list[tuple[Array, Record
     found, problem = [], ""
     for one in recordings:
         try:
-            found.append((read_audio(one.path, run.config.sample_rate), one))
+            found.append((one.read(run.config.sample_rate), one))
         except AudioError as error:
             problem = str(error)
     if not found:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.speech.audio import read_audio
 from rnn_apps.report import Report
 from rnn_apps.speech import charts
 from rnn_apps.speech.capabilities import can_stream
@@ -16,6 +15,7 @@ from rnn_apps.training.history import read_history
 from rnn_apps.training.learning_curves import plot_learning_curves
 
 if TYPE_CHECKING:
+    from pipelines.speech import Recording
     from rnn_apps.speech.evaluation import Evaluated
     from rnn_apps.speech.run import Run
 
@@ -124,7 +124,7 @@ def _example(report: Report, run: Run, found: Evaluated, place: int, name: str) 
     transcript = found.first.transcripts[place]
     report.text(
         f"{name.capitalize()}: said {utterances.transcripts[place]!r}, recognised "
-        f"{transcript.text!r}, confidence {transcript.confidence:.2f} ({recording.path.name}"
+        f"{transcript.text!r}, confidence {transcript.confidence:.2f} ({Path(recording.place).name}"
         f"{', ' + recording.speaker if recording.speaker else ''})"
     )
     names = [*run.labels.tokenizer.tokens, ""]
@@ -135,14 +135,14 @@ def _example(report: Report, run: Run, found: Evaluated, place: int, name: str) 
         " ".join(f"{word.text} {word.start:.2f} s" for word in transcript.words),
     )
     if recording.seconds <= MOST_SECONDS_TO_HEAR:
-        report.sound(_wav(recording.path, config.sample_rate), "")
+        report.sound(_wav(recording, config.sample_rate), "")
 
 
-def _wav(path: Path, sample_rate: int) -> bytes:
+def _wav(recording: Recording, sample_rate: int) -> bytes:
     import soundfile
 
     content = io.BytesIO()
-    samples = np.clip(read_audio(path, sample_rate), -1.0, 1.0)
+    samples = np.clip(recording.read(sample_rate), -1.0, 1.0)
     soundfile.write(content, samples, sample_rate, format="WAV", subtype="PCM_16")
     return content.getvalue()
 

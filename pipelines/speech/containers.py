@@ -1,0 +1,114 @@
+"""Ogg, FLAC, AIFF and AU files before they are decoded: is what they announce all that there is?
+
+A decoder reads what is left of a file that was cut, and the first of two that were joined, and
+says nothing of it.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from pathlib import Path
+
+from pipelines.speech.audio_error import AudioError
+from pipelines.speech.pieced_file import Piece
+
+_LONGEST_FLAC = 2**36 - 1
+_COPY = "Copy it again."
+
+
+def check_ogg(path: str | Path) -> bool:
+    """Whether the last page says that it is the last; a recorder that was stopped writes none.
+
+    Raises:
+        AudioError: the file is cut inside a page, damaged, or several recordings in a row.
+    """
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        at, flags, begun = 0, 0, False
+        while at < len(data):
+            head = data[at : at + 27]
+            if head[:4] != b"OggS" or len(head) < 27:
+                if not any(data[at:]):
+                    break
+                kind = "truncated" if b"OggS".startswith(head[:4]) else "damaged"
+                raise AudioError(kind, f"has no whole page at byte {at}", path, _COPY)
+            flags = head[5]
+            if flags & 2 and begun:
+                raise AudioError(
+                    "joined", f"holds a second recording from byte {at} on", path,
+                    "Part the files, or join their sound: sox first.ogg second.ogg both.ogg",
+                )  # fmt: skip
+            begun = not flags & 2
+            sizes = data[at + 27 : at + 27 + head[26]]
+            at += 27 + head[26] + sum(sizes)
+        if at > len(data):
+            raise AudioError("truncated", "ends inside a page", path, _COPY)
+        return bool(flags & 4)
+
+
+def flac_pieces(path: str | Path) -> list[Piece] | None:
+    """The file with the greatest length there is, if its header does not say the length; else None.
+
+    Raises:
+        AudioError: it is two files that were joined.
+    """
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        again = data.find(b"fLaC\0\0\0\x22", 4)
+        if again < 0:
+            again = data.find(b"fLaC\x80\0\0\x22", 4)
+        if again >= 0:
+            raise AudioError(
+                "joined", f"holds a second recording from byte {again} on", path,
+                "Part the files, or join their sound: sox first.flac second.flac both.flac",
+            )  # fmt: skip
+        # The first block is STREAMINFO; its last 36 bits before the checksum count the samples.
+        if len(data) < 42 or data[4] & 0x7F or data[21] & 0x0F or any(data[22:26]):
+            return None
+        count = _LONGEST_FLAC.to_bytes(5, "big")
+        head = data[:21] + bytes([data[21] | count[0]]) + count[1:]
+        return [head, (26, len(data) - 26)]
+
+
+def check_aiff(path: str | Path) -> None:
+    """Refuses an AIFF file that is cut inside its samples.
+
+    Raises:
+        AudioError: see there.
+    """
+    size = Path(path).stat().st_size
+    with open(path, "rb") as file:
+        file.seek(12)
+        while len(chunk := file.read(8)) == 8:
+            name, length = struct.unpack(">4sI", chunk)
+            end = file.tell() + length
+            if name == b"SSND" and end > size:
+                raise _truncated(path, length, size - file.tell())
+            file.seek(end + length % 2)
+
+
+def check_au(path: str | Path) -> None:
+    """Refuses an AU file that is cut, or holds more than it announces.
+
+    Raises:
+        AudioError: see there.
+    """
+    size = Path(path).stat().st_size
+    with open(path, "rb") as file:
+        start, length = struct.unpack(">4xII", file.read(12).ljust(12, b"\0"))
+    # All ones: the length is not known, and everything counts.
+    if length == 0xFFFF_FFFF:
+        return
+    there = size - start
+    if length > there:
+        raise _truncated(path, length, there)
+    if length < there:
+        raise AudioError(
+            "absurd header",
+            f"holds {there - length} bytes behind the samples that its header announces", path,
+            "It may be several files that were joined: part them.",
+        )  # fmt: skip
+
+
+def _truncated(path: str | Path, announced: int, there: int) -> AudioError:
+    problem = f"announces {announced} bytes of samples and holds {max(there, 0)}"
+    return AudioError("truncated", problem, path, _COPY)
