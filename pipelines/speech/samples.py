@@ -107,4 +107,4 @@ def _from_integers(audio: npt.NDArray[Any]) -> Samples:
                 f"samples are int32 and reach {loudest} of 2147483648, as 16-bit samples would "
                 "that were copied into 32 bits. Give samples.astype(numpy.int16)"
             )
-    return audio.astype(np.float32) / -float(np.iinfo(audio.dtype).min)
+    return audio.astype(np.float32) / np.float32(-float(np.iinfo(audio.dtype).min))

@@ -264,10 +264,10 @@ class RecognitionStream:
         for output in outputs:
             self._decoder.push(output[None])
             self._outputs += 1
-            at = self._outputs * self._piece / self._rate
+            seconds = self._outputs * self._piece / self._rate
             quiet = self._decoder.quiet_frames * self._piece / self._rate
-            if self._endpointer.is_over(self._decoder.heard, quiet, at):
-                ended.append(self._ended(at))
+            if self._endpointer.is_over(self._decoder.heard, quiet, seconds):
+                ended.append(self._ended(seconds))
         return ended
 
     def _ended(self, at: float) -> Utterance:
