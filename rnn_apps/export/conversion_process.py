@@ -22,6 +22,7 @@ from typing import IO, Any
 import numpy as np
 
 from pipelines.child_processes import child_environment
+from rnn_apps.export.failure_texts import converter_text
 from rnn_apps.export.results import ExportError
 
 START_LIMIT = 180.0
@@ -73,7 +74,7 @@ def convert(conversion: Conversion, *, time_limit: float) -> tuple[str, ...]:
         worker = _running_worker()
         answer = worker.ask(asdict(conversion), time_limit)
     if "error" in answer:
-        raise ConverterFailedError(_short(answer["error"]))
+        raise ConverterFailedError(converter_text(answer["error"]))
     return tuple(answer["operators"])
 
 
@@ -87,12 +88,6 @@ def write_calibration(path: Path, examples: Mapping[str, Sequence[Mapping[str, A
     }
     # NumPy's own stub confuses the arrays' names with its options.
     np.savez(path, **arrays)  # type: ignore[arg-type]
-
-
-def _short(message: str) -> str:
-    """The first lines of a converter error: what follows is a dump of the whole graph."""
-    lines = [line for line in message.splitlines() if line.strip()]
-    return "\n".join(line[:300] for line in lines[:6])
 
 
 class _Worker:

@@ -125,7 +125,7 @@ def sequence_plan(
     signature = signature_of(model, first_example(data), batch_size=batch_size, timesteps=timesteps)
     examples = data_for(model, signature, data)
     uses = probe(model, signature)
-    inputs = compared_inputs(examples, signature)
+    inputs = compared_inputs(model, signature, examples)
     comparison = Comparison(name, inputs, keras_outputs(model, signature, inputs))
 
     def function(

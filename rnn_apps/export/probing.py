@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from rnn_apps.export.failure_texts import failure_text
 from rnn_apps.export.model_signature import ModelSignature
 from rnn_apps.export.replacement import LayerUse, in_float32, with_forms
 from rnn_apps.export.results import ExportError
@@ -23,7 +24,8 @@ def probe(model: keras.Model, signature: ModelSignature) -> list[LayerUse]:
             function.get_concrete_function({i.name: i.spec() for i in signature.inputs})
         except Exception as error:
             raise ExportError(
-                f"the model cannot be traced with inputs {_shapes(signature)}: {error}"
+                f"the model cannot be traced with inputs {_shapes(signature)}: "
+                f"{failure_text(error)}"
             ) from error
     return uses
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from pipelines.atomic_files import atomic_path
 from rnn_apps.export import conversion_process, refusals
 from rnn_apps.export.choice import candidates
+from rnn_apps.export.failure_texts import failure_text
 from rnn_apps.export.options import Options
 from rnn_apps.export.plans import SignaturePlan
 from rnn_apps.export.replacement import LayerUse
@@ -139,7 +140,7 @@ def _make(
         traced = {plan.name: plan.traced(by_layer, weight_bytes) for plan in plans}
         write_saved_model(traced, folder / "saved_model")
     except Exception as error:
-        raise ExportError(f"the model cannot be traced: {error}") from error
+        raise ExportError(f"the model cannot be traced: {failure_text(error)}") from error
     calibration = None
     if options.quantize == "int8":
         calibration = folder / "calibration.npz"

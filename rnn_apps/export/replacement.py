@@ -28,6 +28,7 @@ from rnn_apps.export.embeddings import can_be_gathered, gathered_call
 from rnn_apps.export.fused_lstm import run_fused
 from rnn_apps.export.layers import all_layers, layer_name, recurrent_layers
 from rnn_apps.export.loop import run_loop, run_unrolled
+from rnn_apps.export.operations import plain_operations
 from rnn_apps.export.recurrence import Recurrence
 from rnn_apps.export.streaming import StateTape
 from rnn_apps.export.time_distributed import flattened_call
@@ -35,17 +36,30 @@ from rnn_apps.export.time_distributed import flattened_call
 
 @contextlib.contextmanager
 def in_float32(model: keras.Model) -> Iterator[None]:
-    """Every layer of `model` computes in float32, also one trained in mixed precision."""
+    """Every layer of `model` computes in float32, whatever precision it was trained in."""
     changed = []
     for layer in all_layers(model):
-        if layer.compute_dtype in ("float16", "bfloat16"):
+        if layer.compute_dtype in ("float16", "bfloat16", "float64"):
             changed.append((layer, layer.dtype_policy))
-            layer.dtype_policy = keras.dtype_policies.get("float32")
+            layer.dtype_policy = _Float32(layer.variable_dtype)
     try:
         yield
     finally:
         for layer, policy in changed:
             layer.dtype_policy = policy
+
+
+class _Float32(keras.DTypePolicy):
+    """Computes in float32 with variables of another type, which are cast where they are read."""
+
+    def __init__(self, variable_dtype: str) -> None:
+        super().__init__("float32")
+        self._kept = variable_dtype
+
+    @property
+    def variable_dtype(self) -> str:
+        """The type of the variables, as they are."""
+        return self._kept
 
 
 @dataclass(frozen=True)
@@ -107,7 +121,8 @@ def with_forms(
             vars(layer)["call"] = gathered_call(layer)
             replaced.append(layer)
     try:
-        yield
+        with plain_operations():
+            yield
     finally:
         for layer in replaced:
             vars(layer).pop("call", None)

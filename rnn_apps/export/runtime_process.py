@@ -39,6 +39,10 @@ _MISSING_OPERATOR = (
     re.compile(r"Select TensorFlow op\(s\), included in the given model.*?(Flex\w+)", re.DOTALL),
     re.compile(r"node number \d+ \((Flex\w+|\w+)\) failed to prepare.*?delegate", re.DOTALL),
 )
+# What the forms of recurrent layers are written with, beside arithmetic that every runtime has.
+_OPERATORS_OF_FORMS = frozenset(
+    {"WHILE", "DYNAMIC_UPDATE_SLICE", "REVERSE_SEQUENCE", "UNIDIRECTIONAL_SEQUENCE_LSTM"}
+)
 _ERROR_LINES = 6
 # Arenas are aligned to 16 bytes.
 _MULTIPLE = 16
@@ -296,10 +300,16 @@ class RuntimeProcess:
         for pattern in _MISSING_OPERATOR:
             found = pattern.search(said) or pattern.search(refusal)
             if found:
+                operator = found.group(1)
+                advice = (
+                    "Choose another form or quantisation for this target."
+                    if operator in _OPERATORS_OF_FORMS
+                    else "Leave what needs it out of the model and compute it from the file's "
+                    "outputs, or choose another target."
+                )
                 return ModelRunError(
                     "unsupported operator",
-                    f"{self._named(path)}: {self.target} has no operator {found.group(1)}. Choose "
-                    "another form or quantisation for this target.",
+                    f"{self._named(path)}: {self.target} has no operator {operator}. {advice}",
                 )
         return ModelRunError("failed", f"{self._named(path)} on {self.target}: {refusal}{said}")
 

@@ -10,7 +10,12 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.atomic_files import atomic_folder
-from rnn_apps.export.example_data import examples_of, first_example, random_examples
+from rnn_apps.export.example_data import (
+    examples_of,
+    first_example,
+    kept_data,
+    random_examples,
+)
 from rnn_apps.export.model_signature import signature_of
 from rnn_apps.export.probing import probe
 from rnn_apps.export.refusals import refuse_model
@@ -55,13 +60,14 @@ def export_saved_model(
         ExportError: the model cannot be traced, or the folder does not compute what Keras does.
     """
     refuse_model(model)
+    representative_data = kept_data(representative_data)
     signature = signature_of(model, first_example(representative_data))
     probe(model, signature)
     if representative_data is None:
         examples = random_examples(model, signature, 4)
     else:
         examples = examples_of(representative_data, signature, 8)
-    inputs = compared_inputs(examples, signature)
+    inputs = compared_inputs(model, signature, examples)
     comparison = Comparison(SIGNATURE, inputs, keras_outputs(model, signature, inputs))
     traced = TracedFunction(lambda tensors: signature.call(model, tensors), signature.inputs)
     with atomic_folder(path) as beside:

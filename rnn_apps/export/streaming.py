@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 
 import keras
@@ -10,6 +9,7 @@ import tensorflow as tf
 
 from rnn_apps.export.cell_steps import States, kind_of
 from rnn_apps.export.layers import layer_name, recurrent_layers
+from rnn_apps.export.signature_names import signature_name
 
 
 class StateTape:
@@ -50,12 +50,7 @@ class StateTape:
         count = len(_sizes(layer))
         endings = letters.get(kind_of(layer), tuple(str(index) for index in range(count)))
         base = layer_name(layer) if layer.name in self.ambiguous else layer.name
-        return [f"{signature_name(base)}_{ending}" for ending in endings]
-
-
-def signature_name(name: str) -> str:
-    """`name` with underscores for what isn't a letter, a digit or an underscore, and none first."""
-    return re.sub(r"\W", "_", name).lstrip("_") or "tensor"
+        return [f"{signature_name(base, 'layer')}_{ending}" for ending in endings]
 
 
 def _sizes(layer: keras.layers.RNN) -> list[int]:

@@ -13,7 +13,7 @@ import keras
 from pipelines.atomic_files import atomic_path
 from pipelines.errors import ConfigurationError
 from rnn_apps.export import conversion_process, refusals
-from rnn_apps.export.example_data import first_example
+from rnn_apps.export.example_data import first_example, kept_data
 from rnn_apps.export.model_signature import signature_of
 from rnn_apps.export.options import Options
 from rnn_apps.export.plans import SignaturePlan, sequence_plan
@@ -159,6 +159,9 @@ def export_signatures(
 
 
 def _plan(name: str, request: SignatureRequest, options: Options) -> SignaturePlan:
+    request = dataclasses.replace(
+        request, representative_data=kept_data(request.representative_data)
+    )
     batch = request.batch_size
     if options.target == "tflm" and batch is None:
         batch = _own_batch(request.model) or 1

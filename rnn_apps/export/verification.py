@@ -12,15 +12,18 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pipelines.errors import ConfigurationError
+from pipelines.errors import ConfigurationError, UserError
 from rnn_apps.edge.model import Signature
 from rnn_apps.export.example_data import (
     Example,
     examples_of,
     first_example,
+    kept_data,
     random_examples,
     stacked,
 )
+from rnn_apps.export.failure_texts import failure_text, wrong_index
+from rnn_apps.export.input_arrays import ExampleDataError
 from rnn_apps.export.layers import all_layers
 from rnn_apps.export.model_signature import ModelSignature, signature_of
 from rnn_apps.export.replacement import in_float32
@@ -49,9 +52,10 @@ def keras_outputs(
     """What Keras itself computes, in float32, each example as a sequence of its own.
 
     Raises:
-        ExportError: Keras gives NaN or infinity.
+        ExportError: Keras gives NaN or infinity, or cannot compute an example.
+        ExampleDataError: an example holds an index that an Embedding of the model has no row for.
     """
-    with in_float32(model), _states_at_zero(model) as reset:
+    with in_float32(model), _states_at_zero(model) as reset, _failures_named(model):
         results = _computed(model, signature, examples, reset)
     for outputs in results:
         for name, value in outputs.items():
@@ -61,6 +65,19 @@ def keras_outputs(
                     "representative data: there is nothing to compare a file with"
                 )
     return results
+
+
+@contextlib.contextmanager
+def _failures_named(model: keras.Model) -> Iterator[None]:
+    """Turns what Keras raises while it computes into errors that name the data or the model."""
+    try:
+        yield
+    except Exception as failure:
+        if problem := wrong_index(failure):
+            raise ExampleDataError(problem) from failure
+        raise ExportError(
+            f"Keras itself cannot compute {model.name!r} on this data: {failure_text(failure)}"
+        ) from failure
 
 
 def _computed(
@@ -104,7 +121,9 @@ def _computed(
     return [first, *map(at_once if same else by_operations, examples[1:])]
 
 
-def compared_inputs(examples: Sequence[Example], signature: ModelSignature) -> list[Example]:
+def compared_inputs(
+    model: keras.Model, signature: ModelSignature, examples: Sequence[Example]
+) -> list[Example]:
     """What the file is run on: every sequence by itself, and, where they are free, a batch of
     several and fewer timesteps; the first one again after others, which shows leaking states.
     """
@@ -114,9 +133,26 @@ def compared_inputs(examples: Sequence[Example], signature: ModelSignature) -> l
         inputs.append(stacked(inputs[:3]))
     free_time = [i for i in signature.inputs if len(i.shape) > 1 and i.shape[1] is None]
     if len(free_time) == len(signature.inputs):
-        shorter = max(1, min(array.shape[1] for array in inputs[0].values()) // 2)
-        inputs.append(stacked(inputs[:1], shorter))
+        inputs += _shorter(model, signature, inputs[0])
     return [*inputs, inputs[0], *others]
+
+
+def _shorter(model: keras.Model, signature: ModelSignature, example: Example) -> list[Example]:
+    """An example of fewer timesteps, if the model takes any: a convolution has a least length."""
+    steps = min(array.shape[1] for array in example.values() if array.ndim > 1)
+    for fewer in (steps // 2, 3 * steps // 4, steps - 1):
+        cut = stacked([example], fewer)
+        if fewer and _can_compute(model, signature, cut):
+            return [cut]
+    return []
+
+
+def _can_compute(model: keras.Model, signature: ModelSignature, example: Example) -> bool:
+    try:
+        keras_outputs(model, signature, [example])
+    except UserError:
+        return False
+    return True
 
 
 @contextlib.contextmanager
@@ -155,6 +191,8 @@ def compare(
         for expected, outputs in zip(comparison.expected, actual, strict=True):
             if name not in outputs:
                 raise ExportError(f"the file has no output {name!r}; it has {sorted(outputs)}")
+            if unknown := sorted(set(outputs) - set(expected)):
+                raise ExportError(f"the file has outputs {unknown} that the model does not have")
             if outputs[name].shape != expected[name].shape:
                 raise ExportError(
                     f"output {name!r} has shape {outputs[name].shape} in the file and "
@@ -245,6 +283,7 @@ def verify(
     path = Path(path)
     if not path.is_file():
         raise ConfigurationError(f"{path}: no such file")
+    representative_data = kept_data(representative_data)
     limit = _tolerance_for(path) if tolerance is None else tolerance
     known = _file_signature(path, signature)
     if any(f"{name}_out" in known.outputs for name in known.inputs):
