@@ -72,6 +72,8 @@ def _failures_named(model: keras.Model) -> Iterator[None]:
     """Turns what Keras raises while it computes into errors that name the data or the model."""
     try:
         yield
+    except UserError:
+        raise
     except Exception as failure:
         if problem := wrong_index(failure):
             raise ExampleDataError(problem) from failure
