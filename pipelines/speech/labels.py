@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.data_report import DataReport
+from pipelines.speech.spelling import tidy_transcript
 
 if TYPE_CHECKING:
     from pipelines.tokenizers.tokenizer import Tokenizer
@@ -54,12 +54,6 @@ class LabelSet:
     def decode(self, labels: Iterable[int]) -> str:
         """The text of labels without blanks, in single spaces."""
         return " ".join(self.tokenizer.decode(list(labels)).split())
-
-
-def tidy_transcript(text: str, *, lowercase: bool = True) -> str:
-    """One spelling of a transcript: composed characters (NFC), single spaces, lower case."""
-    text = unicodedata.normalize("NFC", text)
-    return " ".join((text.lower() if lowercase else text).split())
 
 
 def encode_transcripts(

@@ -98,7 +98,7 @@ def _from_integers(audio: npt.NDArray[Any]) -> Samples:
             "give samples.astype(numpy.int16)"
         )
     if name == "uint8":
-        return (audio.astype(np.float32) - 128) / 128
+        return (audio.astype(np.float32) - np.float32(128)) / np.float32(128)
     if name == "int32" and len(audio):
         loudest = max(int(audio.max()), -int(audio.min()))
         # 16-bit and 24-bit samples in 32 bits fill the upper ones.

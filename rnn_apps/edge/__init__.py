@@ -30,7 +30,7 @@ _HOMES = {
     "CtcGreedy": "ctc",
     "DecodingConfig": "transcripts",
     "SpeechDecoder": "transcripts",
-    "SpeechLabels": "transcripts",
+    "SpeechLabels": "speech_labels",
     "Transcript": "transcripts",
     "Word": "transcripts",
     "WordModel": "word_model",

@@ -7,7 +7,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +16,10 @@ from rnn_apps.edge.ctc import AlignedLabel, CtcGreedy, CtcHypothesis, checked_fr
 from rnn_apps.edge.ctc_beam import CtcBeamSearch
 from rnn_apps.edge.hot_words import HotWords
 from rnn_apps.edge.sequence_to_sequence import log_softmax
+from rnn_apps.edge.speech_labels import SpeechLabels as SpeechLabels
+from rnn_apps.edge.spelled_word_model import spelled
 from rnn_apps.edge.word_model import WordModel, read_arpa
 from rnn_apps.edge.word_scorer import WordScorer, WordWeights
-
-if TYPE_CHECKING:
-    from pipelines.tokenizers.tokenizer import Tokenizer
 
 METHODS = ("greedy", "beam")
 
@@ -34,7 +32,8 @@ class DecodingConfig:
         method: "greedy", the best label of each frame, or "beam", prefix beam search.
         beam_width: prefixes that the search keeps.
         n_best: transcripts that are given at most; one with "greedy".
-        word_model: an ARPA file with an n-gram model of words; "" for none.
+        word_model: an ARPA file with an n-gram model of words; "" for none. Its words, and hot
+            words, are spelled as the model's transcripts are: in lower case where those were.
         word_model_weight: factor of its log probability.
         word_bonus: nats for each word, so that the word model does not favour few.
         unknown_word_penalty: nats taken away from a word that the word model does not know.
@@ -82,37 +81,6 @@ class DecodingConfig:
 
 
 @dataclass(frozen=True)
-class SpeechLabels:
-    """What the outputs of a speech model stand for.
-
-    Attributes:
-        pieces: the UTF-8 of each label; "" for one that stands for nothing.
-        blank: number of the blank label.
-    """
-
-    pieces: tuple[bytes, ...]
-    blank: int
-
-    @classmethod
-    def of(cls, tokenizer: Tokenizer) -> SpeechLabels:
-        """A tokenizer's labels, and the blank after them; what is unknown stands for nothing."""
-        pieces = list(tokenizer.token_bytes)
-        if tokenizer.unknown_id is not None:
-            pieces[tokenizer.unknown_id] = b""
-        return cls((*pieces, b""), tokenizer.size)
-
-    @property
-    def silent(self) -> list[int]:
-        """The labels that stand for nothing."""
-        return [number for number, piece in enumerate(self.pieces) if not piece]
-
-    @property
-    def pauses(self) -> list[int]:
-        """The labels that are no sound: the blank, those that stand for nothing, and spaces."""
-        return [number for number, piece in enumerate(self.pieces) if not piece.strip()]
-
-
-@dataclass(frozen=True)
 class Word:
     """A word that was heard.
 
@@ -156,9 +124,11 @@ class SpeechDecoder:
 
     Attributes:
         quiet_frames: number of frames at the end whose most probable label is a blank or a space.
+        note: what the labels cannot write of the word model, "" if they can write it.
 
     Raises:
-        DataError: the word model cannot be read.
+        ConfigurationError: the labels cannot write a hot word.
+        DataError: the word model cannot be read, or the labels can write none of its words.
     """
 
     def __init__(
@@ -173,7 +143,11 @@ class SpeechDecoder:
         self.seconds_per_frame = seconds_per_frame
         if word_model is None and self.config.word_model:
             word_model = read_arpa(self.config.word_model)
-        self._search = _search(labels, self.config, word_model)
+        hot_words = labels.hot_words(self.config.hot_words)
+        self.note = ""
+        if word_model is not None:
+            word_model, self.note = spelled(word_model, labels)
+        self._search = _search(labels, self.config, word_model, hot_words)
         self._pauses = np.array(labels.pauses)
         self.reset()
 
@@ -315,12 +289,15 @@ def decode(
 
 
 def _search(
-    labels: SpeechLabels, config: DecodingConfig, model: WordModel | None
+    labels: SpeechLabels,
+    config: DecodingConfig,
+    model: WordModel | None,
+    hot_words: tuple[str, ...],
 ) -> CtcGreedy | CtcBeamSearch:
     if config.method == "greedy":
         return CtcGreedy(labels.blank, labels.silent)
     scorer = None
-    if model is not None or config.hot_words:
+    if model is not None or hot_words:
         scorer = WordScorer(
             labels.pieces,
             WordWeights(
@@ -329,8 +306,8 @@ def _search(
                 config.unknown_word_penalty,
             ),
             model,
-            HotWords(config.hot_words, config.hot_word_boost) if config.hot_words else None,
-            config.hot_words,
+            HotWords(hot_words, config.hot_word_boost) if hot_words else None,
+            hot_words,
         )
     least = math.log(config.least_probability) if config.least_probability else -math.inf
     return CtcBeamSearch(

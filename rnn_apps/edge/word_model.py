@@ -19,6 +19,7 @@ BEGIN, END, UNKNOWN = "<s>", "</s>", "<unk>"
 # Where a file has no <unk>: as unlikely as one word in ten million.
 _UNKNOWN_LOG10 = -7.0
 _NATS = math.log(10)
+_FILES_KEPT = 2
 
 Words = tuple[str, ...]
 # n-gram -> (log10 probability, log10 of the weight that it passes on with).
@@ -94,16 +95,25 @@ class WordModel:
 
 
 def read_arpa(path: str | Path) -> WordModel:
-    """Reads an ARPA file, also one that is packed with gzip.
+    """Reads an ARPA file, also one that is packed with gzip; the same file is read once.
 
     Raises:
         DataError: names the file and the line that cannot be read.
     """
+    try:
+        status = Path(path).stat()
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", file=path) from None
+    return _read(Path(path).absolute(), status.st_mtime_ns, status.st_size)
+
+
+@functools.lru_cache(_FILES_KEPT)
+def _read(path: Path, changed: int, size: int) -> WordModel:
     tables: list[Table] = []
     announced: dict[int, int] = {}
     section = ""
     row = 0
-    for row, line in _lines(Path(path)):
+    for row, line in _lines(path):
         if line.startswith("\\"):
             section = line
             if section == "\\end\\":
@@ -119,7 +129,7 @@ def read_arpa(path: str | Path) -> WordModel:
             tables[-1][words] = entry
     if section != "\\end\\":
         raise DataError(
-            "has no line \\end\\: it is no ARPA file, or its end is missing", file=path, row=row
+            "has no line \\end\\: it is not an ARPA file, or its end is missing", file=path, row=row
         )
     for order, table in enumerate(tables, 1):
         if announced.get(order, len(table)) != len(table):

@@ -99,6 +99,10 @@ def _transcribe(options: argparse.Namespace) -> Result:
     from rnn_apps.speech.run import load
 
     run = load(options.run)
+    from rnn_apps.console import announce
+    from rnn_apps.speech.evaluation import check_decoding
+
+    announce(f"{note[0].upper()}{note[1:]}." for note in check_decoding(run, decoding))
     if options.microphone:
         return _listen(run, decoding)
     errors: dict[int, str] = {}

@@ -13,7 +13,13 @@ from pipelines.errors import UserError
 from pipelines.speech import Recordings
 from rnn_apps.edge.word_model import read_arpa
 from rnn_apps.speech.breakdown import by_length, by_speaker, most_frequent_errors
-from rnn_apps.speech.decoding import DecodingConfig, SpeechLabels, Transcript, decode
+from rnn_apps.speech.decoding import (
+    DecodingConfig,
+    SpeechDecoder,
+    SpeechLabels,
+    Transcript,
+    decode,
+)
 from rnn_apps.speech.metrics import ErrorCounts, character_errors, total, word_errors
 from rnn_apps.speech.recognition import LogProbabilities
 from rnn_apps.speech.run_data import Utterances, judged_batches, listened_to
@@ -115,7 +121,9 @@ def evaluate(
         assert data is not None
         recordings = run.other_recordings(data, part)
         part = "other_data"
+    notes = check_decoding(run, decoding)
     found = judge(run, recordings, part, decoding)
+    found.notes.extend(notes)
     details = as_json(found)
     judged = own and part == run.judged_part
     run.folder.write_metrics(**{part: details}, **({"table": found.table()} if judged else {}))
@@ -130,6 +138,17 @@ def evaluate(
         "wer": found.first.word_total.rate,
         "cer": found.first.character_total.rate,
     }
+
+
+def check_decoding(run: Run, decoding: DecodingConfig | None) -> list[str]:
+    """Reads what decoding needs before anything is recognised, and says what of it has no effect.
+
+    Raises:
+        UserError: the word model cannot be read, or the run cannot write it or a hot word.
+    """
+    labels = SpeechLabels.of(run.labels.tokenizer)
+    note = SpeechDecoder(labels, decoding).note
+    return [note] if note else []
 
 
 def judge(

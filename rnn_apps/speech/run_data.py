@@ -15,8 +15,9 @@ from pipelines.speech import FeatureStore, Recordings, extract_features, load_re
 from pipelines.speech.augmentation import SpecAugment, WaveformAugmentation
 from pipelines.speech.batching import Features, SpeechBatches, UtteranceSource
 from pipelines.speech.dealing import deal, parse_shares
-from pipelines.speech.labels import Labels, LabelSet, encode_transcripts, tidy_transcript
+from pipelines.speech.labels import Labels, LabelSet, encode_transcripts
 from pipelines.speech.noise import noise_files
+from pipelines.speech.spelling import tidy_transcript
 from pipelines.speech.waveform_source import WaveformSource
 from pipelines.tokenizers import train_tokenizer
 from rnn_apps.speech.config import SpeechConfig
