@@ -117,12 +117,15 @@ def test_unknown_words_give_way_to_the_source_or_the_glossary(tmp_path: Path) ->
     target = WordTokenizer(["the", "and"])
     ids = sentence_ids(target, "the wauwau and the Ding the")[:-1]
     words = ["Hund,", "Ding"]
-    text = text_without_unknown(target, ids, [0, 0, 0, 1, 1, 2], words, glossary)
+    text = text_without_unknown(target, ids, [0, 0, 0, 1, 1, 2], words, [False] * 2, glossary)
     assert text == "the dog, and the Ding the"
     assert looked_up("«Katze»", glossary) == "«cat»"
     characters = CharacterTokenizer("ab")
     ids = sentence_ids(characters, "aXb")[:-1]
-    assert text_without_unknown(characters, ids, [0, 1, 2], list("a7b"), {}) == "a7b"
+    assert (
+        text_without_unknown(characters, ids, [0, 1, 2], list("a7b"), [True, False, True], {})
+        == "a7b"
+    )
 
 
 def test_tokens_know_the_words_that_they_are_pieces_of() -> None:

@@ -17,8 +17,8 @@ from pipelines.errors import UserError
 from pipelines.tokenizers.byte_tokenizer import ByteTokenizer
 from pipelines.tokenizers.character_tokenizer import CharacterTokenizer
 from pipelines.tokenizers.subword_tokenizer import SubwordTokenizer
-from pipelines.tokenizers.tokenizer import LINE_END, Tokenizer
-from pipelines.tokenizers.word_tokenizer import SPECIALS, WordTokenizer
+from pipelines.tokenizers.tokenizer import LINE_END, UNKNOWN, Tokenizer
+from pipelines.tokenizers.word_tokenizer import SPECIALS, WHITE_SPACE, WordTokenizer
 
 
 class GraphTokenizer(tf.Module):
@@ -34,15 +34,30 @@ class GraphTokenizer(tf.Module):
         super().__init__(name=f"{tokenizer.kind}_in_graph")
         # Python's bytes to TensorFlow's strings by way of objects: NumPy drops NUL at an end.
         self._token_bytes = tf.constant(np.array(tokenizer.token_bytes, object), tf.string)
+        self._unknown = tokenizer.unknown_id
 
     @abc.abstractmethod
     def encode(self, texts: tf.Tensor) -> tf.RaggedTensor:
         """Texts in UTF-8, string [batch], to ids, int32 [batch, (tokens)]."""
 
-    def decode(self, ids: tf.RaggedTensor | tf.Tensor) -> tf.Tensor:
+    def encode_marked(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
+        """The ids of texts, and which of them stand for what is not in the vocabulary.
+
+        Returns:
+            int32 and bool [batch, (tokens)]. A word that reads <unk> says itself that it is
+            unknown, and is not marked.
+        """
+        ids = self.encode(texts)
+        return ids, ids == (-1 if self._unknown is None else self._unknown)
+
+    def decode(self, ids: tf.RaggedTensor | tf.Tensor, after: tf.Tensor | None = None) -> tf.Tensor:
         """Ids, int32 [batch, tokens] or ragged, to texts, string [batch].
 
         Every id must be in the vocabulary.
+
+        Args:
+            ids: the tokens.
+            after: string [batch], texts that come before, such as prompts; see `TextDecoder`.
         """
         pieces = tf.gather(self._token_bytes, ids)
         joined = tf.strings.reduce_join(pieces, axis=-1)
@@ -75,13 +90,21 @@ class _Words(GraphTokenizer):
         self._ids = _table(words, np.arange(len(words)))
 
     def encode(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        return self.encode_marked(texts)[0]
+
+    def encode_marked(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
         # Without a separator TensorFlow splits at ASCII white space, as the tokenizer does.
         words = tf.strings.split(tf.strings.regex_replace(texts, "\n", f" {LINE_END} "))
-        return tf.ragged.map_flat_values(_looked_up, self._ids, words)
+        ids = tf.ragged.map_flat_values(_looked_up, self._ids, words)
+        return ids, tf.logical_and(ids == self._unknown, words != UNKNOWN)
 
-    def decode(self, ids: tf.RaggedTensor | tf.Tensor) -> tf.Tensor:
+    def decode(self, ids: tf.RaggedTensor | tf.Tensor, after: tf.Tensor | None = None) -> tf.Tensor:
         text = tf.strings.regex_replace(super().decode(ids), "\n ", "\n")
-        return tf.strings.regex_replace(text, "^ ", "")
+        begun = tf.strings.regex_replace(text, "^ ", "")
+        if after is None:
+            return begun
+        goes_on = tf.strings.regex_full_match(after, f"(?s).*[^{WHITE_SPACE}]")
+        return tf.where(goes_on, text, begun)
 
 
 class _Subwords(GraphTokenizer):
@@ -101,7 +124,7 @@ class _Subwords(GraphTokenizer):
         texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
         return self._tokenizer.tokenize(texts)
 
-    def decode(self, ids: tf.RaggedTensor | tf.Tensor) -> tf.Tensor:
+    def decode(self, ids: tf.RaggedTensor | tf.Tensor, after: tf.Tensor | None = None) -> tf.Tensor:
         text = super().decode(ids)
         return tf.strings.regex_replace(text, "^ ", "") if self._begins_with_space else text
 

@@ -24,6 +24,7 @@ def train_tokenizer(
     vocabulary_size: int = 0,
     seed: int = 0,
     minimum_count: int = 1,
+    learn_unknown: bool = False,
     **settings: Any,
 ) -> Tokenizer:
     """Makes a tokenizer from the training text, which is read once.
@@ -34,6 +35,7 @@ def train_tokenizer(
         vocabulary_size: ids at most, special ones included; 0 for no limit (subwords: 8,000).
         seed: of the sample that subwords are trained on.
         minimum_count: how often a character or a word must have come to get an id.
+        learn_unknown: of words, see `WordTokenizer.train`; without meaning for other kinds.
         settings: of `SubwordTokenizer.train`.
 
     Raises:
@@ -54,7 +56,10 @@ def train_tokenizer(
         )
     if kind == "words":
         return WordTokenizer.train(
-            texts, vocabulary_size=vocabulary_size, minimum_count=minimum_count
+            texts,
+            vocabulary_size=vocabulary_size,
+            minimum_count=minimum_count,
+            learn_unknown=learn_unknown,
         )
     from pipelines.tokenizers.subword_tokenizer import SubwordTokenizer
 

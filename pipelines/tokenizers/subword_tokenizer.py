@@ -142,6 +142,10 @@ class SubwordTokenizer(Tokenizer):
         utf8(text)
         return np.array(self._processor.encode(text), np.int32)
 
+    def normalised(self, text: str) -> str:
+        """See `Tokenizer.normalised`."""
+        return self.decode(self.encode(text))
+
     def sample(self, texts: Sequence[str], *, seed: int, strength: float) -> list[Ids]:
         """Encodings that vary with `seed`, to train on (Kudo 2018; Provilkov et al. 2020).
 

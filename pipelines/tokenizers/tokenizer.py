@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import hashlib
 import json
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -73,24 +74,40 @@ class Tokenizer(abc.ABC):
     def unknown_places(self, text: str, most: int = 5) -> list[tuple[int, str]]:
         """The first `most` pieces of the text that are unknown: (character offset, piece)."""
 
+    def normalised(self, text: str) -> str:
+        """The text as `decode` would give it back if all of it were known."""
+        return text
+
     def encode_known(self, text: str, name: str = "text") -> Ids:
-        """As `encode`, but refuses what is unknown.
+        """As `encode`, but refuses what is unknown; a word that reads <unk> is not.
 
         Raises:
             DataError: names the first unknown pieces, their places and how many there are.
         """
         ids = self.encode(text)
-        count = 0 if self.unknown_id is None else int((ids == self.unknown_id).sum())
-        if count:
-            places = self.unknown_places(text)
-            listed = ", ".join(f"{piece!r} at character {offset}" for offset, piece in places)
-            more = f" and {count - len(places)} more" if count > len(places) else ""
-            raise DataError(
-                f"is not in the model's vocabulary of {self.size} {self.kind}: {listed}{more}",
-                file=name,
-                advice="Leave it out, or let it stand for an unknown one.",
-            )
-        return ids
+        if self.unknown_id is None or not (ids == self.unknown_id).any():
+            return ids
+        unknown = self.unknown_places(text, len(text))
+        if not unknown:
+            return ids
+        listed = ", ".join(f"{piece!r} at character {offset}" for offset, piece in unknown[:5])
+        more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+        raise DataError(
+            f"is not in the model's vocabulary of {self.size} {self.kind}: {listed}{more}",
+            file=name,
+            advice=self._advice(text),
+        )
+
+    def _advice(self, text: str) -> str:
+        """What makes a text known that holds something unknown."""
+        for form in ("NFC", "NFD", "NFKC", "NFKD"):
+            if not self.unknown_places(unicodedata.normalize(form, text), 1):
+                return f"In Unicode's normalisation form {form} all of it is: write it so."
+        if not self.unknown_places(text.lower(), 1):
+            return "The vocabulary has small letters only: write it in small letters."
+        if self.kind == "words":
+            return f"Write {UNKNOWN} for a word that the model does not know."
+        return "Leave it out."
 
     def require_same(self, fingerprint: str, what: str) -> None:
         """Refuses to be used with what was made with another vocabulary.

@@ -34,7 +34,7 @@ class WordTokenizer(Tokenizer):
     """Each word is a token, each line end is <eos> (id 1), each other word is <unk> (id 0).
 
     Nothing else is done to the text: "end." is another word than "end", as is "End". A word
-    that reads <unk> or <eos> in the text, as in PTB, gets that id.
+    that reads <unk> or <eos> in the text, as in PTB, gets that id; <unk> can be scored.
 
     `decode` puts one space between words and a line break for <eos>: runs of white space and
     spaces at line ends are not kept.
@@ -56,20 +56,31 @@ class WordTokenizer(Tokenizer):
 
     @classmethod
     def train(
-        cls, texts: Iterable[str], *, vocabulary_size: int = 0, minimum_count: int = 1
+        cls,
+        texts: Iterable[str],
+        *,
+        vocabulary_size: int = 0,
+        minimum_count: int = 1,
+        learn_unknown: bool = False,
     ) -> WordTokenizer:
         """The words of a text, the most frequent first.
 
         Args:
+            texts: consecutive pieces of the text.
             vocabulary_size: ids at most; 0 for no limit.
             minimum_count: how often a word must have come.
+            learn_unknown: whether words that come once are left out where the text would otherwise
+                have no unknown word, so that a model never learns what to make of one.
         """
         found: Counter[bytes] = Counter()
         for text in texts:
             found.update(_words(text))
         counts = Counter({word.decode(): count for word, count in found.items()})
-        for special in SPECIALS:
-            counts.pop(special, None)
+        stated = counts.pop(UNKNOWN, 0)
+        counts.pop(LINE_END, None)
+        left_out = stated or 0 < vocabulary_size < len(counts) + len(SPECIALS)
+        if learn_unknown and not left_out and any(count > 1 for count in counts.values()):
+            minimum_count = max(minimum_count, 2)
         chosen = most_frequent(
             counts,
             specials=len(SPECIALS),
@@ -88,13 +99,19 @@ class WordTokenizer(Tokenizer):
         """See `Tokenizer.decode`."""
         return super().decode(ids).replace("\n ", "\n").removeprefix(" ")
 
+    def normalised(self, text: str) -> str:
+        """See `Tokenizer.normalised`."""
+        return "\n".join(" ".join(_WORD.findall(line)) for line in text.split("\n"))
+
     def unknown_places(self, text: str, most: int = 5) -> list[tuple[int, str]]:
         """See `Tokenizer.unknown_places`."""
         places: list[tuple[int, str]] = []
         for match in _WORD.finditer(text):
             if len(places) == most:
                 break
-            if self._ids[utf8(match.group())] == self.unknown_id:
+            # A word that reads <unk> says itself that it is unknown.
+            word = match.group()
+            if word != UNKNOWN and self._ids[utf8(word)] == self.unknown_id:
                 places.append((match.start(), match.group()))
         return places
 

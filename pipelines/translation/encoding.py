@@ -12,7 +12,7 @@ from pipelines.batches import random_numbers
 from pipelines.data_report import DataReport
 from pipelines.errors import DataError
 from pipelines.tokenizers import Tokenizer, train_tokenizer
-from pipelines.tokenizers.sentence_ids import END, SPECIALS, sentence_ids
+from pipelines.tokenizers.sentence_ids import END, SPECIALS, one_line, sentence_ids
 from pipelines.tokenizers.tokenizer import Ids
 from pipelines.translation.batching import Encode
 from pipelines.translation.sentence_pairs import SentencePairs
@@ -59,6 +59,50 @@ def without_empty(pairs: SentencePairs) -> SentencePairs:
     if not kept:
         raise DataError("holds no pair of which both sentences have a word", file=pairs.name)
     return pairs if len(kept) == len(pairs) else pairs.take(kept)
+
+
+def without_too_long(
+    pairs: SentencePairs, source_tokenizer: Tokenizer, target_tokenizer: Tokenizer, longest: int
+) -> tuple[SentencePairs, tuple[str, ...]]:
+    """The pairs of which neither sentence is too long to be translated at once.
+
+    The others are reported with their places: such a line is a whole document, or a line end that
+    was lost.
+
+    Args:
+        pairs: to be judged on.
+        source_tokenizer, target_tokenizer: make the tokens.
+        longest: tokens of a sentence at most.
+
+    Returns:
+        Those pairs, and the places of the others.
+
+    Raises:
+        DataError: none is left.
+    """
+    kept, places = [], []
+    tokenizers = source_tokenizer, target_tokenizer
+    for number, pair in enumerate(zip(pairs.source, pairs.target, strict=True)):
+        if any(map(_too_long, pair, tokenizers, (longest, longest))):
+            kind = f"judged sentences of more than {longest:,} tokens"
+            places.append(pairs.place(number))
+            pairs.report.note(kind, "left out", places[-1])
+        else:
+            kept.append(number)
+    if not kept:
+        raise DataError(
+            f"holds only sentences of more than {longest:,} tokens, too many to translate at once",
+            file=pairs.name,
+            advice="Write one sentence per line.",
+        )
+    return (pairs.take(kept) if places else pairs), tuple(places)
+
+
+def _too_long(sentence: str, tokenizer: Tokenizer, longest: int) -> bool:
+    # A token has one byte at least; and a text of many times the length is not even cut up.
+    if len(sentence.encode("utf-8", "surrogatepass")) < longest:
+        return False
+    return len(sentence) > 1000 * longest or len(sentence_ids(tokenizer, sentence)) - 1 > longest
 
 
 def encode_pairs(
@@ -119,6 +163,8 @@ class TokenizerOptions:
         joint: one vocabulary for both languages.
         model_type: of subwords, "bpe" or "unigram".
         normalization: of subwords, a rule of sentencepiece.
+        minimum_count: times that a word or character must come; 0: so often that the unknown word
+            is learnt, see `WordTokenizer.train`.
     """
 
     kind: str = "subwords"
@@ -126,6 +172,7 @@ class TokenizerOptions:
     joint: bool = True
     model_type: str = "bpe"
     normalization: str = "nmt_nfkc"
+    minimum_count: int = 0
 
 
 def train_tokenizers(
@@ -153,9 +200,11 @@ def _train(
     )
     return train_tokenizer(
         options.kind,
-        (f"{sentence}\n" for sentence in sentences),
+        (f"{one_line(sentence)}\n" for sentence in sentences),
         vocabulary_size=options.vocabulary_size,
         seed=seed,
+        minimum_count=max(options.minimum_count, 1),
+        learn_unknown=not options.minimum_count,
         **settings,
     )
 
@@ -172,7 +221,7 @@ def sampled_encoding(
     def encode(numbers: Sequence[int], key: tuple[int, ...]) -> list[tuple[Ids, Ids]]:
         seeds = random_numbers(*key).integers(2**31, size=2).tolist()
         sides = [
-            tokenizer.sample([texts[n] for n in numbers], seed=seed, strength=strength)
+            tokenizer.sample([one_line(texts[n]) for n in numbers], seed=seed, strength=strength)
             for tokenizer, texts, seed in (
                 (source_tokenizer, pairs.source, seeds[0]),
                 (target_tokenizer, pairs.target, seeds[1]),

@@ -1,4 +1,4 @@
-"""Unknown words of a translation, replaced by what the source has where the attention was.
+"""Unknown words of a translation, replaced by the source's unknown words where the attention was.
 
 Source: Luong et al. (2015), "Addressing the rare word problem in neural machine translation",
 section 3.3 (there with alignments of training data).
@@ -18,6 +18,9 @@ from pipelines.line_ends import split_lines
 from pipelines.tokenizers import Tokenizer
 from pipelines.tokenizers.sentence_ids import SPECIALS, unknown_id
 from pipelines.tokenizers.tokenizer import REPLACEMENT, UNKNOWN
+
+MOST_DISTANCE = 3
+"""Source tokens between what the attention was on and what an unknown token was written for."""
 
 _PUNCTUATION = re.compile(r"^(\W*)(.*?)(\W*)$", re.DOTALL)
 
@@ -61,37 +64,72 @@ def text_without_unknown(
     ids: NDArray[np.integer],
     looked_at: Sequence[int],
     source_words: Sequence[str],
+    known: Sequence[bool],
     glossary: Mapping[str, str],
 ) -> str:
     """The text of a model's ids, each unknown token as what it was written for.
+
+    Only what the source's vocabulary does not know, or the glossary does, can be what an unknown
+    token was written for, and each of these once. Where nothing of the kind stands near the place
+    that the attention was on, the unknown token stays.
 
     Args:
         tokenizer: the target's.
         ids: without padding, start and end.
         looked_at: for each, the source token that had the most attention.
         source_words: of each source token, from `words_of_tokens`.
+        known: whether the source's vocabulary has each source token.
         glossary: translations of source words; other words are copied.
     """
     text = tokenizer.decode(np.asarray(ids, np.int64) - SPECIALS)
     unknown = unknown_id(tokenizer)
     if unknown is None:
         return text
+    mark = UNKNOWN if tokenizer.kind == "words" else REPLACEMENT
     places = np.flatnonzero(np.asarray(ids) == unknown).tolist()
-    parts = text.split(UNKNOWN if tokenizer.kind == "words" else REPLACEMENT)
-    # The last source position is the end: what looks there stands for nothing in the source.
-    words = [source_words[at] if at < len(source_words) else "" for at in looked_at]
+    parts = text.split(mark)
     if len(parts) != len(places) + 1:
         return text
+    translated = [looked_up(word, glossary) for word in source_words]
+    candidates = [
+        number
+        for number, (word, other) in enumerate(zip(source_words, translated, strict=True))
+        if not known[number] or other != word
+    ]
+    written_for = _nearest([looked_at[place] for place in places], candidates)
     pieces = [parts[0]]
-    for place, part in zip(places, parts[1:], strict=True):
-        pieces += [looked_up(words[place], glossary), part]
+    for number, part in enumerate(parts[1:]):
+        place = written_for.get(number)
+        pieces += [mark if place is None else translated[place], part]
     return "".join(pieces)
+
+
+def _nearest(looked_at: Sequence[int], candidates: Sequence[int]) -> dict[int, int]:
+    """For each unknown token its candidate, by number; those that are left over have none.
+
+    The attention is often on a neighbour of the word that is written, so the nearest counts. Tokens
+    and candidates that were chosen are matched in order, which makes the sum of distances least.
+    """
+    distances = sorted(
+        (abs(at - candidate), number, candidate)
+        for number, at in enumerate(looked_at)
+        for candidate in candidates
+    )
+    tokens: set[int] = set()
+    chosen: set[int] = set()
+    for distance, number, candidate in distances:
+        if distance <= MOST_DISTANCE and number not in tokens and candidate not in chosen:
+            tokens.add(number)
+            chosen.add(candidate)
+    ordered = sorted(tokens, key=lambda number: (looked_at[number], number))
+    return dict(zip(ordered, sorted(chosen), strict=True))
 
 
 def words_of_tokens(tokenizer: Tokenizer, text: str) -> list[str]:
     """For each token of a text what it is a piece of: a word, or, of characters, itself."""
     if tokenizer.kind == "words":
-        return text.split()
+        # At ASCII white space alone, as the tokenizer does, so that words and tokens agree.
+        return tokenizer.normalised(text).split(" ")
     if tokenizer.kind == "characters":
         return list(text)
     words: list[str] = []

@@ -68,7 +68,7 @@ class EdgeLanguageModel:
         ends = self.tokenizer.encode_known(stop, "the stop text").tolist()
         if len(ends) > 1:
             raise UserError(f"stop = {stop!r} is {len(ends)} tokens; the device knows one only")
-        decoder = TextDecoder(self.tokenizer)
+        decoder = TextDecoder(self.tokenizer, prompt)
         for token in generate(self.session, tokens, most_tokens, config, ends, self._banned):
             piece = decoder.add(token)
             if piece:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,12 +10,9 @@ from numpy.typing import NDArray
 
 from pipelines.errors import DataError
 from pipelines.tokenizers import Tokenizer
-from pipelines.tokenizers.sentence_ids import SPECIALS, sentence_ids, sentence_text
+from pipelines.tokenizers.sentence_ids import SPECIALS, one_line, sentence_ids, sentence_text
 from rnn_apps.edge.glossary import text_without_unknown, words_of_tokens
 from rnn_apps.edge.translation_options import SearchOptions
-
-CONTROL_CHARACTERS = "\x00-\x1f\x7f-\x9f\u2028\u2029"
-_CONTROL = re.compile(f"[{CONTROL_CHARACTERS}]+")
 
 
 @dataclass(frozen=True)
@@ -42,12 +38,6 @@ class Translation:
 EMPTY = Translation("", 0.0, 0.0, (), ())
 
 
-def one_line(sentence: str) -> str:
-    """The text with control characters and line breaks as spaces, none at its ends."""
-    # Other white space stays, as in a served model, where the tokenizer decides about it.
-    return _CONTROL.sub(" ", sentence).strip(" ")
-
-
 def encode_source(
     tokenizer: Tokenizer, sentence: str, row: int, options: SearchOptions
 ) -> NDArray[np.int32]:
@@ -67,7 +57,8 @@ def encode_source(
             f"{options.longest_source:,} tokens are translated at once",
             file="source",
             row=row,
-            advice="Split it into sentences, or raise longest_source.",
+            advice="Split it into sentences. From Python, SearchOptions(longest_source=...) allows "
+            "more.",
         )
     return ids if len(ids) > 1 else np.zeros(0, np.int32)
 
@@ -100,8 +91,10 @@ class TranslationReader:
         text = sentence_text(self._target, ids)
         unknown = self._target.unknown_id
         if options.replace_unknown and unknown is not None and np.any(ids == unknown + SPECIALS):
-            words = words_of_tokens(self._source, one_line(sentence))
-            text = text_without_unknown(self._target, ids, looked_at, words, self._glossary)
+            given = one_line(sentence)
+            words = words_of_tokens(self._source, given)
+            known = (self._source.encode(given) != self._source.unknown_id).tolist()
+            text = text_without_unknown(self._target, ids, looked_at, words, known, self._glossary)
         return Translation(
             text,
             float(score),

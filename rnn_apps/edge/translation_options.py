@@ -24,8 +24,8 @@ class SearchOptions:
         no_repeat: no sequence of so many tokens occurs twice; 0: no such rule.
         allow_unknown: whether the token for unknown text may be written. It may be replaced
             afterwards, see `replace_unknown`.
-        replace_unknown: an unknown token gives way to what the source has where the attention was,
-            in the glossary's translation if it has one.
+        replace_unknown: an unknown token gives way to a word that the source's vocabulary does not
+            know, or to a glossary's translation, if there is one near where the attention was.
         temperature: above 0, translations are drawn instead of searched for, from probabilities
             raised to the power of 1 / temperature.
         top_k: draw from the so many most probable tokens; 0: from all.

@@ -40,6 +40,11 @@ def check_capabilities(config: LanguageModellingConfig) -> None:
             config.cutoffs and config.output != "adaptive",
             f"cutoffs are of output = 'adaptive', not of {config.output!r}",
         ),
+        (
+            config.minimum_count and config.tokenizer not in ("words", "characters"),
+            f"minimum_count is of tokenizer = 'words' and 'characters', not of "
+            f"{config.tokenizer!r}",
+        ),
     ):
         if holds:
             raise ConfigurationError(problem)

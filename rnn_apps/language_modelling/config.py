@@ -43,6 +43,12 @@ class LanguageModellingConfig(TrainingConfig):
         "most tokens of the vocabulary, special ones included; 0: all, or 8,000 subwords",
         minimum=0,
     )
+    minimum_count: int = option(
+        0,
+        "times that a word or character must come to have a token of its own; 0: words twice, "
+        "unless the text has <unk> or vocabulary_size leaves words out; characters once",
+        minimum=0,
+    )
     batch_size: int = option(64, "contiguous streams read side by side", minimum=1)
     timesteps: int = option(
         128, "tokens over which the gradient is propagated back; the state goes on", minimum=2

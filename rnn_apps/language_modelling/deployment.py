@@ -62,7 +62,7 @@ class ServedModel(tf.Module):
             float32 [batch], the sum; "unknown" int32 [batch], how many tokens stand for what is
             not in the vocabulary.
         """
-        ragged = self.tokens.encode(text)
+        ragged, marked = self.tokens.encode_marked(text)
         lengths = tf.cast(ragged.row_lengths(), tf.int32)
         # One more column than the longest text, so that even no text at all can be run.
         padded = ragged.to_tensor(0)
@@ -76,14 +76,12 @@ class ServedModel(tf.Module):
         found = tf.concat([tf.zeros_like(found[:, :1]), found], axis=1)[:, :-1]
         inside = inside[:, :-1]
         names = tf.where(inside, tf.gather(self._names, padded[:, :-1]), "")
-        unknown = -1 if self._unknown is None else self._unknown
-        strangers = inside & (padded[:, :-1] == unknown)
         return {
             "tokens": names,
             "log_probabilities": found,
             "lengths": lengths,
             "nats": -tf.reduce_sum(found, axis=1),
-            "unknown": tf.reduce_sum(tf.cast(strangers, tf.int32), axis=1),
+            "unknown": tf.reduce_sum(tf.cast(marked, tf.int32), axis=1),
         }
 
     def generate(
@@ -104,22 +102,22 @@ class ServedModel(tf.Module):
             temperature, top_k, top_p, repetition_penalty, seed: scalars, see `GraphSampling`.
 
         Returns:
-            "text" string [batch], without the prompt.
+            "text" string [batch], without the prompt: what is to be written right after it.
         """
         sampling = GraphSampling(temperature, top_k, top_p, repetition_penalty, seed)
         tokens, lengths = self._prompts(prompt)
         written = self._written(tokens, lengths, most_tokens, sampling)
         places = tf.range(tf.shape(written)[1])[None, :]
         new = (places >= lengths[:, None]) & (places < lengths[:, None] + most_tokens)
-        return {"text": self.tokens.decode(tf.ragged.boolean_mask(written, new))}
+        return {"text": self.tokens.decode(tf.ragged.boolean_mask(written, new), prompt)}
 
     def _prompts(self, prompt: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The prompts' tokens [batch, longest], padded, and their lengths, at least 1."""
-        ragged = self.tokens.encode(prompt)
+        ragged, marked = self.tokens.encode_marked(prompt)
         checks = []
         if self._unknown is not None:
             checks.append(tf.debugging.assert_none_equal(
-                ragged.flat_values, self._unknown,
+                marked.flat_values, True,
                 message="a prompt holds something that is not in the vocabulary",
             ))  # fmt: skip
         lengths = tf.cast(ragged.row_lengths(), tf.int32)

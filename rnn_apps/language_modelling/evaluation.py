@@ -126,8 +126,9 @@ def _notes(text: TokenArray, size: TextSize) -> list[str]:
     if not size.unknown:
         return []
     examples = ", ".join(repr(piece) for piece in text.unknown_examples)
+    such = f"such as {examples}" if examples else "<unk> in the text itself"
     return [
-        f"{100 * size.unknown_rate:.3g} % of the tokens are unknown (such as {examples}). Which "
+        f"{100 * size.unknown_rate:.3g} % of the tokens are unknown ({such}). Which "
         "unknown one it was costs nothing here, so there is no figure a character or a byte, and "
         "none can be compared with that of another vocabulary"
     ]

@@ -170,7 +170,7 @@ _SERVED = {
             "repetition_penalty": "float32 []; 1 is off",
             "seed": "int32 []",
         },
-        "outputs": {"text": "string [batch], without the prompt"},
+        "outputs": {"text": "string [batch], to be written right after the prompt"},
     },
 }
 

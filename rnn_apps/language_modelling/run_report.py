@@ -87,7 +87,9 @@ def _calibration(report: Report, details: dict[str, Any]) -> None:
 def _samples(report: Report, run: Run, found: Evaluated) -> None:
     report.section("What it writes")
     prompt = run.tokenizer.decode(found.tokens[:PROMPT_TOKENS])
-    if run.tokenizer.unknown_id in found.tokens[:PROMPT_TOKENS]:
+    # Only a vocabulary of words has a text that stands for what it does not know.
+    unknown = run.tokenizer.unknown_id in found.tokens[:PROMPT_TOKENS]
+    if unknown and run.tokenizer.kind != "words":
         prompt = ""
         if run.tokenizer.line_end_id is None:
             return
@@ -103,6 +105,8 @@ def _training(report: Report, run: Run) -> None:
     report.section("Training")
     figures: dict[str, Any] = run.metrics.get("training", {})
     report.table("", ["figure", "value"], [[k, str(v)] for k, v in figures.items()])
+    for line in run.metrics.get("data", {}).get("understood", []):
+        report.text(line)
     history = read_history(run.folder.history)
     if history:
         report.figure(plot_learning_curves(history, "nats a token"), "Learning curves")

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pipelines.atomic_files import write_json
-from pipelines.errors import ConfigurationError
+from pipelines.errors import ConfigurationError, DataError
 from pipelines.text_encoding import encode_corpus
 from pipelines.text_loading import TextParts
 from pipelines.token_streams import StreamBatches
 from pipelines.tokenizers import Tokenizer, load_tokenizer, train_tokenizer
 from rnn_apps.configuration import check
+from rnn_apps.console import announce
 from rnn_apps.language_modelling.build import build_model
 from rnn_apps.language_modelling.capabilities import check_capabilities
 from rnn_apps.language_modelling.config import APPLICATION, LanguageModellingConfig
 from rnn_apps.language_modelling.objective import make_objective
 from rnn_apps.language_modelling.run import TOKENIZER, TOKENS, Run, load
 from rnn_apps.language_modelling.run_text import own_parts
+from rnn_apps.language_modelling.understood import understood
 from rnn_apps.run_folder import RunFolder
 from rnn_apps.run_training import TrainingFolder, claimed_run
 from rnn_apps.training import fit
@@ -32,7 +35,7 @@ TEXT = "text.json"
 def train(
     config: LanguageModellingConfig, resume: bool = False, data: str | TextCorpus = ""
 ) -> Run:
-    """Trains a language model and judges it on the test text.
+    """Trains a language model and judges it on the test text, if any was held out.
 
     The validation loss of an epoch is measured with the state carried through as many streams as
     training has; each of them begins without context, so it lies a little above the exact figure,
@@ -53,7 +56,10 @@ def train(
     """
     folder = fit_run(config, resume, data)
     run = load(folder.path, data)
-    run.evaluate()
+    if run.text.has("validation") or run.text.has("test"):
+        run.evaluate()
+    else:
+        announce(["Nothing was held out, so the run is not judged. evaluate --data judges it."])
     return run
 
 
@@ -81,11 +87,19 @@ def fit_run(
         if parts.validation is not None:
             held_out = encode_corpus(parts.validation, tokenizer, folder.path / TOKENS)
             validation = _streams(held_out, config, shift=False)
+        encoded = {"train": training}
+        if parts.validation is not None:
+            encoded["validation"] = held_out
+        if parts.test is not None:
+            encoded["test"] = encode_corpus(parts.test, tokenizer, folder.path / TOKENS)
+        _require_judgeable(encoded)
+        lines = understood(encoded, tokenizer, next(parts.train.chunks()))
 
         def begin() -> None:
             with folder.begin(config) as beside:
                 write_json(beside / TEXT, about)
                 tokenizer.save(beside / TOKENIZER)
+            announce(lines)
 
         trained = fit(
             lambda: build_model(config, tokenizer.size),
@@ -99,9 +113,25 @@ def fit_run(
             write_model=False,
         )
         figures = trained.figures() | {"tokens_per_epoch": batches.examples}
-        with folder.finish(training=figures, data=training.report) as beside:
+        found = {**training.report, "understood": lines}
+        with folder.finish(training=figures, data=found) as beside:
             save_model(trained.model, beside / folder.model.name)
     return folder
+
+
+def _require_judgeable(parts: Mapping[str, TokenArray]) -> None:
+    """Refuses a part that could not be scored, before the training and not after it.
+
+    Raises:
+        DataError: a part has fewer than two tokens.
+    """
+    for name, part in parts.items():
+        if part.length < 2:
+            raise DataError(
+                f"the {name} text has {part.length} token: there is nothing to predict",
+                file=part.name,
+                advice="Give more text or another split.",
+            )
 
 
 def _text(config: LanguageModellingConfig, data: str | TextCorpus) -> TextParts:
@@ -120,6 +150,8 @@ def _tokenizer(
         config.tokenizer,
         text.chunks(),
         vocabulary_size=config.vocabulary_size,
+        minimum_count=max(config.minimum_count, 1),
+        learn_unknown=not config.minimum_count,
         seed=config.seed,
     )
 

@@ -71,7 +71,7 @@ class Writer:
         return np.array([self._tokenizer.line_end_id], np.int32)
 
     def write(self, prompts: Sequence[str], config: WritingConfig | None = None) -> list[str]:
-        """What is written after each prompt, without the prompt.
+        """What is written after each prompt, without the prompt: prompt and text join as they are.
 
         A text does not depend on the other prompts. The same seed gives the same texts.
 
@@ -82,8 +82,11 @@ class Writer:
         config = config or WritingConfig()
         encoded = [self.encode(prompt) for prompt in prompts]
         if config.beam:
-            return [self._beam(prompt, config) for prompt in encoded]
-        rows = [_Row(self._tokenizer, config.stop) for _ in encoded]
+            return [
+                self._beam(tokens, config, prompt)
+                for tokens, prompt in zip(encoded, prompts, strict=True)
+            ]
+        rows = [_Row(self._tokenizer, config.stop, prompt) for prompt in prompts]
         steps = write_on(self._model, encoded, config.most_tokens, config.sampling, self._banned)
         for tokens in steps:
             for row, token in zip(rows, tokens, strict=True):
@@ -101,9 +104,9 @@ class Writer:
         config = config or WritingConfig()
         encoded = self.encode(prompt)
         if config.beam:
-            yield self._beam(encoded, config)
+            yield self._beam(encoded, config, prompt)
             return
-        row = _Row(self._tokenizer, config.stop)
+        row = _Row(self._tokenizer, config.stop, prompt)
         shown = 0
         for tokens in write_on(
             self._model, [encoded], config.most_tokens, config.sampling, self._banned
@@ -118,7 +121,7 @@ class Writer:
         if rest:
             yield rest
 
-    def _beam(self, prompt: NDArray[np.int32], config: WritingConfig) -> str:
+    def _beam(self, prompt: NDArray[np.int32], config: WritingConfig, after: str) -> str:
         end = None
         if config.stop:
             stop = self._tokenizer.encode_known(config.stop, "the stop text")
@@ -132,14 +135,17 @@ class Writer:
             self._model, prompt, config.most_tokens, config.beam, end, self._banned
         )
         ended = end is not None and len(tokens) < config.most_tokens
-        return self._tokenizer.decode(tokens) + (config.stop if ended else "")
+        row = _Row(self._tokenizer, "", after)
+        for token in tokens:
+            row.add(token)
+        return row.finish() + (config.stop if ended else "")
 
 
 class _Row:
-    """One text while it is written."""
+    """One text while it is written after another one."""
 
-    def __init__(self, tokenizer: Tokenizer, stop: str) -> None:
-        self._decoder = TextDecoder(tokenizer)
+    def __init__(self, tokenizer: Tokenizer, stop: str, after: str) -> None:
+        self._decoder = TextDecoder(tokenizer, after)
         self._stop = stop
         self.text = ""
         self.ended = False

@@ -33,6 +33,11 @@ def check_capabilities(config: TranslationConfig) -> None:
             f"subword_sampling = {config.subword_sampling} needs tokenizer = 'subwords', not "
             f"{config.tokenizer!r}"
         )
+    if config.minimum_count and config.tokenizer == "subwords":
+        raise ConfigurationError(
+            f"minimum_count = {config.minimum_count} is of tokenizer = 'words' and 'characters': "
+            "subwords know every word"
+        )
     if config.monitor in MAXIMISED and not config.dev_bleu:
         raise ConfigurationError(f"monitor = {config.monitor!r} is known only with dev_bleu = true")
     if config.average_epochs and config.average_decay:

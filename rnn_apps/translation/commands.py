@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.errors import UserError
+from pipelines.errors import DataError, UserError
 from rnn_apps.application import Application, Result, Verb
 
 if TYPE_CHECKING:
@@ -129,12 +129,18 @@ def _translate(options: argparse.Namespace) -> Result:
     sentences = list(_sentences(options))
     run = load(options.run)
     search = _search_options(run, options)
+    translate = run.translate
     if options.ensemble:
-        found = run.with_others([load(folder) for folder in options.ensemble]).translate(
-            sentences, search
-        )
-    else:
-        found = run.translate(sentences, search)
+        translate = run.with_others([load(folder) for folder in options.ensemble]).translate
+    try:
+        found = translate(sentences, search)
+    except DataError as refused:
+        if not options.file or refused.row is None:
+            raise
+        # The row is that of the file, whose name is known here alone.
+        raise DataError(
+            refused.problem, file=options.file, row=refused.row, advice=refused.advice
+        ) from None
     if options.to:
         from pipelines.atomic_files import write_text
 

@@ -51,6 +51,12 @@ class TranslationConfig(TrainingConfig):
     vocabulary_size: int = option(
         0, "most tokens of a vocabulary; 0: all, or 8,000 subwords", minimum=0
     )
+    minimum_count: int = option(
+        0,
+        "times that a word or character must come to have a token of its own; 0: words twice, "
+        "unless the text has <unk> or vocabulary_size leaves words out; characters once",
+        minimum=0,
+    )
     joint_vocabulary: bool = option(True, "one vocabulary for both languages")
     subword_model: str = option("bpe", "how subwords are chosen", choices=("bpe", "unigram"))
     normalization: str = option(

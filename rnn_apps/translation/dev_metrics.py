@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.tokenizers import Tokenizer
-from pipelines.tokenizers.sentence_ids import padded, sentence_text
+from pipelines.tokenizers.sentence_ids import comparable_text, padded, sentence_text
 from pipelines.translation.encoding import EncodedPairs
 from rnn_apps.translation.beam_search import translate
 from rnn_apps.translation.corpus_metrics import CorpusMetrics
@@ -25,11 +25,12 @@ def dev_metrics(
     """A function of a model that gives val_bleu (sacrebleu, 0 to 100) and val_exact (0 to 1).
 
     Args:
-        encoded: validation pairs.
+        encoded: validation pairs; references are normalised as the vocabulary does.
         tokenizer: of the target.
         bleu_tokenizer: of sacrebleu.
     """
     judge = CorpusMetrics(bleu_tokenizer)
+    wanted = [comparable_text(tokenizer, reference) for reference in encoded.pairs.target]
     order = np.argsort([len(one) for one in encoded.source], kind="stable")
     compiled: dict[int, Any] = {}
     options = SearchOptions(beam_width=1)
@@ -52,7 +53,6 @@ def dev_metrics(
             rows = search(padded([encoded.source[n] for n in numbers])).numpy()
             for number, row in zip(numbers, rows, strict=True):
                 found[number] = sentence_text(tokenizer, row)
-        wanted = list(encoded.pairs.target)
         exact = np.mean([a == b for a, b in zip(found, wanted, strict=True)])
         return {"val_bleu": judge.bleu(found, wanted), "val_exact": float(exact)}
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import dataclasses
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipelines.data_report import PLACES_KEPT
 from pipelines.errors import UserError
+from pipelines.tokenizers.sentence_ids import comparable_text
+from pipelines.translation.encoding import without_too_long
 from pipelines.translation.sentence_pairs import SentencePairs
 from rnn_apps.translation.corpus_metrics import HEADER, CorpusFigures, CorpusMetrics
 from rnn_apps.translation.example_pairs import FILE as EXAMPLES
@@ -79,15 +83,14 @@ def evaluate(run: Run, data: str | SentencePairs | None, part: str) -> dict[str,
         raise UserError(f"part = {part!r} is of the run's own pairs; others are judged whole")
     else:
         assert data is not None
-        parts = run.data.other(data)
-        pairs, part, judged_part = parts, "other_data", ""
+        pairs, part, judged_part = run.data.other(data), "other_data", ""
     found = judge(run, pairs)
     details = as_json(found)
     table = found.table()
     judged = part == judged_part
     if judged:
         with run.folder.further_results() as beside:
-            save_examples(beside / EXAMPLES, pairs.source, pairs.target)
+            save_examples(beside / EXAMPLES, found.pairs.source, found.pairs.target)
     run.folder.write_metrics(
         **{part: {"source": pairs.name, "sha256": pairs.fingerprint, **details}},
         **({"table": table} if judged else {}),
@@ -106,8 +109,18 @@ def evaluate(run: Run, data: str | SentencePairs | None, part: str) -> dict[str,
 
 
 def judge(run: Run, pairs: SentencePairs) -> Evaluated:
-    """Translates with the run's search, greedily and by the baseline, and compares."""
+    """Translates with the run's search, greedily and by the baseline, and compares.
+
+    References are compared as the target's vocabulary would write them; where that changes some, a
+    row has the figures with the references as they are.
+
+    Raises:
+        DataError: no sentence is short enough to be translated at once.
+    """
+    notes: list[str] = []
+    pairs = _judgeable(run, pairs, notes)
     print(f"Translating {pairs.name}: {len(pairs)} sentences", file=sys.stderr)
+    references = [comparable_text(run.target_tokenizer, one) for one in pairs.target]
     metrics = CorpusMetrics(run.config.bleu_tokenizer)
     options = run.search_options
     width = options.beam_width
@@ -121,13 +134,14 @@ def judge(run: Run, pairs: SentencePairs) -> Evaluated:
         began = time.monotonic()
         translated = [found[0] for found in run.translate(pairs.source, one)]
         seconds[name] = time.monotonic() - began
-        rows[name] = metrics.figures([t.text for t in translated], pairs.target)
+        rows[name] = metrics.figures([t.text for t in translated], references)
         best = best or translated
-    notes: list[str] = []
-    _add_baseline(run, pairs, metrics, rows, notes)
+    texts = [one.text for one in best]
+    _add_as_written(pairs.target, references, texts, metrics, rows, notes)
+    _add_baseline(run, pairs, references, metrics, rows, notes)
     chrf = [
-        metrics.sentence_chrf(one.text, reference)
-        for one, reference in zip(best, pairs.target, strict=True)
+        metrics.sentence_chrf(text, reference)
+        for text, reference in zip(texts, references, strict=True)
     ]
     return Evaluated(
         pairs.name, pairs, best, rows, metrics.signatures(), chrf, _perplexity(run, pairs),
@@ -135,9 +149,44 @@ def judge(run: Run, pairs: SentencePairs) -> Evaluated:
     )  # fmt: skip
 
 
+def _judgeable(run: Run, pairs: SentencePairs, notes: list[str]) -> SentencePairs:
+    longest = run.search_options.longest_source
+    kept, left_out = without_too_long(pairs, run.source_tokenizer, run.target_tokenizer, longest)
+    if left_out:
+        shown = ", ".join(left_out[:PLACES_KEPT]) + (", ..." if left_out[PLACES_KEPT:] else "")
+        notes.append(
+            f"{len(left_out)} of the {len(pairs)} pairs of {pairs.name} are not judged, because a "
+            f"sentence of theirs has more than {longest:,} tokens: {shown}"
+        )
+    return kept
+
+
+def _add_as_written(
+    written: Sequence[str],
+    references: Sequence[str],
+    texts: Sequence[str],
+    metrics: CorpusMetrics,
+    rows: dict[str, CorpusFigures],
+    notes: list[str],
+) -> None:
+    changed = [number for number, text in enumerate(written) if text != references[number]]
+    if not changed:
+        return
+    search = next(iter(rows))
+    rows[f"{search}, references as written"] = metrics.figures(texts, written)
+    first = changed[0]
+    notes.append(
+        f"{len(changed)} of the {len(written)} references hold characters that the vocabulary "
+        f"normalises, as {written[first]!r} to {references[first]!r}: no translation has them, "
+        "and translations are compared with references that are normalised alike. The row "
+        "'references as written' compares with the others"
+    )
+
+
 def _add_baseline(
     run: Run,
     pairs: SentencePairs,
+    references: Sequence[str],
     metrics: CorpusMetrics,
     rows: dict[str, CorpusFigures],
     notes: list[str],
@@ -148,7 +197,8 @@ def _add_baseline(
         notes.append(f"no baseline beside it: {gone}")
         return
     memory = TranslationMemory(training.source, training.target)
-    rows[BASELINE] = metrics.figures([memory.translate(s) for s in pairs.source], pairs.target)
+    nearest = [comparable_text(run.target_tokenizer, memory.translate(s)) for s in pairs.source]
+    rows[BASELINE] = metrics.figures(nearest, references)
     known = set(training.source)
     seen = sum(source in known for source in pairs.source)
     if seen:

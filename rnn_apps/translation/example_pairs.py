@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.atomic_files import write_json
 from pipelines.errors import UserError
+from pipelines.translation.encoding import without_too_long
 from rnn_apps.edge.sentences import one_line
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ def examples_of(run: Run) -> Pairs:
     if path.is_file():
         return _read(path)
     _, pairs = run.data.part()
+    longest = run.search_options.longest_source
+    pairs, _ = without_too_long(pairs, run.source_tokenizer, run.target_tokenizer, longest)
     return _chosen(pairs.source, pairs.target)
 
 

@@ -17,7 +17,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from pipelines.atomic_files import atomic_folder, write_json
-from pipelines.tokenizers.sentence_ids import END, START, padded, sentence_ids
+from pipelines.tokenizers.sentence_ids import END, START, comparable_text, padded, sentence_ids
 from rnn_apps.edge.sentences import one_line
 from rnn_apps.edge.translation import CONTRACT, MODEL, SOURCE_TOKENIZER, TARGET_TOKENIZER
 from rnn_apps.edge.translation_options import SearchOptions
@@ -125,7 +125,9 @@ class _Export:
         self._device: tuple[keras.Model, keras.Model, list[Any]] | None = None
 
     def bleu(self, texts: Sequence[str]) -> float:
-        return self._metrics.figures(texts, [target for _, target in self.pairs]).bleu
+        target = self.run.target_tokenizer
+        references = [comparable_text(target, reference) for _, reference in self.pairs]
+        return self._metrics.figures(texts, references).bleu
 
     def _keras_texts(self, options: SearchOptions) -> list[str]:
         return [best.text for [best, *_] in self._translator.translate(self._sources, options)]

@@ -133,6 +133,8 @@ def _training(report: Report, run: Run) -> None:
     figures: dict[str, Any] = metrics.get("training", {})
     report.table("", ["figure", "value"], [[k, str(v)] for k, v in figures.items()])
     data: dict[str, Any] = metrics.get("data", {})
+    for line in data.get("understood", []):
+        report.text(line)
     rows = [
         [one["kind"], one["count"], one["treatment"], "; ".join(one["places"])]
         for one in data.get("findings", [])

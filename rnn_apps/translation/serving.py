@@ -12,8 +12,7 @@ import tensorflow as tf
 
 from pipelines.tokenizers import Tokenizer
 from pipelines.tokenizers.in_graph import graph_tokenizer
-from pipelines.tokenizers.sentence_ids import END, PADDING, SPECIALS
-from rnn_apps.edge.sentences import CONTROL_CHARACTERS
+from pipelines.tokenizers.sentence_ids import CONTROL_CHARACTERS, END, PADDING, SPECIALS
 from rnn_apps.translation.beam_search import translate
 from rnn_apps.translation.model import TranslationModel
 from rnn_apps.translation.scoring import target_scores

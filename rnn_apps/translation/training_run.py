@@ -20,9 +20,11 @@ from pipelines.translation.encoding import (
     encode_pairs,
     sampled_encoding,
     train_tokenizers,
+    without_too_long,
 )
-from pipelines.translation.sentence_pairs import SentencePairs
+from pipelines.translation.sentence_pairs import PairParts, SentencePairs
 from rnn_apps.configuration import check
+from rnn_apps.console import announce
 from rnn_apps.run_training import TrainingFolder, claimed_run
 from rnn_apps.training import fit
 from rnn_apps.training.steps import Objective
@@ -36,17 +38,19 @@ from rnn_apps.translation.dev_metrics import dev_metrics
 from rnn_apps.translation.objective import make_objective
 from rnn_apps.translation.run import Run, load, load_tokenizers, save_tokenizers
 from rnn_apps.translation.run_data import RunData
+from rnn_apps.translation.search_options import SearchOptions
 from rnn_apps.translation.training_callbacks import (
     EpochWeights,
     SampledShare,
     averaged_if_better,
 )
+from rnn_apps.translation.understood import Understood
 
 PAIRS = "pairs.json"
 
 
 def train(config: TranslationConfig, resume: bool = False, data: str | SentencePairs = "") -> Run:
-    """Trains a translation model and judges it on the test pairs.
+    """Trains a translation model and judges it on the test pairs, if any were held out.
 
     Args:
         config: the configuration; its `run` names the folder.
@@ -63,7 +67,9 @@ def train(config: TranslationConfig, resume: bool = False, data: str | SentenceP
     """
     folder = fit_run(config, resume, data)
     run = load(folder.path, data)
-    if folder.chief:
+    if run.data.parts.validation is None and run.data.parts.test is None:
+        announce(["Nothing was held out, so the run is not judged. evaluate --data judges it."])
+    elif folder.chief:
         run.evaluate()
     return run
 
@@ -97,16 +103,19 @@ def fit_run(
             encode = sampled_encoding(training, source, target, config.subword_sampling)
         batches = _batches(training, config, shuffle=True, encode=encode)
         validation = metrics = None
+        parts = _judgeable(parts, source, target)
         if parts.validation is not None:
             held_out = encode_pairs(parts.validation, source, target)
             validation = _batches(held_out, config, shuffle=False)
             if config.dev_bleu:
                 metrics = dev_metrics(held_out, target, config.bleu_tokenizer)
+        lines = Understood(parts, training, source, target, config).lines()
 
         def begin() -> None:
             with folder.begin(config) as beside:
                 write_json(beside / PAIRS, about)
                 save_tokenizers(beside, source, target)
+            announce(lines)
 
         sampled = SampledShare(config.scheduled_sampling, config.epochs)
         kept = EpochWeights(folder.path, config.average_epochs, config.monitor, _highest(config))
@@ -132,10 +141,25 @@ def fit_run(
         if config.average_epochs and validation is not None:
             figures |= _average(trained.model, kept, validation, objective, metrics, config)
         if chief:
-            with folder.finish(training=figures, data=training.report.as_dict()) as beside:
+            found = training.report.as_dict() | {"understood": lines}
+            with folder.finish(training=figures, data=found) as beside:
                 save_model(trained.model, beside / folder.model.name)
         agree_on(strategy, 0, "the end of the training")
     return folder
+
+
+def _judgeable(parts: PairParts, source: Tokenizer, target: Tokenizer) -> PairParts:
+    """The parts, those that are judged on without what is too long to be translated at once.
+
+    Raises:
+        DataError: nothing else is in one of them. It is said before training, not after it.
+    """
+    longest = SearchOptions().longest_source
+
+    def short(part: SentencePairs | None) -> SentencePairs | None:
+        return None if part is None else without_too_long(part, source, target, longest)[0]
+
+    return PairParts(parts.train, short(parts.validation), short(parts.test))
 
 
 def _highest(config: TranslationConfig) -> bool:
@@ -183,6 +207,7 @@ def _tokenizers(
         config.joint_vocabulary,
         config.subword_model,
         config.normalization,
+        config.minimum_count,
     )
     return train_tokenizers(pairs, options, config.seed)
 

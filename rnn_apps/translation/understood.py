@@ -1,0 +1,165 @@
+"""What training understood of the sentence pairs, in lines that a person reads before it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipelines.data_report import DataReport
+from pipelines.tokenizers import Tokenizer
+from pipelines.tokenizers.sentence_ids import unknown_id
+from pipelines.tokenizers.tokenizer import Ids
+from pipelines.translation.encoding import EncodedPairs
+from pipelines.translation.sentence_pairs import PairParts, SentencePairs
+from rnn_apps.translation.config import TranslationConfig
+
+# Shares of the training pairs above which a reader is told.
+MUCH_LEFT_OUT = 0.1
+MANY_EQUAL = 0.2
+MANY_MARKED = 0.05
+_LONGEST_SHOWN = 60
+_READING = ("files", "header lines", "Windows line ends")
+
+
+@dataclass(frozen=True)
+class Understood:
+    """The parts of the data, and what is trained on.
+
+    Attributes:
+        parts: as they were read.
+        training: what is left of the training pairs, as ids.
+        source, target: the vocabularies.
+        config: of the run.
+    """
+
+    parts: PairParts
+    training: EncodedPairs
+    source: Tokenizer
+    target: Tokenizer
+    config: TranslationConfig
+
+    def lines(self) -> list[str]:
+        """Two or three sentences about the data, and one for whatever is odd about it."""
+        return [
+            self._pairs(),
+            self._lengths(),
+            *self._left_out(),
+            *self._findings(),
+            *self._suspicions(),
+        ]
+
+    def _pairs(self) -> str:
+        train = self.parts.train
+        source, target = train.languages
+        direction = f" from {source} to {target}" if source and target else ""
+        held_out = ", ".join(
+            f"{len(part):,} for {name}"
+            for name, part in (("validation", self.parts.validation), ("test", self.parts.test))
+            if part is not None
+        )
+        return (
+            f"Pairs{direction}, {train.name}: {len(self.training.source):,} for training"
+            f"{', ' + held_out if held_out else ', nothing held out'}. The first: "
+            f"{_shown(train.source[0])} → {_shown(train.target[0])}."
+        )
+
+    def _lengths(self) -> str:
+        kind = self.target.kind
+        sizes = (
+            f"{self.source.size:,} {kind} for both languages"
+            if self.source is self.target
+            else f"{self.source.size:,} source and {self.target.size:,} target {kind}"
+        )
+        return (
+            f"Vocabulary: {sizes}. Tokens of a sentence, median and longest: "
+            f"{_two(self.training.source)} in the source, {_two(self.training.target)} in the "
+            f"target.{self._unknown()}"
+        )
+
+    def _unknown(self) -> str:
+        shares = []
+        for tokenizer, sentences in (
+            (self.source, self.training.source),
+            (self.target, self.training.target),
+        ):
+            unknown = unknown_id(tokenizer)
+            if unknown is None:
+                return ""
+            tokens = np.concatenate(sentences)
+            shares.append(100 * float(np.mean(tokens == unknown)))
+        untrained = "" if min(shares) else " What is never unknown here is not learnt as unknown."
+        return f" Unknown: {shares[0]:.2g} % and {shares[1]:.2g} %.{untrained}"
+
+    def _left_out(self) -> list[str]:
+        train, kept = len(self.parts.train), len(self.training.source)
+        if kept == train:
+            return []
+        share = (train - kept) / train
+        reasons = "; ".join(
+            f"{finding.kind}: {finding.count:,}"
+            for finding in self.training.report.findings
+            if finding.treatment == "left out"
+        )
+        line = f"Left out of {train:,} training pairs: {train - kept:,} ({share:.0%}). {reasons}."
+        if share > MUCH_LEFT_OUT:
+            line += (
+                f" Is that meant? longest = {self.config.longest} tokens and length_ratio = "
+                f"{self.config.length_ratio:g} say what is left out; 0 is no limit."
+            )
+        return [line]
+
+    def _findings(self) -> list[str]:
+        """What reading found, once for each report; the parts of one file share theirs."""
+        reports: list[DataReport] = []
+        for part in (self.parts.train, self.parts.validation, self.parts.test):
+            if part is not None and not any(part.report is known for known in reports):
+                reports.append(part.report)
+        return [
+            f"{report.source or 'pairs'}: {finding}."
+            for number, report in enumerate(reports)
+            for finding in report.findings
+            if finding.kind not in _READING
+            # What is left out of training is said already.
+            and (number or finding.treatment != "left out" or "judged" in finding.kind)
+        ]
+
+    def _suspicions(self) -> list[str]:
+        train = self.parts.train
+        found = []
+        equal = np.mean([a == b for a, b in zip(train.source, train.target, strict=True)])
+        if equal > MANY_EQUAL:
+            found.append(
+                f"{equal:.0%} of the training pairs have equal sides: nothing to translate?"
+            )
+        for side, sentences in (("source", train.source), ("target", train.target)):
+            marked = np.mean(["@@ " in one or "\u2581" in one for one in sentences])
+            if marked > MANY_MARKED:
+                found.append(
+                    f"{marked:.0%} of the {side} sentences hold marks of subwords (@@ or \u2581), "
+                    "which are kept as text: undo them to have plain text, as by sed 's/@@ //g'."
+                )
+        for name, part in (("validation", self.parts.validation), ("test", self.parts.test)):
+            shared = 0 if part is None else _shared(train, part)
+            if part is not None and shared:
+                found.append(
+                    f"{shared:,} of the {len(part):,} {name} pairs are also in training: figures "
+                    "on them flatter."
+                )
+        return found
+
+
+def _shared(train: SentencePairs, part: SentencePairs) -> int:
+    known = set(zip(train.source, train.target, strict=True))
+    return sum(pair in known for pair in zip(part.source, part.target, strict=True))
+
+
+def _two(sentences: Sequence[Ids]) -> str:
+    lengths = [len(one) - 1 for one in sentences]
+    return f"{int(np.median(lengths))} and {max(lengths):,}"
+
+
+def _shown(sentence: str) -> str:
+    short = sentence if len(sentence) <= _LONGEST_SHOWN else sentence[:_LONGEST_SHOWN] + "…"
+    return repr(short)
