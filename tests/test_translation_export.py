@@ -213,3 +213,26 @@ def test_a_device_needs_the_runtime_numpy_and_the_tokenizer_alone(
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 6
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"attention": "general", "decoder": "plain"},
+        pytest.param({"attention": "bahdanau", "coverage": True}, marks=pytest.mark.slow),
+    ],
+    ids=["general", "coverage"],
+)
+def test_sentences_of_many_lengths_calibrate_every_attention(
+    tmp_path: Path, options: dict[str, str | bool]
+) -> None:
+    # The keys, or the attention so far, meet the annotations before a shape is computed.
+    run = made_run(tmp_path, wild_model(**options), digit_pairs(6, seed=21))
+    found = run.export(tmp_path / "exported", ("tflite_int8",))
+    assert "not written" not in found
+    assert [row[0] for row in found["table"]["rows"]] == [
+        "model_dynamic.tflite",
+        "model_int8.tflite",
+    ]
+    device = EdgeTranslator(tmp_path / "exported", "model_int8.tflite")
+    assert [bool(best) for best in device.translate(SOURCES[:4])] == [True] * 4
