@@ -31,6 +31,11 @@ class Split:
     validation: Part
     test: Part
 
+    @property
+    def has_test(self) -> bool:
+        """Whether there is a test part: without one, training reaches closest to the present."""
+        return self.test[0] is None or self.test[0] != self.test[1]
+
     def __iter__(self) -> Iterator[Part]:
         return iter((self.train, self.validation, self.test))
 
@@ -41,7 +46,7 @@ def parse_split(text: str) -> Split:
     Args:
         text: "0.7,0.1,0.2": fractions of the rows; "8640,2880,2880": numbers of rows;
             "2014-10-01,2014-11-01": the times at which validation and test begin, and optionally a
-            third at which the test ends.
+            third at which the test ends. A last fraction or number of 0 leaves out the test part.
 
     Raises:
         ConfigurationError: it is none of these, or the fractions exceed 1.
@@ -81,7 +86,8 @@ def _by_fractions(fractions: list[float]) -> Split:
     train, validation, _ = fractions
     if min(fractions) < 0 or train <= 0 or sum(fractions) > 1 + 1e-9:
         raise ConfigurationError(
-            f"split {fractions}: the fractions must be positive and at most 1 together"
+            f"split {','.join(f'{one:g}' for one in fractions)}: the fractions must be positive "
+            "and at most 1 together; only the last, the test part, may be 0"
         )
     # Rounded, so that 0.7 + 0.1 + 0.2 is the whole and not 0.9999999999999999 of it.
     first, second, third = round(train, 9), round(train + validation, 9), round(sum(fractions), 9)
@@ -133,7 +139,7 @@ def _row(border: Border, default: int, series: TimeSeries, series_set: SeriesSet
         longest = series_set.rows or max(len(one) for one in series_set)
         if row > longest:
             raise DataError(
-                f"the split reaches to row {row}, the data has {longest}",
+                f"the split asks for {row} time steps, the data has {longest}",
                 file=series_set.report.source,
                 advice="Make the parts smaller.",
             )

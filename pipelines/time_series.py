@@ -12,7 +12,7 @@ from pipelines.data_report import DataReport
 from pipelines.errors import DataError
 from pipelines.series_options import SeriesOptions
 from pipelines.timestamps import future_times as continue_times
-from pipelines.timestamps import wall_clock_minutes
+from pipelines.timestamps import show_time, wall_clock_minutes
 
 Floats = npt.NDArray[np.float32]
 
@@ -136,7 +136,9 @@ def latest_windows(
     """
     rows: dict[str, list[npt.NDArray[np.generic]]] = {}
     for one in series_set:
-        _check_reach(one, series_set, lookback, horizon)
+        error = _reach_error(one, series_set, lookback, horizon)
+        if error is not None:
+            raise error
         times = np.concatenate([one.times[-lookback:], series_set.future_times(one, horizon)])
         rows.setdefault("past_target", []).append(one.target[-lookback:])
         rows.setdefault("times", []).append(series_set.wall_clock(times))
@@ -153,20 +155,46 @@ def latest_windows(
     return inputs
 
 
-def _check_reach(one: TimeSeries, series_set: SeriesSet, lookback: int, horizon: int) -> None:
+def with_reach(
+    series_set: SeriesSet, lookback: int, horizon: int
+) -> tuple[SeriesSet, dict[str, str]]:
+    """The series whose end can be forecast, and the others with the reason, by name.
+
+    Raises:
+        DataError: none can; it is that of the first series.
+    """
+    reached: list[TimeSeries] = []
+    errors: dict[str, DataError] = {}
+    for one in series_set:
+        error = _reach_error(one, series_set, lookback, horizon)
+        if error is None:
+            reached.append(one)
+        else:
+            errors[one.name] = error
+    if not reached:
+        raise next(iter(errors.values()))
+    reasons = {name: error.problem for name, error in errors.items()}
+    return (replace(series_set, series=tuple(reached)) if errors else series_set), reasons
+
+
+def _reach_error(
+    one: TimeSeries, series_set: SeriesSet, lookback: int, horizon: int
+) -> DataError | None:
     source = series_set.report.source
     if len(one) < lookback:
-        raise DataError(
-            f"series {one.name!r} has {len(one)} rows, the model looks back on {lookback}",
+        return DataError(
+            f"series {one.name!r} has {len(one)} time steps, the model looks back on {lookback}",
             file=source,
             advice="Give a longer history.",
         )
     known = len(one.future_covariates) - len(one)
     if series_set.future_names and known < horizon:
         names = ", ".join(series_set.future_names)
-        raise DataError(
-            f"{names} must be known for {horizon} steps after {one.times[-1]}, the end of series "
+        last = show_time(one.times[-1], series_set.frequency)
+        return DataError(
+            f"{names} must be known for {horizon} steps after {last}, the end of series "
             f"{one.name!r}; the data has {known}",
             file=source,
             advice="Add rows with these times, the known columns filled and the target left empty.",
         )
+    return None

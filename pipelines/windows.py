@@ -12,6 +12,7 @@ from pipelines.batches import IndexedBatches
 from pipelines.errors import ConfigurationError, DataError
 from pipelines.splits import Part, part_rows
 from pipelines.time_series import SeriesSet, TimeSeries
+from pipelines.timestamps import show_time
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -61,6 +62,7 @@ class WindowBatches(IndexedBatches):
         self.lookback = lookback
         self.horizon = horizon
         self.stride = stride
+        self.part = part
         parts = [part_rows(part, one, series_set) for one in series_set]
         self.first_origins = np.array([max(start, lookback) for start, _ in parts], np.int64)
         last = np.array([stop - horizon for _, stop in parts], np.int64)
@@ -86,6 +88,25 @@ class WindowBatches(IndexedBatches):
         number = np.arange(ends[-1]) - np.repeat(ends - counts, counts)
         return index, self.first_origins[index] + number * self.stride
 
+    def observed_truth(self) -> tuple[int, npt.NDArray[np.int64]]:
+        """The windows with any observed truth, and those at each horizon step, int64 [horizon]."""
+        windows = 0
+        by_step = np.zeros(self.horizon, np.int64)
+        steps = np.arange(self.horizon)
+        for one, first, count in zip(
+            self.series_set, self.first_origins, self.windows_per_series, strict=True
+        ):
+            if not count:
+                continue
+            known = np.concatenate([[0], np.cumsum(one.observed)])
+            origins = first + np.arange(count) * self.stride
+            windows += int(np.count_nonzero(known[origins + self.horizon] > known[origins]))
+            if self.stride == 1:
+                by_step += known[first + count + steps] - known[first + steps]
+            else:
+                by_step += one.observed[origins[:, None] + steps].sum(axis=0)
+        return windows, by_step
+
     def gather(self, numbers: tf.Tensor, real: tf.Tensor) -> tuple[Any, Any, Any]:
         """See `IndexedBatches.gather`."""
         if self._gather is None:
@@ -98,10 +119,14 @@ def _no_window(
 ) -> DataError:
     longest = max(range(len(parts)), key=lambda i: parts[i][1] - parts[i][0])
     start, stop = parts[longest]
-    name = series_set.names[longest]
+    one = series_set[longest]
+    extent = f"{stop - start} of its {len(one)} time steps"
+    if stop > start:
+        first, last = (show_time(one.times[i], series_set.frequency) for i in (start, stop - 1))
+        extent += f", {first} to {last}"
     return DataError(
-        f"no window of lookback {lookback} + horizon {horizon} rows fits: the longest part, of "
-        f"series {name!r}, has rows {start} to {stop} of {len(series_set[longest])}",
+        f"no window of lookback {lookback} + horizon {horizon} time steps fits: the longest part, "
+        f"of series {one.name!r}, has {extent}",
         file=series_set.report.source,
         advice="Give more data, another split, or a smaller lookback or horizon.",
     )

@@ -41,11 +41,11 @@ def test_order_statistics_by_hand() -> None:
     truth = np.arange(1.0, 10.0)[::-1, np.newaxis]
     calibration, _ = calibrate(Zero(1), [_window(truth)], LEVELS, np.ones(1))
     np.testing.assert_allclose(calibration.corrections, [[1.0, 0.0, 9.0]])
-    assert calibration.exact and calibration.windows == 9
+    assert not calibration.unreached and calibration.windows == 9
     # With eight scores the guarantee would need a ninth: the extremes are taken and it is said.
     calibration, _ = calibrate(Zero(1), [_window(truth[1:])], LEVELS, np.ones(1))
     np.testing.assert_allclose(calibration.corrections, [[1.0, 0.0, 8.0]])
-    assert not calibration.exact
+    assert calibration.unreached == (0.1, 0.9)
 
 
 @pytest.mark.parametrize("offsets", [(), (-0.1, 0.0, 0.05), (-9.0, 0.0, 20.0)])

@@ -67,16 +67,30 @@ class AncestralSampler(tf.Module):
         def go_on(step: tf.Tensor, states: list[tf.Tensor], drawn: tf.TensorArray) -> Any:
             raw, following = self.cell.advance(repeated["known"][:, step], states)
             seed = inputs["seed"] + tf.stack([0, step])
-            value = self.head.sample(self.head.parameters(raw), seed)
-            return step + 1, [*following, value[:, None]], drawn.write(step, value)
+            value = self._draw(raw, repeated, seed)
+            fed = self._scaled(value, repeated)
+            return step + 1, [*following, fed], drawn.write(step, value[:, 0])
 
         _, _, drawn = tf.while_loop(
             lambda step, *_: step < self.horizon, go_on, (step, states, drawn)
         )
-        samples = self._raw(tf.transpose(drawn.stack()), repeated)
+        samples = tf.transpose(drawn.stack())
         return {"samples": tf.reshape(samples, (-1, self.paths, self.horizon))}
 
-    def _raw(self, values: tf.Tensor, repeated: dict[str, tf.Tensor]) -> tf.Tensor:
+    def _draw(self, raw: tf.Tensor, repeated: dict[str, tf.Tensor], seed: tf.Tensor) -> tf.Tensor:
+        """One draw for each path in the data's own unit, [batch * paths, 1].
+
+        Counts are whole numbers in that unit only, so it is there that they are drawn.
+        """
+        parameters = self.head.parameters(raw)[:, None]
         if self.normalised:
-            values = values * repeated["factor"] + repeated["shift"]
-        return values * repeated["scale"] + repeated["location"]
+            parameters = self.head.affine(parameters, repeated["shift"], repeated["factor"])
+        parameters = self.head.affine(parameters, repeated["location"], repeated["scale"])
+        return self.head.sample(parameters, seed)
+
+    def _scaled(self, values: tf.Tensor, repeated: dict[str, tf.Tensor]) -> tf.Tensor:
+        """Values in the data's unit as the cell reads them, of the same shape."""
+        values = (values - repeated["location"]) / repeated["scale"]
+        if self.normalised:
+            values = (values - repeated["shift"]) / repeated["factor"]
+        return values

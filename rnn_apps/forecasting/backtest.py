@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from pipelines.errors import DataError
 from pipelines.splits import Part
 from pipelines.time_series import SeriesSet
 from pipelines.windows import WindowBatches
@@ -57,12 +58,14 @@ class Backtest:
         examples: the worst, the median and the best window of the first, by its scaled error.
         windows: how many windows were forecast.
         left_out: baselines that could not see far enough back, with the reason.
+        short_series: series without a window in the part.
     """
 
     metrics: dict[str, ForecastMetrics]
     examples: list[Example]
     windows: int
     left_out: dict[str, str] = field(default_factory=dict)
+    short_series: tuple[str, ...] = ()
 
     def table(self) -> dict[str, Any]:
         """One row a forecaster: header and rows for a report or the terminal."""
@@ -80,6 +83,8 @@ class Backtest:
         found: dict[str, Any] = {"windows": self.windows, "forecasters": {}}
         if self.left_out:
             found["left_out"] = self.left_out
+        if self.short_series:
+            found["series_without_windows"] = list(self.short_series)
         for name, metrics in self.metrics.items():
             entry: dict[str, Any] = {"overall": metrics.overall()}
             if 1 < len(metrics.scales.names) <= MOST_SERIES_LISTED:
@@ -111,7 +116,7 @@ def backtest(
         stride: rows between neighbouring origins.
 
     Raises:
-        DataError: no window fits into the part.
+        DataError: no window fits into the part, or none has an observed truth.
     """
     judged = forecasters[0]
 
@@ -133,7 +138,14 @@ def backtest(
     rows = _Rows(entrants, scales, horizon, online)
     for window in windows(batches):
         rows.add(window)
-    return Backtest(rows.metrics, rows.examples(batches), rows.windows, left_out)
+    if not rows.windows:
+        raise DataError(
+            f"of {batches.examples} windows none has an observed value to judge by",
+            file=series_set.report.source,
+            advice="The target is missing there: give data that has it, or name another part.",
+        )
+    short = batches.series_without_windows
+    return Backtest(rows.metrics, rows.examples(batches), rows.windows, left_out, short)
 
 
 class _Rows:

@@ -12,8 +12,9 @@ is the ceil(tau (n + 1))-th smallest of the n scores for tau above 1/2, the floo
 for tau below. If calibration and test windows are exchangeable, each end then holds with at least
 its nominal probability, and so does the interval. A point forecaster has q_tau = its point for
 every tau, so its scores are residuals. The median is left as the forecaster gives it: it bounds no
-interval. Where n is too small for a level (n + 1 < 1 / tau) the extreme score is taken, and
-`Calibration.exact` says so.
+interval. Where n is too small for a level (n + 1 < 1 / min(tau, 1 - tau)) no score bounds that
+share of the truth: quantiles that the forecaster was trained for are then left as they are, a point
+forecaster's ends take the extreme score, and `Calibration.unreached` says for which levels.
 
 Windows that overlap are not exchangeable, and data drifts. `OnlineCalibration` therefore goes on
 calibrating while it forecasts, with the truth that is known at each origin and nothing else.
@@ -56,10 +57,9 @@ class Calibration:
     windows: int
 
     @property
-    def exact(self) -> bool:
-        """Whether there were enough windows for the finite-sample guarantee at every level."""
-        smallest = min(min(level, 1 - level) for level in self.levels)
-        return (self.windows + 1) * smallest >= 1 - 1e-9
+    def unreached(self) -> tuple[float, ...]:
+        """The levels for which there were too few windows for the finite-sample guarantee."""
+        return unreached_levels(self.levels, self.windows)
 
     def apply(self, forecast: Forecast, series_index: NDArray[np.int64]) -> Forecast:
         """The forecast with calibrated quantiles at `levels`, rising along the levels."""
@@ -113,6 +113,18 @@ class Calibrated:
     def forecast(self, inputs: Inputs) -> Forecast:
         """Forecasts a batch, see `Forecaster`."""
         return self.calibration.apply(self.base.forecast(inputs), series_rows(inputs))
+
+
+def unreached_levels(levels: Sequence[float], windows: int) -> tuple[float, ...]:
+    """The levels that so few windows cannot calibrate, the median aside, which is not calibrated.
+
+    Of n exchangeable scores none lies beyond a share tau of the truth unless (n + 1) tau >= 1.
+    """
+    return tuple(
+        level
+        for level in levels
+        if abs(level - 0.5) > 1e-9 and (windows + 1) * min(level, 1 - level) < 1 - 1e-9
+    )
 
 
 def calibrate(
@@ -181,6 +193,9 @@ class Calibrator:
             )
         # NaN, where the truth is missing, sorts last and is not counted.
         corrections = _order_statistics(np.sort(rows, axis=0), self.levels)
+        if self.forecaster.levels:
+            unreached = unreached_levels(self.levels, known)
+            corrections[:, [level in unreached for level in self.levels]] = 0.0
         return Calibration(self.levels, corrections, self.unit, known), rows
 
 

@@ -22,7 +22,7 @@ def evaluate(run: Run, data: Data | None, part: str, stride: int) -> dict[str, A
     """See `Run.evaluate`. Writes metrics.json, report.html and two tables into the run."""
     run.folder.check_evaluable()
     own = data is None
-    part = part or ("test" if own else "all")
+    part = part or (run.judged_part if own else "all")
     rows = run.part(part)
     series_set = run.series(data)
     source = series_set.report.source
@@ -45,19 +45,22 @@ def evaluate(run: Run, data: Data | None, part: str, stride: int) -> dict[str, A
         f"{source}, {part} part: {found.windows} windows, lookback {run.config.lookback}, "
         f"horizon {run.config.horizon}, season {yardsticks.season}"
     )
+    if run.calibration_note:
+        title += f". {run.calibration_note}"
     table = {"title": title, **as_json(found.table())}
     key = part if own else "other_data"
     run.folder.write_metrics(
         **{key: {"source": source, "part": part, "stride": stride, **found.as_json()}},
-        **({"table": table} if key == "test" else {}),
+        **({"table": table} if key == run.judged_part else {}),
     )
     _write_tables(run.folder.path, key, found)
-    # The run's own page stays that of its test part.
-    page = run.folder.report if key == "test" else run.folder.path / f"report-{key}.html"
+    # The run's own page stays that of the part it is judged on.
+    page = run.folder.report if key == run.judged_part else run.folder.path / f"report-{key}.html"
     write_report(run, series_set, found, table, page)
     return {
         "table": table,
         "windows": found.windows,
+        **({"left out": list(found.short_series)} if found.short_series else {}),
         "report": str(page),
         **_headline(found),
     }

@@ -85,6 +85,7 @@ def contract(run: Run, model: keras.Model) -> dict[str, Any]:
             "shape": ["batch", config.horizon, len(config.quantiles)],
             "levels": list(config.quantiles),
             "meaning": f"raw quantiles, {kind}",
+            **_unreached(run),
         },
     }
     return {
@@ -100,8 +101,14 @@ def contract(run: Run, model: keras.Model) -> dict[str, Any]:
     }
 
 
+def _unreached(run: Run) -> dict[str, Any]:
+    """What the contract says of quantiles that too few windows calibrate."""
+    levels = run.yardsticks.calibrations["model"].unreached
+    return {"not calibrated": list(levels), "note": run.calibration_note} if levels else {}
+
+
 def save_examples(
-    path: Path, series_set: SeriesSet, part: Part, lookback: int, horizon: int
+    path: Path, series_set: SeriesSet, part: Part | None, lookback: int, horizon: int
 ) -> None:
     """Keeps evenly spaced real windows of a part, on which exports are proven later."""
 

@@ -299,13 +299,13 @@ class NegativeBinomialHead(Head):
         return tf.stack(found, axis=-1)
 
     def sample(self, parameters: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """A Poisson draw whose rate is a gamma draw."""
+        """A Poisson draw whose rate is a gamma draw, float32 as all draws."""
         mean, dispersion = parameters[..., 0], parameters[..., 1]
         first, second = tf.unstack(tf.random.split(seed, 2))
         rate = tf.random.stateless_gamma(
             tf.shape(mean), first, alpha=1.0 / dispersion, beta=1.0 / (dispersion * mean)
         )
-        return tf.random.stateless_poisson(tf.shape(mean), second, rate)
+        return tf.random.stateless_poisson(tf.shape(mean), second, rate, dtype=tf.float32)
 
 
 def make_head(output: str, *, error: str = "mse", quantiles: Sequence[float] = ()) -> Head:

@@ -136,6 +136,10 @@ class OnlineCalibrated:
         rank = np.where(upper, np.ceil(exact - 1e-9), np.floor(exact + 1e-9)).astype(np.int64) - 1
         rank = np.clip(rank, 0, np.maximum(self.count - 1, 0))
         found = np.take_along_axis(self.ordered, rank[np.newaxis], axis=0)[0]
+        if self.calibrated.base.levels:
+            # Trained quantiles that too few scores would correct stay as they were calibrated.
+            enough = (self.count + 1) * np.minimum(self.levels, 1 - self.levels) >= 1 - 1e-9
+            found = np.where(enough, found, self.calibrated.calibration.corrections)
         return np.where(np.abs(self.levels - 0.5) < 1e-9, 0.0, np.nan_to_num(found))
 
     def _learn(self) -> None:

@@ -13,7 +13,13 @@ from pipelines.errors import ConfigurationError, UserError
 from pipelines.time_series import SeriesSet, TimeSeries, latest_windows
 from pipelines.timestamps import STEP, step_numbers
 from pipelines.windows import WindowBatches
-from rnn_apps.forecasting.conformal import Calibrated, Calibration, calibrate
+from rnn_apps.console import announce
+from rnn_apps.forecasting.conformal import (
+    Calibrated,
+    Calibration,
+    calibrate,
+    unreached_levels,
+)
 from rnn_apps.forecasting.forecast import Forecast, Forecaster, windows
 
 if TYPE_CHECKING:
@@ -52,7 +58,8 @@ def recalibrated(
     windows is known, so nothing of the future is used.
 
     Args:
-        count: how many windows of each series, at least 1.
+        count: how many windows of each series, at least 1. Levels that so few cannot calibrate
+            keep their calibration.
 
     Raises:
         DataError: no series is long enough for a single such window.
@@ -68,9 +75,16 @@ def recalibrated(
     )
     old = calibrated.calibration
     found, _ = calibrate(calibrated.base, windows(batches), old.levels, old.scale)
-    return Calibrated(
-        calibrated.base, Calibration(old.levels, found.corrections, old.scale, found.windows)
-    )
+    kept = np.isin(old.levels, unreached_levels(old.levels, found.windows))
+    if kept.any():
+        shown = ", ".join(f"{level:g}" for level in np.asarray(old.levels)[kept])
+        announce(
+            [f"{found.windows} recent windows are too few to calibrate the quantiles {shown}: they "
+             "keep the calibration of the validation part."]
+        )  # fmt: skip
+    corrections = np.where(kept, old.corrections, found.corrections)
+    count = old.windows if kept.any() else found.windows
+    return Calibrated(calibrated.base, Calibration(old.levels, corrections, old.scale, count))
 
 
 def as_frame(series_set: SeriesSet, forecast: Forecast, levels: tuple[float, ...]) -> pd.DataFrame:
@@ -138,10 +152,15 @@ def predict_to_files(
     with atomic_path(table) as beside:
         frame.to_csv(beside, index=False)
     _draw(run, series_set, frame, picture)
+    forecast = set(frame["series"])
+    left_out = [name for name in series_set.names if name not in forecast]
+    note = run.calibration_note
     return {
         "forecasts": str(table),
         "plot": str(picture),
-        "series": len(series_set),
+        "series": len(forecast),
+        **({"left out": left_out} if left_out else {}),
+        **({"intervals": note} if note else {}),
         "horizon": run.config.horizon,
         "from": str(frame["time"].min()),
         "to": str(frame["time"].max()),
@@ -155,7 +174,8 @@ def _draw(run: Run, series_set: SeriesSet, frame: pd.DataFrame, path: Path) -> N
     levels = tuple(float(name.removeprefix("quantile_")) for name in names)
     past = PAST_SHOWN * run.config.horizon
     panels = []
-    for one in series_set.series[:8]:
+    forecast = set(frame["series"])
+    for one in [one for one in series_set if one.name in forecast][:8]:
         rows = frame[frame["series"] == one.name]
         panels.append(
             {

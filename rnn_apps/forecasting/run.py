@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from pipelines.errors import UserError
 from pipelines.splits import Part, Split, parse_split
-from pipelines.time_series import SeriesSet, latest_windows
+from pipelines.time_series import SeriesSet, latest_windows, with_reach
+from rnn_apps.console import announce
 from rnn_apps.forecasting.config import ForecastingConfig
 from rnn_apps.forecasting.conformal import Calibrated
 from rnn_apps.forecasting.deployment import deployment_model
@@ -21,6 +22,7 @@ from rnn_apps.forecasting.network_forecaster import NetworkForecaster
 from rnn_apps.forecasting.prediction import as_frame, forecast_ends, recalibrated
 from rnn_apps.forecasting.run_data import positions, serving_series, training_series
 from rnn_apps.forecasting.sample_paths import RankTrajectories, sample_paths
+from rnn_apps.forecasting.understood import calibration_note
 from rnn_apps.forecasting.yardsticks import Yardsticks
 from rnn_apps.run_folder import RunFolder, open_run
 
@@ -36,6 +38,7 @@ DESCRIPTION = "data.json"
 YARDSTICKS = "yardsticks.npz"
 TRAJECTORIES = "rank_trajectories.npy"
 MOST_SAMPLES = 10_000
+MOST_REASONS = 5
 PARTS = ("train", "validation", "test", "all")
 
 
@@ -120,6 +123,18 @@ class Run:
 
         return evaluate(self, data, part, stride)
 
+    @property
+    def judged_part(self) -> str:
+        """The part that the run is judged on: "test", or "validation" if there is no test part."""
+        return "test" if self.split.has_test else "validation"
+
+    @property
+    def calibration_note(self) -> str:
+        """What to know of quantiles that too few windows calibrate; "" if there are none."""
+        calibration = self.yardsticks.calibrations["model"]
+        trained = "quantiles" in self.deployed.output
+        return calibration_note(calibration.unreached, calibration.windows, trained)
+
     def part(self, name: str) -> Part | None:
         """The part called train, validation or test; None for all rows.
 
@@ -136,8 +151,9 @@ class Run:
         """Forecasts what follows the end of every series.
 
         Args:
-            data: a source or a DataFrame with at least `lookback` rows a series. Known-future
-                covariates must be there for `horizon` rows more, with the target left empty.
+            data: a source or a DataFrame with at least `lookback` rows per series. Known-future
+                covariates must be there for `horizon` rows more, with the target left empty. Series
+                that lack either are named and left out.
             samples: sample paths to add as columns, for an output that is not a point. They are
                 drawn from the model's own distribution, before calibration.
             recent: calibrate the intervals anew on so many of the latest windows of each series
@@ -149,10 +165,18 @@ class Run:
             quantile_0.1 and so on (calibrated), sample_1 and so on.
 
         Raises:
-            DataError: the data is too short, lacks covariates, or holds a series that the run
-                does not know.
+            DataError: every series is too short or lacks covariates, or the data holds a series
+                that the run does not know.
         """
-        series_set = self.series(data)
+        everything = self.series(data)
+        series_set, left_out = with_reach(everything, self.config.lookback, self.config.horizon)
+        if left_out:
+            reasons = [*list(left_out.values())[:MOST_REASONS], "..."][: len(left_out)]
+            announce(
+                [f"{len(left_out)} of {len(everything)} series left out: {'; '.join(reasons)}."]
+            )
+        if self.calibration_note and not recent:
+            announce([self.calibration_note])
         calibrated = self.forecaster(series_set)
         if recent:
             calibrated = recalibrated(calibrated, series_set, self.config.horizon, recent)

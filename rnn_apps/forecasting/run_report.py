@@ -40,7 +40,7 @@ def write_report(
     _examples(report, run, series_set, found.examples)
     _intervals(report, run, found)
     _training(report, run)
-    _data(report, series_set)
+    _data(report, run, series_set)
     report.section("Configuration")
     report.table("", ["setting", "value"], [[k, str(v)] for k, v in vars(config).items()])
     report.write(path)
@@ -56,6 +56,13 @@ def _accuracy(report: Report, run: Run, found: Backtest, table: dict[str, Any]) 
         "part. The baselines' intervals come from their residuals on the validation part."
     )
     report.table(table["title"], table["header"], table["rows"], marked=[0])
+    if run.judged_part == "validation":
+        report.text(
+            "The split has no test part. The validation part also chose the epoch and calibrated "
+            "the intervals, so that its figures are too good."
+        )
+    if found.short_series:
+        report.text(f"Without a window in this part: {', '.join(found.short_series)}.")
     for name, reason in found.left_out.items():
         report.text(f"{name} is left out: {reason}.")
     first = next(iter(found.metrics.values()))
@@ -116,11 +123,7 @@ def _intervals(report: Report, run: Run, found: Backtest) -> None:
     report.text(
         f"Calibrated on {calibration.windows} windows of the validation part by split conformal "
         "prediction, for each horizon step and quantile level. "
-        + (
-            ""
-            if calibration.exact
-            else "These are too few for the finite-sample guarantee at the outer levels. "
-        )
+        + (f"{run.calibration_note} " if run.calibration_note else "")
         + "'online intervals' go on learning during the backtest from truth that was known at "
         "each origin; no other row has seen anything of the tested part."
     )
@@ -147,8 +150,10 @@ def _training(report: Report, run: Run) -> None:
         )
 
 
-def _data(report: Report, series_set: SeriesSet) -> None:
+def _data(report: Report, run: Run, series_set: SeriesSet) -> None:
     report.section("Data")
+    for line in run.metrics.get("data", {}).get("understood", []):
+        report.text(line)
     found = series_set.report
     report.text(
         f"{found.source}: {found.rows} rows, {len(series_set)} series, frequency "

@@ -6,10 +6,11 @@ import sys
 from typing import TYPE_CHECKING
 
 from pipelines.errors import UserError
-from pipelines.splits import Part, Split, parse_split
+from pipelines.splits import parse_split
 from pipelines.time_series import SeriesSet
 from pipelines.windows import WindowBatches
 from rnn_apps.configuration import check
+from rnn_apps.console import announce
 from rnn_apps.forecasting.build import build_model
 from rnn_apps.forecasting.capabilities import check_capabilities
 from rnn_apps.forecasting.config import ForecastingConfig
@@ -21,6 +22,8 @@ from rnn_apps.forecasting.objective import make_objective
 from rnn_apps.forecasting.run import APPLICATION, DESCRIPTION, TRAJECTORIES, YARDSTICKS, Run
 from rnn_apps.forecasting.run_data import positions, training_series
 from rnn_apps.forecasting.sample_paths import RankTrajectories, rank_trajectories
+from rnn_apps.forecasting.training_parts import training_parts
+from rnn_apps.forecasting.understood import understood
 from rnn_apps.forecasting.yardsticks import fit_yardsticks
 from rnn_apps.run_training import TrainingFolder, claimed_run
 from rnn_apps.training import fit
@@ -59,7 +62,10 @@ def train(config: ForecastingConfig, resume: bool = False, data: Data | None = N
         description = describe(series_set, split, config)
         check_capabilities(config, description)
         _check_description(folder, description)
-        training, validation = _batches(series_set, split, config)
+        parts = training_parts(series_set, split, config)
+        told = understood(series_set, split, config, parts)
+        if chief:
+            announce(told)
 
         def begin() -> None:
             with folder.begin(config) as beside:
@@ -67,42 +73,21 @@ def train(config: ForecastingConfig, resume: bool = False, data: Data | None = N
 
         trained = fit(
             lambda: build_model(config, description),
-            training,
+            parts.training,
             make_objective(config),
             config,
             folder=folder.path,
-            validation=validation,
+            validation=parts.validation,
             resume=resume,
             strategy=strategy,
             begin=begin,
             write_model=False,
         )
-        run = _finished(folder, config, description, trained, series_set)
+        run = _finished(folder, config, description, trained, series_set, told)
         agree_on(strategy, 0, "the end of the training")
     if chief:
         run.evaluate()
     return run
-
-
-def _batches(
-    series_set: SeriesSet, split: Split, config: ForecastingConfig
-) -> tuple[WindowBatches, WindowBatches]:
-    """The windows of the training and the validation part; those of the test part must exist.
-
-    Raises:
-        DataError: a part has no room for a single window.
-    """
-
-    def windows(part: Part, *, shuffle: bool = False, stride: int = 1) -> WindowBatches:
-        return WindowBatches(
-            series_set, lookback=config.lookback, horizon=config.horizon, part=part,
-            batch_size=config.batch_size, shuffle=shuffle, seed=config.seed, stride=stride,
-        )  # fmt: skip
-
-    training = windows(split.train, shuffle=True, stride=config.stride)
-    validation = windows(split.validation)
-    windows(split.test)
-    return training, validation
 
 
 def _check_description(folder: TrainingFolder, description: DataDescription) -> None:
@@ -124,6 +109,7 @@ def _finished(
     description: DataDescription,
     trained: TrainedModel,
     series_set: SeriesSet,
+    told: list[str],
 ) -> Run:
     """Calibrates on the validation part and fits the baselines; the chief writes it all down."""
     places = positions(series_set, config, description)
@@ -141,14 +127,14 @@ def _finished(
     if not folder.chief:
         return run
     trajectories = _trajectories(run, series_set)
-    with folder.finish(training=trained.figures(), data=series_set.report.as_dict()) as beside:
+    data = {**series_set.report.as_dict(), "understood": told}
+    with folder.finish(training=trained.figures(), data=data) as beside:
         save_model(trained.model, beside / folder.model.name)
         yardsticks.save(beside / YARDSTICKS)
         if trajectories is not None:
             trajectories.save(beside / TRAJECTORIES)
-        save_examples(
-            beside / EXAMPLES, series_set, run.split.test, config.lookback, config.horizon
-        )
+        part = run.part(run.judged_part)
+        save_examples(beside / EXAMPLES, series_set, part, config.lookback, config.horizon)
     return run
 
 

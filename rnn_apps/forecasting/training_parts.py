@@ -1,0 +1,101 @@
+"""The windows of a run's parts, refused before training if they cannot serve their purpose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipelines.errors import DataError
+from pipelines.splits import Part, Split, part_rows
+from pipelines.time_series import SeriesSet
+from pipelines.timestamps import show_time
+from pipelines.windows import WindowBatches
+from rnn_apps.forecasting.config import ForecastingConfig
+
+_PURPOSES = {
+    "training": "the model learns from it",
+    "validation": "it chooses the best epoch and calibrates the intervals",
+    "test": "the run is judged on it; a test part of 0 leaves that to the validation part",
+}
+
+
+@dataclass(frozen=True)
+class TrainingParts:
+    """The windows of each part; `test` is None if the split has no test part.
+
+    Attributes:
+        calibration_windows: validation windows with a truth, at the horizon step that has fewest.
+    """
+
+    training: WindowBatches
+    validation: WindowBatches
+    test: WindowBatches | None
+    calibration_windows: int
+
+
+def training_parts(series_set: SeriesSet, split: Split, config: ForecastingConfig) -> TrainingParts:
+    """The windows of the parts, each with an observed truth where it is needed.
+
+    Raises:
+        DataError: a part has no room for a window or no window with an observed truth, or the
+            validation part has none for some horizon step.
+    """
+
+    def windows(name: str, part: Part, *, shuffle: bool = False, stride: int = 1) -> WindowBatches:
+        _check_rows(series_set, name, part)
+        batches = WindowBatches(
+            series_set, lookback=config.lookback, horizon=config.horizon, part=part,
+            batch_size=config.batch_size, shuffle=shuffle, seed=config.seed, stride=stride,
+        )  # fmt: skip
+        _check_truth(batches, name)
+        return batches
+
+    training = windows("training", split.train, shuffle=True, stride=config.stride)
+    validation = windows("validation", split.validation)
+    test = windows("test", split.test) if split.has_test else None
+    _, by_step = validation.observed_truth()
+    if not by_step.min():
+        raise DataError(
+            f"no window of the validation part has an observed value {int(by_step.argmin()) + 1} "
+            f"steps ahead, so intervals cannot be calibrated; of {validation.examples} windows, "
+            f"the step seen most often has {by_step.max()}",
+            file=series_set.report.source,
+            advice="Choose another split, so that the validation part is no outage.",
+        )
+    return TrainingParts(training, validation, test, int(by_step.min()))
+
+
+def part_times(series_set: SeriesSet, part: Part) -> tuple[str, str]:
+    """The first and the last time of a part over all series, for a message."""
+    firsts, lasts = [], []
+    for one in series_set:
+        start, stop = part_rows(part, one, series_set)
+        if stop > start:
+            firsts.append(one.times[start])
+            lasts.append(one.times[stop - 1])
+    frequency = series_set.frequency
+    return show_time(np.min(firsts), frequency), show_time(np.max(lasts), frequency)
+
+
+def _check_rows(series_set: SeriesSet, name: str, part: Part) -> None:
+    rows = [part_rows(part, one, series_set) for one in series_set]
+    if all(stop <= start for start, stop in rows):
+        raise DataError(
+            f"the {name} part of the split has no rows",
+            file=series_set.report.source,
+            advice=f"Give it some: {_PURPOSES[name]}.",
+        )
+
+
+def _check_truth(batches: WindowBatches, name: str) -> None:
+    known, _ = batches.observed_truth()
+    if known:
+        return
+    first, last = part_times(batches.series_set, batches.part or (None, None))
+    raise DataError(
+        f"the {name} part, from {first} to {last}, has {batches.examples} windows, and none has an "
+        "observed value to forecast",
+        file=batches.series_set.report.source,
+        advice=f"Choose another split, so that it is no outage: {_PURPOSES[name]}.",
+    )

@@ -1,0 +1,123 @@
+"""What a run understood of its data, in a few lines that a person reads before training."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipelines.splits import Split
+from pipelines.time_series import SeriesSet
+from pipelines.timestamps import STEP, show_time
+from rnn_apps.forecasting.config import ForecastingConfig
+from rnn_apps.forecasting.conformal import unreached_levels
+from rnn_apps.forecasting.training_parts import TrainingParts, part_times
+
+_MOST_NAMES = 5
+
+
+def understood(
+    series_set: SeriesSet, split: Split, config: ForecastingConfig, parts: TrainingParts
+) -> list[str]:
+    """Series, step, times, columns, parts, findings, and what will be missed later."""
+    lines = [_series(series_set), _columns(series_set, config), _parts(series_set, split, parts)]
+    for finding in series_set.report.findings:
+        lines.append(f"Found: {finding}.")
+    lines += [_known_ahead(series_set, config), _calibration(config, parts)]
+    if parts.test is None:
+        lines.append(
+            "There is no test part: the run is judged on the validation part, which also chose the "
+            "epoch and calibrated the intervals, so that its figures are too good."
+        )
+    return [line for line in lines if line]
+
+
+def listed(names: tuple[str, ...] | list[str]) -> str:
+    """A few names, and how many more there are."""
+    shown = ", ".join(names[:_MOST_NAMES])
+    return shown + (f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else "")
+
+
+def _series(series_set: SeriesSet) -> str:
+    frequency = series_set.frequency
+    first = show_time(np.min([one.times[0] for one in series_set]), frequency)
+    last = show_time(np.max([one.times[-1] for one in series_set]), frequency)
+    step = "rows counted without a date" if frequency == STEP else f"a step of {frequency}"
+    zone = f" UTC, local time of {series_set.time_zone}" if series_set.time_zone else ""
+    values = sum(int(one.observed.sum()) for one in series_set)
+    return (
+        f"Data: {len(series_set)} series ({listed(series_set.names)}), {step}, {first} to "
+        f"{last}{zone}, {values} observed values and {sum(map(len, series_set)) - values} missing."
+    )
+
+
+def _columns(series_set: SeriesSet, config: ForecastingConfig) -> str:
+    options = series_set.options
+    named = [
+        (f"time {options.time_column}" if options.time_column else ""),
+        (f"series by {options.id_column}" if options.id_column else ""),
+        f"forecast {listed(config.targets or series_set.names)}",
+    ]
+    for words, names in (
+        ("known up to the present", series_set.past_names),
+        ("known ahead", series_set.future_names),
+        ("constant", series_set.static_names),
+    ):
+        named.append(f"{words} {listed(names)}" if names else "")
+    return f"Columns: {'; '.join(text for text in named if text)}."
+
+
+def _parts(series_set: SeriesSet, split: Split, parts: TrainingParts) -> str:
+    told = []
+    for name, part, batches in (
+        ("training", split.train, parts.training),
+        ("validation", split.validation, parts.validation),
+        ("test", split.test, parts.test),
+    ):
+        if batches is None:
+            continue
+        first, last = part_times(series_set, part)
+        text = f"{name} {first} to {last} ({batches.examples} windows"
+        short = batches.series_without_windows
+        text += f"; too short: {listed(short)})" if short else ")"
+        told.append(text)
+    return f"Parts: {', '.join(told)}."
+
+
+def _known_ahead(series_set: SeriesSet, config: ForecastingConfig) -> str:
+    if not series_set.future_names:
+        return ""
+    known = min(len(one.future_covariates) - len(one) for one in series_set)
+    if known >= config.horizon:
+        return ""
+    return (
+        f"{listed(series_set.future_names)}: the data has {known} values after its last target, "
+        f"and a forecast needs {config.horizon}. To predict, give data with rows for the time to "
+        "come, these columns filled and the target left empty."
+    )
+
+
+def _calibration(config: ForecastingConfig, parts: TrainingParts) -> str:
+    levels = unreached_levels(config.quantiles, parts.calibration_windows)
+    if not levels:
+        return ""
+    trained = config.output != "point" and config.model != "deepar"
+    return calibration_note(levels, parts.calibration_windows, trained)
+
+
+def calibration_note(levels: tuple[float, ...], windows: int, trained: bool) -> str:
+    """What to know of levels that too few windows calibrate.
+
+    Args:
+        trained: whether the model itself has quantiles.
+    """
+    if not levels:
+        return ""
+    needed = int(np.ceil(1 / min(min(level, 1 - level) for level in levels) - 1e-9)) - 1
+    kept = (
+        "they stay as trained, without a guarantee"
+        if trained
+        else "the largest errors seen stand for them, which cover less than they say"
+    )
+    return (
+        f"Intervals: {windows} validation windows are too few to calibrate the quantiles "
+        f"{', '.join(f'{level:g}' for level in levels)} ({needed} are needed): {kept}."
+    )
