@@ -282,7 +282,7 @@ def test_splits_that_cannot_be(text: str) -> None:
 
 
 def test_a_split_beyond_the_data_is_named() -> None:
-    with pytest.raises(DataError, match="reaches to row 30, the data has 20"):
+    with pytest.raises(DataError, match="asks for 30 time steps, the data has 20"):
         WindowBatches(make_set([20]), lookback=2, horizon=1, part=parse_split("10,10,10").test)
 
 
