@@ -299,7 +299,7 @@ def test_the_latest_windows_continue_every_series() -> None:
     assert inputs["future_covariates"].ravel().tolist() == [1, 2, 3, 4]
     days = inputs["times"].astype("datetime64[m]").astype("datetime64[D]").astype(str).tolist()
     assert days == [["2024-02-29", "2024-03-31", "2024-04-30", "2024-05-31"]]
-    with pytest.raises(DataError, match="has 3 rows, the model looks back on 4"):
+    with pytest.raises(DataError, match="has 3 time steps, the model looks back on 4"):
         latest_windows(load_series(frame, future_covariates=("known",)), 4, 2)
 
 
