@@ -145,3 +145,35 @@ def test_masked_int8_is_as_good_as_without_a_mask(kind: str, tmp_path: Path) -> 
         ).errors[0]
     assert errors[True].relative_rmse < 1.3 * errors[False].relative_rmse
     assert errors[True].maximum_absolute < 0.05 * errors[True].scale
+
+
+def test_masked_int8_takes_any_batch_on_litert(tmp_path: Path) -> None:
+    """The first timestep's states are zeros of any batch: their range is nothing that could run."""
+    keras.utils.set_random_seed(1)
+    stack = [layers.Masking(), layers.LSTM(6, return_sequences=True), layers.GRU(5)]
+    model = Sequential([Input((4, 3), name="series"), *stack, layers.Dense(2, name="values")])
+    data = np.random.default_rng(0).normal(size=(24, 4, 3)).astype(np.float32)
+    data[1::2, 2:] = 0
+    result = export_tflite(
+        model, tmp_path / "m.tflite", quantize="int8", representative_data=data, card=False
+    )
+    values = load(result.path)({"series": data})["values"]
+    expected = np.asarray(model(data))
+    assert np.abs(values - expected).max() < TOLERANCE * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("quantize", [None, "int8"])
+def test_an_rnn_of_an_lstm_cell_is_fused_like_an_lstm(quantize: str | None, tmp_path: Path) -> None:
+    cell = layers.RNN(layers.LSTMCell(6), go_backwards=True, return_sequences=True)
+    model = Sequential([Input((8, 3)), cell, layers.Dense(2)])
+    data = np.random.default_rng(0).normal(size=(8, 8, 3)).astype(np.float32)
+    result = export_tflite(
+        model,
+        tmp_path / "m.tflite",
+        target="tflm",
+        quantize=quantize,
+        representative_data=data,
+        card=False,
+    )
+    assert result.form == "fused"
+    assert "UNIDIRECTIONAL_SEQUENCE_LSTM" in result.operators

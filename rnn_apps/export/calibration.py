@@ -27,6 +27,9 @@ _ONE_SCALE = frozenset(
     for name in ("SELECT", "SELECT_V2", "RESHAPE", "SQUEEZE", "EXPAND_DIMS", "TRANSPOSE")
 )
 
+# The calibrator does not leave a range empty: one of nothing but zeros goes from 0 to 1e-38.
+SMALLEST = 1e-30
+
 # An example for the signature of this name: arrays by the signature's input names.
 SignatureExample = tuple[str, Mapping[str, np.ndarray]]
 
@@ -46,10 +49,11 @@ class IndependentCalibrator(Calibrator):
     """TensorFlow's calibrator, which starts anew before each example."""
 
     def calibrate(self, dataset_gen: Callable[[], Iterable[SignatureExample]]) -> bytes:
-        """Measures ranges and returns the model with them; see `share_ranges`."""
+        """Measures ranges and returns the model with them, some of them mended."""
         content = super().calibrate(dataset_gen)
         model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
         share_ranges(model)
+        widen_zeros(model)
         return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
     def _feed_tensors(
@@ -105,6 +109,40 @@ def _groups_of_one_scale(model: Any, subgraph: Any) -> list[set[int]]:
                 joined |= group_of.get(int(index), {int(index)})
         group_of |= dict.fromkeys(joined, joined)
     return list({id(group): group for group in group_of.values()}.values())
+
+
+def widen_zeros(model: Any) -> None:
+    """Gives tensors that were zero in all examples the ranges of what they are joined with.
+
+    Their own range would make the finest of scales, with which LiteRT's XNNPACK does not start: it
+    adds numbers only where their scales are less than a factor of 1,000 apart. Such tensors come
+    from the first timestep, where a recurrent kernel is multiplied with states of zeros.
+    """
+    for subgraph in model.subgraphs:
+        zeros = {
+            index
+            for index, tensor in enumerate(subgraph.tensors)
+            if _is_measured(tensor) and np.max(np.abs(_range(tensor))) < SMALLEST
+        }
+        unknown = set(zeros)
+        # From the end, since what is made of zeros alone takes the range of what it goes into.
+        for operator in reversed(subgraph.operators):
+            ends = {int(index) for index in (*operator.inputs, *operator.outputs) if index >= 0}
+            others = [
+                _range(subgraph.tensors[index])
+                for index in ends - unknown
+                if _is_measured(subgraph.tensors[index])
+            ]
+            for index in zeros.intersection(map(int, operator.inputs)) if others else ():
+                tensor = subgraph.tensors[index]
+                ranges = [_range(tensor), *others]
+                tensor.quantization.min = np.min([low for low, _ in ranges], axis=0)
+                tensor.quantization.max = np.max([high for _, high in ranges], axis=0)
+                unknown.discard(index)
+
+
+def _range(tensor: Any) -> tuple[np.ndarray, np.ndarray]:
+    return tensor.quantization.min, tensor.quantization.max
 
 
 def _is_measured(tensor: Any) -> bool:

@@ -16,13 +16,13 @@ import tensorflow as tf
 from rnn_apps.export.recurrence import Recurrence
 
 
-def run_fused(layer: keras.layers.LSTM, sequences: tf.Tensor) -> Recurrence:
-    """The fused LSTM over [batch, timesteps, features], forwards or backwards, from zero states.
+def run_fused(layer: keras.layers.RNN, sequences: tf.Tensor) -> Recurrence:
+    """The fused LSTM of a layer on an LSTMCell over [batch, timesteps, features], forwards or backwards, from zero states.
 
     The states are variables inside the operator that keep their values from call to call:
     `flatbuffer_rewrites.reset_lstm_states` makes every call start from zeros.
     """
-    units = layer.units
+    units = layer.cell.units
     # Separate zeros: the converter crashes where both states are one tensor.
     hidden, carry = tf.zeros((1, units)), tf.zeros((1, units))
     kernel = tf.convert_to_tensor(layer.cell.kernel)
