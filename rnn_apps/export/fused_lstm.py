@@ -17,7 +17,9 @@ from rnn_apps.export.recurrence import Recurrence
 
 
 def run_fused(layer: keras.layers.RNN, sequences: tf.Tensor) -> Recurrence:
-    """The fused LSTM of a layer on an LSTMCell over [batch, timesteps, features], forwards or backwards, from zero states.
+    """The fused LSTM over [batch, timesteps, features], forwards or backwards, from zero states.
+
+    `layer` is an LSTM, or any RNN of an LSTMCell.
 
     The states are variables inside the operator that keep their values from call to call:
     `flatbuffer_rewrites.reset_lstm_states` makes every call start from zeros.
