@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipelines.atomic_files import check_writable, write_json
-from pipelines.errors import UserError
+from pipelines.errors import DataError, UserError
 from rnn_apps.configuration import make, read_toml
-from rnn_apps.console import plain
+from rnn_apps.console import announce, plain
 from rnn_apps.run_parts import (
     BEGUN_WITH,
     RESULT,
@@ -137,6 +137,34 @@ class RunFolder:
         check_writable(self.path)
         self.read_metrics()
         read_history(self.history)
+
+    def check_own_data(self, file: str, source: str, **fingerprint: str) -> None:
+        """Refuses to judge the run on its own data if that has changed since training.
+
+        What was trained on might be in the test part, which is cut from the data anew.
+
+        Args:
+            file: the run's record of its data, such as "text.json".
+            source: where the data comes from.
+            fingerprint: the entry of the record that has to be equal, by its name. A record that
+                lacks it, of an earlier version, is not compared.
+
+        Raises:
+            DataError: the data has changed. Of data that comes with packages it is said only.
+        """
+        path = self.path / file
+        record = read_json(path) if path.exists() else {}
+        if all(record.get(name, value) == value for name, value in fingerprint.items()):
+            return
+        problem = f"is no longer what the run in {self.path} was trained on"
+        if source.startswith("builtin:"):
+            announce([f"{source} {problem}: another version of its package is installed."])
+            return
+        raise DataError(
+            f"{problem}, so that its test part may hold what was trained on",
+            file=source,
+            advice="Restore it, or name data that was not trained on: --data SOURCE.",
+        )
 
     @contextlib.contextmanager
     def further_results(self) -> Iterator[Path]:

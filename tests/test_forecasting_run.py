@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ from pipelines.errors import ConfigurationError, DataError, UserError
 from rnn_apps import forecasting
 from rnn_apps.command_line import main
 from rnn_apps.forecasting import ForecastingConfig, Run
+from rnn_apps.forecasting.evaluation import check_own_series
 from rnn_apps.forecasting.prediction import predict_to_files
+from rnn_apps.forecasting.run_data import training_series
 
 LOOKBACK, HORIZON, ROWS = 24, 6, 360
 ZONE = "Europe/Berlin"
@@ -310,3 +313,35 @@ def test_from_the_command_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]
     assert main(["forecast", "predict", "--run", folder, "--data", "file:none.csv",
                  "--to", str(target)]) == 2  # fmt: skip
     assert "none.csv" in capfd.readouterr().err
+
+
+def test_a_refused_resume_changes_nothing(run: Run) -> None:
+    def contents() -> dict[Path, bytes]:
+        files = (path for path in run.folder.path.rglob("*") if path.is_file())
+        return {path: path.read_bytes() for path in files}
+
+    before = contents()
+    other = _frame()
+    other["north"] *= 2
+    for changes, data in (({"units": 9}, _frame()), ({"targets": ("north",)}, _frame()),
+                          ({"epochs": 3}, other)):  # fmt: skip
+        with pytest.raises(UserError):
+            forecasting.train(_config(run.folder.path, **changes), resume=True, data=data)
+        assert contents() == before
+
+
+def test_own_data_that_has_changed_is_said_or_refused(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changed = _frame()
+    changed["north"] *= 2
+    series_set, _ = training_series(run.config, changed)
+    check_own_series(run, series_set)
+    assert "has changed since the run was trained on it" in capsys.readouterr().err
+    series_set, _ = training_series(run.config, _frame())
+    check_own_series(run, series_set)
+    assert "changed" not in capsys.readouterr().err
+    shorter = forecasting.load(run.folder.path)
+    shorter.config = replace(shorter.config, split="100,72,72")
+    with pytest.raises(UserError, match="its training part is shorter"):
+        check_own_series(shorter, series_set)

@@ -305,6 +305,23 @@ def test_damaged_results_are_named_before_anything_is_computed(
     assert contents(Path(config.run)) == before
 
 
+def test_data_that_has_changed_since_training_is_not_judged_on(
+    config: LanguageModellingConfig,
+) -> None:
+    before = contents(Path(config.run))
+    path = Path(config.data.removeprefix("file:"))
+    own = path.read_text()
+    try:
+        path.write_text(own.replace("dog", "cow"))
+        with pytest.raises(UserError, match="no longer what the run in"):
+            load(config.run).evaluate()
+    finally:
+        path.write_text(own)
+    # But for the encoded text, which is found again by its own fingerprint.
+    assert before.items() <= contents(Path(config.run)).items()
+    assert not (Path(config.run) / "report.html").exists()
+
+
 def test_a_run_below_a_file_is_refused_before_training(
     config: LanguageModellingConfig, tmp_path: Path
 ) -> None:

@@ -323,3 +323,29 @@ def test_recorded_digits_are_learnt(tmp_path: Path) -> None:
     )  # fmt: skip
     run = speech.train(config)
     assert run.metrics["test"]["decoding"]["greedy"]["words"]["rate"] < 0.15
+
+
+def test_a_refused_resume_changes_nothing_and_changed_data_are_not_judged(
+    run: speech.Run, folder: Path
+) -> None:
+    def contents() -> dict[Path, bytes]:
+        files = (path for path in run.folder.path.rglob("*") if path.is_file())
+        return {path: path.read_bytes() for path in files}
+
+    before = contents()
+    with pytest.raises(UserError, match="units"):
+        fit_run(replace(run.config, units=17), resume=True)
+    assert contents() == before
+    manifest = folder / "recordings" / "manifest.csv"
+    own = manifest.read_text(encoding="utf-8")
+    try:
+        # Another row of the test part is trained on.
+        manifest.write_text(own.replace(",test", ",train", 1), encoding="utf-8")
+        with pytest.raises(UserError, match="does not hold what the run in"):
+            fit_run(replace(run.config, epochs=13), resume=True)
+        assert contents() == before
+        with pytest.raises(UserError, match="is no longer what the run in"):
+            speech.load(run.folder.path).evaluate()
+    finally:
+        manifest.write_text(own, encoding="utf-8")
+    assert contents() == before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -187,3 +188,21 @@ def test_a_resumed_run_wants_the_same_pairs(run: Run) -> None:
     other = SentencePairs(("one",) * 50, ("eins",) * 50, "others")
     with pytest.raises(DataError, match="was started with"):
         translation.train(run.config, resume=True, data=other)
+
+
+def test_a_refused_resume_changes_nothing_and_changed_pairs_are_not_judged(
+    run: Run, tmp_path: Path
+) -> None:
+    def contents() -> dict[Path, bytes]:
+        files = (path for path in run.folder.path.rglob("*") if path.is_file())
+        return {path: path.read_bytes() for path in files}
+
+    before = contents()
+    other = replace(run.config, data=write_pairs(tmp_path, 50, 3))
+    for changed in (replace(run.config, units=17), replace(run.config, epochs=99, seed=5), other):
+        with pytest.raises(UserError, match="cannot be resumed with other settings"):
+            translation.train(changed, resume=True)
+        assert contents() == before
+    with pytest.raises(UserError, match="is no longer what the run in"):
+        translation.load(run.folder.path, other.data).evaluate()
+    assert contents() == before

@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.atomic_files import atomic_path
+from pipelines.errors import DataError
+from rnn_apps.console import announce
 from rnn_apps.forecasting.backtest import Backtest, backtest
+from rnn_apps.forecasting.description import describe
 from rnn_apps.forecasting.metrics import as_json
 from rnn_apps.forecasting.online_conformal import OnlineCalibrated, OnlineSettings
 from rnn_apps.forecasting.run_report import write_report
 
 if TYPE_CHECKING:
+    from pipelines.time_series import SeriesSet
     from rnn_apps.forecasting.run import Run
     from rnn_apps.forecasting.run_data import Data
 
@@ -25,6 +29,8 @@ def evaluate(run: Run, data: Data | None, part: str, stride: int) -> dict[str, A
     part = part or (run.judged_part if own else "all")
     rows = run.part(part)
     series_set = run.series(data)
+    if own:
+        check_own_series(run, series_set)
     source = series_set.report.source
     print(f"Backtest on {source}, {part} part", file=sys.stderr)
     yardsticks = run.yardsticks.for_series(series_set)
@@ -64,6 +70,32 @@ def evaluate(run: Run, data: Data | None, part: str, stride: int) -> dict[str, A
         "report": str(page),
         **_headline(found),
     }
+
+
+def check_own_series(run: Run, series_set: SeriesSet) -> None:
+    """Says that the run's own data has changed; refuses it where the training part has shrunk.
+
+    Series that have grown are the rule: the parts are cut anew, and a later test part holds nothing
+    that was trained on.
+
+    Raises:
+        DataError: the training part is shorter than it was, so that the test part begins in it.
+    """
+    now, then = describe(series_set, run.split, run.config), run.description
+    if now == then:
+        return
+    source = series_set.report.source
+    if now.span_minutes < then.span_minutes:
+        raise DataError(
+            f"is no longer what the run in {run.folder.path} was trained on: its training part is "
+            "shorter, so that its test part may hold what was trained on",
+            file=source,
+            advice="Restore it, or name data that was not trained on: --data SOURCE.",
+        )
+    announce([
+        f"{source} has changed since the run was trained on it: training, validation and test part "
+        "are cut anew."
+    ])  # fmt: skip
 
 
 def _headline(found: Backtest) -> dict[str, Any]:

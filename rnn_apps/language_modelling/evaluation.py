@@ -24,6 +24,7 @@ from rnn_apps.language_modelling.figures import (
 from rnn_apps.language_modelling.kneser_ney import ORDER, KneserNey
 from rnn_apps.language_modelling.neural_cache import NeuralCache
 from rnn_apps.language_modelling.run_report import write_report
+from rnn_apps.language_modelling.run_text import TEXT
 from rnn_apps.language_modelling.scoring import TokenScores, score_tokens
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ def evaluate(
     if own:
         part = part or run.text.judged_part
         text = run.text.tokens(part)
+        trained_on = run.text.tokens("train")
+        run.folder.check_own_data(TEXT, trained_on.name, sha256=trained_on.sha256)
     elif part:
         raise UserError(f"part = {part!r} is of the run's own text; another is judged whole")
     else:

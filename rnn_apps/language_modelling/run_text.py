@@ -13,6 +13,8 @@ from pipelines.tokenizers.tokenizer import Tokenizer
 from rnn_apps.language_modelling.config import LanguageModellingConfig
 
 PARTS = ("train", "validation", "test")
+TEXT = "text.json"
+"""What a run was trained on, with its fingerprint."""
 
 
 def own_parts(config: LanguageModellingConfig, data: str | TextCorpus) -> TextParts:

@@ -18,7 +18,7 @@ from rnn_apps.language_modelling.capabilities import check_capabilities
 from rnn_apps.language_modelling.config import APPLICATION, LanguageModellingConfig
 from rnn_apps.language_modelling.objective import make_objective
 from rnn_apps.language_modelling.run import TOKENIZER, TOKENS, Run, load
-from rnn_apps.language_modelling.run_text import own_parts
+from rnn_apps.language_modelling.run_text import TEXT, own_parts
 from rnn_apps.language_modelling.understood import understood
 from rnn_apps.run_folder import RunFolder
 from rnn_apps.run_training import TrainingFolder, claimed_run
@@ -28,8 +28,6 @@ from rnn_apps.training.trained_model import save_model
 if TYPE_CHECKING:
     from pipelines.text_corpus import TextCorpus
     from pipelines.text_encoding import TokenArray
-
-TEXT = "text.json"
 
 
 def train(

@@ -15,7 +15,13 @@ from rnn_apps.run_folder import RunFolder, open_run
 from rnn_apps.speech.build import build_model as build_model  # Makes the layers known to Keras.
 from rnn_apps.speech.config import APPLICATION, SpeechConfig
 from rnn_apps.speech.recognition import Recogniser
-from rnn_apps.speech.run_data import load_parts, load_source, one_part
+from rnn_apps.speech.run_data import (
+    RECORDINGS,
+    list_fingerprint,
+    load_parts,
+    load_source,
+    one_part,
+)
 
 if TYPE_CHECKING:
     from pipelines.speech import Recordings
@@ -66,7 +72,11 @@ class Run:
             raise UserError(
                 "the run was trained on recordings that are not kept. Name some: --data SOURCE"
             )
-        return load_parts(self.config, self.data)
+        parts = load_parts(self.config, self.data)
+        self.folder.check_own_data(
+            RECORDINGS, parts["train"].report.source, list_sha256=list_fingerprint(parts)
+        )
+        return parts
 
     @property
     def held_out_part(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from pipelines.tokenizers import train_tokenizer
 from rnn_apps.speech.config import SpeechConfig
 
 DEFAULT_SUBWORDS = 500
+RECORDINGS = "recordings.json"
+"""What a run was trained on, with its fingerprint."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,15 @@ def load_parts(config: SpeechConfig, data: str | Recordings = "") -> dict[str, R
     if config.test:
         parts["test"] = one_part(load_source(config, config.test), "test")
     return parts
+
+
+def list_fingerprint(parts: dict[str, Recordings]) -> str:
+    """SHA-256 of which file is in which part with which transcript; sounds are not read."""
+    digest = hashlib.sha256()
+    for part, recordings in sorted(parts.items()):
+        for one in recordings:
+            digest.update("\0".join((part, one.path.name, one.transcript)).encode() + b"\1")
+    return digest.hexdigest()
 
 
 def load_source(config: SpeechConfig, data: str | Recordings) -> Recordings:

@@ -20,8 +20,10 @@ from rnn_apps.speech.objective import ctc_objective
 from rnn_apps.speech.recognition import Recogniser, greedy_error_rates
 from rnn_apps.speech.run import TOKENIZER, Run, load
 from rnn_apps.speech.run_data import (
+    RECORDINGS,
     Utterances,
     judged_batches,
+    list_fingerprint,
     load_parts,
     prepare,
     train_labels,
@@ -33,8 +35,6 @@ from rnn_apps.training.trained_model import save_model
 
 if TYPE_CHECKING:
     from pipelines.speech import Recordings
-
-RECORDINGS = "recordings.json"
 
 
 def train(config: SpeechConfig, resume: bool = False, data: str | Recordings = "") -> Run:
@@ -81,7 +81,7 @@ def fit_run(
             )
         labels = _labels(folder, config, parts["train"])
         training = prepare(config, parts["train"], labels)
-        about = _about(training)
+        about = _about(training) | {"list_sha256": list_fingerprint(parts)}
         folder.check_data(RECORDINGS, about, source=training.report.source)
         batches = training_batches(config, training)
         validation = prepare(config, parts["validation"], labels) if "validation" in parts else None

@@ -19,6 +19,7 @@ from pipelines.translation.sentence_pairs import SentencePairs
 from rnn_apps.translation.corpus_metrics import HEADER, CorpusFigures, CorpusMetrics
 from rnn_apps.translation.example_pairs import FILE as EXAMPLES
 from rnn_apps.translation.example_pairs import save_examples
+from rnn_apps.translation.run_data import PAIRS
 from rnn_apps.translation.run_report import write_report
 from rnn_apps.translation.translation_memory import TranslationMemory
 
@@ -79,6 +80,8 @@ def evaluate(run: Run, data: str | SentencePairs | None, part: str) -> dict[str,
     if own:
         judged_part = run.data.part()[0]
         part, pairs = run.data.part(part)
+        trained_on = run.data.parts.train
+        run.folder.check_own_data(PAIRS, trained_on.name, sha256=trained_on.fingerprint)
     elif part:
         raise UserError(f"part = {part!r} is of the run's own pairs; others are judged whole")
     else:

@@ -11,6 +11,8 @@ from pipelines.translation.sentence_pairs import PairParts, SentencePairs
 from rnn_apps.translation.config import TranslationConfig
 
 PARTS = ("train", "validation", "test")
+PAIRS = "pairs.json"
+"""What a run was trained on, with its fingerprint."""
 
 
 class RunData:

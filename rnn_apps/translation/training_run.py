@@ -37,7 +37,7 @@ from rnn_apps.translation.config import APPLICATION, MAXIMISED, TranslationConfi
 from rnn_apps.translation.dev_metrics import dev_metrics
 from rnn_apps.translation.objective import make_objective
 from rnn_apps.translation.run import Run, load, load_tokenizers, save_tokenizers
-from rnn_apps.translation.run_data import RunData
+from rnn_apps.translation.run_data import PAIRS, RunData
 from rnn_apps.translation.search_options import SearchOptions
 from rnn_apps.translation.training_callbacks import (
     EpochWeights,
@@ -45,8 +45,6 @@ from rnn_apps.translation.training_callbacks import (
     averaged_if_better,
 )
 from rnn_apps.translation.understood import Understood
-
-PAIRS = "pairs.json"
 
 
 def train(config: TranslationConfig, resume: bool = False, data: str | SentencePairs = "") -> Run:
