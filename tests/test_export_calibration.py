@@ -177,3 +177,23 @@ def test_an_rnn_of_an_lstm_cell_is_fused_like_an_lstm(quantize: str | None, tmp_
     )
     assert result.form == "fused"
     assert "UNIDIRECTIONAL_SEQUENCE_LSTM" in result.operators
+
+
+@pytest.mark.parametrize("value", [-1.0, 7.3])
+def test_a_mask_value_that_int8_cannot_hold_is_met_all_the_same(
+    value: float, tmp_path: Path
+) -> None:
+    """With int8 inputs, padding is the number next to the mask's value, which must be known."""
+    keras.utils.set_random_seed(1)
+    model = Sequential([Input((6, 3)), layers.Masking(value), layers.GRU(6)])
+    data = np.random.default_rng(0).normal(size=(12, 6, 3)).astype(np.float32)
+    data[1::2, 3:] = value
+    result = export_tflite(
+        model,
+        tmp_path / "m.tflite",
+        target="tflm",
+        quantize="int8",
+        representative_data=data,
+        card=False,
+    )
+    assert file_error(model, result.path, "tflm", data) < 0.05

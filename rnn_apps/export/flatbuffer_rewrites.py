@@ -6,7 +6,7 @@ write zeros into the variables before every LSTM: each call is a sequence of its
 
 `repair_int8`: the scales that the converter gives to a quantised fused LSTM's states, and to what
 is reversed for a layer that goes backwards, are wrong in three cases, where the kernels compute
-nonsense without a word.
+nonsense without a word. And a mask's value that no int8 number stands for is never met.
 
 `share_constants`: equal constants become one, so that signatures share their weights.
 
@@ -73,6 +73,8 @@ def repair_int8(model: Any) -> None:
         graph = Graph(model, subgraph)
         for operator in list(subgraph.operators):
             code = graph.code(operator)
+            if code == schema.BuiltinOperator.NOT_EQUAL:
+                _repair_mask(graph, operator)
             if code not in repairs:
                 continue
             # An operator of another kind may have no input or no output.
@@ -96,6 +98,28 @@ def _repair_lstm(graph: Graph, lstm: Any) -> None:
     hidden.quantization = intermediate.quantization = graph.tensor(lstm.outputs[0]).quantization
     scale = np.asarray(cell.quantization.scale, np.float32)
     cell.quantization.scale = np.maximum(scale, np.float32(FINEST_CELL_SCALE))
+
+
+def _repair_mask(graph: Graph, comparison: Any) -> None:
+    """Compares int8 numbers with what int8 makes of a number, which may not be the number."""
+    for first, second in (comparison.inputs, reversed(comparison.inputs)):
+        producer = graph.producer(first)
+        value = graph.value(second, np.float32)
+        if producer is None or value is None or value.size != 1:
+            continue
+        if graph.code(producer) != schema.BuiltinOperator.DEQUANTIZE:
+            continue
+        source = graph.tensor(producer.inputs[0])
+        if source.type != schema.TensorType.INT8:
+            continue
+        scale, zero = float(source.quantization.scale[0]), int(source.quantization.zeroPoint[0])
+        number = np.clip(np.round(value / scale) + zero, -128, 127)
+        nearest = np.asarray(scale * (number - zero), np.float32).reshape(value.shape)
+        shape = graph.tensor(second).shape
+        constant = graph.constant(nearest.reshape([int(size) for size in shape]), "mask_value")
+        comparison.inputs = np.array(
+            [constant if index == second else index for index in comparison.inputs], np.int32
+        )
 
 
 def _repair_reversal(graph: Graph, reverse: Any) -> None:
@@ -243,6 +267,16 @@ class Graph:
     def tensor(self, index: int) -> Any:
         """The tensor with this index."""
         return self.subgraph.tensors[int(index)]
+
+    def producer(self, tensor: int) -> Any:
+        """The operator that writes a tensor, or None."""
+        writers = (op for op in self.subgraph.operators if int(tensor) in op.outputs)
+        return next(writers, None)
+
+    def value(self, tensor: int, dtype: type[np.generic]) -> np.ndarray | None:
+        """The numbers of a constant; None for what an operator or the caller fills."""
+        data = self.model.buffers[self.tensor(tensor).buffer].data
+        return None if data is None or not len(data) else np.frombuffer(bytes(data), dtype)
 
     def remove_producer(self, tensor: int) -> None:
         """Takes out the operator that writes a tensor, if there is one."""
