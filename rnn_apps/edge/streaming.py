@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping
 
 import numpy as np
@@ -10,6 +11,10 @@ from pipelines.errors import UserError
 from rnn_apps.edge.model import EdgeModel, Signature, TensorSpec
 from rnn_apps.edge.quantization import requantize
 
+# The session that last began a stream on a model whose state is in variables.
+_OWNERS: weakref.WeakKeyDictionary[EdgeModel, weakref.ref[StreamingSession]] = (
+    weakref.WeakKeyDictionary()
+)
 # The successor of the state input NAME is the output of this name.
 SUCCESSOR = "{}_out"
 STEP_SIGNATURE = "step"
@@ -18,13 +23,26 @@ STEP_SIGNATURE = "step"
 def state_pairs(signature: Signature) -> dict[str, str]:
     """Names of the state inputs of a signature -> the outputs that hold their successors.
 
-    An input is a state where an output has its name with "_out" after it.
+    An input is a state where an output of the same shape and kind has its name with "_out" after
+    it. A signature of which nothing else would be left to go in has no states: an autoencoder's
+    output may be called so.
     """
-    return {
+    pairs = {
         name: SUCCESSOR.format(name)
-        for name in signature.inputs
+        for name, spec in signature.inputs.items()
         if SUCCESSOR.format(name) in signature.outputs
+        and _can_follow(signature.outputs[SUCCESSOR.format(name)], spec)
     }
+    return pairs if len(pairs) < len(signature.inputs) else {}
+
+
+def _can_follow(output: TensorSpec, state: TensorSpec) -> bool:
+    """Whether what comes out of `output` can go in as `state` at the next step."""
+    sizes = zip(output.shape, state.shape, strict=False)
+    fits = len(output.shape) == len(state.shape) and all(
+        -1 in (one, other) or one == other for one, other in sizes
+    )
+    return fits and (output.dtype == state.dtype or None not in (output.scale, state.scale))
 
 
 class CarriedState:
@@ -92,7 +110,7 @@ class StreamingSession:
     Args:
         model: a model with a streaming signature.
         signature: its name; without one, "step" or the only signature.
-        batch: how many streams run side by side, where the file leaves that free.
+        batch: number of streams that run side by side, where the file leaves that free.
 
     Raises:
         UserError: the signature carries no state.
@@ -110,6 +128,7 @@ class StreamingSession:
             if tensor.index not in {item.index for item in self.signature.inputs.values()}
         )
         self._shapes: dict[str, tuple[int, ...]] | None = None
+        self._batch = batch
         if not self._state.values and not self._has_variables:
             raise UserError(
                 f"signature {self.signature.key!r} carries no state, so it cannot stream. Export "
@@ -128,6 +147,7 @@ class StreamingSession:
         self._shapes = None
         if self._has_variables:
             self._model.reset()
+            _OWNERS[self._model] = weakref.ref(self)
 
     def step(
         self, chunk: np.ndarray | Mapping[str, np.ndarray]
@@ -135,36 +155,67 @@ class StreamingSession:
         """Runs the next chunk of the stream.
 
         Args:
-            chunk: the inputs that are not states; an array where there is only one.
+            chunk: inputs that are not states, by name; an array where there is only one.
 
         Returns:
             The outputs that are not states, as real numbers; an array where there is only one.
 
         Raises:
-            UserError: the chunk does not fit the model, or its shape changes in the middle of a
-                stream of a model whose state is in variables (the runtime would reset them).
+            UserError: the chunk does not fit the model or the number of streams, holds a state, or
+                changes its shape in the middle of a stream of a model whose state is in variables
+                (the runtime would reset them). The stream stays where it was.
         """
-        data = self._by_name(chunk)
-        if self._has_variables:
-            shapes = {name: np.shape(value) for name, value in data.items()}
-            if self._shapes not in (None, shapes):
-                raise UserError(
-                    "this model keeps its state in variables, which a change of the chunk's shape "
-                    f"would reset: {self._shapes} before, {shapes} now. Keep to one chunk size, "
-                    "or reset first."
-                )
-            self._shapes = shapes
-        raw = self._model({**data, **self._state.values}, self.signature.key, raw=True)
-        outputs = self._state.take(raw)
+        outputs = self.step_by_name(chunk)
         return next(iter(outputs.values())) if len(outputs) == 1 else outputs
 
-    def _by_name(self, chunk: np.ndarray | Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
-        if isinstance(chunk, Mapping):
-            return chunk
-        names = [name for name in self.signature.inputs if name not in self._state.values]
-        if len(names) != 1:
+    def step_by_name(self, chunk: np.ndarray | Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """As `step`; the outputs always by name."""
+        data = self._by_name(chunk)
+        self._refuse_other_batch(data)
+        if self._has_variables:
+            self._refuse_lost_variables(data)
+        raw = self._model({**data, **self._state.values}, self.signature.key, raw=True)
+        return self._state.take(raw)
+
+    def _refuse_lost_variables(self, data: Mapping[str, np.ndarray]) -> None:
+        shapes = {name: np.shape(value) for name, value in data.items()}
+        if self._shapes not in (None, shapes):
             raise UserError(
-                f"signature {self.signature.key!r} takes {', '.join(names)} at every step: give "
-                "them by name, as {'name': array}."
+                "this model keeps its state in variables, which a change of the chunk's shape "
+                f"would reset: {self._shapes} before, {shapes} now. Keep to one chunk size, "
+                "or reset first."
             )
-        return {names[0]: chunk}
+        self._shapes = shapes
+        owner = _OWNERS.get(self._model)
+        if owner is not None and owner() is not self:
+            raise UserError(
+                "this model keeps its state in variables, and another session has begun a stream "
+                "on it since: load the file once for each stream, or reset this session first."
+            )
+
+    def _refuse_other_batch(self, data: Mapping[str, np.ndarray]) -> None:
+        for name, value in data.items():
+            free = self.signature.inputs[name].shape[:1] == (-1,)
+            rows = np.shape(value)[:1]
+            if free and self._state.values and rows not in ((), (self._batch,)):
+                raise UserError(
+                    f"input {name!r} has {rows[0]} rows, and the session was made for "
+                    f"{self._batch} stream{'s' if self._batch > 1 else ''} side by side: make it "
+                    f"with batch={rows[0]}."
+                )
+
+    def _by_name(self, chunk: np.ndarray | Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        names = [name for name in self.signature.inputs if name not in self._state.values]
+        taken = f"signature {self.signature.key!r} takes {', '.join(names)} at every step"
+        if not isinstance(chunk, Mapping):
+            if len(names) != 1:
+                raise UserError(f"{taken}: give them by name, as {{'name': array}}.")
+            return {names[0]: chunk}
+        if states := sorted(set(chunk) & set(self._state.values)):
+            raise UserError(
+                f"{', '.join(states)}: the session carries the states itself; {taken}. `reset()` "
+                "begins a new stream."
+            )
+        if set(chunk) != set(names):
+            raise UserError(f"{taken}; given were {', '.join(map(str, chunk)) or 'none'}.")
+        return chunk

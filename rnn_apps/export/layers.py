@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -38,19 +37,23 @@ def _members(value: Any) -> Iterator[Any]:
 
 
 def recurrent_layers(model: keras.layers.Layer) -> list[keras.layers.RNN]:
-    """The layers of `model` that loop over time and that an export form can stand in for.
+    """The layers of `model` that loop over time and whose loop an export form can replace.
 
     That is `keras.layers.RNN` and everything derived from it on [batch, timesteps, features],
-    unless the class changed what `call` takes.
+    unless the class has a loop of its own (`inner_loop`): it may compute something else.
     """
-    expected = {"self", "sequences", "initial_state", "mask", "training"}
     return [
         layer
         for layer in all_layers(model)
         if isinstance(layer, keras.layers.RNN)
         and not _is_convolutional(layer)
-        and set(inspect.signature(type(layer).call).parameters) <= expected
+        and is_of_keras(type(layer).inner_loop)
     ]
+
+
+def is_of_keras(method: Callable[..., Any]) -> bool:
+    """Whether a method is Keras' own or this toolkit's, not one of a user's subclass."""
+    return method.__module__.split(".")[0] in ("keras", "rnn_apps")
 
 
 def _is_convolutional(layer: keras.layers.RNN) -> bool:

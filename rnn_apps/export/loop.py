@@ -24,6 +24,7 @@ def run_loop(
     *,
     steps_per_iteration: int = 1,
     projects_within: bool = False,
+    previous: tf.Tensor | None = None,
 ) -> Recurrence:
     """Runs `layer` over [batch, timesteps, features] from flat `states`.
 
@@ -34,13 +35,15 @@ def run_loop(
             file larger and the loop's overhead smaller. Needs a static number of timesteps.
         projects_within: each timestep is projected in the body: the features go around, not their
             projection, which is several times wider than the layer.
+        previous: output before the first timestep [batch, units], which masked timesteps at the
+            beginning repeat; zeros if None, as at the beginning of a sequence.
     """
     cell = cell_steps(layer)
     walk = _Walk(layer, cell, sequences, mask, projects_within=projects_within)
     timesteps = sequences.shape[1]
     if timesteps is None:
         steps_per_iteration = 1
-    output = tf.zeros_like(states[0]) if cell.output_is_first_state else _zeros(sequences, cell)
+    output = _output_before(cell, sequences, states, previous)
     length = tf.shape(sequences)[1] if timesteps is None else timesteps
     outputs = None
     if layer.return_sequences:
@@ -81,12 +84,16 @@ def run_loop(
 
 
 def run_unrolled(
-    layer: keras.layers.RNN, sequences: tf.Tensor, states: States, mask: tf.Tensor | None
+    layer: keras.layers.RNN,
+    sequences: tf.Tensor,
+    states: States,
+    mask: tf.Tensor | None,
+    previous: tf.Tensor | None = None,
 ) -> Recurrence:
     """As `run_loop` without a loop: one copy of the step's operators for each timestep."""
     cell = cell_steps(layer)
     walk = _Walk(layer, cell, sequences, mask)
-    output = tf.zeros_like(states[0]) if cell.output_is_first_state else _zeros(sequences, cell)
+    output = _output_before(cell, sequences, states, previous)
     made = []
     for index in range(sequences.shape[1]):
         output, states = walk.step(index, output, states)
@@ -117,6 +124,14 @@ def _space(source: tf.Tensor, cell: CellSteps, length: int | tf.Tensor) -> tf.Te
     """
     corner = source[:, :1, :1]
     return tf.pad(corner, [[0, 0], [0, length - 1], [0, cell.output_size - 1]])
+
+
+def _output_before(
+    cell: CellSteps, sequences: tf.Tensor, states: States, previous: tf.Tensor | None
+) -> tf.Tensor:
+    if previous is not None:
+        return previous
+    return tf.zeros_like(states[0]) if cell.output_is_first_state else _zeros(sequences, cell)
 
 
 def _zeros(sequences: tf.Tensor, cell: CellSteps) -> tf.Tensor:

@@ -25,6 +25,7 @@ from rnn_apps.export.example_data import (
 )
 from rnn_apps.export.model_signature import InputTensor, ModelSignature, signature_of
 from rnn_apps.export.probing import probe
+from rnn_apps.export.repeatability import refuse_what_does_not_repeat
 from rnn_apps.export.replacement import LayerUse, in_float32, with_forms
 from rnn_apps.export.results import OutputError, ProofExtent
 from rnn_apps.export.runtime_process import RuntimeProcess
@@ -127,6 +128,8 @@ def sequence_plan(
     uses = probe(model, signature)
     inputs = compared_inputs(model, signature, examples)
     comparison = Comparison(name, inputs, keras_outputs(model, signature, inputs))
+    repeated = [e for i, e in zip(inputs, comparison.expected, strict=True) if i is inputs[0]]
+    refuse_what_does_not_repeat(model, signature, inputs[0], repeated[0], repeated[-1])
 
     def function(
         forms: Mapping[str, str], weight_bytes: int = 4

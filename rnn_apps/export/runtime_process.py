@@ -149,9 +149,39 @@ class RuntimeProcess:
         reply, arrays = self._request("run", path, calls, raw=raw)
         results = [{name: arrays[key] for name, key in names.items()} for names in reply["outputs"]]
         if not allow_nan:
-            for number, outputs in enumerate(results):
-                _refuse_nan(outputs, f"{self._named(path)}: call {number + 1} on {self.target}")
+            self._refuse_nan(path, results)
         return results
+
+    def stream(
+        self,
+        path: str | Path,
+        sequences: Sequence[Sequence[Mapping[str, np.ndarray]]],
+        signature: str | None = None,
+    ) -> list[list[dict[str, np.ndarray]]]:
+        """Streams sequences one after another through one session, which is reset between them.
+
+        Args:
+            path: file with a streaming signature.
+            sequences: chunks of each sequence, by input name, without states.
+            signature: name of the streaming signature; may be left out where there is one.
+
+        Returns:
+            For each sequence the outputs of each of its chunks; the states that a chunk leaves
+            are among them, as real numbers, under their outputs' names.
+
+        Raises:
+            ModelRunError: it crashed, hung, lacks an operator, refused, or gave NaN.
+        """
+        calls = [
+            RuntimeCall(chunk, signature, reset=number == 0)
+            for chunks in sequences
+            for number, chunk in enumerate(chunks)
+        ]
+        reply, arrays = self._request("stream", path, calls)
+        results = [{name: arrays[key] for name, key in names.items()} for names in reply["outputs"]]
+        self._refuse_nan(path, results)
+        remaining = iter(results)
+        return [[next(remaining) for _ in chunks] for chunks in sequences]
 
     def latency(
         self, path: str | Path, call: RuntimeCall, *, repeats: int = 100, seconds: float = 5.0
@@ -206,6 +236,10 @@ class RuntimeProcess:
             self._child.stdout.close()
             self._errors.close()
             self._child = None
+
+    def _refuse_nan(self, path: str | Path, results: Sequence[Mapping[str, np.ndarray]]) -> None:
+        for number, outputs in enumerate(results):
+            _refuse_nan(outputs, f"{self._named(path)}: call {number + 1} on {self.target}")
 
     def _fits(self, path: str | Path, arena_bytes: int, runs: bool = False) -> bool:
         try:

@@ -19,6 +19,7 @@ import numpy as np
 
 from pipelines.errors import UserError
 from rnn_apps.edge.model import EdgeModel, load
+from rnn_apps.edge.streaming import SUCCESSOR, StreamingSession
 from rnn_apps.export import frames
 
 Reply = tuple[dict[str, Any], dict[str, np.ndarray]]
@@ -57,7 +58,8 @@ def _answer(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Reply:
         if header["verb"] == "arena":
             return _arena(header, arrays)
         model = load(header["path"], header["target"])
-        return {"run": _run, "latency": _latency}[header["verb"]](model, header, arrays)
+        verbs = {"run": _run, "stream": _stream, "latency": _latency}
+        return verbs[header["verb"]](model, header, arrays)
     except UserError as refusal:
         return {"refused": str(refusal)}, {}
     except Exception as failure:
@@ -76,6 +78,21 @@ def _run(model: EdgeModel, header: dict[str, Any], arrays: dict[str, np.ndarray]
         if call["reset"]:
             model.reset()
         outputs = model(_inputs(call, arrays), call["signature"], raw=header["raw"])
+        names.append({name: f"{number}:{name}" for name in outputs})
+        results |= {f"{number}:{name}": value for name, value in outputs.items()}
+    return {"outputs": names}, results
+
+
+def _stream(model: EdgeModel, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Reply:
+    """Streams through one session, which is reset before each; a stream is a run of calls."""
+    session = StreamingSession(model, header["calls"][0]["signature"])
+    names: list[dict[str, str]] = []
+    results: dict[str, np.ndarray] = {}
+    for number, call in enumerate(header["calls"]):
+        if call["reset"]:
+            session.reset()
+        outputs = session.step_by_name(_inputs(call, arrays))
+        outputs |= {SUCCESSOR.format(name): value for name, value in session.state.items()}
         names.append({name: f"{number}:{name}" for name in outputs})
         results |= {f"{number}:{name}": value for name, value in outputs.items()}
     return {"outputs": names}, results

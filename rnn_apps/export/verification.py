@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from pipelines.errors import ConfigurationError, UserError
 from rnn_apps.edge.model import Signature
+from rnn_apps.edge.streaming import state_pairs
 from rnn_apps.export.example_data import (
     Example,
     examples_of,
@@ -288,7 +289,7 @@ def verify(
     representative_data = kept_data(representative_data)
     limit = _tolerance_for(path) if tolerance is None else tolerance
     known = _file_signature(path, signature)
-    if any(f"{name}_out" in known.outputs for name in known.inputs):
+    if state_pairs(known):
         return _verify_stream(path, model, representative_data, target, known, limit, time_limit)
     comparison = _reference(model, representative_data, known, examples)
     with RuntimeProcess(target, time_limit) as runtime:
@@ -302,12 +303,17 @@ def _verify_stream(
     path: Path, model: Any, data: Any, target: str, known: Signature, limit: float, seconds: float
 ) -> Verification:
     """Streams whole sequences through a step signature, as at its export."""
+    from rnn_apps.export.stream_data import has_time
     from rnn_apps.export.streaming_plan import STREAMED, streaming_plan
 
+    model = _loaded(model)
     own = [spec.shape for name, spec in known.inputs.items() if f"{name}_out" not in known.outputs]
     batch = max((shape[0] for shape in own if shape), default=1)
-    chunk = max((shape[1] for shape in own if len(shape) > 1), default=1)
-    plan = streaming_plan(known.key, _loaded(model), data=data, batch_size=batch, chunk=chunk)
+    timed = {i.name for i in signature_of(model, first_example(data)).inputs if has_time(i)}
+    # A row of static features goes into every step as it is; the shortest of the others is a chunk.
+    lengths = [s.shape[1] for name, s in known.inputs.items() if name in timed and len(s.shape) > 1]
+    chunk = min(lengths, default=1)
+    plan = streaming_plan(known.key, model, data=data, batch_size=batch, chunk=chunk)
     with RuntimeProcess(target, seconds) as runtime:
         errors = plan.prove(runtime, path, limit)
         call = RuntimeCall(plan.calibration[0], known.key)

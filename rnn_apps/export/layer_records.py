@@ -1,0 +1,154 @@
+"""What every layer of a model gives while the model runs, and the first that gives something else.
+
+A stream can be wrong for many reasons; which layer needs more than a chunk is seen by running the
+model on a whole sequence and chunk by chunk, and comparing layer by layer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from rnn_apps.export.layers import all_layers, is_of_keras
+
+# Relative to the largest value: what the order of additions changes is far below it.
+TOLERANCE = 1e-3
+
+
+@dataclass
+class LayerRecord:
+    """The outputs of all calls in one run of a model, in the order in which they ended.
+
+    Attributes:
+        outputs: (operation, number of its call, flat outputs).
+        failed: the innermost operation whose call raised an exception.
+    """
+
+    outputs: list[tuple[Any, int, list[np.ndarray]]] = field(default_factory=list)
+    failed: Any = None
+
+
+@contextlib.contextmanager
+def recorded(model: keras.Model, record: LayerRecord) -> Iterator[None]:
+    """Keeps what each layer and operation of `model` gives while it runs in the block.
+
+    Values are kept where the model runs eagerly; which call fails is seen in a trace too.
+    """
+    calls: Counter[int] = Counter()
+    wrapped = []
+    for operation in _operations(model):
+        before = vars(operation).get("call")
+        vars(operation)["call"] = _recording(operation, operation.call, record, calls)
+        wrapped.append((operation, before))
+    try:
+        yield
+    finally:
+        for operation, before in reversed(wrapped):
+            if before is None:
+                vars(operation).pop("call", None)
+            else:
+                vars(operation)["call"] = before
+
+
+def first_difference(whole: LayerRecord, parts: Sequence[LayerRecord]) -> Any:
+    """The first operation whose outputs over all parts are not those of the whole; None if none.
+
+    Each part is a run on a piece of the sequence; an operation agrees if its outputs joined along
+    some axis are those of the whole, or if the last of them is.
+    """
+    by_call = [{(id(op), number): values for op, number, values in p.outputs} for p in parts]
+    for operation, number, values in whole.outputs:
+        pieces = [outputs.get((id(operation), number)) for outputs in by_call]
+        if any(piece is None or len(piece) != len(values) for piece in pieces):
+            continue
+        for index, value in enumerate(values):
+            if not _agrees([piece[index] for piece in pieces if piece is not None], value):
+                return operation
+    return None
+
+
+def described(operation: Any) -> str:
+    """A layer's or operation's name and class, for a message."""
+    kind = "Layer" if isinstance(operation, keras.layers.Layer) else "Operation"
+    return f"{kind} {operation.name!r} ({type(operation).__name__})"
+
+
+def plain_reason(error: Exception) -> str:
+    """What an exception of Keras says, without colours, the place and the arguments."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    text = text.split("Arguments received by")[0]
+    text = re.sub(r"Exception encountered when calling .*?\.\n", "", text)
+    return " ".join(text.split()).rstrip(".")
+
+
+def _operations(model: keras.Model) -> list[Any]:
+    """The layers of `model` and what it computes with `keras.ops` between them."""
+    layers = all_layers(model)
+    operations = {id(operation): operation for operation in layers}
+    for layer in layers:
+        for operation in getattr(layer, "operations", ()):
+            operations.setdefault(id(operation), operation)
+    # What a cell gives is seen at its layer; what a model of layers gives, at its layers.
+    cells = [layer.cell for layer in layers if isinstance(layer, keras.layers.RNN)]
+    inside = {id(part) for cell in cells for part in all_layers(cell)}
+    return [
+        operation
+        for operation in operations.values()
+        if id(operation) not in inside and not _only_holds_layers(operation)
+    ]
+
+
+def _only_holds_layers(operation: Any) -> bool:
+    return isinstance(operation, keras.Model) and is_of_keras(type(operation).call)
+
+
+def _recording(
+    operation: Any, call: Callable[..., Any], record: LayerRecord, calls: Counter[int]
+) -> Callable[..., Any]:
+    def run(*arguments: Any, **options: Any) -> Any:
+        number = calls[id(operation)]
+        calls[id(operation)] += 1
+        try:
+            outputs = call(*arguments, **options)
+        except Exception:
+            if record.failed is None:
+                record.failed = operation
+            raise
+        values = [
+            np.asarray(value)
+            for value in keras.tree.flatten(outputs)
+            if tf.is_tensor(value) and hasattr(value, "numpy")
+        ]
+        record.outputs.append((operation, number, values))
+        return outputs
+
+    return run
+
+
+def _agrees(pieces: list[np.ndarray], whole: np.ndarray) -> bool:
+    if not np.issubdtype(whole.dtype, np.number) and whole.dtype != bool:
+        return True
+    if _close(pieces[-1], whole):
+        return True
+    for axis in range(whole.ndim):
+        rest = [tuple(np.delete(piece.shape, axis)) for piece in pieces if piece.ndim > axis]
+        fits = len(rest) == len(pieces) and set(rest) == {tuple(np.delete(whole.shape, axis))}
+        if fits and _close(np.concatenate(pieces, axis), whole):
+            return True
+    return False
+
+
+def _close(one: np.ndarray, other: np.ndarray) -> bool:
+    if one.shape != other.shape:
+        return False
+    one, other = one.astype(np.float64), other.astype(np.float64)
+    limit = TOLERANCE * max(0.1, float(np.abs(other).max(initial=0.0)))
+    return bool((np.abs(one - other) <= limit).all())
