@@ -198,9 +198,13 @@ class StreamingStep:
                 if record.failed is not None
                 else ""
             )
+            pools = getattr(record.failed, "pool_size", None) or getattr(
+                record.failed, "strides", None
+            )
+            advice = "a chunk= of a multiple of its size, or " if pools else ""
             raise ExportError(
                 f"the model cannot take single chunks ({shapes}). {where}{plain_reason(error)}. "
-                'Choose another chunk=, or mode="sequence".'
+                f'Choose {advice}mode="sequence".'
             ) from error
         outputs: Mapping[str, tf.Tensor] = traced.structured_outputs
         return outputs

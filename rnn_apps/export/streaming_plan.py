@@ -146,7 +146,7 @@ def _proven(
     sequences: list[Example],
     masked: bool,
 ) -> list[StreamedSequence]:
-    """What a file is proven on: several chunks of several sequences; masked timesteps; one again."""
+    """What a file is proven on: chunks of several sequences, masked timesteps, and one again."""
     limit = COMPARED_CHUNKS * stream.chunk
     chosen = [
         {n: a[:, :limit] if n in stream.timed else a for n, a in sequence.items()}

@@ -304,7 +304,7 @@ def _verify_stream(
 ) -> Verification:
     """Streams whole sequences through a step signature, as at its export."""
     from rnn_apps.export.stream_data import has_time
-    from rnn_apps.export.streaming_plan import STREAMED, streaming_plan
+    from rnn_apps.export.streaming_plan import streaming_plan
 
     model = _loaded(model)
     own = [spec.shape for name, spec in known.inputs.items() if f"{name}_out" not in known.outputs]
@@ -318,7 +318,7 @@ def _verify_stream(
         errors = plan.prove(runtime, path, limit)
         call = RuntimeCall(plan.calibration[0], known.key)
         latency = runtime.latency(path, call, repeats=20, seconds=2.0)
-    return Verification(path, target, errors, STREAMED, latency.median_ms)
+    return Verification(path, target, errors, plan.proven.sequences, latency.median_ms)
 
 
 def _tolerance_for(path: Path) -> float:
