@@ -7,7 +7,6 @@ model on a whole sequence and chunk by chunk, and comparing layer by layer.
 from __future__ import annotations
 
 import contextlib
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -79,14 +78,6 @@ def described(operation: Any) -> str:
     """A layer's or operation's name and class, for a message."""
     kind = "Layer" if isinstance(operation, keras.layers.Layer) else "Operation"
     return f"{kind} {operation.name!r} ({type(operation).__name__})"
-
-
-def plain_reason(error: Exception) -> str:
-    """What an exception of Keras says, without colours, the place and the arguments."""
-    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
-    text = text.split("Arguments received by")[0]
-    text = re.sub(r"Exception encountered when calling .*?\.\n", "", text)
-    return " ".join(text.split()).rstrip(".")
 
 
 def _operations(model: keras.Model) -> list[Any]:

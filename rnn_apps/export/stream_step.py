@@ -14,7 +14,8 @@ import numpy as np
 import tensorflow as tf
 
 from rnn_apps.export.example_data import Example
-from rnn_apps.export.layer_records import LayerRecord, described, plain_reason, recorded
+from rnn_apps.export.failure_texts import failure_text
+from rnn_apps.export.layer_records import LayerRecord, described, recorded
 from rnn_apps.export.model_signature import InputTensor, ModelSignature
 from rnn_apps.export.replacement import LayerUse, in_float32, with_forms
 from rnn_apps.export.results import ExportError
@@ -79,8 +80,8 @@ class StreamingStep:
             )
         if not self.states and not self.own:
             raise ExportError(
-                "the model carries no state from step to step: its recurrent layers run inside "
-                'one timestep; choose mode="sequence"'
+                "the model carries no state from step to step: however many timesteps go in, its "
+                'recurrent layers run over the same number of them; choose mode="sequence"'
             )
         self.signature = dataclasses.replace(self.signature, renamed=self._renamed(shapes))
 
@@ -203,7 +204,7 @@ class StreamingStep:
             )
             advice = "a chunk= of a multiple of its size, or " if pools else ""
             raise ExportError(
-                f"the model cannot take single chunks ({shapes}). {where}{plain_reason(error)}. "
+                f"the model cannot take single chunks ({shapes}). {where}{failure_text(error).rstrip('.')}. "
                 f'Choose {advice}mode="sequence".'
             ) from error
         outputs: Mapping[str, tf.Tensor] = traced.structured_outputs
