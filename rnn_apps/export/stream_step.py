@@ -203,8 +203,9 @@ class StreamingStep:
                 record.failed, "strides", None
             )
             advice = "a chunk= of a multiple of its size, or " if pools else ""
+            said = failure_text(error).rstrip(".")
             raise ExportError(
-                f"the model cannot take single chunks ({shapes}). {where}{failure_text(error).rstrip('.')}. "
+                f"the model cannot take single chunks ({shapes}). {where}{said}. "
                 f'Choose {advice}mode="sequence".'
             ) from error
         outputs: Mapping[str, tf.Tensor] = traced.structured_outputs
