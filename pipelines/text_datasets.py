@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.data_report import DataReport
 from pipelines.errors import DataError
+from pipelines.line_ends import LineEnds
 from pipelines.sources import Source
 from pipelines.tensorflow_datasets import find_builder, load_prepared
 from pipelines.text_corpus import MemoryText, TextCorpus, part_name
@@ -49,7 +50,8 @@ class _Documents:
 class DatasetText(TextCorpus):
     """Documents of a TensorFlow dataset in stored order, each ended by a line break.
 
-    What a document holds is left as it is, such as wiki40b's markers _START_ARTICLE_.
+    What a document holds is left as it is, such as wiki40b's markers _START_ARTICLE_, but for line
+    ends other than \\n, which are read as \\n.
 
     Args:
         documents: which.
@@ -66,6 +68,11 @@ class DatasetText(TextCorpus):
         number = -1
         for number, document in enumerate(self._documents.texts().as_numpy_iterator()):
             text = _decoded(document, self.name, self._documents.start + number)
+            lines = LineEnds("\n")
+            text = lines.read(text, final=True)
+            place = f"document {self._documents.start + number}"
+            report.note("Windows line ends", "read as line ends", place, lines.windows)
+            report.note("lone carriage returns", "read as line ends", place, lines.lone)
             yield text if text.endswith("\n") else text + "\n"
         report.note("documents", "read, a line break after each", self.name, number + 1)
 

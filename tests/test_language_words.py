@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -144,3 +145,17 @@ def test_a_stream_and_a_graph_go_on_alike_after_a_text(after: str) -> None:
         assert np.array_equal(
             tokenizer.encode(after + streamed)[-len(ids) :], np.array(ids, np.int32)
         )
+
+
+@pytest.mark.parametrize(("trained", "given"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_subwords_do_not_spell_out_another_normalisation_form(trained: str, given: str) -> None:
+    text = "déjà vu à la fête, où l'été était élégant\n" * 40
+    tokenizer = train_tokenizer(
+        "subwords", [unicodedata.normalize(trained, text)], vocabulary_size=300
+    )
+    known = unicodedata.normalize(trained, "été élégant")
+    assert len(tokenizer.encode_known(known)) < len(known) + 1
+    with pytest.raises(DataError, match=f"form {trained} only.*Write it in {trained}"):
+        tokenizer.encode_known(unicodedata.normalize(given, known))
+    # Other scripts are spelled out in either form.
+    assert len(tokenizer.encode_known("Καλημέρα")) > 8

@@ -11,8 +11,10 @@ import pytest
 from pipelines.errors import ConfigurationError, DataError
 from pipelines.languages import language_of_file, languages_of_file, same_language
 from pipelines.translation.aligned_files import read_aligned_files
-from pipelines.translation.loading import load_all
+from pipelines.translation.loading import load_all, load_pairs
 from pipelines.translation.plausibility import suspected_shift
+from rnn_apps.translation.config import TranslationConfig
+from rnn_apps.translation.run_data import RunData
 
 FRENCH_TO_ENGLISH = {"source_language": "fra", "target_language": "eng"}
 NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven")
@@ -203,3 +205,18 @@ def test_written_lines_stay_with_their_sentences() -> None:
 
     two = [Translation(text, 0.0, 0.0, (), ()) for text in ("a\nb", "c")]
     assert list(_output_lines([two, [EMPTY], two[1:]], 2)) == ["a b", "c", "", "", "c", ""]
+
+
+def test_parts_in_another_direction_than_the_training_are_refused(tmp_path: Path) -> None:
+    data = two_files(tmp_path)
+    turned = f"file:{','.join(data.removeprefix('file:').split(',')[::-1])}"
+    for part in ("validation", "test"):
+        with pytest.raises(DataError, match=r"is from fr to en, but the training from en to fr"):
+            load_pairs(data, **{part: turned})
+    config = TranslationConfig(data=data, split="1,0,0")
+    with pytest.raises(DataError, match=r"is from fr to en, but the training"):
+        RunData(config).other(turned)
+    assert len(RunData(config).other(data)) == len(PAIRS)
+    # Languages that are asked for turn all parts alike.
+    parts = load_pairs(data, validation=turned, **FRENCH_TO_ENGLISH)
+    assert parts.validation is not None and parts.validation.source == parts.train.source

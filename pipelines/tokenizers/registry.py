@@ -80,8 +80,12 @@ def load_tokenizer(folder: str | Path) -> Tokenizer:
         raise DataError(f"is larger than {LARGEST_FILE} bytes, no tokenizer of ours", file=file)
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise DataError(f"is no JSON: {error}", file=file) from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(
+            f"is not JSON: {error}",
+            file=file,
+            advice="Put back the original from a copy of the model's folder.",
+        ) from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise DataError(f"is no tokenizer of format {FORMAT}", file=file)
     kind = content.get("kind")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import threading
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,6 +52,7 @@ class SubwordTokenizer(Tokenizer):
         self.token_bytes = tuple(self._bytes_of(number) for number in range(size))
         self.tokens = tuple(self._printable(number) for number in range(size))
         self.unknown_id = None
+        self._is_byte = np.array([self._processor.is_byte(number) for number in range(size)], bool)
         line_end = self._processor.piece_to_id("\n")
         self.line_end_id = None if line_end == self._processor.unk_id() else line_end
         self.begins_with_space = self._processor.encode("a") == self._processor.encode(" a")
@@ -145,6 +147,31 @@ class SubwordTokenizer(Tokenizer):
     def normalised(self, text: str) -> str:
         """See `Tokenizer.normalised`."""
         return self.decode(self.encode(text))
+
+    def encode_known(self, text: str, name: str = "text") -> Ids:
+        """As `encode`; refuses a text whose characters are known in another normalisation form.
+
+        Composed and decomposed letters look alike, but the bytes of the one form are not the
+        pieces that the model was trained on in the other.
+
+        Raises:
+            DataError: names the form.
+        """
+        ids = self.encode(text)
+        spelled = self._count_bytes(ids)
+        for form in ("NFC", "NFD") if spelled else ():
+            other = unicodedata.normalize(form, text)
+            if other != text and self._count_bytes(self.encode(other)) < spelled:
+                raise DataError(
+                    f"holds characters that the vocabulary of {self.size} {self.kind} has in "
+                    f"Unicode's normalisation form {form} only",
+                    file=name,
+                    advice=f"Write it in {form}.",
+                )
+        return ids
+
+    def _count_bytes(self, ids: Ids) -> int:
+        return int(self._is_byte[ids].sum())
 
     def sample(self, texts: Sequence[str], *, seed: int, strength: float) -> list[Ids]:
         """Encodings that vary with `seed`, to train on (Kudo 2018; Provilkov et al. 2020).

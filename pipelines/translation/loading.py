@@ -7,6 +7,7 @@ from pathlib import Path
 from pipelines.batches import random_numbers
 from pipelines.data_report import DataReport
 from pipelines.errors import ConfigurationError, DataError
+from pipelines.languages import same_language
 from pipelines.sources import Source, parse_source
 from pipelines.text_lines import read_lines
 from pipelines.text_loading import parse_shares
@@ -56,12 +57,36 @@ def load_pairs(
     found = _open(source, data_dir, languages)
     own_test = _open(test, data_dir, languages) if test else None
     test_pairs = (own_test.test or own_test.train) if own_test else found.test
+    if test_pairs is not None:
+        require_direction(test_pairs, found.train.languages)
     if validation:
         own = _open(validation, data_dir, languages)
-        return PairParts(found.train, own.validation or own.train, test_pairs)
+        held_out = own.validation or own.train
+        require_direction(held_out, found.train.languages)
+        return PairParts(found.train, held_out, test_pairs)
     if found.validation is not None:
         return PairParts(found.train, found.validation, test_pairs)
     return _split(found.train, split, test_pairs, seed)
+
+
+def require_direction(pairs: SentencePairs, trained: tuple[str, str]) -> None:
+    """Refuses pairs that state other languages than those of the training.
+
+    Args:
+        pairs: to be judged on.
+        trained: source and target language of the training; "" where that is not known.
+
+    Raises:
+        DataError: a language is known and another one.
+    """
+    for stated, wanted in zip(pairs.languages, trained, strict=True):
+        if stated and wanted and not same_language(stated, wanted):
+            raise DataError(
+                f"is from {pairs.languages[0]} to {pairs.languages[1]}, but the training from "
+                f"{trained[0]} to {trained[1]}",
+                file=pairs.name,
+                advice="Name source and target in the order of the training.",
+            )
 
 
 def load_all(

@@ -6,7 +6,7 @@ import functools
 
 from pipelines.errors import ConfigurationError, UserError
 from pipelines.translation.encoding import without_empty
-from pipelines.translation.loading import load_all, load_pairs
+from pipelines.translation.loading import load_all, load_pairs, require_direction
 from pipelines.translation.sentence_pairs import PairParts, SentencePairs
 from rnn_apps.translation.config import TranslationConfig
 
@@ -66,13 +66,26 @@ class RunData:
         raise UserError(f"the run has no {name or 'test or validation'} part: name data")
 
     def other(self, data: str | SentencePairs) -> SentencePairs:
-        """Pairs that are not the run's own, all of them."""
+        """Pairs that are not the run's own, all of them.
+
+        Raises:
+            DataError: they cannot be read, or state other languages than the training pairs.
+        """
         config = self._config
         if isinstance(data, SentencePairs):
             return without_empty(data)
-        return load_all(
+        found = load_all(
             data,
             data_dir=config.data_dir,
             source_language=config.source_language,
             target_language=config.target_language,
         )
+        require_direction(found, self._trained_languages())
+        return found
+
+    def _trained_languages(self) -> tuple[str, str]:
+        """Those of the training pairs; "" where the pairs are gone or do not say."""
+        try:
+            return self.parts.train.languages
+        except UserError:
+            return "", ""
