@@ -21,6 +21,7 @@ from pipelines.translation.sentence_pairs import PairParts, SentencePairs
 from rnn_apps import translation
 from rnn_apps.edge.glossary import text_without_unknown, words_of_tokens
 from rnn_apps.translation import TranslationConfig
+from rnn_apps.translation.commands import _unknown_words
 from rnn_apps.translation.dev_metrics import dev_metrics
 from rnn_apps.translation.understood import Understood
 
@@ -230,3 +231,26 @@ def test_an_unbreakable_space_does_not_shift_the_words() -> None:
     text = "a\u00a0x  b\u3000y c"
     assert words_of_tokens(tokenizer, text) == ["a\u00a0x", "b\u3000y", "c"]
     assert len(words_of_tokens(tokenizer, text)) == len(tokenizer.encode(text))
+
+
+def test_unknown_words_of_what_is_translated_are_said() -> None:
+    class WithWords:
+        """A run whose vocabulary has two words."""
+
+        source_tokenizer = WordTokenizer(["a", "b"])
+
+    said = _unknown_words(WithWords(), ["a b", "a zebra", "<unk>", "ox"])  # type: ignore[arg-type]
+    assert said == [
+        "2 of 4 sentences hold words that the model does not know, such as 'zebra' in sentence 2: "
+        "look at their translations."
+    ]
+    assert _unknown_words(WithWords(), ["a", ""]) == []  # type: ignore[arg-type]
+
+    class WithSubwords:
+        """A run that has never seen a capital letter."""
+
+        source_tokenizer = train_tokenizer("subwords", ["some small letters\n" * 9] * 9,
+                                           vocabulary_size=280)  # fmt: skip
+
+    [said] = _unknown_words(WithSubwords(), ["some letters", "SOME"])  # type: ignore[arg-type]
+    assert "1 of 2 sentences hold characters that the model knows in small letters only" in said

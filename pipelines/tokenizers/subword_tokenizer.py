@@ -53,6 +53,11 @@ class SubwordTokenizer(Tokenizer):
         self.tokens = tuple(self._printable(number) for number in range(size))
         self.unknown_id = None
         self._is_byte = np.array([self._processor.is_byte(number) for number in range(size)], bool)
+        self._has_capitals = any(
+            token != token.lower()
+            for token, is_byte in zip(self.tokens, self._is_byte, strict=True)
+            if not is_byte
+        )
         line_end = self._processor.piece_to_id("\n")
         self.line_end_id = None if line_end == self._processor.unk_id() else line_end
         self.begins_with_space = self._processor.encode("a") == self._processor.encode(" a")
@@ -149,26 +154,34 @@ class SubwordTokenizer(Tokenizer):
         return self.decode(self.encode(text))
 
     def encode_known(self, text: str, name: str = "text") -> Ids:
-        """As `encode`; refuses a text whose characters are known in another normalisation form.
-
-        Composed and decomposed letters look alike, but the bytes of the one form are not the
-        pieces that the model was trained on in the other.
+        """As `encode`; refuses a text whose characters are known in another spelling only.
 
         Raises:
-            DataError: names the form.
+            DataError: names the spelling, see `known_spelling`.
         """
-        ids = self.encode(text)
-        spelled = self._count_bytes(ids)
-        for form in ("NFC", "NFD") if spelled else ():
-            other = unicodedata.normalize(form, text)
+        spelling = self.known_spelling(text)
+        if spelling:
+            raise DataError(
+                f"holds characters that the vocabulary of {self.size} subwords has in {spelling} "
+                "only",
+                file=name,
+                advice=f"Write it in {spelling}.",
+            )
+        return self.encode(text)
+
+    def known_spelling(self, text: str) -> str:
+        """See `Tokenizer.known_spelling`."""
+        spelled = self._count_bytes(self.encode(text))
+        if not spelled:
+            return ""
+        for spelling, other in (
+            ("Unicode's normalisation form NFC", unicodedata.normalize("NFC", text)),
+            ("Unicode's normalisation form NFD", unicodedata.normalize("NFD", text)),
+            ("small letters", text if self._has_capitals else text.lower()),
+        ):
             if other != text and self._count_bytes(self.encode(other)) < spelled:
-                raise DataError(
-                    f"holds characters that the vocabulary of {self.size} {self.kind} has in "
-                    f"Unicode's normalisation form {form} only",
-                    file=name,
-                    advice=f"Write it in {form}.",
-                )
-        return ids
+                return spelling
+        return ""
 
     def _count_bytes(self, ids: Ids) -> int:
         return int(self._is_byte[ids].sum())

@@ -78,6 +78,14 @@ class Tokenizer(abc.ABC):
         """The text as `decode` would give it back if all of it were known."""
         return text
 
+    def known_spelling(self, text: str) -> str:
+        """How a text could be written so that more of its characters are known; "" if it is known.
+
+        Composed and decomposed letters look alike, and capitals may never have come in training:
+        subwords spell out by bytes what they do not have, and a model makes little of that.
+        """
+        return ""
+
     def encode_known(self, text: str, name: str = "text") -> Ids:
         """As `encode`, but refuses what is unknown; a word that reads <unk> is not.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.errors import DataError, UserError
 from rnn_apps.application import Application, Result, Verb
+from rnn_apps.console import announce
 
 if TYPE_CHECKING:
     from rnn_apps.translation.run import Run
@@ -114,6 +115,29 @@ def _sentences(options: argparse.Namespace) -> Iterator[str]:
             yield text
 
 
+def _unknown_words(run: Run, sentences: Sequence[str]) -> list[str]:
+    """Lines that say which sentences hold what the model's vocabulary does not know."""
+    tokenizer = run.source_tokenizer
+    lines = []
+    found = [(row, tokenizer.unknown_places(one, 1)) for row, one in enumerate(sentences, 1)]
+    holding = [(row, places[0][1]) for row, places in found if places]
+    if holding:
+        row, piece = holding[0]
+        lines.append(
+            f"{len(holding)} of {len(sentences)} sentences hold {tokenizer.kind} that the model "
+            f"does not know, such as {piece!r} in sentence {row}: look at their translations."
+        )
+    spelled = [(row, tokenizer.known_spelling(one)) for row, one in enumerate(sentences, 1)]
+    otherwise = [(row, spelling) for row, spelling in spelled if spelling]
+    if otherwise:
+        row, spelling = otherwise[0]
+        lines.append(
+            f"{len(otherwise)} of {len(sentences)} sentences hold characters that the model knows "
+            f"in {spelling} only, such as sentence {row}: write them so."
+        )
+    return lines
+
+
 def _output_lines(found: Sequence[Sequence[Translation]], n_best: int) -> Iterator[str]:
     """`n_best` lines for every sentence, empty where fewer were found, so that none is shifted."""
     from rnn_apps.edge.sentences import one_line
@@ -141,6 +165,7 @@ def _translate(options: argparse.Namespace) -> Result:
         raise DataError(
             refused.problem, file=options.file, row=refused.row, advice=refused.advice
         ) from None
+    announce(_unknown_words(run, sentences))
     if options.to:
         from pipelines.atomic_files import write_text
 
