@@ -287,7 +287,7 @@ def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path, subwords: Token
     with pytest.raises(DataError, match="there is no tokenizer"):
         load_tokenizer(tmp_path)
     (tmp_path / "tokenizer.json").write_text("[")
-    with pytest.raises(DataError, match="is no JSON"):
+    with pytest.raises(DataError, match="is not JSON"):
         load_tokenizer(tmp_path)
     subwords.save(tmp_path)
     (tmp_path / "tokenizer.model").write_bytes(b"other")
