@@ -29,6 +29,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import resource
 import select
 import shutil
@@ -58,6 +59,8 @@ LONGEST_DAMAGE = 64
 MEMORY_BYTES = 16 << 30
 # Starting up and reading the first original, with TensorFlow, on a busy machine.
 START_SECONDS = 300.0
+# What differs between messages of one kind: places, numbers, names in quotes.
+_LIKE = re.compile(r"/\S+|\d+|'[^']*'")
 
 
 @dataclass(frozen=True)
@@ -201,14 +204,15 @@ def verdict(
 
 def campaign(
     name: str, count: int, seed: int, *, first: int = 0, time_limit: float = 60.0
-) -> tuple[Counter[str], list[str]]:
+) -> tuple[Counter[str], list[str], Counter[str]]:
     """Reads `count` damaged inputs of one subject.
 
     Returns:
-        The number of inputs per verdict, and a description of every fault.
+        The number of inputs per verdict, a description of every fault, and how often what was said.
     """
     subject = SUBJECTS[name]
     verdicts: Counter[str] = Counter()
+    told: Counter[str] = Counter()
     faults = []
     reader = Reader(name, time_limit)
     with tempfile.TemporaryDirectory(prefix="fuzz_") as scratch:
@@ -228,12 +232,22 @@ def campaign(
             reply = reader.read(folder)
             fell = verdict(subject, folder, item, reply, original)
             verdicts[fell] += 1
+            text = _said(reply, original)
+            told[f"{fell}: {_LIKE.sub('#', text)[:120]}"] += 1
             if fell in FAULTS:
-                text = reply.get("text") or _difference(reply["meaning"], original.meaning)
                 faults.append(f"{fell}: {name} {number}: {item.part} {item.damage}: {text}")
             shutil.copyfile(kept / item.part, folder / item.part)
         reader.close()
-    return verdicts, faults
+    return verdicts, faults, told
+
+
+def _said(reply: dict[str, Any], original: Reading) -> str:
+    """What is worth saying of an answer, on one line."""
+    if reply["outcome"] == "read":
+        return _difference(reply["meaning"], original.meaning)
+    lines = str(reply["text"]).strip().splitlines()
+    own = [line.strip() for line in lines if "/pipelines/" in line or "/rnn_apps/" in line]
+    return " <- ".join([lines[-1], *own[-1:]]) if reply["outcome"] == "traceback" else lines[0]
 
 
 def _difference(meaning: dict[str, str], original: dict[str, str]) -> str:
@@ -250,6 +264,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="seed of the damages")
     parser.add_argument("--first", type=int, default=0, help="number of the first input")
     parser.add_argument("--seconds", type=float, default=60.0, help="time limit per input")
+    parser.add_argument("--shown", type=int, default=20, help="faults described per subject")
+    parser.add_argument("--messages", action="store_true", help="count what was said, alike once")
     parser.add_argument("--reader", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.reader:
@@ -259,7 +275,7 @@ def main() -> int:
     print(f"{'subject':<20}", *(f"{verdict:>9}" for verdict in VERDICTS), flush=True)
     fell = 0
     for name in names:
-        verdicts, faults = campaign(
+        verdicts, faults, told = campaign(
             name,
             arguments.count,
             arguments.seed,
@@ -267,8 +283,11 @@ def main() -> int:
             time_limit=arguments.seconds,
         )
         print(f"{name:<20}", *(f"{verdicts[verdict]:>9}" for verdict in VERDICTS), flush=True)
-        for fault in faults:
+        for fault in faults[: arguments.shown]:
             print(f"  {fault}", flush=True)
+        if arguments.messages:
+            for text, times in told.most_common():
+                print(f"  {times:>5} {text}", flush=True)
         fell += len(faults)
     return 1 if fell else 0
 

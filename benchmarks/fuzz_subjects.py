@@ -81,11 +81,13 @@ def _sound(suffix: str) -> tuple[Callable[[Path], None], Callable[[Path], Readin
 def _tokenizer(kind: str) -> tuple[Callable[[Path], None], Callable[[Path], Reading]]:
     """How a tokenizer of a kind is made and read."""
     texts = [f"{word} sat on the {word}, naïvely\n" for word in ("cat", "mat", "dog", "hat")]
+    # Subwords need all bytes and more.
+    size = 300 if kind == "subwords" else 60
 
     def make(folder: Path) -> None:
         from pipelines.tokenizers import train_tokenizer
 
-        train_tokenizer(kind, texts, vocabulary_size=60).save(folder)
+        train_tokenizer(kind, texts, vocabulary_size=size).save(folder)
 
     def read(folder: Path) -> Reading:
         from pipelines.tokenizers import load_tokenizer

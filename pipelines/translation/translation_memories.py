@@ -40,6 +40,9 @@ def read_translation_memory(
         raise DataError("holds no translation unit (tu with tuv and seg)", file=path)
     source, target = _chosen(reader, path, source_language, target_language)
     report = DataReport(str(path), rows=len(reader.units))
+    for line, language in reader.repeated:
+        if _fits(language, source) or _fits(language, target):
+            report.note(f"several texts in {language} in a unit", "the first counts", f"line {line}")
     pairs, places = [], []
     for line, unit in reader.units:
         found = [_segment(unit, language) for language in (source, target)]
@@ -67,6 +70,8 @@ class _Reader:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.units: list[tuple[int, dict[str, str]]] = []
+        # Line and language where a unit has a second text in a language.
+        self.repeated: list[tuple[int, str]] = []
         self.languages: dict[str, None] = {}
         self.source_language = ""
         self._unit: dict[str, str] | None = None
@@ -111,6 +116,11 @@ class _Reader:
         self._depth += 1
         if name == "header":
             self.source_language = language_tag(attributes.get("srclang", ""))
+        elif name in ("tu", "seg") and (self._unit if name == "tu" else self._text) is not None:
+            raise DataError(
+                f"has a {name} inside a {name}", file=self._path,
+                row=self._parser.CurrentLineNumber, advice="Write the file anew: a part is lost.",
+            )  # fmt: skip
         elif name == "tu":
             self._unit, self._line = {}, self._parser.CurrentLineNumber
         elif name == "tuv":
@@ -128,6 +138,8 @@ class _Reader:
         self._depth -= 1
         if name == "seg" and self._text is not None:
             if self._unit is not None and self._language:
+                if self._language in self._unit:
+                    self.repeated.append((self._parser.CurrentLineNumber, self._language))
                 self._unit.setdefault(self._language, " ".join("".join(self._text).split()))
                 self.languages[self._language] = None
             self._text, self._hidden, self._joint = None, 0, -1
