@@ -27,6 +27,7 @@ last three.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -219,7 +220,9 @@ def campaign(
         # The original is read in the very folder where the damaged ones are: paths may be in it.
         folder, kept = Path(scratch) / "read", Path(scratch) / "original"
         folder.mkdir()
-        subject.make(folder)
+        # Training and converting tell of their progress; the table alone is this command's output.
+        with contextlib.redirect_stdout(sys.stderr):
+            subject.make(folder)
         shutil.copytree(folder, kept)
         parts = subject.parts(folder)
         whole = reader.read(folder)

@@ -188,7 +188,7 @@ def _read_translate_run(folder: Path) -> Reading:
     from rnn_apps import translation
 
     run = translation.load(folder / "run")
-    return _run_meaning(run, source=run.source.tokens, target=run.target.tokens)
+    return _run_meaning(run, source=run.source_tokenizer.tokens, target=run.target_tokenizer.tokens)
 
 
 def _data(folder: Path, name: str) -> Path:

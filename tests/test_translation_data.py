@@ -129,12 +129,23 @@ def test_a_translation_memory_gives_text_without_its_codes(tmp_path: Path) -> No
         load_all(f"file:{path}", source_language="en", target_language="fr")
 
 
+def test_a_second_text_in_a_language_of_a_unit_is_reported(tmp_path: Path) -> None:
+    path = tmp_path / "memory.tmx"
+    unit = '<tuv xml:lang="de-DE"><seg>ein '
+    path.write_text(TMX.replace(unit, f'<tuv xml:lang="de-DE"><seg>k</seg></tuv>\n{unit}'))
+    found = load_all(f"file:{path}")
+    assert (found.source, found.target) == (("a dog & more",), ("k",))
+    assert "several texts in de-de in a unit: 1, the first counts" in str(found.report)
+
+
 @pytest.mark.parametrize(
     ("content", "named"),
     [
         ('<!DOCTYPE tmx [<!ENTITY x "y">]><tmx><body/></tmx>', "declares the entity 'x'"),
         ("<tmx><body>", "row 1: is no well-formed XML"),
         ("<html/>", "is no TMX"),
+        ("<tmx><body><tu><tu><tuv/></tu></tu></body></tmx>", "row 1: has a tu inside a tu"),
+        ("<tmx><tu><tuv><seg>a<seg>b</seg></seg></tuv></tu></tmx>", "has a seg inside a seg"),
         ("<tmx><body/></tmx>", "no translation unit"),
     ],
 )

@@ -42,7 +42,8 @@ def read_translation_memory(
     report = DataReport(str(path), rows=len(reader.units))
     for line, language in reader.repeated:
         if _fits(language, source) or _fits(language, target):
-            report.note(f"several texts in {language} in a unit", "the first counts", f"line {line}")
+            kind = f"several texts in {language} in a unit"
+            report.note(kind, "the first counts", f"line {line}")
     pairs, places = [], []
     for line, unit in reader.units:
         found = [_segment(unit, language) for language in (source, target)]

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.errors import ConfigurationError, DataError
+from pipelines.errors import ConfigurationError, DataError, UserError
 from rnn_apps.application import Verb
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def load_model(path: str) -> keras.Model:
     """A .keras file's model, in Keras' safe mode.
 
     Raises:
-        ConfigurationError: there is no such file, or it is no Keras 3 model.
+        UserError: there is no such file, it is damaged, or it is not a Keras 3 model.
     """
     if not Path(path).is_file():
         raise ConfigurationError(f"{path}: there is no such file. Give a .keras file.")
@@ -179,6 +179,8 @@ def load_model(path: str) -> keras.Model:
 
     try:
         return layers.load_model(path)
+    except UserError:
+        raise
     except (ValueError, TypeError, OSError) as refusal:
         raise ConfigurationError(f"{path}: Keras cannot load it: {refusal}") from refusal
 
