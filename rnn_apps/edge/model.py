@@ -37,12 +37,19 @@ class TensorSpec:
     zero_point: int = 0
 
     def to_runtime(self, value: np.ndarray) -> np.ndarray:
-        """A value in the runtime's type; real numbers are quantised where it takes integers.
+        """A value in the runtime's type, each number kept.
+
+        Numbers for a quantised input are real ones and are quantised, unless they have the
+        input's own integer type already.
 
         Raises:
-            UserError: shape or type do not fit.
+            UserError: shape or type do not fit, a whole number is too large for the type, or NaN or
+                infinity is to be quantised.
         """
-        array = np.asarray(value)
+        try:
+            array = np.asarray(value)
+        except ValueError as refusal:
+            raise UserError(f"input {self.name!r} is not one array: {refusal}.") from refusal
         fits = array.ndim == len(self.shape) and all(
             want in (-1, have) for want, have in zip(self.shape, array.shape, strict=True)
         )
@@ -53,12 +60,21 @@ class TensorSpec:
             )
         if array.dtype == self.dtype:
             return np.ascontiguousarray(array)
-        if self.scale is not None and np.issubdtype(array.dtype, np.floating):
+        if self.scale is not None and array.dtype.kind in "biuf":
+            if not np.isfinite(array).all():
+                raise UserError(f"input {self.name!r} holds NaN or infinity.")
             return quantize(array, self.scale, self.zero_point, self.dtype)
         if not np.can_cast(array.dtype, self.dtype, casting="same_kind"):
             raise UserError(
                 f"input {self.name!r} has the type {array.dtype}; the model takes {self.dtype}."
             )
+        if np.dtype(self.dtype).kind in "iu" and array.dtype.kind in "iu" and array.size:
+            limits = np.iinfo(self.dtype)
+            if array.min() < limits.min or array.max() > limits.max:
+                raise UserError(
+                    f"input {self.name!r} holds numbers from {array.min()} to {array.max()}; the "
+                    f"model takes {self.dtype}."
+                )
         return np.ascontiguousarray(array, self.dtype)
 
     def to_real(self, value: np.ndarray) -> np.ndarray:

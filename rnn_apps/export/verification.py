@@ -307,7 +307,8 @@ def _verify_stream(
     from rnn_apps.export.streaming_plan import streaming_plan
 
     model = _loaded(model)
-    own = [spec.shape for name, spec in known.inputs.items() if f"{name}_out" not in known.outputs]
+    states = state_pairs(known)
+    own = [spec.shape for name, spec in known.inputs.items() if name not in states]
     batch = max((shape[0] for shape in own if shape), default=1)
     timed = {i.name for i in signature_of(model, first_example(data)).inputs if has_time(i)}
     # A row of static features goes into every step as it is; the shortest of the others is a chunk.
