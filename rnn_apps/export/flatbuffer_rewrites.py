@@ -12,8 +12,7 @@ nonsense without a word. And a mask's value that no int8 number stands for is ne
 
 `newer_select`: SELECT becomes SELECT_V2, which does the same and which TFLite Micro has.
 
-`any_as_maximum`: REDUCE_ANY, which masks are made with, becomes a maximum of zeros and ones, since
-TFLite Micro lacks it.
+`any_as_maximum`, `tile_as_broadcast`, `one_hot_as_comparison`: see `micro_rewrites`.
 
 `short_names`: tensors that are neither inputs nor outputs lose their names, which say where in the
 traced Python they come from and are a third of a small file.
@@ -29,6 +28,8 @@ from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.tools import flatbuffer_utils
 
 from rnn_apps.export.compact_flatbuffer import compact
+from rnn_apps.export.flatbuffer_graph import Graph
+from rnn_apps.export.micro_rewrites import any_as_maximum, one_hot_as_comparison, tile_as_broadcast
 
 LSTM = schema.BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM
 # Positions of the two states among the fused LSTM's 24 inputs (lite/kernels/lstm_shared.h).
@@ -45,6 +46,8 @@ def rewrite(content: bytes, names: Sequence[str]) -> bytes:
         "reset_lstm_states": reset_lstm_states,
         "repair_int8": repair_int8,
         "any_as_maximum": any_as_maximum,
+        "tile_as_broadcast": tile_as_broadcast,
+        "one_hot_as_comparison": one_hot_as_comparison,
         "share_constants": share_constants,
         "newer_select": newer_select,
         "short_names": short_names,
@@ -162,29 +165,6 @@ def newer_select(model: Any) -> None:
                 graph.change_operator(operator, "SELECT_V2", schema.SelectV2OptionsT())
 
 
-def any_as_maximum(model: Any) -> None:
-    """Replaces REDUCE_ANY by REDUCE_MAX over float32, and a comparison with zero after it."""
-    for subgraph in model.subgraphs:
-        graph = Graph(model, subgraph)
-        for operator in list(subgraph.operators):
-            if graph.code(operator) != schema.BuiltinOperator.REDUCE_ANY:
-                continue
-            source, axes = operator.inputs
-            given, result = graph.tensor(source), graph.tensor(operator.outputs[0])
-            numbers, largest = (
-                graph.add_tensor(one.shape, schema.TensorType.FLOAT32, name, one.shapeSignature)
-                for one, name in ((given, "numbers"), (result, "largest"))
-            )
-            zero = graph.constant(np.zeros((), np.float32), "zero")
-            cast = schema.CastOptionsT()
-            cast.inDataType, cast.outDataType = schema.TensorType.BOOL, schema.TensorType.FLOAT32
-            graph.insert(operator, "CAST", [source], [numbers], cast)
-            options = operator.builtinOptions
-            graph.insert(operator, "REDUCE_MAX", [numbers, axes], [largest], options)
-            operator.inputs = np.array([largest, zero], np.int32)
-            graph.change_operator(operator, "GREATER", schema.GreaterOptionsT())
-
-
 def short_names(model: Any) -> None:
     """Empties the names of all tensors but variables and the signatures' inputs and outputs."""
     named = {
@@ -250,95 +230,3 @@ def _zero_for_each_row(graph: Graph, lstm: Any) -> int:
     graph.insert(lstm, "LESS", [first, first], [false], schema.LessOptionsT())
     graph.insert(lstm, "CAST", [false], [rows], cast)
     return rows
-
-
-class Graph:
-    """One subgraph of a model, with what it takes to add operators to it."""
-
-    def __init__(self, model: Any, subgraph: Any) -> None:
-        self.model = model
-        self.subgraph = subgraph
-
-    def code(self, operator: Any) -> int:
-        """The builtin operator's number."""
-        code = self.model.operatorCodes[operator.opcodeIndex]
-        return max(int(code.builtinCode), int(code.deprecatedBuiltinCode))
-
-    def tensor(self, index: int) -> Any:
-        """The tensor with this index."""
-        return self.subgraph.tensors[int(index)]
-
-    def producer(self, tensor: int) -> Any:
-        """The operator that writes a tensor, or None."""
-        writers = (op for op in self.subgraph.operators if int(tensor) in op.outputs)
-        return next(writers, None)
-
-    def value(self, tensor: int, dtype: type[np.generic]) -> np.ndarray | None:
-        """The numbers of a constant; None for what an operator or the caller fills."""
-        data = self.model.buffers[self.tensor(tensor).buffer].data
-        return None if data is None or not len(data) else np.frombuffer(bytes(data), dtype)
-
-    def remove_producer(self, tensor: int) -> None:
-        """Takes out the operator that writes a tensor, if there is one."""
-        self.subgraph.operators = [
-            operator for operator in self.subgraph.operators if int(tensor) not in operator.outputs
-        ]
-
-    def constant(self, value: np.ndarray, name: str) -> int:
-        """Adds a constant and returns its index."""
-        buffer = schema.BufferT()
-        buffer.data = np.frombuffer(value.tobytes(), np.uint8)
-        self.model.buffers.append(buffer)
-        types = {"float32": schema.TensorType.FLOAT32, "int32": schema.TensorType.INT32}
-        index = self.add_tensor(value.shape, types[value.dtype.name], name)
-        self.tensor(index).buffer = len(self.model.buffers) - 1
-        return index
-
-    def add_tensor(
-        self,
-        shape: Sequence[int],
-        dtype: int,
-        name: str,
-        free_shape: Sequence[int] | None = None,
-        quantization: Any = None,
-    ) -> int:
-        """Adds a tensor that an operator fills and returns its index."""
-        tensor = schema.TensorT()
-        tensor.shape = np.array(shape, np.int32)
-        tensor.type = dtype
-        tensor.name = f"{name}_{len(self.subgraph.tensors)}".encode()
-        tensor.buffer = 0
-        tensor.hasRank = True
-        tensor.quantization = quantization
-        if free_shape is not None:
-            tensor.shapeSignature = np.array(free_shape, np.int32)
-        self.subgraph.tensors.append(tensor)
-        return len(self.subgraph.tensors) - 1
-
-    def insert(
-        self, before: Any, name: str, inputs: Sequence[int], outputs: Sequence[int], options: Any
-    ) -> None:
-        """Adds an operator that runs directly before `before`."""
-        operator = schema.OperatorT()
-        operator.inputs = np.array(inputs, np.int32)
-        operator.outputs = np.array(outputs, np.int32)
-        self.change_operator(operator, name, options)
-        # By identity: the object API's operators don't compare as equal or not.
-        position = next(i for i, op in enumerate(self.subgraph.operators) if op is before)
-        self.subgraph.operators.insert(position, operator)
-
-    def change_operator(self, operator: Any, name: str, options: Any) -> None:
-        """Makes `operator` the builtin operator of this name, on the inputs that it has."""
-        operator.opcodeIndex = self._opcode(getattr(schema.BuiltinOperator, name))
-        kind = type(options).__name__.removesuffix("T")
-        operator.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
-        operator.builtinOptions = options
-
-    def _opcode(self, builtin: int) -> int:
-        for index, code in enumerate(self.model.operatorCodes):
-            if max(int(code.builtinCode), int(code.deprecatedBuiltinCode)) == builtin:
-                return index
-        code = schema.OperatorCodeT()
-        code.builtinCode, code.deprecatedBuiltinCode, code.version = builtin, min(builtin, 127), 1
-        self.model.operatorCodes.append(code)
-        return len(self.model.operatorCodes) - 1

@@ -27,7 +27,10 @@ TIMED_ALONE_SECONDS = 0.3
 REWRITES = (
     "reset_lstm_states", "repair_int8", "newer_select", "share_constants", "short_names",
 )  # fmt: skip
-TARGET_REWRITES = {"litert": (), "tflm": ("any_as_maximum",)}
+TARGET_REWRITES = {
+    "litert": (),
+    "tflm": ("any_as_maximum", "tile_as_broadcast", "one_hot_as_comparison"),
+}
 
 
 @dataclass(frozen=True)

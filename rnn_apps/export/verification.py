@@ -60,6 +60,11 @@ def keras_outputs(
         results = _computed(model, signature, examples, reset)
     for outputs in results:
         for name, value in outputs.items():
+            if not value.size:
+                raise ExportError(
+                    f"the Keras model's output {name!r} is empty ({value.shape}) on this data: the "
+                    "sequences are shorter than its layers need. Give longer ones"
+                )
             if np.issubdtype(value.dtype, np.floating) and not np.isfinite(value).all():
                 raise ExportError(
                     f"the Keras model itself gives NaN or infinity in {name!r} on the "
