@@ -41,7 +41,7 @@ def test_whole_numbers_for_a_quantised_input_are_real_numbers():
 
 def test_a_session_refuses_states_and_knows_them_by_shape():
     session = StreamingSession(load(folder() / "step.tflite"))
-    with pytest.raises(UserError, match="carries the states h itself"):
+    with pytest.raises(UserError, match="carries the states itself"):
         session.step({"x": np.zeros((1, 3), np.float32), "h": np.ones((1, 6), np.float32)})
     tensors = {name: TensorSpec(name, 0, (1, 4, 2), "float32") for name in ("x", "y", "x_out")}
     takes, gives = {"x": tensors["x"]}, {"x_out": tensors["x_out"]}
