@@ -77,6 +77,8 @@ def test_files_of_other_languages_are_refused(tmp_path: Path) -> None:
         load_all(data, source_language="en", target_language="de")
     with pytest.raises(ConfigurationError, match="go together"):
         load_all(data, source_language="en")
+    with pytest.raises(ConfigurationError, match="the same language"):
+        load_all(data, source_language="en", target_language="eng")
     with pytest.raises(DataError, match="named as source and as target"):
         load_all(f"file:{tmp_path / 'train.en'},{tmp_path / 'train.en'}")
 

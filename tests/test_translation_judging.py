@@ -22,6 +22,7 @@ from rnn_apps import translation
 from rnn_apps.edge.glossary import text_without_unknown, words_of_tokens
 from rnn_apps.translation import TranslationConfig
 from rnn_apps.translation.commands import _unknown_words
+from rnn_apps.translation.corpus_metrics import unsplit_warning
 from rnn_apps.translation.dev_metrics import dev_metrics
 from rnn_apps.translation.understood import Understood
 
@@ -172,6 +173,11 @@ def test_a_large_share_that_is_left_out_is_said() -> None:
         (("a b", "b a"), ("a b", "b a"), "100% of the training pairs have equal sides"),
         (("li@@ vre", "a b"), ("x", "y"), "50% of the source sentences hold marks of subwords"),
         (("a", "b"), ("x", "x"), "1 of the 1 test pairs are also in training"),
+        (
+            ("a", "b"),
+            ("我看见狗。", "你吃面包"),
+            "BLEU takes a run of letters without a space for one",
+        ),
     ],
 )
 def test_what_is_odd_is_said(source: tuple[str, ...], target: tuple[str, ...], said: str) -> None:
@@ -254,3 +260,21 @@ def test_unknown_words_of_what_is_translated_are_said() -> None:
 
     [said] = _unknown_words(WithSubwords(), ["some letters", "SOME"])  # type: ignore[arg-type]
     assert "1 of 2 sentences hold characters that the model knows in small letters only" in said
+
+
+@pytest.mark.parametrize(
+    ("sentence", "tokenizer", "warned"),
+    [
+        ("我看见一条狗。", "13a", True),
+        ("我看见一条狗。", "zh", False),
+        ("犬を見る", "intl", True),
+        ("ฉันเห็นสุนัข", "13a", True),
+        ("개를 본다", "13a", False),
+        ("Я вижу собаку", "13a", False),
+        ("12 + 3!", "13a", False),
+    ],
+)
+def test_a_script_that_bleu_does_not_split_is_said(
+    sentence: str, tokenizer: str, warned: bool
+) -> None:
+    assert bool(unsplit_warning([sentence], tokenizer)) == warned

@@ -7,7 +7,7 @@ from pathlib import Path
 from pipelines.batches import random_numbers
 from pipelines.data_report import DataReport
 from pipelines.errors import ConfigurationError, DataError
-from pipelines.languages import same_language
+from pipelines.languages import language_tag, same_language
 from pipelines.sources import Source, parse_source
 from pipelines.text_lines import read_lines
 from pipelines.text_loading import parse_shares
@@ -150,6 +150,11 @@ def _open(
         raise ConfigurationError(
             f"source_language = {languages[0]!r} and target_language = {languages[1]!r} go "
             "together: name both or neither"
+        )
+    if all(languages) and language_tag(languages[0]) == language_tag(languages[1]):
+        raise ConfigurationError(
+            f"source_language = {languages[0]!r} and target_language = {languages[1]!r} are the "
+            "same language: name two"
         )
     if named.kind == "tfds":
         from pipelines.translation.dataset_pairs import dataset_pairs

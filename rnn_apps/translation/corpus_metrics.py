@@ -12,6 +12,14 @@ from pipelines.errors import UserError
 
 HEADER = ("BLEU", "chrF", "TER", "exactly right %", "length ratio")
 
+_SPLIT_AT_SPACES = ("13a", "intl", "none")
+# Kana and Han, Thai to Tibetan, Myanmar, Khmer: scripts without spaces between words.
+_UNSPACED = (
+    ("\u3040", "\u30ff"), ("\u3400", "\u9fff"), ("\U00020000", "\U0003ffff"),
+    ("\u0e00", "\u0fff"), ("\u1000", "\u109f"), ("\u1780", "\u17ff"),
+)  # fmt: skip
+MUCH_UNSPACED = 0.3
+
 
 @dataclass(frozen=True)
 class CorpusFigures:
@@ -38,6 +46,32 @@ class CorpusFigures:
     def as_json(self) -> dict[str, float]:
         """The figures by name."""
         return asdict(self)
+
+
+def unsplit_share(sentences: Sequence[str]) -> float:
+    """Share of the letters that belong to scripts without spaces between words, 0 to 1."""
+    letters = [character for one in sentences for character in one if character.isalpha()]
+    return sum(map(_is_unspaced, letters)) / max(len(letters), 1)
+
+
+def _is_unspaced(letter: str) -> bool:
+    return any(first <= letter <= last for first, last in _UNSPACED)
+
+
+def unsplit_warning(sentences: Sequence[str], tokenizer: str) -> str:
+    """What a reader must know of BLEU if its tokenizer does not split the sentences; "" if it does.
+
+    Args:
+        sentences: references.
+        tokenizer: of BLEU.
+    """
+    if tokenizer not in _SPLIT_AT_SPACES or unsplit_share(sentences) < MUCH_UNSPACED:
+        return ""
+    return (
+        f"BLEU takes a run of letters without a space for one word, and bleu_tokenizer = "
+        f"{tokenizer!r} does not split this script: compare chrF, or choose 'char' (for Chinese "
+        "'zh', for Japanese 'ja-mecab')"
+    )
 
 
 class CorpusMetrics:

@@ -16,7 +16,12 @@ from pipelines.errors import UserError
 from pipelines.tokenizers.sentence_ids import comparable_text
 from pipelines.translation.encoding import without_too_long
 from pipelines.translation.sentence_pairs import SentencePairs
-from rnn_apps.translation.corpus_metrics import HEADER, CorpusFigures, CorpusMetrics
+from rnn_apps.translation.corpus_metrics import (
+    HEADER,
+    CorpusFigures,
+    CorpusMetrics,
+    unsplit_warning,
+)
 from rnn_apps.translation.example_pairs import FILE as EXAMPLES
 from rnn_apps.translation.example_pairs import save_examples
 from rnn_apps.translation.run_data import PAIRS
@@ -139,6 +144,8 @@ def judge(run: Run, pairs: SentencePairs) -> Evaluated:
         seconds[name] = time.monotonic() - began
         rows[name] = metrics.figures([t.text for t in translated], references)
         best = best or translated
+    warning = unsplit_warning(references, run.config.bleu_tokenizer)
+    notes += [warning] if warning else []
     texts = [one.text for one in best]
     _add_as_written(pairs.target, references, texts, metrics, rows, notes)
     _add_baseline(run, pairs, references, metrics, rows, notes)

@@ -14,12 +14,14 @@ from pipelines.tokenizers.tokenizer import Ids
 from pipelines.translation.encoding import EncodedPairs
 from pipelines.translation.sentence_pairs import PairParts, SentencePairs
 from rnn_apps.translation.config import TranslationConfig
+from rnn_apps.translation.corpus_metrics import unsplit_warning
 
 # Shares of the training pairs above which a reader is told.
 MUCH_LEFT_OUT = 0.1
 MANY_EQUAL = 0.2
 MANY_MARKED = 0.05
 _LONGEST_SHOWN = 60
+_SAMPLE = 1000
 _READING = ("files", "header lines", "Windows line ends")
 
 
@@ -140,6 +142,8 @@ class Understood:
                     f"{marked:.0%} of the {side} sentences hold marks of subwords (@@ or \u2581), "
                     "which are kept as text: undo them to have plain text, as by sed 's/@@ //g'."
                 )
+        warning = unsplit_warning(train.target[:_SAMPLE], self.config.bleu_tokenizer)
+        found += [f"{warning}."] if warning else []
         for name, part in (("validation", self.parts.validation), ("test", self.parts.test)):
             shared = 0 if part is None else _shared(train, part)
             if part is not None and shared:
