@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,8 +18,11 @@ from pipelines.joined_columns import NAMES, JoinedColumn, named_columns, whole_n
 from pipelines.row_keys import check_one_row_for_each_time
 from pipelines.series_options import NONE, SeriesOptions
 from pipelines.tables import Block, Table
-from pipelines.time_parts import repeats_time, sample_times
+from pipelines.time_parts import part_of_time, repeats_time, sample_times
 from pipelines.time_role import time_role
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SAMPLE_ROWS = 2000
 
@@ -207,7 +211,11 @@ def _find_id(free: Sequence[str], sample: Block, time: str, options: SeriesOptio
                 return column
     if options.targets:
         free = [column for column in free if column not in options.targets]
-    texts = [column for column in free if is_words(sample.columns[column])]
+    texts = [
+        column
+        for column in free
+        if is_words(sample.columns[column]) and _may_name(column, sample.columns[column])
+    ]
     if len(texts) != 1 or not time:
         return ""
     times, names = sample.columns[time], sample.columns[texts[0]]
@@ -215,10 +223,26 @@ def _find_id(free: Sequence[str], sample: Block, time: str, options: SeriesOptio
     return texts[0] if repeats or len(names.unique()) == 1 or options.layout == "long" else ""
 
 
+def _may_name(column: str, array: pa.Array) -> bool:
+    """Whether a text can be the name of a series: no part of the time, no number with its unit."""
+    known = array.drop_null()
+    first = str(known[0]) if len(known) else ""
+    return not part_of_time(column, array) and not cause_of_text(first)
+
+
 def _check_numbers(columns: Sequence[str], sample: Block, file: str) -> None:
     for column in columns:
         if is_words(sample.columns[column]):
             first = str(sample.columns[column].drop_null()[0])
+            part = part_of_time(column, sample.columns[column])
+            if part:
+                raise DataError(
+                    f"holds {part} ({first!r}), which is not a number and does not name a series",
+                    file=file,
+                    column=column,
+                    advice="Write it into the column of times, or state the targets so that it is "
+                    "left out.",
+                )
             cause = cause_of_text(first)
             raise DataError(
                 f"holds text ({first[:40]!r}), not numbers",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+")
 _THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?|[-+]?[1-9]\d{0,2}(\.\d{3})+(,\d+)?")
+_SPACED = re.compile(r"[-+]?[1-9]\d{0,2}([ \u00a0\u2009\u202f'\u2019]\d{3})+([.,]\d+)?")
 _UNIT = re.compile(r"([^\d\s.,+-]{1,4}) ?[-+]?[\d.,]+|[-+]?[\d.,]+ ?([^\d\s.,+-]{1,4})")
 
 COARSE = 0.1
@@ -233,6 +234,8 @@ def cause_of_text(text: str, decimal: str = ".") -> str:
     found = _UNIT.fullmatch(text)
     if found:
         return f"Write numbers without {found[1] or found[2]!r}."
+    if _SPACED.fullmatch(text):
+        return "Blanks or apostrophes group thousands here: write numbers without them."
     if _THOUSANDS.fullmatch(text):
         # The mark that comes first groups, as any other comes after it.
         mark = min((mark for mark in ",." if mark in text), key=text.index)

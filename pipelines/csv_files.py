@@ -158,6 +158,13 @@ class CsvTable:
         return filled[:SAMPLE_LINES], header + 1
 
     def _check_header(self, header: list[str], lines: list[str]) -> None:
+        if lines[0].lower().startswith("sep="):
+            raise DataError(
+                f"the first line {lines[0]!r} is for spreadsheets and is not a header",
+                file=self.name,
+                row=self._header_line,
+                advice="Remove it.",
+            )
         if len(header) == 1 and not _only_numbers(lines):
             written = f"no {_NAMES.get(self.delimiter, repr(self.delimiter))} in it"
             raise DataError(
@@ -222,7 +229,7 @@ def _split(lines: list[str], delimiter: str, file: str) -> list[list[str]]:
     try:
         return list(csv.reader(lines, delimiter=delimiter))
     except csv.Error as error:
-        raise DataError(f"the first lines are no CSV: {error}", file=file) from None
+        raise DataError(f"the first lines are not CSV: {error}", file=file) from None
 
 
 def _sniff(lines: list[str], file: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.columns import is_text
 from pipelines.errors import DataError
 from pipelines.tables import Block
 
@@ -35,6 +37,15 @@ PART_RANGES = {
     "hour": (0, 23),
     "minute": (0, 59),
 }
+
+
+_MONTHS = {
+    name.casefold(): number
+    for names in (calendar.month_name, calendar.month_abbr)
+    for number, name in enumerate(names)
+    if name
+}
+WEEKDAYS = {name.casefold() for names in (calendar.day_name, calendar.day_abbr) for name in names}
 
 
 @dataclass(frozen=True)
@@ -115,6 +126,15 @@ def whole_numbers(array: pa.Array) -> npt.NDArray[np.int64] | None:
     return whole
 
 
+def part_numbers(array: pa.Array, part: str) -> npt.NDArray[np.int64] | None:
+    """A part of a date as whole numbers, English names of months among them; None if it is none."""
+    if part == "month" and not array.null_count and is_text(array.type):
+        numbers = [_MONTHS.get(text.casefold()) for text in as_text(array).to_pylist()]
+        if numbers and all(numbers):
+            return np.array(numbers, np.int64)
+    return whole_numbers(array)
+
+
 def _joined(texts: Sequence[pa.Array], separator: str) -> pa.Array:
     import pyarrow.compute as compute
 
@@ -158,7 +178,7 @@ def _from_parts(block: Block, columns: Sequence[str]) -> pa.Array:
 
 
 def _part(block: Block, column: str) -> npt.NDArray[np.int64]:
-    numbers = whole_numbers(block.columns[column])
+    numbers = part_numbers(block.columns[column], part_of(column))
     low, high = PART_RANGES[part_of(column)]
     if numbers is None:
         raise DataError(

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.errors import DataError
-from pipelines.joined_columns import as_text, whole_numbers
+from pipelines.joined_columns import PART_NAMES, as_text, whole_numbers
 from pipelines.series_options import SeriesOptions
 from pipelines.tables import Block
+from pipelines.time_parts import part_of_time
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,18 +36,24 @@ def check_one_row_for_each_time(
         DataError: times repeat within an id, and a column or some together with it end that; the
             message names them.
     """
-    if options.duplicates != "error":
+    if options.duplicates != "error" or not _is_plain(sample.columns[time]):
         return
     known = [_codes(sample.columns[time])]
     if identity:
         known.append(_codes(sample.columns[identity]))
     if _distinct(known) == len(known[0]):
         return
+    parts = {
+        column: part
+        for column in free
+        if column != identity and (part := part_of_time(column, sample.columns[column]))
+    }
     candidates = [
         column
         for column in free
         if column != identity
         and column not in options.targets
+        and column not in parts
         and _may_name(sample.columns[column])
     ][:_MOST_CANDIDATES]
     for count in range(1, _MOST_COLUMNS + 1):
@@ -63,16 +70,33 @@ def check_one_row_for_each_time(
                     advice=f"State id_column {names!r}, or else duplicates first, last or mean.",
                 )
 
+    for column, part in parts.items():
+        if column not in options.targets:
+            raise DataError(
+                f"the times in {time!r} repeat, and {column!r} holds {part}: the two are read as "
+                "one time only if they are a date and a clock time or an hour, or if the columns "
+                f"are called {', '.join(PART_NAMES)} and hold numbers",
+                file=sample.file,
+                advice="Write one column with the whole time (2024-01-31 13:00, or 2024-W05 for a "
+                "week).",
+            )
+
 
 def _may_name(array: pa.Array) -> bool:
     """Whether a column may name series: text or whole numbers that come back often."""
-    if array.null_count or len(array.unique()) * 3 > len(array):
+    if not _is_plain(array) or array.null_count or len(array.unique()) * 3 > len(array):
         return False
     try:
         as_text(array).cast("double")
     except ValueError:
         return True
     return whole_numbers(array) is not None
+
+
+def _is_plain(array: pa.Array) -> bool:
+    import pyarrow as pa
+
+    return not pa.types.is_nested(array.type) and not isinstance(array.type, pa.BaseExtensionType)
 
 
 def _codes(array: pa.Array) -> npt.NDArray[np.int64]:

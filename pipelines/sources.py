@@ -76,7 +76,9 @@ def _unknown_kind(text: str, kind: str) -> DataError:
         return DataError(f"{text!r} does not say what it is", advice=f"Write file:{text}.")
     near = difflib.get_close_matches(kind, KINDS, 1)
     if near:
-        return DataError(f"{kind!r} is no kind of data", advice=f"Did you mean {KINDS[near[0]]}?")
+        return DataError(
+            f"{kind!r} is not a kind of data", advice=f"Did you mean {KINDS[near[0]]}?"
+        )
     return DataError(f"{text!r} names no data", advice=_advice())
 
 
@@ -108,6 +110,6 @@ def _check_file(path: str) -> None:
 def _near_files(path: str) -> str | None:
     folder = Path(path).parent
     if not folder.is_dir():
-        return f"There is no folder {folder} either."
+        return f"The folder {folder} does not exist either."
     near = difflib.get_close_matches(Path(path).name, [p.name for p in folder.iterdir()], 3)
     return f"Did you mean {', '.join(near)}?" if near else None

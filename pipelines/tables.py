@@ -134,7 +134,11 @@ class ParquetTable:
 
 
 class FrameTable:
-    """A pandas DataFrame; an index of times, or one with a name, counts as a column."""
+    """A pandas DataFrame; an index of times or texts, or one with a name, counts as a column.
+
+    Attributes:
+        numbered: whether the rows that have no other time are numbered without a hole.
+    """
 
     def __init__(self, frame: pd.DataFrame, name: str = "DataFrame") -> None:
         import pandas as pd
@@ -145,7 +149,19 @@ class FrameTable:
             frame = frame.set_axis(frame.index.to_timestamp())
         if isinstance(frame.index, pd.DatetimeIndex) and frame.index.name is None:
             frame = frame.rename_axis("time")
-        if any(name is not None for name in frame.index.names):
+        if isinstance(frame.index, pd.TimedeltaIndex):
+            raise DataError(
+                "the index holds lengths of time and not times",
+                file=name,
+                advice="Add the moment that they count from.",
+            )
+        named = any(label is not None for label in frame.index.names)
+        words = isinstance(frame.index.dtype, pd.StringDtype) or frame.index.dtype == object
+        self.numbered = bool(
+            named or (isinstance(frame.index, pd.RangeIndex) and abs(frame.index.step) == 1)
+        )
+        if named or words:
+            # Texts may be times; a column of that name that only counts the rows is left out.
             frame = frame.reset_index()
         self._frame = frame
         self.columns = tuple(map(str, frame.columns))
@@ -186,8 +202,11 @@ def _block(batch: Any, columns: Sequence[str], file: str, first: int) -> Block:
 
 
 def _frame_column(values: pd.Series) -> pa.Array:
+    import pandas as pd
     import pyarrow as pa
 
+    if isinstance(values.dtype, pd.PeriodDtype):
+        values = values.dt.to_timestamp()
     try:
         array = pa.Array.from_pandas(values)
     except (pa.ArrowException, OverflowError):

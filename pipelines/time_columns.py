@@ -97,7 +97,7 @@ class TimeReader:
             if pa.types.is_dictionary(array.type):
                 array = array.cast(pa.string())
             array = compute.utf8_trim_whitespace(array)
-            if self._format in NUMERIC_FORMATS or (
+            if (self._format in NUMERIC_FORMATS and not self._iso_despite(array)) or (
                 not self._kind and not self._format and is_like(array[:1], _NUMBER)
             ):
                 moments = self._numbers(array, block)
@@ -131,7 +131,8 @@ class TimeReader:
         if not self._format:
             texts = array
             if not is_text(array.type):
-                whole = numbers.astype(np.int64)
+                # Numbers beyond int64 are no dates in digits.
+                whole = np.clip(numbers, -1, 2**53).astype(np.int64)
                 texts = pa.array(whole).cast(pa.string()) if np.all(whole == numbers) else None
             self._format = self._find_number_format(texts, numbers, block)
         if self._format not in NUMERIC_FORMATS:
@@ -147,14 +148,14 @@ class TimeReader:
     def _as_numbers(self, array: pa.Array, block: Block) -> numeric_times.Numbers:
         import pyarrow as pa
 
-        if pa.types.is_integer(array.type):
-            return np.asarray(array.cast(pa.int64()).to_numpy(zero_copy_only=False))
         try:
             return np.asarray(array.cast(pa.int64()).to_numpy(zero_copy_only=False))
         except pa.ArrowInvalid:
             pass
         try:
-            numbers = array.cast(pa.float64()).to_numpy(zero_copy_only=False)
+            numbers = array.cast(pa.float64(), safe=is_text(array.type)).to_numpy(
+                zero_copy_only=False
+            )
         except pa.ArrowInvalid:
             raise self._unreadable(array, block, _casts_to(pa.float64())) from None
         wrong = np.flatnonzero(~np.isfinite(numbers))
@@ -204,10 +205,12 @@ class TimeReader:
 
         A run keeps the format of its training data; ISO 8601 cannot be mistaken for it.
         """
-        if self._format.startswith("%Y-") or self._format in WHOLE_PERIODS:
+        if self._kind or self._format.startswith("%Y-") or self._format in WHOLE_PERIODS:
             return False
-        iso = is_like(array, r"^\d{4}-\d{2}-\d{2}([T ]|$)")
-        if iso and read_by_format(array[:1], self._format) is None:
+        iso = is_like(array, r"^\d{4}-\d{2}-\d{2}([T ]|$)") and self._format != STEPS
+        if iso and (
+            self._format in NUMERIC_FORMATS or read_by_format(array[:1], self._format) is None
+        ):
             self._report.note("time format", f"read as ISO 8601, not {self._format}")
             self._format = ""
             return True
@@ -244,7 +247,7 @@ class TimeReader:
                     f"the offset {texts[row]} differs from {self.zone} before it",
                     row,
                     self.column,
-                    "State the time zone of the clock on the wall, such as time_zone "
+                    "State the time zone of the local wall clock, such as time_zone "
                     "Europe/Berlin, or UTC.",
                 )
             self.zone = zone
@@ -375,7 +378,7 @@ def _casts_to(kind: pa.DataType) -> Callable[[pa.Array], bool]:
     def casts(array: pa.Array) -> bool:
         try:
             array.cast(kind)
-        except pa.ArrowInvalid:
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             return False
         return True
 

@@ -15,8 +15,10 @@ from pipelines.joined_columns import (
     PART_NAMES,
     PART_RANGES,
     PARTS,
+    WEEKDAYS,
     JoinedColumn,
     as_text,
+    part_numbers,
     part_of,
     whole_numbers,
 )
@@ -30,6 +32,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _CLOCK_TEXT = r"(?i)^\d{1,2}[:.]\d{2}([:.]\d{2}(\.0+)?)?( ?[ap]m)?$"
+_CLOCK_LIKE = (
+    r"(?i)^\d{1,2}h\d{2}$|^\d{1,2} ?([ap]m|uhr)$|^\d{1,2}[:.]\d{2} ?(-|to|bis) ?\d{1,2}[:.]\d{2}$"
+)
+"""Clock times and hours that are recognised, so as not to be taken for names, but not read."""
+
 _WEEKDAYS = ("weekday", "dayofweek", "day_of_week", "dow")
 
 
@@ -102,10 +109,10 @@ def joined_time(columns: tuple[str, ...]) -> JoinedColumn:
 
 def repeats_time(column: str, sample: Block, times: npt.NDArray[np.datetime64]) -> bool:
     """Whether a column only says again what the time says: an epoch, a year, a month, ..."""
-    numbers = whole_numbers(sample.columns[column])
+    part = part_of(column)
+    numbers = part_numbers(sample.columns[column], part)
     if numbers is None:
         return False
-    part = part_of(column)
     if part:
         return bool(np.array_equal(numbers, _part_values(part, times)))
     if column.lower() in _WEEKDAYS:
@@ -117,6 +124,36 @@ def repeats_time(column: str, sample: Block, times: npt.NDArray[np.datetime64]) 
     moments = np.round(numbers.astype(np.float64) * UNITS[unit]).astype("datetime64[us]")
     apart = np.abs(moments - times.astype("datetime64[us]"))
     return bool(np.all(apart <= np.timedelta64(1, "D")))
+
+
+def part_of_time(column: str, array: pa.Array) -> str:
+    """What a column says of the time, for a message: "a clock time", "a month"; "" if nothing.
+
+    Such a column never names a series.
+    """
+    known = array.drop_null()
+    if part_of(column) or column.lower() in (*_WEEKDAYS, "week", "date", "time"):
+        return f"a {part_of(column) or column.lower()}"
+    if not len(known):
+        return ""
+    if _is_clock(known) or (is_text(array.type) and is_like(as_text(known), _CLOCK_LIKE)):
+        return "a clock time"
+    if is_text(array.type):
+        texts = {text.casefold() for text in as_text(known).unique().to_pylist()}
+        # One or two of them may be something else: sun is weather too, and May a name.
+        if len(texts) > 2 and texts <= WEEKDAYS:
+            return "a day of the week"
+        if (
+            len(texts) > 2
+            and part_numbers(as_text(known), "month") is not None
+            and not _are_numbers(texts)
+        ):
+            return "a month"
+    return ""
+
+
+def _are_numbers(texts: set[str]) -> bool:
+    return all(text.lstrip("+-").replace(".", "", 1).isdigit() for text in texts)
 
 
 def _part_values(part: str, times: npt.NDArray[np.datetime64]) -> npt.NDArray[np.int64]:
@@ -134,7 +171,7 @@ def _part_values(part: str, times: npt.NDArray[np.datetime64]) -> npt.NDArray[np
 
 
 def _is_part(array: pa.Array, part: str) -> bool:
-    numbers = whole_numbers(array)
+    numbers = part_numbers(array, part)
     low, high = PART_RANGES[part]
     return numbers is not None and bool(numbers.min() >= low and numbers.max() <= high)
 

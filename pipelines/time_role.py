@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from pipelines.column_kinds import (
@@ -99,7 +100,21 @@ def _counted_rows(table: Table, free: Sequence[str], sample: Block, options: Ser
     Raises:
         DataError: one of several columns rises by equal steps, as only a time does.
     """
+    if not getattr(table, "numbered", True):
+        raise DataError(
+            "no column reads as times, and the labels of the rows leave out numbers",
+            file=table.name,
+            advice="Add a column of times; if the rows follow one another, call reset_index(drop="
+            "True); if their labels count the time, rename the index to ds.",
+        )
     left = [column for column in free if column.lower() not in ID_NAMES]
+    dated = [column for column in left if _is_time(column)]
+    if 2 * len(dated) > len(left):
+        raise DataError(
+            f"the columns are called after times ({dated[0]}, ...), and rows are not",
+            file=table.name,
+            advice="Transpose the table: one row per time, one column per series.",
+        )
     if options.targets or len(left) < 2:
         return ""
     rising = [column for column in left if rises_evenly(sample.columns[column])]
@@ -113,6 +128,19 @@ def _counted_rows(table: Table, free: Sequence[str], sample: Block, options: Ser
         advice="If it is the time, state it as time_column with its time_format (unix, or steps "
         "for rows that are counted); if it is to be forecast, state the targets.",
     )
+
+
+def _is_time(text: str) -> bool:
+    import pyarrow as pa
+
+    digits = re.fullmatch(r"\d{4}", text)
+    if not digits and not re.search(r"\d\D\d", text):
+        return False
+    try:
+        TimeReader("").read(Block({"": pa.array([text])}, "", lambda i: i))
+    except DataError:
+        return False
+    return True
 
 
 def _reads_as_times(column: str, sample: Block, options: SeriesOptions) -> bool:

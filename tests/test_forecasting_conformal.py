@@ -139,6 +139,13 @@ def test_the_layer_that_is_exported_corrects_as_the_calibration_does(
     ):
         expected = calibration.apply(forecast, index).quantiles
         np.testing.assert_allclose(layer(base, index).numpy(), expected, rtol=1e-5, atol=1e-5)
+    counted = Calibration(levels, corrections, np.array([3.0]), 99, smallest=0.0)
+    layer = ConformalCorrection(levels, corrections.tolist(), [3.0], 0.0)
+    layer = ConformalCorrection.from_config(layer.get_config())
+    expected = counted.apply(Forecast(point), np.zeros(5, np.int64)).quantiles
+    assert expected is not None and expected.min() == 0
+    found = layer(point[..., np.newaxis]).numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
     alone = Calibration(levels, corrections, np.array([3.0]), 99)
     layer = ConformalCorrection(levels, corrections.tolist(), [3.0])
     expected = alone.apply(Forecast(point), np.zeros(5, np.int64)).quantiles

@@ -125,6 +125,24 @@ def test_paths_of_counts_are_whole_numbers_on_the_scale_of_each_series(
     assert 60 < paths.loc["b"].to_numpy().mean() < 240
 
 
+def test_intervals_of_counts_are_not_negative(counts: tuple[Run, pd.DataFrame]) -> None:
+    run, frame = counts
+    assert run.yardsticks.calibrations["model"].smallest == 0
+    assert run.predict(frame).filter(like="quantile").to_numpy().min() >= 0
+
+
+@pytest.mark.parametrize("value", [-1.0, 2.5])
+def test_what_is_no_count_is_refused_with_its_time(tmp_path: Path, value: float) -> None:
+    values = week()
+    values[390] = value
+    with pytest.raises(DataError, match=f"holds {value:g} at 2024-01-26; .* for counts"):
+        forecasting.train(
+            config(tmp_path / "run", output="negative_binomial", normalisation="none"),
+            data=pd.DataFrame({"date": DAYS, "y": values}),
+        )
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_short_series_is_named_and_does_not_stop_the_others(
     counts: tuple[Run, pd.DataFrame], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -62,6 +62,47 @@ def test_parts_of_a_date_are_one_time() -> None:
     assert caught.value.row == 31
 
 
+def test_names_of_months_and_columns_that_are_called_after_periods() -> None:
+    months = pd.date_range("2015-01-01", periods=400, freq="MS")
+    for form in ("%b", "%B"):
+        frame = pd.DataFrame({"year": months.year, "month": months.strftime(form), "y": VALUES})
+        assert load_series(frame).frequency == "MS"
+    periods = pd.period_range("2015-01", periods=400, freq="M")
+    assert load_series(pd.DataFrame({"date": periods, "y": VALUES})).frequency == "MS"
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "words"),
+    [
+        ("at", HOURS.strftime("%Hh%M"), "a clock time"),
+        ("slot", HOURS.strftime("%H:00 - %H:59"), "a clock time"),
+        ("Time", HOURS.hour * 100, "a time"),
+        ("week", np.arange(400) % 24, "a week"),
+    ],
+)
+def test_what_tells_a_time_of_day_never_names_a_series(
+    name: str, values: object, words: str
+) -> None:
+    frame = pd.DataFrame({"date": HOURS.strftime("%Y-%m-%d"), name: values, "y": VALUES})
+    with pytest.raises(DataError, match=rf"{name!r} holds {words}.*one column with the whole time"):
+        load_series(frame)
+
+
+def test_labels_of_a_frame_that_say_something_are_not_lost() -> None:
+    days = pd.date_range("2024-01-01", periods=400)
+    for index in (days.strftime("%Y-%m-%d"), pd.Index(days.date)):
+        assert load_series(pd.DataFrame({"y": VALUES}, index=index)).frequency == "D"
+    frame = pd.DataFrame({"y": VALUES})
+    assert load_series(frame).frequency == "step"
+    with pytest.raises(DataError, match="labels of the rows leave out numbers"):
+        load_series(frame[frame["y"] != 3])
+    with pytest.raises(DataError, match="lengths of time"):
+        load_series(frame.set_axis(pd.to_timedelta(np.arange(400), "h")))
+    wide = pd.DataFrame(np.ones((5, 12)), columns=[f"2024-{month:02}" for month in range(1, 13)])
+    with pytest.raises(DataError, match="Transpose the table"):
+        load_series(wide)
+
+
 def test_columns_that_only_repeat_the_time_are_no_targets() -> None:
     frame = pd.DataFrame(
         {

@@ -86,6 +86,8 @@ def test_marks_of_missing_values_are_reported_and_can_be_stated() -> None:
         (["$12", "$13"], "without '\\$'"),
         (["12 %", "13 %"], "without '%'"),
         (["12 kWh", "13 kWh"], "without 'kWh'"),
+        (["1 467", "2 001"], "Blanks or apostrophes group thousands"),
+        (["1'467.5", "998"], "Blanks or apostrophes group thousands"),
     ],
 )
 def test_the_advice_about_a_number_knows_the_cause(
@@ -117,3 +119,10 @@ def test_lists_and_single_names_are_taken_for_tuples() -> None:
     frame = pd.DataFrame({"date": DAYS, "load": 1.0, "other": 2.0})
     for targets in (["load"], "load", ("load",)):
         assert load_series(frame, targets=targets).names == ("load",)
+
+
+def test_a_line_for_spreadsheets_is_called_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_text("sep=;\ndate;y\n2024-01-01;1\n2024-01-02;2\n")
+    with pytest.raises(DataError, match="is for spreadsheets") as caught:
+        load_series(f"file:{tmp_path / 'data.csv'}")
+    assert caught.value.row == 1

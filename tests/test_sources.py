@@ -67,7 +67,7 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
         tmp_path: "is a folder",
         tmp_path / "empty.csv": "is empty",
         tmp_path / "lode.csv": "Did you mean load.csv?",
-        tmp_path / "nowhere" / "load.csv": "There is no folder",
+        tmp_path / "nowhere" / "load.csv": "does not exist either",
     }
     for path, words in cases.items():
         with pytest.raises(DataError) as caught:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from rnn_apps.forecasting.config import ForecastingConfig
@@ -19,7 +20,8 @@ class ConformalCorrection(keras.layers.Layer):
     Args:
         levels: the quantile levels.
         corrections: [horizon][levels], in units of each series' scale.
-        scale: one number a series.
+        scale: one number per series.
+        smallest: what no quantile falls below; None for no such bound.
 
     Call: quantiles [batch, horizon, levels], or points [batch, horizon, 1] for every level; and
     series_index int32 [batch] where there are several series -> [batch, horizon, levels], rising
@@ -31,6 +33,7 @@ class ConformalCorrection(keras.layers.Layer):
         levels: Sequence[float],
         corrections: Sequence[Sequence[float]],
         scale: Sequence[float],
+        smallest: float | None = None,
         **kwargs: Any,
     ) -> None:
         kwargs["dtype"] = "float32"
@@ -38,6 +41,7 @@ class ConformalCorrection(keras.layers.Layer):
         self.levels = [float(level) for level in levels]
         self.corrections = [[float(value) for value in row] for row in corrections]
         self.scale = [float(value) for value in scale]
+        self.smallest = smallest
         last = len(self.levels) - 1
         self.pivot = next((i for i, level in enumerate(self.levels) if level >= 0.5), last)
 
@@ -55,12 +59,13 @@ class ConformalCorrection(keras.layers.Layer):
             columns[i] = tf.maximum(columns[i], columns[i - 1])
         for i in range(self.pivot - 1, -1, -1):
             columns[i] = tf.minimum(columns[i], columns[i + 1])
-        return tf.stack(columns, axis=-1)
+        calibrated = tf.stack(columns, axis=-1)
+        return calibrated if self.smallest is None else tf.maximum(calibrated, self.smallest)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         own = {"levels": self.levels, "corrections": self.corrections, "scale": self.scale}
-        return {**super().get_config(), **own}
+        return {**super().get_config(), **own, "smallest": self.smallest}
 
 
 def calibrated_deployment(
@@ -81,6 +86,7 @@ def calibrated_deployment(
         base = keras.layers.Reshape((config.horizon, 1), dtype="float32")(outputs["forecast"])
     correct = ConformalCorrection(
         calibration.levels, calibration.corrections.tolist(), calibration.scale.tolist(),
+        calibration.smallest if np.isfinite(calibration.smallest) else None,
         name="calibrated_quantiles",
     )  # fmt: skip
     outputs["quantiles"] = correct(base, inputs["series_index"]) if several else correct(base)

@@ -73,7 +73,7 @@ def check_capabilities(config: ForecastingConfig, description: DataDescription) 
     if config.model == "segment" and config.lookback % config.segment_length:
         whole = max(1, round(config.lookback / config.segment_length)) * config.segment_length
         raise ConfigurationError(
-            f"lookback = {config.lookback} is no multiple of segment_length = "
+            f"lookback = {config.lookback} is not a multiple of segment_length = "
             f"{config.segment_length}: choose lookback = {whole}, or another segment_length"
         )
     if config.scaling == "window" and config.series_embedding:
@@ -88,7 +88,7 @@ def calendar_features(config: ForecastingConfig, description: DataDescription) -
     """The calendar features that the config asks for, with "auto" resolved for the data.
 
     Raises:
-        ConfigurationError: "auto" or "none" stands beside other names.
+        ConfigurationError: "auto" or "none" is combined with other names.
     """
     named = tuple(dict.fromkeys(config.calendar))
     if named in ((), ("none",)):
@@ -97,7 +97,7 @@ def calendar_features(config: ForecastingConfig, description: DataDescription) -
         return usable_features(description.step_minutes, description.span_minutes)
     for word in ("auto", "none"):
         if word in named:
-            raise ConfigurationError(f"calendar: {word!r} cannot stand beside other features")
+            raise ConfigurationError(f"calendar: {word!r} cannot be combined with other features")
     if not description.step_minutes:
         raise ConfigurationError(
             f"calendar = {', '.join(named)}: the rows are counted and have no date; set calendar = "

@@ -49,12 +49,14 @@ class Calibration:
         corrections: float64 [horizon, levels]; 0 at the median.
         scale: float64 [series].
         windows: the number of calibration windows.
+        smallest: what no value falls below; 0 for counts.
     """
 
     levels: tuple[float, ...]
     corrections: Array
     scale: Array
     windows: int
+    smallest: float = -np.inf
 
     @property
     def unreached(self) -> tuple[float, ...]:
@@ -65,7 +67,8 @@ class Calibration:
         """The forecast with calibrated quantiles at `levels`, rising along the levels."""
         quantiles = as_quantiles(forecast, len(self.levels))
         shift = self.corrections[np.newaxis] * self.scale[series_index][:, np.newaxis, np.newaxis]
-        calibrated = uncrossed(quantiles + shift, self.levels).astype(np.float32)
+        calibrated = np.maximum(uncrossed(quantiles + shift, self.levels), self.smallest)
+        calibrated = calibrated.astype(np.float32)
         return Forecast(forecast.point, calibrated, forecast.samples)
 
     def arrays(self, prefix: str = "") -> dict[str, NDArray[Any]]:
@@ -75,6 +78,7 @@ class Calibration:
             f"{prefix}corrections": self.corrections,
             f"{prefix}scale": self.scale,
             f"{prefix}windows": np.asarray(self.windows),
+            f"{prefix}smallest": np.asarray(self.smallest),
         }
 
     @classmethod
@@ -85,6 +89,8 @@ class Calibration:
             arrays[f"{prefix}corrections"],
             arrays[f"{prefix}scale"],
             int(arrays[f"{prefix}windows"]),
+            # Runs that were trained before it was kept have none.
+            float(arrays.get(f"{prefix}smallest", -np.inf)),
         )
 
 

@@ -16,7 +16,7 @@ from pipelines.atomic_files import write_json
 from pipelines.errors import DataError
 from pipelines.splits import Split, part_rows
 from pipelines.statistics import training_statistics
-from pipelines.timestamps import STEP
+from pipelines.timestamps import STEP, show_time
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,7 +76,7 @@ class DataDescription:
         except OSError as error:
             raise DataError(f"cannot be read: {error.strerror}", file=path) from None
         except (ValueError, TypeError, AttributeError) as error:
-            raise DataError(f"is no description of data: {error}", file=path) from None
+            raise DataError(f"is not a description of data: {error}", file=path) from None
 
 
 def describe(series_set: SeriesSet, split: Split, config: ForecastingConfig) -> DataDescription:
@@ -86,15 +86,15 @@ def describe(series_set: SeriesSet, split: Split, config: ForecastingConfig) -> 
         config: its `output` decides between standardising and dividing by the mean (counts).
 
     Raises:
-        DataError: the training part holds a negative value and the output is for counts.
+        DataError: a series holds anything but whole numbers from 0 on and the output is for counts.
     """
     import numpy as np
 
     statistics = training_statistics(series_set, split)
     counts = config.output == "negative_binomial"
-    smallest, span, step = _training_extent(series_set, split)
+    span, step = _training_extent(series_set, split)
     if counts:
-        _refuse_negative(series_set, smallest)
+        _check_counts(series_set)
     location = np.zeros_like(statistics.mean) if counts else statistics.mean
     scale = statistics.mean_absolute if counts else statistics.standard_deviation
     return DataDescription(
@@ -115,29 +115,32 @@ def describe(series_set: SeriesSet, split: Split, config: ForecastingConfig) -> 
     )
 
 
-def _training_extent(series_set: SeriesSet, split: Split) -> tuple[list[float], float, float]:
-    """The least observed value of each series, the longest span and the step, in minutes."""
+def _training_extent(series_set: SeriesSet, split: Split) -> tuple[float, float]:
+    """The longest span and the step of the training part, in minutes."""
     import numpy as np
 
-    smallest, span, step = [], 0.0, 0.0
+    span, step = 0.0, 0.0
     for one in series_set:
         start, stop = part_rows(split.train, one, series_set)
-        values = one.target[start:stop][one.observed[start:stop]]
-        smallest.append(float(values.min()) if len(values) else 0.0)
         times = one.times[start:stop].astype("datetime64[s]").astype(np.int64)
         if len(times) > 1 and series_set.frequency != STEP:
             span = max(span, float(times[-1] - times[0]) / 60.0)
             step = float(np.median(np.diff(times))) / 60.0
-    return smallest, span, step
+    return span, step
 
 
-def _refuse_negative(series_set: SeriesSet, smallest: list[float]) -> None:
-    for name, value in zip(series_set.names, smallest, strict=True):
-        if value < 0:
+def _check_counts(series_set: SeriesSet) -> None:
+    import numpy as np
+
+    for one in series_set:
+        wrong = np.flatnonzero(one.observed & ((one.target < 0) | (one.target % 1 != 0)))
+        if len(wrong):
+            when = show_time(one.times[wrong[0]], series_set.frequency)
             raise DataError(
-                f"holds {value:g}; output = 'negative_binomial' is for counts, 0 and above",
+                f"holds {one.target[wrong[0]]:g} at {when}; output = 'negative_binomial' is for "
+                "counts: whole numbers from 0 on",
                 file=series_set.report.source,
-                column=name,
+                column=one.name,
                 advice="Choose output = 'student_t' or 'gaussian'.",
             )
 

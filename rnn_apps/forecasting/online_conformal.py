@@ -107,8 +107,9 @@ class OnlineCalibrated:
             self._remember(error[row], corrections[row])
         shifted = corrections * unit[window.series_index][:, np.newaxis, np.newaxis]
         quantiles = base.point[..., np.newaxis] if base.quantiles is None else base.quantiles
-        calibrated = uncrossed(quantiles + shifted, self.calibrated.levels).astype(np.float32)
-        return Forecast(base.point, calibrated, base.samples)
+        calibrated = uncrossed(quantiles + shifted, self.calibrated.levels)
+        calibrated = np.maximum(calibrated, self.calibrated.calibration.smallest)
+        return Forecast(base.point, calibrated.astype(np.float32), base.samples)
 
     def _begin(self, series: int) -> None:
         self.series = series

@@ -16,7 +16,6 @@ from pipelines.windows import WindowBatches
 from rnn_apps.console import announce
 from rnn_apps.forecasting.conformal import (
     Calibrated,
-    Calibration,
     calibrate,
     unreached_levels,
 )
@@ -84,7 +83,9 @@ def recalibrated(
         )  # fmt: skip
     corrections = np.where(kept, old.corrections, found.corrections)
     count = old.windows if kept.any() else found.windows
-    return Calibrated(calibrated.base, Calibration(old.levels, corrections, old.scale, count))
+    return Calibrated(
+        calibrated.base, dataclasses.replace(old, corrections=corrections, windows=count)
+    )
 
 
 def as_frame(series_set: SeriesSet, forecast: Forecast, levels: tuple[float, ...]) -> pd.DataFrame:

@@ -70,7 +70,7 @@ def serving_series(
                 f"the {kind} covariates are {_listed(found)}, the run was trained with "
                 f"{_listed(expected)}",
                 file=series_set.report.source,
-                advice="Give the same columns.",
+                advice="Give the same columns: the run reads them by these names.",
             )
     positions(series_set, config, description)
     return _with_static(series_set, description.static_names)

@@ -146,7 +146,8 @@ def sample_paths(
         return sampler.sample(given)["samples"].numpy()
     if trajectories is None:
         raise ConfigurationError(
-            f"model = {config.model!r} needs rank trajectories to join its steps into paths"
+            f"model = {config.model!r} joins its steps into paths as validation windows show, and "
+            "no window of the validation part had all of its truth: train with another split"
         )
     generator = np.random.default_rng(seed)
     parameters = _raw_parameters(model, config, inputs)

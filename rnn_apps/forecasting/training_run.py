@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import TYPE_CHECKING
 
@@ -122,6 +123,7 @@ def _finished(
         horizon=config.horizon,
         levels=config.quantiles,
         season=config.season,
+        smallest=0.0 if config.output == "negative_binomial" else -math.inf,
     )
     run = Run(folder, config, description, trained.model, yardsticks, series_set)
     if not folder.chief:

@@ -179,6 +179,7 @@ def fit_yardsticks(
     horizon: int,
     levels: tuple[float, ...],
     season: int = 0,
+    smallest: float = -np.inf,
 ) -> Yardsticks:
     """Fits the baselines on the training part and calibrates everything on the validation part.
 
@@ -186,6 +187,7 @@ def fit_yardsticks(
         model: the trained model.
         levels: the quantile levels of everything.
         season: steps of a season; 0 for what the frequency suggests.
+        smallest: what no value falls below; 0 for counts.
 
     Raises:
         DataError: the validation part has no window to calibrate on.
@@ -215,6 +217,9 @@ def fit_yardsticks(
     calibration, scores = calibrators[0].result()
     calibrations = {_MODEL: calibration}
     calibrations.update({c.forecaster.name: c.result()[0] for c in calibrators[1:]})
+    calibrations = {
+        name: dataclasses.replace(one, smallest=smallest) for name, one in calibrations.items()
+    }
     kept = _evenly(scores, min(MOST_SCORES_KEPT, max(100, 4_000_000 // scores[0].size)))
     return Yardsticks(season, longer, horizon, scales, nlinear, calibrations, kept)
 
