@@ -40,6 +40,11 @@ def check_capabilities(config: SpeechConfig) -> None:
             "the lowest and the highest",
         ),
         (
+            config.noise and not config.noise_probability,
+            f"noise = {config.noise!r} has no effect while noise_probability = 0: set it to the "
+            "share of utterances with noise, such as 0.3",
+        ),
+        (
             config.tokenizer == "characters" and config.vocabulary_size == 1,
             "vocabulary_size = 1 leaves no room for a character",
         ),

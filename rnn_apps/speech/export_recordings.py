@@ -89,7 +89,8 @@ def judged_recordings(run: Run, data: str = "") -> JudgedRecordings:
     return JudgedRecordings(
         [samples for samples, _ in read],
         [run.labels.tidy(one.transcript) for _, one in read],
-        f"{len(read)} {part} recordings, {heard:.0f} s",
+        f"{len(read)} {part} recordings, {heard:.0f} s"
+        + (f" ({len(chosen) - len(read)} more cannot be read)" if len(read) < len(chosen) else ""),
     )
 
 

@@ -93,12 +93,15 @@ def export(
     if any(name != SAVED_MODEL for name in chosen):
         conversion_process.prepare()
     judged = judged_recordings(run, data)
+    calibration: list[dict[str, np.ndarray]] = []
+    if any(name != SAVED_MODEL for name in chosen):
+        calibration = calibration_examples(run)
     folder = Path(to)
     with assembled_folder(folder, CONTRACT) as beside:
         run.labels.tokenizer.save(beside / TOKENIZER)
         # The trial of a file reads it.
         write_json(beside / CONTRACT, contract(run, chosen))
-        exporter = _Exporter(run, beside, judged)
+        exporter = _Exporter(run, beside, judged, calibration)
         written = write_formats(chosen, exporter.row, finished)
         write_json(beside / CONTRACT, contract(run, list(written.rows)))
     title = (
@@ -186,9 +189,22 @@ _SERVED = {
 
 
 class _Exporter:
-    """Writes files of one run and judges them on the same recordings."""
+    """Writes files of one run and judges them on the same recordings.
 
-    def __init__(self, run: Run, folder: Path, judged: JudgedRecordings) -> None:
+    Args:
+        run: the trained run.
+        folder: the folder for the files.
+        judged: the recordings that files are judged on.
+        calibration: features of training recordings, for comparisons and to calibrate int8.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        folder: Path,
+        judged: JudgedRecordings,
+        calibration: list[dict[str, np.ndarray]],
+    ) -> None:
         self._run = run
         self._folder = folder
         self._judged = judged
@@ -197,7 +213,7 @@ class _Exporter:
             run.labels.decode(ctc_greedy(found, run.labels.blank)) for found in self._expected
         ]
         self.keras_errors = word_errors(judged.transcripts, self._texts)
-        self._calibration: list[dict[str, np.ndarray]] | None = None
+        self._calibration = calibration
 
     def row(self, name: str) -> list[Any]:
         """Writes one format and returns its row of the table.
@@ -234,8 +250,6 @@ class _Exporter:
         return _row(wanted, result, rate, trial)
 
     def _examples(self, streaming: bool) -> list[dict[str, np.ndarray]]:
-        if self._calibration is None:
-            self._calibration = calibration_examples(self._run)
         if not (streaming and self._run.config.lookahead):
             return self._calibration
         return [

@@ -32,6 +32,8 @@ def write_report(run: Run, found: Evaluated, details: dict[str, Any], path: Path
         footer=f"Made by: rnn-apps speech evaluate --run {run.folder.path}",
     )
     report.text(_about(run))
+    for line in run.metrics.get("understood", ()):
+        report.text(line)
     _accuracy(report, found)
     _where(report, details)
     _examples(report, run, found)

@@ -12,6 +12,7 @@ from pipelines.errors import ConfigurationError
 from pipelines.speech import SpeechBatches
 from pipelines.speech.labels import LabelSet
 from rnn_apps.configuration import check
+from rnn_apps.console import announce
 from rnn_apps.run_training import TrainingFolder, claimed_run
 from rnn_apps.speech.build import build_model
 from rnn_apps.speech.capabilities import check_capabilities
@@ -24,11 +25,13 @@ from rnn_apps.speech.run_data import (
     Utterances,
     judged_batches,
     list_fingerprint,
+    listened_to,
     load_parts,
     prepare,
     train_labels,
     training_batches,
 )
+from rnn_apps.speech.understood import understood
 from rnn_apps.training import fit
 from rnn_apps.training.strategies import agree_on, is_chief, make_strategy
 from rnn_apps.training.trained_model import save_model
@@ -55,8 +58,10 @@ def train(config: SpeechConfig, resume: bool = False, data: str | Recordings = "
     """
     folder = fit_run(config, resume, data)
     run = load(folder.path, data)
-    if folder.chief:
+    if folder.chief and run.held_out_part:
         run.evaluate()
+    elif folder.chief:
+        announce(["No recordings were held out, so the model is not judged."])
     return run
 
 
@@ -86,6 +91,15 @@ def fit_run(
         batches = training_batches(config, training)
         validation = prepare(config, parts["validation"], labels) if "validation" in parts else None
         held_out = None if validation is None else judged_batches(config, validation)
+        # What cannot be judged is said before training, not after it.
+        used = {"train": training}
+        if validation is not None:
+            used["validation"] = validation
+        if "test" in parts:
+            used["test"] = listened_to(config, parts["test"], labels)
+        lines = understood(config, used, labels, batches.examples)
+        if chief:
+            announce(lines)
         statistics = training.store.statistics() if config.normalisation == "global" else None
         size = training.store.config.size
 
@@ -114,10 +128,10 @@ def fit_run(
             "utterances": batches.examples,
             "seconds_of_speech": round(_seconds(training)),
         }
-        reports = {id(one.report): one.report for one in (training, validation) if one is not None}
+        reports = {id(one.report): one.report for one in used.values()}
         if chief:
             data_reports = [report.as_dict() for report in reports.values()]
-            with folder.finish(training=figures, data=data_reports) as beside:
+            with folder.finish(training=figures, data=data_reports, understood=lines) as beside:
                 save_model(trained.model, beside / folder.model.name)
         agree_on(strategy, 0, "the end of the training")
     return folder
