@@ -245,9 +245,10 @@ def test_bad_recordings_are_left_out_of_training_and_reported(
     assert counts == {
         "missing": 1, "no samples": 2, "truncated": 2, "not audio": 2, "NaN samples": 1,
         "too long": 1, "silent": 1, "empty transcript": 1, "too short for its transcript": 1,
-        "several channels": 1,
+        "several channels": 1, "higher sample rate than the model's": 1,
     }  # fmt: skip
     assert metrics["training"]["utterances"] == 8
+    assert metrics["understood"][0].startswith("Recordings: ")
     assert speech.load(made.path).judged_part == "validation"
     alone = speech.Run(made, replace(config, validation=""), run.labels, run.model)
     with pytest.raises(UserError, match="no recordings were held out"):
