@@ -250,6 +250,11 @@ def test_bad_recordings_are_left_out_of_training_and_reported(
     assert metrics["training"]["utterances"] == 8
     assert metrics["understood"][0].startswith("Recordings: ")
     assert speech.load(made.path).judged_part == "validation"
+    # A record of an earlier version, which does not know the parts.
+    record = made.path / "recordings.json"
+    known = json.loads(record.read_text(encoding="utf-8"))
+    del known["list_sha256"]
+    record.write_text(json.dumps(known), encoding="utf-8")
     alone = speech.Run(made, replace(config, validation=""), run.labels, run.model)
     with pytest.raises(UserError, match="no recordings were held out"):
         alone.evaluate()

@@ -6,6 +6,7 @@ import hashlib
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -72,7 +73,8 @@ def list_fingerprint(parts: dict[str, Recordings]) -> str:
     digest = hashlib.sha256()
     for part, recordings in sorted(parts.items()):
         for one in recordings:
-            digest.update("\0".join((part, one.path.name, one.transcript)).encode() + b"\1")
+            name = Path(one.place).name
+            digest.update("\0".join((part, name, one.transcript)).encode() + b"\1")
     return digest.hexdigest()
 
 
