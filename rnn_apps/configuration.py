@@ -13,6 +13,7 @@ import math
 import tomllib
 import types
 import typing
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,19 +25,23 @@ from rnn_apps.flags import SwitchOnce
 _LARGEST_WHOLE_NUMBER = 2**63 - 1
 
 Config = TypeVar("Config")
+Choices = tuple[Any, ...] | Callable[[], tuple[Any, ...]]
 
 
 def option(
     default: Any,
     description: str,
     *,
-    choices: tuple[Any, ...] | None = None,
+    choices: Choices | None = None,
     minimum: float | None = None,
     maximum: float | None = None,
     above: float | None = None,
     below: float | None = None,
 ) -> Any:
-    """A dataclass field with its help text and its limits (`above` and `below` are exclusive)."""
+    """A dataclass field with its help text and its limits (`above` and `below` are exclusive).
+
+    `choices` is a tuple, or a function that gives one where what is registered decides.
+    """
     limits = {
         "choices": choices,
         "minimum": minimum,
@@ -77,8 +82,13 @@ def lists_as_tuples(config: Any) -> None:
             object.__setattr__(config, field.name, tuple(value))
 
 
-def _check_limits(name: str, value: Any, limits: typing.Mapping[str, Any]) -> None:
+def _choices(limits: typing.Mapping[str, Any]) -> tuple[Any, ...] | None:
     choices = limits.get("choices")
+    return choices() if callable(choices) else choices
+
+
+def _check_limits(name: str, value: Any, limits: typing.Mapping[str, Any]) -> None:
+    choices = _choices(limits)
     if choices is not None and value not in choices:
         raise ConfigurationError(f"{name} = {value!r}: choose from {', '.join(map(str, choices))}")
     if isinstance(value, float) and not math.isfinite(value):
@@ -121,7 +131,7 @@ def add_flags(parser: argparse.ArgumentParser, config_type: type) -> None:
         if kind is bool:
             group.add_argument(flag, action=SwitchOnce, **common)
             continue
-        choices = field.metadata.get("choices")
+        choices = _choices(field.metadata)
         common["metavar"] = (
             "|".join(map(str, choices)) if choices else field.name.rsplit("_", 1)[-1].upper()
         )

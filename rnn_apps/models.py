@@ -7,8 +7,8 @@ from typing import Any
 import keras
 
 from pipelines.errors import ConfigurationError
-from rnn_apps.layers.bidirectional import Bidirectional
-from rnn_apps.layers.by_name import LAYERS
+from rnn_apps.layers.acceleration import Bidirectional
+from rnn_apps.layers.cells.registry import find_cell
 
 
 @keras.saving.register_keras_serializable(package="rnn_apps")
@@ -23,13 +23,15 @@ class RNN(keras.Model):
         input_size: features of a time step.
         hidden_size: units of each recurrent layer (per direction).
         output_size: outputs.
-        cell: "simple" (Elman 1990), "lstm" (Hochreiter and Schmidhuber 1997) or "gru" (Cho et al.
-            2014).
+        cell: name of a registered cell, such as "simple" (Elman 1990), "lstm" (Hochreiter and
+            Schmidhuber 1997), "gru" (Cho et al. 2014), "cifg" (Greff et al. 2015) or "mingru" (Feng
+            et al. 2024).
         layers: recurrent layers, one on the other.
         bidirectional: a second network reads backwards (Schuster and Paliwal 1997); the outputs
             of both are put side by side.
         dropout: part of each recurrent layer's input that is dropped in training.
-        recurrent_initializer: of the recurrent weights; Keras' default is orthogonal.
+        recurrent_initializer: initializer of the recurrent weights, where the cell has any; Keras'
+            default is orthogonal.
 
     Raises:
         ConfigurationError: an unknown cell or a size below 1.
@@ -48,8 +50,7 @@ class RNN(keras.Model):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if cell not in LAYERS:
-            raise ConfigurationError(f"cell = {cell!r}: choose from {', '.join(LAYERS)}")
+        find_cell(cell)
         sizes = {
             "input_size": input_size,
             "hidden_size": hidden_size,
@@ -75,11 +76,14 @@ class RNN(keras.Model):
         self.build((None, None, input_size))
 
     def _recurrent_layer(self, return_sequences: bool) -> keras.layers.Layer:
-        layer = LAYERS[self.cell](
+        cell = find_cell(self.cell)
+        # Each layer its own: one initializer gives every layer of a shape the same numbers.
+        own = self.recurrent_initializer.clone()
+        recurrent = {"recurrent_initializer": own} if cell.recurrent else {}
+        layer = cell.layer(
             self.hidden_size,
             dropout=self.dropout,
-            # Each layer its own: one initializer gives every layer of a shape the same numbers.
-            recurrent_initializer=self.recurrent_initializer.clone(),
+            **recurrent,
             return_sequences=return_sequences,
             dtype=self.dtype_policy,
         )

@@ -255,7 +255,7 @@ def test_the_gradient_flow_of_a_model_that_carries_its_state() -> None:
     ("settings", "message"),
     [
         ({"layer_norm": True, "weight_dropout": 0.1}, "weight_dropout is not there"),
-        ({"cell": "gru", "hidden_zoneout": 0.1}, "hidden_zoneout is of an LSTM"),
+        ({"cell": "gru", "hidden_zoneout": 0.1}, "hidden_zoneout applies to cells with two states"),
         ({"cell": "simple", "chrono_steps": 9}, "chrono_steps sets the biases of gates"),
         ({"chrono_steps": 1}, "must be 0 or at least 2"),
         ({"output": "adaptive", "tied": True}, "no matrix as large as the embedding's"),

@@ -1,7 +1,6 @@
 """One timestep of a recurrent layer, split into what can be done for all timesteps at once.
 
-The equations are those of Keras: LSTM after Hochreiter and Schmidhuber (1997) with forget gate,
-GRU after Cho et al. (2014) in both readings (`reset_after`), SimpleRNN after Elman (1990).
+The equations are the registered cells' own, see `rnn_apps.layers.cells`.
 """
 
 from __future__ import annotations
@@ -12,6 +11,9 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+
+from rnn_apps.layers.cells.cell import Activations, Cell
+from rnn_apps.layers.cells.registry import cell_of
 
 States = list[tf.Tensor]
 
@@ -38,133 +40,66 @@ class CellSteps:
 
 
 def kind_of(layer: keras.layers.RNN) -> str:
-    """`LSTM`, `GRU` or `SimpleRNN` for a layer on Keras' own cell, else the cell's class name."""
-    kinds = {
-        keras.layers.LSTMCell: "LSTM",
-        keras.layers.GRUCell: "GRU",
-        keras.layers.SimpleRNNCell: "SimpleRNN",
-    }
-    return kinds.get(type(layer.cell), type(layer.cell).__name__)
+    """The title of a layer's cell, such as `LSTM`, if it is a registered one; else its class."""
+    cell = cell_of(layer.cell)
+    return type(layer.cell).__name__ if cell is None else cell.title
 
 
 def cell_steps(layer: keras.layers.RNN) -> CellSteps:
-    """The steps of a layer's cell; a cell that isn't one of Keras' own three is called as it is."""
-    makers = {"LSTM": _lstm, "GRU": _gru, "SimpleRNN": _simple_rnn}
-    maker = makers.get(kind_of(layer), _any_cell)
-    return maker(layer.cell)
+    """The steps of a layer's cell; a cell that is not registered is called as it is."""
+    cell = cell_of(layer.cell)
+    return _any_cell(layer.cell) if cell is None else _registered(cell, layer.cell)
 
 
-def _projection(cell: Any, bias: tf.Tensor | None) -> Callable[[tf.Tensor], tf.Tensor]:
-    kernel = tf.convert_to_tensor(cell.kernel)
+def _registered(cell: Cell, own: Any) -> CellSteps:
+    kernel = tf.convert_to_tensor(own.kernel)
+    recurrent_kernel = tf.convert_to_tensor(own.recurrent_kernel) if cell.recurrent else None
+    input_bias, recurrent_bias = (
+        None if bias is None else tf.convert_to_tensor(bias) for bias in cell.biases(own)
+    )
+    activations = Activations(
+        own.activation, getattr(own, "recurrent_activation", keras.activations.sigmoid)
+    )
+    advance = cell.step_of(own)
 
     def project(sequences: tf.Tensor) -> tf.Tensor:
         # ops.matmul keeps the rank: one FULLY_CONNECTED for all timesteps, at any batch and length.
         projected = keras.ops.matmul(sequences, kernel)
-        return projected if bias is None else projected + bias
+        return projected if input_bias is None else projected + input_bias
 
-    return project
-
-
-def _bias(cell: Any) -> tf.Tensor | None:
-    return None if cell.bias is None else tf.convert_to_tensor(cell.bias)
-
-
-def _lstm(cell: Any) -> CellSteps:
-    recurrent_kernel = tf.convert_to_tensor(cell.recurrent_kernel)
-
-    def step(projected: tf.Tensor, states: States) -> tuple[tf.Tensor, States]:
-        hidden, carry = states
-        gates = projected + tf.matmul(hidden, recurrent_kernel)
-        in_gate, forget_gate, candidate, out_gate = tf.split(gates, 4, axis=-1)
-        carry = cell.recurrent_activation(forget_gate) * carry + cell.recurrent_activation(
-            in_gate
-        ) * cell.activation(candidate)
-        hidden = cell.recurrent_activation(out_gate) * cell.activation(carry)
-        return hidden, [hidden, carry]
-
-    def start(features: tf.Tensor) -> tuple[tf.Tensor, States]:
-        # Without a state there is nothing to forget.
-        projected = _columns(cell, features, _bias(cell), (0, 2, 3), 4)
-        in_gate, candidate, out_gate = tf.split(projected, 3, axis=-1)
-        carry = cell.recurrent_activation(in_gate) * cell.activation(candidate)
-        hidden = cell.recurrent_activation(out_gate) * cell.activation(carry)
-        return hidden, [hidden, carry]
-
-    return CellSteps(_projection(cell, _bias(cell)), step, cell.units, True, start)
-
-
-def _columns(
-    cell: Any, features: tf.Tensor, bias: tf.Tensor | None, gates: tuple[int, ...], count: int
-) -> tf.Tensor:
-    """The projection of some of a cell's `count` gates, side by side."""
-
-    def chosen(weights: tf.Tensor) -> tf.Tensor:
-        parts = tf.split(weights, count, axis=-1)
-        return tf.concat([parts[gate] for gate in gates], axis=-1)
-
-    projected = tf.matmul(features, chosen(tf.convert_to_tensor(cell.kernel)))
-    return projected if bias is None else projected + chosen(bias)
-
-
-def _gru(cell: Any) -> CellSteps:
-    units = cell.units
-    recurrent_kernel = tf.convert_to_tensor(cell.recurrent_kernel)
-    bias = _bias(cell)
-    input_bias, recurrent_bias = bias, None
-    if bias is not None and cell.reset_after:
-        input_bias, recurrent_bias = bias[0], bias[1]
-    gate_kernel, candidate_kernel = (
-        recurrent_kernel[:, : 2 * units],
-        recurrent_kernel[:, 2 * units :],
-    )
-
-    def step(projected: tf.Tensor, states: States) -> tuple[tf.Tensor, States]:
-        hidden = states[0]
-        update, reset, candidate = tf.split(projected, 3, axis=-1)
-        if cell.reset_after:
-            recurrent = tf.matmul(hidden, recurrent_kernel)
-            if recurrent_bias is not None:
-                recurrent += recurrent_bias
-            to_update, to_reset, memory = tf.split(recurrent, 3, axis=-1)
-            memory = cell.recurrent_activation(reset + to_reset) * memory
-        else:
-            to_update, to_reset = tf.split(tf.matmul(hidden, gate_kernel), 2, axis=-1)
-            reset = cell.recurrent_activation(reset + to_reset)
-            memory = tf.matmul(reset * hidden, candidate_kernel)
-        update = cell.recurrent_activation(update + to_update)
-        candidate = cell.activation(candidate + memory)
-        hidden = candidate + update * (hidden - candidate)
-        return hidden, [hidden]
-
-    def start(features: tf.Tensor) -> tuple[tf.Tensor, States]:
+    def recall(state: tf.Tensor, gates: slice | None = None) -> tf.Tensor:
+        columns = gates or slice(0, cell.gates)
+        at = slice(columns.start * own.units, columns.stop * own.units)
+        assert recurrent_kernel is not None
+        whole = gates is None
+        product = tf.matmul(state, recurrent_kernel if whole else recurrent_kernel[:, at])
         if recurrent_bias is None:
-            projected = _columns(cell, features, input_bias, (0, 2), 3)
-            update, candidate = tf.split(projected, 2, axis=-1)
-        else:
-            projected = _columns(cell, features, input_bias, (0, 1, 2), 3)
-            update, reset, candidate = tf.split(projected, 3, axis=-1)
-            to_update, to_reset, memory = tf.split(recurrent_bias, 3, axis=-1)
-            update += to_update
-            candidate += cell.recurrent_activation(reset + to_reset) * memory
-        candidate = cell.activation(candidate)
-        hidden = candidate - cell.recurrent_activation(update) * candidate
-        return hidden, [hidden]
-
-    return CellSteps(_projection(cell, input_bias), step, units, True, start)
-
-
-def _simple_rnn(cell: Any) -> CellSteps:
-    recurrent_kernel = tf.convert_to_tensor(cell.recurrent_kernel)
+            return product
+        return product + (recurrent_bias if whole else recurrent_bias[at])
 
     def step(projected: tf.Tensor, states: States) -> tuple[tf.Tensor, States]:
-        hidden = cell.activation(projected + tf.matmul(states[0], recurrent_kernel))
-        return hidden, [hidden]
+        new = advance(projected, recall, states, activations)
+        return new[0], new
 
     def start(features: tf.Tensor) -> tuple[tf.Tensor, States]:
-        hidden = cell.activation(_columns(cell, features, _bias(cell), (0,), 1))
-        return hidden, [hidden]
+        def read(gates: tuple[int, ...]) -> tf.Tensor:
+            projected = tf.matmul(features, _of_gates(kernel, gates, cell.gates))
+            if input_bias is None:
+                return projected
+            return projected + _of_gates(input_bias, gates, cell.gates)
 
-    return CellSteps(_projection(cell, _bias(cell)), step, cell.units, True, start)
+        new = cell.start(read, recurrent_bias, activations)
+        return new[0], new
+
+    return CellSteps(project, step, own.units, True, start)
+
+
+def _of_gates(weights: tf.Tensor, gates: tuple[int, ...], count: int) -> tf.Tensor:
+    """The columns of some of a cell's `count` gates, side by side."""
+    if gates == tuple(range(count)):
+        return weights
+    parts = tf.split(weights, count, axis=-1)
+    return tf.concat([parts[gate] for gate in gates], axis=-1)
 
 
 def _any_cell(cell: Any) -> CellSteps:

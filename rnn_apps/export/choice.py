@@ -11,11 +11,9 @@ from rnn_apps.export.chunked_loop import CHUNK, recurrent_bytes
 from rnn_apps.export.layers import layer_name
 from rnn_apps.export.replacement import LayerUse
 from rnn_apps.export.results import ExportError, LayerForm
+from rnn_apps.layers.cells.registry import cell_of
 
 FORMS = ("fused", "blocked loop", "loop", "chunked loop", "compact loop", "unrolled", "keras loop")
-
-# Layers on Keras' own cells.
-KERAS_KINDS = ("LSTM", "GRU", "SimpleRNN")
 
 # Timesteps up to which unrolling is considered: a file grows by ten to twenty operators for each.
 UNROLLED_TIMESTEPS = 64
@@ -70,8 +68,8 @@ def _why_not_blocked(use: LayerUse, target: str, quantize: str | None) -> str | 
         return "the blocked loop knows no mask"
     if target == "tflm":
         return "the blocked loop is made for LiteRT's XNNPACK; on TFLite Micro the plain loop is it"
-    if kind_of(use.layer) not in KERAS_KINDS:
-        return "the blocked loop is for Keras' own three cells"
+    if cell_of(use.layer.cell) is None:
+        return "the blocked loop is for registered cells, whose equations are known"
     if use.timesteps is not None and use.timesteps < BLOCKED_TIMESTEPS:
         return f"it needs at least {BLOCKED_TIMESTEPS} timesteps"
     return _why_not_loop(use, target, quantize)
@@ -139,7 +137,7 @@ def preferred_forms(use: LayerUse, target: str, quantize: str | None) -> list[tu
 
 def _projection_is_wider(layer: keras.layers.RNN) -> bool:
     """Whether what a timestep is projected to is larger than the timestep."""
-    if kind_of(layer) not in KERAS_KINDS:
+    if cell_of(layer.cell) is None:
         return False
     features, projected = layer.cell.kernel.shape
     return bool(features < projected)

@@ -20,6 +20,7 @@ import tensorflow as tf
 
 from rnn_apps.export.cell_steps import CellSteps, States, cell_steps
 from rnn_apps.export.recurrence import Recurrence
+from rnn_apps.layers.cells.registry import cell_of
 
 # Most timesteps of one pass of the innermost loop, and how many bytes their copies of the recurrent
 # kernel may take. Measured: at 1 MB a kernel ten copies are 2.6 times slower than two where other
@@ -50,8 +51,11 @@ def chunk_length(layer: keras.layers.RNN, weight_bytes: int = 4) -> int:
 
 def recurrent_bytes(layer: keras.layers.RNN, weight_bytes: int = 4) -> int:
     """Bytes of the weights that every timestep reads."""
-    cell = layer.cell
-    kernels = [cell.recurrent_kernel] if hasattr(cell, "recurrent_kernel") else cell.weights
+    own, cell = layer.cell, cell_of(layer.cell)
+    if cell is None:
+        kernels = [own.recurrent_kernel] if hasattr(own, "recurrent_kernel") else own.weights
+    else:
+        kernels = [own.recurrent_kernel] if cell.recurrent else []
     return weight_bytes * sum(math.prod(kernel.shape) for kernel in kernels)
 
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import keras
 import tensorflow as tf
 
-from rnn_apps.export.cell_steps import States, kind_of
+from rnn_apps.export.cell_steps import States
 from rnn_apps.export.layers import layer_name, recurrent_layers
 from rnn_apps.export.signature_names import signature_name
+from rnn_apps.layers.cells.registry import cell_of
 
 # One call of a layer while a model runs: the layer's `id`, and how many of its calls came before.
 LayerCall = tuple[int, int]
@@ -113,9 +114,9 @@ class CarriedStates:
         self.tape.put(f"{self.base}_output", output)
 
     def _names(self, layer: keras.layers.RNN) -> list[str]:
-        letters = {"LSTM": ("h", "c"), "GRU": ("h",), "SimpleRNN": ("h",)}
-        count = len(_sizes(layer))
-        endings = letters.get(kind_of(layer), tuple(str(index) for index in range(count)))
+        cell = cell_of(layer.cell)
+        numbers = tuple(str(index) for index in range(len(_sizes(layer))))
+        endings = numbers if cell is None else cell.states
         return [f"{self.base}_{ending}" for ending in endings]
 
 

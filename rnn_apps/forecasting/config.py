@@ -8,6 +8,7 @@ from typing import ClassVar
 from pipelines.series_options import SeriesOptions
 from rnn_apps.configuration import option
 from rnn_apps.forecasting.calendar_names import CALENDAR_FEATURES
+from rnn_apps.layers.cells.registry import cell_names
 from rnn_apps.training.config import TrainingConfig
 
 MODELS = ("direct", "encoder_decoder", "deepar", "segment")
@@ -36,7 +37,7 @@ class ForecastingConfig(TrainingConfig, SeriesOptions):
     lookback: int = option(96, "past time steps that the model sees", minimum=1)
     horizon: int = option(24, "time steps to forecast", minimum=1)
     model: str = option("segment", "how the horizon is produced", choices=MODELS)
-    cell: str = option("gru", "recurrent cell", choices=("simple", "lstm", "gru"))
+    cell: str = option("gru", "recurrent cell", choices=cell_names)
     units: int = option(128, "size of the recurrent state", minimum=1)
     layers: int = option(1, "recurrent layers on top of each other", minimum=1)
     segment_length: int = option(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from rnn_apps.forecasting.config import ForecastingConfig
 from rnn_apps.forecasting.forecast import Forecast, Inputs
+from rnn_apps.layers.cells.registry import find_cell
 
 
 class NetworkForecaster:
@@ -49,4 +50,4 @@ class NetworkForecaster:
 
 def cell_name(cell: str) -> str:
     """The cell as papers write it."""
-    return {"simple": "SimpleRNN", "lstm": "LSTM", "gru": "GRU"}[cell]
+    return find_cell(cell).title

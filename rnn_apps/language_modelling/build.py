@@ -11,7 +11,7 @@ from rnn_apps.language_modelling.capabilities import check_capabilities
 from rnn_apps.language_modelling.config import LanguageModellingConfig
 from rnn_apps.language_modelling.networks import stack
 from rnn_apps.layers.adaptive_softmax import AdaptiveSoftmax, default_cutoffs
-from rnn_apps.layers.by_name import states_of
+from rnn_apps.layers.cells.registry import find_cell
 from rnn_apps.layers.sampled_softmax import SampledSoftmax, SampledTiedEmbedding
 from rnn_apps.layers.token_embedding import TiedEmbedding, TokenEmbedding
 from rnn_apps.training.precision import layer_precision
@@ -72,7 +72,7 @@ def inference_model(
         tokens = keras.Input(batch_shape=(batch_size, None), dtype="int32", name="tokens")
         states = [
             keras.Input(batch_shape=(batch_size, config.units), name=f"state_{index}")
-            for index in range(config.layers * states_of(config.cell))
+            for index in range(config.layers * len(find_cell(config.cell).states))
         ]
         outputs, final = _outputs(tokens, config, vocabulary_size, states=states)
         if not hidden:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipelines.errors import ConfigurationError
 from rnn_apps.language_modelling.config import LanguageModellingConfig
+from rnn_apps.layers.cells.registry import find_cell
 
 
 def check_capabilities(config: LanguageModellingConfig) -> None:
@@ -12,18 +13,31 @@ def check_capabilities(config: LanguageModellingConfig) -> None:
     Raises:
         ConfigurationError: names them and what to do.
     """
+    cell = find_cell(config.cell)
     for holds, problem in (
+        (
+            config.weight_dropout and not cell.recurrent,
+            f"weight_dropout drops recurrent weights, which cell = {config.cell!r} does not have: "
+            "set it to 0",
+        ),
+        (
+            config.layer_norm and cell.normalised is None,
+            f"cell = {config.cell!r} has no variant with layer normalisation: choose layer_norm = "
+            "false",
+        ),
         (
             needs_cell(config) and config.weight_dropout,
             "weight_dropout is not there with layer_norm or zoneout: set one of them to 0",
         ),
         (
-            config.hidden_zoneout and config.cell != "lstm",
-            f"hidden_zoneout is of an LSTM; the one state of cell = {config.cell!r} has zoneout",
+            config.hidden_zoneout and len(cell.states) == 1,
+            f"hidden_zoneout applies to cells with two states, such as cell = 'lstm'; for cell = "
+            f"{config.cell!r} use zoneout",
         ),
         (
-            config.chrono_steps and config.cell == "simple",
-            "chrono_steps sets the biases of gates, which cell = 'simple' does not have",
+            config.chrono_steps and cell.long_memory is None,
+            "chrono_steps sets the biases of gates that keep a memory, which cell = "
+            f"{config.cell!r} does not have",
         ),
         (config.chrono_steps == 1, "chrono_steps = 1 must be 0 or at least 2"),
         (

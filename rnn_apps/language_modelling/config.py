@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rnn_apps.configuration import option
+from rnn_apps.layers.cells.registry import cell_names
 from rnn_apps.training.config import TrainingConfig
 
 APPLICATION = "language"
 TOKENIZERS = ("bytes", "characters", "words", "subwords")
-CELLS = ("simple", "lstm", "gru")
 OUTPUTS = ("softmax", "adaptive", "sampled")
 
 
@@ -56,7 +56,7 @@ class LanguageModellingConfig(TrainingConfig):
     random_lengths: bool = option(
         False, "vary the length of back-propagation, and the learning rate with it"
     )
-    cell: str = option("lstm", "recurrent cell", choices=CELLS)
+    cell: str = option("lstm", "recurrent cell", choices=cell_names)
     units: int = option(512, "size of each recurrent layer's state", minimum=1)
     layers: int = option(2, "recurrent layers on top of each other", minimum=1)
     embedding_size: int = option(

@@ -8,24 +8,14 @@ import keras
 
 from rnn_apps.language_modelling.capabilities import needs_cell
 from rnn_apps.language_modelling.config import LanguageModellingConfig
-from rnn_apps.layers.by_name import CELLS, LAYERS, states_of
-from rnn_apps.layers.cells import (
-    LayerNormGRUCell,
-    LayerNormLSTMCell,
-    LayerNormSimpleRNNCell,
-    ZoneoutCell,
-)
-from rnn_apps.layers.initializers import ChronoGRUBias, ChronoLSTMBias, OrthogonalGates
+from rnn_apps.layers.cells.cell import Cell
+from rnn_apps.layers.cells.registry import find_cell
+from rnn_apps.layers.cells.zoneout import ZoneoutCell
+from rnn_apps.layers.initializers import OrthogonalGates
 from rnn_apps.layers.regularisation import (
     ActivationRegularisation,
     TemporalActivationRegularisation,
 )
-
-NORMALISED_CELLS: dict[str, type[keras.layers.Layer]] = {
-    "simple": LayerNormSimpleRNNCell,
-    "lstm": LayerNormLSTMCell,
-    "gru": LayerNormGRUCell,
-}
 
 
 def stack(
@@ -51,7 +41,7 @@ def stack(
     """
     sequence = _dropout(embedded, config.input_dropout, "input_dropout")
     final: list[Any] = []
-    count = states_of(config.cell)
+    count = len(find_cell(config.cell).states)
     for index in range(config.layers):
         if index:
             sequence = _dropout(sequence, config.hidden_dropout, f"hidden_dropout_{index}")
@@ -86,33 +76,31 @@ def _recurrent_layer(
     config: LanguageModellingConfig, index: int, *, carries: bool
 ) -> keras.layers.RNN:
     """The layer at a place, which either keeps its state (`carries`) or takes and gives it."""
-    options = {
+    options: dict[str, Any] = {
         "return_sequences": True,
         "return_state": not carries,
         "stateful": carries,
         "name": f"{config.cell}_{index + 1}",
     }
+    cell = find_cell(config.cell)
     if not needs_cell(config):
-        return LAYERS[config.cell](
-            config.units,
-            recurrent_weight_dropout=config.weight_dropout,
-            **_initializers(config),
-            **options,
-        )
-    cells = NORMALISED_CELLS if config.layer_norm else CELLS
-    cell = cells[config.cell](config.units, **_initializers(config))
-    rates = [config.hidden_zoneout, config.zoneout] if config.cell == "lstm" else [config.zoneout]
-    return keras.layers.RNN(ZoneoutCell(cell, rates) if any(rates) else cell, **options)
+        if config.weight_dropout:
+            options["recurrent_weight_dropout"] = config.weight_dropout
+        return cell.layer(config.units, **_initializers(config, cell), **options)
+    kind = cell.keras_cell
+    if config.layer_norm:
+        assert cell.normalised is not None
+        kind = cell.normalised.keras_cell
+    rates = [config.zoneout] if len(cell.states) == 1 else [config.hidden_zoneout, config.zoneout]
+    one_step = kind(config.units, **_initializers(config, cell))
+    return keras.layers.RNN(ZoneoutCell(one_step, rates) if any(rates) else one_step, **options)
 
 
-def _initializers(config: LanguageModellingConfig) -> dict[str, Any]:
+def _initializers(config: LanguageModellingConfig, cell: Cell) -> dict[str, Any]:
     """What differs from the initial weights that Keras gives."""
     found: dict[str, Any] = {}
-    if config.orthogonal_gates:
+    if config.orthogonal_gates and cell.recurrent:
         found["recurrent_initializer"] = OrthogonalGates()
-    if config.chrono_steps and config.cell == "lstm":
-        found["bias_initializer"] = ChronoLSTMBias(config.chrono_steps)
-        found["unit_forget_bias"] = False
-    if config.chrono_steps and config.cell == "gru":
-        found["bias_initializer"] = ChronoGRUBias(config.chrono_steps)
+    if config.chrono_steps and cell.long_memory is not None:
+        found |= cell.long_memory(config.chrono_steps)
     return found

@@ -5,13 +5,15 @@ from __future__ import annotations
 from pipelines.lazy_names import lazy_names
 
 _HOMES = {
-    "GRU": "recurrent",
-    "LSTM": "recurrent",
-    "Bidirectional": "bidirectional",
+    "CIFG": "cells.cifg",
+    "GRU": "cells.gru",
+    "LSTM": "cells.lstm",
+    "Bidirectional": "acceleration",
+    "MinGRU": "cells.mingru",
     "Path": "paths",
-    "SimpleRNN": "recurrent",
+    "SimpleRNN": "cells.simple",
     "accelerate": "acceleration",
-    "describe_path": "paths",
+    "describe_path": "recurrent",
     "load_model": "loading",
 }
 

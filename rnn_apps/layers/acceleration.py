@@ -1,17 +1,13 @@
-"""Putting the layers of this package in the place of Keras' own."""
+"""Putting the layers of this package in the place of Keras' own, also inside Bidirectional."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import keras
 
 from pipelines.errors import UserError
-from rnn_apps.layers.recurrent import GRU, LSTM, SimpleRNN
-
-_COUNTERPARTS: dict[type[keras.layers.Layer], type[keras.layers.Layer]] = {
-    keras.layers.SimpleRNN: SimpleRNN,
-    keras.layers.LSTM: LSTM,
-    keras.layers.GRU: GRU,
-}
+from rnn_apps.layers.cells.registry import cell_names, find_cell
 
 
 def accelerate(model: keras.Model) -> keras.Model:
@@ -42,10 +38,8 @@ def accelerated_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
     if _can_be_cloned(layer):
         return accelerate(layer)
     if type(layer) is keras.layers.Bidirectional:
-        from rnn_apps.layers.bidirectional import Bidirectional
-
         return Bidirectional.from_config(layer.get_config())
-    kind = _COUNTERPARTS.get(type(layer), type(layer))
+    kind = _counterparts().get(type(layer), type(layer))
     copy = kind.from_config(layer.get_config())
     if hasattr(layer, "use_cudnn"):
         # Keras leaves it out of the configuration.
@@ -57,3 +51,35 @@ def _can_be_cloned(layer: keras.layers.Layer) -> bool:
     # Keras' class of Functional models has no public name.
     functional = type(keras.Model(inputs := keras.Input((1,)), inputs))
     return type(layer) in (functional, keras.Sequential)
+
+
+def _counterparts() -> dict[type[keras.layers.Layer], type[keras.layers.Layer]]:
+    """This package's layer for each of Keras' own."""
+    cells = map(find_cell, cell_names())
+    return {cell.keras_layer: cell.layer for cell in cells if cell.keras_layer is not None}
+
+
+@keras.saving.register_keras_serializable(package="rnn_apps")
+class Bidirectional(keras.layers.Bidirectional):
+    """`keras.layers.Bidirectional` (Schuster and Paliwal 1997) on the layers of this package.
+
+    Args:
+        layer: a recurrent layer; one of Keras' own is replaced by this package's.
+        backward_layer: likewise, if it is given.
+    """
+
+    def __init__(
+        self,
+        layer: keras.layers.Layer,
+        merge_mode: str | None = "concat",
+        weights: Any = None,
+        backward_layer: keras.layers.Layer | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            accelerated_layer(layer),
+            merge_mode=merge_mode,
+            weights=weights,
+            backward_layer=None if backward_layer is None else accelerated_layer(backward_layer),
+            **options,
+        )

@@ -105,3 +105,52 @@ class ChronoGRUBias(_ChronoBias):
         if len(shape) == 2:
             bias = keras.ops.stack([bias, keras.ops.zeros_like(bias)])
         return keras.ops.cast(bias, dtype or keras.config.floatx())
+
+
+@keras.saving.register_keras_serializable(package="rnn_apps")
+class ChronoMinGRUBias(_ChronoBias):
+    """Of a minimal gated recurrent unit, [2 * units]: the write gate's is -log(u), others 0."""
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Any:
+        """The bias, in the order write gate, candidate."""
+        spans = self._spans(shape[-1] // 2)
+        bias = keras.ops.concatenate([-spans, keras.ops.zeros_like(spans)])
+        return keras.ops.cast(bias, dtype or keras.config.floatx())
+
+
+@keras.saving.register_keras_serializable(package="rnn_apps")
+class ForgetGateBias(keras.initializers.Initializer):
+    """The bias [gates * units] of a cell whose forget gate starts open.
+
+    The forget gate's block is 1 (Jozefowicz, Zaremba and Sutskever 2015, "An empirical exploration
+    of recurrent network architectures"), the others are what another initializer gives.
+
+    Args:
+        others: initializer of the other gates' blocks.
+        gates: number of blocks.
+        forget_gate: index of the forget gate's block.
+    """
+
+    def __init__(self, others: Any, gates: int, forget_gate: int) -> None:
+        self.others = keras.initializers.get(others)
+        self.gates = gates
+        self.forget_gate = forget_gate
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Any:
+        """The bias."""
+        size = shape[-1] // self.gates
+        blocks = [
+            keras.ops.ones((size,), dtype)
+            if gate == self.forget_gate
+            else self.others((size,), dtype)
+            for gate in range(self.gates)
+        ]
+        return keras.ops.concatenate(blocks)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            "others": keras.initializers.serialize(self.others),
+            "gates": self.gates,
+            "forget_gate": self.forget_gate,
+        }

@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 
 from pipelines.errors import UserError
+from rnn_apps.layers.cells.registry import cell_names, find_cell
 
 _ZIP = b"PK"
 _HDF5 = b"\x89HDF"
@@ -17,13 +18,12 @@ _HDF5 = b"\x89HDF"
 _HOMES = (
     "adaptive_softmax",
     "attention",
-    "bidirectional",
-    "cells",
+    "acceleration",
+    "cells.zoneout",
     "feature_normalisation",
     "frame_lengths",
     "initializers",
     "lookahead",
-    "recurrent",
     "regularisation",
     "sampled_softmax",
     "speech_features",
@@ -43,6 +43,8 @@ def load_model(path: str | Path) -> keras.Model:
         ValueError, TypeError, OSError: from Keras, if it cannot read the file.
     """
     _require_whole(Path(path))
+    for name in cell_names():
+        find_cell(name)
     for home in _HOMES:
         importlib.import_module(f"rnn_apps.layers.{home}")
     return keras.saving.load_model(path, compile=False, safe_mode=True)

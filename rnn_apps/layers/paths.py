@@ -13,8 +13,6 @@ FEWEST_TIMESTEPS = 16
 """Shorter sequences don't make up for the four calls of what XLA compiled: eight steps of 64 rows
 and 128 units take a seventh more processor time than Keras' loop."""
 
-_CELLS = (keras.layers.LSTMCell, keras.layers.GRUCell, keras.layers.SimpleRNNCell)
-
 
 @dataclass(frozen=True)
 class Path:
@@ -29,55 +27,25 @@ class Path:
     reason: str
 
 
-def describe_path(
-    layer: keras.layers.RNN, training: bool = True, timesteps: int | None = None
-) -> Path:
-    """The path that a layer of this package takes on this machine.
+def obstacle(layer: keras.layers.RNN, cell_type: type[keras.layers.Layer]) -> str | None:
+    """What keeps a layer from the fast loop; None if nothing does.
 
     Args:
-        layer: one of this package, also in its Bidirectional.
-        training: whether it is called in training; else Keras' own call is the faster one.
-        timesteps: of its sequences, if they are known when the model is traced.
-
-    Raises:
-        TypeError: the layer is not one of this package.
+        layer: recurrent layer of this package.
+        cell_type: class of cell whose steps the fast loop computes.
     """
-    from rnn_apps.layers.recurrent import FastRecurrence
-
-    if isinstance(layer, keras.layers.Bidirectional):
-        forward, backward = (
-            describe_path(x, training, timesteps)
-            for x in (layer.forward_layer, layer.backward_layer)
-        )
-        return backward if forward.fast else forward
-    if not isinstance(layer, FastRecurrence):
-        raise TypeError(f"{type(layer).__name__} {layer.name!r} is not a layer of rnn_apps.layers")
-    obstacle = _obstacle(layer)
-    if not training:
-        # Keras multiplies a narrow input with the kernel inside the loop, which without a
-        # backward pass is the faster way; and what is exported is then Keras' own graph.
-        obstacle = "this is not training: there is no backward pass to save work for"
-    if not obstacle and timesteps is not None and timesteps < FEWEST_TIMESTEPS:
-        obstacle = f"{timesteps} time steps are too few: from {FEWEST_TIMESTEPS} on it gains"
-    if obstacle:
-        return Path(False, obstacle)
-    return Path(True, "its cell and options are those that the fast loop computes")
-
-
-def _obstacle(layer: keras.layers.RNN) -> str | None:
-    """What keeps the layer from the fast loop, None if nothing does."""
     cell = layer.cell
-    if gpu_is_visible():
+    if gpu_is_visible() and not layer.runs_on_gpu:
         return "a GPU is visible: Keras' own call, so that cuDNN is used where it can be"
-    if type(cell) not in _CELLS:
-        return f"its cell is a {type(cell).__name__}, not one of Keras' own"
+    if type(cell) is not cell_type:
+        return f"its cell is a {type(cell).__name__}, not a {cell_type.__name__}"
     if layer.unroll:
         return "unroll=True asks for a graph without a loop"
     if getattr(layer, "use_cudnn", "auto") is True:
         return "use_cudnn=True asks for cuDNN"
-    if cell.dropout >= 1.0:
+    if getattr(cell, "dropout", 0.0) >= 1.0:
         return "dropout=1 is none in Keras' LSTM and GRU, and drops all in its SimpleRNN"
-    if cell.recurrent_dropout:
+    if getattr(cell, "recurrent_dropout", 0.0):
         return "recurrent_dropout has a mask of its own for each gate's state"
     if getattr(cell, "implementation", 2) == 1 and cell.dropout:
         return "implementation=1 has a dropout mask of its own for each gate's input"

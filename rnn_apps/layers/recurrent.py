@@ -10,24 +10,22 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import tensorflow as tf
 
-from rnn_apps.layers.activations import activation
 from rnn_apps.layers.cell_steps import CellSteps
-from rnn_apps.layers.gru_steps import ResetAfterSteps, ResetBeforeSteps
-from rnn_apps.layers.lstm_steps import LSTMSteps
-from rnn_apps.layers.paths import describe_path
+from rnn_apps.layers.paths import FEWEST_TIMESTEPS, Path, obstacle
 from rnn_apps.layers.recurrence import run_recurrence
-from rnn_apps.layers.simple_steps import SimpleSteps
 
 _SMALLEST_SPLIT_BATCH = 16
 
 
 class FastRecurrence(keras.layers.RNN):
-    """What the three layers have in common; the subclass gives `_steps` and may change `_weights`.
+    """What the layers have in common; a subclass gives `cell_type` and `_steps`.
+
+    It may change `_weights`, and `_run_part` where its cell needs no loop.
 
     Args:
         recurrent_weight_dropout: part of the recurrent kernel's entries that are dropped in
@@ -38,6 +36,11 @@ class FastRecurrence(keras.layers.RNN):
     Raises:
         ValueError: the part is not in [0, 1).
     """
+
+    cell_type: ClassVar[type[keras.layers.Layer]]
+    """The class of cell whose steps the fast loop computes."""
+    runs_on_gpu: ClassVar[bool] = False
+    """Whether a GPU takes this path too; else it is left to Keras, and so to cuDNN."""
 
     def __init__(
         self, units: int, *arguments: Any, recurrent_weight_dropout: float = 0.0, **options: Any
@@ -75,7 +78,7 @@ class FastRecurrence(keras.layers.RNN):
     def _fast_loop(
         self, sequences: tf.Tensor, states: list[tf.Tensor], mask: Any
     ) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
-        if self.cell.dropout:
+        if getattr(self.cell, "dropout", 0.0):
             # The mask that Keras' `call` has drawn before: one for all time steps.
             sequences = sequences * self.cell.get_dropout_mask(sequences[:, 0])[:, None]
         if self.go_backwards:
@@ -193,47 +196,34 @@ def _usable_cores() -> int:
     return min(cores, threads) if threads else cores
 
 
-@keras.saving.register_keras_serializable(package="rnn_apps")
-class SimpleRNN(FastRecurrence, keras.layers.SimpleRNN):
-    """`keras.layers.SimpleRNN` (Elman 1990); see `FastRecurrence` for what it takes besides."""
+def describe_path(
+    layer: keras.layers.RNN, training: bool = True, timesteps: int | None = None
+) -> Path:
+    """The path that a layer of this package takes on this machine.
 
-    def _steps(self) -> CellSteps:
-        return SimpleSteps(self.units, activation(self.cell.activation))
+    Args:
+        layer: one of this package, also in its Bidirectional.
+        training: whether it is called in training; else Keras' own call is the faster one.
+        timesteps: of its sequences, if they are known when the model is traced.
 
-
-@keras.saving.register_keras_serializable(package="rnn_apps")
-class LSTM(FastRecurrence, keras.layers.LSTM):
-    """`keras.layers.LSTM` (Hochreiter and Schmidhuber 1997); see `FastRecurrence`."""
-
-    def _steps(self) -> CellSteps:
-        return LSTMSteps(
-            self.units,
-            activation(self.cell.activation),
-            activation(self.cell.recurrent_activation),
+    Raises:
+        TypeError: the layer is not one of this package.
+    """
+    if isinstance(layer, keras.layers.Bidirectional):
+        forward, backward = (
+            describe_path(x, training, timesteps)
+            for x in (layer.forward_layer, layer.backward_layer)
         )
-
-
-@keras.saving.register_keras_serializable(package="rnn_apps")
-class GRU(FastRecurrence, keras.layers.GRU):
-    """`keras.layers.GRU` (Cho et al. 2014); see `FastRecurrence`."""
-
-    def _steps(self) -> CellSteps:
-        steps = ResetAfterSteps if self.reset_after else ResetBeforeSteps
-        return steps(
-            self.units,
-            activation(self.cell.activation),
-            activation(self.cell.recurrent_activation),
-        )
-
-    def _weights(self) -> tuple[tf.Tensor | None, list[tf.Tensor]]:
-        bias = self._weight("bias") if self.use_bias else None
-        kernel = self._weight("recurrent_kernel")
-        of_gates = 2 * self.units
-        if not self.reset_after:
-            return bias, [kernel[:, :of_gates], kernel[:, of_gates:]]
-        if bias is None:
-            return None, [kernel, tf.zeros([self.units], kernel.dtype)]
-        # Both biases of a gate are added up before the loop, but not the candidate's: its second
-        # one is multiplied with the reset gate.
-        gates = bias[0, :of_gates] + bias[1, :of_gates]
-        return tf.concat([gates, bias[0, of_gates:]], axis=0), [kernel, bias[1, of_gates:]]
+        return backward if forward.fast else forward
+    if not isinstance(layer, FastRecurrence):
+        raise TypeError(f"{type(layer).__name__} {layer.name!r} is not a layer of rnn_apps.layers")
+    found = obstacle(layer, layer.cell_type)
+    if not training:
+        # Keras multiplies a narrow input with the kernel inside the loop, which without a
+        # backward pass is the faster way; and what is exported is then Keras' own graph.
+        found = "this is not training: there is no backward pass to save work for"
+    if not found and timesteps is not None and timesteps < FEWEST_TIMESTEPS:
+        found = f"{timesteps} time steps are too few: from {FEWEST_TIMESTEPS} on it gains"
+    if found:
+        return Path(False, found)
+    return Path(True, "its cell and options are those that the fast loop computes")

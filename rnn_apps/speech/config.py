@@ -7,10 +7,10 @@ from typing import ClassVar
 
 from pipelines.speech.feature_config import KINDS, NORMALISATIONS, FeatureConfig
 from rnn_apps.configuration import option
+from rnn_apps.layers.cells.registry import cell_names
 from rnn_apps.training.config import TrainingConfig
 
 APPLICATION = "speech"
-CELLS = ("simple", "lstm", "gru")
 TOKENIZERS = ("characters", "words", "subwords")
 LAYER_NORMALISATIONS = ("none", "layer", "batch")
 
@@ -129,7 +129,7 @@ class SpeechConfig(TrainingConfig):
     frequency_strides: tuple[int, ...] = option(
         (2, 2), "features that a convolution moves on by, one number a convolution", minimum=1
     )
-    cell: str = option("gru", "recurrent cell", choices=CELLS)
+    cell: str = option("gru", "recurrent cell", choices=cell_names)
     units: int = option(192, "size of each recurrent layer's state", minimum=1)
     layers: int = option(2, "recurrent layers on top of each other", minimum=1)
     bidirectional: bool = option(False, "also from the end backwards; such a model cannot stream")

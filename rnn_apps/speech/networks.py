@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from rnn_apps.layers import Bidirectional
-from rnn_apps.layers.by_name import LAYERS
+from rnn_apps.layers.cells.registry import find_cell
 from rnn_apps.layers.frame_lengths import FrameMask, StridedLengths
 from rnn_apps.layers.lookahead import Lookahead
 from rnn_apps.speech.config import SpeechConfig
@@ -74,11 +74,11 @@ def recurrent_layers(sequence: Any, lengths: Any, config: SpeechConfig) -> Any:
     for index in range(1, config.layers + 1):
         name = f"{config.cell}_{index}"
         if config.bidirectional:
-            inside = LAYERS[config.cell](config.units, return_sequences=True)
+            inside = find_cell(config.cell).layer(config.units, return_sequences=True)
             mask = FrameMask(name=f"{name}_mask")(sequence, lengths)
             sequence = Bidirectional(inside, name=name)(sequence, mask=mask)
         else:
-            layer = LAYERS[config.cell](config.units, return_sequences=True, name=name)
+            layer = find_cell(config.cell).layer(config.units, return_sequences=True, name=name)
             sequence = layer(sequence)
         sequence = _normalised(sequence, lengths, config, name)
         if config.dropout:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rnn_apps.configuration import option
+from rnn_apps.layers.cells.registry import cell_names
 from rnn_apps.training.config import TrainingConfig
 
 APPLICATION = "translate"
 TOKENIZERS = ("subwords", "characters", "words")
-CELLS = ("simple", "lstm", "gru")
 ATTENTIONS = ("none", "bahdanau", "dot", "general", "concat")
 NORMALIZATIONS = ("identity", "nfkc", "nmt_nfkc", "nfkc_cf", "nmt_nfkc_cf")
 BLEU_TOKENIZERS = ("13a", "none", "intl", "char", "zh", "ja-mecab", "ko-mecab")
@@ -85,7 +85,7 @@ class TranslationConfig(TrainingConfig):
     token_budget: int = option(
         1536, "tokens a step at most, padding included, on the longer side", minimum=1
     )
-    cell: str = option("gru", "recurrent cell", choices=CELLS)
+    cell: str = option("gru", "recurrent cell", choices=cell_names)
     units: int = option(256, "size of each recurrent layer's state", minimum=1)
     encoder_layers: int = option(1, "recurrent layers of the encoder", minimum=1)
     decoder_layers: int = option(1, "recurrent layers of the decoder", minimum=1)

@@ -8,7 +8,8 @@ import keras
 
 from pipelines.errors import ConfigurationError
 from rnn_apps.layers.attention import Attention
-from rnn_apps.layers.by_name import CELLS, NORMALISED_CELLS, states_of
+from rnn_apps.layers.cells.cell import Cell, NormalisedCell
+from rnn_apps.layers.cells.registry import find_cell
 
 DECODERS = ("plain", "conditional")
 
@@ -35,7 +36,7 @@ class DecoderStep(keras.layers.Layer):
     sum of the attention weights [batch, positions], with coverage.
 
     Args:
-        cell: "simple", "lstm" or "gru".
+        cell: name of a registered cell, such as "gru".
         units: size of the recurrent state.
         layers: recurrent layers on top of each other.
         size: of the readout.
@@ -135,7 +136,7 @@ class DecoderStep(keras.layers.Layer):
             The readout [batch, size], the states, and the attention weights [batch, positions];
             without attention, `present` in their place.
         """
-        count = states_of(self.cell)
+        count = len(find_cell(self.cell).states)
         of_cells = [list(states[i * count : (i + 1) * count]) for i in range(self.layers)]
         rest = list(states[self.layers * count :])
         fed = [rest.pop(0)] if self.input_feeding else []
@@ -190,8 +191,23 @@ class DecoderStep(keras.layers.Layer):
         return self.kind == "bahdanau" and self.decoder == "plain"
 
     def _cell(self, name: str) -> keras.layers.Layer:
-        cells = NORMALISED_CELLS if self.layer_norm else CELLS
-        return cells[self.cell](self.units, dtype=self.dtype_policy, name=name)
+        cell = find_cell(self.cell)
+        kind = normalised_variant(cell).keras_cell if self.layer_norm else cell.keras_cell
+        return kind(self.units, dtype=self.dtype_policy, name=name)
+
+
+def normalised_variant(cell: Cell) -> NormalisedCell:
+    """The variant of a cell with layer normalisation.
+
+    Raises:
+        ConfigurationError: the cell has none.
+    """
+    if cell.normalised is None:
+        raise ConfigurationError(
+            f"cell = {cell.name!r} has no variant with layer normalisation: choose layer_norm = "
+            "false"
+        )
+    return cell.normalised
 
 
 def _check(attention: str, decoder: str, input_feeding: bool) -> None:

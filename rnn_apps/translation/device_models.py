@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from rnn_apps.layers.by_name import states_of
+from rnn_apps.layers.cells.registry import find_cell
 from rnn_apps.translation.model import END, PADDING, START, Source, TranslationModel
 
 TOKENS, TOKEN, LOGITS, ALIGNMENT = "source", "token", "logits", "alignment"
@@ -66,7 +66,7 @@ class _DecodeStep(keras.layers.Layer):
 def state_names(model: TranslationModel) -> list[str]:
     """The names of the decoder's states, in its own order."""
     network = model.network
-    kinds = ("h", "c")[: states_of(network.cell)]
+    kinds = find_cell(network.cell).states
     names = [f"{kind}_{layer + 1}" for layer in range(network.decoder_layers) for kind in kinds]
     names += ["readout"] if network.input_feeding else []
     return names + ([ATTENDED] if network.coverage else [])

@@ -10,9 +10,9 @@ import tensorflow as tf
 
 from pipelines.errors import ConfigurationError
 from rnn_apps.layers import Bidirectional
-from rnn_apps.layers.by_name import LAYERS, NORMALISED_CELLS, states_of
+from rnn_apps.layers.cells.registry import find_cell
 from rnn_apps.layers.token_embedding import TiedEmbedding, TokenEmbedding
-from rnn_apps.translation.decoder import DecoderStep
+from rnn_apps.translation.decoder import DecoderStep, normalised_variant
 
 PADDING, START, END, UNKNOWN = 0, 1, 2, 3
 
@@ -101,7 +101,7 @@ class TranslationModel(keras.Model):
             residual=network.residual, layer_norm=network.layer_norm, dtype=self.dtype_policy,
             name="decoder_step",
         )  # fmt: skip
-        count = states_of(network.cell) * network.decoder_layers
+        count = len(find_cell(network.cell).states) * network.decoder_layers
         self.bridge = keras.layers.Dense(network.units * count, activation="tanh", name="bridge")
         self.output_layer = (
             keras.layers.Dense(network.target_vocabulary, dtype="float32", name="output")
@@ -255,17 +255,17 @@ class TranslationModel(keras.Model):
         return {**super().get_config(), "network": asdict(self.network)}
 
     def _encoder_layer(self, index: int) -> keras.layers.Layer:
-        cell, units = self.network.cell, self.network.units
+        cell, units = find_cell(self.network.cell), self.network.units
         options: dict[str, Any] = {
             "return_sequences": True,
             "dtype": self.dtype_policy,
             "name": f"encoder_{index + 1}",
         }
         if self.network.layer_norm:
-            normalised = NORMALISED_CELLS[cell](units, dtype=self.dtype_policy)
-            layer = keras.layers.RNN(normalised, **options)
+            one_step = normalised_variant(cell).keras_cell(units, dtype=self.dtype_policy)
+            layer = keras.layers.RNN(one_step, **options)
         else:
-            layer = LAYERS[cell](units, **options)
+            layer = cell.layer(units, **options)
         if not self.network.bidirectional:
             return layer
         return Bidirectional(layer, dtype=self.dtype_policy, name=f"encoder_{index + 1}")

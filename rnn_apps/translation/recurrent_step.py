@@ -11,24 +11,12 @@ from typing import Any, NamedTuple, Protocol
 import keras
 import tensorflow as tf
 
-from rnn_apps.layers.by_name import states_of
-from rnn_apps.layers.cells import normalised_gru, normalised_lstm, normalised_simple
-from rnn_apps.translation.decoder import DecoderStep
+from rnn_apps.layers.cells.cell import Cell
+from rnn_apps.layers.cells.registry import find_cell
+from rnn_apps.translation.decoder import DecoderStep, normalised_variant
 
 Tensors = list[Any]
 _FLOOR = -1e9
-_GAINS: dict[str, tuple[str, ...]] = {
-    "simple": ("gain",),
-    "lstm": ("input_gain", "recurrent_gain", "memory_gain", "memory_bias"),
-    "gru": ("input_gate_gain", "recurrent_gate_gain", "input_gain", "recurrent_gain"),
-}
-"""The vectors of a cell that normalises, beside its bias."""
-
-_NORMALISED = {
-    "simple": normalised_simple,
-    "lstm": normalised_lstm,
-    "gru": normalised_gru,
-}
 
 
 class Weights(NamedTuple):
@@ -58,7 +46,7 @@ class RecurrentStep:
     """The recurrence of a `DecoderStep`; equal ones share their compiled loops.
 
     Args:
-        cell: "simple", "lstm" or "gru".
+        cell: name of a registered cell, such as "gru".
         layers: of cells.
         attention: "none", or a kind of `Attention`.
         decoder: "plain" or "conditional".
@@ -96,11 +84,10 @@ class RecurrentStep:
         names = []
         if self._attends_before:
             names.append("cell_1/kernel")
-        names.append("cell_1/recurrent_kernel")
-        if self.decoder == "conditional":
-            names += ["second_cell/kernel", "second_cell/recurrent_kernel"]
-        for layer in range(2, self.layers + 1):
-            names += [f"cell_{layer}/kernel", f"cell_{layer}/recurrent_kernel"]
+        recurrent = ["recurrent_kernel"] if self._cell_kind.recurrent else []
+        for name in self._cell_names:
+            own = recurrent if name == "cell_1" else ["kernel", *recurrent]
+            names += [f"{name}/{what}" for what in own]
         if self.attention in ("bahdanau", "concat"):
             names.append("query_kernel")
         return tuple(names)
@@ -113,7 +100,8 @@ class RecurrentStep:
     @property
     def vector_names(self) -> tuple[str, ...]:
         """The names of the vectors."""
-        of_cell = ["bias", *(_GAINS[self.cell] if self.layer_norm else ())]
+        cell = self._cell_kind
+        of_cell = normalised_variant(cell).vectors if self.layer_norm else ("bias",)
         names = [f"{name}/{what}" for name in self._cell_names for what in of_cell]
         if self.attention in ("bahdanau", "concat"):
             names.append("energy_kernel")
@@ -171,7 +159,7 @@ class RecurrentStep:
             The new states, the top output [batch, units], the context [batch, size] (the output
             once more without attention) and the attention weights [batch, positions].
         """
-        count = states_of(self.cell)
+        count = len(self._cell_kind.states)
         of_cells = [list(states[i * count : (i + 1) * count]) for i in range(self.layers)]
         attended = states[self.layers * count] if self.coverage else None
         weights, context = present, None
@@ -225,23 +213,26 @@ class RecurrentStep:
     def _cell(
         self, name: str, read: Any, states: Tensors, vectors: dict[str, Any], products: Products
     ) -> Tensors:
-        """The new states of a cell whose input product is known; equations as in Keras' cells."""
-        recalled = products(f"{name}/recurrent_kernel", states[0])
+        """The new states of a cell whose input product is known."""
+        cell = self._cell_kind
         if self.layer_norm:
-            own = {what: vectors[f"{name}/{what}"] for what in ("bias", *_GAINS[self.cell])}
-            return _NORMALISED[self.cell](read, recalled, states, own)
+            variant = normalised_variant(cell)
+            recalled = products(f"{name}/recurrent_kernel", states[0])
+            own = {what: vectors[f"{name}/{what}"] for what in variant.vectors}
+            return variant.step(read, recalled, states, own)
         bias = vectors[f"{name}/bias"]
-        if self.cell == "simple":
-            return [tf.tanh(read + recalled + bias)]
-        if self.cell == "lstm":
-            write, keep, candidate, give = tf.split(read + recalled + bias, 4, axis=-1)
-            memory = tf.sigmoid(keep) * states[1] + tf.sigmoid(write) * tf.tanh(candidate)
-            return [tf.sigmoid(give) * tf.tanh(memory), memory]
-        z_in, r_in, g_in = tf.split(read + bias[0], 3, axis=-1)
-        z_before, r_before, g_before = tf.split(recalled + bias[1], 3, axis=-1)
-        update = tf.sigmoid(z_in + z_before)
-        candidate = tf.tanh(g_in + tf.sigmoid(r_in + r_before) * g_before)
-        return [update * states[0] + (1.0 - update) * candidate]
+        two = len(bias.shape) == 2
+        input_bias, recurrent_bias = (bias[0], bias[1]) if two else (bias, None)
+
+        def recall(state: Any, gates: slice | None = None) -> Any:
+            product = products(f"{name}/recurrent_kernel", state)
+            return product if recurrent_bias is None else product + recurrent_bias
+
+        return cell.step(read + input_bias, recall, states, cell.activations)
+
+    @property
+    def _cell_kind(self) -> Cell:
+        return find_cell(self.cell)
 
     @property
     def _attends_before(self) -> bool:

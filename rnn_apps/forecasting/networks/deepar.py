@@ -18,7 +18,7 @@ from rnn_apps.forecasting.config import ForecastingConfig
 from rnn_apps.forecasting.heads import Head, make_head
 from rnn_apps.forecasting.inputs import Features, with_context
 from rnn_apps.forecasting.networks.recurrent import stack
-from rnn_apps.layers.by_name import CELLS, states_of
+from rnn_apps.layers.cells.registry import find_cell
 
 
 def deepar_training(
@@ -59,7 +59,7 @@ class AutoregressiveCell(keras.layers.Layer):
     """A cell for `keras.layers.RNN` that feeds the mean of each step to the next.
 
     Args:
-        cell: "simple", "lstm" or "gru".
+        cell: name of a registered cell, such as "gru".
         units: size of each layer's state.
         layers: cells on top of each other.
         output: the head's name, see `heads.make_head`.
@@ -80,11 +80,12 @@ class AutoregressiveCell(keras.layers.Layer):
         self.output_kind = output
         self.known = known
         self.head: Head = make_head(output)
+        own = find_cell(cell)
         self.cells = [
-            CELLS[cell](units, dtype="float32", name=f"cell_{i + 1}") for i in range(layers)
+            own.keras_cell(units, dtype="float32", name=f"cell_{i + 1}") for i in range(layers)
         ]
         self.projection = keras.layers.Dense(self.head.width, dtype="float32", name="output")
-        self.state_size = [units] * (states_of(cell) * layers) + [1]
+        self.state_size = [units] * (len(own.states) * layers) + [1]
         self.output_size = self.head.width
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -110,7 +111,7 @@ class AutoregressiveCell(keras.layers.Layer):
         hidden = states[-1]
         if self.known:
             hidden = tf.concat([hidden, inputs], axis=-1)
-        a_cell = states_of(self.cell_kind)
+        a_cell = len(find_cell(self.cell_kind).states)
         following: list[tf.Tensor] = []
         for index, cell in enumerate(self.cells):
             hidden, after = cell(hidden, list(states[index * a_cell : (index + 1) * a_cell]))

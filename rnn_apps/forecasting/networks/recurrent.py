@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from rnn_apps.layers.by_name import LAYERS
+from rnn_apps.layers.cells.registry import find_cell
 
 
 def stack(
@@ -34,7 +34,7 @@ def stack(
     states: list[list[Any]] = []
     for index in range(layers):
         last = index == layers - 1
-        layer = LAYERS[cell](
+        layer = find_cell(cell).layer(
             units,
             return_sequences=return_sequences or not last,
             return_state=True,

@@ -21,8 +21,8 @@ from keras import ops
 from rnn_apps.forecasting.config import ForecastingConfig
 from rnn_apps.forecasting.inputs import Features
 from rnn_apps.forecasting.networks.recurrent import stack
-
-_GATES = {"simple": 1, "lstm": 4, "gru": 3}
+from rnn_apps.layers.cells.registry import find_cell
+from rnn_apps.layers.initializers import ForgetGateBias
 
 
 @keras.saving.register_keras_serializable(package="rnn_apps")
@@ -33,11 +33,11 @@ class ParallelDecoder(keras.layers.Layer):
     called once a segment would compute again and again: it makes the horizon nearly free.
 
     Args:
-        cell: "simple", "lstm" or "gru" (with the reset gate after the product).
+        cell: name of a registered cell, such as "gru" (with the reset gate after the product).
         units: size of the state.
         segments: how many are decoded.
 
-    Call: states, a list of [batch, units] (h, and c of an LSTM); optionally `future`
+    Call: states, a list of [batch, units], those of the cell; optionally `future`
     [batch, segments, F] and `context` [batch, S] -> [batch, segments, units].
     """
 
@@ -46,18 +46,23 @@ class ParallelDecoder(keras.layers.Layer):
         self.cell = cell
         self.units = units
         self.segments = segments
-        gates = _GATES[cell] * units
+        self._equations = find_cell(cell)
+        gates = self._equations.gates * units
         # Half of the cell's input is the position, as the paper gives the other half to the series.
         # Of this layer's own precision, also when a file is loaded under another policy.
         plain: dict[str, Any] = {"use_bias": False, "dtype": self.dtype_policy}
         self.position = keras.layers.Dense(gates, name="position_kernel", **plain)
         self.known = keras.layers.Dense(gates, name="future_kernel", **plain)
         self.described = keras.layers.Dense(gates, name="context_kernel", **plain)
-        self.recurrent = keras.layers.Dense(
-            gates,
-            dtype=self.dtype_policy,
-            kernel_initializer=_orthogonal_gates,
-            name="recurrent_kernel",
+        self.recurrent = (
+            keras.layers.Dense(
+                gates,
+                dtype=self.dtype_policy,
+                kernel_initializer=_orthogonal_gates,
+                name="recurrent_kernel",
+            )
+            if self._equations.recurrent
+            else None
         )
 
     def build(
@@ -74,10 +79,11 @@ class ParallelDecoder(keras.layers.Layer):
             initializer=keras.initializers.RandomNormal(stddev=1.0),
         )
         self.bias = self.add_weight(
-            name="bias", shape=(_GATES[self.cell] * self.units,), initializer=self._initial_bias
+            name="bias", shape=(self._equations.gates * self.units,), initializer=self._initial_bias
         )
         self.position.build((self.segments, size))
-        self.recurrent.build((None, self.units))
+        if self.recurrent is not None:
+            self.recurrent.build((None, self.units))
         if future_shape is not None:
             self.known.build(future_shape)
         if context_shape is not None:
@@ -95,20 +101,23 @@ class ParallelDecoder(keras.layers.Layer):
             entering = entering + self.known(future)
         if context is not None:
             entering = entering + ops.expand_dims(self.described(context), 1)
-        hidden = ops.expand_dims(states[0], 1)
-        recurring = ops.expand_dims(self.recurrent(states[0]), 1)
-        if self.cell == "simple":
-            return ops.tanh(entering + recurring)
-        if self.cell == "lstm":
-            return _lstm_step(entering + recurring, ops.expand_dims(states[1], 1))
-        return _gru_step(entering, recurring, hidden)
+
+        def recall(state: tf.Tensor, gates: slice | None = None) -> tf.Tensor:
+            assert self.recurrent is not None
+            return ops.expand_dims(self.recurrent(ops.squeeze(state, 1)), 1)
+
+        own = [ops.expand_dims(state, 1) for state in states]
+        decoded: tf.Tensor = self._equations.step(
+            entering, recall, own, self._equations.activations
+        )[0]
+        return decoded
 
     def _initial_bias(self, shape: tuple[int, ...], dtype: Any = None) -> Any:
-        """Zeros, but ones for an LSTM's forget gate (Jozefowicz et al. 2015), as Keras has it."""
-        zeros = ops.zeros((self.units,), dtype)
-        if self.cell != "lstm":
+        """Zeros, but ones for a forget gate (Jozefowicz et al. 2015), as Keras has it."""
+        if self._equations.forget_gate is None:
             return ops.zeros(shape, dtype)
-        return ops.concatenate([zeros, ops.ones((self.units,), dtype), zeros, zeros])
+        bias = ForgetGateBias("zeros", self._equations.gates, self._equations.forget_gate)
+        return bias(shape, dtype)
 
     def compute_output_shape(
         self, states_shape: list[tuple[int | None, ...]], *others: Any
@@ -125,23 +134,6 @@ class ParallelDecoder(keras.layers.Layer):
 def _orthogonal_gates(shape: tuple[int, int], dtype: Any = None) -> Any:
     """An orthogonal matrix, as Keras' cells start their recurrent kernels."""
     return keras.initializers.Orthogonal()(shape, dtype)
-
-
-def _lstm_step(gates: tf.Tensor, carried: tf.Tensor) -> tf.Tensor:
-    """Keras' LSTM cell with its gates in the order input, forget, candidate, output."""
-    input_gate, forget_gate, candidate, output_gate = ops.split(gates, 4, axis=-1)
-    carry = ops.sigmoid(forget_gate) * carried + ops.sigmoid(input_gate) * ops.tanh(candidate)
-    return ops.sigmoid(output_gate) * ops.tanh(carry)
-
-
-def _gru_step(entering: tf.Tensor, recurring: tf.Tensor, hidden: tf.Tensor) -> tf.Tensor:
-    """Keras' GRU cell (reset_after) with its gates in the order update, reset, candidate."""
-    update_in, reset_in, candidate_in = ops.split(entering, 3, axis=-1)
-    update_state, reset_state, candidate_state = ops.split(recurring, 3, axis=-1)
-    update = ops.sigmoid(update_in + update_state)
-    reset = ops.sigmoid(reset_in + reset_state)
-    candidate = ops.tanh(candidate_in + reset * candidate_state)
-    return update * hidden + (1.0 - update) * candidate
 
 
 def segment(features: Features, config: ForecastingConfig, width: int) -> Any:

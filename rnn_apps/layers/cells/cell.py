@@ -1,0 +1,126 @@
+"""What a recurrent cell is: its equations and the classes that compute them, in one object.
+
+Training, export, the translation decoder and the forecasting networks all take the cell's
+equations from here, so that a new cell is one file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import keras
+import tensorflow as tf
+
+States = list[Any]
+"""The state tensors of a cell, each [..., units]; the first one is also the cell's output."""
+
+
+@dataclass(frozen=True)
+class Activations:
+    """The elementwise functions of a cell.
+
+    Args:
+        candidate: function of what may be written into the state; Keras' `activation`.
+        gate: function of the gates; Keras' `recurrent_activation`.
+    """
+
+    candidate: Callable[[Any], Any] = tf.tanh
+    gate: Callable[[Any], Any] = tf.sigmoid
+
+
+class Recall(Protocol):
+    """Multiplies a state by the recurrent kernel and adds the recurrent bias, if there is one."""
+
+    def __call__(self, state: Any, gates: slice | None = None) -> Any:
+        """The product [..., gates * units], or the part of it that belongs to some gates.
+
+        Args:
+            state: tensor [..., units].
+            gates: range of the gates that are asked for; None for all.
+        """
+
+
+Step = Callable[[Any, Recall, States, Activations], States]
+"""(read, recall, states, activations) -> the new states.
+
+`read` is x W + b of all gates, [..., gates * units]; leading axes broadcast against the states'.
+"""
+
+Start = Callable[[Callable[[tuple[int, ...]], Any], Any, Activations], States]
+"""(read, recurrent_bias, activations) -> the states after the first step, from states of zeros.
+
+`read(gates)` computes x W + b of the gates that are named, side by side: what zeros cancel is
+never computed. `recurrent_bias` is [gates * units] or None.
+"""
+
+
+@dataclass(frozen=True)
+class NormalisedCell:
+    """The variant of a cell that normalises its layers (Ba et al. 2016).
+
+    Args:
+        keras_cell: class of the cell, for `keras.layers.RNN`.
+        vectors: names of its weights that are used elementwise, the bias first.
+        step: function (read, recalled, states, vectors by name) -> the new states; `read` and
+            `recalled` are the bare products.
+    """
+
+    keras_cell: type[keras.layers.Layer]
+    vectors: tuple[str, ...]
+    step: Callable[[Any, Any, States, dict[str, Any]], States]
+
+
+def _one_bias(keras_cell: Any) -> tuple[Any, Any]:
+    return keras_cell.bias, None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A recurrent cell, everything that the toolkit knows of it.
+
+    Args:
+        name: name in configurations, such as "gru".
+        title: name as papers write it, such as "GRU".
+        gates: number of blocks of `units` columns that the kernel has.
+        states: names of the states; the first one is the output.
+        layer: class of the recurrent layer that runs the cell over time.
+        keras_cell: class of the cell itself, for `keras.layers.RNN` and for single steps; it has
+            the weights `kernel`, `bias` and, if `recurrent`, `recurrent_kernel`.
+        step: equations of one time step.
+        start: equations of the first time step from states of zeros.
+        keras_layer: class of Keras' own layer with the same weights; None where Keras has none.
+        recurrent: whether there is a recurrent kernel.
+        forget_gate: index of the gate whose bias starts at 1 (Jozefowicz et al. 2015); None if
+            the cell has none.
+        activations: functions that the cell has if nobody chooses others.
+        biases: function of a cell that gives its input bias and its recurrent bias; each None
+            where there is none.
+        variant: function of a cell that gives the equations of its own options; None if all
+            share `step`.
+        long_memory: function of a number of time steps that gives the cell's options for memories
+            that span up to so many (Tallec and Ollivier 2018); None if no bias can do that.
+        normalised: variant with layer normalisation; None if there is none.
+    """
+
+    name: str
+    title: str
+    gates: int
+    states: tuple[str, ...]
+    layer: type[keras.layers.RNN]
+    keras_cell: type[keras.layers.Layer]
+    step: Step
+    start: Start
+    keras_layer: type[keras.layers.RNN] | None = None
+    recurrent: bool = True
+    forget_gate: int | None = None
+    activations: Activations = field(default_factory=Activations)
+    biases: Callable[[Any], tuple[Any, Any]] = _one_bias
+    variant: Callable[[Any], Step] | None = None
+    long_memory: Callable[[int], dict[str, Any]] | None = None
+    normalised: NormalisedCell | None = None
+
+    def step_of(self, keras_cell: Any) -> Step:
+        """The equations of one cell object, whose options may change them."""
+        return self.step if self.variant is None else self.variant(keras_cell)
