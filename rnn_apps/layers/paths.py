@@ -27,13 +27,31 @@ class Path:
     reason: str
 
 
-def obstacle(layer: keras.layers.RNN, cell_type: type[keras.layers.Layer]) -> str | None:
+def why_not_fast(
+    layer: keras.layers.RNN,
+    cell_type: type[keras.layers.Layer],
+    training: bool,
+    timesteps: int | None,
+) -> str | None:
     """What keeps a layer from the fast loop; None if nothing does.
 
     Args:
         layer: recurrent layer of this package.
         cell_type: class of cell whose steps the fast loop computes.
+        training: whether the layer is called in training.
+        timesteps: length of its sequences; None if that is not known when the model is traced.
     """
+    if not training:
+        # Keras multiplies a narrow input with the kernel inside the loop, which without a
+        # backward pass is the faster way; and what is exported is then Keras' own graph.
+        return "this is not training: there is no backward pass to save work for"
+    found = _obstacle(layer, cell_type)
+    if not found and timesteps is not None and timesteps < FEWEST_TIMESTEPS:
+        return f"{timesteps} time steps are too few: from {FEWEST_TIMESTEPS} on it gains"
+    return found
+
+
+def _obstacle(layer: keras.layers.RNN, cell_type: type[keras.layers.Layer]) -> str | None:
     cell = layer.cell
     if gpu_is_visible() and not layer.runs_on_gpu:
         return "a GPU is visible: Keras' own call, so that cuDNN is used where it can be"

@@ -16,7 +16,7 @@ import keras
 import tensorflow as tf
 
 from rnn_apps.layers.cell_steps import CellSteps
-from rnn_apps.layers.paths import FEWEST_TIMESTEPS, Path, obstacle
+from rnn_apps.layers.paths import Path, why_not_fast
 from rnn_apps.layers.recurrence import run_recurrence
 
 _SMALLEST_SPLIT_BATCH = 16
@@ -217,13 +217,7 @@ def describe_path(
         return backward if forward.fast else forward
     if not isinstance(layer, FastRecurrence):
         raise TypeError(f"{type(layer).__name__} {layer.name!r} is not a layer of rnn_apps.layers")
-    found = obstacle(layer, layer.cell_type)
-    if not training:
-        # Keras multiplies a narrow input with the kernel inside the loop, which without a
-        # backward pass is the faster way; and what is exported is then Keras' own graph.
-        found = "this is not training: there is no backward pass to save work for"
-    if not found and timesteps is not None and timesteps < FEWEST_TIMESTEPS:
-        found = f"{timesteps} time steps are too few: from {FEWEST_TIMESTEPS} on it gains"
+    found = why_not_fast(layer, layer.cell_type, training, timesteps)
     if found:
         return Path(False, found)
     return Path(True, "its cell and options are those that the fast loop computes")
