@@ -98,7 +98,7 @@ def _run(options: argparse.Namespace) -> Result:
         names = ", ".join(a.name for a in chosen)
         chosen = tuple(a for a in chosen if a.name == options.only)
         if not chosen:
-            raise UserError(f"--only {options.only}: no such application; there are: {names}")
+            raise UserError(f"--only {options.only}: no such application. Available: {names}")
     return run_demo(chosen, Path(options.to))
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +10,10 @@ from typing import Any
 
 from pipelines.errors import UserError
 from rnn_apps.application import Result, Verb
+from rnn_apps.run_parts import read_json, sha256
 
 CARD = "model-card.json"
+_SHOWN = ("task", "metric", "size_kib", "licence", "sha256")
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,9 @@ def saved_models() -> Iterator[SavedModel]:
     """
     root = folder()
     for path in sorted(root.glob(f"*/*/{CARD}")):
-        try:
-            card = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise UserError(f"{path}: the card is not JSON: {error}") from None
+        card = read_json(path)
+        if not all(name in card for name in _SHOWN) or not isinstance(card["sha256"], dict):
+            raise UserError(f"{path} is damaged: a card has {', '.join(_SHOWN)}")
         yield SavedModel(path.parent.relative_to(root).as_posix(), path.parent, card)
 
 
@@ -70,14 +69,8 @@ def find(name: str) -> SavedModel:
     """
     models = {model.name: model for model in saved_models()}
     if name not in models:
-        raise UserError(f"no saved model {name!r}; there are: {', '.join(models) or 'none'}")
+        raise UserError(f"no saved model {name!r}. Available: {', '.join(models) or 'none'}")
     return models[name]
-
-
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file, as hexadecimal digits."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:

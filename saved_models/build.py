@@ -26,7 +26,8 @@ from typing import Any
 
 from pipelines.atomic_files import atomic_folder, write_json, write_text
 from pipelines.errors import UserError
-from rnn_apps.model_zoo import CARD, sha256
+from rnn_apps.model_zoo import CARD
+from rnn_apps.run_parts import record_parts, sha256
 
 _HERE = Path(__file__).parent
 _LEFT_OUT = (
@@ -141,11 +142,13 @@ def recorded_digits(folder: Path) -> dict[str, Any]:
         path = Path(scratch) / "run"
         shutil.copytree(runs / recipe, path, ignore=shutil.ignore_patterns("checkpoints"))
         _rename_data(path / "config.toml", str(strings / "test_known.jsonl"))
+        record_parts(path)
         run = speech.load(path)
         exported = run.export(folder, ("streaming", "streaming_dynamic"))
         row = dict(zip(exported["table"]["header"], exported["table"]["rows"][0], strict=True))
         _copy_run(path, folder, "runs/recorded-digits")
         _rename_data(folder / "config.toml", "STRINGS/test_known.jsonl")
+        record_parts(folder)
     known, unseen = (found["tests"][name]["word_errors"] for name in ("test_known", "test_unseen"))
     return {
         "task": "speech recognition",
@@ -251,6 +254,7 @@ def _copy_run(run: Path, folder: Path, shown_as: str) -> None:
             shutil.copytree(run / name, folder / name, dirs_exist_ok=True)
     config = folder / "config.toml"
     write_text(config, config.read_text().replace(str(run), shown_as))
+    record_parts(folder)
 
 
 MODELS: dict[str, Callable[[Path], dict[str, Any]]] = {
