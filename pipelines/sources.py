@@ -90,6 +90,9 @@ def _paths(rest: str, folders: bool) -> tuple[str, ...]:
     for path in paths:
         if not (folders and Path(path).is_dir()):
             _check_file(path)
+    for number, path in enumerate(paths):
+        if any(Path(path).samefile(other) for other in paths[:number]):
+            raise DataError("is named twice", file=path, advice="Name each file once.")
     return tuple(paths)
 
 

@@ -20,7 +20,7 @@ from pipelines.tokenizers.tokenizer import Tokenizer
 
 IDS_FILE = "tokens.bin"
 ABOUT_FILE = "tokens.json"
-FORMAT = 1
+FORMAT = 2
 UNKNOWN_KEPT = 5
 
 
@@ -93,7 +93,8 @@ def encode_corpus(
         about = dataclasses.asdict(counts.token_array(nothing, corpus))
         del about["ids"]
         keys = {"format": FORMAT, "corpus": corpus.fingerprint, "length": counts.length}
-        write_json(beside / ABOUT_FILE, keys | about)
+        checksum = _checksum(keys | about, beside / IDS_FILE)
+        write_json(beside / ABOUT_FILE, keys | about | {"checksum": checksum})
     stored = _stored(entry, corpus, tokenizer)
     if stored is None:
         raise DataError("the encoded text cannot be read back", file=entry)
@@ -158,16 +159,28 @@ class _Counts:
         )
 
 
+def _checksum(about: dict[str, Any], ids: Path) -> str:
+    """SHA-256 of what is known of a text and of its ids."""
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    with open(ids, "rb") as file:
+        digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
 def _stored(entry: Path, corpus: TextCorpus, tokenizer: Tokenizer) -> TokenArray | None:
     """What was encoded before, if it is whole and of this text and tokenizer."""
     try:
         about = json.loads((entry / ABOUT_FILE).read_text(encoding="utf-8"))
         size = (entry / IDS_FILE).stat().st_size
-    except (OSError, ValueError):
+        if not isinstance(about, dict) or about.get("format") != FORMAT:
+            return None
+        # Damaged tokens would be trained on, and judged, as if they were the text.
+        if about.pop("checksum", "") != _checksum(about, entry / IDS_FILE):
+            return None
+    except (OSError, ValueError, RecursionError):
         return None
     dtype = id_type(tokenizer.size)
-    if not isinstance(about, dict) or about.pop("format", None) != FORMAT:
-        return None
+    del about["format"]
     keys = (about.pop("corpus", ""), about.get("tokenizer", ""), about.pop("length", 0))
     if keys != (corpus.fingerprint, tokenizer.fingerprint, size // dtype.itemsize) or not size:
         return None

@@ -9,7 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-from pipelines.atomic_files import write_json
+from pipelines.atomic_files import check_writable, write_json, writing
+from pipelines.builtin import builtin_data
 from pipelines.errors import UserError
 from rnn_apps.application import Application, DemoResult, Result, Verb
 from rnn_apps.report import Report, format_cell
@@ -26,8 +27,12 @@ def run_demo(applications: tuple[Application, ...], folder: Path) -> Result:
         folder: where the runs and the page that links them go; an earlier demo there is replaced.
 
     Raises:
-        UserError: `folder` holds something that is no demo.
+        UserError: `folder` holds something that is not a demo, or a package with built-in data is
+            missing.
     """
+    for application in applications:
+        source = importlib.import_module(f"{application.package}.demo").SOURCE
+        builtin_data(source.removeprefix("builtin:")).require()
     _prepare(folder)
     rows: list[list[object]] = []
     results: dict[str, DemoResult] = {}
@@ -59,9 +64,14 @@ def _prepare(folder: Path) -> None:
         if not folder.is_dir():
             raise UserError(f"{folder} is a file. Name a folder with --to")
         if any(folder.iterdir()) and not (folder / _MARK).exists():
-            raise UserError(f"{folder} holds something that is no demo. Name another with --to")
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
+            raise UserError(
+                f"{folder} holds something that is not a demo. Name another folder with --to"
+            )
+        check_writable(folder)
+        with writing(folder):
+            shutil.rmtree(folder)
+    with writing(folder):
+        folder.mkdir(parents=True)
     # Marked from the start, so that a demo that was interrupted can be replaced too.
     write_json(folder / _MARK, {"applications": []})
 

@@ -440,3 +440,81 @@ def test_a_run_killed_anywhere_is_absent_or_resumable_or_finished(
         load(config.run).model.get_weights(), load(expected.run).model.get_weights(), strict=True
     ):
         np.testing.assert_array_equal(mine, its)
+
+
+def mutated(content: bytes, generator: random.Random) -> bytes:
+    """A content that was cut, emptied, overwritten, lengthened, doubled or exchanged in places."""
+    kind = generator.choice(("cut", "emptied", "flipped", "zeros", "longer", "line", "digit"))
+    changed = bytearray(content)
+    place = generator.randrange(len(content)) if content else 0
+    if kind == "cut":
+        return bytes(changed[:place])
+    if kind == "emptied" or not content:
+        return b""
+    if kind == "flipped":
+        changed[place] ^= 1 << generator.randrange(8)
+    elif kind == "zeros":
+        changed[place : place + 64] = bytes(len(changed[place : place + 64]))
+    elif kind == "longer":
+        changed += content[:place]
+    elif kind == "line":
+        lines = content.splitlines(keepends=True)
+        del lines[generator.randrange(len(lines))]
+        changed[:] = b"".join(lines)
+    else:
+        digits = [i for i, byte in enumerate(content) if chr(byte).isdigit()] or [place]
+        changed[generator.choice(digits)] = ord(str(generator.randrange(10)))
+    return bytes(changed)
+
+
+@pytest.mark.slow
+def test_mutated_runs_are_refused_or_mean_what_they_meant(
+    trained: LanguageModellingConfig, tmp_path: Path
+) -> None:
+    """Whatever file of a run is damaged: judging and resuming give the same figures or an error."""
+    seed, count = (int(os.environ.get(f"FUZZ_{name}", 16)) for name in ("SEED", "COUNT"))
+    generator = random.Random(seed)
+    original, whole = tmp_path / "original", tmp_path / "whole"
+    shutil.copytree(trained.run, original)
+    load(original).evaluate()
+    shutil.copytree(original, whole)
+    settings = replace(load(original).config, run=str(whole), epochs=2)
+    fit_run(settings, resume=True)
+    expected = load(original).metrics["test"], load(whole).model.get_weights()
+    files = sorted(path.relative_to(original) for path in original.rglob("*") if path.is_file())
+    refused = 0
+    for number in range(count):
+        folder = tmp_path / str(number)
+        shutil.copytree(original, folder)
+        name = files[number % len(files)]
+        content = (folder / name).read_bytes()
+        changed = mutated(content, generator)
+        (folder / name).write_bytes(changed)
+        what = f"seed {seed}, number {number}: {name}, {len(content)} to {len(changed)} bytes"
+        try:
+            run = load(folder)
+            run.evaluate()
+            found = run.metrics["test"]
+            assert {**found, "source": ""} == {**expected[0], "source": ""}, what
+        except UserError:
+            refused += 1
+        except Exception as error:
+            raise AssertionError(f"{what}: {error!r}") from error
+        try:
+            before = contents(folder)
+            fit_run(replace(settings, run=str(folder)), resume=True)
+            for mine, its in zip(load(folder).model.get_weights(), expected[1], strict=True):
+                np.testing.assert_array_equal(mine, its, err_msg=what)
+        except UserError:
+            refused += 1
+            # But for what a text was encoded into again.
+            after = contents(folder)
+            assert {k: v for k, v in after.items() if not k.startswith(".tokens")} == {
+                k: v for k, v in before.items() if not k.startswith(".tokens")
+            }, what
+        except AssertionError:
+            raise
+        except Exception as error:
+            raise AssertionError(f"{what}: {error!r}") from error
+        shutil.rmtree(folder)
+    assert refused

@@ -45,7 +45,7 @@ def test_builtin_names_known_data() -> None:
         ("", "no data is named"),
         ("   ", "no data is named"),
         ("builtin:elecdemnd", "Did you mean builtin:elecdemand?"),
-        ("builtin:zzzzz", "There is builtin:elecdemand"),
+        ("builtin:zzzzz", "Available: builtin:elecdemand"),
         ("buildin:elecdemand", "Did you mean builtin:NAME?"),
         ("s3:bucket", "file:PATH[,PATH]"),
         ("file:", "names no data"),
@@ -111,3 +111,10 @@ def test_every_public_name_exists() -> None:
         assert getattr(pipelines, name) is not None
     with pytest.raises(AttributeError):
         pipelines.no_such_name  # noqa: B018
+
+
+def test_a_file_that_is_named_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "load.csv"
+    path.write_text("x")
+    with pytest.raises(DataError, match="is named twice"):
+        parse_source(f"file:{path},{tmp_path / '.' / 'load.csv'}")

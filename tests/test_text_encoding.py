@@ -80,7 +80,7 @@ def test_what_was_encoded_is_mapped_again(tmp_path: Path, monkeypatch: pytest.Mo
     assert len(list((tmp_path / "c").iterdir())) == 3
 
 
-@pytest.mark.parametrize("damage", ["cut", "gone", "about", "format"])
+@pytest.mark.parametrize("damage", ["cut", "gone", "about", "format", "flip", "count"])
 def test_a_damaged_entry_is_encoded_again(tmp_path: Path, damage: str) -> None:
     corpus = MemoryText(TEXT)
     tokenizer = train_tokenizer("characters", [TEXT])
@@ -93,10 +93,18 @@ def test_a_damaged_entry_is_encoded_again(tmp_path: Path, damage: str) -> None:
         ids.unlink()
     elif damage == "about":
         about.write_text("{")
+    elif damage == "flip":
+        content = bytearray(ids.read_bytes())
+        content[7] ^= 1
+        ids.write_bytes(content)
+    elif damage == "count":
+        # Bits per character would be of another text.
+        about.write_text(json.dumps({**json.loads(about.read_text()), "characters": 7}))
     else:
         about.write_text(json.dumps({**json.loads(about.read_text()), "format": 0}))
     tokens = encode_corpus(corpus, tokenizer, tmp_path)
     assert tokenizer.decode(np.asarray(tokens.ids)) == TEXT
+    assert tokens.characters == len(TEXT)
 
 
 def test_a_text_that_cannot_be_read_leaves_no_entry(tmp_path: Path) -> None:
