@@ -206,6 +206,7 @@ def test_a_saved_model_takes_padded_batches_and_refuses_nan(run, exported):
         assert found["confidence"].numpy()[row] == pytest.approx(wanted.confidence, abs=2e-3)
     for samples, length, message in (
         (batch * np.nan, lengths, "NaN"),
+        (batch * 2**15, lengths, "from -1 to 1"),
         (batch, np.array([0, 5], np.int32), "no samples"),
         (batch, np.array([10**6, 5], np.int32), "exceed"),
     ):

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sound_files import speech_like
 
-from pipelines import ConfigurationError, DataError
+from pipelines import ConfigurationError
 from pipelines.errors import UserError
 from pipelines.speech.feature_config import FeatureConfig
 from pipelines.speech.filter_banks import delta_filter, mel_bands, window
@@ -159,7 +159,7 @@ def test_bad_samples_are_refused() -> None:
         (np.zeros((2, 100), np.float32), "shape"), (sound, "NaN or infinity"),
         (np.zeros(0, np.float32), "no sample"),
     ):  # fmt: skip
-        with pytest.raises(DataError, match=message):
+        with pytest.raises(UserError, match=message):
             features(samples, config)
     with pytest.raises(UserError, match="divide them by 32768"):
         NumpyFeatures(config)(speech_like(0.1) * 2**15)

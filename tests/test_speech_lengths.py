@@ -155,6 +155,15 @@ def test_an_ogg_file_without_a_mark_of_its_end_is_reported(tmp_path: Path) -> No
     assert recordings.report.count("no mark of the end") == 1
 
 
+def test_a_damaged_page_of_an_ogg_file_is_not_left_out(tmp_path: Path) -> None:
+    content = bytearray(write_sound(tmp_path / "a.ogg", speech_like(3.0)).read_bytes())
+    content[len(content) // 2] ^= 0x40
+    (tmp_path / "a.ogg").write_bytes(content)
+    with pytest.raises(AudioError, match="holds a damaged page at byte") as caught:
+        read_audio(tmp_path / "a.ogg", 16_000)
+    assert caught.value.kind == "damaged"
+
+
 def test_samples_of_another_range_in_a_file_are_refused(tmp_path: Path) -> None:
     path = write_sound(tmp_path / "a.wav", SOUND * 2**15, subtype="FLOAT")
     with pytest.raises(AudioError, match="divide them by 32768"):

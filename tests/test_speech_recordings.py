@@ -115,7 +115,7 @@ def test_naming_rules() -> None:
     for bad, message in (
         ("{speaker}_{index}.wav", "names no transcript"),
         ("{transcript}_{who}.wav", "unknown field {who}"),
-        ("(?P<transcript>.+", "no regular expression"),
+        ("(?P<transcript>.+", "not a regular expression"),
     ):
         with pytest.raises(ConfigurationError, match=message):
             compile_rule(bad)

@@ -26,6 +26,6 @@ def cache_folder(named: str | Path = "") -> Path:
     except OSError as error:
         raise UserError(
             f"{folder}: the cache folder cannot be made: {error.strerror}. Name another with "
-            f"--cache-dir or the variable {FOLDER_VARIABLE}"
+            f"the setting cache_dir or the variable {FOLDER_VARIABLE}"
         ) from None
     return folder

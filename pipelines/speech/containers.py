@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 import struct
+import zlib
 from pathlib import Path
 
 from pipelines.speech.audio_error import AudioError
@@ -15,6 +16,7 @@ from pipelines.speech.pieced_file import Piece
 
 _LONGEST_FLAC = 2**36 - 1
 _COPY = "Copy it again."
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 def check_ogg(path: str | Path) -> bool:
@@ -40,10 +42,24 @@ def check_ogg(path: str | Path) -> bool:
                 )  # fmt: skip
             begun = not flags & 2
             sizes = data[at + 27 : at + 27 + head[26]]
-            at += 27 + head[26] + sum(sizes)
-        if at > len(data):
-            raise AudioError("truncated", "ends inside a page", path, _COPY)
+            end = at + 27 + head[26] + sum(sizes)
+            if end > len(data):
+                raise AudioError("truncated", "ends inside a page", path, _COPY)
+            # A decoder leaves out a page whose checksum is wrong.
+            if _ogg_checksum(data[at:end]) != head[22:26]:
+                raise AudioError("damaged", f"holds a damaged page at byte {at}", path, _COPY)
+            at = end
         return bool(flags & 4)
+
+
+def _ogg_checksum(page: bytes) -> bytes:
+    """The checksum of a page as it stands in it (RFC 3533, section 6).
+
+    It is the usual CRC-32 with all bits the other way round, from zero.
+    """
+    reversed_bits = (page[:22] + bytes(4) + page[26:]).translate(_REVERSED)
+    value = zlib.crc32(reversed_bits, 0xFFFF_FFFF) ^ 0xFFFF_FFFF
+    return struct.pack(">I", value).translate(_REVERSED)
 
 
 def flac_pieces(path: str | Path) -> list[Piece] | None:
@@ -70,20 +86,23 @@ def flac_pieces(path: str | Path) -> list[Piece] | None:
 
 
 def check_aiff(path: str | Path) -> None:
-    """Refuses an AIFF file that is cut inside its samples.
+    """Refuses an AIFF file that is cut inside its samples, or is not chunks to its end.
 
     Raises:
         AudioError: see there.
     """
     size = Path(path).stat().st_size
     with open(path, "rb") as file:
-        file.seek(12)
-        while len(chunk := file.read(8)) == 8:
-            name, length = struct.unpack(">4sI", chunk)
-            end = file.tell() + length
+        at = 12
+        while at < size:
+            file.seek(at)
+            name, length = struct.unpack(">4sI", file.read(8).ljust(8, b"\0"))
+            end = at + 8 + length
             if name == b"SSND" and end > size:
-                raise _truncated(path, length, size - file.tell())
-            file.seek(end + length % 2)
+                raise _truncated(path, length, size - at - 8)
+            if not (name.isascii() and name.decode("ascii").isprintable()) or end > size:
+                raise AudioError("damaged", f"has no whole chunk at byte {at}", path, _COPY)
+            at = end + length % 2
 
 
 def check_au(path: str | Path) -> None:

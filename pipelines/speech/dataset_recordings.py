@@ -16,16 +16,21 @@ from pipelines.errors import DataError
 from pipelines.sources import Source
 from pipelines.speech.cache import cache_folder
 from pipelines.speech.manifests import read_manifest
-from pipelines.speech.recordings import Entry
+from pipelines.speech.recordings import Entry, parse_part
+from pipelines.speech.samples import LOUDEST, range_advice
 from pipelines.tensorflow_datasets import find_builder, load_prepared
 
 _TEXTS = ("text", "sentence", "transcript", "label")
 _SPEAKERS = ("speaker_id", "speaker", "client_id")
-_VERSION = 1
+_VERSION = 2
+USUAL_RATE = 16_000
 
 
 def dataset_entries(
-    source: Source, data_dir: str | Path | None = None, cache_dir: str | Path = ""
+    source: Source,
+    data_dir: str | Path | None = None,
+    cache_dir: str | Path = "",
+    report: DataReport | None = None,
 ) -> Iterator[Entry]:
     """Yields the recordings of a prepared TensorFlow dataset.
 
@@ -34,8 +39,15 @@ def dataset_entries(
     the parts. Read are a feature of sound, one of text (or a class label) and, where there is one,
     the speaker.
 
+    Args:
+        source: the dataset.
+        data_dir: folder of prepared datasets.
+        cache_dir: see `cache.cache_folder`.
+        report: takes note of a dataset that does not state its sample rate.
+
     Raises:
-        DataError: the dataset is not prepared, or has no sound or no text.
+        DataError: the dataset is not prepared, has no sound or no text, or samples of another range
+            than 16 bits.
     """
     builder = find_builder(source.name, data_dir)
     if not builder.data_path.exists():
@@ -49,6 +61,12 @@ def dataset_entries(
             with atomic_folder(folder) as beside:
                 _write_examples(source, split, data_dir, builder.info.features, beside)
         yield from read_manifest(folder / "manifest.jsonl", DataReport())
+    sound, _, _ = _feature_names(builder.info.features, str(source))
+    if report is not None and not getattr(builder.info.features[sound], "sample_rate", None):
+        report.note(
+            "a dataset that does not state its sample rate", f"taken as {USUAL_RATE} Hz",
+            str(source),
+        )  # fmt: skip
 
 
 def _write_examples(
@@ -58,24 +76,43 @@ def _write_examples(
 
     sound, text, speaker = _feature_names(features, str(source))
     names = getattr(features[text], "int2str", None)
-    rate = getattr(features[sound], "sample_rate", None) or 16_000
+    rate = getattr(features[sound], "sample_rate", None) or USUAL_RATE
     lines = []
     examples = load_prepared(source.name, split, data_dir)
     for number, example in enumerate(examples.as_numpy_iterator()):
         name = f"{number:07d}.flac"
-        soundfile.write(folder / name, _sixteen_bits(example[sound]), rate, subtype="PCM_16")
+        soundfile.write(
+            folder / name, _sixteen_bits(example[sound], str(source)), rate, subtype="PCM_16"
+        )
         said = names(int(example[text])) if names else example[text].decode()
         who = example[speaker] if speaker else ""
         who = who.decode() if isinstance(who, bytes) else str(who)
-        lines.append(json.dumps({"path": name, "transcript": said, "speaker": who, "part": split}))
+        lines.append(
+            json.dumps(
+                {"path": name, "transcript": said, "speaker": who, "part": parse_part(split)}
+            )
+        )
     write_text(folder / "manifest.jsonl", "\n".join(lines) + "\n")
 
 
-def _sixteen_bits(samples: Any) -> Any:
-    """Samples as int16; TensorFlow datasets hold them as int64 or as numbers from -1 to 1."""
+def _sixteen_bits(samples: Any, place: str) -> Any:
+    """Samples as int16; TensorFlow datasets hold them as int64 or as numbers from -1 to 1.
+
+    Raises:
+        DataError: they have another range.
+    """
     samples = np.asarray(samples)
+    loudest = float(np.abs(samples.astype(np.float64)).max(initial=0.0))
     if samples.dtype.kind == "f":
+        if not loudest <= LOUDEST:
+            raise DataError(f"holds samples that reach {loudest:.6g}", file=place,
+                            advice=f"Prepare it anew: {range_advice(loudest)}.")  # fmt: skip
         samples = np.round(samples * 2.0**15)
+    elif loudest > 2**15:
+        raise DataError(
+            f"holds whole numbers that reach {loudest:.6g}, beyond 16 bits", file=place,
+            advice="Prepare it anew with samples of 16 bits.",
+        )  # fmt: skip
     return np.clip(samples, -(2**15), 2**15 - 1).astype(np.int16)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from pipelines.data_report import DataReport
 from pipelines.errors import ConfigurationError, DataError
 from pipelines.speech.audio import EXTENSIONS
-from pipelines.speech.recordings import Entry, parse_part
+from pipelines.speech.recordings import Entry, parse_part, stated_part
 
 _FIELDS = ("transcript", "speaker", "index", "part")
 
@@ -37,7 +37,7 @@ def compile_rule(rule: str) -> re.Pattern[str]:
         compiled = re.compile(expression)
     except re.error as error:
         raise ConfigurationError(
-            f"naming rule {rule!r} is no regular expression: {error}"
+            f"naming rule {rule!r} is not a regular expression: {error}"
         ) from None
     if "transcript" not in compiled.groupindex:
         raise ConfigurationError(
@@ -67,7 +67,7 @@ def read_named_folder(folder: str | Path, rule: str, report: DataReport) -> Iter
 
     Raises:
         ConfigurationError: see `compile_rule`.
-        DataError: no file fits the rule.
+        DataError: no file fits the rule, or a name says a part that there is not.
     """
     expression = compile_rule(rule)
     root = Path(folder)
@@ -87,7 +87,7 @@ def read_named_folder(folder: str | Path, rule: str, report: DataReport) -> Iter
         groups = match.groupdict()
         yield Entry(
             path, groups["transcript"] or "", groups.get("speaker") or "",
-            parse_part(groups.get("part") or ""), name,
+            stated_part(groups.get("part") or "", file=path), name,
         )  # fmt: skip
     if not found:
         example = f", such as {first_unfit!r}" if first_unfit else ""
@@ -115,7 +115,9 @@ def read_librispeech(folder: str | Path) -> Iterator[Entry]:
         try:
             lines = transcripts.read_text(encoding="utf-8").splitlines()
         except UnicodeDecodeError as error:
-            raise DataError(f"is not UTF-8: {error}", file=transcripts) from None
+            raise DataError(
+                f"is not UTF-8: {error}", file=transcripts, advice="Save it as UTF-8."
+            ) from None
         for number, line in enumerate(lines, 1):
             name, _, words = line.strip().partition(" ")
             if name:

@@ -1,4 +1,4 @@
-"""Files that are no sound that can be read: what they are instead, and what to do about it."""
+"""Files that cannot be read as sound: what they are instead, and what to do about it."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from pipelines.errors import DataError
 from pipelines.speech.feature_config import DELTA_WIDTH, FeatureConfig
 from pipelines.speech.filter_banks import mel_bands
+from pipelines.speech.samples import one_channel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,21 +23,17 @@ def features(samples: npt.ArrayLike, config: FeatureConfig) -> Features:
     """The features of an utterance before any normalisation, float32 [frames, size].
 
     Args:
-        samples: [samples], -1 to 1, at the config's sample rate.
+        samples: at the config's sample rate; see `samples.one_channel`.
         config: what is computed.
 
     Raises:
-        DataError: there is no sample, or one is NaN or infinite, or there are several channels.
+        UserError: there is no sample, or see `samples.one_channel`.
     """
     import librosa
 
-    audio = np.asarray(samples, np.float32)
-    if audio.ndim != 1:
-        raise DataError(f"samples have the shape {audio.shape}; wanted is one channel, [samples]")
+    audio = one_channel(samples)
     if not len(audio):
         raise DataError("there is no sample to compute features of")
-    if not np.isfinite(audio).all():
-        raise DataError("the samples hold NaN or infinity")
     mel_bands(config)
     transform = {
         "n_fft": config.fft_length,

@@ -75,7 +75,7 @@ def _entries(
     elif named.kind == "tfds":
         from pipelines.speech.dataset_recordings import dataset_entries
 
-        yield from dataset_entries(named, data_dir or None, cache_dir)
+        yield from dataset_entries(named, data_dir or None, cache_dir, report)
     else:
         from pipelines.builtin import builtin_data
 
@@ -180,9 +180,9 @@ def _unusable(
     if not entry.transcript.strip():
         return "empty transcript", f"{seconds:.2f} s"
     if seconds < shortest:
-        return "too short", f"{seconds:.2f} s, less than {shortest:g}"
+        return "too short", f"{seconds:.2f} s, less than shortest_seconds = {shortest:g}"
     if seconds > longest:
-        return "too long", f"{seconds:.2f} s, more than {longest:g}"
+        return "too long", f"{seconds:.2f} s, more than longest_seconds = {longest:g}"
     return None
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from pipelines.data_report import DataReport
 from pipelines.errors import DataError
-from pipelines.speech.recordings import PARTS, Entry, parse_part
+from pipelines.speech.recordings import Entry, stated_part
 
 EXTENSIONS = (".csv", ".tsv", ".jsonl", ".json", ".ndjson")
 
@@ -67,7 +67,9 @@ def read_manifest(path: str | Path, report: DataReport) -> Iterator[Entry]:
             path=_sound_file(file.parent, sound, transcript),
             transcript=transcript,
             speaker=_text(row, "speaker", file, number).strip(),
-            part=_part(_text(row, "part", file, number), file, number),
+            part=stated_part(
+                _text(row, "part", file, number), file=file, row=number, column="part"
+            ),
             place=f"{place}: {sound}",
             offset=offset,
             seconds=seconds,
@@ -107,16 +109,6 @@ def _text(row: Mapping[str, Any], ours: str, file: Path, number: int) -> str:
         f"holds {json.dumps(value, ensure_ascii=False, default=str)[:60]}, which is not a text",
         file=file, row=number, column=ours,
     )  # fmt: skip
-
-
-def _part(name: str, file: Path, number: int) -> str:
-    found = parse_part(name)
-    if name.strip() and not found:
-        raise DataError(
-            f"{name.strip()!r} is none of {', '.join(PARTS)}", file=file, row=number,
-            column="part", advice="Name the part that the recording belongs to, or leave it empty.",
-        )  # fmt: skip
-    return found
 
 
 def _segment(row: Mapping[str, Any], file: Path, number: int) -> tuple[float | None, float | None]:

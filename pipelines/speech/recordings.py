@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 from pipelines.data_report import DataReport
 from pipelines.errors import DataError
@@ -163,6 +163,25 @@ def parse_part(name: str) -> str:
     """
     found = _PART_NAME.match(name.strip().lower())
     return "" if found is None else next(part for part in PARTS if found[part])
+
+
+def stated_part(name: str, **place: Any) -> str:
+    """As `parse_part`, for a text that is there to say the part.
+
+    Args:
+        name: the text; empty for a recording of no part.
+        place: where it stands, as `DataError` takes it.
+
+    Raises:
+        DataError: it names none of the parts.
+    """
+    found = parse_part(name)
+    if name.strip() and not found:
+        raise DataError(
+            f"the part {name.strip()!r} is none of {', '.join(PARTS)}", **place,
+            advice="Name the part that the recording belongs to, or leave it empty.",
+        )  # fmt: skip
+    return found
 
 
 # A whole word: "training" and "dev-clean" name parts, "testimony" does not.

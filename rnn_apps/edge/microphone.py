@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import queue
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -44,6 +45,8 @@ def open_microphone(
     waiting: queue.SimpleQueue[Array | None] = queue.SimpleQueue()
 
     def heard(samples: Any, count: int, time: Any, status: Any) -> None:
+        if status:
+            warnings.warn(f"the microphone lost samples: {status}", stacklevel=2)
         waiting.put(np.array(samples[:, 0], np.float32))
 
     try:

@@ -70,7 +70,8 @@ class Run:
     def _own(self) -> dict[str, Recordings]:
         if not (self.data or self.config.data):
             raise UserError(
-                "the run was trained on recordings that are not kept. Name some: --data SOURCE"
+                "the run was trained on recordings that are not kept. Name them when the run is "
+                "opened, speech.load(folder, data=...), or others to evaluate on: --data SOURCE"
             )
         parts = load_parts(self.config, self.data)
         self.folder.check_own_data(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
+from pipelines.speech.samples import LOUDEST
 from rnn_apps.layers.speech_features import SpeechFeatures
 from rnn_apps.speech.step_model import LOGITS
 from rnn_apps.speech.streaming import raw_features
@@ -71,6 +72,11 @@ class ServedRecogniser(tf.Module):
                 sample_lengths, longest, message="sample_lengths exceed the samples"
             ),
             tf.debugging.assert_all_finite(samples, "the samples hold NaN or infinity"),
+            tf.debugging.assert_less_equal(
+                tf.reduce_max(tf.where(tf.math.is_finite(samples), tf.abs(samples), 0.0)),
+                LOUDEST,
+                message="samples are numbers from -1 to 1",
+            ),
         ]
         with tf.control_dependencies([check for check in checks if check is not None]):
             samples = tf.identity(samples)
