@@ -199,7 +199,7 @@ def verdict(
         return "right"
     if reply["findings"] != original.findings:
         return "refused"
-    told = subject.plain is not None or subject.tells(folder, item.damage)
+    told = subject.plain is not None or subject.tells(folder, item.part, item.damage)
     return "silent" if told else "other"
 
 

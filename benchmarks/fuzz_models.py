@@ -29,6 +29,7 @@ def make_keras(folder: Path) -> None:
 
 def read_keras(folder: Path) -> Reading:
     """The model as `rnn-apps export` loads it."""
+    _forget_names()
     from rnn_apps.export.commands import load_model
 
     return Reading(_model_meaning(load_model(str(folder / "model.keras"))))
@@ -106,6 +107,7 @@ def _make_forecast_run(folder: Path) -> None:
 
 
 def _read_forecast_run(folder: Path) -> Reading:
+    _forget_names()
     from rnn_apps import forecasting
 
     run = forecasting.load(folder / "run")
@@ -129,6 +131,7 @@ def _make_language_run(folder: Path) -> None:
 
 
 def _read_language_run(folder: Path) -> Reading:
+    _forget_names()
     from rnn_apps import language_modelling
 
     run = language_modelling.load(folder / "run")
@@ -161,6 +164,7 @@ def _make_speech_run(folder: Path) -> None:
 
 
 def _read_speech_run(folder: Path) -> Reading:
+    _forget_names()
     from rnn_apps import speech
 
     run = speech.load(folder / "run")
@@ -185,10 +189,18 @@ def _make_translate_run(folder: Path) -> None:
 
 
 def _read_translate_run(folder: Path) -> Reading:
+    _forget_names()
     from rnn_apps import translation
 
     run = translation.load(folder / "run")
     return _run_meaning(run, source=run.source_tokenizer.tokens, target=run.target_tokenizer.tokens)
+
+
+def _forget_names() -> None:
+    """Keras numbers layers without a name through the whole process; a model starts at 1 again."""
+    import keras
+
+    keras.backend.clear_session()
 
 
 def _data(folder: Path, name: str) -> Path:

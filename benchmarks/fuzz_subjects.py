@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,17 +15,36 @@ from benchmarks.fuzz_reading import Meaning, Reading, digest
 from pipelines.series_loading import load_series
 from pipelines.speech.audio import read_audio
 
+# Parts of a run that every evaluation writes anew, and nothing is computed from: plain JSON.
+_RESULTS = ("run/metrics.json", "run/gradient_flow.json")
 
-def _never(folder: Path, damage: str) -> bool:
+
+def _never(folder: Path, part: str, damage: str) -> bool:
     return False
 
 
-def _always(folder: Path, damage: str) -> bool:
+def _always(folder: Path, part: str, damage: str) -> bool:
     return True
 
 
-def _cut(folder: Path, damage: str) -> bool:
+def _cut(folder: Path, part: str, damage: str) -> bool:
     return damage == "cut"
+
+
+def _of_a_run(folder: Path, part: str, damage: str) -> bool:
+    """What a run works with has checksums; its results are JSON, which may be broken."""
+    return part not in _RESULTS or _broken_json(folder, part, damage)
+
+
+def _broken_json(folder: Path, part: str, damage: str) -> bool:
+    """Whether the part is not JSON any more; any other part has a checksum beside it."""
+    if not part.endswith(".json"):
+        return True
+    try:
+        json.loads((folder / part).read_text(encoding="utf-8"))
+    except ValueError:
+        return True
+    return False
 
 
 @dataclass(frozen=True)
@@ -35,8 +55,8 @@ class Subject:
         make: writes the original into a folder; the same bytes or meaning every time.
         parts: the files in the folder that may be damaged, as paths in it.
         read: reads the folder with the toolkit; the meaning must not depend on the folder's name.
-        tells: whether the format itself tells that the folder was damaged in this way (a checksum,
-            a length, a syntax), so that to read it with another meaning is a fault.
+        tells: whether the format itself tells that this part of the folder was damaged in this way
+            (a checksum, a length, a syntax), so that to read it with another meaning is a fault.
         plain: what the folder says by a reading of a few lines that does not use the toolkit; None
             for a text that is broken. Where there is one, `tells` is not asked.
     """
@@ -44,7 +64,7 @@ class Subject:
     make: Callable[[Path], None]
     parts: Callable[[Path], list[str]]
     read: Callable[[Path], Reading]
-    tells: Callable[[Path, str], bool] = _never
+    tells: Callable[[Path, str, str], bool] = _never
     plain: Callable[[Path], Meaning | None] | None = None
 
 
@@ -162,7 +182,7 @@ SUBJECTS: dict[str, Subject] = {
     ),
     **{
         f"tokenizer-{kind}": Subject(
-            _tokenizer(kind)[0], _files(), _tokenizer(kind)[1], tells=fuzz_texts.json_is_broken
+            _tokenizer(kind)[0], _files(), _tokenizer(kind)[1], tells=_broken_json
         )
         for kind in ("characters", "words", "subwords")
     },
@@ -173,7 +193,7 @@ SUBJECTS: dict[str, Subject] = {
         fuzz_models.make_tflite, _only("model.tflite"), fuzz_models.read_tflite, tells=_cut
     ),
     **{
-        f"run-{name}": Subject(make, _files(*_NOT_OF_THE_MODEL), read, tells=_always)
+        f"run-{name}": Subject(make, _files(*_NOT_OF_THE_MODEL), read, tells=_of_a_run)
         for name, (make, read) in fuzz_models.RUNS.items()
     },
 }

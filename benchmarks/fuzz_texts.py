@@ -211,17 +211,6 @@ def plain_tmx(folder: Path) -> Meaning | None:
     return _pairs(pairs)
 
 
-def json_is_broken(folder: Path, damage: str) -> bool:
-    """Whether a JSON file of the folder is not JSON any more, or any other file was damaged."""
-    for path in folder.iterdir():
-        if path.suffix == ".json":
-            try:
-                json.loads(path.read_text(encoding="utf-8"))
-            except ValueError:
-                return True
-    return False
-
-
 def _series(times: Any, values: Any) -> str:
     return f"{len(times)} {digest(np.asarray(times, 'datetime64[s]'))} {digest(values)}"
 
