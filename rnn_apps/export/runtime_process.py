@@ -194,7 +194,8 @@ class RuntimeProcess:
         """The least working memory (bytes, a multiple of 16) with which TensorFlow Lite Micro
         allocates and runs the model on this computer, found by bisection.
 
-        A 32-bit microcontroller needs somewhat less, since its pointers are half as long.
+        That is with the reference kernels and pointers of 64 bit. A microcontroller's own kernels
+        may take more: see `cmsis_nn_memory`.
 
         Raises:
             ModelRunError: it does not run with any amount.
