@@ -20,6 +20,9 @@ _THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?|[-+]?[1-9]\d{0,2}(\
 _SPACED = re.compile(r"[-+]?[1-9]\d{0,2}([ \u00a0\u2009\u202f'\u2019]\d{3})+([.,]\d+)?")
 _UNIT = re.compile(r"([^\d\s.,+-]{1,4}) ?[-+]?[\d.,]+|[-+]?[\d.,]+ ?([^\d\s.,+-]{1,4})")
 
+LEAST_COARSE = 1e4
+"""Below this no usual measurement has steps that float32 cannot tell apart."""
+
 COARSE = 0.1
 """Share of the usual step between neighbouring values; a float32 coarser than that merges them."""
 
@@ -48,11 +51,17 @@ class NumberReader:
         self.report = report
         self.markers = markers
 
-    def read(self, block: Block, decimal: str = ".") -> npt.NDArray[np.float32]:
+    def read(
+        self,
+        block: Block,
+        decimal: str = ".",
+        ids: npt.NDArray[np.int32] | None = None,
+    ) -> npt.NDArray[np.float32]:
         """The column's values in `block`, float32 [rows].
 
         Args:
             decimal: the decimal mark of numbers that come as text.
+            ids: the series that each row is of, [rows]; None for one series.
 
         Raises:
             DataError: names the row of the first value that is no number, or is infinite.
@@ -71,7 +80,7 @@ class NumberReader:
             values = self._without_markers(values.astype(np.float64), block)
         with np.errstate(over="ignore"):
             numbers = values.astype(np.float32)
-        self._report_coarse(values, block)
+        self._report_coarse(values, block, ids)
         infinite = np.flatnonzero(np.isinf(numbers))
         return self._without_infinities(numbers, infinite, block) if len(infinite) else numbers
 
@@ -85,27 +94,38 @@ class NumberReader:
             values = np.where(np.isin(values, self.markers), np.nan, values)
         return values
 
-    def _report_coarse(self, values: npt.NDArray[Any], block: Block) -> None:
+    def _report_coarse(
+        self, values: npt.NDArray[Any], block: Block, ids: npt.NDArray[np.int32] | None
+    ) -> None:
         """Reports values so large that float32, in which models compute, runs them together."""
         if values.dtype.itemsize < 8:
             return
-        known = values[np.isfinite(values)].astype(np.float64)
-        largest = np.abs(known).max(initial=0.0)
-        if not 1.0 < largest < np.finfo(np.float32).max:
+        known = np.flatnonzero(np.isfinite(values))
+        if ids is not None:
+            known = known[np.argsort(ids[known], kind="stable")]
+        exact = values[known].astype(np.float64)
+        if not LEAST_COARSE < np.abs(exact).max(initial=0.0) < np.finfo(np.float32).max:
             return
-        steps = np.abs(np.diff(known))
-        steps = steps[steps > 0]
-        spacing = float(np.spacing(np.float32(largest)))
-        if not len(steps) or spacing <= COARSE * float(np.median(steps)):
+        steps = np.abs(np.diff(exact))
+        neighbours = steps > 0
+        if ids is not None:
+            neighbours &= ids[known][1:] == ids[known][:-1]
+        rounded = exact.astype(np.float32)
+        coarse = neighbours & (np.spacing(np.abs(rounded[1:])) > COARSE * steps)
+        coarse &= (rounded[1:] != exact[1:]) | (rounded[:-1] != exact[:-1])
+        series = np.zeros(len(exact), np.int32) if ids is None else ids[known]
+        share = np.bincount(series[1:], coarse) / np.maximum(np.bincount(series[1:], neighbours), 1)
+        merged = np.flatnonzero(share[series] > 0.5)
+        if not len(merged):
             return
-        if np.array_equal(known, known.astype(np.float32)):
-            return
+        first = int(merged[0])
         self.report.note(
             "values too large for their steps",
-            f"rounded to float32, in steps of {spacing:g}: subtract a constant from the column, or "
-            "forecast its differences",
-            f"{block.file}, column {self.column!r}: {known[0]:.17g}",
-            len(known),
+            f"rounded to float32, in steps of {float(np.spacing(np.abs(rounded[first]))):g}: "
+            "subtract a constant from the column, or forecast its differences",
+            f"{block.file}, row {block.row_number(int(known[first]))}, column {self.column!r}: "
+            f"{exact[first]:.17g}",
+            len(merged),
         )
 
     def _parse(self, array: pa.Array, block: Block, decimal: str) -> pa.Array:

@@ -109,6 +109,9 @@ def unknown_numbers(numbers: Numbers, block: Block, column: str) -> DataError:
             f"If these are days of a spreadsheet, which begin on {day}, state time_format "
             f"{EXCEL}; if they count rows, state time_format {STEPS}."
         )
+    years = len(numbers) > 0 and numbers.min() >= 1500 and numbers.max() < 2300
+    if years and np.any(numbers != np.round(numbers)):
+        advice = "These seem to be years with decimals: write dates such as 1949-02."
     return block.error(f"{numbers[0]:.17g} does not tell a time by itself", 0, column, advice)
 
 

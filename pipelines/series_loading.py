@@ -28,6 +28,7 @@ from pipelines.timestamps import (
     STEP,
     anchored,
     current_alias,
+    fixed_seconds,
     offset_of,
     wall_clock_minutes,
 )
@@ -229,8 +230,10 @@ class _Assembly:
                 column=self.roles.time,
                 advice="Give the data as the run was trained on it, or leave out the frequency.",
             )
-        if not stated:
+        seconds = fixed_seconds(stated) if stated else None
+        if not stated or seconds is None or seconds % 86400 == 0:
             self._drop_zone_of_days(groups)
+        if not stated:
             return common_frequency(
                 [(name, times) for name, _, times in groups], self.roles.time, self.report
             )

@@ -95,10 +95,11 @@ def read_columns(
                 # Blocks before the first fraction had none.
                 fractions.grow_to(rows)
                 fractions.add(times.fractions)
+        codes = {column: category.read(block) for column, category in categories.items()}
+        for column, values in codes.items():
+            whole[column].add(values)
         for column, number in numbers.items():
-            whole[column].add(number.read(block, decimal))
-        for column, category in categories.items():
-            whole[column].add(category.read(block))
+            whole[column].add(number.read(block, decimal, codes.get(roles.id)))
         places.firsts.append(rows)
         places.blocks.append((block.file, block.row_number))
         rows += size

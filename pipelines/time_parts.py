@@ -31,7 +31,12 @@ from pipelines.timestamps import wall_clock_minutes
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_CLOCK_TEXT = r"(?i)^\d{1,2}[:.]\d{2}([:.]\d{2}(\.0+)?)?( ?[ap]m)?$"
+_CLOCK_TEXT = r"(?i)^([01]?\d|2[0-4])(:[0-5]\d(:[0-5]\d(\.0+)?)?|\.[0-5]\d\.[0-5]\d)( ?[ap]m)?$"
+_SHORT_CLOCK_TEXT = r"^([01]?\d|2[0-4])\.[0-5]\d$"
+_CLOCK_NAMES = ("time", "clock", "time of day", "time_of_day", "zeit", "uhrzeit", "hora", "heure")
+"""13.30 is a clock time in a column of these names only: elsewhere it is a number."""
+
+_HOUR_NAMES = ("he", "hour ending", "hour_ending", "hourending", "hr ending", "stunde", "period")
 _CLOCK_LIKE = (
     r"(?i)^\d{1,2}h\d{2}$|^\d{1,2} ?([ap]m|uhr)$|^\d{1,2}[:.]\d{2} ?(-|to|bis) ?\d{1,2}[:.]\d{2}$"
 )
@@ -67,14 +72,16 @@ def clock_column(time: str, free: Sequence[str], sample: Block) -> str:
     """The column with the clock times that belong to the dates in `time`, or ""."""
     if not _only_dates(sample.columns[time]):
         return ""
+    dates = sample.columns[time]
+    # What stands beside dates that come once each (sunrise, say) describes the day.
+    repeat = len(dates.unique()) < len(dates)
     for column in free:
         array = sample.columns[column].drop_null()
-        if len(array) and _is_clock(array):
+        named = column.lower() in _CLOCK_NAMES
+        if len(array) and (named or repeat) and _is_clock(array, named):
             return column
-    dates = sample.columns[time]
     for column in free:
-        # An hour beside dates that come once each describes the day, and is no clock.
-        if part_of(column) == "hour" and len(dates.unique()) < len(dates):
+        if part_of(column) == "hour" and repeat:
             hours = whole_numbers(sample.columns[column])
             if hours is not None and len(hours) and hours.min() >= 0 and hours.max() <= 24:
                 if hours.max() == 24:
@@ -132,11 +139,13 @@ def part_of_time(column: str, array: pa.Array) -> str:
     Such a column never names a series.
     """
     known = array.drop_null()
+    if column.lower() in _HOUR_NAMES:
+        return "an hour"
     if part_of(column) or column.lower() in (*_WEEKDAYS, "week", "date", "time"):
         return f"a {part_of(column) or column.lower()}"
     if not len(known):
         return ""
-    if _is_clock(known) or (is_text(array.type) and is_like(as_text(known), _CLOCK_LIKE)):
+    if _is_clock(known, False) or (is_text(array.type) and is_like(as_text(known), _CLOCK_LIKE)):
         return "a clock time"
     if is_text(array.type):
         texts = {text.casefold() for text in as_text(known).unique().to_pylist()}
@@ -189,12 +198,16 @@ def _only_dates(array: pa.Array) -> bool:
     return bool(pa.types.is_date(array.type))
 
 
-def _is_clock(array: pa.Array) -> bool:
+def _is_clock(array: pa.Array, named: bool) -> bool:
+    """Whether values are clock times; 13.30 counts only if the column is `named` so."""
     import pyarrow as pa
 
     if pa.types.is_time(array.type):
         return True
-    return is_text(array.type) and is_like(as_text(array), _CLOCK_TEXT)
+    if not is_text(array.type):
+        return False
+    texts = as_text(array)
+    return is_like(texts, _CLOCK_TEXT) or (named and is_like(texts, _SHORT_CLOCK_TEXT))
 
 
 def sample_times(

@@ -84,6 +84,13 @@ def _find_time(
     if named:
         # A column that should be the time tells, in its error, which row is wrong.
         return named[0]
+    dated = [column for column in free if _is_time(column)]
+    if len(dated) > 1:
+        raise DataError(
+            f"the columns are called after times ({', '.join(dated[:2])}, ...), and rows are not",
+            file=table.name,
+            advice="Transpose the table: one row per time, one column per series.",
+        )
     words = [column for column in free if is_words(sample.columns[column])]
     if not [column for column in words if column.lower() not in ID_NAMES]:
         return _counted_rows(table, free, sample, options)
@@ -108,13 +115,6 @@ def _counted_rows(table: Table, free: Sequence[str], sample: Block, options: Ser
             "True); if their labels count the time, rename the index to ds.",
         )
     left = [column for column in free if column.lower() not in ID_NAMES]
-    dated = [column for column in left if _is_time(column)]
-    if 2 * len(dated) > len(left):
-        raise DataError(
-            f"the columns are called after times ({dated[0]}, ...), and rows are not",
-            file=table.name,
-            advice="Transpose the table: one row per time, one column per series.",
-        )
     if options.targets or len(left) < 2:
         return ""
     rising = [column for column in left if rises_evenly(sample.columns[column])]
@@ -138,6 +138,8 @@ def _is_time(text: str) -> bool:
         return False
     try:
         TimeReader("").read(Block({"": pa.array([text])}, "", lambda i: i))
+    except AmbiguousTimeError:
+        return True
     except DataError:
         return False
     return True

@@ -148,7 +148,15 @@ def test_a_short_series_is_named_and_does_not_stop_the_others(
 ) -> None:
     run, frame = counts
     assert set(run.predict(frame)["series"]) == {"a", "b"}
-    assert "1 of 3 series left out: series 'short' has 10 time steps" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "1 of 3 series left out: series 'short' has 10 time steps" in told
+    assert "Data: 2 series (a, b), a step of D, 2023-01-01 to 2023-07-19, 400 observed" in told
+    gone = frame.copy()
+    gone.loc[(gone["item"] == "a") & gone["date"].between("2023-07-06", "2023-07-18"), "sold"] = (
+        np.nan
+    )
+    run.predict(gone.astype({"sold": float}))
+    assert "Mostly missing in the last 14 time steps" in capsys.readouterr().err
     frame.to_csv(tmp_path / "data.csv", index=False)
     result = predict_to_files(run, f"file:{tmp_path / 'data.csv'}", str(tmp_path / "f.csv"))
     assert (result["series"], result["left out"]) == (2, ["short"])

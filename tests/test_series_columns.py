@@ -48,6 +48,17 @@ def test_clock_objects_hours_and_stated_columns() -> None:
         load_series(late)
 
 
+def test_a_number_or_a_clock_time_that_describes_a_day_is_no_part_of_the_time() -> None:
+    days = pd.date_range("2010-02-05", periods=100)
+    frame = pd.DataFrame({"date": days, "y": [f"{i % 20}.{30 + i % 9}" for i in range(100)]})
+    assert load_series(frame).names == ("y",)
+    stores = pd.concat([frame.assign(store=i) for i in (1, 2)])
+    assert len(load_series(stores, id_column="store")) == 2
+    with pytest.raises(DataError, match="holds a clock time") as caught:
+        load_series(frame.assign(sunrise="06:45"))
+    assert caught.value.column == "sunrise"
+
+
 def test_parts_of_a_date_are_one_time() -> None:
     parts = pd.DataFrame({"year": HOURS.year, "month": HOURS.month, "day": HOURS.day})
     hourly = load_series(parts.assign(hour=HOURS.hour, y=VALUES))
@@ -78,6 +89,7 @@ def test_names_of_months_and_columns_that_are_called_after_periods() -> None:
         ("slot", HOURS.strftime("%H:00 - %H:59"), "a clock time"),
         ("Time", HOURS.hour * 100, "a time"),
         ("week", np.arange(400) % 24, "a week"),
+        ("HE", HOURS.hour + 1, "an hour"),
     ],
 )
 def test_what_tells_a_time_of_day_never_names_a_series(
@@ -101,6 +113,9 @@ def test_labels_of_a_frame_that_say_something_are_not_lost() -> None:
     wide = pd.DataFrame(np.ones((5, 12)), columns=[f"2024-{month:02}" for month in range(1, 13)])
     with pytest.raises(DataError, match="Transpose the table"):
         load_series(wide)
+    named = wide.set_axis([f"1/{day}/20" for day in range(11, 23)], axis=1).assign(country="x")
+    with pytest.raises(DataError, match=r"called after times \(1/11/20, 1/12/20"):
+        load_series(named)
 
 
 def test_columns_that_only_repeat_the_time_are_no_targets() -> None:

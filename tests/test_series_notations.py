@@ -85,6 +85,11 @@ def test_days_of_a_spreadsheet_must_be_stated() -> None:
     )
 
 
+def test_years_with_decimals_are_called_so() -> None:
+    with pytest.raises(DataError, match="years with decimals"):
+        of_times(1949 + np.arange(60) / 12, time_column="date")
+
+
 def test_weeks_and_days_of_the_year() -> None:
     weeks = pd.date_range("2023-01-02", periods=60, freq="W-MON")
     for form, stated in (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -205,6 +206,10 @@ def test_days_in_a_zone_are_counted_on_the_calendar(tmp_path: Path) -> None:
     series_set = load(tmp_path, days, time_zone="Europe/Berlin")
     assert (series_set.frequency, series_set.time_zone) == ("D", "")
     assert series_set["a"].times[0] == np.datetime64("2024-03-29")
+    # A run reads later data as it read the first.
+    again = load(tmp_path, days, **dataclasses.asdict(series_set.options))
+    assert np.array_equal(again["a"].times, series_set["a"].times)
+    assert load(tmp_path, days, time_zone="Europe/Berlin", frequency="D").time_zone == ""
 
 
 FREQUENCIES = [

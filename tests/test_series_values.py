@@ -63,6 +63,13 @@ def test_values_that_float32_runs_together_are_reported() -> None:
     for meter, found in ((123_456_000 + 0.5 * np.arange(600), 600), (0.5 * np.arange(600), 0)):
         report = load_series(pd.DataFrame({"date": hours, "kWh": meter})).report
         assert report.count("values too large for their steps") == found
+    long = pd.concat(
+        [
+            pd.DataFrame({"id": name, "date": hours, "kWh": start + 0.5 * np.arange(600)})
+            for name, start in (("a", 123_456_000), ("b", 987_654_000), ("c", 0))
+        ]
+    ).sort_values("date")
+    assert load_series(long).report.count("values too large for their steps") == 1200
 
 
 def test_marks_of_missing_values_are_reported_and_can_be_stated() -> None:

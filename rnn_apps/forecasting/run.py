@@ -22,7 +22,7 @@ from rnn_apps.forecasting.network_forecaster import NetworkForecaster
 from rnn_apps.forecasting.prediction import as_frame, forecast_ends, recalibrated
 from rnn_apps.forecasting.run_data import positions, serving_series, training_series
 from rnn_apps.forecasting.sample_paths import RankTrajectories, sample_paths
-from rnn_apps.forecasting.understood import calibration_note
+from rnn_apps.forecasting.understood import calibration_note, understood_for_use
 from rnn_apps.forecasting.yardsticks import Yardsticks
 from rnn_apps.run_folder import RunFolder, open_run
 
@@ -175,6 +175,7 @@ class Run:
             announce(
                 [f"{len(left_out)} of {len(everything)} series left out: {'; '.join(reasons)}."]
             )
+        announce(understood_for_use(series_set, self.config.lookback))
         if self.calibration_note and not recent:
             announce([self.calibration_note])
         calibrated = self.forecaster(series_set)

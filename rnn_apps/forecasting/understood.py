@@ -30,6 +30,19 @@ def understood(
     return [line for line in lines if line]
 
 
+def understood_for_use(series_set: SeriesSet, lookback: int) -> list[str]:
+    """What was understood of data that a trained run is given."""
+    lines = [_series(series_set)]
+    lines += [f"Found: {finding}." for finding in series_set.report.findings]
+    blind = [one.name for one in series_set if 2 * one.observed[-lookback:].sum() < lookback]
+    if blind:
+        lines.append(
+            f"Mostly missing in the last {lookback} time steps, from which the forecast is made: "
+            f"{listed(blind)}."
+        )
+    return lines
+
+
 def listed(names: tuple[str, ...] | list[str]) -> str:
     """A few names, and how many more there are."""
     shown = ", ".join(names[:_MOST_NAMES])
