@@ -120,6 +120,56 @@ def test_a_variable_state_refuses_a_change_of_the_chunk(files):
         session.step(np.zeros((1, 3, FEATURES), np.float32))
 
 
+def test_two_sessions_on_variables_do_not_mix(files):
+    """What one stream left in the model's variables is not another's past."""
+    model = load(files / "variables.tflite")
+    chunk = np.ones((1, 2, FEATURES), np.float32)
+    first, second = StreamingSession(model), StreamingSession(model)
+    wanted = second.step(chunk)
+    with pytest.raises(UserError, match="another session"):
+        first.step(chunk)
+    first.reset()
+    np.testing.assert_array_equal(first.step(chunk), wanted)
+    with pytest.raises(UserError, match="another session"):
+        second.step(chunk)
+
+
+def test_a_session_takes_the_inputs_of_a_step_and_nothing_else(files):
+    session = StreamingSession(load(files / "step_free.tflite"), batch=2)
+    x = np.ones((2, FEATURES), np.float32)
+    wanted = session.step(x)
+    before = session.state["h"]
+    refused = {
+        "session carries the states itself": {"x": x, "h": np.ones((2, UNITS), np.float32)},
+        "takes x at every step": {"y": x},
+        "3 rows, .* 2 streams": np.ones((3, FEATURES), np.float32),
+        "shape": np.ones((2, FEATURES + 1), np.float32),
+        "type": np.array([["a"] * FEATURES] * 2),
+    }
+    for message, chunk in refused.items():
+        with pytest.raises(UserError, match=message):
+            session.step(chunk)
+    # The stream is where it was.
+    np.testing.assert_array_equal(session.state["h"], before)
+    session.reset()
+    np.testing.assert_array_equal(session.step({"x": x}), wanted)
+
+
+def test_a_token_that_does_not_fit_its_type_is_refused(files):
+    session = StreamingSession(load(files / "language.tflite"))
+    with pytest.raises(UserError, match="4294967297"):
+        session.step(np.array([[2**32 + 1]]))
+
+
+def test_a_quantised_input_takes_integers_of_another_type_as_real_numbers(files):
+    session = StreamingSession(load(files / "step_int8.tflite"))
+    real = session.step(np.ones((1, FEATURES), np.float32))
+    session.reset()
+    np.testing.assert_array_equal(session.step(np.ones((1, FEATURES), np.int64)), real)
+    with pytest.raises(UserError, match="NaN"):
+        session.step(np.full((1, FEATURES), np.nan, np.float32))
+
+
 def test_what_carries_no_state_cannot_stream(files):
     with pytest.raises(UserError, match="streaming"):
         StreamingSession(load(files / "nan.tflite"))

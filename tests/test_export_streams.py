@@ -14,8 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from keras import Input, Model, Sequential, layers, ops
 
+from pipelines.errors import ConfigurationError, UserError
 from rnn_apps.edge import StreamingSession, load
-from rnn_apps.export import ExportError, ExportResult, export_tflite
+from rnn_apps.export import ExportError, ExportResult, export_tflite, verify
 from rnn_apps.export.model_signature import signature_of
 from rnn_apps.export.results import OutputError
 from rnn_apps.export.streaming_plan import streaming_plan
@@ -210,6 +211,49 @@ def static_tokens() -> tuple[keras.Model, Any]:
     return model, {"series": normal(3, TIMESTEPS, FEATURES), "static": tokens}
 
 
+def static_row_at_every_timestep() -> tuple[keras.Model, Any]:
+    series = Input((TIMESTEPS, FEATURES), name="series")
+    static = Input((4,), name="static")
+    repeated = layers.RepeatVector(TIMESTEPS)(layers.Dense(2)(static))
+    hidden = layers.GRU(4, return_sequences=True)(layers.Concatenate()([series, repeated]))
+    model = Model({"series": series, "static": static}, hidden)
+    return model, {"series": normal(3, TIMESTEPS, FEATURES), "static": normal(3, 4, seed=2)}
+
+
+class MaximumBetweenLayers(keras.Model):
+    """Looks at all timesteps in its own `call`, between layers that do not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden = layers.GRU(4, return_sequences=True)
+        self.head = layers.Dense(2, name="head")
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        hidden = self.hidden(inputs)
+        return self.head(hidden - ops.max(hidden, axis=1, keepdims=True))
+
+
+class AlwaysNoisy(keras.Model):
+    """Drops out at inference too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.noise = layers.Dropout(0.5, name="noise")
+        self.hidden = layers.GRU(4, return_sequences=True)
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        return self.hidden(self.noise(inputs, training=True))
+
+
+def subclassed(kind: type[keras.Model]) -> Callable[[], tuple[keras.Model, Any]]:
+    def make() -> tuple[keras.Model, Any]:
+        model, data = kind(), normal(3, TIMESTEPS, FEATURES)
+        model(data)
+        return model, data
+
+    return make
+
+
 def twice_the_same_layer() -> tuple[keras.Model, Any]:
     one, other = Input((None, 3), name="one"), Input((None, 3), name="other")
     shared = layers.GRU(4, return_sequences=True)
@@ -271,6 +315,7 @@ STREAMED: dict[str, tuple[Callable[[], tuple[keras.Model, Any]], int]] = {
         1,
     ),
     "static tokens": (static_tokens, 1),
+    "a static row at every timestep": (static_row_at_every_timestep, 2),
     "a shared layer": (twice_the_same_layer, 1),
     "a mask as an input": (mask_as_an_input, 2),
     "states in lists": (states_in_lists, 1),
@@ -376,6 +421,11 @@ REFUSED: dict[str, tuple[Callable[[], tuple[keras.Model, Any]], str]] = {
         simple(lambda: OwnLoop(3, name="own"), length=None),
         r"'own' \(OwnLoop\) has a loop of its own",
     ),
+    "a maximum between layers": (
+        subclassed(MaximumBetweenLayers),
+        r"before Layer 'head' \(Dense\) looks at several timesteps",
+    ),
+    "noise": (subclassed(AlwaysNoisy), r"each time .* 'noise' \(Dropout\) is random"),
     "all timesteps flattened": (
         simple(
             lambda: layers.GRU(3, return_sequences=True),
@@ -397,6 +447,44 @@ def test_what_cannot_stream_is_refused_by_the_layer_that_cannot(name: str, tmp_p
         )
     assert "the file" not in str(caught.value) and "litert" not in str(caught.value)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_model_that_is_random_at_inference_is_refused_by_its_layer(tmp_path: Path) -> None:
+    model, data = subclassed(AlwaysNoisy)()
+    with pytest.raises(ExportError, match=r"each time .* 'noise' \(Dropout\) is random"):
+        export_tflite(model, tmp_path / "m.tflite", representative_data=data, card=False)
+
+
+def test_a_chunk_must_make_up_a_fixed_length(tmp_path: Path) -> None:
+    model, data = static_row_at_every_timestep()
+    with pytest.raises(ExportError, match=f"chunk= that divides {TIMESTEPS}"):
+        export_tflite(
+            model, tmp_path / "m.tflite", mode="streaming", representative_data=data, chunk=7
+        )
+
+
+def test_a_state_in_the_data_must_be_where_a_stream_begins(tmp_path: Path) -> None:
+    model, series = states_in_lists()
+    for hidden, refused in ((np.zeros((3, 5), np.float32), False), (normal(3, 5), True)):
+        data = (series, hidden)
+        if not refused:
+            assert streaming_plan("step", model, data=data).outputs
+            continue
+        with pytest.raises(ConfigurationError, match="'hidden' is not zero"):
+            streaming_plan("step", model, data=data)
+
+
+def test_an_output_that_would_be_taken_for_a_state_gets_another_name(tmp_path: Path) -> None:
+    series = Input((None, FEATURES), name="x")
+    hidden = layers.GRU(4, return_sequences=True, name="hidden")(series)
+    model = Model({"x": series}, {"x_out": layers.Dense(FEATURES)(hidden)})
+    plan = streaming_plan("step", model, data={"x": normal(2, 12, FEATURES)})
+    assert set(plan.outputs) == {"x_output", "hidden_h_out"}
+    # A whole sequence keeps it: nothing but the sequence goes in, so it cannot be a state.
+    result = export_tflite(model, tmp_path / "m.tflite", form="loop", card=False)
+    with pytest.raises(UserError, match="carries no state"):
+        StreamingSession(load(result.path))
+    assert verify(result.path, model).ok
 
 
 def test_an_overridden_call_is_kept_in_whole_sequences_too(tmp_path: Path) -> None:

@@ -22,16 +22,32 @@ from rnn_apps.export.layers import all_layers, is_of_keras
 TOLERANCE = 1e-3
 
 
+@dataclass(frozen=True)
+class OperationCall:
+    """One call of an operation.
+
+    Attributes:
+        number: how many of its calls came before.
+        given: what its first argument held, flat.
+        outputs: what it returned, flat.
+    """
+
+    operation: Any
+    number: int
+    given: list[np.ndarray]
+    outputs: list[np.ndarray]
+
+
 @dataclass
 class LayerRecord:
     """The outputs of all calls in one run of a model, in the order in which they ended.
 
     Attributes:
-        outputs: (operation, number of its call, flat outputs).
+        calls: all calls of operations that ended.
         failed: the innermost operation whose call raised an exception.
     """
 
-    outputs: list[tuple[Any, int, list[np.ndarray]]] = field(default_factory=list)
+    calls: list[OperationCall] = field(default_factory=list)
     failed: Any = None
 
 
@@ -57,21 +73,31 @@ def recorded(model: keras.Model, record: LayerRecord) -> Iterator[None]:
                 vars(operation)["call"] = before
 
 
-def first_difference(whole: LayerRecord, parts: Sequence[LayerRecord]) -> Any:
+def first_difference(whole: LayerRecord, parts: Sequence[LayerRecord]) -> tuple[Any, bool] | None:
     """The first operation whose outputs over all parts are not those of the whole; None if none.
 
     Each part is a run on a piece of the sequence; an operation agrees if its outputs joined along
     some axis are those of the whole, or if the last of them is.
+
+    Returns:
+        The operation, and whether what it was given differs already: then the cause is not an
+        operation that can be named, but what a model's or layer's own `call` does before it.
     """
-    by_call = [{(id(op), number): values for op, number, values in p.outputs} for p in parts]
-    for operation, number, values in whole.outputs:
-        pieces = [outputs.get((id(operation), number)) for outputs in by_call]
-        if any(piece is None or len(piece) != len(values) for piece in pieces):
+    by_call = [{(id(c.operation), c.number): c for c in part.calls} for part in parts]
+    for call in whole.calls:
+        found = [calls.get((id(call.operation), call.number)) for calls in by_call]
+        pieces = [piece for piece in found if piece is not None]
+        if len(pieces) < len(found):
             continue
-        for index, value in enumerate(values):
-            if not _agrees([piece[index] for piece in pieces if piece is not None], value):
-                return operation
+        if not _all_agree([piece.outputs for piece in pieces], call.outputs):
+            return call.operation, not _all_agree([p.given for p in pieces], call.given)
     return None
+
+
+def _all_agree(pieces: list[list[np.ndarray]], whole: list[np.ndarray]) -> bool:
+    if any(len(piece) != len(whole) for piece in pieces):
+        return True
+    return all(_agrees([p[index] for p in pieces], value) for index, value in enumerate(whole))
 
 
 def described(operation: Any) -> str:
@@ -113,15 +139,21 @@ def _recording(
             if record.failed is None:
                 record.failed = operation
             raise
-        values = [
-            np.asarray(value)
-            for value in keras.tree.flatten(outputs)
-            if tf.is_tensor(value) and hasattr(value, "numpy")
-        ]
-        record.outputs.append((operation, number, values))
+        record.calls.append(
+            OperationCall(operation, number, _values(arguments[:1]), _values(outputs))
+        )
         return outputs
 
     return run
+
+
+def _values(tensors: Any) -> list[np.ndarray]:
+    """The values of what has one: a tensor that is being traced has none."""
+    return [
+        np.asarray(value)
+        for value in keras.tree.flatten(tensors)
+        if tf.is_tensor(value) and hasattr(value, "numpy")
+    ]
 
 
 def _agrees(pieces: list[np.ndarray], whole: np.ndarray) -> bool:

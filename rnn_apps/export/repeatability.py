@@ -35,8 +35,8 @@ def refuse_what_does_not_repeat(
     for record in records:
         with in_float32(model), recorded(model, record):
             signature.call(model, example)
-    layer = first_difference(records[0], records[1:])
-    where = "it" if layer is None else described(layer)
+    difference = first_difference(records[0], records[1:])
+    where = "it" if difference is None else described(difference[0])
     raise ExportError(
         f"the Keras model {model.name!r} gives something else each time that it is given the same "
         f"input: {where} is random at inference too (called with training=True?), or keeps "

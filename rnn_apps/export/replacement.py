@@ -30,7 +30,7 @@ from rnn_apps.export.layers import all_layers, is_of_keras, layer_name, recurren
 from rnn_apps.export.loop import run_loop, run_unrolled
 from rnn_apps.export.operations import plain_operations
 from rnn_apps.export.recurrence import Recurrence
-from rnn_apps.export.reshaping import reshaped_call
+from rnn_apps.export.reshaping import repeated_call, repeats_vector, reshaped_call
 from rnn_apps.export.streaming import CarriedStates, StateTape
 from rnn_apps.export.time_distributed import flattened_call
 
@@ -98,6 +98,7 @@ def with_forms(
     uses: list[LayerUse] | None = None,
     default: str = "keras loop",
     weight_bytes: int = 4,
+    repeats: tuple[int, int] | None = None,
 ) -> Iterator[None]:
     """Recurrent layers of `model` take the export forms named in `forms` (layer path -> form).
 
@@ -107,6 +108,8 @@ def with_forms(
         uses: every call of a recurrent layer is noted here.
         default: the form of layers that `forms` leaves out.
         weight_bytes: bytes of a weight on the device, which say how many copies of it are cheap.
+        repeats: timesteps for which the model was built, and those of a step, which is what a
+            RepeatVector of the first number gives instead; None where each stays as it is.
     """
     how = _Replacing(forms, default, tape, uses, weight_bytes)
     replaced: list[tuple[keras.layers.Layer, str]] = []
@@ -134,6 +137,8 @@ def with_forms(
             replace(layer, call=gathered_call(layer))
         elif tape is not None and type(layer) is keras.layers.Reshape:
             replace(layer, call=reshaped_call(layer))
+        elif repeats is not None and repeats_vector(layer, repeats[0]):
+            replace(layer, call=repeated_call(layer, repeats[1]))
     try:
         with plain_operations():
             yield

@@ -1,7 +1,7 @@
-"""Reshape of features in a step: the number of timesteps that the model was built for is left free.
+"""Layers that name the number of timesteps which a model was built for, in a step that has fewer.
 
-`Reshape((40, 2, 3))` on sequences of 40 timesteps gives each timestep another shape. A step has
-fewer timesteps, and gives each of them the same.
+`Reshape((40, 2, 3))` on sequences of 40 timesteps gives each timestep another shape, and
+`RepeatVector(40)` gives a row of static features to each of them.
 """
 
 from __future__ import annotations
@@ -27,5 +27,19 @@ def reshaped_call(layer: keras.layers.Reshape) -> Callable[..., Any]:
         if inputs.shape[1] == 0 or math.prod(inputs.shape[1:]) % max(1, math.prod(target[1:])):
             return own_call(inputs)
         return tf.reshape(inputs, [batch, -1, *target[1:]])
+
+    return call
+
+
+def repeats_vector(layer: keras.layers.Layer, times: int) -> bool:
+    """Whether `layer` repeats a row this many times."""
+    return type(layer) is keras.layers.RepeatVector and layer.n == times
+
+
+def repeated_call(layer: keras.layers.RepeatVector, timesteps: int) -> Callable[..., Any]:
+    """A `call` for `layer` that repeats its input as many times as a step has timesteps."""
+
+    def call(inputs: tf.Tensor) -> tf.Tensor:
+        return tf.repeat(inputs[:, None], timesteps, axis=1)
 
     return call

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,6 +102,12 @@ def with_time(inputs: Sequence[InputTensor]) -> list[frozenset[str]]:
     else:
         readings.append(as_long | {input.name for input in fixed})
     return [reading for reading in dict.fromkeys(readings) if reading]
+
+
+def length_of(inputs: Sequence[InputTensor], timed: Collection[str]) -> int | None:
+    """The number of timesteps of the inputs with a time axis; None where it is free."""
+    sizes = {input.shape[1] for input in inputs if input.name in timed}
+    return sizes.pop() if len(sizes) == 1 else None
 
 
 def _surely_timed(input: InputTensor) -> bool:

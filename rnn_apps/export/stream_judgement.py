@@ -27,6 +27,8 @@ STEP_TOLERANCE = 1e-4
 # Chunks on which the layer that cannot stream is looked for.
 SEARCHED_CHUNKS = 6
 
+_ANOTHER = "looks at several timesteps at once, some of which are not in the chunk"
+
 Step = Callable[[Example], dict[str, np.ndarray]]
 WatchedStep = Callable[[Example], tuple[dict[str, np.ndarray], LayerRecord]]
 
@@ -183,8 +185,13 @@ def culprit(
             parts.append(part)
     except Exception:
         return ""
-    layer = first_difference(record, parts)
-    return "" if layer is None else f"{described(layer)} {_reason(layer)}."
+    difference = first_difference(record, parts)
+    if difference is None:
+        return ""
+    layer, given_differs = difference
+    if given_differs:
+        return f"What a `call` of the model computes before {described(layer)} {_ANOTHER}."
+    return f"{described(layer)} {_reason(layer)}."
 
 
 def _reason(layer: Any) -> str:
@@ -204,7 +211,7 @@ def _reason(layer: Any) -> str:
         )
     if getattr(layer, "strides", None) or getattr(layer, "pool_size", None):
         return (
-            "looks at several timesteps at once, some of which are not in the chunk (a layer that "
-            "only joins timesteps in pairs or the like can stream with a chunk= of a multiple)"
+            f"{_ANOTHER} (one that only joins timesteps in pairs or the like can stream with a "
+            "chunk= of a multiple)"
         )
-    return "looks at several timesteps at once, some of which are not in the chunk"
+    return _ANOTHER

@@ -19,7 +19,7 @@ from rnn_apps.export.layer_records import LayerRecord, described, recorded
 from rnn_apps.export.model_signature import InputTensor, ModelSignature
 from rnn_apps.export.replacement import LayerUse, in_float32, with_forms
 from rnn_apps.export.results import ExportError
-from rnn_apps.export.stream_data import Stream, has_time
+from rnn_apps.export.stream_data import Stream, has_time, length_of
 from rnn_apps.export.stream_judgement import WatchedStep
 from rnn_apps.export.streaming import LayerCall, StateTape
 from rnn_apps.export.tracing import NamedTensors
@@ -35,6 +35,8 @@ class StreamingStep:
     Args:
         timed: the inputs with a time axis.
         opens_given: a layer that the model calls with `initial_state` starts a stream from it.
+        repeats: a RepeatVector of as many timesteps as the model was built for gives its input to
+            every timestep, and not as a sequence of its own.
     """
 
     def __init__(
@@ -45,10 +47,12 @@ class StreamingStep:
         timed: frozenset[str],
         chunk: int,
         opens_given: bool,
+        repeats: bool,
     ) -> None:
         self.name, self.model, self.chunk = name, model, chunk
         self.timed = timed
         self.opens_given = opens_given
+        self.repeats = repeats
         self.uses: list[LayerUse] = []
         self.within: frozenset[LayerCall] = frozenset()
         self.states: dict[str, tuple[int, ...]] = {}
@@ -136,6 +140,11 @@ class StreamingStep:
         )
         return dataclasses.replace(self._whole, inputs=inputs)
 
+    def _repeated(self, signature: ModelSignature) -> tuple[int, int] | None:
+        """Timesteps of the whole and of this signature, where a RepeatVector follows them."""
+        whole, here = (length_of(s.inputs, self.timed) for s in (self._whole, signature))
+        return (whole, here) if self.repeats and whole and here else None
+
     def _tape(self, inputs: dict[str, tf.Tensor] | None) -> StateTape:
         return StateTape(
             self.model,
@@ -155,6 +164,7 @@ class StreamingStep:
     ) -> dict[str, tf.Tensor]:
         options: dict[str, Any] = {"tape": tape, "uses": uses, "default": forming.default}
         options["weight_bytes"] = forming.weight_bytes
+        options["repeats"] = self._repeated(signature)
         record = forming.record
         with (
             in_float32(self.model),
@@ -204,7 +214,7 @@ class StreamingStep:
             )
             advice = "a chunk= of a multiple of its size, or " if pools else ""
             said = failure_text(error).rstrip(".")
-            raise ExportError(
+            raise NotThisReadingError(
                 f"the model cannot take single chunks ({shapes}). {where}{said}. "
                 f'Choose {advice}mode="sequence".'
             ) from error

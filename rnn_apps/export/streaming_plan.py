@@ -16,12 +16,14 @@ from rnn_apps.export.layers import all_layers, is_of_keras, recurrent_layers
 from rnn_apps.export.model_signature import InputTensor, ModelSignature, signature_of
 from rnn_apps.export.plans import SignaturePlan
 from rnn_apps.export.repeatability import refuse_what_does_not_repeat
+from rnn_apps.export.reshaping import repeats_vector
 from rnn_apps.export.results import ExportError, OutputError, ProofExtent
 from rnn_apps.export.runtime_process import RuntimeProcess
 from rnn_apps.export.stream_data import (
     FEWEST_CHUNKS,
     Stream,
     chunks_with_masks,
+    length_of,
     lengthened,
     sequences_of,
     with_masked_steps,
@@ -76,16 +78,20 @@ def streaming_plan(
     failures: list[ExportError] = []
     misread: list[ExportError] = []
     for timed in readings:
-        for opens_given in (False, True):
-            step = StreamingStep(name, model, whole, timed, chunk, opens_given)
-            try:
-                return _plan(step, data)
-            except NotThisReadingError as failure:
-                misread.append(failure)
-            except ExportError as failure:
-                failures.append(failure)
-            if not step.has_given_states:
-                break
+        # A RepeatVector gives a row of features to every timestep, or to a decoder.
+        length = length_of(whole.inputs, timed)
+        may_repeat = any(repeats_vector(layer, length or 0) for layer in all_layers(model))
+        for repeats in (False, True)[: 1 + may_repeat]:
+            for opens_given in (False, True):
+                step = StreamingStep(name, model, whole, timed, chunk, opens_given, repeats)
+                try:
+                    return _plan(step, data)
+                except NotThisReadingError as failure:
+                    misread.append(failure)
+                except ExportError as failure:
+                    failures.append(failure)
+                if not step.has_given_states:
+                    break
     raise [*failures, *misread][0]
 
 
@@ -147,11 +153,7 @@ def _proven(
     masked: bool,
 ) -> list[StreamedSequence]:
     """What a file is proven on: chunks of several sequences, masked timesteps, and one again."""
-    limit = COMPARED_CHUNKS * stream.chunk
-    chosen = [
-        {n: a[:, :limit] if n in stream.timed else a for n, a in sequence.items()}
-        for sequence in sequences[:STREAMED]
-    ]
+    chosen = _of_a_length_that_keras_takes(model, whole, stream, sequences[:STREAMED])
     if stream.steps_of(chosen[0]) < FEWEST_CHUNKS * stream.chunk:
         chosen = [_longer(model, whole, stream, chosen, FEWEST_CHUNKS)]
     if masked:
@@ -160,6 +162,42 @@ def _proven(
     proven = [expected_of(model, whole, stream, sequence) for sequence in chosen]
     # Another stream, after others: it begins anew.
     return [*proven, proven[0]]
+
+
+def _of_a_length_that_keras_takes(
+    model: keras.Model, whole: ModelSignature, stream: Stream, sequences: Sequence[Example]
+) -> list[Example]:
+    """The sequences, cut to what is proven unless the model takes whole ones only.
+
+    Raises:
+        ExportError: the model takes one number of timesteps only, which no chunks make up.
+    """
+    limit = COMPARED_CHUNKS * stream.chunk
+    cut = [
+        {n: a[:, :limit] if n in stream.timed else a for n, a in sequence.items()}
+        for sequence in sequences
+    ]
+    if _takes(model, whole, stream, cut[0]):
+        return cut
+    if _takes(model, whole, stream, sequences[0]):
+        return list(sequences)
+    length = length_of(whole.inputs, stream.timed)
+    if length is not None and length % stream.chunk:
+        raise ExportError(
+            f"the model takes sequences of {length} timesteps only, which chunks of {stream.chunk} "
+            f"do not make up: choose a chunk= that divides {length}"
+        )
+    return cut
+
+
+def _takes(model: keras.Model, whole: ModelSignature, stream: Stream, sequence: Example) -> bool:
+    """Whether Keras computes the model on as many timesteps as the sequence has."""
+    steps = stream.steps_of(sequence)
+    try:
+        keras_outputs(model, whole, [stream.cut(sequence, steps // stream.chunk)])
+    except ExportError:
+        return False
+    return True
 
 
 def _longer(
@@ -175,17 +213,15 @@ def _longer(
         ExportError: what there is, is one chunk: nothing would go from one to the next.
     """
     longer = lengthened(sequences, stream, chunks)
-    try:
-        whole.call(model, stream.cut(longer, chunks))
-    except Exception as error:
-        if stream.steps_of(sequences[0]) >= 2 * stream.chunk:
-            return sequences[0]
-        raise ExportError(
-            f"representative_data has one chunk of {stream.chunk} timesteps in a sequence, and the "
-            f"model takes no longer one: {error}. A stream is proven on two chunks and more: give "
-            "a smaller chunk="
-        ) from error
-    return longer
+    if _takes(model, whole, stream, longer):
+        return longer
+    if stream.steps_of(sequences[0]) >= 2 * stream.chunk:
+        return sequences[0]
+    raise ExportError(
+        f"the sequences of representative_data have one chunk of {stream.chunk} timesteps, and the "
+        "model takes no longer ones. A stream is proven on two chunks and more: choose a smaller "
+        "chunk="
+    )
 
 
 def _steps_with_states(
