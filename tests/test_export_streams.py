@@ -356,9 +356,6 @@ def test_what_keras_runs_chunk_by_chunk_streams(name: str) -> None:
     model, data = make()
     plan = streaming_plan("step", model, data=data, chunk=chunk)
     step, states = step_in_form(plan, "loop")
-    errors = plan.prove(KerasItself(step, states), Path(), 1e-5)  # type: ignore[arg-type]
-    assert errors and all(error.within for error in errors), errors
-    # What the proof takes for right is what the model itself gives for the first sequence.
     arrays = data if isinstance(data, dict) else {plan.inputs[0].name: data}
     first = {n: value[:1] for n, value in arrays.items()}
     timed = {n for n in first if n != "static"}
