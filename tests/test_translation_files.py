@@ -222,3 +222,13 @@ def test_parts_in_another_direction_than_the_training_are_refused(tmp_path: Path
     # Languages that are asked for turn all parts alike.
     parts = load_pairs(data, validation=turned, **FRENCH_TO_ENGLISH)
     assert parts.validation is not None and parts.validation.source == parts.train.source
+
+
+def test_few_lines_are_read_with_the_same_care(tmp_path: Path) -> None:
+    rows = [f"{n}\t{a}\t{n + 7}\t{b}" for n, (a, b) in enumerate(PAIRS[:2])]
+    found = load_all(table(tmp_path, *rows))
+    assert list(zip(found.source, found.target, strict=True)) == PAIRS[:2]
+    source, target = [a for a, _ in PAIRS[:60]], [b for _, b in PAIRS[1:61]]
+    with pytest.raises(DataError, match="1 line earlier"):
+        read_aligned_files(side(tmp_path / "a.en", source), side(tmp_path / "a.fr", target))
+    assert suspected_shift(source, [b for _, b in PAIRS[:60]]) is None

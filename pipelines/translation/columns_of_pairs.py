@@ -92,7 +92,7 @@ def columns_of_content(
     """
     usual = Counter(len(cells) for cells in rows if len(cells) > 1).most_common(1)[0][0]
     sample = [cells for cells in rows if len(cells) == usual][:SAMPLE]
-    if usual == 2 or len(sample) < _FEWEST_LINES:
+    if usual == 2:
         return Columns(0, 1, ("", ""))
     texts: list[int] = []
     for number in range(usual):
@@ -119,6 +119,8 @@ def _kind(cells: Sequence[str]) -> str:
     for kind, pattern in (("numbers", _NUMBER), ("links", _LINK), ("licences", _LICENCE)):
         if sum(bool(pattern.fullmatch(cell)) for cell in filled) >= _NEARLY_ALL * len(filled):
             return kind
+    if len(filled) < _FEWEST_LINES:
+        return ""
     if len(set(filled)) == 1:
         return f"{filled[0]!r} on every line"
     known = sum(bool(language_code(cell)) for cell in filled)

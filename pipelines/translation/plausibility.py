@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-BLOCK = 100
+BLOCK, SMALLEST_BLOCK = 100, 50
 STEP = 50
 MOST_BLOCKS = 2000
 """Of longer files as many blocks are looked at, evenly spread."""
@@ -36,17 +36,22 @@ def suspected_shift(source: Sequence[str], target: Sequence[str]) -> tuple[int, 
         The line at which the block begins, counted from 1, and how many lines later in the target
         the translations stand (below 0: earlier); None if nothing is suspected.
     """
-    starts = range(0, len(source) - BLOCK + 1, STEP)
+    block = min(BLOCK, len(source))
+    if block < SMALLEST_BLOCK:
+        return None
+    starts = range(0, len(source) - block + 1, STEP)
     for start in starts[:: -(-len(starts) // MOST_BLOCKS) or 1]:
         # As many lines more on both sides as the shifts need.
         begin = max(start - MOST_SHIFT, 0)
-        lines = slice(begin, start + BLOCK + MOST_SHIFT)
+        lines = slice(begin, start + block + MOST_SHIFT)
         first, second = _features(source[lines]), _features(target[lines])
-        here = _agreement(first, second, start - begin, 0)
+        here = _agreement(first, second, start - begin, block, 0)
         if here is None or here > HIGHEST_OF_STRANGERS:
             continue
         shifts = [shift for shift in range(-MOST_SHIFT, MOST_SHIFT + 1) if shift]
-        found = {shift: _agreement(first, second, start - begin, shift) or 0.0 for shift in shifts}
+        found = {
+            shift: _agreement(first, second, start - begin, block, shift) or 0.0 for shift in shifts
+        }
         best = max(found, key=lambda shift: found[shift])
         if found[best] >= max(LOWEST_OF_TRANSLATIONS, here + LEAST_DIFFERENCE):
             return start + 1, best
@@ -65,10 +70,12 @@ def _features(lines: Sequence[str]) -> Features:
     return rows
 
 
-def _agreement(first: Features, second: Features, start: int, shift: int) -> float | None:
+def _agreement(
+    first: Features, second: Features, start: int, block: int, shift: int
+) -> float | None:
     """Mean correlation of the features of a block with those `shift` lines later."""
     lines = first.shape[1]
-    begin, end = max(start, -shift), min(start + BLOCK, lines - max(shift, 0))
+    begin, end = max(start, -shift), min(start + block, lines - max(shift, 0))
     found = []
     for number, (one, other) in enumerate(zip(first, second, strict=True)):
         a, b = one[begin:end], other[begin + shift : end + shift]
