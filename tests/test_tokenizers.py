@@ -264,15 +264,15 @@ def damage(folder: Path, **changes: object) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"format": 2}, "no tokenizer of format 1"),
+        ({"format": 2}, "not a tokenizer of format 1"),
         ({"kind": "letters"}, "unknown kind 'letters'"),
-        ({"tokens": None}, "no list of texts"),
-        ({"tokens": []}, "none, too many or not distinct"),
-        ({"tokens": ["a", "a"]}, "none, too many or not distinct"),
+        ({"tokens": None}, "not a list of texts"),
+        ({"tokens": []}, "has 0 tokens"),
+        ({"tokens": ["a", "a"]}, "has 2 tokens, 1 of them different"),
         ({"tokens": ["ab"]}, "'ab' is not one character"),
         ({"tokens": ["\ud800"]}, "is not one character"),
-        ({"kind": "words", "tokens": ["a b"]}, "'a b' is no word"),
-        ({"kind": "words", "tokens": ["<unk>"]}, "is no word"),
+        ({"kind": "words", "tokens": ["a b"]}, "'a b' is not a word"),
+        ({"kind": "words", "tokens": ["<unk>"]}, "is not a word"),
         ({"kind": "subwords"}, "does not exist"),
     ],
 )
@@ -293,7 +293,7 @@ def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path, subwords: Token
     (tmp_path / "tokenizer.model").write_bytes(b"other")
     with pytest.raises(DataError, match="is not the file that"):
         load_tokenizer(tmp_path)
-    with pytest.raises(DataError, match="no model of sentencepiece"):
+    with pytest.raises(DataError, match="not a sentencepiece model"):
         SubwordTokenizer(b"\xff\xff\xff")
 
 

@@ -142,8 +142,8 @@ def test_a_second_text_in_a_language_of_a_unit_is_reported(tmp_path: Path) -> No
     ("content", "named"),
     [
         ('<!DOCTYPE tmx [<!ENTITY x "y">]><tmx><body/></tmx>', "declares the entity 'x'"),
-        ("<tmx><body>", "row 1: is no well-formed XML"),
-        ("<html/>", "is no TMX"),
+        ("<tmx><body>", "row 1: is not well-formed XML"),
+        ("<html/>", "is not TMX"),
         ("<tmx><body><tu><tu><tuv/></tu></tu></body></tmx>", "row 1: has a tu inside a tu"),
         ("<tmx><tu><tuv><seg>a<seg>b</seg></seg></tuv></tu></tmx>", "has a seg inside a seg"),
         ("<tmx><body/></tmx>", "no translation unit"),

@@ -278,3 +278,18 @@ def test_a_script_that_bleu_does_not_split_is_said(
     sentence: str, tokenizer: str, warned: bool
 ) -> None:
     assert bool(unsplit_warning([sentence], tokenizer)) == warned
+
+
+def test_a_copied_name_teaches_the_unknown_word_of_a_joint_vocabulary() -> None:
+    source = ("I see Ann", "I see Bob", "you see me")
+    target = ("je vois Ann", "je vois Bob", "tu vois moi")
+    pairs = SentencePairs(source, target, "made up")
+    joint, same = train_tokenizers(pairs, TokenizerOptions("words"))
+    assert joint is same and set(joint.tokens[2:]) == {"I", "see", "je", "vois"}
+    for sentence in (source[0], target[0]):
+        assert (joint.encode(sentence) == joint.unknown_id).sum() == 1
+    # A text that states its unknown words, or a stated count, is taken as it is.
+    stated = SentencePairs(("I see <unk>", *source[1:]), target, "made up")
+    assert "Bob" in train_tokenizers(stated, TokenizerOptions("words"))[0].tokens
+    every, _ = train_tokenizers(pairs, TokenizerOptions("words", minimum_count=1))
+    assert "Ann" in every.tokens

@@ -77,7 +77,7 @@ def load_tokenizer(folder: str | Path) -> Tokenizer:
     if not file.is_file():
         raise DataError("there is no tokenizer: the file does not exist", file=file)
     if file.stat().st_size > LARGEST_FILE:
-        raise DataError(f"is larger than {LARGEST_FILE} bytes, no tokenizer of ours", file=file)
+        raise DataError(f"has more than {LARGEST_FILE:,} bytes, as no vocabulary has", file=file)
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
@@ -87,7 +87,7 @@ def load_tokenizer(folder: str | Path) -> Tokenizer:
             advice="Put back the original from a copy of the model's folder.",
         ) from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise DataError(f"is no tokenizer of format {FORMAT}", file=file)
+        raise DataError(f"is not a tokenizer of format {FORMAT}", file=file)
     kind = content.get("kind")
     if kind == "bytes":
         return ByteTokenizer.from_json(content, folder)

@@ -269,7 +269,7 @@ def _load(model: bytes) -> sentencepiece.SentencePieceProcessor:
     try:
         processor.LoadFromSerializedProto(model)
     except RuntimeError as error:
-        raise DataError(f"this is no model of sentencepiece: {error}") from None
+        raise DataError(f"this is not a sentencepiece model: {error}") from None
     return processor
 
 

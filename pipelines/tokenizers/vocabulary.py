@@ -50,11 +50,16 @@ def stored_tokens(content: Mapping[str, Any], file: Path) -> list[str]:
     """The list of tokens in a tokenizer's file, checked.
 
     Raises:
-        DataError: it is no list of distinct texts.
+        DataError: it is not a list of distinct texts.
     """
     tokens = content.get("tokens")
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
-        raise DataError("the field 'tokens' is no list of texts", file=file)
+        raise DataError("the field 'tokens' is not a list of texts", file=file)
     if not tokens or len(tokens) > MOST_TOKENS or len(set(tokens)) != len(tokens):
-        raise DataError("the tokens are none, too many or not distinct", file=file)
+        raise DataError(
+            f"has {len(tokens):,} tokens, {len(set(tokens)):,} of them different: from 1 to "
+            f"{MOST_TOKENS:,} are possible, each once",
+            file=file,
+            advice="Put back the original from a copy of the model's folder.",
+        )
     return tokens

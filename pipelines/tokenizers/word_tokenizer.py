@@ -121,7 +121,7 @@ class WordTokenizer(Tokenizer):
         words = stored_tokens(content, folder / FILE_NAME)
         bad = [word for word in words if word in SPECIALS or not _WORD.fullmatch(word)]
         if bad:
-            raise DataError(f"{bad[0]!r} is no word", file=folder / FILE_NAME)
+            raise DataError(f"{bad[0]!r} is not a word", file=folder / FILE_NAME)
         return cls(words)
 
     def _content(self) -> dict[str, Any]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,7 +16,8 @@ from pipelines.data_report import DataReport
 from pipelines.errors import DataError
 from pipelines.tokenizers import Tokenizer, train_tokenizer
 from pipelines.tokenizers.sentence_ids import END, SPECIALS, one_line, sentence_ids
-from pipelines.tokenizers.tokenizer import Ids
+from pipelines.tokenizers.tokenizer import UNKNOWN, Ids
+from pipelines.tokenizers.word_tokenizer import WHITE_SPACE
 from pipelines.translation.batching import Encode
 from pipelines.translation.sentence_pairs import SentencePairs
 
@@ -24,6 +28,7 @@ MOST_CHARACTERS = 20_000
 """A longer line is no sentence; it is not even split into subwords."""
 
 _SHORT = 5
+_WORD = re.compile(rf"[^{WHITE_SPACE}]+")
 
 
 @dataclass(frozen=True)
@@ -180,14 +185,33 @@ def train_tokenizers(
 ) -> tuple[Tokenizer, Tokenizer]:
     """The source's and the target's tokenizer; the same one if they are joint."""
     if options.joint:
-        joint = _train([*pairs.source, *pairs.target], options, seed)
+        sentences: Sequence[str] = [*pairs.source, *pairs.target]
+        if options.kind == "words" and not options.minimum_count:
+            sentences = _rare_as_unknown(pairs.source, pairs.target)
+        joint = _train(sentences, options, seed)
         return joint, joint
     return _train(pairs.source, options, seed), _train(pairs.target, options, seed)
 
 
-def _train(
-    sentences: tuple[str, ...] | list[str], options: TokenizerOptions, seed: int
-) -> Tokenizer:
+def _rare_as_unknown(*sides: Sequence[str]) -> list[str]:
+    """The sentences of all sides, words that come more than once on no side as <unk>.
+
+    A name that is copied comes once on each side: counted together it would not be rare, and the
+    unknown word would never be learnt from it.
+    """
+    words = [[_WORD.findall(one_line(sentence)) for sentence in side] for side in sides]
+    counts = [Counter(itertools.chain.from_iterable(side)) for side in words]
+    common = {word for side in counts for word, count in side.items() if count > 1}
+    if not common or any(UNKNOWN in side for side in counts):
+        return [sentence for side in sides for sentence in side]
+    return [
+        " ".join(word if word in common else UNKNOWN for word in sentence)
+        for side in words
+        for sentence in side
+    ]
+
+
+def _train(sentences: Sequence[str], options: TokenizerOptions, seed: int) -> Tokenizer:
     settings = (
         {
             "model_type": options.model_type,

@@ -136,7 +136,7 @@ def _check(locale: str) -> None:
         found = None
     if found is None:
         raise DataError(
-            f"{locale!r} is no locale that Babel knows",
+            f"{locale!r} is not a locale that Babel knows",
             file=NAME,
             advice="Write it as en, de, pt_BR or zh_Hans.",
         )

@@ -31,7 +31,7 @@ def read_translation_memory(
     No entity is expanded and no other file is read, whatever the file declares.
 
     Raises:
-        DataError: the file is no TMX, declares entities, or lacks a language.
+        DataError: the file is not TMX, declares entities, or lacks a language.
     """
     reader = _Reader(Path(path))
     reader.read()
@@ -102,7 +102,7 @@ class _Reader:
                     self._parser.ParseFile(plain)
         except expat.ExpatError as error:
             raise DataError(
-                f"is no well-formed XML: {expat.errors.messages.get(error.code, error)}",
+                f"is not well-formed XML: {expat.errors.messages.get(error.code, error)}",
                 file=self._path,
                 row=error.lineno,
             ) from None
@@ -113,7 +113,7 @@ class _Reader:
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         if self._depth == 0 and name != "tmx":
-            raise DataError(f"is no TMX: its outermost element is {name}", file=self._path)
+            raise DataError(f"is not TMX: its outermost element is {name}", file=self._path)
         self._depth += 1
         if name == "header":
             self.source_language = language_tag(attributes.get("srclang", ""))
