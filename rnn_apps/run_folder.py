@@ -98,19 +98,22 @@ class RunFolder:
     def load_model(self) -> keras.Model:
         """The trained model; nothing in the file is executed (Keras' safe mode).
 
-        The application has imported its layers, so that Keras knows them by name.
+        The application has imported its own layers, so that Keras knows them by name; those of
+        `rnn_apps.layers` are imported here.
 
         Raises:
-            UserError: the file is damaged or is no model of this toolkit.
+            UserError: the file is damaged or is not a model of this toolkit.
         """
-        import keras
+        from rnn_apps.layers.loading import load_model
 
         try:
-            return keras.saving.load_model(self.model, compile=False, safe_mode=True)
+            return load_model(self.model)
+        except UserError:
+            raise
         except Exception as error:
             # What Keras, HDF5 and zip raise for a damaged file is anything.
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise UserError(f"{self.model}: the model cannot be loaded: {reason}") from None
+            raise UserError(f"{self.model}: the model cannot be loaded: {reason}") from error
 
     def read_metrics(self) -> dict[str, Any]:
         """The numbers in metrics.json; empty when nothing was measured yet.

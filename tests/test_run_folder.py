@@ -23,6 +23,7 @@ from rnn_apps import run_parts
 from rnn_apps.command_line import main
 from rnn_apps.configuration import write_toml
 from rnn_apps.language_modelling import LanguageModellingConfig, load
+from rnn_apps.language_modelling.build import build_model
 from rnn_apps.language_modelling.training_run import fit_run
 from rnn_apps.run_folder import open_run
 from rnn_apps.run_parts import RESULT, check_parts, read_mark, replaced_parts
@@ -201,6 +202,32 @@ def test_a_run_without_checksums_has_every_setting(config: LanguageModellingConf
     (folder / "config.toml").write_text("".join(lines)[:-2])
     with pytest.raises(UserError, match="cut short"):
         load(folder)
+
+
+LOAD = """
+import sys
+from rnn_apps.run_folder import open_run
+for path in sys.argv[1:]:
+    open_run(path, "language").load_model()
+"""
+
+
+def test_a_run_loads_in_a_process_that_has_trained_nothing(
+    trained: LanguageModellingConfig, tmp_path: Path
+) -> None:
+    """Keras knows a class only where it has been imported, whatever the cell is."""
+    paths = []
+    for cell in ("gru", "lstm", "simple"):
+        config = replace(trained, run=str(tmp_path / cell), cell=cell)
+        with claimed_run(config.run, APPLICATION) as made:
+            with made.begin(config):
+                pass
+            with made.finish() as beside:
+                build_model(config, 9).save(beside / made.model.name)
+        paths.append(config.run)
+    subprocess.run(
+        [sys.executable, "-c", LOAD, *paths], check=True, cwd=Path(__file__).parent.parent
+    )
 
 
 class Killed(BaseException):
