@@ -16,7 +16,7 @@ from pipelines.speech.noise import noise_files, noise_section
 from rnn_apps.speech.capabilities import check_capabilities
 from rnn_apps.speech.run_data import load_parts, prepare, train_labels
 from rnn_apps.speech.training_run import fit_run
-from rnn_apps.speech.understood import understood
+from rnn_apps.speech.understood import _spellings, understood
 
 
 def test_noise_is_decoded_to_its_end_before_training(tmp_path: Path) -> None:
@@ -85,6 +85,16 @@ def test_what_was_understood_is_told_in_a_few_lines(folder: Path) -> None:
     assert "lower sample rate than the model's: 1, resampled to 8000 Hz" in text
     assert "Attention: 1 of the 3 test recordings are in training, too" in text
     assert "The test recordings are of 2 speakers who are heard in training, too." in text
+
+
+def test_odd_spellings_are_told(folder: Path) -> None:
+    config = small_config(folder, split="1,0,0")
+    labels = train_labels(config, load_parts(config)["train"])
+    transcripts = ["one two"] * 60 + ["room 7", "café %"]
+    digits, rare = _spellings(transcripts, labels)
+    assert digits.startswith("1 of 62 transcripts hold digits")
+    assert rare.endswith(": % 7 a c f m r é")
+    assert _spellings(["7", "42"], labels) == []
 
 
 def test_a_test_part_that_cannot_be_judged_is_refused_before_training(folder: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any, overload
 
 from pipelines.data_report import DataReport
 from pipelines.errors import DataError
-from pipelines.speech.audio import MOST_SECONDS, Samples, read_audio
+from pipelines.speech.audio import Samples, read_audio
 
 PARTS = ("train", "validation", "test")
 
@@ -68,10 +68,12 @@ class Recording:
         self,
         sample_rate: int,
         *,
-        most_seconds: float = MOST_SECONDS,
+        most_seconds: float = float("inf"),
         observe: Callable[[Samples], None] | None = None,
     ) -> Samples:
         """The samples of the recording, float32 [samples]; see `audio.stream_audio`.
+
+        How long recordings may be was decided when they were listed.
 
         Raises:
             AudioError: see there.

@@ -12,6 +12,7 @@ from rnn_apps.speech.config import SpeechConfig
 from rnn_apps.speech.run_data import Utterances
 
 _UNITS_SHOWN = 60
+_RARELY, _MANY = 2, 50
 _NAMES = {"train": "training", "validation": "validation", "test": "test"}
 _DROPPED = ("dropped", "left out", "the first mention counts")
 
@@ -34,6 +35,7 @@ def understood(
         _alphabet(labels),
     ]
     short = len(parts["train"].transcripts) - trained_on
+    lines += _spellings(parts["train"].transcripts, labels)
     lines += _findings(parts, short)
     lines += _leaks(parts)
     return lines
@@ -72,6 +74,26 @@ def _alphabet(labels: LabelSet) -> str:
     shown = " ".join(tokens[:_UNITS_SHOWN]) + (" ..." if len(tokens) > _UNITS_SHOWN else "")
     case = "in lower case" if labels.lowercase else "in capitals and lower case"
     return f"The model writes {len(tokens)} {tokenizer.kind}, {case}: {shown}"
+
+
+def _spellings(transcripts: Sequence[str], labels: LabelSet) -> list[str]:
+    """Sentences about characters that few transcripts hold, and numbers in two spellings."""
+    if labels.tokenizer.kind == "words":
+        return []
+    counts = Counter(character for text in transcripts for character in set(text))
+    lines = []
+    digits = sum(any(c.isdigit() for c in text) for text in transcripts)
+    letters = sum(any(c.isalpha() for c in text) for text in transcripts)
+    if digits and letters and digits < len(transcripts):
+        lines.append(
+            f"{digits} of {len(transcripts)} transcripts hold digits: the same number may be "
+            "spelled in two ways."
+        )
+    rare = [c for c, count in sorted(counts.items()) if count <= _RARELY and not c.isspace()]
+    if rare and len(transcripts) >= _MANY:
+        shown = " ".join(rare[:_UNITS_SHOWN])
+        lines.append(f"Characters that only one or two transcripts hold: {shown}")
+    return lines
 
 
 def _findings(parts: Mapping[str, Utterances], short: int) -> list[str]:
