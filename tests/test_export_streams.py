@@ -484,6 +484,47 @@ def test_an_output_that_would_be_taken_for_a_state_gets_another_name(tmp_path: P
     assert verify(result.path, model).ok
 
 
+def test_a_layer_that_was_given_a_call_keeps_it_in_the_file_and_afterwards(tmp_path: Path) -> None:
+    layer = layers.GRU(4, return_sequences=True)
+    own_call = layer.call
+    model = Sequential([Input((None, FEATURES), name="series"), layer])
+
+    def doubled(sequences: Any, **options: Any) -> Any:
+        return 2.0 * own_call(sequences)
+
+    vars(layer)["call"] = doubled
+    data = normal(2, TIMESTEPS, FEATURES)
+    plan = streaming_plan("step", model, data=data, chunk=4)
+    step, states = step_in_form(plan, "loop")
+    assert vars(layer)["call"] is doubled
+    np.testing.assert_allclose(
+        by_chunks(step, states, {"series": data[:1]}, 4), model(data[:1]), atol=2e-6
+    )
+
+
+def test_a_stateful_model_streams_as_many_rows_as_it_was_made_for(tmp_path: Path) -> None:
+    model = Sequential(
+        [Input(batch_shape=(2, 5, 3)), layers.LSTM(4, return_sequences=True, stateful=True)]
+    )
+    data = normal(6, 5, 3)
+    result = export_tflite(
+        model, tmp_path / "m.tflite", mode="streaming", representative_data=data, card=False
+    )
+    session = StreamingSession(load(result.path))
+    streamed = np.concatenate([session.step(data[:2, t : t + 1]) for t in range(5)], axis=1)
+    reset_states(model)
+    np.testing.assert_allclose(streamed, model(data[:2]), atol=2e-6)
+
+
+def test_verify_streams_by_the_chunk_of_the_sequences(tmp_path: Path) -> None:
+    """A row of three static tokens is not a chunk of three timesteps."""
+    model, data = static_tokens()
+    result = export_tflite(
+        model, tmp_path / "m.tflite", mode="streaming", representative_data=data, chunk=4
+    )
+    assert verify(result.path, model, representative_data=data).ok
+
+
 def test_an_overridden_call_is_kept_in_whole_sequences_too(tmp_path: Path) -> None:
     stack = [Scaled(4, return_sequences=True), OwnArguments(4, return_sequences=True)]
     model = sequential(*stack, StartsAtHalf(3, return_sequences=True), OwnLoop(2))

@@ -53,7 +53,7 @@ def recurrent_layers(model: keras.layers.Layer) -> list[keras.layers.RNN]:
 
 def is_of_keras(method: Callable[..., Any]) -> bool:
     """Whether a method is Keras' own or this toolkit's, not one of a user's subclass."""
-    return method.__module__.split(".")[0] in ("keras", "rnn_apps")
+    return (getattr(method, "__module__", None) or "").split(".")[0] in ("keras", "rnn_apps")
 
 
 def _is_convolutional(layer: keras.layers.RNN) -> bool:

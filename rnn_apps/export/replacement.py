@@ -121,7 +121,7 @@ def with_forms(
 
     stateful = []
     for layer in recurrent_layers(model):
-        if is_of_keras(type(layer).call):
+        if is_of_keras(type(layer).call) and not _is_patched(layer):
             replace(layer, call=_call_of(layer, how))
         else:
             # What a subclass does around Keras' own `call` stays; the loop inside is replaced.
@@ -131,6 +131,8 @@ def with_forms(
                 stateful.append(layer)
                 vars(layer)["stateful"] = False
     for layer in all_layers(model):
+        if _is_patched(layer):
+            continue
         if type(layer) is keras.layers.TimeDistributed:
             replace(layer, call=flattened_call(layer))
         elif can_be_gathered(layer):
@@ -147,6 +149,12 @@ def with_forms(
             vars(layer).pop(name, None)
         for layer in stateful:
             vars(layer)["stateful"] = True
+
+
+def _is_patched(layer: keras.layers.Layer) -> bool:
+    """Whether the user gave this very layer a `call` of its own, which must stay as it is."""
+    own = vars(layer).get("call")
+    return own is not None and not is_of_keras(own)
 
 
 @dataclass(frozen=True)

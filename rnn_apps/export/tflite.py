@@ -163,7 +163,8 @@ def _plan(name: str, request: SignatureRequest, options: Options) -> SignaturePl
         request, representative_data=kept_data(request.representative_data)
     )
     batch = request.batch_size
-    if options.target == "tflm" and batch is None:
+    # A step has states of its own for every row, so that its batch is always fixed.
+    if batch is None and (options.target == "tflm" or request.mode == "streaming"):
         batch = _own_batch(request.model) or 1
     if request.mode == "streaming":
         return streaming_plan(

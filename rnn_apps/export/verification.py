@@ -310,17 +310,17 @@ def _verify_stream(
     path: Path, model: Any, data: Any, target: str, known: Signature, limit: float, seconds: float
 ) -> Verification:
     """Streams whole sequences through a step signature, as at its export."""
-    from rnn_apps.export.stream_data import has_time
+    from rnn_apps.export.stream_data import with_time
     from rnn_apps.export.streaming_plan import streaming_plan
 
     model = _loaded(model)
     states = state_pairs(known)
     own = [spec.shape for name, spec in known.inputs.items() if name not in states]
     batch = max((shape[0] for shape in own if shape), default=1)
-    timed = {i.name for i in signature_of(model, first_example(data)).inputs if has_time(i)}
-    # A row of static features goes into every step as it is; the shortest of the others is a chunk.
-    lengths = [s.shape[1] for name, s in known.inputs.items() if name in timed and len(s.shape) > 1]
-    chunk = min(lengths, default=1)
+    # A row of static features goes into every step as it is; the others are a chunk.
+    timed = with_time(signature_of(model, first_example(data)).inputs)
+    names = [name for name in known.inputs if timed and name in timed[0]]
+    chunk = min((known.inputs[name].shape[1] for name in names), default=1)
     plan = streaming_plan(known.key, model, data=data, batch_size=batch, chunk=chunk)
     with RuntimeProcess(target, seconds) as runtime:
         errors = plan.prove(runtime, path, limit)
