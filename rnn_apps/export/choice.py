@@ -25,6 +25,23 @@ UNROLLED_COPIES_BYTES = 4 * 2**20
 BLOCKED_TIMESTEPS = 16
 
 
+# Below this size no device's store feels the difference: the runtime itself is larger.
+SMALL_FILE_BYTES = 64 * 2**10
+
+
+def best_of(milliseconds: Sequence[float], sizes: Sequence[int]) -> int:
+    """The index of the best of several files that all are right: fast, but not at any size.
+
+    A file that is twice as large as another has to be 1.41 times as fast (its time multiplied by
+    the square root of its size has to be less). Files up to 64 KiB count as equally large.
+    """
+    costs = [
+        time * max(size, SMALL_FILE_BYTES) ** 0.5
+        for time, size in zip(milliseconds, sizes, strict=True)
+    ]
+    return costs.index(min(costs))
+
+
 def why_not(form: str, use: LayerUse, target: str, quantize: str | None) -> str | None:
     """Why a layer cannot take a form on a target; None if it can."""
     checks = {
@@ -162,6 +179,7 @@ def candidates(
     Raises:
         ExportError: a layer can take no form, or not the one that was asked for.
     """
+    _refuse_unknown_layers(uses, form)
     if not uses:
         return [()]
     if form not in ("auto", "rule"):
@@ -173,6 +191,17 @@ def candidates(
         if combination not in combinations:
             combinations.append(combination)
     return combinations
+
+
+def _refuse_unknown_layers(uses: Sequence[LayerUse], form: str | Mapping[str, str]) -> None:
+    if isinstance(form, str):
+        return
+    names = [layer_name(use.layer) for use in uses]
+    if unknown := sorted(set(form) - set(names)):
+        raise ExportError(
+            f"form= names {', '.join(map(repr, unknown))}; the model's recurrent layers are "
+            f"{', '.join(map(repr, names)) or 'none'}"
+        )
 
 
 def _options(use: LayerUse, target: str, quantize: str | None) -> list[LayerForm]:

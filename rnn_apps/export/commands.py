@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.errors import ConfigurationError, DataError, UserError
+from pipelines.errors import ConfigurationError, DataError
 from rnn_apps.application import Verb
+from rnn_apps.export.model_files import open_model
 
 if TYPE_CHECKING:
     import keras
     import numpy as np
+
+    from rnn_apps.export.results import ExportResult
 
 _TARGETS = ("litert", "tflm")
 
@@ -36,6 +41,7 @@ def _add_export_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help=".npy, or .npz with one array for each input: real examples, batch first",
     )
+    _add_import(parser)
     parser.add_argument("--form", default="auto", help="form of the recurrent layers")
     parser.add_argument("--timesteps", type=int, help="fix the number of timesteps")
     parser.add_argument("--batch-size", type=int, help="fix the batch size; otherwise it is free")
@@ -59,29 +65,22 @@ def _run_export(arguments: argparse.Namespace) -> dict[str, Any]:
     target = Path(arguments.to)
     if arguments.c_files and arguments.target != "tflm":
         raise ConfigurationError("--c-files is for microcontrollers: add --target tflm.")
-    model = load_model(arguments.model)
-    if target.suffix != ".tflite":
-        if arguments.target != "litert" or arguments.quantize or arguments.mode != "sequence":
-            raise ConfigurationError(
-                f"--to {target} is a SavedModel, which has no target, mode or quantisation: end "
-                "the name in .tflite for a file of an edge runtime."
-            )
-        export_saved_model(model, target)
-        return {"saved_model": str(target)}
-    result = export_tflite(
-        model,
-        target,
-        target=arguments.target,
-        mode=arguments.mode,
-        quantize=arguments.quantize,
-        representative_data=read_examples(arguments.data),
-        form=arguments.form,
-        timesteps=arguments.timesteps,
-        batch_size=arguments.batch_size,
-        chunk=arguments.chunk,
-        keep_reference=arguments.keep_reference,
-        tolerance=arguments.tolerance,
-    )
+    is_file = target.suffix.lower() == ".tflite"
+    if not is_file:
+        _refuse_for_saved_model(arguments, target)
+    data = read_examples(arguments.data)
+    model = open_model(arguments.model, arguments.modules)
+    if not is_file:
+        given = {} if arguments.tolerance is None else {"tolerance": arguments.tolerance}
+        with _named_after(arguments.data):
+            errors = export_saved_model(model, target, representative_data=data, **given)
+        return {
+            "saved_model": str(target),
+            "error": max(error.maximum_absolute for error in errors),
+            "checked_on": "random" if data is None else "representative",
+        }
+    with _named_after(arguments.data):
+        result = _exported_file(export_tflite, model, target, data, arguments)
     summary: dict[str, Any] = {
         "file": str(result.path),
         "bytes": result.bytes,
@@ -102,6 +101,77 @@ def _run_export(arguments: argparse.Namespace) -> dict[str, Any]:
     return summary
 
 
+def _exported_file(
+    export: Callable[..., ExportResult],
+    model: keras.Model,
+    path: Path,
+    data: Any,
+    arguments: argparse.Namespace,
+) -> ExportResult:
+    return export(
+        model,
+        path,
+        target=arguments.target,
+        mode=arguments.mode,
+        quantize=arguments.quantize,
+        representative_data=data,
+        form=arguments.form,
+        timesteps=arguments.timesteps,
+        batch_size=arguments.batch_size,
+        chunk=arguments.chunk,
+        keep_reference=arguments.keep_reference,
+        tolerance=arguments.tolerance,
+    )
+
+
+def _refuse_for_saved_model(arguments: argparse.Namespace, target: Path) -> None:
+    """Refuses what a SavedModel has no use for, and a name that is a file's."""
+    if target.suffix[1:].isalpha():
+        raise ConfigurationError(
+            f"--to {target}: a file of an edge runtime ends in .tflite, and a SavedModel is a "
+            f"folder, whose name does not end in {target.suffix}"
+        )
+    unused = {
+        "--target": arguments.target != "litert",
+        "--mode": arguments.mode != "sequence",
+        "--quantize": arguments.quantize is not None,
+        "--form": arguments.form != "auto",
+        "--timesteps": arguments.timesteps is not None,
+        "--batch-size": arguments.batch_size is not None,
+        "--chunk": arguments.chunk != 1,
+        "--keep-reference": arguments.keep_reference,
+    }
+    if given := [name for name, is_given in unused.items() if is_given]:
+        raise ConfigurationError(
+            f"--to {target} is a SavedModel, which takes no {', '.join(given)}: end the name in "
+            ".tflite for a file of an edge runtime"
+        )
+
+
+def _add_import(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--import",
+        dest="modules",
+        action="append",
+        default=[],
+        metavar="MODULE",
+        help="module or .py file with layers of the model's own; may be given several times",
+    )
+
+
+@contextmanager
+def _named_after(path: str | None) -> Iterator[None]:
+    """Says of wrong example data which file it is in."""
+    from rnn_apps.export.input_arrays import ExampleDataError
+
+    try:
+        yield
+    except ExampleDataError as refusal:
+        if path is None:
+            raise
+        raise DataError(refusal.problem, file=path) from refusal
+
+
 def _add_verify_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE.tflite", help="an exported model")
     parser.add_argument(
@@ -112,6 +182,7 @@ def _add_verify_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--target", choices=_TARGETS, default="litert", help="the runtime")
     parser.add_argument("--data", metavar="FILE", help=".npy or .npz with real examples")
+    _add_import(parser)
     parser.add_argument("--signature", default="serving_default", help="which signature")
     parser.add_argument("--tolerance", type=float, help="largest error allowed")
 
@@ -120,14 +191,22 @@ def _run_verify(arguments: argparse.Namespace) -> dict[str, Any]:
     from rnn_apps.export import verify
     from rnn_apps.export.verification import require_within
 
-    found = verify(
-        arguments.file,
-        arguments.model if arguments.model.endswith(".npz") else load_model(arguments.model),
-        representative_data=read_examples(arguments.data),
-        target=arguments.target,
-        signature=arguments.signature,
-        tolerance=arguments.tolerance,
-    )
+    stored = arguments.model.endswith(".npz")
+    if stored and (arguments.data or arguments.modules):
+        raise ConfigurationError(
+            f"--model {arguments.model} has its own examples and no layers: leave out --data and "
+            "--import"
+        )
+    data = read_examples(arguments.data)
+    with _named_after(arguments.data):
+        found = verify(
+            arguments.file,
+            arguments.model if stored else open_model(arguments.model, arguments.modules),
+            representative_data=data,
+            target=arguments.target,
+            signature=arguments.signature,
+            tolerance=arguments.tolerance,
+        )
     require_within(found.errors, f"{arguments.file} on {arguments.target}")
     return {
         "file": str(arguments.file),
@@ -167,24 +246,6 @@ def _run_inspect(arguments: argparse.Namespace) -> dict[str, Any]:
     return {**found.as_dict(), "table": table}
 
 
-def load_model(path: str) -> keras.Model:
-    """A .keras file's model, in Keras' safe mode.
-
-    Raises:
-        UserError: there is no such file, it is damaged, or it is not a Keras 3 model.
-    """
-    if not Path(path).is_file():
-        raise ConfigurationError(f"{path}: there is no such file. Give a .keras file.")
-    from rnn_apps import layers
-
-    try:
-        return layers.load_model(path)
-    except UserError:
-        raise
-    except (ValueError, TypeError, OSError) as refusal:
-        raise ConfigurationError(f"{path}: Keras cannot load it: {refusal}") from refusal
-
-
 def read_examples(path: str | None) -> np.ndarray | dict[str, np.ndarray] | None:
     """Representative data from .npy (the only input) or .npz (inputs by name); nothing pickled.
 
@@ -197,16 +258,20 @@ def read_examples(path: str | None) -> np.ndarray | dict[str, np.ndarray] | None
 
     try:
         loaded = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as refusal:
+        if isinstance(loaded, np.ndarray):
+            return loaded
+        with loaded:
+            arrays = {name: loaded[name] for name in loaded.files}
+    except FileNotFoundError:
+        raise DataError("there is no such file", file=path) from None
+    except Exception as refusal:
         raise DataError(
-            f"cannot be read ({refusal})",
+            f"cannot be read ({type(refusal).__name__}: {refusal})",
             file=path,
             advice="Give an array saved by numpy.save, or arrays by input name by numpy.savez.",
         ) from refusal
-    if isinstance(loaded, np.ndarray):
-        return loaded
-    with loaded:
-        return {name: loaded[name] for name in loaded.files}
+    # NumPy's name for an array that was saved without one.
+    return arrays["arr_0"] if set(arrays) == {"arr_0"} else arrays
 
 
 VERBS = (

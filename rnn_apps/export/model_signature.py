@@ -132,7 +132,8 @@ def signature_of(
         by_name = isinstance(timesteps, Mapping)
         fixed = _fixed(name, shape, batch_size, steps_of.get(name), by_name)
         inputs.append(InputTensor(name, fixed, dtype))
-    if isinstance(timesteps, int) and not any(timesteps in input.shape[1:] for input in inputs):
+    fixes_all = timesteps is not None and not isinstance(timesteps, Mapping)
+    if fixes_all and not any(timesteps in input.shape[1:] for input in inputs):
         shapes = ", ".join(f"{input.name} {input.shape}" for input in inputs)
         raise ConfigurationError(
             f"timesteps = {timesteps} has nothing to fix: the model's inputs are {shapes}. Leave "

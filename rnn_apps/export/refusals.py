@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from numbers import Integral
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -27,7 +29,10 @@ def refuse_model(model: Any) -> None:
         ExportError: another backend, or a model without weights yet.
     """
     if not isinstance(model, keras.Model):
-        raise ConfigurationError(f"{type(model).__name__} is no Keras model")
+        raise ConfigurationError(
+            f"{type(model).__name__} is not a Keras model. Load a file first, with "
+            "keras.saving.load_model"
+        )
     if keras.backend.backend() != "tensorflow":
         raise ExportError("export needs Keras' TensorFlow backend: set KERAS_BACKEND=tensorflow")
     if not model.built:
@@ -50,10 +55,17 @@ def refuse_request(request: SignatureRequest, options: Options) -> None:
         _refuse_unknown("form", form, ("auto", "rule", *FORMS))
     for name in ("batch_size", "chunk", "timesteps"):
         value = getattr(request, name)
-        if isinstance(value, int) and value < 1:
-            raise ConfigurationError(f"{name} = {value} must be at least 1")
+        for number in value.values() if isinstance(value, Mapping) else [value]:
+            if number is not None and not (isinstance(number, Integral) and int(number) >= 1):
+                raise ConfigurationError(f"{name} = {number!r} must be a whole number from 1 on")
+    for name, limit in (("tolerance", options.tolerance), ("time_limit", options.time_limit)):
+        # Written so that what is not a number is refused.
+        if limit is not None and not limit >= 0:
+            raise ConfigurationError(f"{name} = {limit} must be at least 0")
     if request.mode == "streaming" and request.timesteps is not None:
         raise ConfigurationError("a streaming step takes chunk= timesteps; leave out timesteps")
+    if request.mode == "sequence" and request.chunk != 1:
+        raise ConfigurationError('chunk= is for mode="streaming"; a sequence is taken whole')
     if options.integer_io and options.quantize != "int8":
         raise ConfigurationError('integer_io needs quantize="int8"')
     if options.target == "tflm" and options.quantize in ("dynamic", "float16"):
@@ -66,6 +78,24 @@ def refuse_request(request: SignatureRequest, options: Options) -> None:
         raise ExportError(
             'quantize="int8" needs representative_data: real sequences of full length, from which '
             "the ranges of all activations are measured"
+        )
+
+
+def refuse_place(path: Path, *, is_folder: bool) -> None:
+    """Refuses to put a file over a folder, and a SavedModel over anything but another one.
+
+    Raises:
+        ConfigurationError: something stands at `path` that would be lost.
+    """
+    if not is_folder and path.is_dir():
+        raise ConfigurationError(f"{path} is a folder. Name a file in it, such as model.tflite")
+    if not is_folder or not path.exists():
+        return
+    if not path.is_dir():
+        raise ConfigurationError(f"{path} is a file. Name a folder for the SavedModel")
+    if any(path.iterdir()) and not (path / "saved_model.pb").exists():
+        raise ConfigurationError(
+            f"{path} holds other files, which a SavedModel there would replace. Name a new folder"
         )
 
 

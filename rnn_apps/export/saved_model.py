@@ -18,7 +18,7 @@ from rnn_apps.export.example_data import (
 )
 from rnn_apps.export.model_signature import signature_of
 from rnn_apps.export.probing import probe
-from rnn_apps.export.refusals import refuse_model
+from rnn_apps.export.refusals import refuse_model, refuse_place
 from rnn_apps.export.replacement import in_float32, with_forms
 from rnn_apps.export.results import OutputError
 from rnn_apps.export.tracing import TracedFunction, write_saved_model
@@ -60,6 +60,7 @@ def export_saved_model(
         ExportError: the model cannot be traced, or the folder does not compute what Keras does.
     """
     refuse_model(model)
+    refuse_place(Path(path), is_folder=True)
     representative_data = kept_data(representative_data)
     signature = signature_of(model, first_example(representative_data))
     probe(model, signature)

@@ -105,6 +105,7 @@ def export_tflite(
     )
     request = SignatureRequest(model, mode, representative_data, timesteps, batch_size, chunk)
     refusals.refuse_request(request, options)
+    refusals.refuse_place(Path(path), is_folder=False)
     if keep_reference and mode == "streaming":
         raise ConfigurationError("keep_reference: a stream has no reference of single calls")
     conversion_process.prepare()
@@ -140,6 +141,7 @@ def export_signatures(
         ExportError, ConfigurationError: as `export_tflite`.
     """
     options = Options(quantize=quantize, form=form, tolerance=tolerance, time_limit=time_limit)
+    refusals.refuse_place(Path(path), is_folder=False)
     if not signatures:
         raise ConfigurationError("export_signatures needs at least one signature")
     requests = {

@@ -26,11 +26,11 @@ from rnn_apps.export.example_data import (
 from rnn_apps.export.failure_texts import failure_text, wrong_index
 from rnn_apps.export.input_arrays import ExampleDataError
 from rnn_apps.export.layers import all_layers
+from rnn_apps.export.model_files import open_model
 from rnn_apps.export.model_signature import ModelSignature, signature_of
 from rnn_apps.export.replacement import in_float32
 from rnn_apps.export.results import TOLERANCES, ExportError, OutputError, Verification
 from rnn_apps.export.runtime_process import RuntimeCall, RuntimeProcess
-from rnn_apps.layers.loading import load_model
 
 # Random sequences on which a file is compared where the user gave no data.
 COMPARED = 8
@@ -259,7 +259,10 @@ def require_within(errors: Sequence[OutputError], what: str) -> None:
             f"{error.scale:.3g} (tolerance {error.tolerance:g} of that)"
             for error in wrong
         )
-        raise ExportError(f"{what} differs from the Keras model: {listed}")
+        raise ExportError(
+            f"{what} differs from the Keras model: {listed}. Where the task allows as much, say so "
+            "with a larger tolerance="
+        )
 
 
 def verify(
@@ -338,11 +341,7 @@ def _tolerance_for(path: Path) -> float:
 
 
 def _loaded(model: Any) -> keras.Model:
-    if isinstance(model, keras.Model):
-        return model
-    if not Path(model).is_file():
-        raise ConfigurationError(f"{model}: no such file")
-    return load_model(model)
+    return model if isinstance(model, keras.Model) else open_model(model)
 
 
 def _reference(model: Any, data: Any, known: Signature, count: int) -> Comparison:

@@ -1,0 +1,189 @@
+"""Opening a model's file that comes from anywhere: its code never runs, its sizes are checked."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import sys
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from pipelines.errors import ConfigurationError, DataError
+from rnn_apps.export.failure_texts import failure_text
+
+if TYPE_CHECKING:
+    import keras
+
+# A zip file whose content is both this large and so many times larger than the file is refused.
+LARGEST_CONTENT = 2**31
+LARGEST_EXPANSION = 50
+# How many of each layer's numbers of units its recurrent kernel has at least, by class.
+_GATES = {"LSTM": 4, "GRU": 3, "SimpleRNN": 1, "LSTMCell": 4, "GRUCell": 3, "SimpleRNNCell": 1}
+
+
+def open_model(path: str | Path, modules: Sequence[str] = ()) -> keras.Model:
+    """The model in a `.keras` file, or in an `.h5` file that Keras 3 can read, not compiled.
+
+    Args:
+        modules: modules or .py files with the model's own layers, which are imported first.
+
+    Raises:
+        ConfigurationError: there is no such file or module, or the file is of another kind.
+        DataError: the file is damaged, or Keras refuses it.
+    """
+    file = Path(path)
+    _refuse_other_kinds(file)
+    own: dict[str, Any] = {}
+    for name in modules:
+        own |= vars(_imported(name))
+    if file.suffix == ".keras":
+        _refuse_content(file)
+    import keras
+
+    from rnn_apps import layers
+
+    try:
+        with keras.saving.custom_object_scope(_classes(own)):
+            model = layers.load_model(file)
+    except Exception as refusal:
+        raise DataError(
+            f"Keras cannot load it: {failure_text(refusal)}",
+            file=file,
+            advice=_advice(file, str(refusal)),
+        ) from refusal
+    if not isinstance(model, keras.Model):
+        raise DataError(f"it holds a {type(model).__name__}, not a model", file=file)
+    return model
+
+
+def _refuse_other_kinds(file: Path) -> None:
+    if file.is_dir():
+        what = "a SavedModel" if (file / "saved_model.pb").exists() else "a folder"
+        raise ConfigurationError(
+            f"{file} is {what}, which holds a graph and no layers that a form could replace. Give "
+            "the .keras file that the model was saved as"
+        )
+    if not file.is_file():
+        raise ConfigurationError(f"{file}: there is no such file. Give a .keras file.")
+    if file.suffix not in (".keras", ".h5", ".hdf5"):
+        raise ConfigurationError(
+            f"{file} is not a .keras file. Save the model with model.save('NAME.keras')"
+        )
+
+
+def _refuse_content(file: Path) -> None:
+    """Refuses a damaged .keras file, and one whose content or whose layers would fill the memory.
+
+    Raises:
+        DataError: it is no whole zip file with a configuration, or is larger than it should be.
+    """
+    damaged = "Copy the file again, or save the model again"
+    try:
+        with zipfile.ZipFile(file) as archive:
+            sizes = {item.filename: item.file_size for item in archive.infolist()}
+            total = sum(sizes.values())
+            expands = total > LARGEST_EXPANSION * file.stat().st_size
+            if total > LARGEST_CONTENT and expands:
+                raise DataError(f"its content is {total} bytes, far more than the file", file=file)
+            if "config.json" not in sizes:
+                raise DataError("it holds no config.json", file=file, advice=damaged)
+            config = json.loads(archive.read("config.json"))
+    except DataError:
+        raise
+    except Exception as failure:
+        raise DataError(
+            f"it is cut short or damaged ({failure_text(failure)})", file=file, advice=damaged
+        ) from failure
+    announced = sum(_least_numbers(layer) for layer in _layers(config))
+    weights = sum(size for name, size in sizes.items() if name.endswith(".h5"))
+    if weights and announced > weights:
+        raise DataError(
+            f"its layers would have at least {announced} weights, and the file holds {weights} "
+            "bytes of them",
+            file=file,
+            advice=damaged,
+        )
+
+
+def _layers(value: Any) -> Iterator[dict[str, Any]]:
+    """Every layer's own part of a model's configuration."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            if "class_name" in item and isinstance(item.get("config"), dict):
+                yield item
+            waiting.extend(item.values())
+        elif isinstance(item, list):
+            waiting.extend(item)
+
+
+def _least_numbers(layer: dict[str, Any]) -> int:
+    """How many numbers the weights of a layer have at least, as far as its configuration tells."""
+    config = layer["config"]
+    sizes = [config.get(key) for key in ("units", "input_dim", "output_dim")]
+    units, rows, columns = (
+        int(size) if isinstance(size, int) and size > 0 else 0 for size in sizes
+    )
+    if str(layer["class_name"]) == "Embedding":
+        return rows * columns
+    return _GATES.get(str(layer["class_name"]), 0) * units * units
+
+
+def _imported(name: str) -> ModuleType:
+    """A module by its name, found also in the current folder, or a .py file."""
+    try:
+        if not name.endswith(".py"):
+            with _current_folder_first():
+                return importlib.import_module(name)
+        specification = importlib.util.spec_from_file_location(Path(name).stem, name)
+        if specification is None or specification.loader is None or not Path(name).is_file():
+            raise ImportError("there is no such file")
+        module = importlib.util.module_from_spec(specification)
+        sys.modules[specification.name] = module
+        specification.loader.exec_module(module)
+        return module
+    except Exception as failure:
+        raise ConfigurationError(
+            f"--import {name}: {type(failure).__name__}: {failure_text(failure)}"
+        ) from failure
+
+
+@contextmanager
+def _current_folder_first() -> Iterator[None]:
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(Path.cwd()))
+
+
+def _classes(names: dict[str, Any]) -> dict[str, Any]:
+    """What a file can name among a module's names: its classes and functions."""
+    return {
+        name: value
+        for name, value in names.items()
+        if callable(value) and not name.startswith("_") and not isinstance(value, ModuleType)
+    }
+
+
+def _advice(file: Path, refusal: str) -> str:
+    if "Lambda" in refusal or "lambda" in refusal:
+        return (
+            "It holds Python code (a Lambda layer), which is never run from a file. Write the "
+            "function as a layer of its own, and name its module with --import"
+        )
+    if "Could not locate" in refusal or "Unknown layer" in refusal or "not registered" in refusal:
+        return "Name the module with the model's own layers: --import MODULE, or FILE.py"
+    if file.suffix != ".keras":
+        return (
+            "Keras 3 reads some .h5 files of Keras 2 only. Load it with the Keras that wrote it "
+            "(package tf-keras) and build the same model in Keras 3, which takes its weights with "
+            "set_weights; then save that as .keras"
+        )
+    return "Copy the file again, or save the model again with this version of Keras"
