@@ -57,8 +57,8 @@ def publish(
     """Writes the file that `plans` describe to `path`, if it is right.
 
     On LiteRT with `form="auto"` the candidates are timed and the best by time and size is taken
-    (`choice.best_of`); otherwise, and on TFLite Micro, where this computer's clock says nothing about the device's, the first one that
-    is right.
+    (`choice.best_of`); otherwise, and on TFLite Micro, where this computer's clock says nothing
+    about the device's, the first one that is right.
 
     Raises:
         ExportError: no candidate could be converted, none runs and agrees with Keras, or the best
