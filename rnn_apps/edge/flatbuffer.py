@@ -11,6 +11,7 @@ lite/schema/schema.fbs (schema version 3); the numbers below are the fields' pos
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,6 +30,13 @@ TENSOR_TYPES = (
     "int8", "float64", "complex128", "uint64", "resource", "variant", "uint32", "uint16", "int4",
     "bfloat16",
 )  # fmt: skip
+# Bytes of one number, for the types whose constants are numbers of whole bytes.
+_ITEM_BYTES = {
+    "float32": 4, "float16": 2, "bfloat16": 2, "float64": 8, "bool": 1, "int8": 1, "uint8": 1,
+    "int16": 2, "uint16": 2, "int32": 4, "uint32": 4, "int64": 8, "uint64": 8,
+}  # fmt: skip
+# LSTM, UNIDIRECTIONAL_SEQUENCE_LSTM, BIDIRECTIONAL_SEQUENCE_LSTM: an input gate may be left out.
+_LSTMS = (16, 44, 52)
 
 
 @dataclass(frozen=True)
@@ -232,6 +240,9 @@ def _model(root: _Table) -> ModelFile:
     if not subgraphs:
         raise _DamagedError("it holds no graph")
     buffers = tuple(max(table.vector_length(0), table.number(2, "<Q")) for table in root.tables(4))
+    for graph in subgraphs:
+        for tensor in graph.tensors:
+            _refuse_constant(tensor, buffers)
     return ModelFile(
         version=root.number(0, "<I"),
         description=root.text(3),
@@ -241,6 +252,18 @@ def _model(root: _Table) -> ModelFile:
         metadata={table.text(0): table.number(1, "<I") for table in root.tables(6)},
         size_bytes=len(root._content),
     )
+
+
+def _refuse_constant(tensor: Tensor, buffers: tuple[int, ...]) -> None:
+    """Refuses a constant that is not where it should be or not as long as its shape says."""
+    if tensor.buffer >= len(buffers):
+        raise _DamagedError(f"tensor {tensor.index} has its numbers in a buffer that is not there")
+    held, item_bytes = buffers[tensor.buffer], _ITEM_BYTES.get(tensor.dtype)
+    if held and item_bytes and held != math.prod(tensor.shape) * item_bytes:
+        raise _DamagedError(
+            f"tensor {tensor.index} of shape {tensor.shape} and type {tensor.dtype} has {held} "
+            "bytes"
+        )
 
 
 def _operator_code(table: _Table) -> tuple[int, str | None, int]:
@@ -261,8 +284,10 @@ def _subgraph(table: _Table, codes: list[tuple[int, str | None, int]]) -> Subgra
     inputs, outputs = table.numbers(1, "i"), table.numbers(2, "i")
     uses = [*inputs, *outputs]
     for operator in operators:
-        # An operator's optional input that is left out is -1.
-        uses += [index for index in (*operator.inputs, *operator.outputs) if index != -1]
+        # An operator's optional input that is left out is -1; the first two are not optional.
+        first = 1 if operator.code in _LSTMS else 2
+        uses += [*operator.inputs[:first], *operator.outputs]
+        uses += [index for index in operator.inputs[first:] if index != -1]
     if any(not 0 <= index < len(tensors) for index in uses):
         raise _DamagedError("an operator or the graph uses a tensor that does not exist")
     return Subgraph(table.text(4), tensors, inputs, outputs, tuple(operators))

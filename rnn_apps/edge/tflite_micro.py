@@ -50,6 +50,11 @@ class TFLiteMicroRuntime:
                         f"working memory: {refusal}"
                     ) from refusal
                 arena *= 4
+            except Exception as refusal:
+                # It reads a file in Python first, and trusts what it reads.
+                raise UserError(
+                    f"TensorFlow Lite Micro cannot read this model: {refusal}"
+                ) from refusal
         self.arena_bytes = arena
 
     def call(self, signature: Signature, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
