@@ -30,9 +30,9 @@ def make_keras(folder: Path) -> None:
 def read_keras(folder: Path) -> Reading:
     """The model as `rnn-apps export` loads it."""
     _forget_names()
-    from rnn_apps.export.commands import load_model
+    from rnn_apps.export.model_files import open_model
 
-    return Reading(_model_meaning(load_model(str(folder / "model.keras"))))
+    return Reading(_model_meaning(open_model(folder / "model.keras")))
 
 
 def make_tflite(folder: Path) -> None:

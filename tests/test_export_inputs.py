@@ -208,3 +208,20 @@ def test_names_that_no_runtime_takes_become_ones_that_all_take(name: str, tmp_pa
     assert taken.isascii() and taken.isidentifier() and given == "output_1_x"
     np.testing.assert_allclose(load(path)({taken: data})[given], model(data), atol=1e-6)
     export_saved_model(model, tmp_path / "saved", representative_data={taken: data})
+
+
+def test_a_stateful_model_goes_out_at_another_batch_than_it_was_trained_with(
+    tmp_path: Path,
+) -> None:
+    keras.utils.set_random_seed(0)
+    inputs = Input(batch_shape=(ROWS, STEPS, FEATURES), name="series")
+    layer = layers.GRU(2, stateful=True, name="gru")
+    model = Model(inputs, layer(inputs))
+    data = np.random.default_rng(1).normal(size=(ROWS, STEPS, FEATURES)).astype(np.float32)
+    model(data)
+    kept = np.array(layer.states[0])
+    path = tmp_path / "m.tflite"
+    export_tflite(model, path, form="rule", batch_size=1, representative_data=data, card=False)
+    layer.reset_state()
+    np.testing.assert_allclose(load(path)({"series": data[:1]})["gru"], model(data)[:1], atol=1e-6)
+    assert layer.stateful and np.abs(kept).max() > 0

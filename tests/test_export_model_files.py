@@ -105,7 +105,7 @@ def test_other_files_are_told_apart(saved: Path, tmp_path: Path) -> None:
             open_model(tmp_path / name)
     for size in (0, 10, 3000):
         (tmp_path / "cut.keras").write_bytes(saved.read_bytes()[:size])
-        with pytest.raises(UserError, match=r"cut\.keras: .*Copy the file again"):
+        with pytest.raises(UserError, match=r"cut\.keras: .*(damaged|not a \.keras)"):
             open_model(tmp_path / "cut.keras")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pipelines.errors import UserError
-from rnn_apps.export.commands import load_model
+from rnn_apps.export.model_files import open_model
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def damaged(saved: Path, content: bytes) -> Path:
 
 
 def test_a_whole_file_is_read(saved: Path) -> None:
-    assert load_model(str(saved)).output_shape == (None, 3)
+    assert open_model(str(saved)).output_shape == (None, 3)
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.999])
@@ -36,7 +36,7 @@ def test_a_file_that_is_cut_short_is_refused(saved: Path, share: float) -> None:
     content = saved.read_bytes()
     path = damaged(saved, content[: int(share * len(content))])
     with pytest.raises(UserError, match=r"damaged\.keras: the file is damaged or cut short"):
-        load_model(str(path))
+        open_model(str(path))
 
 
 def test_a_changed_byte_of_any_member_is_refused(saved: Path) -> None:
@@ -49,11 +49,11 @@ def test_a_changed_byte_of_any_member_is_refused(saved: Path) -> None:
         changed = bytearray(content)
         changed[start + int(generator.integers(member.compress_size))] ^= 0x55
         with pytest.raises(UserError, match="damaged or cut short"):
-            load_model(str(damaged(saved, bytes(changed))))
+            open_model(str(damaged(saved, bytes(changed))))
     assert len(members) >= 3
 
 
 @pytest.mark.parametrize("content", [b"", b"P", b"a text, not a model\n"])
 def test_what_is_not_an_archive_is_refused(saved: Path, content: bytes) -> None:
     with pytest.raises(UserError, match=r"this is not a \.keras file"):
-        load_model(str(damaged(saved, content)))
+        open_model(str(damaged(saved, content)))

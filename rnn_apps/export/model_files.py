@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from pipelines.errors import ConfigurationError, DataError
+from pipelines.errors import ConfigurationError, DataError, UserError
 from rnn_apps.export.failure_texts import failure_text
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ def open_model(path: str | Path, modules: Sequence[str] = ()) -> keras.Model:
     try:
         with keras.saving.custom_object_scope(_classes(own)):
             model = layers.load_model(file)
+    except UserError:
+        raise
     except Exception as refusal:
         raise DataError(
             f"Keras cannot load it: {failure_text(refusal)}",
@@ -77,12 +79,13 @@ def _refuse_other_kinds(file: Path) -> None:
 
 
 def _refuse_content(file: Path) -> None:
-    """Refuses a damaged .keras file, and one whose content or whose layers would fill the memory.
+    """Refuses a .keras file whose content or whose layers would fill the memory.
+
+    What is damaged is left to the loading, which says so.
 
     Raises:
-        DataError: it is no whole zip file with a configuration, or is larger than it should be.
+        DataError: it is larger than it should be.
     """
-    damaged = "Copy the file again, or save the model again"
     try:
         with zipfile.ZipFile(file) as archive:
             sizes = {item.filename: item.file_size for item in archive.infolist()}
@@ -90,15 +93,11 @@ def _refuse_content(file: Path) -> None:
             expands = total > LARGEST_EXPANSION * file.stat().st_size
             if total > LARGEST_CONTENT and expands:
                 raise DataError(f"its content is {total} bytes, far more than the file", file=file)
-            if "config.json" not in sizes:
-                raise DataError("it holds no config.json", file=file, advice=damaged)
             config = json.loads(archive.read("config.json"))
     except DataError:
         raise
-    except Exception as failure:
-        raise DataError(
-            f"it is cut short or damaged ({failure_text(failure)})", file=file, advice=damaged
-        ) from failure
+    except Exception:
+        return
     announced = sum(_least_numbers(layer) for layer in _layers(config))
     weights = sum(size for name, size in sizes.items() if name.endswith(".h5"))
     if weights and announced > weights:
@@ -106,7 +105,7 @@ def _refuse_content(file: Path) -> None:
             f"its layers would have at least {announced} weights, and the file holds {weights} "
             "bytes of them",
             file=file,
-            advice=damaged,
+            advice="Copy the file again, or save the model again",
         )
 
 

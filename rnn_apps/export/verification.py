@@ -84,7 +84,8 @@ def _failures_named(model: keras.Model) -> Iterator[None]:
         if problem := wrong_index(failure):
             raise ExampleDataError(problem) from failure
         raise ExportError(
-            f"Keras itself cannot compute {model.name!r} on this data: {failure_text(failure)}"
+            f"Keras itself cannot compute {model.name!r} on this data: {failure_text(failure)}. Give "
+            "representative_data that the model takes"
         ) from failure
 
 
@@ -167,7 +168,11 @@ def _but_time(output: np.ndarray) -> tuple[int, ...]:
 
 @contextlib.contextmanager
 def _states_at_zero(model: keras.Model) -> Iterator[Any]:
-    """Yields a function that resets stateful layers; afterwards their states are as before."""
+    """Yields a function that resets stateful layers; afterwards their states are as before.
+
+    Meanwhile they start every call from zeros, which also frees them of the batch size that their
+    states were made for.
+    """
     stateful = [
         layer
         for layer in all_layers(model)
@@ -181,8 +186,12 @@ def _states_at_zero(model: keras.Model) -> Iterator[Any]:
             layer.reset_state()
 
     try:
+        for layer in stateful:
+            layer.stateful = False
         yield reset
     finally:
+        for layer in stateful:
+            layer.stateful = True
         for variable, value in zip(variables, kept, strict=True):
             variable.assign(value)
 
