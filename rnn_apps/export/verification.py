@@ -84,8 +84,8 @@ def _failures_named(model: keras.Model) -> Iterator[None]:
         if problem := wrong_index(failure):
             raise ExampleDataError(problem) from failure
         raise ExportError(
-            f"Keras itself cannot compute {model.name!r} on this data: {failure_text(failure)}. Give "
-            "representative_data that the model takes"
+            f"Keras itself cannot compute {model.name!r} on this data: {failure_text(failure)}. "
+            "Give representative_data that the model takes"
         ) from failure
 
 
