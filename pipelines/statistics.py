@@ -19,9 +19,10 @@ class Statistics:
     """Statistics of the training part; missing values do not count. All float32.
 
     Attributes:
-        mean, standard_deviation: [N], a value a series (population form, divided by n). A constant
-            series has standard deviation 1, so that scaling it gives zeros; one without an
-            observation in the training part has mean 0 and standard deviation 1.
+        mean, standard_deviation: [N], a value per series (population form, divided by n). A
+            constant series has standard deviation 1, so that scaling it gives zeros; one without an
+            observation in the training part is measured on all that it has, since its scale is
+            needed to forecast it at all.
         mean_absolute: [N], mean of |target|, 1 where that is 0: the scale for counts, whose zero
             must stay zero (as DeepAR scales, Salinas et al. 2020, section 3.3).
         constant: bool [N], the series whose standard deviation was set to 1.
@@ -48,6 +49,8 @@ def training_statistics(series_set: SeriesSet, split: Split) -> Statistics:
     for one in series_set:
         start, stop = part_rows(split.train, one, series_set)
         values = one.target[start:stop][one.observed[start:stop]].astype(np.float64)
+        if not len(values):
+            values = one.target[one.observed].astype(np.float64)
         center = values.mean() if len(values) else 0.0
         spread = values.std() if len(values) else 0.0
         size = np.abs(values).mean() if len(values) else 0.0

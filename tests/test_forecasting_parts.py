@@ -246,6 +246,27 @@ def test_recent_windows_that_are_too_few_leave_the_calibration(
     assert np.all(recent["quantile_0.05"] <= recent["quantile_0.25"])
 
 
+def test_a_series_that_begins_after_the_training_part_is_named_and_scaled() -> None:
+    from pipelines import training_statistics
+    from rnn_apps.forecasting.training_parts import training_parts
+    from rnn_apps.forecasting.understood import understood, understood_for_use
+
+    late = np.where(np.arange(400) < 300, np.nan, 1e6 + 1000 * week())
+    still = np.where(np.arange(400) < 300, 5.0, 5.0 + week())
+    gone = np.where(np.arange(400) < 380, week(), np.nan)
+    frame = pd.DataFrame({"date": DAYS, "y": week(), "late": late, "still": still, "gone": gone})
+    series_set, settings = load_series(frame), config(Path("unused"))
+    split = parse_split(settings.split)
+    statistics = training_statistics(series_set, split)
+    assert statistics.mean[1] == pytest.approx(np.nanmean(late), rel=1e-6)
+    assert statistics.standard_deviation[1] == pytest.approx(np.nanstd(late), rel=1e-5)
+    told = understood(series_set, split, settings, training_parts(series_set, split, settings))
+    assert any("late: no value in the training part" in line for line in told)
+    assert any("still: constant in the training part only" in line for line in told)
+    used = understood_for_use(series_set, 14)
+    assert "Ends before 2024-02-04, and is forecast from its own end: gone." in used
+
+
 def test_counted_rows_have_no_calendar_and_are_numbered_on() -> None:
     from rnn_apps.forecasting.capabilities import calendar_features
     from rnn_apps.forecasting.description import describe

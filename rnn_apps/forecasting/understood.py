@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipelines.splits import Split
+from pipelines.splits import Split, part_rows
 from pipelines.time_series import SeriesSet
 from pipelines.timestamps import STEP, show_time
 from rnn_apps.forecasting.config import ForecastingConfig
@@ -21,7 +21,8 @@ def understood(
     lines = [_series(series_set), _columns(series_set, config), _parts(series_set, split, parts)]
     for finding in series_set.report.findings:
         lines.append(f"Found: {finding}.")
-    lines += [_known_ahead(series_set, config), _calibration(config, parts)]
+    lines += [_scales(series_set, split), _known_ahead(series_set, config)]
+    lines.append(_calibration(config, parts))
     if parts.test is None:
         lines.append(
             "There is no test part: the run is judged on the validation part, which also chose the "
@@ -35,6 +36,13 @@ def understood_for_use(series_set: SeriesSet, lookback: int) -> list[str]:
     lines = [_series(series_set)]
     lines += [f"Found: {finding}." for finding in series_set.report.findings]
     blind = [one.name for one in series_set if 2 * one.observed[-lookback:].sum() < lookback]
+    last = np.max([one.times[-1] for one in series_set])
+    early = [one.name for one in series_set if one.times[-1] < last]
+    if early:
+        lines.append(
+            f"Ends before {show_time(last, series_set.frequency)}, and is forecast from its own "
+            f"end: {listed(early)}."
+        )
     if blind:
         lines.append(
             f"Mostly missing in the last {lookback} time steps, from which the forecast is made: "
@@ -93,6 +101,27 @@ def _parts(series_set: SeriesSet, split: Split, parts: TrainingParts) -> str:
         text += f"; too short: {listed(short)})" if short else ")"
         told.append(text)
     return f"Parts: {', '.join(told)}."
+
+
+def _scales(series_set: SeriesSet, split: Split) -> str:
+    """The series whose scale the training part does not tell."""
+    unseen, still = [], []
+    for one in series_set:
+        start, stop = part_rows(split.train, one, series_set)
+        values = one.target[start:stop][one.observed[start:stop]]
+        if not len(values):
+            unseen.append(one.name)
+        elif values.min() == values.max() and not np.all(one.target == values[0]):
+            still.append(one.name)
+    told = []
+    if unseen:
+        told.append(
+            f"{listed(unseen)}: no value in the training part, so that the model learns nothing of "
+            "it; it is scaled by its later values"
+        )
+    if still:
+        told.append(f"{listed(still)}: constant in the training part only, and scaled by 1")
+    return f"Scales: {'; '.join(told)}." if told else ""
 
 
 def _known_ahead(series_set: SeriesSet, config: ForecastingConfig) -> str:
