@@ -11,6 +11,8 @@ import tensorflow as tf
 from language_setup import untrained_run
 
 from pipelines.errors import ConfigurationError, DataError
+from pipelines.text_corpus import MemoryText
+from pipelines.text_encoding import encode_corpus
 from pipelines.tokenizers import TextDecoder, WordTokenizer, train_tokenizer
 from pipelines.tokenizers.in_graph import graph_tokenizer
 from rnn_apps.edge import EdgeLanguageModel, SamplingConfig
@@ -18,6 +20,7 @@ from rnn_apps.language_modelling import Run
 from rnn_apps.language_modelling.capabilities import check_capabilities
 from rnn_apps.language_modelling.config import LanguageModellingConfig
 from rnn_apps.language_modelling.training_run import fit_run
+from rnn_apps.language_modelling.understood import shared_lines, understood
 from rnn_apps.language_modelling.writing import WritingConfig
 
 TEXT = "the cat sat on the mat of a <unk>\nand a dog of the land ate it all\n" * 60
@@ -161,3 +164,18 @@ def test_subwords_do_not_spell_out_another_normalisation_form(trained: str, give
         tokenizer.encode_known("VU")
     # Other scripts are spelled out in either form.
     assert len(tokenizer.encode_known("Καλημέρα")) > 8
+
+
+def test_lines_of_the_test_that_are_trained_on_are_said() -> None:
+    train = MemoryText("".join(f"this is line number {n} of a text\n" for n in range(50)), "train")
+    test = MemoryText(
+        "this is line number 7 of a text\nthis one is nowhere else, I hope\nAnn\n", "x"
+    )
+    tokenizer = train_tokenizer("words", train.chunks(), learn_unknown=True)
+    texts = {"train": train, "test": test}
+    encoded = {name: encode_corpus(text, tokenizer) for name, text in texts.items()}
+    lines = "\n".join(understood(encoded, tokenizer, texts))
+    assert "50% of the lines of the test text are also in the training text" in lines
+    assert "It begins: 'this is line number 0" in lines and "50 lines for training" in lines
+    assert "such as" in lines and "% in test" in lines
+    assert shared_lines(train, MemoryText("Ann\nBob\n", "names")) == 0.0

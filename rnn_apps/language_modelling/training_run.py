@@ -85,13 +85,14 @@ def fit_run(
         if parts.validation is not None:
             held_out = encode_corpus(parts.validation, tokenizer, folder.path / TOKENS)
             validation = _streams(held_out, config, shift=False)
-        encoded = {"train": training}
+        encoded, texts = {"train": training}, {"train": parts.train}
         if parts.validation is not None:
-            encoded["validation"] = held_out
+            encoded["validation"], texts["validation"] = held_out, parts.validation
         if parts.test is not None:
             encoded["test"] = encode_corpus(parts.test, tokenizer, folder.path / TOKENS)
+            texts["test"] = parts.test
         _require_judgeable(encoded)
-        lines = understood(encoded, tokenizer, next(parts.train.chunks()))
+        lines = understood(encoded, tokenizer, texts)
 
         def begin() -> None:
             with folder.begin(config) as beside:

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 
+from pipelines.text_corpus import TextCorpus
 from pipelines.text_encoding import TokenArray
 from pipelines.tokenizers import Tokenizer
 
 _READING = ("files", "Windows line ends", "documents")
 _SHOWN = 60
+# A shorter line, such as a name, may well come twice; more of a text takes long to compare.
+_LONG_LINE = 20
+_CHUNKS_COMPARED = 64
+MANY_SHARED = 0.05
 
 
-def understood(parts: Mapping[str, TokenArray], tokenizer: Tokenizer, begins: str) -> list[str]:
+def understood(
+    parts: Mapping[str, TokenArray], tokenizer: Tokenizer, texts: Mapping[str, TextCorpus]
+) -> list[str]:
     """Two or three sentences about the text, and one for whatever is odd about it.
 
     Args:
-        parts: the parts by name, "train" first.
+        parts: the parts as tokens, by name, "train" first.
         tokenizer: the vocabulary.
-        begins: the beginning of the training text.
+        texts: the same parts as text.
     """
     train = parts["train"]
+    begins = next(texts["train"].chunks())
     held_out = ", ".join(
         f"{part.characters:,} for {name}" for name, part in parts.items() if name != "train"
     )
@@ -38,10 +47,30 @@ def understood(parts: Mapping[str, TokenArray], tokenizer: Tokenizer, begins: st
             what = f"{finding['kind']}: {finding['count']}, {finding['treatment']}{places}"
             told.add(f"{part.name}: {what}.")
     lines += sorted(told)
-    for name, part in parts.items():
-        if name != "train" and part.sha256 == train.sha256:
-            lines.append(f"The {name} text is the training text: figures on it flatter.")
+    for name, text in texts.items():
+        if name == "train":
+            continue
+        same = parts[name].sha256 == train.sha256
+        shared = 1.0 if same else shared_lines(texts["train"], text)
+        if shared > MANY_SHARED:
+            lines.append(
+                f"{shared:.0%} of the lines of the {name} text are also in the training text: "
+                "figures on it flatter."
+            )
     return lines
+
+
+def shared_lines(train: TextCorpus, other: TextCorpus) -> float:
+    """Share of the longer lines at a text's beginning that the training text has too, 0 to 1."""
+    lines = {*_long_lines(next(other.chunks()))}
+    found: set[str] = set()
+    for chunk in itertools.islice(train.chunks(), _CHUNKS_COMPARED):
+        found.update(lines.intersection(_long_lines(chunk)))
+    return len(found) / max(len(lines), 1)
+
+
+def _long_lines(text: str) -> Iterator[str]:
+    return (line for line in text.split("\n") if len(line) >= _LONG_LINE)
 
 
 def _unknown(parts: Mapping[str, TokenArray], tokenizer: Tokenizer) -> str:

@@ -22,6 +22,7 @@ MANY_EQUAL = 0.2
 MANY_MARKED = 0.05
 _LONGEST_SHOWN = 60
 _SAMPLE = 1000
+_OF_TRAINING = ("longer than", "more than", "nothing left")
 _READING = ("files", "header lines", "Windows line ends")
 
 
@@ -102,7 +103,7 @@ class Understood:
         reasons = "; ".join(
             f"{finding.kind}: {finding.count:,}"
             for finding in self.training.report.findings
-            if finding.treatment == "left out"
+            if finding.kind.startswith(_OF_TRAINING)
         )
         line = f"Left out of {train:,} training pairs: {train - kept:,} ({share:.0%}). {reasons}."
         if share > MUCH_LEFT_OUT:
@@ -124,7 +125,7 @@ class Understood:
             for finding in report.findings
             if finding.kind not in _READING
             # What is left out of training is said already.
-            and (number or finding.treatment != "left out" or "judged" in finding.kind)
+            and (number or not finding.kind.startswith(_OF_TRAINING))
         ]
 
     def _suspicions(self) -> list[str]:
