@@ -12,9 +12,10 @@ from speech_setup import small_config, spoken
 
 from pipelines.errors import ConfigurationError, DataError
 from pipelines.speech.augmentation import WaveformAugmentation
+from pipelines.speech.dealing import deal
 from pipelines.speech.noise import noise_files, noise_section
 from rnn_apps.speech.capabilities import check_capabilities
-from rnn_apps.speech.run_data import load_parts, prepare, train_labels
+from rnn_apps.speech.run_data import load_parts, load_source, one_part, prepare, train_labels
 from rnn_apps.speech.training_run import fit_run
 from rnn_apps.speech.understood import _spellings, understood
 
@@ -85,6 +86,19 @@ def test_what_was_understood_is_told_in_a_few_lines(folder: Path) -> None:
     assert "lower sample rate than the model's: 1, resampled to 8000 Hz" in text
     assert "Attention: 1 of the 3 test recordings are in training, too" in text
     assert "The test recordings are of 2 speakers who are heard in training, too." in text
+
+
+def test_a_part_that_a_source_does_not_have_is_not_all_of_it(folder: Path) -> None:
+    config = small_config(folder)
+    recordings = load_source(config, config.data)
+    assert {one.part for one in one_part(recordings, "test")} == {"test"}
+    with pytest.raises(DataError, match="has the parts train, test, and no part 'validation'"):
+        one_part(recordings, "validation")
+    # A list that distinguishes nothing is meant as a whole.
+    alone = recordings.where(lambda one: one.part == "test")
+    assert one_part(alone, "validation") is alone
+    deal(recordings, (1.0, 0.0, 0.0))
+    assert recordings.report.count("without a part, where others have one") == 1
 
 
 def test_odd_spellings_are_told(folder: Path) -> None:

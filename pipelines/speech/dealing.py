@@ -53,6 +53,10 @@ def deal(
     found: dict[str, list[Recording]] = {part: [] for part in PARTS}
     for one in recordings:
         found[one.part or "train"].append(one)
+        if named and not one.part:
+            recordings.report.note(
+                "without a part, where others have one", "for training", one.place
+            )
     wanted = dict(zip(PARTS, shares, strict=True))
     if named:
         wanted["test"] = 0.0

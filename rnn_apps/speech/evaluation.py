@@ -163,7 +163,7 @@ def judge(
     write: what was said was said.
     """
     if isinstance(recordings, str):
-        recordings = run.other_recordings(recordings, part)
+        recordings = run.other_recordings(recordings)
     utterances = listened_to(run.config, recordings, run.labels)
     count = len(utterances.transcripts)
     print(f"Recognising {count} recordings of {recordings.report.source}", file=sys.stderr)

@@ -109,8 +109,18 @@ class Run:
         return self._own[part]
 
     def other_recordings(self, data: str | Recordings, part: str = "") -> Recordings:
-        """Those of another source: of the named part, or its test part, or all."""
-        return one_part(load_source(self.config, data), part or "test")
+        """Those of another source: of the named part, or its test part, or all.
+
+        Raises:
+            UserError: a part is named that the source does not have.
+        """
+        found = load_source(self.config, data)
+        if part and part not in found.parts:
+            raise UserError(
+                f"{found.report.source} has no {part} part; it has "
+                f"{', '.join(found.parts) or 'no parts'}. Leave --part out to judge all of it"
+            )
+        return one_part(found, part or "test")
 
     def evaluate(
         self,

@@ -87,10 +87,20 @@ def load_source(config: SpeechConfig, data: str | Recordings) -> Recordings:
 
 
 def one_part(recordings: Recordings, part: str) -> Recordings:
-    """The recordings of one part of a source, or all if it does not distinguish that part."""
-    if part not in recordings.parts:
-        return recordings
-    return recordings.where(lambda one: one.part == part)
+    """The recordings of one part of a source, or all if it does not distinguish parts.
+
+    Raises:
+        DataError: it distinguishes several parts, and this is none of them.
+    """
+    if part in recordings.parts:
+        return recordings.where(lambda one: one.part == part)
+    if len({one.part for one in recordings}) > 1:
+        raise DataError(
+            f"has the parts {', '.join(recordings.parts)}, and no part {part!r}",
+            file=recordings.report.source,
+            advice="Name a source of these recordings alone, or say in it which they are.",
+        )
+    return recordings
 
 
 def train_labels(config: SpeechConfig, recordings: Recordings) -> LabelSet:
