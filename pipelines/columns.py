@@ -98,7 +98,7 @@ class NumberReader:
         self, values: npt.NDArray[Any], block: Block, ids: npt.NDArray[np.int32] | None
     ) -> None:
         """Reports values so large that float32, in which models compute, runs them together."""
-        if values.dtype.itemsize < 8:
+        if values.dtype.kind == "f" and values.dtype.itemsize < 8:
             return
         known = np.flatnonzero(np.isfinite(values))
         if ids is not None:

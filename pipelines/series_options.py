@@ -51,7 +51,7 @@ class SeriesOptions:
         (), "columns that are constant within a series, numbers or categories (long layout)"
     )
     frequency: str = _option("", "step of time as a pandas alias, such as h, 30min, D, B, MS")
-    time_zone: str = _option("", "IANA zone of the clock on the wall, such as Europe/Berlin")
+    time_zone: str = _option("", "IANA zone of the local wall clock, such as Europe/Berlin")
     time_format: str = _option(
         "",
         "strptime format of the time stamps; for numbers unix, unix_ms, unix_us, unix_ns, excel "

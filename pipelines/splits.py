@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Border = float | int | np.datetime64 | datetime.date | str | None
 Part = tuple[Border, Border]
 """From the first border up to, not including, the second: two fractions of the rows (float), two
-row numbers (int) or two times (datetime64, datetime or ISO text) on the clock on the wall. None
+row numbers (int) or two times (datetime64, datetime or ISO text) on the local wall clock. None
 stands for the beginning or end."""
 
 

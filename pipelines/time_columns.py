@@ -38,7 +38,7 @@ class TimeReader:
     Args:
         time_format: a strptime format, a name of `numeric_times.NUMERIC_FORMATS` or
             `time_formats.WHOLE_PERIODS`, or "" to find it out.
-        time_zone: the zone of the clock on the wall. Time stamps that carry an offset are instants,
+        time_zone: the zone of the local wall clock. Time stamps that carry an offset are instants,
             and one such zone must hold for all: if "" it is their common offset. Time stamps
             without offset are taken as this zone's wall clock, or as they are if "".
 

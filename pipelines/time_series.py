@@ -23,7 +23,7 @@ class TimeSeries:
 
     Attributes:
         name: the column's name, the id, or "id/column".
-        times: datetime64[s] [T]: UTC if the set has a time zone, else the clock on the wall.
+        times: datetime64[s] [T]: UTC if the set has a time zone, else the local wall clock.
         target: float32 [T], without NaN: missing values are filled by the set's policy.
         observed: bool [T], false where the target was missing.
         past_covariates: float32 [T, P], known up to the present only.

@@ -1,4 +1,4 @@
-"""Frequencies, the continuation of time stamps, and the clock on the wall."""
+"""Frequencies, the continuation of time stamps, and the local wall clock."""
 
 from __future__ import annotations
 
@@ -221,7 +221,7 @@ def instant(moment: np.datetime64, time_zone: str) -> np.datetime64:
 
 
 def wall_clock_minutes(times: Times, time_zone: str = "") -> npt.NDArray[np.int32]:
-    """Minutes since 1970-01-01 00:00 as the local clock on the wall shows them, int32 as `times`.
+    """Minutes since 1970-01-01 00:00 on the local wall clock, int32 as `times`.
 
     Args:
         times: datetime64; instants (UTC) if `time_zone` is given, else the wall clock itself.

@@ -63,6 +63,9 @@ def test_values_that_float32_runs_together_are_reported() -> None:
     for meter, found in ((123_456_000 + 0.5 * np.arange(600), 600), (0.5 * np.arange(600), 0)):
         report = load_series(pd.DataFrame({"date": hours, "kWh": meter})).report
         assert report.count("values too large for their steps") == found
+    for kind in (np.int32, np.int64):
+        whole = pd.DataFrame({"date": hours, "kWh": 10**8 + np.arange(600, dtype=kind)})
+        assert load_series(whole).report.count("values too large for their steps") == 600
     long = pd.concat(
         [
             pd.DataFrame({"id": name, "date": hours, "kWh": start + 0.5 * np.arange(600)})

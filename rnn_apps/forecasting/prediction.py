@@ -194,7 +194,7 @@ def _draw(run: Run, series_set: SeriesSet, frame: pd.DataFrame, path: Path) -> N
 
 
 def wall_clock(times: Any) -> np.ndarray:
-    """Times without their zone, as the clock on the wall shows them, or numbers, for an axis."""
+    """Times without their zone, on the local wall clock, or numbers, for an axis."""
     import pandas as pd
 
     if pd.api.types.is_integer_dtype(times):
