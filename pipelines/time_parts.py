@@ -149,6 +149,8 @@ def part_of_time(column: str, array: pa.Array) -> str:
         return "a clock time"
     if is_text(array.type):
         texts = {text.casefold() for text in as_text(known).unique().to_pylist()}
+        if texts <= {"am", "pm", "a.m.", "p.m."}:
+            return "AM or PM"
         # One or two of them may be something else: sun is weather too, and May a name.
         if len(texts) > 2 and texts <= WEEKDAYS:
             return "a day of the week"

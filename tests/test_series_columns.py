@@ -90,6 +90,7 @@ def test_names_of_months_and_columns_that_are_called_after_periods() -> None:
         ("Time", HOURS.hour * 100, "a time"),
         ("week", np.arange(400) % 24, "a week"),
         ("HE", HOURS.hour + 1, "an hour"),
+        ("half", HOURS.strftime("%p"), "AM or PM"),
     ],
 )
 def test_what_tells_a_time_of_day_never_names_a_series(
