@@ -69,3 +69,40 @@ def test_a_model_with_a_least_length_is_allocated_for_what_it_is_given(tmp_path:
     with pytest.raises(UserError, match=r"inputs of shape series \[1, 3, 2\]"):
         file({"series": data[:1, :3]})
     np.testing.assert_allclose(file({"series": data})["values"], model(data), atol=1e-6)
+
+
+def test_a_damaged_constant_or_signature_is_refused(tmp_path: Path):
+    """LiteRT says so itself; TFLite Micro would read behind the end of the numbers."""
+    from tensorflow.lite.python import schema_py_generated as schema
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    def written(change):
+        content = bytearray((folder() / "step.tflite").read_bytes())
+        model = flatbuffer_utils.read_model_from_bytearray(content)
+        change(model, model.subgraphs[0])
+        path = tmp_path / "m.tflite"
+        path.write_bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+        return path
+
+    def longer(model, graph):
+        constant = next(t for t in graph.tensors if t.type == schema.TensorType.FLOAT32
+                        and model.buffers[t.buffer].data is not None)  # fmt: skip
+        constant.shape = np.array([1000, 1000], np.int32)
+        constant.shapeSignature = None
+
+    def elsewhere(model, graph):
+        graph.tensors[0].buffer = 10_000
+
+    def inner(model, graph):
+        ends = {*graph.inputs, *graph.outputs}
+        model.signatureDefs[0].outputs[0].tensorIndex = next(
+            index for index in range(len(graph.tensors)) if index not in ends
+        )
+
+    def without(model, graph):
+        graph.operators[0].inputs[0] = -1
+
+    for change in (longer, elsewhere, inner, without):
+        with pytest.raises(UserError, match="damaged"):
+            load(written(change), "tflm")
+    load(written(lambda model, graph: None), "tflm")

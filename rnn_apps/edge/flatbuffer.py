@@ -333,9 +333,12 @@ def _signature(table: _Table, subgraphs: tuple[Subgraph, ...]) -> SignatureEntry
     if number >= len(subgraphs):
         raise _DamagedError(f"a signature belongs to graph {number} of {len(subgraphs)}")
     maps = []
-    for field in (0, 1):
+    graph = subgraphs[number]
+    for field, ends in ((0, graph.inputs), (1, graph.outputs)):
         names = {item.text(0): item.number(1, "<I") for item in table.tables(field)}
         if any(index >= len(subgraphs[number].tensors) for index in names.values()):
             raise _DamagedError("a signature names a tensor that does not exist")
+        if not set(names.values()) <= set(ends):
+            raise _DamagedError("a signature names a tensor that is not its graph's")
         maps.append(names)
     return SignatureEntry(table.text(2), number, maps[0], maps[1])

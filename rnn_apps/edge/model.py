@@ -191,6 +191,9 @@ def load(
 ) -> EdgeModel:
     """Opens an exported model on a runtime of this machine.
 
+    A damaged file is refused. A file that was made to harm is not always seen: TensorFlow Lite
+    Micro trusts shapes and options, so run what comes from strangers in a process of its own.
+
     Args:
         path: a .tflite file.
         target: "litert" (package ai-edge-litert) or "tflm" (package tflite-micro, the interpreter

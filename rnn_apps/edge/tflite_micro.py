@@ -59,7 +59,11 @@ class TFLiteMicroRuntime:
 
     def call(self, signature: Signature, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Runs a signature once; inputs and outputs are in the runtime's types."""
-        self.invocation(signature, inputs)()
+        run = self.invocation(signature, inputs)
+        try:
+            run()
+        except (RuntimeError, ValueError) as failure:
+            raise UserError(f"TensorFlow Lite Micro cannot run this model: {failure}") from failure
         return {
             name: np.array(self._interpreter.get_output(self._output_positions[item.index]))
             for name, item in signature.outputs.items()
