@@ -64,7 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"rnn-apps: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("rnn-apps: stopped. A training run continues with --resume", file=sys.stderr)
+        # Only training has something to go on with.
+        advice = ". The run continues with --resume" if options.verb.name == "train" else ""
+        print(f"rnn-apps: stopped{advice}", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # The reader went away, as `head` does; there is nobody left to tell.

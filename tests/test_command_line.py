@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from rnn_apps.application import Application
 from rnn_apps.command_line import applications, build_parser, main
 from rnn_apps.configuration import write_toml
 from rnn_apps.console import plain, results_only
@@ -110,6 +111,19 @@ def test_the_configuration_of_another_application_is_named(
     write_toml(applications()[1].config_type()(), tmp_path / "config.toml")
     assert main(["forecast", "train", "--config", str(tmp_path / "config.toml")]) == 2
     assert "has the settings of language, not of forecast" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("verb", "advice"), [("train", "--resume"), ("evaluate", "")])
+def test_only_a_training_is_told_to_go_on(
+    verb: str, advice: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*arguments: object, **named: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Application, "module", interrupted)
+    assert main(["language", verb, "--run", "somewhere"]) == 130
+    error = capsys.readouterr().err
+    assert "stopped" in error and ("--resume" in error) == bool(advice)
 
 
 def test_json_is_all_that_standard_output_holds(capfd: pytest.CaptureFixture[str]) -> None:

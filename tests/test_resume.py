@@ -152,7 +152,7 @@ def test_more_epochs_go_on_unless_the_schedule_ends_with_the_last(
 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "flipped"])
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(
-    finished_run: Path, tmp_path: Path, damage: str
+    finished_run: Path, tmp_path: Path, damage: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = copy_of(finished_run, tmp_path / "run")
     older, newest = sorted((folder / "checkpoints").glob("*.npz"))
@@ -167,6 +167,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(
     found = checkpoints.load_latest(folder / "checkpoints")
     assert found is not None
     assert older.name == f"step-{found.content['state']['step']:012d}.npz"
+    assert f"{newest} is damaged" in capsys.readouterr().err
     resumed = small_training(folder, CONFIGURATION, resume=True)
     assert [row["epoch"] for row in resumed] == [1, 2]
     assert (folder / "history.csv").read_text().count("\n") == 3

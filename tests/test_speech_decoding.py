@@ -317,6 +317,8 @@ def test_too_little_for_a_word_model_is_refused():
 def test_a_config_that_cannot_be_is_refused(wrong):
     with pytest.raises(ConfigurationError, match="|".join(wrong)):
         DecodingConfig(**wrong)
+    with pytest.raises(ConfigurationError, match="hot_words = 'fade' is not a list"):
+        DecodingConfig(hot_words="fade")  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="hot_words: one of them is empty"):
         decode(spelled("a"), LABELS, DecodingConfig(hot_words=("a", " ")))
 

@@ -64,6 +64,12 @@ class DecodingConfig:
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise ConfigurationError(f"method = {self.method!r}: choose from {', '.join(METHODS)}")
+        if isinstance(self.hot_words, str):
+            # A text is a sequence too, of letters.
+            raise ConfigurationError(
+                f"hot_words = {self.hot_words!r} is not a list. For a list of one write "
+                f"[{self.hot_words!r}]"
+            )
         for name in ("beam_width", "n_best", "most_labels"):
             if getattr(self, name) < 1:
                 raise ConfigurationError(f"{name} = {getattr(self, name)} must be at least 1")

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +20,12 @@ import numpy as np
 
 from pipelines.atomic_files import atomic_path
 from pipelines.errors import UserError
+from rnn_apps.console import announce
 
 _PREFIX = "step-"
 _KEPT = 2
 _TEXT = "text"
 _CHECKSUM = "sha256"
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -75,8 +74,11 @@ def load_latest(folder: Path) -> Checkpoint | None:
     for path in reversed(files):
         try:
             return _load(path)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            _log.warning("%s is damaged (%s): falling back to the one before it", path, error)
+        except (
+            OSError, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError,
+            zipfile.BadZipFile, zlib.error,
+        ) as error:  # fmt: skip
+            announce([f"{path} is damaged ({error}): the checkpoint before it is tried."])
     if files:
         raise UserError(
             f"{folder}: no checkpoint in it can be read; they are damaged. "
