@@ -113,17 +113,21 @@ def test_the_configuration_of_another_application_is_named(
     assert "has the settings of language, not of forecast" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("verb", "advice"), [("train", "--resume"), ("evaluate", "")])
+@pytest.mark.parametrize(
+    ("arguments", "goes_on"), [(["language", "train", "--run", "x"], True), (["models"], False)]
+)
 def test_only_a_training_is_told_to_go_on(
-    verb: str, advice: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def interrupted(*arguments: object, **named: object) -> None:
+    arguments: list[str], goes_on: bool, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    def interrupted(*arguments: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Application, "module", interrupted)
-    assert main(["language", verb, "--run", "somewhere"]) == 130
+    monkeypatch.setattr("rnn_apps.model_zoo.saved_models", interrupted)
+    assert main(arguments) == 130
     error = capsys.readouterr().err
-    assert "stopped" in error and ("--resume" in error) == bool(advice)
+    assert "stopped" in error and ("--resume" in error) == goes_on
 
 
 def test_json_is_all_that_standard_output_holds(capfd: pytest.CaptureFixture[str]) -> None:
