@@ -221,6 +221,17 @@ def test_endpoints_lose_no_word(tmp_path, judge, pause):
         assert all(first.end <= second.start for first, second in itertools.pairwise(found))
 
 
+def test_the_greatest_length_parts_no_label(tmp_path):
+    """Words that follow each other at once: none of them is written twice, or not at all."""
+    rules = EndpointConfig(pause_seconds=9.0, longest_seconds=5.0)
+    features = raw_features(small_config(tmp_path))
+    decoder = SpeechDecoder(LABELS, DecodingConfig(method="greedy"), 0.04)
+    stream = RecognitionStream(features, Loudness(), decoder, rules)
+    found = [*stream.push(bursts(-0.4, *[0.36, -0.12] * 40)), stream.finish()]
+    assert "".join(one.text for one in found) == "a" * 40
+    assert len(found) > 3 and all(one.end - one.start < 5.0 for one in found)
+
+
 def test_what_is_written_for_silence_is_a_pause(tmp_path):
     """A model of characters may write spaces, not blanks, while nobody speaks."""
     decoder = SpeechDecoder(LABELS, DecodingConfig(method="greedy"), 0.04)

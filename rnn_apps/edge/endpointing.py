@@ -19,8 +19,9 @@ JUDGES = ("labels", "energy", "either")
 _LEAST_DECIBELS = -100.0
 # How fast the estimate of the background follows: down at once, up by so much a second.
 _RISE_DECIBELS = 2.0
-# Towards its greatest length an utterance is ended at the next short gap between words.
-_NEARLY_TOO_LONG = 0.8
+# Towards its greatest length an utterance is ended at the next short gap between words, and then at
+# the next frame that belongs to no label: a label that is cut in two would be written twice.
+_NEARLY_TOO_LONG, _ALMOST_TOO_LONG = 0.8, 0.9
 _GAP_SECONDS = 0.2
 
 
@@ -36,8 +37,9 @@ class EndpointConfig:
             at its end: shorter pauses between sounds end an utterance too.
         longest_silence_seconds: silence from the beginning on after which a new, empty utterance
             is begun, so that nothing grows while nobody speaks.
-        longest_seconds: greatest length of an utterance, which may part a word; from four fifths
-            of it on, a gap of 0.2 s without a label ends the utterance. 0: no limit.
+        longest_seconds: greatest length of an utterance, which may part a word. From four fifths
+            of it on, a gap of 0.2 s without a label ends the utterance, and from nine tenths on any
+            frame without one. 0: no limit.
         speech_decibels: how far above the background a sound counts as speech, for "energy".
 
     Raises:
@@ -149,6 +151,7 @@ class Endpointer:
             at >= self._quiet_at
             or lasted >= limit
             or (lasted >= _NEARLY_TOO_LONG * limit and quiet_seconds >= _GAP_SECONDS)
+            or (lasted >= _ALMOST_TOO_LONG * limit and quiet_seconds > 0)
             or (config.judge != "energy" and quiet_seconds >= _silence(config, heard))
         )
         if over:
