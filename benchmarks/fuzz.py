@@ -4,9 +4,11 @@
     python -m benchmarks.fuzz --subject all --count 50
 
 A subject (see `fuzz_subjects`) writes an original. Each input is the original with one of its files
-damaged: bytes changed, inserted or deleted, a block written twice, or the end cut off. Subject,
-seed and number determine an input, so that `--first N --count 1` repeats number N alone. A child
-process reads it, since a reader may crash or hang; each input has a time limit. What came of it:
+damaged: bytes changed, inserted or deleted, a block written twice, the end cut off; or a digit
+changed, a line deleted, written twice or swapped with the next, which leaves a text a text (in a
+binary file a line is what is between two line feeds). Subject, seed and number determine an input,
+so that `--first N --count 1` repeats number N alone. A child process reads it, since a reader may
+crash or hang; each input has a time limit. What came of it:
 
     right      read with the original's meaning, or with what the damaged text says when it is read
                by a few lines of plain Python that do not share the reader's code
@@ -53,7 +55,17 @@ from pipelines.errors import UserError
 
 VERDICTS = ("right", "refused", "other", "traceback", "hang", "silent")
 FAULTS = ("traceback", "hang", "silent")
-DAMAGES = ("changed", "inserted", "deleted", "doubled", "cut")
+DAMAGES = (
+    "changed",
+    "inserted",
+    "deleted",
+    "doubled",
+    "cut",
+    "digit changed",
+    "line deleted",
+    "line doubled",
+    "lines swapped",
+)
 # Largest number of bytes that one damage concerns; a cut may take all.
 LONGEST_DAMAGE = 64
 # A header that claims terabytes must not take the machine's memory with it.
@@ -86,6 +98,10 @@ def damaged(subject: str, original: Path, parts: list[str], seed: int, number: i
 def _damage(content: bytes, damage: str, generator: np.random.Generator) -> bytes:
     place = int(generator.integers(len(content)))
     length = min(int(generator.integers(1, LONGEST_DAMAGE + 1)), len(content) - place)
+    if damage == "digit changed":
+        return _changed_digit(content, place, generator)
+    if damage.startswith("line"):
+        return _changed_line(content, place, damage)
     if damage == "cut":
         return content[:place]
     if damage == "deleted":
@@ -100,6 +116,25 @@ def _damage(content: bytes, damage: str, generator: np.random.Generator) -> byte
     for index, byte in zip(places, _new_bytes(content, count, generator), strict=True):
         changed[index] = byte
     return bytes(changed)
+
+
+def _changed_digit(content: bytes, place: int, generator: np.random.Generator) -> bytes:
+    """Another digit in place of the first one from `place` on; without one, a digit at the end."""
+    while place < len(content) and not content[place : place + 1].isdigit():
+        place += 1
+    return content[:place] + b"%d" % generator.integers(10) + content[place + 1 :]
+
+
+def _changed_line(content: bytes, place: int, damage: str) -> bytes:
+    lines = [line + b"\n" for line in content.split(b"\n")]
+    number = min(content.count(b"\n", 0, place), len(lines) - 1)
+    if damage == "line deleted":
+        del lines[number]
+    elif damage == "line doubled":
+        lines.insert(number, lines[number])
+    else:
+        lines[number : number + 2] = reversed(lines[number : number + 2])
+    return b"".join(lines).removesuffix(b"\n")
 
 
 def _new_bytes(content: bytes, count: int, generator: np.random.Generator) -> bytes:

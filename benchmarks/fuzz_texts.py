@@ -206,7 +206,12 @@ def plain_tmx(folder: Path) -> Meaning | None:
         texts = {one.get(language): one.find("seg") for one in unit.findall("tuv")}
         if set(texts) != {"en", "de"} or None in texts.values():
             return None
-        source, target = ("".join(texts[name].itertext()) for name in ("en", "de"))  # type: ignore[union-attr]
+        # A line break in a segment is a space, as everywhere in XML of this kind.
+        source, target = (
+            " ".join("".join(segment.itertext()).split())
+            for segment in (texts["en"], texts["de"])
+            if segment is not None
+        )
         pairs.append((source, target))
     return _pairs(pairs)
 
