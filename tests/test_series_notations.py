@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from pipelines import ConfigurationError, DataError, SeriesSet, load_series
+from pipelines.time_formats import COMPACT, FORMATS
 
 DAYS = pd.date_range("2024-01-01", periods=60)
 VALUES = np.arange(60.0) % 7
@@ -26,6 +30,30 @@ def test_years_of_two_digits_are_read(form: str) -> None:
     series_set = of_times(DAYS.strftime(form))
     assert series_set.frequency == "D"
     assert np.array_equal(series_set["y"].times, DAYS.values.astype("datetime64[s]"))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    form=st.sampled_from([*FORMATS, *COMPACT]),
+    frequency=st.sampled_from(["30min", "h", "6h", "D", "B", "7D", "MS", "ME", "QS"]),
+    start=st.datetimes(
+        pd.Timestamp("1970-01-01").to_pydatetime(), pd.Timestamp("2035-01-01").to_pydatetime()
+    ),
+    length=st.integers(3, 80),
+)
+def test_a_notation_is_read_as_it_was_meant_or_refused(
+    form: str, frequency: str, start: datetime.datetime, length: int
+) -> None:
+    times = pd.date_range(pd.Timestamp(start).floor("D"), periods=length, freq=frequency)
+    texts = times.strftime(form)
+    meant = pd.to_datetime(pd.Series(texts), format=form)
+    assume(meant.is_unique)
+    try:
+        one = load_series(pd.DataFrame({"date": texts, "y": 1.0}), time_column="date")["y"]
+    except DataError:
+        return
+    expected = np.sort(meant.values.astype("datetime64[s]"))
+    assert np.array_equal(one.times[one.observed], expected)
 
 
 def test_months_with_two_digit_years_are_no_days_of_the_year_1() -> None:
@@ -156,11 +184,11 @@ def test_rows_without_a_time_are_counted(tmp_path: Path) -> None:
 @pytest.mark.parametrize("frequency", ["20ms", "1500ms"])
 def test_steps_that_are_no_whole_seconds_are_refused(frequency: str) -> None:
     times = pd.date_range("2024-01-01", periods=60, freq=frequency)
-    for settings in ({}, {"duplicates": "mean"}):
+    for options in ({}, {"duplicates": "mean"}):
         with pytest.raises(DataError, match="s apart"):
-            of_times(times, **settings)
+            of_times(times, **options)
         with pytest.raises(DataError, match="s apart"):
-            of_times(times.strftime("%Y-%m-%d %H:%M:%S.%f"), **settings)
+            of_times(times.strftime("%Y-%m-%d %H:%M:%S.%f"), **options)
 
 
 def test_jitter_around_seconds_is_cut_off_and_counted() -> None:
