@@ -26,6 +26,7 @@ from typing import Any
 
 from pipelines.atomic_files import atomic_folder, write_json, write_text
 from pipelines.errors import UserError
+from rnn_apps.export.formats import require_all
 from rnn_apps.model_zoo import CARD
 from rnn_apps.run_parts import record_parts, sha256
 
@@ -45,7 +46,7 @@ def electricity_demand(folder: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "run"
         run = forecasting.train(demand_config(path))
-        run.export(folder, formats=("tflite",))
+        require_all(run.export(folder, formats=("tflite",)))
         figures = next(iter(run.metrics["test"]["forecasters"].values()))["overall"]
         _copy_run(path, folder, "runs/electricity-demand")
     return {
@@ -95,7 +96,7 @@ def localised_phrases(folder: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "run"
         run = translation.train(demo_config(path))
-        run.export(folder, formats=("tflite", "tflite_dynamic"))
+        require_all(run.export(folder, formats=("tflite", "tflite_dynamic")))
         found = run.metrics["test"]
         _copy_run(path, folder, "runs/localised-phrases")
     figures = found["translated_by"]
@@ -145,6 +146,7 @@ def recorded_digits(folder: Path) -> dict[str, Any]:
         record_parts(path)
         run = speech.load(path)
         exported = run.export(folder, ("streaming", "streaming_dynamic"))
+        require_all(exported)
         row = dict(zip(exported["table"]["header"], exported["table"]["rows"][0], strict=True))
         _copy_run(path, folder, "runs/recorded-digits")
         _rename_data(folder / "config.toml", "STRINGS/test_known.jsonl")
@@ -196,7 +198,7 @@ def multi30k(folder: Path) -> dict[str, Any]:
         raise UserError("set MULTI30K_RUNS to the folder of the runs of benchmarks.multi30k")
     path = Path(os.environ["MULTI30K_RUNS"]) / "headline"
     run = translation.load(path)
-    run.export(folder, formats=("tflite_dynamic",))
+    require_all(run.export(folder, formats=("tflite_dynamic",)))
     found = json.loads((path / "result.json").read_text(encoding="utf-8"))
     widths = {one["width"]: one for one in found["beams"]}
     plain = found["plain"]["mixed case"]["bleu"]
@@ -225,7 +227,7 @@ def _language_model(folder: Path, config: Any, shown_as: str) -> dict[str, Any]:
     from rnn_apps import language_modelling
 
     run = language_modelling.train(config)
-    run.export(folder, formats=("tflite", "tflite_dynamic"))
+    require_all(run.export(folder, formats=("tflite", "tflite_dynamic")))
     found = run.metrics["test"]
     _copy_run(run.folder.path, folder, shown_as)
     models = found["models"]

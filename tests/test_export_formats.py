@@ -10,7 +10,12 @@ import pytest
 
 from pipelines.errors import ConfigurationError, UserError
 from rnn_apps.console import show
-from rnn_apps.export.formats import assembled_folder, chosen_formats, write_formats
+from rnn_apps.export.formats import (
+    assembled_folder,
+    chosen_formats,
+    require_all,
+    write_formats,
+)
 from rnn_apps.export.results import ExportError
 
 
@@ -36,6 +41,8 @@ def test_a_format_that_fails_leaves_the_others(
         ["refused", "layer 'gru' has no form for int8"],
         ["faulty", "unexpected IndexError: shape mismatch"],
     ]
+    with pytest.raises(ExportError, match="refused was not written: layer 'gru'"):
+        require_all(result)
     show(result)
     shown = capsys.readouterr().out
     assert "Not written" in shown and "layer 'gru' has no form for int8" in shown

@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +58,13 @@ class WrittenFormats:
                 "rows": [list(item) for item in self.not_written.items()],
             }
         return found
+
+
+def require_all(result: Mapping[str, Any]) -> None:
+    """Raises ExportError if an export left a format out, for callers that need each of them."""
+    if "not written" in result:
+        rows = result["not written"]["rows"]
+        raise ExportError("; ".join(f"{name} was not written: {reason}" for name, reason in rows))
 
 
 def chosen_formats(asked: str | Sequence[str] | None, known: Sequence[str]) -> tuple[str, ...]:

@@ -357,6 +357,12 @@ def _reference(model: Any, data: Any, known: Signature, count: int) -> Compariso
     if not isinstance(model, keras.Model) and Path(model).suffix == ".npz":
         return read_reference(Path(model))
     model = _loaded(model)
+    own = {input.name for input in signature_of(model, first_example(data)).inputs}
+    if own != set(known.inputs):
+        raise ConfigurationError(
+            f"the file takes {', '.join(sorted(known.inputs))} and the model "
+            f"{', '.join(sorted(own))}: the file was made from another model"
+        )
     # The batch size and the timesteps that the file was written for, where it fixes them.
     batches = {spec.shape[0] for spec in known.inputs.values() if spec.shape}
     batch = batches.pop() if len(batches) == 1 else -1

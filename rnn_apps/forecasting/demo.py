@@ -9,6 +9,7 @@ import numpy as np
 from pipelines.builtin import builtin_data
 from pipelines.series_options import NONE
 from rnn_apps.application import DemoResult
+from rnn_apps.export.formats import require_all
 from rnn_apps.forecasting.config import ForecastingConfig
 from rnn_apps.forecasting.run import Run
 from rnn_apps.forecasting.training_run import train
@@ -53,6 +54,7 @@ def demo(folder: Path) -> DemoResult:
     figures = {name: entry["overall"] for name, entry in forecasters.items()}
     judged, online, *_ = figures
     exported = run.export(folder / "exported")
+    require_all(exported)
     _, _, difference, milliseconds = exported["table"]["rows"][-1]
     return DemoResult(
         data=f"builtin:{SOURCE}, {run.config.horizon} half-hours ahead, the temperature known",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rnn_apps.application import DemoResult
 from rnn_apps.edge import EdgeLanguageModel, SamplingConfig
+from rnn_apps.export.formats import require_all
 from rnn_apps.language_modelling.config import LanguageModellingConfig
 from rnn_apps.language_modelling.evaluation import BASELINE, MODEL
 from rnn_apps.language_modelling.exporting import STEP_FILES
@@ -48,6 +49,7 @@ def demo(folder: Path) -> DemoResult:
     found = run.metrics["test"]["models"]
     judged, baseline = found[MODEL], found[BASELINE]
     exported = run.export(folder / "exported", ("saved_model", "tflite"))
+    require_all(exported)
     _, kibibytes, bits, _, _, milliseconds = exported["table"]["rows"][-1]
     device = EdgeLanguageModel(folder / "exported", STEP_FILES["tflite"].file)
     sampling = SamplingConfig(temperature=0.7, seed=1)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rnn_apps.application import DemoResult
 from rnn_apps.edge import EdgeRecogniser
+from rnn_apps.export.formats import require_all
 from rnn_apps.speech.config import SpeechConfig
 from rnn_apps.speech.training_run import train
 
@@ -51,6 +52,7 @@ def demo(folder: Path) -> DemoResult:
     run = train(demo_config(folder / "run"))
     words = run.metrics["test"]["decoding"]["greedy"]["words"]
     exported = run.export(folder / "exported", ("saved_model", "streaming"))
+    require_all(exported)
     row = dict(zip(exported["table"]["header"], exported["table"]["rows"][-1], strict=True))
     recording = run.recordings("test")[0]
     heard = EdgeRecogniser(folder / "exported").transcribe(recording.path)[0].text

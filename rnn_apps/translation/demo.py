@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rnn_apps.application import DemoResult
 from rnn_apps.edge import EdgeTranslator
+from rnn_apps.export.formats import require_all
 from rnn_apps.translation.config import TranslationConfig
 from rnn_apps.translation.evaluation import BASELINE, GREEDY
 from rnn_apps.translation.training_run import train
@@ -56,6 +57,7 @@ def demo(folder: Path) -> DemoResult:
     found = run.metrics["test"]["translated_by"]
     judged, baseline = found[GREEDY], found[BASELINE]
     exported = run.export(folder / "exported", ("tflite",))
+    require_all(exported)
     row = dict(zip(exported["table"]["header"], exported["table"]["rows"][-1], strict=True))
     translated = EdgeTranslator(folder / "exported").translate([SENTENCE])[0][0].text
     return DemoResult(
@@ -64,8 +66,8 @@ def demo(folder: Path) -> DemoResult:
         figure=100.0 * (1.0 - judged["exact"]),
         baselines={BASELINE: 100.0 * (1.0 - baseline["exact"])},
         proof=(
-            f"LiteRT: Keras' greedy translations, {row['sentences a second, greedy']:.0f} phrases "
-            f"a second, {row['KiB']:.0f} KiB"
+            "LiteRT: Keras' greedy translations, "
+            f"{row['sentences per second, greedy']:.0f} phrases per second, {row['KiB']:.0f} KiB"
         ),
         use=f"Translated by the exported file: {SENTENCE} → {translated}",
         report=run.folder.report,
