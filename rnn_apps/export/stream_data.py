@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from pipelines.errors import ConfigurationError
-from rnn_apps.export.example_data import Example
+from rnn_apps.export.example_data import RANDOM_TIMESTEPS, Example, spread
 from rnn_apps.export.layers import all_layers
 from rnn_apps.export.model_signature import InputTensor, ModelSignature
 from rnn_apps.export.plans import data_for
@@ -19,6 +19,8 @@ from rnn_apps.export.results import ExportError
 
 # A stream is proven on at least this many chunks: the state crosses more than one border.
 FEWEST_CHUNKS = 3
+# The chunks of all sequences together on which a stream is proven and int8 is calibrated.
+PROVEN_CHUNKS = 1000
 
 
 @dataclass(frozen=True)
@@ -119,12 +121,20 @@ def sequences_of(
 ) -> list[Example]:
     """The user's sequences (or random ones), each cut to whole chunks.
 
+    Args:
+        whole: signature of whole sequences. Where the user gave no data, random sequences have as
+            many timesteps as it says, or some chunks where it leaves them free.
+
     Raises:
         ConfigurationError: a state of the model's own is in the data and is not zero.
         ExportError: no sequence has a whole chunk.
     """
     without = tuple(input for input in whole.inputs if input.name not in own)
     chosen = whole if _holds_states(data, whole) else dataclasses.replace(whole, inputs=without)
+    if data is None:
+        steps = max(RANDOM_TIMESTEPS, FEWEST_CHUNKS * stream.chunk)
+        fixed = tuple(_with_free_time(i, steps) if i.name in stream.timed else i for i in without)
+        chosen = dataclasses.replace(whole, inputs=fixed)
     cut = []
     for example in data_for(model, chosen, data):
         for name in own:
@@ -143,6 +153,25 @@ def sequences_of(
             "give longer sequences, or a smaller chunk="
         )
     return cut
+
+
+def _with_free_time(input: InputTensor, steps: int) -> InputTensor:
+    size = steps if input.shape[1] is None else input.shape[1]
+    return dataclasses.replace(input, shape=(input.shape[0], size, *input.shape[2:]))
+
+
+def some_of(sequences: Sequence[Example], stream: Stream) -> list[Example]:
+    """As many whole sequences as have `PROVEN_CHUNKS` together, evenly spread over all.
+
+    At least two, where there are two, which are cut if they are longer.
+    """
+    longest = max(stream.steps_of(sequence) for sequence in sequences) // stream.chunk
+    chosen = spread(sequences, max(2, PROVEN_CHUNKS // longest))
+    limit = PROVEN_CHUNKS // len(chosen) * stream.chunk
+    return [
+        {n: a[:, :limit] if n in stream.timed else a for n, a in sequence.items()}
+        for sequence in chosen
+    ]
 
 
 def _holds_states(data: Any, whole: ModelSignature) -> bool:

@@ -90,8 +90,12 @@ class StreamingStep:
         self.signature = dataclasses.replace(self.signature, renamed=self._renamed(shapes))
 
     def whole_signature(self) -> ModelSignature:
-        """How the model is called on whole sequences."""
-        return dataclasses.replace(self._whole, renamed=self.signature.renamed)
+        """How the model is called on whole sequences, of any length: a stream has no end."""
+        return dataclasses.replace(self._of_length(None), renamed=self.signature.renamed)
+
+    def usual_signature(self) -> ModelSignature:
+        """The same with the number of timesteps that the model itself fixes, if it does."""
+        return self._whole
 
     def stream(self) -> Stream:
         """How sequences go through the step."""

@@ -10,7 +10,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from rnn_apps.export.example_data import Example, first_example
+from rnn_apps.export.example_data import Example, first_example, spread
+from rnn_apps.export.input_arrays import ExampleDataError
 from rnn_apps.export.layer_records import described
 from rnn_apps.export.layers import all_layers, is_of_keras, recurrent_layers
 from rnn_apps.export.model_signature import InputTensor, ModelSignature, signature_of
@@ -26,6 +27,7 @@ from rnn_apps.export.stream_data import (
     length_of,
     lengthened,
     sequences_of,
+    some_of,
     with_masked_steps,
     with_time,
 )
@@ -40,13 +42,18 @@ from rnn_apps.export.stream_judgement import (
 from rnn_apps.export.stream_step import NotThisReadingError, StreamingStep, of_any_length
 from rnn_apps.export.verification import keras_outputs
 
-# Sequences that are streamed one after another, and the most chunks of each.
-STREAMED = 8
-COMPARED_CHUNKS = 64
+# Chunks for which one interpreter runs, within one time limit, if it is not one sequence.
+CHUNKS_OF_A_RUN = 200
 
 
 def streaming_plan(
-    name: str, model: keras.Model, *, data: Any = None, batch_size: int | None = 1, chunk: int = 1
+    name: str,
+    model: keras.Model,
+    *,
+    data: Any = None,
+    batch_size: int | None = 1,
+    chunk: int = 1,
+    quantize: str | None = None,
 ) -> SignaturePlan:
     """A signature that takes `chunk` timesteps at a time.
 
@@ -56,12 +63,18 @@ def streaming_plan(
     input [batch, units] that comes out under the same name, or with "_out" after it, or that is
     the `initial_state` of a layer whose final state is an output.
 
+    Time is free in a stream, also where the model has a fixed number of timesteps: the data are
+    sequences of any length, which are cut into chunks. The ranges of int8 are measured on the
+    chunks of whole sequences with the states that are carried from one to the next; sequences of
+    one chunk would not show them.
+
     What may stream is not judged by the kinds of layers: Keras itself runs chunk by chunk, and must
     give what it gives for whole sequences.
 
     Raises:
         ExportError: the model has no recurrent layer, or cannot stream; the layer is named.
-        ConfigurationError: the data does not fit the model.
+        ConfigurationError: the data does not fit the model, or has sequences of one chunk where
+            `quantize` is "int8".
     """
     _refuse_without_states(model)
     whole = signature_of(model, first_example(data), batch_size=batch_size or 1)
@@ -85,7 +98,7 @@ def streaming_plan(
             for opens_given in (False, True):
                 step = StreamingStep(name, model, whole, timed, chunk, opens_given, repeats)
                 try:
-                    return _plan(step, data)
+                    return _plan(step, data, calibrating=quantize == "int8")
                 except NotThisReadingError as failure:
                     misread.append(failure)
                 except ExportError as failure:
@@ -113,14 +126,18 @@ def _refuse_without_states(model: keras.Model) -> None:
     raise ExportError("streaming needs a recurrent layer whose state goes from step to step")
 
 
-def _plan(step: StreamingStep, data: Any) -> SignaturePlan:
+def _plan(step: StreamingStep, data: Any, calibrating: bool) -> SignaturePlan:
     """The plan of one reading of the model, if Keras' steps give what Keras' whole gives."""
     step.trace()
     stream = step.stream()
     whole = step.whole_signature()
-    sequences = sequences_of(step.model, whole, data, step.own, stream)
+    taken = step.usual_signature() if data is None else whole
+    sequences = sequences_of(step.model, taken, data, step.own, stream)
+    if calibrating:
+        _refuse_single_chunks(sequences, stream)
     masked = any(use.masked for use in step.uses)
-    proven = _proven(step.model, whole, stream, sequences, masked)
+    length = length_of(step.usual_signature().inputs, step.timed)
+    proven = _proven(step.model, whole, length, stream, sequences, masked, calibrating)
     (again,) = keras_outputs(step.model, whole, [proven[0].whole])
     refuse_what_does_not_repeat(step.model, whole, proven[0].whole, proven[0].expected, again)
     keras_step = step.compiled("keras loop")
@@ -148,40 +165,63 @@ def _plan(step: StreamingStep, data: Any) -> SignaturePlan:
 def _proven(
     model: keras.Model,
     whole: ModelSignature,
+    length: int | None,
     stream: Stream,
     sequences: list[Example],
     masked: bool,
+    calibrating: bool,
 ) -> list[StreamedSequence]:
-    """What a file is proven on: chunks of several sequences, masked timesteps, and one again."""
-    chosen = _of_a_length_that_keras_takes(model, whole, stream, sequences[:STREAMED])
-    if stream.steps_of(chosen[0]) < FEWEST_CHUNKS * stream.chunk:
+    """What a file is proven on: chunks of several sequences, masked timesteps, and one again.
+
+    Where this also calibrates int8, no sequence is made longer by another, with which its states
+    would be those of no sequence.
+    """
+    chosen = _of_a_length_that_keras_takes(model, whole, length, stream, sequences)
+    chosen.sort(key=stream.steps_of, reverse=True)
+    if stream.steps_of(chosen[0]) < FEWEST_CHUNKS * stream.chunk and not calibrating:
         chosen = [_longer(model, whole, stream, chosen, FEWEST_CHUNKS)]
     if masked:
-        long = _longer(model, whole, stream, chosen, chunks_with_masks(stream))
-        chosen.append(with_masked_steps(model, long, stream))
-    proven = [expected_of(model, whole, stream, sequence) for sequence in chosen]
-    # Another stream, after others: it begins anew.
-    return [*proven, proven[0]]
+        chunks = chunks_with_masks(stream)
+        long = chosen[0] if calibrating else _longer(model, whole, stream, chosen, chunks)
+        chosen.insert(1, with_masked_steps(model, long, stream))
+    first, *others = expected_of(model, whole, stream, chosen)
+    # The first again, after another stream: it begins anew.
+    return [first, *others[:1], first, *others[1:]]
+
+
+def _refuse_single_chunks(sequences: Sequence[Example], stream: Stream) -> None:
+    """Refuses data that does not show the states from which an int8 stream goes on."""
+    longest = max(map(stream.steps_of, sequences))
+    if longest < 2 * stream.chunk:
+        smaller = ", or a smaller chunk=" if stream.chunk > 1 else ""
+        raise ExampleDataError(
+            f"has sequences of one chunk (chunk={stream.chunk} timesteps): the states that an int8 "
+            "stream carries from chunk to chunk would have no range. Give whole sequences, "
+            "[sequences, timesteps, ...], as long as the streams that will be met; the number of "
+            f"timesteps is free here, whatever the model's Input says{smaller}"
+        )
 
 
 def _of_a_length_that_keras_takes(
-    model: keras.Model, whole: ModelSignature, stream: Stream, sequences: Sequence[Example]
+    model: keras.Model,
+    whole: ModelSignature,
+    length: int | None,
+    stream: Stream,
+    sequences: Sequence[Example],
 ) -> list[Example]:
     """The sequences, cut to what is proven unless the model takes whole ones only.
+
+    Args:
+        length: number of timesteps that the model's inputs say; None where it is free.
 
     Raises:
         ExportError: the model takes one number of timesteps only, which no chunks make up.
     """
-    limit = COMPARED_CHUNKS * stream.chunk
-    cut = [
-        {n: a[:, :limit] if n in stream.timed else a for n, a in sequence.items()}
-        for sequence in sequences
-    ]
+    cut = some_of(sequences, stream)
     if _takes(model, whole, stream, cut[0]):
         return cut
     if _takes(model, whole, stream, sequences[0]):
-        return list(sequences)
-    length = length_of(whole.inputs, stream.timed)
+        return spread(sequences, len(cut))
     if length is not None and length % stream.chunk:
         raise ExportError(
             f"the model takes sequences of {length} timesteps only, which chunks of {stream.chunk} "
@@ -244,8 +284,19 @@ def _proof(
     """Streams sequences through the file, one after another, against Keras on the whole."""
 
     def prove(runtime: RuntimeProcess, path: Path, tolerance: float) -> tuple[OutputError, ...]:
-        sequences = [sequence.chunks for sequence in proven]
-        streamed = runtime.stream(path, sequences, stream.name)
+        streamed = []
+        for run in _runs([sequence.chunks for sequence in proven]):
+            streamed.extend(runtime.stream(path, run, stream.name))
         return compared(stream.name, proven, streamed, tolerance)
 
     return prove
+
+
+def _runs(sequences: Sequence[list[Example]]) -> list[list[list[Example]]]:
+    """Sequences in groups: the first three, and others of about `CHUNKS_OF_A_RUN` together."""
+    runs, others = [list(sequences[:3])], sequences[3:]
+    for sequence in others:
+        if len(runs) == 1 or sum(map(len, runs[-1])) + len(sequence) > CHUNKS_OF_A_RUN:
+            runs.append([])
+        runs[-1].append(sequence)
+    return runs

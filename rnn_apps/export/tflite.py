@@ -175,6 +175,7 @@ def _plan(name: str, request: SignatureRequest, options: Options) -> SignaturePl
             data=request.representative_data,
             batch_size=batch,
             chunk=request.chunk,
+            quantize=options.quantize,
         )
     if options.target == "tflm":
         example = first_example(request.representative_data)
