@@ -72,7 +72,9 @@ def export_tflite(
         quantize: None, "dynamic" (int8 weights, LiteRT), "float16" (weights, LiteRT) or "int8".
         representative_data: real inputs, batch first, in the model's own structure (an array, a
             tuple or dict of arrays, or a list of such batches): what the file is compared on and
-            what int8 is calibrated with. Random data is used where there is none.
+            what int8 is calibrated with. Random data is used where there is none. All sequences
+            are used, or some hundred that are spread evenly over much data. For a stream these
+            are whole sequences of any length, for int8 of at least two chunks.
         form: "auto" (the fastest, measured on LiteRT), "rule" (the best by rule, unmeasured), one
             of "fused", "blocked loop", "loop", "chunked loop", "compact loop", "unrolled", "keras
             loop" for all recurrent layers, or a dict from layer path to form.
