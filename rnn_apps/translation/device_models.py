@@ -20,7 +20,6 @@ TOKENS, TOKEN, LOGITS, ALIGNMENT = "source", "token", "logits", "alignment"
 ANNOTATIONS, KEYS = "annotations", "keys"
 ATTENDED = "attended"
 SUCCESSOR = "{}_out"
-_BY_POSITION = {ANNOTATIONS, KEYS, ATTENDED}
 
 Example = dict[str, NDArray[Any]]
 
@@ -94,24 +93,8 @@ def device_models(model: TranslationModel) -> tuple[keras.Model, keras.Model]:
     return encoder, decoder
 
 
-def calibrated_positions(model: TranslationModel, sources: list[NDArray[np.int32]]) -> int:
-    """The length that the sources of a calibration must share; 0 where they may differ.
-
-    The calibrator gives a graph its inputs one by one and checks the shapes after each. Where two
-    inputs meet before any shape is computed in the graph, as the keys of general attention meet the
-    annotations, it refuses a sentence of another length than the one before.
-    """
-    if model.network.attention != "general" and not model.network.coverage:
-        return 0
-    return int(np.median([len(source) for source in sources]))
-
-
 def decoding_examples(
-    encoder: keras.Model,
-    decoder: keras.Model,
-    sources: list[NDArray[np.int32]],
-    most: int,
-    positions: int = 0,
+    encoder: keras.Model, decoder: keras.Model, sources: list[NDArray[np.int32]], most: int
 ) -> list[Example]:
     """Inputs of single steps, as greedy search meets them, evenly from all sentences.
 
@@ -119,18 +102,13 @@ def decoding_examples(
         encoder, decoder: of `device_models`.
         sources: ids with their end, one array per sentence.
         most: steps in all.
-        positions: above 0, shorter sentences are left out, and of longer ones the decoder sees so
-            many positions.
     """
-    sources = [source for source in sources if len(source) >= positions]
     step = tf.function(lambda inputs: decoder(inputs), autograph=False, reduce_retracing=True)
     encode = tf.function(lambda inputs: encoder(inputs), autograph=False, reduce_retracing=True)
     each = max(1, -(-most // max(1, len(sources))))
     found: list[Example] = []
     for source in sources:
         inputs = dict(encode({TOKENS: tf.constant(source[None])}))
-        if positions:
-            inputs |= {name: inputs[name][:, :positions] for name in _BY_POSITION & set(inputs)}
         token = START
         for _ in range(each):
             inputs[TOKEN] = tf.constant([token], tf.int32)

@@ -26,12 +26,7 @@ from rnn_apps.export import conversion_process
 from rnn_apps.export.formats import assembled_folder, chosen_formats, write_formats
 from rnn_apps.export.results import ExportError, ExportResult
 from rnn_apps.translation.corpus_metrics import CorpusMetrics
-from rnn_apps.translation.device_models import (
-    TOKENS,
-    calibrated_positions,
-    decoding_examples,
-    device_models,
-)
+from rnn_apps.translation.device_models import TOKENS, decoding_examples, device_models
 from rnn_apps.translation.example_pairs import Pairs, examples_of
 from rnn_apps.translation.scoring import score_pairs
 from rnn_apps.translation.translating import Translator
@@ -202,15 +197,11 @@ class _Export:
         from rnn_apps.export.tflite import SignatureRequest, export_signatures
 
         encoder, decoder, steps = self._models()
-        positions = calibrated_positions(self.run.model, self._source_ids())
-        if wanted.quantize == "int8" and positions:
-            sources = self._source_ids()
-            steps = decoding_examples(encoder, decoder, sources, DECODING_STEPS, positions)
-        of_encoder: list[Any] = [{TOKENS: ids[None]} for ids in self._source_ids()]
+        sources: list[Any] = [{TOKENS: ids[None]} for ids in self._source_ids()]
         requests = {"decode_step": SignatureRequest(decoder, representative_data=steps)}
         if wanted.encoder is None:
             requests = {
-                "encode": SignatureRequest(encoder, batch_size=1, representative_data=of_encoder),
+                "encode": SignatureRequest(encoder, batch_size=1, representative_data=sources),
                 **requests,
             }
         return export_signatures(
