@@ -140,6 +140,11 @@ class RunFolder:
         check_writable(self.path)
         self.read_metrics()
         read_history(self.history)
+        flows = self.path / "gradient_flow.json"
+        if flows.exists():
+            from rnn_apps.training.hidden_gradients import read_flows
+
+            read_flows(flows)
 
     def check_own_data(self, file: str, source: str, **fingerprint: str) -> None:
         """Refuses to judge the run on its own data if that has changed since training.
