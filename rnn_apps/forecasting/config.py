@@ -31,7 +31,7 @@ class ForecastingConfig(TrainingConfig, SeriesOptions):
     split: str = option(
         "0.7,0.1,0.2",
         "training, validation and test part: three fractions, three numbers of rows, or the times "
-        "at which validation and test begin",
+        "at which validation and test begin; with a last 0 there is no test part",
     )
     stride: int = option(1, "rows between neighbouring training windows", minimum=1)
     lookback: int = option(96, "past time steps that the model sees", minimum=1)
