@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from keras import Input, Sequential, layers
 
 from pipelines.errors import UserError
-from rnn_apps.edge import load
+from rnn_apps.edge import StreamingSession, load
 from rnn_apps.export import export_tflite
 
 LAYERS = {"LSTM": layers.LSTM, "GRU": layers.GRU, "SimpleRNN": layers.SimpleRNN}
@@ -89,6 +89,14 @@ def check(request: dict[str, Any]) -> None:
             # Code that is not the exporter's runs the file in another process' place.
             found = load(path, options["target"])({"series": data[:1]})["values"]
             np.testing.assert_allclose(found, model(data[:1]), atol=2e-5, rtol=1e-4)
+        if options["mode"] == "streaming" and options["quantize"] is None:
+            session = StreamingSession(load(path, options["target"]))
+            for row in (1, 0):
+                session.reset()
+                steps = [session.step(data[row : row + 1, t : t + 1]) for t in range(data.shape[1])]
+                whole = np.asarray(model(data[row : row + 1]))
+                found = np.concatenate(steps, axis=1) if whole.ndim == 3 else steps[-1]
+                np.testing.assert_allclose(found, whole, atol=2e-5, rtol=1e-4)
 
 
 @settings(
