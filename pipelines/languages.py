@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 # ISO 639-1, ISO 639-2/3 and the English name.
@@ -28,7 +29,20 @@ sr srp serbian/sv swe swedish/sw swa swahili/ta tam tamil/te tel telugu/tg tgk t
 tl tgl tagalog/tr tur turkish/uk ukr ukrainian/ur urd urdu/uz uzb uzbek/vi vie vietnamese
 yo yor yoruba/zh zho chi cmn chinese/zu zul zulu
 """
+COLUMN_WORDS = frozenset((
+    "arab", "column", "cyrl", "deva", "field", "hans", "hant", "lang", "language", "latn", "line",
+    "original", "phrase", "phrases", "segment", "sent", "sentence", "sentences", "side", "source",
+    "src", "string", "target", "text", "texts", "tgt", "translated", "translation", "trg", "word",
+    "words",
+))  # fmt: skip
+"""Words that columns of sentences are named with, alone or beside a language."""
+
 _CODES = {name: names.split()[0] for names in re.split(r"[/\n]", _TABLE) for name in names.split()}
+# A region or a script after a language, as in "pt-BR", "zh_Hans" and "eng_Latn".
+_TAG = re.compile(
+    r"(?<![A-Za-z])([a-z]{2,3})[-_]((?!EN|JA|ZH|KO)[A-Z]{2}|[A-Z][a-z]{3})(?![A-Za-z])"
+)
+_REGIONS = re.compile(r"(?<![a-z])(zh)[-_](?:cn|tw|hk|hans|hant)(?![a-z])")
 _PACKING = (".gz", ".txt", ".text", ".tsv", ".tab", ".tokens", ".tok", ".raw")
 
 
@@ -53,18 +67,56 @@ def same_language(first: str, second: str) -> bool:
 
 
 def language_of_file(path: str | Path) -> str:
-    """The language that the end of a file's name states, as in "train.en" or "corpus_de.txt.gz".
+    """The language that a file's name states, as in "train.en", "corpus_de.txt.gz", "fra_Latn.dev".
+
+    A language with a region or a script may stand anywhere in the name, another one at its end.
 
     Returns:
-        The last part of the name as it stands there; "" if that is not a known language.
+        The language as it stands there, in small letters, without region and script; "" if the
+        name states none.
     """
+    tagged = {tag for tag, _ in _TAG.findall(Path(path).name) if language_code(tag)}
+    if len(tagged) == 1:
+        return tagged.pop()
     parts = _parts(path)
     return parts[-1] if parts and language_code(parts[-1]) else ""
 
 
+def languages_of_files(paths: Sequence[str | Path]) -> tuple[str, ...]:
+    """The language of each file by its name; where no name states one, by its folder's.
+
+    Returns:
+        "" for each file whose language is not known. Folders count only if they state a language
+        for every file, and different ones.
+    """
+    named = tuple(map(language_of_file, paths))
+    if any(named):
+        return named
+    folders = [Path(path).parent.name.lower() for path in paths]
+    codes = {language_code(folder) for folder in folders} - {""}
+    return tuple(folders) if len(codes) == len(paths) else named
+
+
+def language_of_column(name: str) -> str:
+    """The language that a column's name states, as in "fra_Latn", "english_sentence", "text (de)".
+
+    Returns:
+        The language in small letters; "" if the name has none, two, or says something else too.
+    """
+    parts = [part for part in re.split(r"[^a-z]+", name.lower()) if part]
+    if language_code(name) and (len(parts) < 2 or language_code(parts[1]) or len(parts[1]) < 3):
+        return name.strip().lower()
+    left = [part for part in parts if part not in COLUMN_WORDS]
+    return left[0] if len(left) == 1 and language_code(left[0]) else ""
+
+
 def languages_of_file(path: str | Path) -> tuple[str, str] | None:
     """The two languages that a file's name states, as in "en-fr.tsv"; None if it does not."""
-    parts = _parts(path)
+    name = Path(path).name
+    return _neighbours(_parts(_TAG.sub(r"\1", name))) or _neighbours(_parts(name))
+
+
+def _neighbours(parts: Sequence[str]) -> tuple[str, str] | None:
     found = None
     for first, second in itertools.pairwise(parts):
         codes = language_code(first), language_code(second)
@@ -74,7 +126,7 @@ def languages_of_file(path: str | Path) -> tuple[str, str] | None:
 
 
 def _parts(path: str | Path) -> list[str]:
-    name = Path(path).name.lower()
+    name = _REGIONS.sub(r"\1", Path(path).name.lower())
     while name.endswith(_PACKING):
         name = name.rpartition(".")[0]
     return [part for part in re.split(r"[^a-z]+", name) if part]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,7 +87,9 @@ def _paths(rest: str, folders: bool) -> tuple[str, ...]:
     if Path(rest).exists():
         paths = [rest]
     else:
-        paths = [part.strip() for part in rest.split(",") if part.strip()]
+        parts = [part.strip() for part in rest.split(",") if part.strip()]
+        # A shell leaves a ~ as it is that does not begin a word.
+        paths = [str(Path(part).expanduser()) for part in parts]
     for path in paths:
         if not (folders and Path(path).is_dir()):
             _check_file(path)
@@ -102,6 +105,7 @@ def _check_file(path: str) -> None:
             raise DataError("is a folder, not a file", file=path, advice="Name the file in it.")
         if not Path(path).exists():
             raise DataError("the file does not exist", file=path, advice=_near_files(path))
+        require_regular(path)
         if Path(path).stat().st_size == 0:
             raise DataError("the file is empty", file=path)
         with open(path, "rb"):
@@ -110,7 +114,24 @@ def _check_file(path: str) -> None:
         raise DataError(f"cannot be read: {error.strerror}", file=path) from None
 
 
+def require_regular(path: str | Path) -> None:
+    """Refuses what is read once only, such as a pipe: data are read several times.
+
+    Raises:
+        DataError: the path names a pipe, a device or a socket.
+        OSError: it names nothing.
+    """
+    if not stat.S_ISREG(Path(path).stat().st_mode) and not Path(path).is_dir():
+        raise DataError(
+            "is a pipe or a device, which can be read only once",
+            file=path,
+            advice="Write its content to a file first.",
+        )
+
+
 def _near_files(path: str) -> str | None:
+    if any(character in path for character in "*?["):
+        return "A pattern is not expanded: name each file, separated by commas."
     folder = Path(path).parent
     if not folder.is_dir():
         return f"The folder {folder} does not exist either."

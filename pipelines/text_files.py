@@ -14,21 +14,22 @@ from typing import BinaryIO, cast
 
 from pipelines.data_report import DataReport
 from pipelines.errors import DataError
-from pipelines.foreign_content import HEAD, refuse_foreign, refuse_json
+from pipelines.foreign_content import GZIP, HEAD, refuse_foreign, refuse_json
 from pipelines.line_ends import LineEnds
+from pipelines.sources import require_regular
 from pipelines.text_corpus import LINE_SEARCH, TextCorpus, part_name, too_short
 
 SUFFIXES = (".txt", ".text", ".tokens", ".txt.gz", ".text.gz", ".tokens.gz")
 """What counts as text in a folder; a file that is named itself may be called anything."""
 
 BLOCK = 2**20
-_GZIP = b"\x1f\x8b"
 # Longest first: the mark of UTF-32 begins like that of UTF-16.
 _FOREIGN_MARKS = (
     (codecs.BOM_UTF32_LE, "UTF-32"), (codecs.BOM_UTF32_BE, "UTF-32"),
     (codecs.BOM_UTF16_LE, "UTF-16"), (codecs.BOM_UTF16_BE, "UTF-16"),
 )  # fmt: skip
 _CONTROLS = bytes({*range(1, 32), 127} - set(b"\t\n\r\f"))
+_NEAR_BYTES, _FEWEST_HIGH = 60, 5
 _PARTS = re.compile(r"(?:^|[^a-z])(train|training|val|valid|validation|dev|test)(?:[^a-z]|$)")
 
 
@@ -151,10 +152,11 @@ def open_text_files(paths: Sequence[str | Path], name: str, lone_return: str = "
 def look_at(path: Path) -> TextFile:
     """Looks at a file without reading it (unless it is packed: the size is then counted)."""
     try:
+        require_regular(path)
         state = _state(path)
         with open(path, "rb") as file:
             head = file.read(HEAD)
-        packed = head.startswith(_GZIP)
+        packed = head.startswith(GZIP)
         size = state[0]
         if packed:
             size = 0
@@ -327,7 +329,14 @@ def _not_utf8(
     file: TextFile, offset: int, error: UnicodeDecodeError, only_ascii: bool
 ) -> DataError:
     shown = error.object[error.start : error.start + 4].hex(" ")
-    if only_ascii:
+    near = error.object[error.start : error.start + _NEAR_BYTES]
+    if only_ascii and sum(byte >= 0x80 for byte in near) > max(len(near) // 3, _FEWEST_HIGH):
+        # The letters themselves are not ASCII: what Western Europe writes would make no sense.
+        advice = (
+            "If the file is in another encoding, such as GB18030, SHIFT_JIS or WINDOWS-1251, "
+            "find out which and convert it: iconv -f ENCODING -t UTF-8."
+        )
+    elif only_ascii:
         advice = "If the file is in another encoding, convert it: iconv -f WINDOWS-1252 -t UTF-8."
     else:
         # Another encoding would hardly have come this far.

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from pipelines.data_report import DataReport
 from pipelines.errors import DataError
-from pipelines.line_ends import split_lines
+from pipelines.foreign_content import GZIP, HEAD, refuse_foreign
+from pipelines.line_ends import LineEnds, split_lines
 from pipelines.text_files import open_text_files
 
 BYTE_ORDER_MARK = "\ufeff"
@@ -23,6 +24,8 @@ def read_lines(path: str | Path, report: DataReport) -> list[str]:
         DataError: the file is empty, not UTF-8, or its lines end with \\r alone; the message names
             the place.
     """
+    if Path(path).is_dir():
+        raise DataError("is a folder, not a file", file=path, advice="Name the file in it.")
     text = open_text_files([path], str(path), lone_return="\r")
     lines = split_lines("".join(text.chunks()))
     _refuse_one_line_of_many(text.report, len(lines), path)
@@ -31,11 +34,22 @@ def read_lines(path: str | Path, report: DataReport) -> list[str]:
     return lines
 
 
+def text_from_standard_input() -> str:
+    """All of standard input as a text file of the same content would be read.
+
+    A line ends at \\n; \\r\\n and a lone \\r are read as that, as in training.
+
+    Raises:
+        DataError: see `standard_input`.
+    """
+    return LineEnds("\n").read(standard_input(), final=True)
+
+
 def standard_input() -> str:
     """All of standard input, which is UTF-8; its line ends are as they came.
 
     Raises:
-        DataError: it is not UTF-8, or holds NUL.
+        DataError: it is not UTF-8, or a file of another kind, such as an archive.
     """
     stream = getattr(sys.stdin, "buffer", None)
     if stream is None:
@@ -47,6 +61,13 @@ def standard_input() -> str:
             "the text is UTF-16, not UTF-8", file="standard input",
             advice="Convert it: iconv -f UTF-16 -t UTF-8.",
         )  # fmt: skip
+    if content.startswith(GZIP):
+        raise DataError(
+            "is a gzip file, not text",
+            file="standard input",
+            advice="Unpack it first: zcat FILE.gz.",
+        )
+    refuse_foreign(content[:HEAD], Path("standard input"))
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -79,7 +79,7 @@ def test_files_of_other_languages_are_refused(tmp_path: Path) -> None:
         load_all(data, source_language="en")
     with pytest.raises(ConfigurationError, match="the same language"):
         load_all(data, source_language="en", target_language="eng")
-    with pytest.raises(DataError, match="named as source and as target"):
+    with pytest.raises(DataError, match="is named twice"):
         load_all(f"file:{tmp_path / 'train.en'},{tmp_path / 'train.en'}")
 
 
@@ -144,7 +144,7 @@ def test_quotes_of_csv_are_no_part_of_a_sentence(tmp_path: Path) -> None:
     assert found.source[0] == f'He said "{PAIRS[0][0]}"'
     assert found.target[0] == f'Il dit "{PAIRS[0][1]}"'
     # A sentence's own quotes stay.
-    own = [f'"{a}"\t"{b}"' for a, b in PAIRS]
+    own = [f'"{a}"\t"{b}"' if n % 2 == 0 else f"{a}\t{b}" for n, (a, b) in enumerate(PAIRS)]
     assert load_all(table(tmp_path, *own)).source[0] == f'"{PAIRS[0][0]}"'
     with pytest.raises(DataError, match=r"row 2: .*not closed"):
         load_all(table(tmp_path, rows[0], '"He said\t"Il dit"', *rows[1:]))

@@ -8,10 +8,12 @@ from pathlib import Path
 
 from pipelines.data_report import DataReport
 from pipelines.errors import DataError
-from pipelines.languages import language_of_file, same_language
+from pipelines.foreign_content import refuse_markup
+from pipelines.languages import languages_of_files, same_language
 from pipelines.text_lines import read_lines
 from pipelines.translation.plausibility import suspected_shift
 from pipelines.translation.sentence_pairs import SentencePairs
+from pipelines.translation.tab_separated import looks_tab_separated
 
 
 def read_aligned_files(
@@ -47,6 +49,9 @@ def read_aligned_files(
         report.note(f"files named from {target_language} to {source_language}",
                     f"read from {source_language} to {target_language}", name)  # fmt: skip
     first, second = read_lines(source, report), read_lines(target, report)
+    refuse_markup(first, source)
+    refuse_markup(second, target)
+    _refuse_tables(first, second, source, target)
     if len(first) != len(second):
         raise DataError(
             f"has {len(first)} lines, but {target} has {len(second)}: they do not align",
@@ -56,7 +61,8 @@ def read_aligned_files(
     _refuse_shifted(first, second, source, target)
     report.rows = len(first)
     places = tuple(f"line {number}" for number in range(1, len(first) + 1))
-    languages = asked if all(asked) else (language_of_file(source), language_of_file(target))
+    stated = languages_of_files((source, target))
+    languages = asked if all(asked) else (stated[0], stated[1])
     return SentencePairs(tuple(first), tuple(second), name, places, report, languages)
 
 
@@ -66,7 +72,7 @@ def _other_way_round(files: tuple[str | Path, str | Path], asked: tuple[str, str
     Raises:
         DataError: a name states a language that is not the one asked for.
     """
-    stated = language_of_file(files[0]), language_of_file(files[1])
+    stated = languages_of_files(files)
 
     def fits(order: tuple[str, str]) -> bool:
         return all(
@@ -79,11 +85,23 @@ def _other_way_round(files: tuple[str | Path, str | Path], asked: tuple[str, str
         return True
     number = next(n for n in (0, 1) if stated[n] and not same_language(stated[n], asked[n]))
     raise DataError(
-        f"the file's name says {stated[number]}, but the languages asked for are {asked[0]} to "
-        f"{asked[1]}",
+        f"the file's name says {stated[number]}, but the languages asked for are {asked[0]} to {asked[1]}",
         file=files[number],
         advice="Name the files of these languages, source first, or other languages.",
     )
+
+
+def _refuse_tables(
+    first: Sequence[str], second: Sequence[str], source: str | Path, target: str | Path
+) -> None:
+    """Refuses two files of pairs, whose lines would be taken for sentences with a tab inside."""
+    if looks_tab_separated(first) and looks_tab_separated(second):
+        raise DataError(
+            f"has tabs on its lines, as {target} has: each holds pairs, not one side of them",
+            file=source,
+            advice="Name one file of pairs, and others as validation and test; or join them first: "
+            "cat FILE FILE > NEW.tsv.",
+        )
 
 
 def _refuse_shifted(
@@ -111,4 +129,7 @@ def _first_suspicion(first: Sequence[str], second: Sequence[str]) -> str:
     for number, (one, other) in enumerate(lines, start=1):
         if bool(one.strip()) != bool(other.strip()):
             return f"Look at line {number}, which is empty in one of them."
+    longer = max(first, second, key=len)
+    if not any(line.strip() for line in longer[min(len(first), len(second)) :]):
+        return "The longer one ends with empty lines: remove them."
     return "Line n of one must be the translation of line n of the other."

@@ -10,17 +10,22 @@ from pathlib import Path
 
 from pipelines.data_report import DataReport
 from pipelines.errors import DataError
-from pipelines.languages import language_code, same_language
+from pipelines.languages import COLUMN_WORDS, language_code, language_of_column, same_language
 
-SOURCE_NAMES = ("source", "src", "source_text", "source_sentence", "sentence1", "input", "text1")
+SOURCE_NAMES = (
+    "source", "src", "source_text", "source_sentence", "sentence1", "input", "text1",
+    "original", "text",
+)  # fmt: skip
 TARGET_NAMES = (
     "target", "tgt", "trg", "target_text", "target_sentence", "sentence2", "output", "text2",
-    "translation",
+    "translation", "translated",
 )  # fmt: skip
 
 SAMPLE = 1000
 _FEWEST_LINES = 10
 _NEARLY_ALL = 0.98
+_FEW = 0.05
+_NO_TEXT = ("numbers", "links", "licences")
 _NUMBER = re.compile(r"#?[+-]?\d+(?:[.,]\d+)?(?:[eE][+-]?\d+)?")
 _LINK = re.compile(r"(?:https?|ftp)://\S+")
 _LICENCE = re.compile(r"(?:CC[ -]?BY|CC0|Attribution|Public Domain)\b.*", re.IGNORECASE)
@@ -42,44 +47,68 @@ class Columns:
 
 
 def columns_of_header(
-    cells: Sequence[str], asked: tuple[str, str], path: str | Path
+    rows: Sequence[Sequence[str]], asked: tuple[str, str], path: str | Path
 ) -> Columns | None:
-    """The columns that a header line names; None if the line is not a header.
+    """The columns that a header line names; None if the first line is not a header.
 
     A line is a header if two of its cells are different languages, or if its cells are names such
-    as "source" and "target".
+    as "source" and "target", and what stands in them does not come again below. A column of
+    numbers named "id" or "No" is not one of Indonesian or Norwegian.
 
     Args:
-        cells: of the file's first line.
+        rows: the file's lines as cells.
         asked: languages asked for; "" where none are.
         path: of the file, for messages.
 
     Raises:
         DataError: the header names other languages than those asked for.
     """
-    names = [cell.strip().strip('"').strip().lower() for cell in cells]
+    names = [cell.strip().strip('"').strip().lower() for cell in rows[0]]
+    below = [[cells[n].strip() for cells in rows[1 : SAMPLE + 1] if len(cells) > n]
+             for n in range(len(names))]  # fmt: skip
+    named = [n for n in range(len(names)) if not _comes_again(rows[0][n], below[n])]
+    texts = [n for n in named if not below[n] or _kind(below[n]) not in _NO_TEXT]
+    # Where there is no choice, sentences may be numbers.
+    texts = texts if len(texts) > 1 else named
+    stated = {n: language_of_column(names[n]) for n in texts if language_of_column(names[n])}
     if all(asked):
         places = [
-            next((n for n, name in enumerate(names) if name and same_language(name, one)), None)
+            next((n for n in texts if names[n] and _is_of(one, names[n], stated.get(n, ""))), None)
             for one in asked
         ]
         if places[0] is not None and places[1] is not None and places[0] != places[1]:
             return Columns(places[0], places[1], asked)
-    languages = [n for n, name in enumerate(names) if language_code(name)]
-    codes = {language_code(names[n]) for n in languages}
+    languages = list(stated)
+    codes = {language_code(one) for one in stated.values()}
     if len(codes) > 1 and len(codes) == len(languages):
         if all(asked):
             raise DataError(
-                f"has columns of {', '.join(names[n] for n in languages)}, not of {asked[0]} and "
-                f"{asked[1]}",
+                f"has columns of {', '.join(stated.values())}, not of {asked[0]} and {asked[1]}",
                 file=path,
                 row=1,
                 advice="Ask for two languages that it has.",
             )
-        return Columns(languages[0], languages[1], (names[languages[0]], names[languages[1]]))
-    sources = [n for n, name in enumerate(names) if name in SOURCE_NAMES]
-    targets = [n for n, name in enumerate(names) if name in TARGET_NAMES]
+        return Columns(languages[0], languages[1], (stated[languages[0]], stated[languages[1]]))
+    sources = [n for n in texts if _named_as(names[n], SOURCE_NAMES)]
+    targets = [n for n in texts if _named_as(names[n], TARGET_NAMES) and n not in sources]
     return Columns(sources[0], targets[0], asked) if sources and targets else None
+
+
+def _comes_again(head: str, below: Sequence[str]) -> bool:
+    """Whether a column's first cell is one of its values, not its name."""
+    return below.count(head.strip()) > _FEW * len(below)
+
+
+def _is_of(language: str, name: str, stated: str) -> bool:
+    return same_language(language, name) or (bool(stated) and same_language(language, stated))
+
+
+def _named_as(name: str, names: Sequence[str]) -> bool:
+    """Whether a column has one of these names, or one of them beside words for a sentence."""
+    if name in names:
+        return True
+    first, *rest = re.split(r"[^a-z0-9]+", name)
+    return first in names and bool(rest) and all(part in COLUMN_WORDS for part in rest)
 
 
 def columns_of_content(
@@ -133,7 +162,8 @@ def without_quotes(
     """Cells without the quotes of CSV, where a column has such.
 
     In CSV a cell that holds quotes stands in quotes itself, and those inside are doubled. Where no
-    quote is doubled, quotes are taken for the sentence's own.
+    quote is doubled, quotes are taken for the sentence's own, unless nearly every cell of the
+    column stands in them.
 
     Args:
         cells: lines and cells of one column.
@@ -147,7 +177,10 @@ def without_quotes(
     quoted = [(number, text) for number, text in cells if text.startswith('"')]
     broken = [number for number, text in quoted if not _QUOTED.fullmatch(text)]
     doubled = any('""' in text[1:-1] for _, text in quoted if _QUOTED.fullmatch(text))
-    if not doubled or len(broken) > len(quoted) // 10:
+    all_quoted = len(cells) >= _FEWEST_LINES and len(quoted) >= _NEARLY_ALL * len(cells)
+    if not (doubled or all_quoted) or len(broken) > len(quoted) // 10:
+        return texts
+    if broken and not doubled:
         return texts
     if broken:
         raise DataError(

@@ -7,6 +7,7 @@ from pathlib import Path
 from pipelines.batches import random_numbers
 from pipelines.data_report import DataReport
 from pipelines.errors import ConfigurationError, DataError
+from pipelines.foreign_content import look_at_head, refuse_foreign
 from pipelines.languages import language_tag, same_language
 from pipelines.sources import Source, parse_source
 from pipelines.text_lines import read_lines
@@ -175,6 +176,9 @@ def _read_files(paths: tuple[str, ...], languages: tuple[str, str]) -> SentenceP
             and looks_tab_separated(read_lines(paths[0], DataReport(paths[0])))
         ):
             return read_tab_separated(paths[0], *languages)
+    for path in paths:
+        # An archive or a table in binary is named as what it is.
+        refuse_foreign(look_at_head(path), Path(path))
     raise DataError(
         "is not a file of sentence pairs"
         if len(paths) == 1
@@ -190,4 +194,6 @@ def _advice(paths: tuple[str, ...]) -> str:
         return "Write the sentences of each object on one line with a tab between, as .tsv."
     if len(paths) == 1 and name.endswith(".csv"):
         return "Write it with tabs instead of commas between the columns, as .tsv."
+    if len(paths) > 2:
+        return "Name two aligned files, file:SOURCE,TARGET; join several of a side first, by cat."
     return "Name two aligned files, file:SOURCE,TARGET, or one that ends in .tsv or .tmx."

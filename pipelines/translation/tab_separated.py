@@ -8,9 +8,11 @@ from pathlib import Path
 
 from pipelines.data_report import DataReport
 from pipelines.errors import DataError
+from pipelines.foreign_content import refuse_markup
 from pipelines.languages import language_tag, languages_of_file
 from pipelines.text_lines import read_lines
 from pipelines.translation.columns_of_pairs import (
+    SAMPLE,
     Columns,
     columns_of_content,
     columns_of_header,
@@ -48,6 +50,7 @@ def read_tab_separated(
     """
     report = DataReport(str(path))
     lines = read_lines(path, report)
+    refuse_markup(lines, path)
     rows = [(number, line.split("\t")) for number, line in enumerate(lines, 1) if line.strip()]
     report.note("blank lines", "left out", "", len(lines) - len(rows))
     if not any(len(cells) > 1 for _, cells in rows):
@@ -79,8 +82,8 @@ def _columns(
     rows: Rows, path: str | Path, asked: tuple[str, str], report: DataReport
 ) -> tuple[Columns, Rows]:
     """The columns of the sentences, and the rows without a header."""
-    number, head = rows[0]
-    columns = columns_of_header(head, asked, path)
+    number, _ = rows[0]
+    columns = columns_of_header([cells for _, cells in rows[:SAMPLE]], asked, path)
     if columns is not None:
         report.note("header lines", "read as the columns' names", f"line {number}")
         return columns, rows[1:]

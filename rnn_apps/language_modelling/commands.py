@@ -95,9 +95,9 @@ def _writing_config(options: argparse.Namespace) -> WritingConfig:
 
 def _generate(options: argparse.Namespace) -> Result:
     config = _writing_config(options)
-    from pipelines.text_lines import standard_input
+    from pipelines.text_lines import text_from_standard_input
 
-    prompts = [standard_input() if p == "-" else p for p in options.prompt or [""]]
+    prompts = [text_from_standard_input() if p == "-" else p for p in options.prompt or [""]]
     from rnn_apps.language_modelling.run import load
 
     run = load(options.run)
@@ -121,10 +121,10 @@ def _score_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _score(options: argparse.Namespace) -> Result:
-    from pipelines.text_lines import standard_input
+    from pipelines.text_lines import text_from_standard_input
     from rnn_apps.language_modelling.run import load
 
-    text = standard_input() if options.text == "-" else options.text
+    text = text_from_standard_input() if options.text == "-" else options.text
     scored = load(options.run).score(text)
     known = [one.log_probability for one in scored if one.log_probability is not None]
     rows = [[one.token, one.log_probability, one.rank] for one in scored]

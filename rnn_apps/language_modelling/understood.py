@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator, Mapping
 
 from pipelines.text_corpus import TextCorpus
+from pipelines.text_damage import signs_of_damage
 from pipelines.text_encoding import TokenArray
 from pipelines.tokenizers import Tokenizer
+from pipelines.tokenizers.tokenizer import LINE_END
 
 _READING = ("files", "Windows line ends", "documents")
 _SHOWN = 60
@@ -15,6 +18,7 @@ _SHOWN = 60
 _LONG_LINE = 20
 _CHUNKS_COMPARED = 64
 MANY_SHARED = 0.05
+_MARKED_END = re.compile(rf"{LINE_END}[ \t]*\n")
 
 
 def understood(
@@ -47,6 +51,8 @@ def understood(
             what = f"{finding['kind']}: {finding['count']}, {finding['treatment']}{places}"
             told.add(f"{part.name}: {what}.")
     lines += sorted(told)
+    lines += signs_of_damage(begins.split("\n"), "lines of the training text")
+    lines += _ends_twice(begins, tokenizer)
     for name, text in texts.items():
         if name == "train":
             continue
@@ -58,6 +64,18 @@ def understood(
                 "figures on it flatter."
             )
     return lines
+
+
+def _ends_twice(text: str, tokenizer: Tokenizer) -> list[str]:
+    """What is said of words for a line's end that stand before the line end itself."""
+    ends = text.count("\n")
+    marked = len(_MARKED_END.findall(text)) if tokenizer.kind == "words" else 0
+    if not ends or marked < MANY_SHARED * ends:
+        return []
+    return [
+        f"{marked:,} lines end with {LINE_END} in the text, and a line's end is {LINE_END} itself: "
+        "the model reads it twice, which flatters its figures. Remove it from the text."
+    ]
 
 
 def shared_lines(train: TextCorpus, other: TextCorpus) -> float:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from pipelines.data_report import DataReport
+from pipelines.text_damage import signs_of_damage
 from pipelines.tokenizers import Tokenizer
 from pipelines.tokenizers.sentence_ids import unknown_id
 from pipelines.tokenizers.tokenizer import Ids
 from pipelines.translation.encoding import EncodedPairs
+from pipelines.translation.plausibility import FEWEST_PAIRS, agreement
 from pipelines.translation.sentence_pairs import PairParts, SentencePairs
 from rnn_apps.translation.config import TranslationConfig
 from rnn_apps.translation.corpus_metrics import unsplit_warning
@@ -20,6 +23,8 @@ from rnn_apps.translation.corpus_metrics import unsplit_warning
 MUCH_LEFT_OUT = 0.1
 MANY_EQUAL = 0.2
 MANY_MARKED = 0.05
+MANY_REPEATED = 0.1
+LEAST_AGREEMENT = 0.1
 _LONGEST_SHOWN = 60
 _SAMPLE = 1000
 _OF_TRAINING = ("longer than", "more than", "nothing left")
@@ -143,6 +148,14 @@ class Understood:
                     f"{marked:.0%} of the {side} sentences hold marks of subwords (@@ or \u2581), "
                     "which are kept as text: undo them to have plain text, as by sed 's/@@ //g'."
                 )
+            found += signs_of_damage(sentences, f"{side} sentences", sentences=True)
+            found += _repeated(side, sentences)
+        agrees = agreement(train.source, train.target)
+        if agrees is not None and agrees < LEAST_AGREEMENT:
+            found.append(
+                "The two sides agree neither in length nor in digits and question marks "
+                f"(correlation {agrees:.2f}): is each sentence the translation of its own line?"
+            )
         warning = unsplit_warning(train.target[:_SAMPLE], self.config.bleu_tokenizer)
         found += [f"{warning}."] if warning else []
         for name, part in (("validation", self.parts.validation), ("test", self.parts.test)):
@@ -153,6 +166,17 @@ class Understood:
                     "on them flatter."
                 )
         return found
+
+
+def _repeated(side: str, sentences: Sequence[str]) -> list[str]:
+    """What is said of a sentence that stands in many pairs, as a mark for a missing one would."""
+    [(sentence, count)] = Counter(sentences).most_common(1)
+    if len(sentences) < FEWEST_PAIRS or count < MANY_REPEATED * len(sentences):
+        return []
+    return [
+        f"{_shown(sentence)} is the {side} of {count:,} of the {len(sentences):,} training pairs: "
+        "does it stand for a missing sentence?"
+    ]
 
 
 def _shared(train: SentencePairs, part: SentencePairs) -> int:
