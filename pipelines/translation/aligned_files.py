@@ -85,7 +85,8 @@ def _other_way_round(files: tuple[str | Path, str | Path], asked: tuple[str, str
         return True
     number = next(n for n in (0, 1) if stated[n] and not same_language(stated[n], asked[n]))
     raise DataError(
-        f"the file's name says {stated[number]}, but the languages asked for are {asked[0]} to {asked[1]}",
+        f"the file's name says {stated[number]}, but the languages asked for are {asked[0]} to "
+        f"{asked[1]}",
         file=files[number],
         advice="Name the files of these languages, source first, or other languages.",
     )
