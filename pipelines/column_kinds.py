@@ -28,7 +28,10 @@ TIME_NAMES = (
     "date/time",
 )
 ID_NAMES = ("unique_id", "item_id", "series_id", "series", "id")
-COUNTER_NAMES = ("column 1", "unnamed: 0", "rownames", "index")
+COUNTER_NAMES = (
+    *("column 1", "unnamed: 0", "rownames", "index", "idx", "level_0", "#", "no", "no.", "nr"),
+    *("row", "row_id", "rowid", "row_number", "record_id", "instant", "obs", "s.no", "sr. no."),
+)
 
 
 def is_words(array: pa.Array) -> bool:
@@ -57,8 +60,8 @@ def _is_number(text: str) -> bool:
 
 
 def counts_rows(array: pa.Array) -> bool:
-    """Whether the first values are 0, 1, 2, ... or 1, 2, 3, ..."""
-    values = [str(value) for value in array.to_pylist()[:100]]
+    """Whether the values are 0, 1, 2, ... or 1, 2, 3, ..."""
+    values = [str(value) for value in array.to_pylist()]
     return any(values == [str(i + first) for i in range(len(values))] for first in (0, 1))
 
 

@@ -17,8 +17,9 @@ from pipelines.errors import DataError
 from pipelines.joined_columns import NAMES, JoinedColumn, named_columns, whole_numbers
 from pipelines.row_keys import check_one_row_for_each_time
 from pipelines.series_options import NONE, SeriesOptions
+from pipelines.spread_times import check_no_spread_times
 from pipelines.tables import Block, Table
-from pipelines.time_parts import part_of_time, repeats_time, sample_times
+from pipelines.time_parts import is_another_time, part_of_time, repeats_time, sample_times
 from pipelines.time_role import time_role
 
 if TYPE_CHECKING:
@@ -69,12 +70,12 @@ def find_roles(table: Table, options: SeriesOptions, report: DataReport) -> Colu
     table of numbers alone, without any of these, the rows are counted. Id (only if the layout is
     not wide): the stated columns, else one whose name is in `ID_NAMES` and that does not number the
     rows, else the only column of text, if the times repeat or it is constant in the first rows.
-    Targets: the stated columns, else all that are left and do not only repeat the time.
+    Targets: the stated columns, else all that are left and hold neither times nor numbers of rows.
 
     Raises:
         DataError: a stated column does not exist or has two roles, no column reads as times, a
-            column of text has no role, no target is left, or the rows are of several series and no
-            single column tells of which.
+            column of text has no role, no target is left, the columns are parts of the time, or
+            the rows are of several series and no single column tells of which.
     """
     stated = _stated(options, table)
     _check_stated(table, stated)
@@ -90,6 +91,7 @@ def find_roles(table: Table, options: SeriesOptions, report: DataReport) -> Colu
     targets = options.targets or tuple(column for column in free if column != identity)
     if not options.targets:
         _check_numbers(targets, sample, table.name)
+        check_no_spread_times(targets, time, table.name)
     if not targets:
         raise DataError("no column is left to forecast", file=table.name, advice="State targets.")
     static = stated["static_covariates"]
@@ -124,6 +126,12 @@ def _without_counters(
             report.note("columns that only count the rows", "left out", column)
         elif _NAMELESS.fullmatch(column) and array.null_count == len(array):
             report.note("columns without name and values", "left out", column)
+        elif (
+            column.lower() in ID_NAMES and options.id_column and _numbers_rows(sample, column, time)
+        ):
+            report.note("columns that only count the rows", "left out", column)
+        elif times is not None and is_another_time(column, sample):
+            report.note("further columns of times", "left out", column)
         elif times is not None and repeats_time(column, sample, times):
             report.note("columns that only repeat the time", "left out", column)
         else:

@@ -18,7 +18,18 @@ if TYPE_CHECKING:
 _DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+")
 _THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?|[-+]?[1-9]\d{0,2}(\.\d{3})+(,\d+)?")
 _SPACED = re.compile(r"[-+]?[1-9]\d{0,2}([ \u00a0\u2009\u202f'\u2019]\d{3})+([.,]\d+)?")
-_UNIT = re.compile(r"([^\d\s.,+-]{1,4}) ?[-+]?[\d.,]+|[-+]?[\d.,]+ ?([^\d\s.,+-]{1,4})")
+_CURRENCIES = (
+    "USD|EUR|GBP|CHF|JPY|CNY|INR|BRL|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|RUB|TRY|ZAR|KRW|MXN|SGD|"
+    "HKD|Rs|kr|Fr|R\\$|US\\$"
+)
+_UNIT = re.compile(
+    rf"([^\w\s.,+\u2212-]{{1,4}}|{_CURRENCIES}) ?[-+]?[\d.,]+|"
+    r"[-+]?[\d.,]+ ?([^\d\s.,+-]{1,4})"
+)
+"""A number with its unit. Other letters before a number make a name: S1, Shop 2, USW00094728."""
+
+_OTHER_MINUS = re.compile(r"[\u2212\u2013\u2012\ufe63\uff0d] ?([\d.,]+)|([\d.,]+)-|\(([\d.,]+)\)")
+"""Minus signs that are not the hyphen, a minus behind the number, and a bookkeeper's brackets."""
 
 LEAST_COARSE = 1e4
 """Below this no usual measurement has steps that float32 cannot tell apart."""
@@ -164,6 +175,11 @@ class NumberReader:
         cause = cause_of_text(text, decimal)
         if cause:
             return cause
+        if re.fullmatch(r"[^\W\d_][\w /&-]*", text):
+            return (
+                "If the column holds categories, write a column of 0 and 1 for each of them; if "
+                "this marks a missing value, leave it empty."
+            )
         if _THOUSANDS.fullmatch(text):
             marked = [str(value).strip() for value in block.columns[self.column] if value.is_valid]
             if all(_THOUSANDS.fullmatch(value) for value in marked if "," in value):
@@ -251,6 +267,9 @@ class CategoryReader:
 def cause_of_text(text: str, decimal: str = ".") -> str:
     """What to do about a text that is plainly a number with more to it, or ""."""
     text = text.strip()
+    negative = _OTHER_MINUS.fullmatch(text)
+    if negative:
+        return f"If this is a negative number, write -{negative[1] or negative[2] or negative[3]}."
     found = _UNIT.fullmatch(text)
     if found:
         return f"Write numbers without {found[1] or found[2]!r}."

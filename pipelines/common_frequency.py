@@ -9,7 +9,14 @@ import numpy.typing as npt
 
 from pipelines.data_report import DataReport
 from pipelines.errors import DataError
-from pipelines.timestamps import STEP, fixed_seconds, infer_frequency, step_numbers
+from pipelines.timestamps import (
+    STEP,
+    common_divisor,
+    fixed_seconds,
+    infer_frequency,
+    step_numbers,
+    usual_step,
+)
 
 Times = npt.NDArray[np.datetime64]
 
@@ -39,13 +46,27 @@ def common_frequency(series: list[tuple[str, Times]], column: str, report: DataR
             else "a single time stamp tells no step of time",
             file=report.source,
             column=column,
-            advice="State the frequency (and irregular 'mean'), or mend the time stamps.",
+            advice=_advice([times for _, times in series]),
         )
     if "B" in votes and "D" in votes:
         del votes["B"]
     chosen = votes.most_common(1)[0][0]
     _check_others(own, dict(series), chosen, column, report)
     return chosen
+
+
+def _advice(series: list[Times]) -> str:
+    """What to state where no step is shared by most rows."""
+    divisor = common_divisor(series)
+    if divisor:
+        return (
+            f"All times lie on a grid of {divisor}: state frequency {divisor}, which takes the "
+            "times between them as missing."
+        )
+    usual = usual_step(series)
+    if usual:
+        return f"The times are about {usual} apart: state frequency {usual} and irregular 'mean'."
+    return "State the frequency (and irregular 'mean'), or mend the time stamps."
 
 
 def check_steps(series: list[tuple[str, Times]], column: str, report: DataReport) -> str:

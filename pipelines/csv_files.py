@@ -29,7 +29,10 @@ SAMPLE_BYTES = 4 << 20
 """Bytes from which the header, the delimiter and the decimal mark are found."""
 
 SAMPLE_LINES = 50
-MISSING = ("", "NA", "N/A", "#N/A", "NaN", "nan", "NAN", "null", "NULL", "None", "-", "?")
+MISSING = (
+    *("", "NA", "N/A", "n/a", "#N/A", "#NA", "<NA>", "NaN", "nan", "NAN", "null", "NULL", "None"),
+    *("-", "--", "?", ".", "..", ":"),
+)
 """What counts as a missing value."""
 
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
@@ -126,7 +129,9 @@ class CsvTable:
             row = invalid[-1]
             line = file.line_of(row.number - self._header_line - 1, self._header_line)
             advice = "Put quotes around a field that holds the delimiter."
-            if self.delimiter == "," and row.actual_columns > row.expected_columns:
+            if row.text is not None and row.text.rstrip("\r\n").endswith(self.delimiter):
+                advice = "The row ends with a delimiter: remove it, or let the header end so too."
+            elif self.delimiter == "," and row.actual_columns > row.expected_columns:
                 advice += " Numbers with a decimal comma need another delimiter, such as ';'."
             return DataError(
                 f"{row.actual_columns} fields where the header has {row.expected_columns}",
@@ -248,7 +253,8 @@ def _sniff(lines: list[str], file: str) -> str:
         f"no delimiter (comma, semicolon, tab, bar) is in the header {lines[0][:60]!r}",
         file=file,
         row=1,
-        advice="A table needs a column of times and one of values; state an unusual delimiter.",
+        advice="A table needs a column of times and one of values. Remove lines above the names of "
+        "the columns; state an unusual delimiter.",
     )
 
 

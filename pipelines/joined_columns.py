@@ -39,13 +39,17 @@ PART_RANGES = {
 }
 
 
-_MONTHS = {
+MONTH_NAMES = {
     name.casefold(): number
     for names in (calendar.month_name, calendar.month_abbr)
     for number, name in enumerate(names)
     if name
 }
-WEEKDAYS = {name.casefold() for names in (calendar.day_name, calendar.day_abbr) for name in names}
+WEEKDAY_NAMES = {
+    name.casefold(): number
+    for names in (calendar.day_name, calendar.day_abbr)
+    for number, name in enumerate(names)
+}
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,7 @@ def whole_numbers(array: pa.Array) -> npt.NDArray[np.int64] | None:
 def part_numbers(array: pa.Array, part: str) -> npt.NDArray[np.int64] | None:
     """A part of a date as whole numbers, English names of months among them; None if it is none."""
     if part == "month" and not array.null_count and is_text(array.type):
-        numbers = [_MONTHS.get(text.casefold()) for text in as_text(array).to_pylist()]
+        numbers = [MONTH_NAMES.get(text.casefold()) for text in as_text(array).to_pylist()]
         if numbers and all(numbers):
             return np.array(numbers, np.int64)
     return whole_numbers(array)

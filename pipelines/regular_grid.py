@@ -14,6 +14,7 @@ from pipelines.errors import DataError
 from pipelines.series_options import SeriesOptions
 from pipelines.timestamps import (
     STEP,
+    common_divisor,
     fixed_seconds,
     infer_frequency,
     offset_of,
@@ -26,6 +27,12 @@ Times = npt.NDArray[np.datetime64]
 LONGEST_GAP = 1000
 """Steps that a gap may always have; a longer one must not exceed ten times the series' rows. A
 mistyped year would otherwise fill the memory."""
+
+_JITTER = 10
+"""A row may be a tenth of a step early."""
+
+_MOSTLY = 0.9
+"""Share of the rows near regular times from which on they are taken to be meant so."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +111,7 @@ def lay_on_grid(
         if combine == "error":
             raise _repeated(times, int(doubles[0]), frequency, rows)
         report.note("duplicate times", combine, rows.place(int(doubles[0])), len(doubles))
-    grid_times, cells, off = _cells(times, frequency, rows)
+    grid_times, cells, off = _cells(times, frequency, options, rows)
     if len(off):
         if options.irregular == "error":
             raise _off_the_step(times, off, frequency, rows)
@@ -130,8 +137,8 @@ def _repeated(times: Times, row: int, frequency: str, rows: Rows) -> DataError:
 def _off_the_step(times: Times, off: npt.NDArray[np.intp], frequency: str, rows: Rows) -> DataError:
     row = int(off[0])
     advice = "Mend the time stamp, or choose irregular 'mean' to average within each step."
-    if 2 * len(off) > len(times):
-        # Most rows are off: the frequency is wrong and not the rows.
+    if 4 * len(off) > len(times):
+        # Many rows are off: the frequency is wrong and not the rows.
         own = infer_frequency(np.unique(times))
         days = np.unique(times.astype("datetime64[D]") - times.astype("datetime64[M]"))
         if len(days) == 1:
@@ -139,6 +146,11 @@ def _off_the_step(times: Times, off: npt.NDArray[np.intp], frequency: str, rows:
                 f"The rows stand on day {days[0].astype(int) + 1} of a month: state frequency MS "
                 "and irregular 'mean', which puts them on the first day."
             )
+        elif own == frequency or not own:
+            finer = common_divisor([times])
+            if finer and finer != frequency:
+                advice = f"All rows lie on a grid of {finer}: state frequency {finer}, which takes "
+                advice += "the times between them as missing."
         elif own not in ("", frequency):
             advice = f"The rows themselves step by {own}: state frequency {own}."
     return rows.error(
@@ -174,23 +186,57 @@ def _report_gaps(
 
 
 def _cells(
-    times: Times, frequency: str, rows: Rows
+    times: Times, frequency: str, options: SeriesOptions, rows: Rows
 ) -> tuple[Times, npt.NDArray[np.int64], npt.NDArray[Any]]:
     """The grid's times, each row's cell, and the rows that lie off the grid."""
     seconds = fixed_seconds(frequency)
     if seconds is None:
-        return _calendar_cells(times, frequency, rows)
+        return _calendar_cells(times, frequency, options, rows)
     elapsed = (times - times[0]).astype(np.int64)
     cells, rest = np.divmod(elapsed, int(seconds))
+    first = times[0]
+    off = np.flatnonzero(rest)
+    if len(off) and options.irregular == "mean":
+        first, early = _phase(times, int(seconds))
+        cells = ((times - first).astype(np.int64) + early) // int(seconds)
+        off = np.flatnonzero(first + cells * np.timedelta64(int(seconds), "s") != times)
     _check_gaps(cells, times, rows)
-    grid = regular_times(times[0], frequency, int(cells[-1]) + 1)
+    grid = regular_times(first, frequency, int(cells[-1]) + 1)
     if np.array_equal(grid, times):
         grid = times
-    return grid, cells, np.flatnonzero(rest)
+    return grid, cells, off
+
+
+def _phase(times: Times, seconds: int) -> tuple[np.datetime64, int]:
+    """Where irregular rows' grid begins, and how many seconds early a row may be for its cell.
+
+    Rows that lie around regular times, as a logger's do, make the grid of these times: each row
+    belongs to the nearest, if it is not more than a tenth of a step early. Rows that lie anywhere
+    are counted in whole steps of the clock: days begin at 0:00, hours at the full hour.
+    """
+    tolerance = seconds // _JITTER
+    midnight = times[0].astype("datetime64[D]").astype("datetime64[s]")
+    phases = (times - midnight).astype(np.int64) % seconds
+    values, counts = np.unique(phases, return_counts=True)
+    usual = int(values[np.argmax(counts)])
+
+    def share_around(phase: int) -> float:
+        return float(np.mean((phases - phase + tolerance) % seconds <= 2 * tolerance))
+
+    if 2 * counts.max() <= len(times):
+        mean = np.angle(np.exp(2j * np.pi * phases / seconds).mean()) / (2 * np.pi)
+        usual = round(float(mean) * seconds) % seconds
+        if share_around(0) >= _MOSTLY:
+            usual = 0
+        elif share_around(usual) < _MOSTLY:
+            usual, tolerance = 0, 0
+    before = (int(phases[0]) - usual + tolerance) % seconds - tolerance
+    first = times[0] - np.timedelta64(before, "s")
+    return first, tolerance
 
 
 def _calendar_cells(
-    times: Times, frequency: str, rows: Rows
+    times: Times, frequency: str, options: SeriesOptions, rows: Rows
 ) -> tuple[Times, npt.NDArray[np.int64], npt.NDArray[Any]]:
     import pandas as pd
 
@@ -198,6 +244,10 @@ def _calendar_cells(
     start = pd.Timestamp(times[0])
     if not offset.is_on_offset(start):
         start = offset.rollback(start)
+    clocks = (times - times.astype("datetime64[D]")).astype(np.int64)
+    if options.irregular == "mean" and np.any(clocks != clocks[0]):
+        # A step of the calendar begins at 0:00, at whatever hour its first row is.
+        start = start.normalize()
     # Steps are at least a day long, so this bounds the length before anything is made.
     days = (times - times[0]).astype(np.int64) // 86400
     _check_gaps(days // 366, times, rows)

@@ -104,6 +104,7 @@ class _Assembly:
         groups = self._ordered_groups()
         self._check_fractions(groups)
         frequency = self._frequency(groups)
+        self._drop_empty_targets()
         groups = self._with_values(groups)
         statics, static_names = self._static_values(groups)
         series: list[TimeSeries] = []
@@ -133,6 +134,19 @@ class _Assembly:
         for name, chosen, times in groups:
             file = self._rows(name, chosen).file(0)
             check_fractions(times, fractions[chosen], file, self.roles.time, FINER_THAN_SECONDS)
+
+    def _drop_empty_targets(self) -> None:
+        """Leaves out columns of a wide table that were taken for targets and hold no value."""
+        targets = self.roles.targets
+        if self.roles.id or self.options.targets:
+            return
+        filled = tuple(c for c in targets if not np.isnan(self.columns.numbers[c]).all())
+        if not filled or len(filled) == len(targets):
+            return
+        for column in targets:
+            if column not in filled:
+                self.report.note("columns without any value", "left out", column)
+        self.roles = dataclasses.replace(self.roles, targets=filled)
 
     def _with_values(self, groups: list[Group]) -> list[Group]:
         """The groups of a long table without those that have no value of any target."""

@@ -14,7 +14,14 @@ from pipelines.data_report import DataReport
 from pipelines.errors import DataError
 from pipelines.numeric_times import NUMERIC_FORMATS, STEPS, UNITS
 from pipelines.tables import Block
-from pipelines.time_formats import COMPACT, FORMATS, WHOLE_PERIODS, is_like, read_by_format
+from pipelines.time_formats import (
+    COMPACT,
+    FORMATS,
+    WHOLE_PERIODS,
+    is_like,
+    read_by_format,
+    with_plain_offset,
+)
 from pipelines.time_zones import check_zone, zone_of
 from pipelines.timestamps import infer_frequency
 
@@ -96,7 +103,7 @@ class TimeReader:
         if is_text(array.type):
             if pa.types.is_dictionary(array.type):
                 array = array.cast(pa.string())
-            array = compute.utf8_trim_whitespace(array)
+            array = with_plain_offset(compute.utf8_trim_whitespace(array))
             if (self._format in NUMERIC_FORMATS and not self._iso_despite(array)) or (
                 not self._kind and not self._format and is_like(array[:1], _NUMBER)
             ):
@@ -287,6 +294,9 @@ class TimeReader:
         chosen = list(whole)
         if any(not reading.equals(readings[0]) for reading in readings):
             chosen = [form for form, moments in whole.items() if _is_regular(moments)]
+            # Months of a few years read as days leave out most of each year.
+            filled = [form for form in chosen if _is_mostly_there(whole[form])]
+            chosen = filled or chosen
         if not chosen or any(not whole[form].equals(whole[chosen[0]]) for form in chosen):
             raise AmbiguousTimeError(
                 f"{str(array[0])!r} may be {' or '.join(whole)}",
@@ -383,6 +393,13 @@ def _casts_to(kind: pa.DataType) -> Callable[[pa.Array], bool]:
         return True
 
     return casts
+
+
+def _is_mostly_there(moments: pa.Array) -> bool:
+    """Whether at least half of the steps between the first and the last time stamp are there."""
+    times = np.unique(moments.to_numpy(zero_copy_only=False).astype("datetime64[s]"))
+    steps = np.diff(times).astype(np.int64)
+    return not len(steps) or bool(steps.sum() <= 2 * len(times) * np.median(steps))
 
 
 def _is_regular(moments: pa.Array) -> bool:

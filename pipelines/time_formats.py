@@ -38,9 +38,16 @@ _DATES = (
     "%B %d, %Y",
 )
 _CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
-_MONTHS = ("%Y-%m", "%Y/%m", "%m/%Y", "%m.%Y", "%Y %b", "%b %Y", "%b-%Y", "%Y %B", "%B %Y", "%b-%y")
+_MONTHS = (
+    *("%Y-%m", "%Y/%m", "%m/%Y", "%m.%Y", "%Y %b", "%b %Y", "%b-%Y", "%Y %B", "%B %Y", "%b-%y"),
+    *("%YM%m", "%Y-M%m", "%Y M%m"),
+)
 
-FORMATS = (*(date + clock for date in _DATES for clock in _CLOCKS), *_MONTHS)
+FORMATS = (
+    *(date + clock for date in _DATES for clock in _CLOCKS),
+    *("%Y%m%d" + clock for clock in _CLOCKS if clock),
+    *_MONTHS,
+)
 """What is tried where time stamps are not ISO 8601. Besides these: `COMPACT`, `WHOLE_PERIODS`."""
 
 COMPACT = {
@@ -55,10 +62,14 @@ COMPACT = {
 
 WHOLE_PERIODS = {
     "year": r"^\d{4}$",
-    "quarter": r"^\d{4}[ -]?Q[1-4]$",
+    "quarter": r"^\d{4}[ -]?Q[1-4]$|^Q[1-4][ -]?\d{4}$",
     "week": r"^\d{4}-?W\d{2}$",
 }
-"""Years (1998), quarters (1998Q1, 1998 Q1, 1998-Q1) and ISO weeks (2024-W05), each at its start."""
+"""Years (1998), quarters (1998Q1, 1998 Q1, 1998-Q1, Q1 1998) and ISO weeks (2024-W05), each at its
+start."""
+
+YEARS_AHEAD = 10
+"""How far from today a two-digit year may be: Python takes 49 for 2049, and data is of the past."""
 
 EARLIEST, LATEST = np.datetime64("1500-01-01", "us"), np.datetime64("2300-01-01", "us")
 """Time stamps outside of these are misread: a two-digit year as four digits, a wrong epoch."""
@@ -129,9 +140,22 @@ def read_by_format(array: pa.Array, form: str) -> pa.Array | None:
         moments = _by_python(array, form)
     else:
         moments = _by_arrow(array, form)
+    if moments is not None and "%y" in form.replace("%%", ""):
+        moments = _of_the_past(moments)
     if moments is None or not plausible(moments):
         return None
     return moments.cast(pa.timestamp("us"))
+
+
+def with_plain_offset(array: pa.Array) -> pa.Array:
+    """Texts of ISO 8601 with " UTC", " GMT", or a blank before the offset, as Arrow reads them."""
+    import pyarrow.compute as compute
+
+    iso = r"^(\d{4}-\d{2}-\d{2}[T ][\d:]+(?:\.\d+)?) "
+    if not is_like(array[:1], iso):
+        return array
+    array = compute.replace_substring_regex(array, iso + r"?(?:UTC|GMT)$", r"\1Z")
+    return compute.replace_substring_regex(array, iso + r"([+-]\d{2}:?\d{2})$", r"\1\2")
 
 
 def plausible(moments: pa.Array) -> bool:
@@ -150,11 +174,32 @@ def _whole_periods(array: pa.Array, form: str) -> pa.Array | None:
         return None
     if form == "week":
         return _by_python(compute.replace_substring(array, "-", ""), "%GW%V")
-    years = compute.cast(compute.utf8_slice_codeunits(array, 0, 4), pa.int64()).to_numpy()
-    months = (years - 1970) * 12
+    digits = compute.replace_substring_regex(array, r"[ -]?Q[1-4][ -]?", "")
+    months = (compute.cast(digits, pa.int64()).to_numpy() - 1970) * 12
     if form == "quarter":
-        months += (np.array([int(str(text)[-1]) for text in array]) - 1) * 3
+        quarters = [int(text[text.index("Q") + 1]) for text in array.to_pylist()]
+        months += (np.array(quarters) - 1) * 3
     return pa.array(months.astype("datetime64[M]").astype("datetime64[us]"))
+
+
+def _of_the_past(moments: pa.Array) -> pa.Array:
+    """Time stamps of two-digit years, a century earlier where they lie far in the future.
+
+    They stay where they are if they follow on others that do not.
+    """
+    import pyarrow as pa
+
+    exact = moments.cast(pa.timestamp("us")).to_numpy(zero_copy_only=False)
+    days = exact.astype("datetime64[D]")
+    months = days.astype("datetime64[M]")
+    far = months > np.datetime64("now", "M") + 12 * YEARS_AHEAD
+    if not far.any():
+        return moments
+    earlier = (months - 1200).astype("datetime64[D]") + (days - months) + (exact - days)
+    moved = np.where(far, earlier, exact)
+    if np.abs(np.diff(moved)).sum() > np.abs(np.diff(exact)).sum():
+        return moments
+    return pa.array(moved)
 
 
 def _by_arrow(array: pa.Array, form: str) -> pa.Array | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.column_kinds import is_words
 from pipelines.columns import is_text
 from pipelines.errors import DataError
 from pipelines.joined_columns import (
@@ -15,7 +16,7 @@ from pipelines.joined_columns import (
     PART_NAMES,
     PART_RANGES,
     PARTS,
-    WEEKDAYS,
+    WEEKDAY_NAMES,
     JoinedColumn,
     as_text,
     part_numbers,
@@ -24,7 +25,7 @@ from pipelines.joined_columns import (
 )
 from pipelines.numeric_times import UNITS, epoch_of
 from pipelines.tables import Block
-from pipelines.time_columns import TimeReader
+from pipelines.time_columns import AmbiguousTimeError, TimeReader
 from pipelines.time_formats import is_like
 from pipelines.timestamps import wall_clock_minutes
 
@@ -152,7 +153,7 @@ def part_of_time(column: str, array: pa.Array) -> str:
         if texts <= {"am", "pm", "a.m.", "p.m."}:
             return "AM or PM"
         # One or two of them may be something else: sun is weather too, and May a name.
-        if len(texts) > 2 and texts <= WEEKDAYS:
+        if len(texts) > 2 and texts <= WEEKDAY_NAMES.keys():
             return "a day of the week"
         if (
             len(texts) > 2
@@ -210,6 +211,26 @@ def _is_clock(array: pa.Array, named: bool) -> bool:
         return False
     texts = as_text(array)
     return is_like(texts, _CLOCK_TEXT) or (named and is_like(texts, _SHORT_CLOCK_TEXT))
+
+
+def is_another_time(column: str, sample: Block) -> bool:
+    """Whether a column beside the time holds whole times as well, such as the end of each step."""
+    array = sample.columns[column].drop_null()
+    if not len(array) or not (_has_dates(array) or is_words(array)):
+        return False
+    try:
+        TimeReader(column).read(Block({column: array}, sample.file, sample.row_number))
+    except AmbiguousTimeError:
+        return True
+    except DataError:
+        return False
+    return True
+
+
+def _has_dates(array: pa.Array) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_timestamp(array.type) or pa.types.is_date(array.type))
 
 
 def sample_times(

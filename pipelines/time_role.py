@@ -23,6 +23,9 @@ from pipelines.tables import Block, Table
 from pipelines.time_columns import AmbiguousTimeError, TimeReader
 from pipelines.time_parts import calendar_parts, clock_column, joined_time
 
+_LEAST_NUMBERED = 5
+"""Columns such as d_1, d_2, ... or V2, V3, ... from which on they seem to count the time."""
+
 
 def time_role(
     table: Table,
@@ -92,6 +95,14 @@ def _find_time(
             advice="Transpose the table: one row per time, one column per series.",
         )
     words = [column for column in free if is_words(sample.columns[column])]
+    numbered = re.findall(r"\b[A-Za-z]_?(\d+)\b", " ".join(free))
+    if words and len(numbered) >= _LEAST_NUMBERED and 2 * len(numbered) > len(free):
+        raise DataError(
+            f"no column reads as times, and the columns are numbered ({free[-2]}, {free[-1]}), so "
+            "that each row seems to be a series",
+            file=table.name,
+            advice="Transpose the table: one row per time, one column per series.",
+        )
     if not [column for column in words if column.lower() not in ID_NAMES]:
         return _counted_rows(table, free, sample, options)
     raise DataError(

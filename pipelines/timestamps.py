@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,15 @@ def current_alias(frequency: str) -> str:
         return found[1] + OLD_ALIASES[found[2]]
     return frequency
 
+
+_LEAST_FILLED = 10
+"""Cells for each row, up to which a grid is one with gaps."""
+
+_ROUND_STEPS = (
+    *(1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600, 7200, 10800, 14400),
+    *(21600, 43200, 86400, 604800),
+)
+"""Steps in seconds that clocks and loggers usually have."""
 
 FINER_THAN_SECONDS = (
     "Time stamps are kept to the second. Give a column that counts the rows (0, 1, 2, ...) in "
@@ -135,7 +145,7 @@ def infer_frequency(times: Times) -> str:
     steps, counts = np.unique(np.diff(seconds), return_counts=True)
     step = int(steps[np.argmax(counts)])
     if step >= 28 * _DAY:
-        monthly = _months(times)
+        monthly = _months(times) or _business_months(times)
         if monthly:
             return monthly
     if step == _DAY and _on_business_days(seconds):
@@ -151,6 +161,32 @@ def fixed_alias(seconds: int) -> str:
         if seconds % unit == 0:
             return alias if seconds == unit else f"{seconds // unit}{alias}"
     raise ValueError(seconds)
+
+
+def common_divisor(series: Sequence[Times]) -> str:
+    """The alias of the longest step that divides all steps of all series, or "".
+
+    "" also where most of a grid of that step would be without a row.
+
+    Args:
+        series: ascending times of each, datetime64[s] [T].
+    """
+    steps = [np.diff(times.astype("datetime64[s]").astype(np.int64)) for times in series]
+    divisor = int(np.gcd.reduce(np.concatenate(steps))) if any(map(len, steps)) else 0
+    cells = sum(int(one.sum()) for one in steps)
+    rows = sum(len(times) for times in series)
+    return fixed_alias(divisor) if divisor and cells <= _LEAST_FILLED * rows * divisor else ""
+
+
+def usual_step(series: Sequence[Times]) -> str:
+    """The alias of the step that neighbouring times nearly have, as jittering loggers', or ""."""
+    steps = np.concatenate([np.diff(np.unique(times)) for times in series]).astype(np.int64)
+    median = float(np.median(steps)) if len(steps) else 0.0
+    for seconds in _ROUND_STEPS:
+        near = np.abs(steps - seconds) <= 0.2 * seconds
+        if abs(median - seconds) <= 0.05 * seconds and 2 * near.sum() > len(steps):
+            return fixed_alias(seconds)
+    return ""
 
 
 def _on_business_days(seconds: npt.NDArray[np.int64]) -> bool:
@@ -184,6 +220,19 @@ def _months(times: Times) -> str:
     if step == 3:
         return f"Q{edge}-{month}"
     return f"{step if step > 1 else ''}M{edge}"
+
+
+def _business_months(times: Times) -> str:
+    """ "BMS" or "BME" if every time is the first, or the last, business day of its month, or ""."""
+    days = times.astype("datetime64[D]")
+    months = days.astype("datetime64[M]")
+    steps, counts = np.unique(np.diff(months.astype(np.int64)), return_counts=True)
+    if np.any(days != times) or steps[np.argmax(counts)] != 1 or steps[0] < 1:
+        return ""
+    if np.all(days == np.busday_offset(months.astype("datetime64[D]"), 0, roll="forward")):
+        return "BMS"
+    ends = (months + 1).astype("datetime64[D]") - 1
+    return "BME" if np.all(days == np.busday_offset(ends, 0, roll="backward")) else ""
 
 
 def show_time(moment: np.datetime64, frequency: str) -> str:
