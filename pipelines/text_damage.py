@@ -12,7 +12,7 @@ MOST_LINES = 20_000
 REPLACED = "\N{REPLACEMENT CHARACTER}"
 MANY = 0.01
 _ENTITY = re.compile(r"&(?:[a-z]{2,8}|#\d{1,7}|#x[0-9a-f]{1,6});", re.IGNORECASE)
-_MARKUP = re.compile(r"\s*<[a-z][\w:-]*(?:\s[^<>]*)?>.*>\s*", re.IGNORECASE)
+_MARKUP = re.compile(r"\s*<[a-z][\w:-]*(?:\s[^<>]*)?>(?:.*>)?\s*", re.IGNORECASE)
 
 
 def is_twice_encoded(line: str) -> bool:

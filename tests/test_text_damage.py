@@ -21,6 +21,7 @@ from pipelines.text_lines import read_lines, standard_input, text_from_standard_
 from pipelines.tokenizers import train_tokenizer
 from pipelines.translation.encoding import encode_pairs
 from pipelines.translation.sentence_pairs import PairParts, SentencePairs
+from pipelines.translation.translation_memories import read_translation_memory
 from rnn_apps.language_modelling.understood import understood
 from rnn_apps.translation.config import TranslationConfig
 from rnn_apps.translation.understood import Understood
@@ -62,8 +63,8 @@ def test_training_says_what_looks_damaged_in_pairs() -> None:
     assert "300 of 300 target sentences" in told and "encoded as UTF-8 twice" in told
     assert "characters were lost" in pairs_told(source, [*target[:-1], "a\ufffdb"])
     assert "escapes of HTML" in pairs_told([f"{one} &quot;" for one in source], target)
-    marked = ["<title>A talk</title>", '<url href="x">y</url>', *source[2:]]
-    assert "2 of 300 source sentences" in pairs_told(marked, target)
+    marked = ["<title>A talk</title>", '<url href="x">y</url>', "<P>", *source[3:]]
+    assert "3 of 300 source sentences" in pairs_told(marked, target)
     missing = pairs_told(source, [one if n % 3 else "nan" for n, one in enumerate(target)])
     assert "'nan' is the target of 100 of the 300 training pairs" in missing
     mixed = random.Random(0).sample(target, 300)
@@ -156,3 +157,23 @@ def test_a_folder_has_no_lines(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a\n")
     with pytest.raises(DataError, match="is a folder"):
         read_lines(tmp_path, DataReport())
+
+
+def test_training_says_when_much_is_unknown() -> None:
+    def told(text: str) -> str:
+        corpus = MemoryText(text)
+        tokenizer = train_tokenizer("words", [text], learn_unknown=True)
+        encoded = encode_corpus(corpus, tokenizer)
+        return "\n".join(understood({"train": encoded}, tokenizer, {"train": corpus}))
+
+    # Chinese has no spaces: nearly every line is one word that comes once.
+    lines = "".join(f"这是第{n}本书。\n" for n in range(99))
+    assert "That is much: --tokenizer subwords" in told(lines + "好。\n好。\n")
+    assert "much" not in told("the cat sat\n" * 9 + "a dog ran\n")
+
+
+def test_a_memory_whose_texts_name_no_language(tmp_path: Path) -> None:
+    units = "<tu><tuv><seg>a</seg></tuv><tuv><seg>b</seg></tuv></tu>"
+    (tmp_path / "a.tmx").write_text(f"<tmx><header/><body>\n{units}</body></tmx>")
+    with pytest.raises(DataError, match=r"row 2: .*no xml:lang"):
+        read_translation_memory(tmp_path / "a.tmx")

@@ -67,6 +67,18 @@ def test_languages_on_every_line_are_no_header_and_no_sentences(tmp_path: Path) 
     assert list(zip(found.source, found.target, strict=True)) == PAIRS
 
 
+def test_names_of_recordings_and_users_are_not_sentences(tmp_path: Path) -> None:
+    rows = [(f"common_voice_{n}.mp3", *pair, f"{n:08x}-a1") for n, pair in enumerate(PAIRS)]
+    header = ("path", "sentence", "translation", "client_id")
+    for content in (rows, [header, *rows]):
+        found = load_all(table(tmp_path, content))
+        assert list(zip(found.source, found.target, strict=True)) == PAIRS
+    assert "further columns (path, client_id): 2, not read" in str(found.report)
+    # Where nothing else is there, they are what is translated.
+    codes = [(str(n), f"A-{n}", f"b{n}.{n}") for n in range(60)]
+    assert load_all(table(tmp_path, codes)).source[1] == "A-1"
+
+
 def test_numbers_may_be_what_is_translated(tmp_path: Path) -> None:
     rows = [(str(n), "one " * n) for n in range(1, 60)]
     found = load_all(table(tmp_path, [("source", "target"), *rows]))

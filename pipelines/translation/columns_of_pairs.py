@@ -14,7 +14,7 @@ from pipelines.languages import COLUMN_WORDS, language_code, language_of_column,
 
 SOURCE_NAMES = (
     "source", "src", "source_text", "source_sentence", "sentence1", "input", "text1",
-    "original", "text",
+    "original", "text", "sentence",
 )  # fmt: skip
 TARGET_NAMES = (
     "target", "tgt", "trg", "target_text", "target_sentence", "sentence2", "output", "text2",
@@ -25,9 +25,12 @@ SAMPLE = 1000
 _FEWEST_LINES = 10
 _NEARLY_ALL = 0.98
 _FEW = 0.05
-_NO_TEXT = ("numbers", "links", "licences")
+_IDENTIFIERS = "identifiers"
+_NO_TEXT = ("numbers", "links", "licences", _IDENTIFIERS)
 _NUMBER = re.compile(r"#?[+-]?\d+(?:[.,]\d+)?(?:[eE][+-]?\d+)?")
 _LINK = re.compile(r"(?:https?|ftp)://\S+")
+# A name without spaces that has a digit, as of a recording, a document or a user.
+_IDENTIFIER = re.compile(r"(?=\S*\d)[\w.:/#@+=-]+", re.ASCII)
 _LICENCE = re.compile(r"(?:CC[ -]?BY|CC0|Attribution|Public Domain)\b.*", re.IGNORECASE)
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
@@ -124,8 +127,11 @@ def columns_of_content(
     if usual == 2:
         return Columns(0, 1, ("", ""))
     texts: list[int] = []
-    for number in range(usual):
-        kind = _kind([cells[number].strip() for cells in sample])
+    kinds = [_kind([cells[number].strip() for cells in sample]) for number in range(usual)]
+    if kinds.count("") < 2:
+        # Where there is no choice, what looks like identifiers is what is translated.
+        kinds = ["" if kind == _IDENTIFIERS else kind for kind in kinds]
+    for number, kind in enumerate(kinds):
         if not kind and len(texts) < 2:
             texts.append(number)
         else:
@@ -153,7 +159,10 @@ def _kind(cells: Sequence[str]) -> str:
     if len(set(filled)) == 1:
         return f"{filled[0]!r} on every line"
     known = sum(bool(language_code(cell)) for cell in filled)
-    return "names of languages" if known >= _NEARLY_ALL * len(filled) else ""
+    if known >= _NEARLY_ALL * len(filled):
+        return "names of languages"
+    named = sum(bool(_IDENTIFIER.fullmatch(cell)) for cell in filled)
+    return _IDENTIFIERS if named >= _NEARLY_ALL * len(filled) else ""
 
 
 def without_quotes(

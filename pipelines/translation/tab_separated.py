@@ -86,6 +86,13 @@ def _columns(
     columns = columns_of_header([cells for _, cells in rows[:SAMPLE]], asked, path)
     if columns is not None:
         report.note("header lines", "read as the columns' names", f"line {number}")
+        others = [
+            name.strip() or "without a name"
+            for place, name in enumerate(rows[0][1])
+            if place not in (columns.source, columns.target)
+        ]
+        if others:
+            report.note(f"further columns ({', '.join(others)})", "not read", "", len(others))
         return columns, rows[1:]
     columns = columns_of_content([cells for _, cells in rows], path, report)
     named = languages_of_file(path) or ("", "")

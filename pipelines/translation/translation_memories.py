@@ -36,10 +36,19 @@ def read_translation_memory(
     reader = _Reader(Path(path))
     reader.read()
     languages = reader.languages
+    if not languages and reader.nameless:
+        raise DataError(
+            "does not say in which language a text is: its first tuv has no xml:lang",
+            file=path,
+            row=reader.nameless,
+            advice="Write it anew with xml:lang on every tuv.",
+        )
     if not languages:
         raise DataError("holds no translation unit (tu with tuv and seg)", file=path)
     source, target = _chosen(reader, path, source_language, target_language)
     report = DataReport(str(path), rows=len(reader.units))
+    if reader.nameless:
+        report.note("texts without xml:lang", "left out", f"line {reader.nameless}")
     for line, language in reader.repeated:
         if _fits(language, source) or _fits(language, target):
             kind = f"several texts in {language} in a unit"
@@ -74,6 +83,8 @@ class _Reader:
         # Line and language where a unit has a second text in a language.
         self.repeated: list[tuple[int, str]] = []
         self.languages: dict[str, None] = {}
+        # Line of the first text whose language is not named; 0 if there is none.
+        self.nameless = 0
         self.source_language = ""
         self._unit: dict[str, str] | None = None
         self._line = 0
@@ -143,6 +154,8 @@ class _Reader:
                     self.repeated.append((self._parser.CurrentLineNumber, self._language))
                 self._unit.setdefault(self._language, " ".join("".join(self._text).split()))
                 self.languages[self._language] = None
+            elif self._unit is not None and not self.nameless:
+                self.nameless = self._parser.CurrentLineNumber
             self._text, self._hidden, self._joint = None, 0, -1
         elif name == "tu" and self._unit is not None:
             self.units.append((self._line, self._unit))

@@ -135,6 +135,6 @@ def require_two_tokens(tokens: NDArray[np.integer]) -> None:
     """
     if len(tokens) < 2:
         raise DataError(
-            f"the text has {len(tokens)} tokens; at least two are needed, since the first only "
-            "gives the context of the second"
+            f"the text has {len(tokens)} token{'s' if len(tokens) != 1 else ''}; at least two are "
+            "needed, since the first only gives the context of the second"
         )

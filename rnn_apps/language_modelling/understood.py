@@ -18,6 +18,7 @@ _SHOWN = 60
 _LONG_LINE = 20
 _CHUNKS_COMPARED = 64
 MANY_SHARED = 0.05
+MUCH_UNKNOWN = 0.25
 _MARKED_END = re.compile(rf"{LINE_END}[ \t]*\n")
 
 
@@ -103,4 +104,7 @@ def _unknown(parts: Mapping[str, TokenArray], tokenizer: Tokenizer) -> str:
     never = ""
     if not parts["train"].unknown and any(part.unknown for part in parts.values()):
         never = " What is unknown never comes in training, so the model learns nothing of it."
-    return f" Unknown: {shares}{such}.{never}"
+    much = ""
+    if any(part.unknown > MUCH_UNKNOWN * part.length for part in parts.values()):
+        much = " That is much: --tokenizer subwords knows every text."
+    return f" Unknown: {shares}{such}.{never}{much}"

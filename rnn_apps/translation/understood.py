@@ -24,6 +24,7 @@ MUCH_LEFT_OUT = 0.1
 MANY_EQUAL = 0.2
 MANY_MARKED = 0.05
 MANY_REPEATED = 0.1
+MUCH_UNKNOWN = 0.25
 LEAST_AGREEMENT = 0.1
 _LONGEST_SHOWN = 60
 _SAMPLE = 1000
@@ -98,7 +99,10 @@ class Understood:
             tokens = np.concatenate(sentences)
             shares.append(100 * float(np.mean(tokens == unknown)))
         untrained = "" if min(shares) else " What is never unknown here is not learnt as unknown."
-        return f" Unknown: {shares[0]:.2g} % and {shares[1]:.2g} %.{untrained}"
+        much = ""
+        if max(shares) > 100 * MUCH_UNKNOWN:
+            much = " That is much: --tokenizer subwords knows every text."
+        return f" Unknown: {shares[0]:.2g} % and {shares[1]:.2g} %.{untrained}{much}"
 
     def _left_out(self) -> list[str]:
         train, kept = len(self.parts.train), len(self.training.source)
