@@ -117,11 +117,90 @@ def test_mp3_files_that_were_joined_cut_or_damaged(tmp_path: Path) -> None:
         (content[:middle] + b"\x55" * 300 + content[middle:], "damaged"),
         (content + other, "changes inside"),
         (content + b"what is this?" * 100, "damaged"),
+        (content[:middle] + bytes(5000) + content[middle:], "damaged"),
+        # What is left of the last frame is no tag.
+        (content[:-100] + b"\n", "truncated"),
+        (content[: (last := content.rindex(b"\xff\xf3"))] + b"\0\x55" * 60, "truncated"),
+        (content[:last] + b"\x55" + content[last + 1 :], "truncated"),
     ):
         path.write_bytes(altered)
         with pytest.raises(AudioError, match=r"ffmpeg|Copy it again") as caught:
             read_audio(path, 16_000)
         assert caught.value.kind == kind
+
+
+def test_what_stands_around_the_frames_of_an_mp3_file_is_no_damage(tmp_path: Path) -> None:
+    content = mp3(tmp_path, "plain.mp3", speech_like(3.0), "VARIABLE")
+    path = tmp_path / "altered.mp3"
+    whole = read_audio(tmp_path / "plain.mp3", 16_000)
+    lyrics = b"LYRICSBEGININD0000200LYR02000" + b"la \xff\xfb la " * 200 + b"002027LYRICS200"
+    for behind in (b"\n", lyrics + b"TAG" + bytes(125), b"Tit\0abcAPETAGEX" + bytes(24)):
+        path.write_bytes(content + behind)
+        np.testing.assert_array_equal(read_audio(path, 16_000), whole)
+    for before in (b"HTTP/1.0 200 OK\r\n", b"\xff\xfa" * 3000):
+        path.write_bytes(before + content)
+        np.testing.assert_array_equal(read_audio(path, 16_000), whole)
+    # A recording of a broadcast begins in the middle of a frame, and nothing says its length.
+    untagged = content[frames_of(content) :]
+    loud = mp3(tmp_path, "loud.mp3", np.clip(speech_like(3.0) * 20, -1, 1), "VARIABLE")
+    path.write_bytes(untagged[len(untagged) // 2 + 11 :] + loud[frames_of(loud) :])
+    found = read_audio(path, 16_000)
+    assert 1.3 * 16_000 + len(whole) < len(found) < 1.8 * 16_000 + len(whole)
+    np.testing.assert_allclose(
+        np.abs(found[-16_000:]).max(), np.abs(read_audio(tmp_path / "loud.mp3", 16_000)[-16_000:])
+        .max(), rtol=0.1,
+    )  # fmt: skip
+
+
+def test_tags_of_other_formats_around_a_recording(tmp_path: Path) -> None:
+    flac = write_sound(tmp_path / "a.flac", SOUND).read_bytes()
+    ogg = write_sound(tmp_path / "a.ogg", SOUND).read_bytes()
+    id3 = b"ID3\x04\0\0\0\0\0\x0a" + bytes(10)
+    for name, content in (
+        ("b.flac", id3 + flac), ("b.ogg", ogg + b"TAG" + bytes(125)), ("c.ogg", ogg + b"\n")
+    ):  # fmt: skip
+        (tmp_path / name).write_bytes(content)
+        np.testing.assert_array_equal(
+            read_audio(tmp_path / name, 16_000),
+            read_audio(tmp_path / f"a{Path(name).suffix}", 16_000),
+        )
+    # Sound that was lost is no tag.
+    (tmp_path / "d.ogg").write_bytes(ogg[:-1])
+    with pytest.raises(AudioError, match="ends inside a page"):
+        read_audio(tmp_path / "d.ogg", 16_000)
+
+
+@pytest.mark.parametrize("extension", ["vox", "gsm", "au", "snd", "raw"])
+def test_the_end_of_a_name_makes_no_sound_of_anything(tmp_path: Path, extension: str) -> None:
+    path = tmp_path / f"a.{extension}"
+    path.write_bytes(np.random.default_rng(0).bytes(9000))
+    with pytest.raises(AudioError, match=rf"sox -t (raw|vox|gsm) -r \d+ .*a\.{extension} "):
+        read_header(path)
+    # What says itself what it is keeps its name.
+    path.write_bytes(wav(tmp_path))
+    assert len(read_audio(path, 16_000)) == 32_000
+
+
+@pytest.mark.parametrize(("format", "coding"), [("NIST", "PCM_16"), ("W64", "PCM_24")])
+def test_uncommon_files_that_were_cut_are_named(tmp_path: Path, format: str, coding: str) -> None:
+    path = tmp_path / "a.sound"
+    content = write_sound(path, SOUND, format=format, subtype=coding).read_bytes()
+    assert len(read_audio(path, 16_000)) == len(SOUND)
+    path.write_bytes(content[:-9000])
+    with pytest.raises(AudioError, match=r"announces .* bytes of samples and holds"):
+        read_audio(path, 16_000)
+
+
+def test_commands_that_are_advised_can_be_run(tmp_path: Path) -> None:
+    cut = wav(tmp_path)[:-999]
+    for name, command in (
+        ("cut.wav", "ffmpeg -i cut.wav cut-converted.wav"),
+        ("my cut (1).WAV", "ffmpeg -i 'my cut (1).WAV' 'my cut (1)-converted.wav'"),
+    ):
+        (tmp_path / name).write_bytes(cut)
+        with pytest.raises(AudioError) as caught:
+            read_audio(tmp_path / name, 16_000)
+        assert str(caught.value).endswith(command)
 
 
 def test_a_flac_file_without_a_length_is_counted(tmp_path: Path) -> None:
@@ -177,6 +256,9 @@ def test_samples_of_another_range_in_a_file_are_refused(tmp_path: Path) -> None:
         (b"\x1a\x45\xdf\xa3" + bytes(500), "WebM.*ffmpeg"),
         (b"#!AMR\n" + bytes(500), "AMR.*ffmpeg"),
         (b"\xff\xf1\x50\x80" + bytes(500), "AAC.*ffmpeg"),
+        (b"\xff\xfd\x84\x00" + bytes(500), "MPEG sound of layer 2.*ffmpeg"),
+        (b"OggS" + bytes(24) + b"Speex   1.2" + bytes(500), "Speex.*ffmpeg"),
+        (b"FORM\0\0\0\0AIFFSSND" + bytes(500), "as from a pipe.*sox"),
         (b"version https://git-lfs.github.com/spec/v1\noid", "git lfs pull"),
         (b"<!DOCTYPE html><html>Not found</html>", "text that begins with '<!DOCTYPE html>"),
         (b"PK\x03\x04" + bytes(90), "ZIP archive. Unpack it"),

@@ -13,10 +13,17 @@ import numpy.typing as npt
 
 from pipelines.errors import ConfigurationError
 from pipelines.speech.audio_error import AudioError as AudioError
-from pipelines.speech.containers import check_aiff, check_au, check_ogg, flac_pieces
+from pipelines.speech.containers import (
+    check_aiff,
+    check_au,
+    check_ogg,
+    check_sphere,
+    check_wave64,
+    flac_pieces,
+)
 from pipelines.speech.flac_length import with_length
-from pipelines.speech.foreign_files import not_audio
-from pipelines.speech.mp3_frames import mp3_pieces
+from pipelines.speech.foreign_files import conversion, not_audio, refuse_foreign
+from pipelines.speech.mp3_frames import behind_tags, mp3_pieces
 from pipelines.speech.pieced_file import Piece, PiecedFile
 from pipelines.speech.riff_files import wave_layout
 from pipelines.speech.samples import LOUDEST, range_advice
@@ -37,6 +44,8 @@ _BLOCK_VALUES = 2**19
 
 _FORMATS = {"WAV": (".wav",), "WAVEX": (".wav",), "RF64": (".wav",), "FLAC": (".flac",),
             "OGG": (".ogg", ".oga", ".opus"), "MP3": (".mp3",), "MPEG": (".mp3",)}  # fmt: skip
+# Codings of a WAV file that are MPEG's.
+_MPEG_IN_WAV = (0x50, 0x55)
 
 
 @dataclass(frozen=True)
@@ -174,6 +183,9 @@ def _opened(path: str | Path) -> Iterator[tuple[soundfile.SoundFile, AudioHeader
     pieces, marked_end, known = _examined(path)
     if not known and pieces is not None:
         pieces = with_length(path, pieces)
+    if pieces is None and Path(path).suffix.lower() == ".raw":
+        # soundfile goes by that name, whatever is in the file.
+        pieces = _whole(path)
     with contextlib.ExitStack() as stack:
         source: str | PiecedFile = str(path)
         if pieces is not None:
@@ -197,11 +209,19 @@ def _examined(path: str | Path) -> tuple[list[Piece] | None, bool, bool]:
     its format wants it; and whether its length is known.
     """
     with open(path, "rb") as file:
-        head = file.read(12)
-    if head[8:] == b"WAVE":
+        head = file.read(40)
+    refuse_foreign(path, head)
+    if head[8:12] == b"WAVE":
         layout = wave_layout(path)
+        if layout is not None and layout.code in _MPEG_IN_WAV:
+            raise AudioError(
+                "not audio", "is a WAV file with MP3 sound in it, which is not read here", path,
+                f"Convert it: {conversion(path)}",
+            )  # fmt: skip
         open_ended = layout is not None and layout.open_ended
         return (layout.pieces(path) if layout and open_ended else None), True, True
+    if head[:3] == b"ID3" and behind_tags(path, 4) == b"fLaC":
+        return None, True, True
     # A frame of MP3 begins with 11 set bits; those of AAC have no layer.
     if head[:3] == b"ID3" or (head[:1] == b"\xff" and head[1] & 0xE0 == 0xE0 and head[1] & 6):
         return mp3_pieces(path), True, True
@@ -214,7 +234,19 @@ def _examined(path: str | Path) -> tuple[list[Piece] | None, bool, bool]:
         check_aiff(path)
     elif head[:4] == b".snd":
         check_au(path)
-    return None, True, True
+    elif head[:7] == b"NIST_1A":
+        check_sphere(path)
+    elif head[:4] == b"riff":
+        check_wave64(path)
+    elif Path(path).suffix.lower() in _FORMATS["MP3"]:
+        # It begins in the middle of a frame, or with something else.
+        return mp3_pieces(path), True, True
+    # Without the file's name: by that alone, anything would be sound of a made up sample rate.
+    return _whole(path), True, True
+
+
+def _whole(path: str | Path) -> list[Piece]:
+    return [(0, Path(path).stat().st_size)]
 
 
 def _header(file: soundfile.SoundFile, path: str | Path, marked_end: bool) -> AudioHeader:
@@ -247,7 +279,7 @@ def _mono_blocks(
         try:
             block = file.read(min(length, wanted - read), dtype="float32", always_2d=True)
         except (soundfile.LibsndfileError, RuntimeError) as error:
-            reason = getattr(error, "error_string", str(error))
+            reason = getattr(error, "error_string", str(error)).rstrip(". ")
             raise _cut_short(path, at, header, f": {reason}") from None
         if not len(block):
             raise _cut_short(path, at, header)
@@ -285,8 +317,7 @@ def _check_values(block: Samples, at: int, path: str | Path) -> None:
 def _cut_short(path: str | Path, read: int, header: AudioHeader, reason: str = "") -> AudioError:
     return AudioError(
         "truncated", f"ends after {read} of {header.samples} samples{reason}", path,
-        "Copy it again, or write what there is to a new file: "
-        f"ffmpeg -i {Path(path).name} {Path(path).stem}.wav",
+        f"Copy it again, or write what there is to a new file: {conversion(path)}",
     )  # fmt: skip
 
 

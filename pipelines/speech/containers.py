@@ -6,7 +6,9 @@ says nothing of it.
 
 from __future__ import annotations
 
+import math
 import mmap
+import shlex
 import struct
 import zlib
 from pathlib import Path
@@ -16,6 +18,8 @@ from pipelines.speech.pieced_file import Piece
 
 _LONGEST_FLAC = 2**36 - 1
 _COPY = "Copy it again."
+# Bytes behind the end that may be anything, such as a tag.
+_MOST_TRAILING = 1024
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
@@ -30,7 +34,9 @@ def check_ogg(path: str | Path) -> bool:
         while at < len(data):
             head = data[at : at + 27]
             if head[:4] != b"OggS" or len(head) < 27:
-                if not any(data[at:]):
+                # Behind the last page some programs put a tag.
+                ended = flags & 4 and len(data) - at <= _MOST_TRAILING
+                if not any(data[at:]) or (ended and b"OggS" not in data[at:]):
                     break
                 kind = "truncated" if b"OggS".startswith(head[:4]) else "damaged"
                 raise AudioError(kind, f"has no whole page at byte {at}", path, _COPY)
@@ -100,6 +106,11 @@ def check_aiff(path: str | Path) -> None:
             end = at + 8 + length
             if name == b"SSND" and end > size:
                 raise _truncated(path, length, size - at - 8)
+            if name == b"SSND" and not length and size > end:
+                raise AudioError(
+                    "absurd header", "does not say how many samples it has, as from a pipe", path,
+                    f"Write it to a new file: sox {shlex.quote(Path(path).name)} new.wav",
+                )  # fmt: skip
             if not (name.isascii() and name.decode("ascii").isprintable()) or end > size:
                 raise AudioError("damaged", f"has no whole chunk at byte {at}", path, _COPY)
             at = end + length % 2
@@ -126,6 +137,47 @@ def check_au(path: str | Path) -> None:
             f"holds {there - length} bytes behind the samples that its header announces", path,
             "It may be several files that were joined: part them.",
         )  # fmt: skip
+
+
+def check_sphere(path: str | Path) -> None:
+    """Refuses a NIST SPHERE file that is cut.
+
+    Raises:
+        AudioError: see there.
+    """
+    with open(path, "rb") as file:
+        head = file.read(4096)
+    lines = head.decode("latin-1").split("end_head")[0].splitlines()
+    fields = {cells[0]: cells[2] for line in lines[2:] if len(cells := line.split(None, 2)) == 3}
+    coding = fields.get("sample_coding", "pcm").strip()
+    names = ("sample_count", "channel_count", "sample_n_bytes")
+    values = [fields.get(name, "").strip() for name in names]
+    if coding not in ("pcm", "ulaw", "alaw") or not all(value.isdigit() for value in values):
+        return
+    start = lines[1].strip() if len(lines) > 1 else ""
+    there = Path(path).stat().st_size - (int(start) if start.isdigit() else 1024)
+    length = math.prod(int(value) for value in values)
+    if length > there:
+        raise _truncated(path, length, there)
+
+
+def check_wave64(path: str | Path) -> None:
+    """Refuses a Wave64 file that is cut inside its samples.
+
+    Raises:
+        AudioError: see there.
+    """
+    size = Path(path).stat().st_size
+    with open(path, "rb") as file:
+        at = 40
+        while at + 24 <= size:
+            file.seek(at)
+            name, length = struct.unpack("<16sQ", file.read(24))
+            if name[:4] == b"data" and at + length > size:
+                raise _truncated(path, length - 24, size - at - 24)
+            if length < 24:
+                return
+            at += -(-length // 8) * 8
 
 
 def _truncated(path: str | Path, announced: int, there: int) -> AudioError:

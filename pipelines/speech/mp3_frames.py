@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.speech.audio_error import AudioError
+from pipelines.speech.foreign_files import conversion, not_audio
 from pipelines.speech.pieced_file import Piece
 
 _KILOBITS = {
@@ -27,6 +28,12 @@ _KILOBITS = {
 _RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
 _TAGS = (b"Xing", b"Info")
 _NOT_ZERO = re.compile(rb"[^\0]")
+_LYRICS_END = re.compile(rb"LYRICS200|LYRICSEND")
+# Bytes behind the last frame that may be anything, such as a tag that is not known here.
+_MOST_TRAILING = 1024
+# How far the first frame is looked for, and how many in a row are not a coincidence.
+_MOST_LEADING = 2**16
+_FRAMES_IN_A_ROW = 4
 
 
 @dataclass(frozen=True)
@@ -65,21 +72,26 @@ class _Scan:
         self._data = data
         self._path = path
         self._first: tuple[int, _Frame] | None = None
+        # Whether something is in front of the frames that is neither one nor a tag.
+        self._odd_start = False
+        # The same, behind them.
+        self._odd_end = False
         self._stretches: list[tuple[int, int]] = []
         self._frames = 0
         # Frames that tags announce, None for one that does not say; and where the tags are.
         self._announced: list[int | None] = []
+        self._tag_frame: list[tuple[int, int]] = []
         self._read()
 
     def pieces(self) -> list[Piece] | None:
         if self._first is None:
-            raise AudioError("not audio", "holds no MP3 frame", self._path)
+            raise not_audio(self._path, "it holds no MP3 frame")
         if len(self._announced) == 1 and self._announced[0] is not None:
             announced = self._announced[0]
             if announced == self._frames:
-                return None
+                return [*self._tag_frame, *self._stretches] if self._odd_start else None
             # Some encoders count the frame of the tag.
-            if announced > self._frames + 1:
+            if announced > self._frames + (not self._odd_end):
                 raise AudioError(
                     "truncated", f"announces {announced} frames and holds {self._frames}",
                     self._path, "Copy it again.",
@@ -91,20 +103,32 @@ class _Scan:
         while at < len(data):
             skipped = _tag_length(data, at)
             if skipped:
+                if data[at] == 0 and self._frames and _MOST_TRAILING < skipped < len(data) - at:
+                    raise self._damaged(at)
                 at += skipped
                 continue
             frame = _frame(data[at : at + 4])
             if frame is None:
-                raise self._damaged(at)
+                if self._frames and self._nothing_follows(at):
+                    self._odd_end = True
+                    break
+                at = self._begin(at)
+                continue
+            if frame.kind[1] != 3:
+                raise AudioError(
+                    "not audio", f"is MPEG sound of layer {frame.kind[1]}, which is not read here",
+                    self._path, f"Convert it: {conversion(self._path)}",
+                )  # fmt: skip
             if not frame.length:
                 raise AudioError(
                     "not audio", "is an MP3 file of a free bit rate, which cannot be counted",
-                    self._path, _convert(self._path),
+                    self._path, f"Convert it: {conversion(self._path)}",
                 )  # fmt: skip
             if at + frame.length > len(data):
                 raise AudioError(
                     "truncated", f"ends inside a frame, after {self._frames} whole ones",
-                    self._path, f"Copy it again. If there is no more of it: {_command(self._path)}",
+                    self._path,
+                    f"Copy it again. If there is no more of it: {conversion(self._path)}",
                 )  # fmt: skip
             self._take(at, frame)
             at += frame.length
@@ -116,13 +140,15 @@ class _Scan:
             flags, count = struct.unpack(">II", tag[4:12].ljust(8, b"\0"))
             known = tag[:4] in _TAGS and flags & 1
             self._announced.append(count if known else None)
+            self._tag_frame = [(at, frame.length)]
             return
         if self._first is None:
             self._first = at, frame
         elif frame.kind != self._first[1].kind:
             raise AudioError(
                 "changes inside", f"changes its rate or channels after {self._frames} frames",
-                self._path, f"It may be several files that were joined. {_convert(self._path)}",
+                self._path,
+                f"It may be several files that were joined. Convert it: {conversion(self._path)}",
             )  # fmt: skip
         self._frames += 1
         if self._stretches and sum(self._stretches[-1]) == at:
@@ -131,13 +157,53 @@ class _Scan:
         else:
             self._stretches.append((at, frame.length))
 
+    def _begin(self, at: int) -> int:
+        """Where frames begin behind something that is none.
+
+        A recording of a broadcast begins in the middle of a frame.
+
+        Raises:
+            AudioError: nowhere near; or there were frames before.
+        """
+        if self._frames:
+            raise self._damaged(at)
+        found = at
+        while (
+            not self._announced
+            and (found := self._data.find(b"\xff", found + 1, at + _MOST_LEADING)) >= 0
+        ):
+            if self._are_frames(found):
+                self._odd_start = True
+                return found
+        raise not_audio(self._path, "it holds no MP3 frame")
+
+    def _are_frames(self, at: int) -> bool:
+        """Whether several frames of one kind follow each other from here on."""
+        kinds = set()
+        for _ in range(_FRAMES_IN_A_ROW):
+            frame = _frame(self._data[at : at + 4])
+            if frame is None or not frame.length:
+                return False
+            kinds.add(frame.kind)
+            at += frame.length
+        return len(kinds) == 1
+
+    def _nothing_follows(self, at: int) -> bool:
+        """Whether what is left is a tag of a kind that is not known here, or a little rubbish."""
+        if len(self._data) - at > _MOST_TRAILING:
+            return False
+        found = at
+        while (found := self._data.find(b"\xff", found)) >= 0:
+            frame = _frame(self._data[found : found + 4])
+            if frame is not None and self._first and frame.kind == self._first[1].kind:
+                return False
+            found += 1
+        return True
+
     def _damaged(self, at: int) -> AudioError:
-        kind, what = ("damaged", "neither MP3 frames nor tags") if self._frames else (
-            "not audio", "no MP3 frame"
-        )  # fmt: skip
         return AudioError(
-            kind, f"holds bytes from {at} on that are {what}", self._path,
-            f"Copy it again, or let FFmpeg skip what is damaged: {_command(self._path)}",
+            "damaged", f"holds bytes from {at} on that are neither MP3 frames nor tags", self._path,
+            f"Copy it again, or let FFmpeg skip what is damaged: {conversion(self._path)}",
         )  # fmt: skip
 
     def _tag(self) -> bytes:
@@ -175,6 +241,20 @@ def _frame(header: bytes) -> _Frame | None:
     return _Frame((version, layer, sample_rate, mono), length if bits else 0, side)
 
 
+def behind_tags(path: str | Path, count: int) -> bytes:
+    """The first bytes of a file behind the tags that it begins with.
+
+    Args:
+        path: the file, which is not empty.
+        count: number of bytes.
+    """
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        at = 0
+        while data[at : at + 3] == b"ID3" and (skipped := _tag_length(data, at)):
+            at += skipped
+        return data[at : at + count]
+
+
 def _tag_length(data: mmap.mmap, at: int) -> int:
     """Bytes of the tag, or of the zeros, that begin here; 0 if none does."""
     begin = data[at : at + 32]
@@ -189,16 +269,10 @@ def _tag_length(data: mmap.mmap, at: int) -> int:
         is_header = begin[23] & 0x20
         size = int(struct.unpack("<I", begin[12:16])[0])
         return size + 32 if is_header else 32
+    if begin[:11] == b"LYRICSBEGIN":
+        end = _LYRICS_END.search(data, at)
+        return end.end() - at if end else 0
     if begin[:1] == b"\0":
         sound = _NOT_ZERO.search(data, at)
         return (sound.start() if sound else len(data)) - at
     return 0
-
-
-def _command(path: str | Path) -> str:
-    name = Path(path)
-    return f"ffmpeg -i {name.name} {name.stem}.wav"
-
-
-def _convert(path: str | Path) -> str:
-    return f"Convert it: {_command(path)}"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pipelines.speech.audio_error import AudioError
+from pipelines.speech.foreign_files import conversion
 from pipelines.speech.pieced_file import Piece
 
 PCM = 1
@@ -122,7 +123,7 @@ def _layout(
         raise AudioError(
             "truncated", f"announces {announced} bytes of samples and holds {there}", path,
             "Copy it again. If there is no more of it, write what there is to a new file: "
-            f"ffmpeg -i {Path(path).name} whole.wav",
+            f"{conversion(path)}",
         )  # fmt: skip
     _check_rest(file, path, start + announced, size)
     return WaveLayout(code, channels, rate, bits, block, start, announced, False)
@@ -143,7 +144,7 @@ def _check_rest(file: BinaryIO, path: str | Path, at: int, size: int) -> None:
         "absurd header",
         f"holds {rest} bytes behind the samples that its header announces, which may be sound",
         path,
-        f"Write all of it to a new file: ffmpeg -ignore_length 1 -i {Path(path).name} whole.wav",
+        f"Write all of it to a new file: {conversion(path, '-ignore_length 1')}",
     )
 
 
