@@ -117,7 +117,9 @@ def refuse_markup(lines: Sequence[str], path: str | Path) -> None:
         DataError: the first line that is not blank begins a document of markup.
     """
     first = next((line for line in lines if line.strip()), "")
-    if _MARKUP.match(first.encode("utf-8", "surrogatepass")):
+    # A line that closes what it opens is a piece of markup that is translated, as in software.
+    whole = first.rstrip().lower().endswith("</html>")
+    if not whole and _MARKUP.match(first.encode("utf-8", "surrogatepass")):
         raise DataError(
             f"is markup, not sentences: it begins {first.strip()[:40]!r}",
             file=path,

@@ -14,6 +14,10 @@ MANY = 0.01
 _ENTITY = re.compile(r"&(?:[a-z]{2,8}|#\d{1,7}|#x[0-9a-f]{1,6});", re.IGNORECASE)
 _MARKUP = re.compile(r"\s*<[a-z][\w:-]*(?:\s[^<>]*)?>(?:.*>)?\s*", re.IGNORECASE)
 
+_BEGIN_OR_END = re.compile(
+    r"\s*(?:<(?:s|sos|bos|start)>|\[cls\])\s.*|.*\s(?:<(?:/s|eos|end)>|\[sep\])\s*", re.IGNORECASE
+)
+
 
 def is_twice_encoded(line: str) -> bool:
     """Whether a line is UTF-8 that was read as a Western encoding and written as UTF-8 again.
@@ -63,6 +67,9 @@ def signs_of_damage(lines: Sequence[str], what: str, *, sentences: bool = False)
             line for line in looked_at if _ENTITY.search(line) and html.unescape(line) != line
         ]
         tell(escaped, many, "hold escapes of HTML, which are kept as text: unescape them first.")
+        framed = [line for line in looked_at if _BEGIN_OR_END.fullmatch(line)]
+        tell(framed, many, "have marks of their beginning or end, which are kept as text: remove "
+             "them, since sentences are framed here.")  # fmt: skip
         marked = [line for line in looked_at if _MARKUP.fullmatch(line)]
         tell(
             marked, max(1, many / 10), "are markup, which is kept as text: remove such lines first."

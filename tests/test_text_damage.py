@@ -28,7 +28,8 @@ from rnn_apps.translation.understood import Understood
 
 HEALTHY = [
     "Plain text.", "L'été, où l'on est à Ávila; NÃO!", "Schöne Grüße «ja»", "Καλημέρα",
-    "これは本です。", "“quoted” – 5 € & more", "x < y > z", "AT&T; R&D", "Привет",
+    "これは本です。", "“quoted” – 5 € & more", "x < y > z", "in the end",
+    "an <end> of it", "AT&T; R&D", "Привет",
 ]  # fmt: skip
 
 
@@ -65,6 +66,8 @@ def test_training_says_what_looks_damaged_in_pairs() -> None:
     assert "escapes of HTML" in pairs_told([f"{one} &quot;" for one in source], target)
     marked = ["<title>A talk</title>", '<url href="x">y</url>', "<P>", *source[3:]]
     assert "3 of 300 source sentences" in pairs_told(marked, target)
+    framed = pairs_told(source, [f"<start> {one} <end>" for one in target])
+    assert "300 of 300 target sentences" in framed and "beginning or end" in framed
     missing = pairs_told(source, [one if n % 3 else "nan" for n, one in enumerate(target)])
     assert "'nan' is the target of 100 of the 300 training pairs" in missing
     mixed = random.Random(0).sample(target, 300)
@@ -78,8 +81,9 @@ def test_training_says_that_lines_end_twice() -> None:
         encoded = encode_corpus(corpus, tokenizer)
         return "\n".join(understood({"train": encoded}, tokenizer, {"train": corpus}))
 
-    assert "100 lines end with <eos>" in told("the cat sat <eos>\n" * 100)
-    assert "<eos>" not in told("the cat sat\n" * 100)
+    assert "100 lines of the training text end with <eos>" in told("the cat sat <eos>\n" * 100)
+    assert "100 lines of the training text end with </s>" in told("<s> the cat sat </s>\n" * 100)
+    assert "lines of the training text end" not in told("the cat sat\n" * 100)
     assert "characters were lost" in told("the c\ufffdt sat\n" * 100)
 
 

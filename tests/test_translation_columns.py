@@ -129,7 +129,11 @@ def test_markup_is_not_taken_for_sentences(tmp_path: Path, begins: str) -> None:
     marked = tuple([begins, *(f"<seg>{one}</seg>" for one in side)] for side in SIDES)
     with pytest.raises(DataError, match="is markup, not sentences"):
         load_all(two_files(tmp_path, "test.en.sgm", "test.fr.sgm", marked))
-    assert len(load_all(two_files(tmp_path, "a.en", "a.fr"))) == len(PAIRS)
+    # Texts of software begin with what is translated; program code is indented.
+    software = tuple(["<html>a</html>", *side] for side in SIDES)
+    assert len(load_all(two_files(tmp_path, "a.en", "a.fr", software))) == len(PAIRS) + 1
+    code = tuple(["\t" * (1 + n % 3) + one for n, one in enumerate(side)] for side in SIDES)
+    assert len(load_all(two_files(tmp_path, "b.java", "b.cs", code))) == len(PAIRS)
 
 
 def test_two_files_of_pairs_are_not_the_sides_of_one(tmp_path: Path) -> None:

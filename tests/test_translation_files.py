@@ -129,7 +129,7 @@ def test_numbers_links_and_licences_are_not_sentences(tmp_path: Path, row: str) 
     rows = [row.format(n=n, m=n + 7, a=a, b=b) for n, (a, b) in enumerate(PAIRS, 1000)]
     found = load_all(table(tmp_path, *rows, name="fra.txt"))
     assert list(zip(found.source, found.target, strict=True)) == PAIRS
-    assert "which holds" in str(found.report)
+    assert "columns that hold" in str(found.report)
 
 
 def test_a_table_without_two_columns_of_text_is_refused(tmp_path: Path) -> None:

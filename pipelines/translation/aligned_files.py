@@ -13,7 +13,7 @@ from pipelines.languages import languages_of_files, same_language
 from pipelines.text_lines import read_lines
 from pipelines.translation.plausibility import suspected_shift
 from pipelines.translation.sentence_pairs import SentencePairs
-from pipelines.translation.tab_separated import looks_tab_separated
+from pipelines.translation.tab_separated import has_columns
 
 
 def read_aligned_files(
@@ -96,7 +96,7 @@ def _refuse_tables(
     first: Sequence[str], second: Sequence[str], source: str | Path, target: str | Path
 ) -> None:
     """Refuses two files of pairs, whose lines would be taken for sentences with a tab inside."""
-    if looks_tab_separated(first) and looks_tab_separated(second):
+    if has_columns(first) and has_columns(second):
         raise DataError(
             f"has tabs on its lines, as {target} has: each holds pairs, not one side of them",
             file=source,

@@ -136,7 +136,7 @@ def columns_of_content(
             texts.append(number)
         else:
             what = kind or "more text"
-            report.note(f"column {number + 1}, which holds {what}", "not read", str(path))
+            report.note(f"columns that hold {what}", "not read", f"column {number + 1}")
     if len(texts) < 2:
         raise DataError(
             f"has {usual} columns, but only {len(texts)} of them with text",

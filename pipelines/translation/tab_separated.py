@@ -136,3 +136,15 @@ def looks_tab_separated(lines: Sequence[str]) -> bool:
     """Whether nearly all of the lines that are not blank have a tab."""
     filled = [line for line in lines if line.strip()]
     return bool(filled) and sum("\t" in line for line in filled) >= _NEARLY_ALL * len(filled)
+
+
+def has_columns(lines: Sequence[str]) -> bool:
+    """Whether nearly all lines that are not blank have the same number of columns, two or more.
+
+    Tabs that only indent, as in program code, differ from line to line.
+    """
+    counts = Counter(line.count("\t") for line in lines if line.strip())
+    if not counts:
+        return False
+    tabs, times = counts.most_common(1)[0]
+    return tabs > 0 and times >= _NEARLY_ALL * counts.total()

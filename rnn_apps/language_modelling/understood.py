@@ -10,7 +10,6 @@ from pipelines.text_corpus import TextCorpus
 from pipelines.text_damage import signs_of_damage
 from pipelines.text_encoding import TokenArray
 from pipelines.tokenizers import Tokenizer
-from pipelines.tokenizers.tokenizer import LINE_END
 
 _READING = ("files", "Windows line ends", "documents")
 _SHOWN = 60
@@ -19,7 +18,7 @@ _LONG_LINE = 20
 _CHUNKS_COMPARED = 64
 MANY_SHARED = 0.05
 MUCH_UNKNOWN = 0.25
-_MARKED_END = re.compile(rf"{LINE_END}[ \t]*\n")
+_MARKED_END = re.compile(r"(<eos>|</s>|<end>|<EOS>)[ \t]*\n")
 
 
 def understood(
@@ -53,7 +52,7 @@ def understood(
             told.add(f"{part.name}: {what}.")
     lines += sorted(told)
     lines += signs_of_damage(begins.split("\n"), "lines of the training text")
-    lines += _ends_twice(begins, tokenizer)
+    lines += _ends_twice(begins)
     for name, text in texts.items():
         if name == "train":
             continue
@@ -67,15 +66,14 @@ def understood(
     return lines
 
 
-def _ends_twice(text: str, tokenizer: Tokenizer) -> list[str]:
-    """What is said of words for a line's end that stand before the line end itself."""
-    ends = text.count("\n")
-    marked = len(_MARKED_END.findall(text)) if tokenizer.kind == "words" else 0
-    if not ends or marked < MANY_SHARED * ends:
+def _ends_twice(text: str) -> list[str]:
+    """What is said of marks for a line's end that stand before the line end itself."""
+    marks = _MARKED_END.findall(text)
+    if not marks or len(marks) < MANY_SHARED * text.count("\n"):
         return []
     return [
-        f"{marked:,} lines end with {LINE_END} in the text, and a line's end is {LINE_END} itself: "
-        "the model reads it twice, which flatters its figures. Remove it from the text."
+        f"{len(marks):,} lines of the training text end with {marks[0]}, though a line's end is a "
+        "token anyway: it comes twice, which flatters the figures. Remove the marks from the text."
     ]
 
 
