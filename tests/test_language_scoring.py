@@ -57,7 +57,7 @@ def test_the_compiled_chunks_of_a_long_text_score_it_alike(settings: dict[str, A
 def test_a_text_too_short_to_score_is_refused() -> None:
     model = small_model()
     for count in (0, 1):
-        with pytest.raises(DataError, match=f"the text has {count} tokens; at least two"):
+        with pytest.raises(DataError, match=f"the text has {count} tokens?; at least"):
             score_tokens(model, random_tokens(count))
 
 
