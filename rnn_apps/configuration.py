@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import datetime
 import difflib
 import math
+import os
 import tomllib
 import types
 import typing
@@ -61,25 +63,51 @@ def check(config: Any) -> None:
     """
     hints = typing.get_type_hints(type(config))
     for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if not _has_type(value, hints[field.name]):
-            listed = isinstance(value, str) and _item_type(hints[field.name]) is str
-            raise ConfigurationError(
-                f"{field.name} = {value!r} is not {_type_name(hints[field.name])}"
-                + (f". For a list of one write [{value!r}]" if listed else "")
-            )
+        value, kind = getattr(config, field.name), hints[field.name]
+        if not _has_type(value, kind):
+            raise ConfigurationError(_wrong_type(field.name, value, kind))
         items = value if isinstance(value, tuple) else (value,)
         for item in items:
             if item is not None:
                 _check_limits(field.name, item, field.metadata)
 
 
-def lists_as_tuples(config: Any) -> None:
-    """Makes a tuple of every list that a frozen config was given for a field of that type."""
+def _wrong_type(name: str, value: Any, kind: Any) -> str:
+    """What is wrong with a value, and how it is written."""
+    item = _item_type(kind)
+    if isinstance(value, tuple) and item is not object:
+        wrong = next(one for one in value if not _has_type(one, item))
+        return f"{name} = {value!r} is not {_type_name(kind)}: {wrong!r} is not {_type_name(item)}"
+    text = f"{name} = {value!r} is not {_type_name(kind)}"
+    if isinstance(value, str) and item is str:
+        return f"{text}. For a list of one write [{value!r}]"
+    if kind is str and isinstance(value, tuple) and all(isinstance(v, int | float) for v in value):
+        return f'{text}. Write "{",".join(map(str, value))}"'
+    if kind is str and isinstance(value, datetime.date):
+        return f'{text}. Write it in quotes: "{value}"'
+    return text
+
+
+def plain_values(config: Any) -> None:
+    """Makes of what a frozen config was given from Python what its fields are declared as.
+
+    A list or an array becomes a tuple, a number of NumPy's one of Python's, a path a text.
+    """
     for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
+        value = _plain(getattr(config, field.name))
         if isinstance(value, list) and str(field.type).startswith("tuple"):
-            object.__setattr__(config, field.name, tuple(value))
+            value = tuple(value)
+        if isinstance(value, tuple):
+            value = tuple(map(_plain, value))
+        object.__setattr__(config, field.name, value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    # NumPy's and pandas' objects all have it; neither package is imported for this.
+    as_python = getattr(value, "tolist", None)
+    return value if as_python is None else as_python()
 
 
 def _choices(limits: typing.Mapping[str, Any]) -> tuple[Any, ...] | None:
@@ -175,6 +203,10 @@ def read_toml(config_type: type, path: str | Path) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key, value in content.items():
         if key not in fields:
+            if isinstance(value, dict):
+                raise ConfigurationError(
+                    f"{path}: [{key}] is not a setting. Write the settings without tables"
+                )
             near = difflib.get_close_matches(key.replace("-", "_"), fields, 2)
             advice = (
                 f"did you mean {' or '.join(near)}?"
@@ -193,8 +225,8 @@ def toml_content(path: str | Path) -> dict[str, Any]:
         ConfigurationError: no such file, or not TOML.
     """
     try:
-        with open(path, "rb") as file:
-            return tomllib.load(file)
+        # Some editors begin a file with a mark of its byte order, which TOML does not know.
+        return tomllib.loads(Path(path).read_bytes().decode("utf-8-sig"))
     except OSError as error:
         reason = error.strerror
         raise ConfigurationError(f"{path}: cannot read the configuration: {reason}") from None

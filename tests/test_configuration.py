@@ -6,6 +6,8 @@ import argparse
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from pipelines.errors import ConfigurationError
@@ -80,12 +82,37 @@ def test_toml_round_trip(tmp_path: Path) -> None:
         ({"columns": "y"}, "columns = 'y' is not a list, each a text. For a list of one write"),
         ({"columns": [1]}, "columns = (1,) is not a list, each a text"),
         ({"columns": {"y"}}, "columns = {'y'} is not a list"),
+        ({"columns": ("a", 1)}, "is not a list, each a text: 1 is not a text"),
+        ({"run": (0.7, 0.1)}, 'run = (0.7, 0.1) is not a text. Write "0.7,0.1"'),
     ],
 )
 def test_wrong_values_are_named(changes: dict, message: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         check(replace(Example(), **changes))
     assert message in str(caught.value)
+
+
+def test_what_python_hands_over_is_taken_as_it_is_meant(tmp_path: Path) -> None:
+    """Numbers from NumPy, names from pandas and paths are what programs have."""
+    config = Example(
+        epochs=np.int64(3), learning_rate=np.float32(0.5), tensorboard=np.bool_(True),
+        quantiles=np.array([0.25, 0.75]), columns=pd.Index(["a", "b"]), run=tmp_path,
+        max_minutes=np.float64(2.5),
+    )  # fmt: skip
+    check(config)
+    assert config == Example(
+        epochs=3, learning_rate=0.5, tensorboard=True, quantiles=(0.25, 0.75),
+        columns=("a", "b"), run=str(tmp_path), max_minutes=2.5,
+    )  # fmt: skip
+    assert type(config.epochs) is int and type(config.max_minutes) is float
+    assert Example(quantiles=[np.float64(0.5)]).quantiles == (0.5,)
+    write_toml(config, tmp_path / "config.toml")
+    assert Example(**read_toml(Example, tmp_path / "config.toml")) == config
+
+
+def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_bytes(b"\xef\xbb\xbfepochs = 3\r\n")
+    assert read_toml(Example, tmp_path / "config.toml") == {"epochs": 3}
 
 
 @pytest.mark.parametrize(
@@ -110,6 +137,8 @@ def test_wrong_values_are_named(changes: dict, message: str) -> None:
         (b"columns = 'y'\n", "columns = 'y' is not a list, each a text"),
         (b"cell = ['lstm']\n", "cell = ('lstm',) is not a text"),
         (b"epochs = 1\nepochs = 2\n", "not valid TOML"),
+        (b"[language]\nepochs = 1\n", "[language] is not a setting"),
+        (b"run = 2020-01-01\n", 'is not a text. Write it in quotes: "2020-01-01"'),
     ],
 )
 def test_wrong_files_are_named(tmp_path: Path, content: bytes, message: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rnn_apps.configuration import lists_as_tuples, option
+from rnn_apps.configuration import option, plain_values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,8 +96,8 @@ class TrainingConfig:
     tensorboard: bool = option(False, "also write TensorBoard event files into the run")
 
     def __post_init__(self) -> None:
-        """Lists are as welcome as tuples."""
-        lists_as_tuples(self)
+        """Lists are as welcome as tuples, and NumPy's numbers as Python's."""
+        plain_values(self)
         # The other base class of a forecaster's config is no relative of this one.
         following = getattr(super(), "__post_init__", None)
         if following is not None:
