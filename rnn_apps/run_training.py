@@ -35,6 +35,9 @@ from rnn_apps.training import checkpoints
 from rnn_apps.training.config import TrainingConfig
 from rnn_apps.training.resuming import check_same_config
 
+FINGERPRINTS = {"data": "sha256", "validation": "validation_sha256"}
+"""The fingerprints in a run's record of its data, by the setting that says where the data is."""
+
 
 class TrainingFolder(RunFolder):
     """The folder of a run that this process trains; made by `claimed_run`.
@@ -56,6 +59,7 @@ class TrainingFolder(RunFolder):
         self._holds = holds
         self._held = path.is_dir()
         self._begun_with: tuple[str, ...] = ()
+        self._moved: set[str] = set()
 
     def check_config(self, config: TrainingConfig) -> None:
         """Refuses to go on with settings that would change what was trained.
@@ -64,28 +68,44 @@ class TrainingFolder(RunFolder):
             ConfigurationError: names each of them with its old and new value.
         """
         if self.resumed:
-            check_same_config(dataclasses.asdict(self.read_config(type(config))), config)
+            begun = dataclasses.asdict(self.read_config(type(config)))
+            check_same_config(begun, config)
+            now = dataclasses.asdict(config)
+            self._moved = {name for name in FINGERPRINTS if begun.get(name) != now.get(name)}
 
     def check_data(self, file: str, about: dict[str, Any], *, source: str) -> None:
-        """Refuses to go on with other data than the run was begun with.
+        """Refuses to go on with other data than the run was begun with, wherever it is now.
+
+        What is tested on may be another: it moves no weight.
 
         Args:
             file: the run's record of its data, such as "text.json".
-            about: what is to be recorded, with "sha256", the fingerprint of all of the data.
+            about: what is to be recorded, with `FINGERPRINTS`: of what is trained on, and of what
+                the best epoch is chosen by.
             source: where the data comes from, for the message.
 
         Raises:
-            DataError: the fingerprint is another one.
+            DataError: a fingerprint is another one, or data has moved of which there is none, as in
+                runs of earlier versions.
         """
-        path = self.path / file
-        if not self.resumed or not path.exists():
+        if not self.resumed:
             return
-        if read_json(path).get("sha256") != about["sha256"]:
-            raise DataError(
-                f"does not hold what the run in {self.path} was started with",
-                file=source,
-                advice="Restore it, or start a new run.",
-            )
+        path = self.path / file
+        record = read_json(path) if path.exists() else {}
+        for name, fingerprint in FINGERPRINTS.items():
+            if fingerprint in record and record[fingerprint] != about.get(fingerprint):
+                raise DataError(
+                    f"does not hold the {name} that the run in {self.path} was started with",
+                    file=source,
+                    advice="Restore it, or start a new run.",
+                )
+            if fingerprint not in record and name in self._moved:
+                raise DataError(
+                    f"cannot be compared with the {name} that the run in {self.path} was started "
+                    "with: the run has no fingerprint of it",
+                    file=source,
+                    advice=f"Put the {name} back in its place, or start a new run.",
+                )
 
     @contextlib.contextmanager
     def begin(self, config: TrainingConfig) -> Iterator[Path]:

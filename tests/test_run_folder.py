@@ -78,7 +78,7 @@ def exchange_checkpoint(folder: Path) -> None:
     [
         ({"units": 9}, None, "units (was 8, is 9)"),
         ({"tokenizer": "words", "epochs": 2}, None, "tokenizer (was 'characters', is 'words')"),
-        ({"data": "file:absent.txt"}, None, "data (was "),
+        ({"data": "file:absent.txt"}, None, "absent.txt"),
         ({"epochs": 2, "jit_compile": True, "strategy": "mirrored"}, None, "strategy = 'mirrored'"),
         ({"epochs": 2}, damage_checkpoints, "they are damaged"),
         ({"epochs": 2}, exchange_checkpoint, "the checkpoint belongs to another model"),
@@ -109,11 +109,49 @@ def test_a_refused_resume_with_another_text_changes_nothing(
     own = path.read_text()
     try:
         path.write_text(own.replace("dog", "cow"))
-        with pytest.raises(UserError, match="does not hold what the run"):
+        with pytest.raises(UserError, match="does not hold the data that the run"):
             fit_run(config, resume=True)
     finally:
         path.write_text(own)
     assert contents(folder) == before
+
+
+def test_a_run_goes_on_with_data_that_has_moved(
+    config: LanguageModellingConfig, tmp_path: Path
+) -> None:
+    """And with no other: neither what is trained on nor what the best epoch is chosen by."""
+    files = {name: tmp_path / f"{name}.txt" for name in ("data", "validation", "moved", "other")}
+    lines = TEXT.splitlines(keepends=True)
+    for name, first in (("data", 0), ("validation", 2), ("moved", 0), ("other", 3)):
+        files[name].write_text("".join(lines[first:]))
+    places = {name: f"file:{path}" for name, path in files.items()}
+    config = replace(config, run=str(tmp_path / "new"), data=places["data"], split="1,0,0")
+    config = replace(config, validation=places["validation"])
+    fit_run(config)
+    before = contents(Path(config.run))
+    for changes in ({"data": places["other"]}, {"validation": places["other"]}):
+        with pytest.raises(UserError, match=f"the {next(iter(changes))} that the run"):
+            fit_run(replace(config, epochs=2, **changes), resume=True)
+        assert contents(Path(config.run)) == before
+    files["validation"].rename(tmp_path / "moved validation.txt")
+    files["data"].unlink()
+    config = replace(config, epochs=2, data=places["moved"])
+    config = replace(config, validation=f"file:{tmp_path / 'moved validation.txt'}")
+    fit_run(config, resume=True)
+    assert load(config.run).config == config
+    assert load(config.run).evaluate()["tokens"]
+
+
+def test_a_run_that_cannot_compare_its_data_goes_on_where_they_were(
+    config: LanguageModellingConfig, tmp_path: Path
+) -> None:
+    folder = Path(config.run)
+    without_checksums(folder)
+    (folder / "text.json").unlink()
+    moved = shutil.copy(config.data.removeprefix("file:"), tmp_path / "moved.txt")
+    with pytest.raises(UserError, match="no fingerprint of it"):
+        fit_run(replace(config, data=f"file:{moved}", epochs=2), resume=True)
+    fit_run(replace(config, epochs=2), resume=True)
 
 
 def test_a_refused_training_leaves_no_folder(

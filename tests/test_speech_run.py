@@ -347,7 +347,7 @@ def test_a_refused_resume_changes_nothing_and_changed_data_are_not_judged(
     try:
         # Another row of the test part is trained on.
         manifest.write_text(own.replace(",test", ",train", 1), encoding="utf-8")
-        with pytest.raises(UserError, match="does not hold what the run in"):
+        with pytest.raises(UserError, match="does not hold the data that the run in"):
             fit_run(replace(run.config, epochs=13), resume=True)
         assert contents() == before
         with pytest.raises(UserError, match="is no longer what the run in"):

@@ -79,12 +79,13 @@ def fit_run(
             "name": training.name, "sha256": training.sha256, "tokens": training.length,
             "characters": training.characters, "bytes": training.bytes,
         }  # fmt: skip
-        folder.check_data(TEXT, about, source=training.name)
         batches = _streams(training, config, shift=True)
         validation = None
         if parts.validation is not None:
             held_out = encode_corpus(parts.validation, tokenizer, folder.path / TOKENS)
+            about["validation_sha256"] = held_out.sha256
             validation = _streams(held_out, config, shift=False)
+        folder.check_data(TEXT, about, source=training.name)
         encoded, texts = {"train": training}, {"train": parts.train}
         if parts.validation is not None:
             encoded["validation"], texts["validation"] = held_out, parts.validation

@@ -87,9 +87,11 @@ def fit_run(
         labels = _labels(folder, config, parts["train"])
         training = prepare(config, parts["train"], labels)
         about = _about(training) | {"list_sha256": list_fingerprint(parts)}
+        validation = prepare(config, parts["validation"], labels) if "validation" in parts else None
+        if validation is not None:
+            about["validation_sha256"] = _about(validation)["sha256"]
         folder.check_data(RECORDINGS, about, source=training.report.source)
         batches = training_batches(config, training)
-        validation = prepare(config, parts["validation"], labels) if "validation" in parts else None
         held_out = None if validation is None else judged_batches(config, validation)
         # What cannot be judged is said before training, not after it.
         used = {"train": training}
@@ -174,7 +176,7 @@ def _seconds(utterances: Utterances) -> float:
 
 
 def _about(utterances: Utterances) -> dict[str, Any]:
-    """What is trained on, with a fingerprint of recordings and transcripts."""
+    """How many recordings there are, with a fingerprint of them and of their transcripts."""
     digest = hashlib.sha256()
     rows = zip(utterances.store.files, utterances.transcripts, strict=True)
     for file, transcript in rows:

@@ -12,10 +12,14 @@ from rnn_apps.configuration import option, plain_values
 class TrainingConfig:
     """How a model is trained, whatever the application; an application's config extends it."""
 
-    # What a resumed run may change: it moves no weight of the steps already taken.
+    # What a resumed run may change: it moves no weight of the steps already taken. Data may have
+    # moved to another place; an application compares what is there with what the run began with.
     MAY_CHANGE_ON_RESUME: ClassVar[frozenset[str]] = frozenset(
         {
             "run",
+            "data",
+            "validation",
+            "test",
             "data_dir",
             "epochs",
             "max_minutes",

@@ -90,6 +90,8 @@ def fit_run(
         parts = RunData(config, data).parts
         about = {"name": parts.train.name, "pairs": len(parts.train),
                  "sha256": parts.train.fingerprint}  # fmt: skip
+        if parts.validation is not None:
+            about["validation_sha256"] = parts.validation.fingerprint
         folder.check_data(PAIRS, about, source=parts.train.name)
         source, target = _tokenizers(folder, parts.train, config)
         training = encode_pairs(
