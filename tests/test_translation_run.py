@@ -199,8 +199,13 @@ def test_a_refused_resume_changes_nothing_and_changed_pairs_are_not_judged(
 
     before = contents()
     other = replace(run.config, data=write_pairs(tmp_path, 50, 3))
-    for changed in (replace(run.config, units=17), replace(run.config, epochs=99, seed=5), other):
-        with pytest.raises(UserError, match="cannot be resumed with other settings"):
+    settings = "cannot be resumed with other settings"
+    for changed, message in (
+        (replace(run.config, units=17), settings),
+        (replace(run.config, epochs=99, seed=5), settings),
+        (other, "does not hold the data that the run in"),
+    ):
+        with pytest.raises(UserError, match=message):
             translation.train(changed, resume=True)
         assert contents() == before
     with pytest.raises(UserError, match="is no longer what the run in"):
