@@ -53,11 +53,13 @@ class LiteRTRuntime:
         Raises:
             UserError: the graph cannot run on inputs of these shapes.
         """
-        with _refusals_named(_described(inputs)):
+        try:
             if self._runners:
                 return self._runners[signature.key](**inputs)
             self._set(signature, inputs)
             self._interpreter.invoke()
+        except (RuntimeError, ValueError, TypeError) as refusal:
+            raise _refused(_described(inputs), refusal) from refusal
         return {
             name: self._interpreter.get_tensor(item.index)
             for name, item in signature.outputs.items()
@@ -130,4 +132,8 @@ def _refusals_named(what: str) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, ValueError, TypeError) as refusal:
-        raise UserError(f"LiteRT cannot run {what}: {refusal}") from refusal
+        raise _refused(what, refusal) from refusal
+
+
+def _refused(what: str, refusal: Exception) -> UserError:
+    return UserError(f"LiteRT cannot run {what}: {refusal}")

@@ -154,7 +154,8 @@ class SpeechDecoder:
         if word_model is not None:
             word_model, self.note = spelled(word_model, labels)
         self._search = _search(labels, self.config, word_model, hot_words)
-        self._pauses = np.array(labels.pauses)
+        self._is_pause = np.zeros(len(labels.pieces), bool)
+        self._is_pause[list(labels.pauses)] = True
         self.reset()
 
     def reset(self, start_seconds: float = 0.0) -> None:
@@ -189,7 +190,7 @@ class SpeechDecoder:
             return
         frames = log_softmax(frames)
         self._blanks += float(frames[:, self.labels.blank].sum())
-        quiet = np.isin(np.argmax(frames, axis=1), self._pauses)
+        quiet = self._is_pause[np.argmax(frames, axis=1)]
         self.quiet_frames = trailing(quiet, self.quiet_frames)
         self._search.push(frames)
         self._settle(self._search.take_settled())
