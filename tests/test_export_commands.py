@@ -96,6 +96,12 @@ def test_what_the_user_got_wrong_is_said(model_path, tmp_path, monkeypatch, word
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_that_numpy_takes_for_a_pickle_is_called_what_it_is(tmp_path):
+    (tmp_path / "table.csv").write_text("1,2,3\n")
+    with pytest.raises(UserError, match=r"table.csv: is not a .npy or .npz file"):
+        read_examples(str(tmp_path / "table.csv"))
+
+
 def test_examples_are_never_unpickled(tmp_path):
     path = tmp_path / "pickled.npy"
     np.save(path, np.array([{"a": 1}], dtype=object), allow_pickle=True)

@@ -116,6 +116,8 @@ TOKENS = np.ones((ROWS, STEPS), np.int64)
         (np.full((ROWS, STEPS), {}, object), r"Python objects \(dict\)"),
         ([[1, 2, 3, 4], [5]], "rows of different lengths"),
         (tf.ragged.constant([[1, 2], [3]]), "to_tensor"),
+        (np.ma.masked_greater(TOKENS, 0), "has masked entries.*filled"),
+        (lambda row: row, "fails when it is called without arguments"),
         (tf.data.Dataset.from_tensor_slices(TOKENS), "Add the batch"),
         (tf.data.Dataset.from_tensor_slices((TOKENS, TOKENS)).batch(1), "Leave targets"),
         ([(TOKENS, TOKENS)], "has 2 inputs in a batch, the model has 1"),
@@ -129,6 +131,13 @@ def test_data_that_is_not_the_models_is_refused(data: Any, message: str) -> None
     )
     with pytest.raises(ConfigurationError, match=message):
         examples_of(data, signature_of(model), 10)
+
+
+@pytest.mark.parametrize("batch", [((X, Y), X[:, 0]), ((X, Y),), ({"gyro": X, "accel": Y}, X)])
+def test_inputs_that_stand_together_in_a_batch_are_refused(batch: Any) -> None:
+    """As in (inputs, targets): two entries, which are not the model's two inputs."""
+    with pytest.raises(ConfigurationError, match=r"several arrays in one entry.*'gyro', 'accel'"):
+        examples_of([batch], signature_of(model_of(["gyro", "accel"], "list")), 10)
 
 
 def test_whole_numbers_may_be_floats_and_tables_are_arrays() -> None:
@@ -148,9 +157,10 @@ def test_timesteps_that_fix_nothing_are_refused() -> None:
             signature_of(model, timesteps=timesteps)
 
 
-def test_an_untyped_input_of_an_embedding_takes_whole_numbers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("masked", [False, True])
+def test_an_untyped_input_of_an_embedding_takes_whole_numbers(masked: bool, tmp_path: Path) -> None:
     """Also one that a nested model reads; data of other numbers has no meaning there."""
-    inner = Sequential([Input((STEPS,)), layers.Embedding(7, 3), layers.GRU(2)])
+    inner = Sequential([Input((STEPS,)), layers.Embedding(7, 3, mask_zero=masked), layers.GRU(2)])
     tokens = Input((STEPS,), name="tokens")
     extra = Input((2,), name="extra", dtype="float64")
     model = Model([tokens, extra], layers.Concatenate()([inner(tokens), layers.Dense(2)(extra)]))
@@ -159,7 +169,7 @@ def test_an_untyped_input_of_an_embedding_takes_whole_numbers(tmp_path: Path) ->
     result = export_tflite(model, path, form="rule", representative_data=data, card=False)
     dtypes = {n: one["dtype"] for n, one in result.signatures["serving_default"]["inputs"].items()}
     assert dtypes == {"tokens": "int32", "extra": "float32"}
-    assert "CAST" not in result.operators
+    assert masked or "CAST" not in result.operators
     assert [tensor.dtype for tensor in model.inputs] == ["float32", "float64"]
     found = load(path)({"tokens": np.array([[1, 2, 6, 0]]), "extra": np.ones((1, 2))})
     np.testing.assert_allclose(

@@ -62,7 +62,7 @@ def test_layers_of_the_models_own_are_imported_by_name(
     exec(compile(OWN_LAYER, "own", "exec"), scope)
     model = keras.Sequential([keras.Input((3,)), scope["Doubled"]()])
     model.save(tmp_path / "m.keras")
-    with pytest.raises(UserError, match="--import MODULE"):
+    with pytest.raises(UserError, match=r"does not know its class .Doubled..*--import MODULE"):
         open_model(tmp_path / "m.keras")
     with pytest.raises(UserError, match="--import absent_module: ModuleNotFoundError"):
         open_model(tmp_path / "m.keras", ["absent_module"])
@@ -78,6 +78,13 @@ def test_code_in_a_file_is_never_run(tmp_path: Path) -> None:
         model.save(tmp_path / name)
         with pytest.raises(UserError, match=r"never run from a file.*--import"):
             open_model(tmp_path / name)
+
+
+def test_weights_alone_are_no_model(tmp_path: Path) -> None:
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.save_weights(tmp_path / "m.weights.h5")
+    with pytest.raises(UserError, match=r"weights alone \(save_weights\)"):
+        open_model(tmp_path / "m.weights.h5")
 
 
 def test_an_h5_file_that_keras_reads_is_a_model(tmp_path: Path) -> None:

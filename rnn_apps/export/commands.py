@@ -265,13 +265,27 @@ def read_examples(path: str | None) -> np.ndarray | dict[str, np.ndarray] | None
     except FileNotFoundError:
         raise DataError("there is no such file", file=path) from None
     except Exception as refusal:
-        raise DataError(
-            f"cannot be read ({type(refusal).__name__}: {refusal})",
-            file=path,
-            advice="Give an array saved by numpy.save, or arrays by input name by numpy.savez.",
-        ) from refusal
+        problem, advice = _why_not_arrays(path, refusal)
+        raise DataError(problem, file=path, advice=advice) from refusal
     # NumPy's name for an array that was saved without one.
     return arrays["arr_0"] if set(arrays) == {"arr_0"} else arrays
+
+
+def _why_not_arrays(path: str, refusal: Exception) -> tuple[str, str]:
+    """What is wrong with a file that NumPy does not read, and what to do."""
+    save = "Give an array saved by numpy.save, or arrays by input name by numpy.savez."
+    # NumPy takes whatever it does not know for a pickle.
+    if "pickle" in str(refusal):
+        with open(path, "rb") as file:
+            start = file.read(6)
+        if not start.startswith((b"\x93NUMPY", b"PK")):
+            return "is not a .npy or .npz file", save
+    if "Object arrays" in str(refusal):
+        return (
+            "cannot be read: it holds Python objects, which may be code",
+            'Convert them to numbers, as with numpy.save(NAME, array.astype("float32")).',
+        )
+    return f"cannot be read ({type(refusal).__name__}: {refusal})", save
 
 
 VERBS = (

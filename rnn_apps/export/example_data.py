@@ -43,7 +43,13 @@ def kept_data(data: Any) -> Any:
             f"is the text {str(data)!r}, not data. Load a file first, as with numpy.load(path)"
         )
     if callable(data) and not is_array(data) and not isinstance(data, Iterable):
-        data = data()
+        try:
+            data = data()
+        except Exception as failure:
+            raise ExampleDataError(
+                "is a function that fails when it is called without arguments: "
+                f"{type(failure).__name__}: {failure}"
+            ) from failure
     refuse_uneven(data)
     if _is_number(data):
         return _one_array(data)
@@ -173,10 +179,26 @@ def _by_position(batch: Any, signature: ModelSignature) -> dict[str, Any]:
         )
     if not any(map(keras.tree.is_nested, _members(signature.structure))):
         everything = keras.tree.flatten(signature.structure)
+        _refuse_nested(batch, signature)
         for expected in (names, everything):
             if len(batch) == len(expected):
                 return dict(zip(expected, batch, strict=True))
     return _same_structure(batch, signature)
+
+
+def _refuse_nested(batch: Sequence[Any], signature: ModelSignature) -> None:
+    """Refuses inputs that stand together in a batch, as in (inputs, targets) of a training set.
+
+    A nest of Python's own numbers is an array.
+    """
+    nested = [item for item in batch if isinstance(item, Mapping | list | tuple)]
+    if any(isinstance(item, Mapping) or any(map(is_array, item)) for item in nested):
+        names = ", ".join(repr(signature.given_name(input.name)) for input in signature.inputs)
+        raise ExampleDataError(
+            "has several arrays in one entry of a batch; a batch is one array for each of the "
+            f"model's inputs: {names}. Leave targets and weights out, as with "
+            "dataset.map(lambda x, y: x)"
+        )
 
 
 def _members(structure: Any) -> list[Any]:

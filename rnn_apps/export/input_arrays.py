@@ -55,6 +55,11 @@ def input_array(input: InputTensor, value: Any) -> np.ndarray:
 
 def _plain_array(input: InputTensor, value: Any) -> np.ndarray:
     refuse_uneven(value)
+    if np.ma.is_masked(value):
+        raise ExampleDataError(
+            f"for input {input.name!r} has masked entries, whose values would count: give an array "
+            "without them, as with value.filled(...)"
+        )
     try:
         array = np.asarray(value)
     except (ValueError, TypeError) as refusal:

@@ -18,6 +18,7 @@ from rnn_apps.layers.token_embedding import TokenEmbedding
 Retyped = tuple[Any, str]
 
 _EMBEDDINGS = (keras.layers.Embedding, TokenEmbedding)
+_COMPARISONS = ("Equal", "NotEqual")
 _AS_FLOAT32 = ("float64", "float16", "bfloat16")
 
 
@@ -49,12 +50,17 @@ def with_input_types(retyped: Sequence[Retyped]) -> Iterator[None]:
 
 
 def _is_index(model: Any, tensor: Any) -> bool:
-    """Whether every layer of `model` that reads an input takes it as row numbers of a matrix."""
+    """Whether every layer of `model` that reads an input takes it as row numbers of a matrix.
+
+    An Embedding with `mask_zero` also compares its input with 0, which is the same in any type.
+    """
     inside = {id(node) for nodes in model._nodes_by_depth.values() for node in nodes}
     readers = [
         node
         for node in tensor._keras_history.operation._outbound_nodes
-        if id(node) in inside and any(tensor is item for item in node.input_tensors)
+        if id(node) in inside
+        and any(tensor is item for item in node.input_tensors)
+        and type(node.operation).__name__ not in _COMPARISONS
     ]
     return bool(readers) and all(_reads_index(node, tensor) for node in readers)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import re
 import sys
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -54,7 +55,7 @@ def open_model(path: str | Path, modules: Sequence[str] = ()) -> keras.Model:
         raise
     except Exception as refusal:
         raise DataError(
-            f"Keras cannot load it: {failure_text(refusal)}",
+            _problem(str(refusal)) or f"Keras cannot load it: {failure_text(refusal)}",
             file=file,
             advice=_advice(file, str(refusal)),
         ) from refusal
@@ -171,14 +172,29 @@ def _classes(names: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _problem(refusal: str) -> str | None:
+    """What Keras' refusal comes down to, where that is known."""
+    if _is_code(refusal):
+        return "it holds Python code (a Lambda layer), which is never run from a file"
+    if "No model config" in refusal:
+        return "it holds weights alone (save_weights), not a model"
+    found = re.search(r"(?:Could not locate|Unknown) (class|function|layer):? '([^']+)'", refusal)
+    return None if found is None else f"Keras does not know its {found[1]} {found[2]!r}"
+
+
+def _is_code(refusal: str) -> bool:
+    return "lambda" in refusal.lower() and ("safe_mode" in refusal or "unsafe" in refusal)
+
+
 def _advice(file: Path, refusal: str) -> str:
-    if "Lambda" in refusal or "lambda" in refusal:
-        return (
-            "It holds Python code (a Lambda layer), which is never run from a file. Write the "
-            "function as a layer of its own, and name its module with --import"
-        )
+    if _is_code(refusal):
+        return "Write the function as a layer of its own, and name its module with --import"
     if "Could not locate" in refusal or "Unknown layer" in refusal or "not registered" in refusal:
         return "Name the module with the model's own layers: --import MODULE, or FILE.py"
+    if "No model config" in refusal:
+        return (
+            "Load them into the model that they are of, and save that with model.save('NAME.keras')"
+        )
     if file.suffix != ".keras":
         return (
             "Keras 3 reads some .h5 files of Keras 2 only. Load it with the Keras that wrote it "
