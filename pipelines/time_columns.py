@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 Times = npt.NDArray[np.datetime64]
 
 _OFFSET = r"(?P<zone>Z|[+-]\d\d(?::?\d\d)?)$"
+_YEAR_FIRST = r"^(1[5-9]|2[0-2])\d{2}([-/]\d{1,2}|[-/.]\d{1,2}[-/.]\d{1,2}([T ].*)?)$"
 _NUMBER = r"^[+-]?\d+(\.\d*)?([eE][+-]?\d+)?$"
 _TOTALS = ("total", "sum", "summe", "gesamt", "average", "mean", "grand total")
 
@@ -208,17 +209,18 @@ class TimeReader:
         return moments.cast(pa.timestamp("us"))
 
     def _iso_despite(self, array: pa.Array) -> bool:
-        """Whether the texts are ISO 8601 though a format was stated that is quite another.
+        """Whether the year comes first though a format was stated that is quite another.
 
-        A run keeps the format of its training data; ISO 8601 cannot be mistaken for it.
+        A run keeps the format of its training data; a year of four digits that comes first, as in
+        ISO 8601, cannot be mistaken for it.
         """
         if self._kind or self._format.startswith("%Y-") or self._format in WHOLE_PERIODS:
             return False
-        iso = is_like(array, r"^\d{4}-\d{2}-\d{2}([T ]|$)") and self._format != STEPS
+        iso = is_like(array, _YEAR_FIRST) and self._format != STEPS
         if iso and (
             self._format in NUMERIC_FORMATS or read_by_format(array[:1], self._format) is None
         ):
-            self._report.note("time format", f"read as ISO 8601, not {self._format}")
+            self._report.note("time format", f"the year comes first: not read as {self._format}")
             self._format = ""
             return True
         return False
@@ -350,6 +352,11 @@ class TimeReader:
             return "This looks like a line of totals: remove the row."
         if " 24:00" in text or "T24:00" in text:
             return "The end of a day is 00:00 of the next one."
+        if row == 0 and self._format:
+            return (
+                f"State the time_format that it has. If a trained run reads it, write the times as "
+                f"in the data of the training: {self._format}."
+            )
         return "Mend it; the notation must be the same in all rows."
 
     def _mixed(self, block: Block, row: int) -> DataError:

@@ -287,3 +287,29 @@ def test_counted_rows_have_no_calendar_and_are_numbered_on() -> None:
         WindowBatches(
             series_set, lookback=2, horizon=1, part=parse_split("2024-01-01,2024-02-01").test
         )
+
+
+def test_shares_in_per_cent_are_no_numbers_of_time_steps(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"date": DAYS, "y": week()})
+    with pytest.raises(DataError, match=r"100 of the 400 .*Write shares as 0.7,0.1,0.2"):
+        forecasting.train(config(tmp_path / "run", split="70,10,20"), data=frame)
+    assert not (tmp_path / "run").exists()
+
+
+def test_data_is_told_that_is_left_out_or_was_trained_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = pd.DataFrame({"date": DAYS.strftime("%d.%m.%Y"), "y": week()})
+    run = forecasting.train(config(tmp_path / "run", split="220,40,40"), data=frame)
+    assert "The last 100 time steps are in no part." in capsys.readouterr().err
+    run.evaluate(frame)
+    told = capsys.readouterr().err
+    assert "trained and calibrated on data up to 2023-09-17, and y of DataFrame begins" in told
+    run.evaluate(frame[260 - 14 :])
+    assert "begins before" not in capsys.readouterr().err
+    # The year first cannot be mistaken, whatever notation the training data had.
+    for form in ("%Y/%m/%d", "%Y.%m.%d", "%Y-%m-%d %H:%M"):
+        other = frame.assign(date=DAYS.strftime(form))
+        assert run.predict(other)["time"][0] == pd.Timestamp("2024-02-05"), form
+    with pytest.raises(DataError, match=r"as in the data of the training: %d.%m.%Y"):
+        run.predict(frame.assign(date=DAYS.strftime("%b %d, %Y")))

@@ -7,14 +7,18 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from pipelines.atomic_files import atomic_path
 from pipelines.errors import DataError
+from pipelines.timestamps import show_time
 from rnn_apps.console import announce
 from rnn_apps.forecasting.backtest import Backtest, backtest
 from rnn_apps.forecasting.description import describe
 from rnn_apps.forecasting.metrics import as_json
 from rnn_apps.forecasting.online_conformal import OnlineCalibrated, OnlineSettings
 from rnn_apps.forecasting.run_report import write_report
+from rnn_apps.forecasting.understood import listed
 
 if TYPE_CHECKING:
     from pipelines.time_series import SeriesSet
@@ -31,6 +35,8 @@ def evaluate(run: Run, data: Data | None, part: str, stride: int) -> dict[str, A
     series_set = run.series(data)
     if own:
         check_own_series(run, series_set)
+    elif part == "all":
+        _tell_of_overlap(run, series_set)
     source = series_set.report.source
     print(f"Backtest on {source}, {part} part", file=sys.stderr)
     yardsticks = run.yardsticks.for_series(series_set)
@@ -70,6 +76,27 @@ def evaluate(run: Run, data: Data | None, part: str, stride: int) -> dict[str, A
         "report": str(page),
         **_headline(found),
     }
+
+
+def _tell_of_overlap(run: Run, series_set: SeriesSet) -> None:
+    """Says that other data reaches back into the time that the run was trained on."""
+    until = run.metrics.get("data", {}).get("trained_until", "")
+    known = set(run.description.series_names)
+    early = [
+        one.name
+        for one in series_set
+        if until
+        and one.name in known
+        and np.any(one.times[run.config.lookback :][:1] <= np.datetime64(until))
+    ]
+    if early:
+        last = show_time(np.datetime64(until), series_set.frequency)
+        announce([
+            f"The run was trained and calibrated on data up to {last}, and {listed(early)} of "
+            f"{series_set.report.source} begins before: if it is the same data, the figures count "
+            "windows that were trained on and are too good. Give only what came after, with "
+            f"{run.config.lookback} time steps before it."
+        ])  # fmt: skip
 
 
 def check_own_series(run: Run, series_set: SeriesSet) -> None:

@@ -161,7 +161,7 @@ def predict_to_files(
         "plot": str(picture),
         "series": len(forecast),
         **({"left out": left_out} if left_out else {}),
-        **({"intervals": note} if note else {}),
+        **({"intervals": note.removeprefix("Intervals: ")} if note else {}),
         "horizon": run.config.horizon,
         "from": str(frame["time"].min()),
         "to": str(frame["time"].max()),

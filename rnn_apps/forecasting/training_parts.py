@@ -9,7 +9,7 @@ import numpy as np
 from pipelines.errors import DataError
 from pipelines.splits import Part, Split, part_rows
 from pipelines.time_series import SeriesSet
-from pipelines.timestamps import show_time
+from pipelines.timestamps import STEP, show_time
 from pipelines.windows import WindowBatches
 from rnn_apps.forecasting.config import ForecastingConfig
 
@@ -51,6 +51,7 @@ def training_parts(series_set: SeriesSet, split: Split, config: ForecastingConfi
         _check_truth(batches, name)
         return batches
 
+    _check_percentages(series_set, split)
     training = windows("training", split.train, shuffle=True, stride=config.stride)
     validation = windows("validation", split.validation)
     test = windows("test", split.test) if split.has_test else None
@@ -66,6 +67,23 @@ def training_parts(series_set: SeriesSet, split: Split, config: ForecastingConfi
     return TrainingParts(training, validation, test, int(by_step.min()))
 
 
+def trained_until(series_set: SeriesSet, split: Split) -> str:
+    """The last time of the training and the validation part over all series, in ISO 8601.
+
+    UTC where the series have a time zone; "" for rows that are counted.
+    """
+    if series_set.frequency == STEP:
+        return ""
+    stops = [(one, part_rows(split.validation, one, series_set)[1]) for one in series_set]
+    return str(np.max([one.times[stop - 1] for one, stop in stops if stop]))
+
+
+def rows_after(series_set: SeriesSet, split: Split) -> int:
+    """How many rows of the longest series lie after all parts of the split."""
+    last = split.test[1]
+    return max(len(one) - part_rows((None, last), one, series_set)[1] for one in series_set)
+
+
 def part_times(series_set: SeriesSet, part: Part) -> tuple[str, str]:
     """The first and the last time of a part over all series, for a message."""
     firsts, lasts = [], []
@@ -76,6 +94,20 @@ def part_times(series_set: SeriesSet, part: Part) -> tuple[str, str]:
             lasts.append(one.times[stop - 1])
     frequency = series_set.frequency
     return show_time(np.min(firsts), frequency), show_time(np.max(lasts), frequency)
+
+
+def _check_percentages(series_set: SeriesSet, split: Split) -> None:
+    """Refuses numbers of rows that are together 100 where there are more: shares are meant."""
+    borders = (split.train[1], split.validation[1], split.test[1])
+    if all(isinstance(border, int) for border in borders) and borders[2] == 100:
+        rows = max(series_set.rows, *(len(one) for one in series_set))
+        if rows > 100:
+            raise DataError(
+                f"the three whole numbers of the split count time steps, 100 of the {rows} that "
+                "the data has",
+                file=series_set.report.source,
+                advice="Write shares as 0.7,0.1,0.2; for 100 steps, give data of no more.",
+            )
 
 
 def _check_rows(series_set: SeriesSet, name: str, part: Part) -> None:

@@ -23,7 +23,7 @@ from rnn_apps.forecasting.objective import make_objective
 from rnn_apps.forecasting.run import APPLICATION, DESCRIPTION, TRAJECTORIES, YARDSTICKS, Run
 from rnn_apps.forecasting.run_data import positions, training_series
 from rnn_apps.forecasting.sample_paths import RankTrajectories, rank_trajectories
-from rnn_apps.forecasting.training_parts import training_parts
+from rnn_apps.forecasting.training_parts import trained_until, training_parts
 from rnn_apps.forecasting.understood import understood
 from rnn_apps.forecasting.yardsticks import fit_yardsticks
 from rnn_apps.run_training import TrainingFolder, claimed_run
@@ -129,7 +129,11 @@ def _finished(
     if not folder.chief:
         return run
     trajectories = _trajectories(run, series_set)
-    data = {**series_set.report.as_dict(), "understood": told}
+    data = {
+        **series_set.report.as_dict(),
+        "understood": told,
+        "trained_until": trained_until(series_set, run.split),
+    }
     with folder.finish(training=trained.figures(), data=data) as beside:
         save_model(trained.model, beside / folder.model.name)
         yardsticks.save(beside / YARDSTICKS)

@@ -9,7 +9,7 @@ from pipelines.time_series import SeriesSet
 from pipelines.timestamps import STEP, show_time
 from rnn_apps.forecasting.config import ForecastingConfig
 from rnn_apps.forecasting.conformal import unreached_levels
-from rnn_apps.forecasting.training_parts import TrainingParts, part_times
+from rnn_apps.forecasting.training_parts import TrainingParts, part_times, rows_after
 
 _MOST_NAMES = 5
 
@@ -100,7 +100,9 @@ def _parts(series_set: SeriesSet, split: Split, parts: TrainingParts) -> str:
         short = batches.series_without_windows
         text += f"; too short: {listed(short)})" if short else ")"
         told.append(text)
-    return f"Parts: {', '.join(told)}."
+    rest = rows_after(series_set, split)
+    unused = f" The last {rest} time steps are in no part." if rest else ""
+    return f"Parts: {', '.join(told)}.{unused}"
 
 
 def _scales(series_set: SeriesSet, split: Split) -> str:
