@@ -150,7 +150,7 @@ def test_prompts_that_cannot_be_used_are_refused(run: Run) -> None:
         run.generate("the Жcat")
     with pytest.raises(DataError, match="the text is empty"):
         run.score("")
-    with pytest.raises(DataError, match="the text has 1 tokens"):
+    with pytest.raises(DataError, match="the text has 1 token; at least two"):
         run.score("a")
     # An empty prompt begins as a line does.
     config = WritingConfig(5, SamplingConfig(temperature=0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,18 @@ def test_common_voice_s_list(sounds: Path) -> None:
     path = sounds / "validated.tsv"
     path.write_text('client_id\tpath\tsentence\n7f\tx.wav\tHe said "no\n')
     assert listed(f"file:{path}") == [("x.wav", 'He said "no', "7f", "")]
+
+
+@pytest.mark.parametrize(("on_disk", "in_list"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_accents_of_file_names_are_found_in_either_spelling(
+    sounds: Path, on_disk: str, in_list: str
+) -> None:
+    """macOS spells them otherwise than other systems do."""
+    name = "Grüße.wav"
+    (sounds / "a.wav").rename(sounds / unicodedata.normalize(on_disk, name))
+    path = sounds / "list.csv"
+    path.write_text(f"path,transcript\n{unicodedata.normalize(in_list, name)},hello\n")
+    assert [row[1] for row in listed(f"file:{path}")] == ["hello"]
 
 
 @pytest.mark.parametrize(

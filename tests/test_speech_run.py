@@ -17,6 +17,7 @@ from rnn_apps import speech
 from rnn_apps.command_line import main
 from rnn_apps.speech import transcription
 from rnn_apps.speech.run_data import load_parts, prepare, train_labels, training_batches
+from rnn_apps.speech.streaming import recognition_stream
 from rnn_apps.speech.training_run import fit_run
 
 # Quick rather than good: what it writes is judged by the same rules.
@@ -214,6 +215,23 @@ def test_a_long_recording_is_recognised_as_a_stream(run: speech.Run, tmp_path: P
     other = speech.Run(run.folder, config, run.labels, run.model)
     with pytest.raises(DataError, match=r"long\.wav: lasts 66 s; a model that reads the whole"):
         other.transcribe(path)
+
+
+def test_streams_of_a_run_share_their_step_and_not_their_state(run: speech.Run) -> None:
+    """Tracing and judging the step takes longer than a minute of speech."""
+    samples = spoken("ab cd", 3)
+    alone = recognition_stream(run)
+    step = run.step_models[1]
+    first, second = recognition_stream(run), recognition_stream(run)
+    assert run.step_models[1] is step
+    expected = [*alone.push(samples), alone.finish()]
+    heard = []
+    for start in range(0, len(samples), 800):
+        heard += first.push(samples[start : start + 800])
+        second.push(-samples[::-1][start : start + 800])
+    heard.append(first.finish())
+    assert [one.text for one in heard] == [one.text for one in expected]
+    assert expected[-1].text
 
 
 def test_bad_recordings_are_left_out_of_training_and_reported(

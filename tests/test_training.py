@@ -103,7 +103,10 @@ def test_patience_stops_and_says_so(tmp_path: Path) -> None:
 
 
 def test_an_unknown_monitor_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="'val_lose' is not among: loss, val_loss"):
+    with pytest.raises(
+        ConfigurationError,
+        match="'val_lose' is not among the figures of this training: loss, val_loss",
+    ):
         train(tmp_path, replace(CONFIG, monitor="val_lose"))
 
 

@@ -158,7 +158,7 @@ def _segment(entry: Entry, header: AudioHeader) -> tuple[Segment | None, tuple[s
         return None, None
     left = header.seconds - entry.offset
     seconds = left if entry.seconds is None else entry.seconds
-    if left <= 0 or seconds - left > _CLOSE_SECONDS:
+    if left <= 0 or seconds - left > _close(header):
         problem = (
             f"from {entry.offset:g} s on for {seconds:g} s, the file lasts {header.seconds:.2f} s"
         )

@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -84,8 +85,10 @@ def _sound_file(folder: Path, sound: str, transcript: str) -> Path:
     Raises:
         DataError: the transcript is a file's name, and the path is not.
     """
-    names = (sound, sound.replace("\\", "/"))
-    for name in names:
+    spellings = [sound, sound.replace("\\", "/")]
+    # macOS writes the accents of file names as characters of their own, other systems do not.
+    spellings += [unicodedata.normalize(form, one) for form in ("NFC", "NFD") for one in spellings]
+    for name in dict.fromkeys(spellings):
         for where in (folder / name, folder / "clips" / name):
             if where.exists():
                 return where

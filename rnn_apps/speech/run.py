@@ -26,6 +26,7 @@ from rnn_apps.speech.run_data import (
 if TYPE_CHECKING:
     from pipelines.speech import Recordings
     from rnn_apps.speech.decoding import DecodingConfig, Transcript
+    from rnn_apps.speech.streaming import KerasStepModel
     from rnn_apps.speech.transcription import Samples
 
 TOKENIZER = "tokenizer"
@@ -55,6 +56,7 @@ class Run:
         self.labels = labels
         self.model = model
         self.data = data
+        self.step_models: dict[int, KerasStepModel] = {}
 
     @property
     def metrics(self) -> dict[str, Any]:

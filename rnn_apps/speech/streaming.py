@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from typing import TYPE_CHECKING
 
@@ -105,5 +106,14 @@ def recognition_stream(
     decoder = SpeechDecoder(
         SpeechLabels.of(run.labels.tokenizer), decoding, run.config.seconds_per_output, word_model
     )
-    steps = KerasStepModel(run.model, run.config, chunk_outputs)
+    steps = _own_steps(run, chunk_outputs)
     return RecognitionStream(raw_features(run.config), steps, decoder, endpoint, sample_rate)
+
+
+def _own_steps(run: Run, chunk_outputs: int) -> KerasStepModel:
+    """The run's step model with a state of its own; tracing and judging it is done once per run."""
+    if chunk_outputs not in run.step_models:
+        run.step_models[chunk_outputs] = KerasStepModel(run.model, run.config, chunk_outputs)
+    steps = copy.copy(run.step_models[chunk_outputs])
+    steps.reset()
+    return steps
