@@ -123,7 +123,8 @@ TOKENS = np.ones((ROWS, STEPS), np.int64)
         ([(TOKENS, TOKENS)], "has 2 inputs in a batch, the model has 1"),
         ({"other": TOKENS}, "has the names 'other'; the model's inputs are 'tokens'"),
     ],
-    ids=str,
+    # A function has another address in each process.
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_data_that_is_not_the_models_is_refused(data: Any, message: str) -> None:
     model = Sequential(
