@@ -30,7 +30,7 @@ import numpy as np
 
 from benchmarks import edge_models
 from benchmarks.child_process import ChildProcess
-from pipelines.atomic_files import write_json, write_text
+from pipelines.base.atomic_files import write_json, write_text
 
 CELLS = ("LSTM", "GRU", "SimpleRNN")
 SIZES = ((1, 64, 256), (50, 32, 128), (100, 40, 256), (500, 80, 320))

@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.atomic_files import write_json, write_text
-from pipelines.errors import UserError
+from pipelines.base.atomic_files import write_json, write_text
+from pipelines.base.errors import UserError
 
 TIMESTEPS, FEATURES, UNITS = 50, 32, 128
 # The model of tflite-micro issue 3674.
@@ -65,7 +65,7 @@ class Cell:
 
 def subjects() -> Iterator[Subject]:
     """The layers of the matrix: every form for the plain ones, the best form for the others."""
-    from rnn_apps.export.choice import FORMS
+    from rnn_apps.export.forms.choice import FORMS
 
     best = ("auto",)
     few = (None, "dynamic", "int8")

@@ -24,16 +24,16 @@ from typing import Any
 import numpy as np
 
 from benchmarks.ett_recipes import HORIZONS, PUBLISHED, RECIPES, SPLIT, Recipe
-from pipelines.atomic_files import write_json, write_text
-from pipelines.series_loading import load_series
-from pipelines.series_options import SeriesOptions
-from pipelines.splits import parse_split
-from pipelines.statistics import training_statistics
-from pipelines.time_series import SeriesSet
-from pipelines.windows import WindowBatches
-from rnn_apps.forecasting.baselines import RepeatLast, fit_nlinear
+from pipelines.base.atomic_files import write_json, write_text
+from pipelines.series.loading import load_series
+from pipelines.series.options import SeriesOptions
+from pipelines.series.splits import parse_split
+from pipelines.series.statistics import training_statistics
+from pipelines.series.time_series import SeriesSet
+from pipelines.series.windows import WindowBatches
 from rnn_apps.forecasting.forecast import Forecaster, windows
-from rnn_apps.forecasting.metrics import ForecastMetrics, SeriesScales
+from rnn_apps.forecasting.judging.baselines import RepeatLast, fit_nlinear
+from rnn_apps.forecasting.judging.metrics import ForecastMetrics, SeriesScales
 
 PointForecast = Callable[[dict[str, Any]], np.ndarray]
 Row = dict[str, Any]
@@ -71,10 +71,10 @@ def _trained(recipe: Recipe, series_set: SeriesSet, data: str, runs: Path, seed:
     """Trains a model, or continues to, and measures it on the test part."""
     import tensorflow as tf
 
-    from rnn_apps.forecasting.build import build_model
-    from rnn_apps.forecasting.deployment import deployment_model
-    from rnn_apps.forecasting.description import describe
-    from rnn_apps.forecasting.objective import make_objective
+    from rnn_apps.forecasting.device.deployment import deployment_model
+    from rnn_apps.forecasting.features.description import describe
+    from rnn_apps.forecasting.network.build import build_model
+    from rnn_apps.forecasting.network.objective import make_objective
     from rnn_apps.training.trainer import fit
 
     folder = runs / recipe.name

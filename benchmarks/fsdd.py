@@ -38,10 +38,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.atomic_files import atomic_folder, write_text
-from pipelines.errors import DataError
-from pipelines.speech.audio import read_audio
-from pipelines.speech.loading import load_recordings
+from pipelines.base.atomic_files import atomic_folder, write_text
+from pipelines.base.errors import DataError
+from pipelines.speech.audio.reading import read_audio
+from pipelines.speech.recordings.loading import load_recordings
 
 SAMPLE_RATE = 8000
 LONGEST_STRING = 7

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.recipe_runs import Result, cores, differences, results, train_missing
-from pipelines.atomic_files import write_json, write_text
+from pipelines.base.atomic_files import write_json, write_text
 
 TESTS = ("test_known", "single_known", "test_unseen", "single_unseen")
 
@@ -162,7 +162,7 @@ def trained(recipe: Recipe, given: argparse.Namespace) -> Result:
 
 def judged(run: Any, source: str) -> Result:
     """Error rates of greedy decoding on a list; a single digit is right if all of it is."""
-    from rnn_apps.speech.evaluation import judge
+    from rnn_apps.speech.judging.evaluation import judge
 
     found = judge(run, source, "test")
     [row] = found.rows.values()

@@ -50,8 +50,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.fuzz_subjects import SUBJECTS, Reading, Subject
-from pipelines.child_processes import child_environment
-from pipelines.errors import UserError
+from pipelines.base.child_processes import child_environment
+from pipelines.base.errors import UserError
 
 VERDICTS = ("right", "refused", "other", "traceback", "hang", "silent")
 FAULTS = ("traceback", "hang", "silent")

@@ -46,7 +46,7 @@ def make_tflite(folder: Path) -> None:
 def read_tflite(folder: Path) -> Reading:
     """What `inspect` says, and what the file computes on LiteRT."""
     from rnn_apps.edge import load
-    from rnn_apps.export.inspection import inspect
+    from rnn_apps.export.flatbuffers.inspection import inspect
 
     path = folder / "model.tflite"
     found = inspect(path).as_dict()

@@ -12,8 +12,8 @@ import numpy as np
 
 from benchmarks import fuzz_models, fuzz_texts
 from benchmarks.fuzz_reading import Meaning, Reading, digest
-from pipelines.series_loading import load_series
-from pipelines.speech.audio import read_audio
+from pipelines.series.loading import load_series
+from pipelines.speech.audio.reading import read_audio
 
 # Parts of a run that every evaluation writes anew, and nothing is computed from: plain JSON.
 _RESULTS = ("run/metrics.json", "run/gradient_flow.json")

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.fuzz_reading import Meaning, Reading, digest
-from pipelines.series_loading import load_series
-from pipelines.speech.loading import load_recordings
-from pipelines.time_series import SeriesSet
-from pipelines.translation.loading import load_all
+from pipelines.pairs.loading import load_all
+from pipelines.series.loading import load_series
+from pipelines.series.time_series import SeriesSet
+from pipelines.speech.recordings.loading import load_recordings
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -20,8 +20,8 @@ import tensorflow as tf
 from rich.console import Console
 from rich.table import Table
 
+from pipelines.base.errors import UserError
 from pipelines.batches import IndexedBatches
-from pipelines.errors import UserError
 from rnn_apps.layers.initializers import ChronoGRUBias, ChronoLSTMBias
 from rnn_apps.training import TrainingConfig, fit, gradient_flow, plot_gradient_flow
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.atomic_files import write_json
+from pipelines.base.atomic_files import write_json
 
 SERIES = 100
 

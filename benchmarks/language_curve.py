@@ -23,7 +23,7 @@ import numpy as np
 
 from benchmarks.child_process import ChildProcess
 from benchmarks.recipe_runs import cores
-from pipelines.atomic_files import write_json, write_text
+from pipelines.base.atomic_files import write_json, write_text
 
 CONTENDER = Path(__file__).with_name("language_curve_contender.py")
 SETTINGS = {

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.language_recipes import BASE, RECIPES, Recipe
 from benchmarks.recipe_runs import Result, cores, differences, results, steps_taken, train_missing
-from pipelines.atomic_files import write_json, write_text
+from pipelines.base.atomic_files import write_json, write_text
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> None:
 def trained(recipe: Recipe, given: argparse.Namespace) -> Result:
     """Trains a model, or continues to, and scores the validation text."""
     from rnn_apps.language_modelling import LanguageModellingConfig, load
-    from rnn_apps.language_modelling.scoring import score_tokens
+    from rnn_apps.language_modelling.judging.scoring import score_tokens
     from rnn_apps.language_modelling.training_run import fit_run
 
     folder = Path(given.runs) / recipe.name

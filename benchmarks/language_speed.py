@@ -25,7 +25,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipelines.atomic_files import write_json, write_text
+from pipelines.base.atomic_files import write_json, write_text
 
 CHARACTERS = "".join(chr(code) for code in range(32, 123)) + "\n"
 BATCH_SIZE, TIMESTEPS, STEPS = 32, 100, 15
@@ -96,11 +96,11 @@ def measured(row: str, folder: Path) -> dict[str, Any]:
 def prepare(folder: Path) -> None:
     """Makes a run with random weights, and its exports."""
     from pipelines.tokenizers import train_tokenizer
+    from rnn_apps.application.run_training import claimed_run
     from rnn_apps.language_modelling import LanguageModellingConfig, build_model, load
     from rnn_apps.language_modelling.config import APPLICATION
-    from rnn_apps.language_modelling.exporting import EXAMPLES, save_examples
+    from rnn_apps.language_modelling.device.exporting import EXAMPLES, save_examples
     from rnn_apps.language_modelling.run import TOKENIZER
-    from rnn_apps.run_training import claimed_run
 
     settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
     config = LanguageModellingConfig(
@@ -128,7 +128,7 @@ def trained(folder: Path) -> float:
     import tensorflow as tf
 
     from rnn_apps.language_modelling import load
-    from rnn_apps.language_modelling.objective import make_objective
+    from rnn_apps.language_modelling.network.objective import make_objective
     from rnn_apps.training import make_optimizer
     from rnn_apps.training.steps import Steps
 

@@ -28,10 +28,10 @@ def measure(output: str, vocabulary_size: int) -> dict[str, float]:
     import numpy as np
     import tensorflow as tf
 
-    from pipelines.token_streams import StreamBatches
-    from rnn_apps.language_modelling.build import build_model
+    from pipelines.text.token_streams import StreamBatches
     from rnn_apps.language_modelling.config import LanguageModellingConfig
-    from rnn_apps.language_modelling.objective import make_objective
+    from rnn_apps.language_modelling.network.build import build_model
+    from rnn_apps.language_modelling.network.objective import make_objective
     from rnn_apps.training import make_optimizer
     from rnn_apps.training.steps import Steps
 
@@ -97,7 +97,7 @@ def main() -> None:
             f"weights {row['weights_megabytes']:5.0f} MiB  step {row['milliseconds']:6.0f} ms"
         )
     if arguments.to:
-        from pipelines.atomic_files import write_json
+        from pipelines.base.atomic_files import write_json
 
         write_json(arguments.to, rows)
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.child_process import ChildProcess
-from pipelines.atomic_files import write_text
+from pipelines.base.atomic_files import write_text
 
 SHAPES = (
     (32, 100, 128, 256),

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.child_process import ChildProcess
-from pipelines.atomic_files import write_text
+from pipelines.base.atomic_files import write_text
 
 # Another model needs a line here; another application's `train` must call `fit` in training_run.
 SETTINGS: dict[str, dict[str, Any]] = {

@@ -19,9 +19,10 @@ from unittest import mock
 import keras
 import tensorflow as tf
 
-from rnn_apps.layers import Path, recurrent
+from rnn_apps.layers import Path
+from rnn_apps.layers.recurrence import recurrent
 from rnn_apps.training.feeding import feed
-from rnn_apps.training.optimizers import make_optimizer
+from rnn_apps.training.optimisation.optimizers import make_optimizer
 from rnn_apps.training.steps import Steps
 
 

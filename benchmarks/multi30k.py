@@ -22,7 +22,7 @@ from typing import Any
 from benchmarks.moses_style import Recaser, detokenised, tokenised
 from benchmarks.multi30k_recipes import HEADLINES, RECIPES, SHARED, Recipe
 from benchmarks.recipe_runs import Result, cores, differences, results, steps_taken, train_missing
-from pipelines.atomic_files import write_json, write_text
+from pipelines.base.atomic_files import write_json, write_text
 
 PARTS = ("train", "val")
 LANGUAGES = ("en", "de")
@@ -117,7 +117,7 @@ def judged(recipe: Recipe, given: argparse.Namespace) -> Result:
 
 def beam(run: Any, pairs: Any, width: int) -> Result:
     """BLEU on tokens and the time of a search of this width."""
-    from rnn_apps.translation.corpus_metrics import CorpusMetrics
+    from rnn_apps.translation.judging.corpus_metrics import CorpusMetrics
 
     options = replace(run.search_options, beam_width=width)
     # What compiles is not counted.
@@ -138,7 +138,7 @@ def beam(run: Any, pairs: Any, width: int) -> Result:
 
 def on_plain_text(run: Any, pairs: Any, data: Path) -> Result:
     """BLEU of detokenised translations against the plain references, in mixed case and without."""
-    from rnn_apps.translation.corpus_metrics import CorpusMetrics
+    from rnn_apps.translation.judging.corpus_metrics import CorpusMetrics
 
     recaser = Recaser(tokenised(line, "de", lowercase=False) for line in plain(data, "train", "de"))
     texts = [detokenised(recaser.restored(best[0].text)) for best in run.translate(pairs.source)]

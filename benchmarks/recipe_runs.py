@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from pipelines.atomic_files import write_json
+from pipelines.base.atomic_files import write_json
 
 Result = dict[str, Any]
 

@@ -22,11 +22,11 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.atomic_files import write_json
-from pipelines.speech.feature_config import FeatureConfig
-from pipelines.speech.librosa_features import features
-from pipelines.speech.numpy_features import SpeechFeatures as NumpyFeatures
-from rnn_apps.edge.features import FeatureStream
+from pipelines.base.atomic_files import write_json
+from pipelines.speech.feature_extraction.configuration import FeatureConfig
+from pipelines.speech.feature_extraction.librosa_features import features
+from pipelines.speech.feature_extraction.numpy_features import SpeechFeatures as NumpyFeatures
+from rnn_apps.edge.speech.features import FeatureStream
 
 SECONDS = 10.0
 CHUNK = 320

@@ -26,12 +26,12 @@ from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-from pipelines.atomic_files import write_json, write_text
+from pipelines.base.atomic_files import write_json, write_text
 from rnn_apps.export.results import ExportError
 
 if TYPE_CHECKING:
     from rnn_apps.edge import DecodingConfig, EdgeRecogniser
-    from rnn_apps.edge.word_model import WordModel
+    from rnn_apps.edge.speech.word_model import WordModel
 
 GOAL = 0.03
 STREAMS = ("streaming.tflite", "streaming_int8.tflite")
@@ -66,9 +66,9 @@ def measure(
     run_folder: Path, data: str, folder: Path, formats: list[str] | None, known: Any, store: Path
 ) -> None:
     """Exports and measures what is not known yet; every result is kept at once."""
-    from rnn_apps.speech.capabilities import can_stream
-    from rnn_apps.speech.export_recordings import judged_recordings
-    from rnn_apps.speech.exporting import FILES, FORMATS, HEADER, export
+    from rnn_apps.speech.device.export_recordings import judged_recordings
+    from rnn_apps.speech.device.exporting import FILES, FORMATS, HEADER, export
+    from rnn_apps.speech.network.capabilities import can_stream
     from rnn_apps.speech.run import load
 
     run = load(run_folder)
@@ -106,8 +106,8 @@ def measure(
 
 def whole_list(run_folder: Path, folder: Path, source: str) -> list[list[Any]]:
     """Rows of the word error rate of each streaming file on all recordings of a list."""
-    from rnn_apps.edge.speech_trial import try_recogniser
-    from rnn_apps.speech.metrics import total, word_errors
+    from rnn_apps.edge.speech.trial import try_recogniser
+    from rnn_apps.speech.judging.metrics import total, word_errors
     from rnn_apps.speech.run import load
     from rnn_apps.speech.run_data import load_source, one_part
 
@@ -191,7 +191,7 @@ def decoded(
 ) -> list[float]:
     """Word error rate, real-time factor and microseconds an output frame."""
     from rnn_apps.edge import SpeechDecoder
-    from rnn_apps.speech.metrics import total, word_errors
+    from rnn_apps.speech.judging.metrics import total, word_errors
 
     seconds = float(device.contract["seconds_per_output"])
     decoder = SpeechDecoder(device.labels, config, seconds, words)

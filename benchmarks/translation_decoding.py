@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.atomic_files import write_json, write_text
+from pipelines.base.atomic_files import write_json, write_text
 
 if TYPE_CHECKING:
     from rnn_apps.translation.run import Run
@@ -40,8 +40,8 @@ def graph_rows(run: Run, sentences: Sequence[str], rounds: int) -> list[dict[str
     import tensorflow as tf
 
     from pipelines.tokenizers.sentence_ids import padded, sentence_ids
-    from rnn_apps.edge.sentences import one_line
-    from rnn_apps.translation.beam_search import translate
+    from rnn_apps.edge.translation.sentences import one_line
+    from rnn_apps.translation.search.beam_search import translate
 
     ids = [sentence_ids(run.source_tokenizer, one_line(one)) for one in sentences[:BATCH]]
     tokens = tf.constant(padded(ids))
@@ -72,7 +72,7 @@ def graph_rows(run: Run, sentences: Sequence[str], rounds: int) -> list[dict[str
 
 def device_rows(run: Run, sentences: Sequence[str]) -> list[dict[str, Any]]:
     """Sentences a second on LiteRT, for each file."""
-    from rnn_apps.edge.translation_trial import try_translator
+    from rnn_apps.edge.translation.trial import try_translator
 
     searches = {
         str(width): dataclasses.replace(run.search_options, beam_width=width)
@@ -135,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    from rnn_apps.translation.example_pairs import examples_of
+    from rnn_apps.translation.judging.example_pairs import examples_of
     from rnn_apps.translation.run import load
 
     run = load(options.run)

@@ -24,7 +24,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipelines.atomic_files import write_json, write_text
+from pipelines.base.atomic_files import write_json, write_text
 
 BATCH, POSITIONS, TIMESTEPS, VOCABULARY = 64, 16, 16, 6000
 UNITS, SIZE = 256, 128
@@ -115,8 +115,8 @@ def ours(attention: str, decoder: str) -> tuple[Any, Callable[..., Any]]:
     """The toolkit's model and its loss."""
     import tensorflow as tf
 
-    from rnn_apps.translation.model import Network, TranslationModel
-    from rnn_apps.translation.objective import make_objective
+    from rnn_apps.translation.network.model import Network, TranslationModel
+    from rnn_apps.translation.network.objective import make_objective
 
     model = TranslationModel(
         Network(

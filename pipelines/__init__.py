@@ -6,45 +6,64 @@ train, validation, test = forecasting_datasets("builtin:elecdemand", lookback=33
 
 from __future__ import annotations
 
-from pipelines.cpu import enable_onednn
-from pipelines.lazy_names import lazy_names
+import sys
+
+from pipelines.base.cpu import enable_onednn
+from pipelines.base.lazy_names import lazy_names
+from pipelines.base.moved_modules import MovedModules
 
 # TensorFlow reads the switch when it is imported, so it must be set before any module imports it.
 enable_onednn()
 
 _HOMES = {
     "Batches": "batches",
-    "ConfigurationError": "errors",
-    "DataError": "errors",
+    "ConfigurationError": "base.errors",
+    "DataError": "base.errors",
     "DataReport": "data_report",
     "IndexedBatches": "batches",
-    "SeriesOptions": "series_options",
-    "SeriesSet": "time_series",
-    "MemoryText": "text_corpus",
+    "SeriesOptions": "series.options",
+    "SeriesSet": "series.time_series",
+    "MemoryText": "text.corpus",
     "Source": "sources",
-    "Split": "splits",
-    "Statistics": "statistics",
-    "StreamBatches": "token_streams",
-    "TextCorpus": "text_corpus",
-    "TextParts": "text_loading",
-    "TimeSeries": "time_series",
-    "TokenArray": "text_encoding",
-    "UserError": "errors",
-    "WindowBatches": "windows",
+    "Split": "series.splits",
+    "Statistics": "series.statistics",
+    "StreamBatches": "text.token_streams",
+    "TextCorpus": "text.corpus",
+    "TextParts": "text.loading",
+    "TimeSeries": "series.time_series",
+    "TokenArray": "text.encoding",
+    "UserError": "base.errors",
+    "WindowBatches": "series.windows",
     "builtin_data": "builtin",
-    "encode_corpus": "text_encoding",
-    "forecasting_datasets": "forecasting",
-    "future_times": "timestamps",
-    "language_modelling_datasets": "language_modelling",
-    "latest_windows": "time_series",
+    "encode_corpus": "text.encoding",
+    "forecasting_datasets": "series.datasets",
+    "future_times": "series.times.timestamps",
+    "language_modelling_datasets": "text.datasets",
+    "latest_windows": "series.time_series",
     "load_prepared": "tensorflow_datasets",
-    "load_series": "series_loading",
-    "load_text": "text_loading",
+    "load_series": "series.loading",
+    "load_text": "text.loading",
     "parse_source": "sources",
-    "parse_split": "splits",
-    "training_statistics": "statistics",
+    "parse_split": "series.splits",
+    "training_statistics": "series.statistics",
 }
 
 __all__ = sorted(_HOMES)
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)
+
+# Modules that the documentation named before they moved. They come last: a file wins over a name.
+sys.meta_path.append(
+    MovedModules(
+        {
+            "pipelines.errors": "pipelines.base.errors",
+            "pipelines.text_corpus": "pipelines.text.corpus",
+            "pipelines.translation": "pipelines.pairs",
+            "pipelines.translation.batching": "pipelines.pairs.batching",
+            "pipelines.translation.encoding": "pipelines.pairs.encoding",
+            "pipelines.translation.loading": "pipelines.pairs.loading",
+            "pipelines.translation.sentence_pairs": "pipelines.pairs.sentence_pairs",
+            "rnn_apps.model_zoo": "rnn_apps.application.model_zoo",
+        }
+    )
+)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.errors import ConfigurationError, DataError
+from pipelines.base.errors import ConfigurationError, DataError
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipelines.errors import DataError, UserError
-from pipelines.series_options import SeriesOptions
+from pipelines.base.errors import DataError, UserError
+from pipelines.series.options import SeriesOptions
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from pipelines.text_loading import TextParts
+    from pipelines.text.loading import TextParts
 
 
 @dataclass(frozen=True)
@@ -140,25 +140,25 @@ def _pizzaplace() -> tuple[pd.DataFrame, SeriesOptions]:
 
 
 def _world_english_bible() -> TextParts:
-    from pipelines.text_builtin import world_english_bible
+    from pipelines.text.builtin import world_english_bible
 
     return world_english_bible()
 
 
 def _digits() -> Callable[..., Any]:
-    from pipelines.speech.synthesis import synthesised_entries
+    from pipelines.speech.recordings.synthesis import synthesised_entries
 
     return functools.partial(synthesised_entries, "digits")
 
 
 def _commands() -> Callable[..., Any]:
-    from pipelines.speech.synthesis import synthesised_entries
+    from pipelines.speech.recordings.synthesis import synthesised_entries
 
     return functools.partial(synthesised_entries, "commands")
 
 
 def _phrases() -> Callable[..., Any]:
-    from pipelines.translation.localised_phrases import localised_phrases
+    from pipelines.pairs.localised_phrases import localised_phrases
 
     return localised_phrases
 

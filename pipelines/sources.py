@@ -7,7 +7,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.errors import DataError
+from pipelines.base.errors import DataError
 
 KINDS = {
     "file": "file:PATH[,PATH]",

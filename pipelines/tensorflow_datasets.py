@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.column_kinds import TIME_NAMES
-from pipelines.errors import DataError
-from pipelines.series_options import SeriesOptions
+from pipelines.base.errors import DataError
+from pipelines.series.options import SeriesOptions
+from pipelines.series.tables.column_kinds import TIME_NAMES
+from pipelines.series.tables.tables import first_line
 from pipelines.sources import Source
-from pipelines.tables import first_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,10 +106,10 @@ def series_frame(
     """A TensorFlow dataset as a table of time series.
 
     Two forms are read. Each example a series: features of shape [T], one of them the times, named
-    as in `pipelines.column_roles.TIME_NAMES`; scalar features are static, a text among them (or
-    else the example's number) is the series' id. Each example a row: scalar features only, one of
-    them the time. Features in a dictionary are called "outer/inner". Integer times are years if
-    all lie in 1500 to 2200, else seconds since 1970.
+    as in `pipelines.series.tables.column_roles.TIME_NAMES`; scalar features are static, a text
+    among them (or else the example's number) is the series' id. Each example a row: scalar features
+    only, one of them the time. Features in a dictionary are called "outer/inner". Integer times are
+    years if all lie in 1500 to 2200, else seconds since 1970.
 
     Raises:
         DataError: see `load_prepared`; or the features have another form.

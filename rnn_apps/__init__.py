@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-from pipelines.cpu import enable_onednn
+from pipelines.base.cpu import enable_onednn
 
 __version__ = "0.1.0"
 
@@ -13,13 +13,24 @@ __version__ = "0.1.0"
 # imports it.
 enable_onednn()
 
-_LAZY = ("edge", "export", "forecasting", "models", "training")
+_LAZY = {
+    "edge": "edge",
+    "export": "export",
+    "forecasting": "forecasting",
+    "language_modelling": "language_modelling",
+    "layers": "layers",
+    "model_zoo": "application.model_zoo",
+    "models": "models",
+    "speech": "speech",
+    "training": "training",
+    "translation": "translation",
+}
 
 
 def __getattr__(name: str) -> ModuleType:
     """Imports a part of the toolkit at its first use, so that `import rnn_apps` stays cheap."""
     if name in _LAZY:
-        return importlib.import_module(f"rnn_apps.{name}")
+        return importlib.import_module(f"rnn_apps.{_LAZY[name]}")
     raise AttributeError(f"module 'rnn_apps' has no attribute {name!r}")
 
 

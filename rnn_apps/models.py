@@ -6,9 +6,9 @@ from typing import Any
 
 import keras
 
-from pipelines.errors import ConfigurationError
-from rnn_apps.layers.acceleration import Bidirectional
+from pipelines.base.errors import ConfigurationError
 from rnn_apps.layers.cells.registry import find_cell
+from rnn_apps.layers.recurrence.acceleration import Bidirectional
 
 
 @keras.saving.register_keras_serializable(package="rnn_apps")

@@ -7,19 +7,19 @@ store = extract_features(recordings, FeatureConfig(), folder="cache")
 
 from __future__ import annotations
 
-from pipelines.lazy_names import lazy_names
+from pipelines.base.lazy_names import lazy_names
 
 _HOMES = {
-    "FeatureConfig": "feature_config",
-    "FeatureStore": "feature_store",
-    "Recording": "recordings",
-    "Recordings": "recordings",
-    "SpeechBatches": "batching",
-    "extract_features": "feature_store",
-    "features": "librosa_features",
-    "load_recordings": "loading",
-    "read_audio": "audio",
-    "stream_audio": "audio",
+    "FeatureConfig": "feature_extraction.configuration",
+    "FeatureStore": "feature_extraction.feature_store",
+    "Recording": "recordings.recording",
+    "Recordings": "recordings.recording",
+    "SpeechBatches": "feature_extraction.batching",
+    "extract_features": "feature_extraction.feature_store",
+    "features": "feature_extraction.librosa_features",
+    "load_recordings": "recordings.loading",
+    "read_audio": "audio.reading",
+    "stream_audio": "audio.reading",
 }
 
 __all__ = sorted(_HOMES)

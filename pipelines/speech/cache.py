@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pipelines.errors import UserError
+from pipelines.base.errors import UserError
 
 FOLDER_VARIABLE = "RNN_APPS_CACHE"
 

@@ -7,7 +7,7 @@ tokenizer.decode(tokenizer.encode("more text"))
 
 from __future__ import annotations
 
-from pipelines.lazy_names import lazy_names
+from pipelines.base.lazy_names import lazy_names
 
 _HOMES = {
     "ByteTokenizer": "byte_tokenizer",

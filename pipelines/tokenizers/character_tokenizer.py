@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.errors import DataError
+from pipelines.base.errors import DataError
 from pipelines.tokenizers.tokenizer import (
     FILE_NAME,
     REPLACEMENT,

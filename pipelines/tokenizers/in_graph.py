@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from pipelines.errors import UserError
+from pipelines.base.errors import UserError
 from pipelines.tokenizers.byte_tokenizer import ByteTokenizer
 from pipelines.tokenizers.character_tokenizer import CharacterTokenizer
 from pipelines.tokenizers.subword_tokenizer import SubwordTokenizer

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pipelines.errors import ConfigurationError, DataError
+from pipelines.base.errors import ConfigurationError, DataError
 from pipelines.tokenizers.byte_tokenizer import ByteTokenizer
 from pipelines.tokenizers.character_tokenizer import CharacterTokenizer
 from pipelines.tokenizers.tokenizer import FILE_NAME, FORMAT, Tokenizer

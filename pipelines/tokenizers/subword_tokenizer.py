@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.errors import ConfigurationError, DataError, UserError
+from pipelines.base.errors import ConfigurationError, DataError, UserError
 from pipelines.tokenizers.text_sample import sample_text
 from pipelines.tokenizers.tokenizer import FILE_NAME, Ids, Tokenizer, printable, utf8
 

@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.atomic_files import write_text
-from pipelines.errors import DataError
+from pipelines.base.atomic_files import write_text
+from pipelines.base.errors import DataError
 
 FILE_NAME = "tokenizer.json"
 FORMAT = 1
@@ -133,7 +133,7 @@ class Tokenizer(abc.ABC):
 
     def save(self, folder: str | Path) -> None:
         """Writes the vocabulary into `folder`, which is made; every file atomically."""
-        from pipelines.atomic_files import atomic_path
+        from pipelines.base.atomic_files import atomic_path
 
         for name, content in self._further_files().items():
             with atomic_path(Path(folder) / name) as beside:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipelines.errors import ConfigurationError, DataError
+from pipelines.base.errors import ConfigurationError, DataError
 
 MOST_TOKENS = 4_000_000
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pipelines.errors import UserError
-from rnn_apps.edge.model import EdgeModel, Signature, TensorSpec
+from pipelines.base.errors import UserError
+from rnn_apps.edge.runtime.model import EdgeModel, Signature, TensorSpec
 
 
 class EdgeForecaster:

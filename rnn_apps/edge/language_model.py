@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.errors import UserError
+from pipelines.base.errors import UserError
 from pipelines.tokenizers import TextDecoder, load_tokenizer
-from rnn_apps.edge.model import load
+from rnn_apps.edge.runtime.model import load
+from rnn_apps.edge.runtime.streaming import StreamingSession
 from rnn_apps.edge.sampling import SamplingConfig, generate, next_logits
-from rnn_apps.edge.streaming import StreamingSession
 
 CONTRACT = "contract.json"
 TOKENIZER = "tokenizer"

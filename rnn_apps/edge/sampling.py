@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.errors import ConfigurationError, UserError
-from rnn_apps.edge.streaming import StreamingSession
+from pipelines.base.errors import ConfigurationError, UserError
+from rnn_apps.edge.runtime.streaming import StreamingSession
 
 
 @dataclass(frozen=True)

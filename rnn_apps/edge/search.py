@@ -13,7 +13,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from pipelines.errors import ConfigurationError
+from pipelines.base.errors import ConfigurationError
 
 State = TypeVar("State")
 

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipelines.errors import UserError
-from rnn_apps.edge.model import EdgeModel, Signature
+from pipelines.base.errors import UserError
+from rnn_apps.edge.runtime.model import EdgeModel, Signature
+from rnn_apps.edge.runtime.streaming import carry, state_pairs
 from rnn_apps.edge.search import StepResult
-from rnn_apps.edge.streaming import carry, state_pairs
 
 
 class States(NamedTuple):

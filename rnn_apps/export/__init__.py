@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.lazy_names import lazy_names
+from pipelines.base.lazy_names import lazy_names
 
 # Where each public name lives; imported at its first use, so that this package stays cheap.
 _HOMES = {
@@ -10,10 +10,10 @@ _HOMES = {
     "export_tflite": "tflite",
     "export_signatures": "tflite",
     "SignatureRequest": "tflite",
-    "TaskMetric": "task_metric",
-    "verify": "verification",
-    "inspect": "inspection",
-    "write_microcontroller_files": "microcontroller",
+    "TaskMetric": "proof.task_metric",
+    "verify": "proof.verification",
+    "inspect": "flatbuffers.inspection",
+    "write_microcontroller_files": "micro.microcontroller",
     "ExportResult": "results",
     "ExportError": "results",
     "LayerForm": "results",

@@ -11,10 +11,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pipelines.atomic_files import write_json, write_text
-from rnn_apps.edge.flatbuffer import read_model_file
-from rnn_apps.export.cmsis_nn_memory import cmsis_nn_bytes
-from rnn_apps.export.inspection import inspect
+from pipelines.base.atomic_files import write_json, write_text
+from rnn_apps.edge.runtime.flatbuffer import read_model_file
+from rnn_apps.export.flatbuffers.inspection import inspect
+from rnn_apps.export.micro.cmsis_nn_memory import cmsis_nn_bytes
 from rnn_apps.export.results import ExportResult, MetricResult
 
 _PACKAGES = ("rnn-apps", "tensorflow", "keras", "ai-edge-litert", "tflite-micro", "numpy")

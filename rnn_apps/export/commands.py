@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.errors import ConfigurationError, DataError
-from rnn_apps.application import Verb
+from pipelines.base.errors import ConfigurationError, DataError
+from rnn_apps.application.definition import Verb
 from rnn_apps.export.model_files import open_model
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _run_export(arguments: argparse.Namespace) -> dict[str, Any]:
         "card": None if result.card is None else str(result.card),
     }
     if arguments.c_files:
-        from rnn_apps.export.microcontroller import write_microcontroller_files
+        from rnn_apps.export.micro.microcontroller import write_microcontroller_files
 
         written = write_microcontroller_files(
             result.path, arguments.c_files, arena_bytes=result.arena_bytes
@@ -162,7 +162,7 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
 @contextmanager
 def _named_after(path: str | None) -> Iterator[None]:
     """Says of wrong example data which file it is in."""
-    from rnn_apps.export.input_arrays import ExampleDataError
+    from rnn_apps.export.signature.input_arrays import ExampleDataError
 
     try:
         yield
@@ -189,7 +189,7 @@ def _add_verify_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run_verify(arguments: argparse.Namespace) -> dict[str, Any]:
     from rnn_apps.export import verify
-    from rnn_apps.export.verification import require_within
+    from rnn_apps.export.proof.verification import require_within
 
     stored = arguments.model.endswith(".npz")
     if stored and (arguments.data or arguments.modules):

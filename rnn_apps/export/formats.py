@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.errors import ConfigurationError, UserError
+from pipelines.base.errors import ConfigurationError, UserError
 from rnn_apps.export.results import ExportError
 
 Row = list[Any]

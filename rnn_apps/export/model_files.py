@@ -14,8 +14,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from pipelines.errors import ConfigurationError, DataError, UserError
-from rnn_apps.export.failure_texts import failure_text
+from pipelines.base.errors import ConfigurationError, DataError, UserError
+from rnn_apps.export.processes.failure_texts import failure_text
 
 if TYPE_CHECKING:
     import keras

@@ -6,18 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.atomic_files import atomic_path
-from rnn_apps.export import conversion_process, refusals
-from rnn_apps.export.choice import best_of, candidates
-from rnn_apps.export.failure_texts import failure_text
+from pipelines.base.atomic_files import atomic_path
+from rnn_apps.export import refusals
+from rnn_apps.export.forms.choice import best_of, candidates
+from rnn_apps.export.forms.replacement import LayerUse
 from rnn_apps.export.options import Options
-from rnn_apps.export.plans import SignaturePlan
-from rnn_apps.export.replacement import LayerUse
+from rnn_apps.export.planning.plans import SignaturePlan
+from rnn_apps.export.planning.tracing import write_saved_model
+from rnn_apps.export.processes import conversion_process
+from rnn_apps.export.processes.failure_texts import failure_text
+from rnn_apps.export.processes.runtime_process import Latency, RuntimeCall, RuntimeProcess
+from rnn_apps.export.proof.task_metric import TaskMetric, judge
+from rnn_apps.export.proof.verification import require_within
 from rnn_apps.export.results import ExportError, ExportResult, LayerForm, OutputError
-from rnn_apps.export.runtime_process import Latency, RuntimeCall, RuntimeProcess
-from rnn_apps.export.task_metric import TaskMetric, judge
-from rnn_apps.export.tracing import write_saved_model
-from rnn_apps.export.verification import require_within
 
 # Rivals are timed in turn, so often and so many seconds each; a file that has none is timed once.
 TIMED_ROUNDS = 3

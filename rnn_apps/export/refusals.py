@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from pipelines.errors import ConfigurationError
-from rnn_apps.export.choice import FORMS
-from rnn_apps.export.model_signature import InputTensor
+from pipelines.base.errors import ConfigurationError
+from rnn_apps.export.forms.choice import FORMS
 from rnn_apps.export.results import MODES, QUANTIZATIONS, TARGETS, ExportError, LayerForm
+from rnn_apps.export.signature.model_signature import InputTensor
 
 if TYPE_CHECKING:
     from rnn_apps.export.options import Options

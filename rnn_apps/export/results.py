@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipelines.errors import UserError
+from pipelines.base.errors import UserError
 
 TARGETS = ("litert", "tflm")
 MODES = ("sequence", "streaming")

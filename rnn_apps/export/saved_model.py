@@ -9,26 +9,26 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pipelines.atomic_files import atomic_folder
-from rnn_apps.export.example_data import (
-    examples_of,
-    first_example,
-    kept_data,
-    random_examples,
-)
-from rnn_apps.export.model_signature import signature_of
-from rnn_apps.export.probing import probe
-from rnn_apps.export.refusals import refuse_model, refuse_place
-from rnn_apps.export.replacement import in_float32, with_forms
-from rnn_apps.export.results import OutputError
-from rnn_apps.export.tracing import TracedFunction, write_saved_model
-from rnn_apps.export.verification import (
+from pipelines.base.atomic_files import atomic_folder
+from rnn_apps.export.forms.replacement import in_float32, with_forms
+from rnn_apps.export.planning.probing import probe
+from rnn_apps.export.planning.tracing import TracedFunction, write_saved_model
+from rnn_apps.export.proof.verification import (
     Comparison,
     compare,
     compared_inputs,
     keras_outputs,
     require_within,
 )
+from rnn_apps.export.refusals import refuse_model, refuse_place
+from rnn_apps.export.results import OutputError
+from rnn_apps.export.signature.example_data import (
+    examples_of,
+    first_example,
+    kept_data,
+    random_examples,
+)
+from rnn_apps.export.signature.model_signature import signature_of
 
 SIGNATURE = "serving_default"
 

@@ -10,18 +10,19 @@ from typing import Any
 
 import keras
 
-from pipelines.atomic_files import atomic_path
-from pipelines.errors import ConfigurationError
-from rnn_apps.export import conversion_process, refusals
-from rnn_apps.export.example_data import first_example, kept_data
-from rnn_apps.export.model_signature import signature_of
+from pipelines.base.atomic_files import atomic_path
+from pipelines.base.errors import ConfigurationError
+from rnn_apps.export import refusals
 from rnn_apps.export.options import Options
-from rnn_apps.export.plans import SignaturePlan, sequence_plan
+from rnn_apps.export.planning.plans import SignaturePlan, sequence_plan
+from rnn_apps.export.planning.streaming_plan import streaming_plan
+from rnn_apps.export.processes import conversion_process
+from rnn_apps.export.proof.task_metric import TaskMetric
+from rnn_apps.export.proof.verification import write_reference
 from rnn_apps.export.publishing import publish
 from rnn_apps.export.results import ExportResult
-from rnn_apps.export.streaming_plan import streaming_plan
-from rnn_apps.export.task_metric import TaskMetric
-from rnn_apps.export.verification import write_reference
+from rnn_apps.export.signature.example_data import first_example, kept_data
+from rnn_apps.export.signature.model_signature import signature_of
 
 SEQUENCE_SIGNATURE = "serving_default"
 STREAMING_SIGNATURE = "step"

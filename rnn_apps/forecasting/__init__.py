@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipelines.lazy_names import lazy_names
+from pipelines.base.lazy_names import lazy_names
 
 if TYPE_CHECKING:
-    from rnn_apps.forecasting.build import build_model as build_model
     from rnn_apps.forecasting.config import ForecastingConfig as ForecastingConfig
+    from rnn_apps.forecasting.network.build import build_model as build_model
     from rnn_apps.forecasting.run import Run as Run
     from rnn_apps.forecasting.run import load as load
     from rnn_apps.forecasting.training_run import train as train
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "ForecastingConfig": "config",
     "Run": "run",
-    "build_model": "build",
+    "build_model": "network.build",
     "load": "run",
     "train": "training_run",
 }

@@ -2,6 +2,6 @@
 
 import sys
 
-from rnn_apps.command_line import main
+from rnn_apps.application.command_line import main
 
 sys.exit(main(["forecast", *sys.argv[1:]]))

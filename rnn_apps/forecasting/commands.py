@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from rnn_apps.application import Application, Result, Verb
+from rnn_apps.application.definition import Application, Result, Verb
 
 
 def _predict_arguments(parser: argparse.ArgumentParser) -> None:

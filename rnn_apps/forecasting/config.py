@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pipelines.series_options import SeriesOptions
-from rnn_apps.configuration import option
-from rnn_apps.forecasting.calendar_names import CALENDAR_FEATURES
+from pipelines.series.options import SeriesOptions
+from rnn_apps.application.configuration import option
+from rnn_apps.forecasting.features.calendar_names import CALENDAR_FEATURES
 from rnn_apps.layers.cells.registry import cell_names
 from rnn_apps.training.config import TrainingConfig
 
@@ -20,7 +20,7 @@ class ForecastingConfig(TrainingConfig, SeriesOptions):
     """Data, model and training of a forecaster.
 
     Which model takes which covariates and gives which output is in
-    `rnn_apps.forecasting.capabilities`; `build_model` refuses the rest.
+    `rnn_apps.forecasting.network.capabilities`; `build_model` refuses the rest.
     """
 
     MAY_CHANGE_ON_RESUME: ClassVar[frozenset[str]] = TrainingConfig.MAY_CHANGE_ON_RESUME | {

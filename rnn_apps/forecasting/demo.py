@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.builtin import builtin_data
-from pipelines.series_options import NONE
-from rnn_apps.application import DemoResult
+from pipelines.series.options import NONE
+from rnn_apps.application.definition import DemoResult
 from rnn_apps.export.formats import require_all
 from rnn_apps.forecasting.config import ForecastingConfig
 from rnn_apps.forecasting.run import Run

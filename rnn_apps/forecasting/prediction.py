@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.atomic_files import atomic_path
-from pipelines.errors import ConfigurationError, UserError
-from pipelines.time_series import SeriesSet, TimeSeries, latest_windows
-from pipelines.timestamps import STEP, step_numbers
-from pipelines.windows import WindowBatches
-from rnn_apps.console import announce
-from rnn_apps.forecasting.conformal import (
+from pipelines.base.atomic_files import atomic_path
+from pipelines.base.errors import ConfigurationError, UserError
+from pipelines.series.time_series import SeriesSet, TimeSeries, latest_windows
+from pipelines.series.times.timestamps import STEP, step_numbers
+from pipelines.series.windows import WindowBatches
+from rnn_apps.application.console import announce
+from rnn_apps.forecasting.forecast import Forecast, Forecaster, windows
+from rnn_apps.forecasting.judging.conformal import (
     Calibrated,
     calibrate,
     unreached_levels,
 )
-from rnn_apps.forecasting.forecast import Forecast, Forecaster, windows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -169,7 +169,7 @@ def predict_to_files(
 
 
 def _draw(run: Run, series_set: SeriesSet, frame: pd.DataFrame, path: Path) -> None:
-    from rnn_apps.forecasting.charts import prediction_chart
+    from rnn_apps.forecasting.judging.charts import prediction_chart
 
     names = [name for name in frame.columns if name.startswith("quantile_")]
     levels = tuple(float(name.removeprefix("quantile_")) for name in names)

@@ -9,22 +9,22 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.errors import UserError
-from pipelines.splits import Part, Split, parse_split
-from pipelines.time_series import SeriesSet, latest_windows, with_reach
-from rnn_apps.console import announce
+from pipelines.base.errors import UserError
+from pipelines.series.splits import Part, Split, parse_split
+from pipelines.series.time_series import SeriesSet, latest_windows, with_reach
+from rnn_apps.application.console import announce
+from rnn_apps.application.run_folder import RunFolder, open_run
 from rnn_apps.forecasting.config import ForecastingConfig
-from rnn_apps.forecasting.conformal import Calibrated
-from rnn_apps.forecasting.deployment import deployment_model
-from rnn_apps.forecasting.description import DataDescription
+from rnn_apps.forecasting.device.deployment import deployment_model
+from rnn_apps.forecasting.features.description import DataDescription
 from rnn_apps.forecasting.forecast import Forecast
+from rnn_apps.forecasting.judging.conformal import Calibrated
+from rnn_apps.forecasting.judging.yardsticks import Yardsticks
 from rnn_apps.forecasting.network_forecaster import NetworkForecaster
 from rnn_apps.forecasting.prediction import as_frame, forecast_ends, recalibrated
 from rnn_apps.forecasting.run_data import positions, serving_series, training_series
-from rnn_apps.forecasting.sample_paths import RankTrajectories, sample_paths
+from rnn_apps.forecasting.sampling.sample_paths import RankTrajectories, sample_paths
 from rnn_apps.forecasting.understood import calibration_note, understood_for_use
-from rnn_apps.forecasting.yardsticks import Yardsticks
-from rnn_apps.run_folder import RunFolder, open_run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,7 +119,7 @@ class Run:
         Returns:
             "table", the figures of every forecaster, and where the report is.
         """
-        from rnn_apps.forecasting.evaluation import evaluate
+        from rnn_apps.forecasting.judging.evaluation import evaluate
 
         return evaluate(self, data, part, stride)
 
@@ -214,7 +214,7 @@ class Run:
             ExportError: no file computes what Keras computes. One that does not is left out, and
                 "not written" in the result says why.
         """
-        from rnn_apps.forecasting.exporting import export
+        from rnn_apps.forecasting.device.exporting import export
 
         return export(self, to, formats)
 
@@ -231,6 +231,6 @@ def load(folder: str | Path) -> Run:
     description = DataDescription.load(found.path / DESCRIPTION)
     yardsticks = Yardsticks.load(found.path / YARDSTICKS)
     # Imported so that Keras knows the layers by name.
-    import rnn_apps.forecasting.build  # noqa: F401
+    import rnn_apps.forecasting.network.build  # noqa: F401
 
     return Run(found, config, description, found.load_model(), yardsticks)

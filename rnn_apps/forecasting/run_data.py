@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.errors import DataError, UserError
-from pipelines.series_loading import load_series
-from pipelines.series_options import series_options
-from pipelines.time_series import SeriesSet
+from pipelines.base.errors import DataError, UserError
+from pipelines.series.loading import load_series
+from pipelines.series.options import series_options
+from pipelines.series.time_series import SeriesSet
 from rnn_apps.forecasting.config import ForecastingConfig
-from rnn_apps.forecasting.description import DataDescription
+from rnn_apps.forecasting.features.description import DataDescription
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.time_series import SeriesSet
-from pipelines.timestamps import STEP
-from rnn_apps.forecasting.backtest import Backtest, Example
-from rnn_apps.forecasting.charts import coverage_by_step, error_by_step, fan_charts
-from rnn_apps.report import Report
-from rnn_apps.training.gradient_flow_charts import plot_gradient_flow
-from rnn_apps.training.hidden_gradients import read_flows
+from pipelines.series.time_series import SeriesSet
+from pipelines.series.times.timestamps import STEP
+from rnn_apps.application.report import Report
+from rnn_apps.forecasting.judging.backtest import Backtest, Example
+from rnn_apps.forecasting.judging.charts import coverage_by_step, error_by_step, fan_charts
+from rnn_apps.training.gradients.charts import plot_gradient_flow
+from rnn_apps.training.gradients.hidden_gradients import read_flows
 from rnn_apps.training.history import read_history
 from rnn_apps.training.learning_curves import plot_learning_curves
 
@@ -141,7 +141,7 @@ def _training(report: Report, run: Run) -> None:
     history = read_history(run.folder.history)
     if history:
         report.figure(plot_learning_curves(history), "Learning curves")
-    recorded = run.folder.path / "gradient_flow.json"
+    recorded = run.folder.path / "gradients.json"
     if recorded.exists():
         report.figure(
             plot_gradient_flow(read_flows(recorded)),

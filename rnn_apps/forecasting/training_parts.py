@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.errors import DataError
-from pipelines.splits import Part, Split, part_rows
-from pipelines.time_series import SeriesSet
-from pipelines.timestamps import STEP, show_time
-from pipelines.windows import WindowBatches
+from pipelines.base.errors import DataError
+from pipelines.series.splits import Part, Split, part_rows
+from pipelines.series.time_series import SeriesSet
+from pipelines.series.times.timestamps import STEP, show_time
+from pipelines.series.windows import WindowBatches
 from rnn_apps.forecasting.config import ForecastingConfig
 
 _PURPOSES = {

@@ -6,29 +6,29 @@ import math
 import sys
 from typing import TYPE_CHECKING
 
-from pipelines.errors import UserError
-from pipelines.splits import parse_split
-from pipelines.time_series import SeriesSet
-from pipelines.windows import WindowBatches
-from rnn_apps.configuration import check
-from rnn_apps.console import announce
-from rnn_apps.forecasting.build import build_model
-from rnn_apps.forecasting.capabilities import check_capabilities
+from pipelines.base.errors import UserError
+from pipelines.series.splits import parse_split
+from pipelines.series.time_series import SeriesSet
+from pipelines.series.windows import WindowBatches
+from rnn_apps.application.configuration import check
+from rnn_apps.application.console import announce
+from rnn_apps.application.run_training import TrainingFolder, claimed_run
 from rnn_apps.forecasting.config import ForecastingConfig
-from rnn_apps.forecasting.deployment import deployment_model
-from rnn_apps.forecasting.description import DataDescription, describe
-from rnn_apps.forecasting.exporting import EXAMPLES, save_examples
+from rnn_apps.forecasting.device.deployment import deployment_model
+from rnn_apps.forecasting.device.exporting import EXAMPLES, save_examples
+from rnn_apps.forecasting.features.description import DataDescription, describe
+from rnn_apps.forecasting.judging.yardsticks import fit_yardsticks
+from rnn_apps.forecasting.network.build import build_model
+from rnn_apps.forecasting.network.capabilities import check_capabilities
+from rnn_apps.forecasting.network.objective import make_objective
 from rnn_apps.forecasting.network_forecaster import NetworkForecaster
-from rnn_apps.forecasting.objective import make_objective
 from rnn_apps.forecasting.run import APPLICATION, DESCRIPTION, TRAJECTORIES, YARDSTICKS, Run
 from rnn_apps.forecasting.run_data import positions, training_series
-from rnn_apps.forecasting.sample_paths import RankTrajectories, rank_trajectories
+from rnn_apps.forecasting.sampling.sample_paths import RankTrajectories, rank_trajectories
 from rnn_apps.forecasting.training_parts import trained_until, training_parts
 from rnn_apps.forecasting.understood import understood
-from rnn_apps.forecasting.yardsticks import fit_yardsticks
-from rnn_apps.run_training import TrainingFolder, claimed_run
 from rnn_apps.training import fit
-from rnn_apps.training.strategies import agree_on, is_chief, make_strategy
+from rnn_apps.training.optimisation.strategies import agree_on, is_chief, make_strategy
 from rnn_apps.training.trained_model import TrainedModel, save_model
 
 if TYPE_CHECKING:

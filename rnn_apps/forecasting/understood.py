@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipelines.splits import Split, part_rows
-from pipelines.time_series import SeriesSet
-from pipelines.timestamps import STEP, show_time
+from pipelines.series.splits import Split, part_rows
+from pipelines.series.time_series import SeriesSet
+from pipelines.series.times.timestamps import STEP, show_time
 from rnn_apps.forecasting.config import ForecastingConfig
-from rnn_apps.forecasting.conformal import unreached_levels
+from rnn_apps.forecasting.judging.conformal import unreached_levels
 from rnn_apps.forecasting.training_parts import TrainingParts, part_times, rows_after
 
 _MOST_NAMES = 5

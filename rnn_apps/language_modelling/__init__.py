@@ -13,14 +13,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipelines.lazy_names import lazy_names
+from pipelines.base.lazy_names import lazy_names
 
 if TYPE_CHECKING:
-    from rnn_apps.language_modelling.build import build_model as build_model
-    from rnn_apps.language_modelling.build import inference_model as inference_model
     from rnn_apps.language_modelling.config import (
         LanguageModellingConfig as LanguageModellingConfig,
     )
+    from rnn_apps.language_modelling.network.build import build_model as build_model
+    from rnn_apps.language_modelling.network.build import inference_model as inference_model
     from rnn_apps.language_modelling.run import Run as Run
     from rnn_apps.language_modelling.run import load as load
     from rnn_apps.language_modelling.training_run import train as train
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "LanguageModellingConfig": "config",
     "Run": "run",
-    "build_model": "build",
-    "inference_model": "build",
+    "build_model": "network.build",
+    "inference_model": "network.build",
     "load": "run",
     "train": "training_run",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from rnn_apps.application import Application, Result, Verb
+from rnn_apps.application.definition import Application, Result, Verb
 
 if TYPE_CHECKING:
     from rnn_apps.language_modelling.writing import WritingConfig
@@ -95,7 +95,7 @@ def _writing_config(options: argparse.Namespace) -> WritingConfig:
 
 def _generate(options: argparse.Namespace) -> Result:
     config = _writing_config(options)
-    from pipelines.text_lines import text_from_standard_input
+    from pipelines.text.lines import text_from_standard_input
 
     prompts = [text_from_standard_input() if p == "-" else p for p in options.prompt or [""]]
     from rnn_apps.language_modelling.run import load
@@ -121,7 +121,7 @@ def _score_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _score(options: argparse.Namespace) -> Result:
-    from pipelines.text_lines import text_from_standard_input
+    from pipelines.text.lines import text_from_standard_input
     from rnn_apps.language_modelling.run import load
 
     text = text_from_standard_input() if options.text == "-" else options.text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rnn_apps.configuration import option
+from rnn_apps.application.configuration import option
 from rnn_apps.layers.cells.registry import cell_names
 from rnn_apps.training.config import TrainingConfig
 

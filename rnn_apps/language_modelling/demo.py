@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rnn_apps.application import DemoResult
+from rnn_apps.application.definition import DemoResult
 from rnn_apps.edge import EdgeLanguageModel, SamplingConfig
 from rnn_apps.export.formats import require_all
 from rnn_apps.language_modelling.config import LanguageModellingConfig
-from rnn_apps.language_modelling.evaluation import BASELINE, MODEL
-from rnn_apps.language_modelling.exporting import STEP_FILES
+from rnn_apps.language_modelling.device.exporting import STEP_FILES
+from rnn_apps.language_modelling.judging.evaluation import BASELINE, MODEL
 from rnn_apps.language_modelling.training_run import train
 
 SOURCE = "world_english_bible"

@@ -8,10 +8,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from pipelines.errors import UserError
+from pipelines.base.errors import UserError
 from rnn_apps.edge.sampling import SamplingConfig, TokenSampler
 from rnn_apps.edge.search import BeamConfig, StepResult, beam_search
-from rnn_apps.language_modelling.carried_model import CarriedModel, States
+from rnn_apps.language_modelling.network.carried_model import CarriedModel, States
 
 Tokens = Sequence[int] | NDArray[np.integer]
 _NO_END = -1

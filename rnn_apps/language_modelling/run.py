@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from pipelines.errors import UserError
+from pipelines.base.errors import UserError
 from pipelines.tokenizers import Tokenizer, load_tokenizer
-from rnn_apps.language_modelling.build import inference_model
-from rnn_apps.language_modelling.carried_model import CarriedModel
+from rnn_apps.application.run_folder import RunFolder, open_run
 from rnn_apps.language_modelling.config import APPLICATION, LanguageModellingConfig
+from rnn_apps.language_modelling.network.build import inference_model
+from rnn_apps.language_modelling.network.carried_model import CarriedModel
 from rnn_apps.language_modelling.run_text import RunText
 from rnn_apps.language_modelling.writing import Writer, WritingConfig
-from rnn_apps.run_folder import RunFolder, open_run
 
 if TYPE_CHECKING:
-    from pipelines.text_corpus import TextCorpus
-    from rnn_apps.language_modelling.text_scores import ScoredToken
+    from pipelines.text.corpus import TextCorpus
+    from rnn_apps.language_modelling.judging.text_scores import ScoredToken
 
 TOKENIZER = "tokenizer"
 TOKENS = ".tokens"
@@ -91,7 +91,7 @@ class Run:
         Raises:
             DataError: the text cannot be read, or is too short to score.
         """
-        from rnn_apps.language_modelling.evaluation import evaluate
+        from rnn_apps.language_modelling.judging.evaluation import evaluate
 
         return evaluate(self, data, part, dynamic=dynamic, cache=cache)
 
@@ -107,7 +107,7 @@ class Run:
 
     def score(self, text: str) -> list[ScoredToken]:
         """What the model says of each token of a text; see `text_scores.score_text`."""
-        from rnn_apps.language_modelling.text_scores import score_text
+        from rnn_apps.language_modelling.judging.text_scores import score_text
 
         return score_text(self.carried, self.tokenizer, text)
 
@@ -126,7 +126,7 @@ class Run:
             ExportError: no file computes what Keras computes. One that does not is left out, and
                 "not written" in the result says why.
         """
-        from rnn_apps.language_modelling.exporting import export
+        from rnn_apps.language_modelling.device.exporting import export
 
         return export(self, to, formats)
 

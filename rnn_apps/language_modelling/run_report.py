@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rnn_apps.application.report import Report
 from rnn_apps.edge.sampling import SamplingConfig
-from rnn_apps.language_modelling import breakdown, charts
+from rnn_apps.language_modelling.judging import breakdown, charts
 from rnn_apps.language_modelling.writing import WritingConfig
-from rnn_apps.report import Report
 from rnn_apps.training.history import read_history
 from rnn_apps.training.learning_curves import plot_learning_curves
 
 if TYPE_CHECKING:
-    from rnn_apps.language_modelling.evaluation import Evaluated
+    from rnn_apps.language_modelling.judging.evaluation import Evaluated
     from rnn_apps.language_modelling.run import Run
 
 SAMPLE_TOKENS = 400

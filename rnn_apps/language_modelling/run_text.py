@@ -5,10 +5,10 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from pipelines.errors import DataError, UserError
-from pipelines.text_corpus import TextCorpus
-from pipelines.text_encoding import TokenArray, encode_corpus
-from pipelines.text_loading import TextParts, load_text
+from pipelines.base.errors import DataError, UserError
+from pipelines.text.corpus import TextCorpus
+from pipelines.text.encoding import TokenArray, encode_corpus
+from pipelines.text.loading import TextParts, load_text
 from pipelines.tokenizers.tokenizer import Tokenizer
 from rnn_apps.language_modelling.config import LanguageModellingConfig
 

@@ -5,29 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from pipelines.atomic_files import write_json
-from pipelines.errors import ConfigurationError, DataError
-from pipelines.text_encoding import encode_corpus
-from pipelines.text_loading import TextParts
-from pipelines.token_streams import StreamBatches
+from pipelines.base.atomic_files import write_json
+from pipelines.base.errors import ConfigurationError, DataError
+from pipelines.text.encoding import encode_corpus
+from pipelines.text.loading import TextParts
+from pipelines.text.token_streams import StreamBatches
 from pipelines.tokenizers import Tokenizer, load_tokenizer, train_tokenizer
-from rnn_apps.configuration import check
-from rnn_apps.console import announce
-from rnn_apps.language_modelling.build import build_model
-from rnn_apps.language_modelling.capabilities import check_capabilities
+from rnn_apps.application.configuration import check
+from rnn_apps.application.console import announce
+from rnn_apps.application.run_folder import RunFolder
+from rnn_apps.application.run_training import TrainingFolder, claimed_run
 from rnn_apps.language_modelling.config import APPLICATION, LanguageModellingConfig
-from rnn_apps.language_modelling.objective import make_objective
+from rnn_apps.language_modelling.network.build import build_model
+from rnn_apps.language_modelling.network.capabilities import check_capabilities
+from rnn_apps.language_modelling.network.objective import make_objective
 from rnn_apps.language_modelling.run import TOKENIZER, TOKENS, Run, load
 from rnn_apps.language_modelling.run_text import TEXT, own_parts
 from rnn_apps.language_modelling.understood import understood
-from rnn_apps.run_folder import RunFolder
-from rnn_apps.run_training import TrainingFolder, claimed_run
 from rnn_apps.training import fit
 from rnn_apps.training.trained_model import save_model
 
 if TYPE_CHECKING:
-    from pipelines.text_corpus import TextCorpus
-    from pipelines.text_encoding import TokenArray
+    from pipelines.text.corpus import TextCorpus
+    from pipelines.text.encoding import TokenArray
 
 
 def train(

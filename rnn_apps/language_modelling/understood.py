@@ -6,9 +6,9 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping
 
-from pipelines.text_corpus import TextCorpus
-from pipelines.text_damage import signs_of_damage
-from pipelines.text_encoding import TokenArray
+from pipelines.text.corpus import TextCorpus
+from pipelines.text.damage import signs_of_damage
+from pipelines.text.encoding import TokenArray
 from pipelines.tokenizers import Tokenizer
 
 _READING = ("files", "Windows line ends", "documents")

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.errors import ConfigurationError, UserError
+from pipelines.base.errors import ConfigurationError, UserError
 from pipelines.tokenizers import TextDecoder, Tokenizer
 from rnn_apps.edge.sampling import SamplingConfig
-from rnn_apps.language_modelling.carried_model import CarriedModel
 from rnn_apps.language_modelling.generation import most_probable, write_on
+from rnn_apps.language_modelling.network.carried_model import CarriedModel
 
 
 @dataclass(frozen=True)

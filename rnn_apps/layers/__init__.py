@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from pipelines.lazy_names import lazy_names
+from pipelines.base.lazy_names import lazy_names
 
 _HOMES = {
     "CIFG": "cells.cifg",
     "GRU": "cells.gru",
     "LSTM": "cells.lstm",
-    "Bidirectional": "acceleration",
+    "Bidirectional": "recurrence.acceleration",
     "MinGRU": "cells.mingru",
-    "Path": "paths",
+    "Path": "recurrence.paths",
     "SimpleRNN": "cells.simple",
-    "accelerate": "acceleration",
-    "describe_path": "recurrent",
+    "accelerate": "recurrence.acceleration",
+    "describe_path": "recurrence.recurrent",
     "load_model": "loading",
 }
 

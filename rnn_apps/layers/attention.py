@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from pipelines.errors import ConfigurationError
+from pipelines.base.errors import ConfigurationError
 
 KINDS = ("bahdanau", "dot", "general", "concat")
 _FLOOR = -1e9

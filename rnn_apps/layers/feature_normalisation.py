@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from pipelines.errors import ConfigurationError
-from pipelines.speech.feature_config import LEAST_DEVIATION
+from pipelines.base.errors import ConfigurationError
+from pipelines.speech.feature_extraction.configuration import LEAST_DEVIATION
 
 KINDS = ("global", "utterance")
 
@@ -19,7 +19,7 @@ KINDS = ("global", "utterance")
 class FeatureNormalisation(keras.layers.Layer):
     """Brings each feature to mean 0 and standard deviation 1; padded frames become 0.
 
-    The same numbers as `pipelines.speech.normalisation.Normaliser` gives.
+    The same numbers as `pipelines.speech.feature_extraction.normalisation.Normaliser` gives.
 
     Args:
         kind: "global": by the training data's statistics, which are weights ("mean", "deviation",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import keras
 
-from pipelines.errors import UserError
+from pipelines.base.errors import UserError
 from rnn_apps.layers.cells.registry import cell_names, find_cell
 
 _ZIP = b"PK"
@@ -18,7 +18,7 @@ _HDF5 = b"\x89HDF"
 _HOMES = (
     "adaptive_softmax",
     "attention",
-    "acceleration",
+    "recurrence.acceleration",
     "cells.zoneout",
     "feature_normalisation",
     "frame_lengths",

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from pipelines.errors import ConfigurationError
+from pipelines.base.errors import ConfigurationError
 
 
 @keras.saving.register_keras_serializable(package="rnn_apps")

@@ -9,10 +9,19 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pipelines.errors import ConfigurationError
-from pipelines.speech.feature_config import DELTA_WIDTH, LEAST_DEVIATION, FeatureConfig
-from pipelines.speech.filter_banks import cosine_transform, delta_filter, mel_bands, window
-from pipelines.speech.normalisation import Normaliser
+from pipelines.base.errors import ConfigurationError
+from pipelines.speech.feature_extraction.configuration import (
+    DELTA_WIDTH,
+    LEAST_DEVIATION,
+    FeatureConfig,
+)
+from pipelines.speech.feature_extraction.filter_banks import (
+    cosine_transform,
+    delta_filter,
+    mel_bands,
+    window,
+)
+from pipelines.speech.feature_extraction.normalisation import Normaliser
 
 TRANSFORMS = ("float64", "float32", "matrix")
 

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipelines.lazy_names import lazy_names
+from pipelines.base.lazy_names import lazy_names
 
 if TYPE_CHECKING:
-    from rnn_apps.speech.build import build_model as build_model
     from rnn_apps.speech.config import SpeechConfig as SpeechConfig
     from rnn_apps.speech.decoding import DecodingConfig as DecodingConfig
+    from rnn_apps.speech.network.build import build_model as build_model
     from rnn_apps.speech.run import Run as Run
     from rnn_apps.speech.run import load as load
     from rnn_apps.speech.training_run import train as train
@@ -27,7 +27,7 @@ _HOMES = {
     "DecodingConfig": "decoding",
     "Run": "run",
     "SpeechConfig": "config",
-    "build_model": "build",
+    "build_model": "network.build",
     "load": "run",
     "train": "training_run",
 }

@@ -6,8 +6,8 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from pipelines.errors import UserError
-from rnn_apps.application import Application, PartialResultError, Result, Verb
+from pipelines.base.errors import UserError
+from rnn_apps.application.definition import Application, PartialResultError, Result, Verb
 
 if TYPE_CHECKING:
     from rnn_apps.speech.decoding import DecodingConfig, Transcript
@@ -99,8 +99,8 @@ def _transcribe(options: argparse.Namespace) -> Result:
     from rnn_apps.speech.run import load
 
     run = load(options.run)
-    from rnn_apps.console import announce
-    from rnn_apps.speech.evaluation import check_decoding
+    from rnn_apps.application.console import announce
+    from rnn_apps.speech.judging.evaluation import check_decoding
 
     announce(f"{note[0].upper()}{note[1:]}." for note in check_decoding(run, decoding))
     if options.microphone:
@@ -156,8 +156,8 @@ def _as_json(transcript: Transcript) -> dict[str, Any]:
 
 
 def _listen(run: Run, decoding: DecodingConfig) -> Result:
-    from rnn_apps.edge.endpointing import EndpointConfig
-    from rnn_apps.edge.microphone import open_microphone
+    from rnn_apps.edge.speech.endpointing import EndpointConfig
+    from rnn_apps.edge.speech.microphone import open_microphone
     from rnn_apps.speech.streaming import recognition_stream
 
     stream = recognition_stream(run, decoding, EndpointConfig())

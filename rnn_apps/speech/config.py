@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pipelines.speech.feature_config import KINDS, NORMALISATIONS, FeatureConfig
-from rnn_apps.configuration import option
+from pipelines.speech.feature_extraction.configuration import KINDS, NORMALISATIONS, FeatureConfig
+from rnn_apps.application.configuration import option
 from rnn_apps.layers.cells.registry import cell_names
 from rnn_apps.training.config import TrainingConfig
 

@@ -6,7 +6,7 @@ and an evaluation here write the same text.
 
 from __future__ import annotations
 
-from rnn_apps.edge.transcripts import (
+from rnn_apps.edge.speech.transcripts import (
     DecodingConfig,
     SpeechDecoder,
     SpeechLabels,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rnn_apps.application import DemoResult
+from rnn_apps.application.definition import DemoResult
 from rnn_apps.edge import EdgeRecogniser
 from rnn_apps.export.formats import require_all
 from rnn_apps.speech.config import SpeechConfig

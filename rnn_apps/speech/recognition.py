@@ -11,9 +11,9 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from pipelines.speech import SpeechBatches
-from pipelines.speech.labels import LabelSet
-from rnn_apps.edge.ctc import ctc_greedy
-from rnn_apps.speech.metrics import character_errors, total, word_errors
+from pipelines.speech.recordings.labels import LabelSet
+from rnn_apps.edge.speech.ctc import ctc_greedy
+from rnn_apps.speech.judging.metrics import character_errors, total, word_errors
 
 LogProbabilities = npt.NDArray[np.float32]
 

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from pipelines.errors import DataError, UserError
-from pipelines.speech.labels import LabelSet
-from rnn_apps.run_folder import RunFolder, open_run
-from rnn_apps.speech.build import build_model as build_model  # Makes the layers known to Keras.
+from pipelines.base.errors import DataError, UserError
+from pipelines.speech.recordings.labels import LabelSet
+from rnn_apps.application.run_folder import RunFolder, open_run
 from rnn_apps.speech.config import APPLICATION, SpeechConfig
+from rnn_apps.speech.network.build import (
+    build_model as build_model,  # Makes the layers known to Keras.
+)
 from rnn_apps.speech.recognition import Recogniser
 from rnn_apps.speech.run_data import (
     RECORDINGS,
@@ -144,7 +146,7 @@ class Run:
             DataError: no recording can be read.
         """
         from rnn_apps.speech.decoding import DecodingConfig
-        from rnn_apps.speech.evaluation import evaluate
+        from rnn_apps.speech.judging.evaluation import evaluate
 
         return evaluate(self, data, part, decoding or DecodingConfig())
 
@@ -161,8 +163,8 @@ class Run:
         model of one direction can do; their words' times count from the beginning.
 
         Args:
-            recordings: sound files, or samples as `pipelines.speech.samples.one_channel` takes
-                them; one or several.
+            recordings: sound files, or samples as
+                `pipelines.speech.audio.samples.one_channel` takes them; one or several.
             decoding: how outputs become text; by default a beam search.
             sample_rate: sample rate of the samples in Hz, if it is not the config's; a file knows
                 its own.
@@ -217,7 +219,7 @@ class Run:
             ExportError: no file computes what Keras computes. One that does not is left out, and
                 "not written" in the result says why.
         """
-        from rnn_apps.speech.exporting import export
+        from rnn_apps.speech.device.exporting import export
 
         return export(self, to, formats)
 

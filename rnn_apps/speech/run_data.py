@@ -11,16 +11,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.base.errors import ConfigurationError, DataError
 from pipelines.data_report import DataReport
-from pipelines.errors import ConfigurationError, DataError
 from pipelines.speech import FeatureStore, Recordings, extract_features, load_recordings
-from pipelines.speech.augmentation import SpecAugment, WaveformAugmentation
-from pipelines.speech.batching import Features, SpeechBatches, UtteranceSource
-from pipelines.speech.dealing import deal, parse_shares
-from pipelines.speech.labels import Labels, LabelSet, encode_transcripts
-from pipelines.speech.noise import noise_files
-from pipelines.speech.spelling import tidy_transcript
-from pipelines.speech.waveform_source import WaveformSource
+from pipelines.speech.feature_extraction.augmentation import SpecAugment, WaveformAugmentation
+from pipelines.speech.feature_extraction.batching import Features, SpeechBatches, UtteranceSource
+from pipelines.speech.feature_extraction.noise import noise_files
+from pipelines.speech.feature_extraction.waveform_source import WaveformSource
+from pipelines.speech.recordings.dealing import deal, parse_shares
+from pipelines.speech.recordings.labels import Labels, LabelSet, encode_transcripts
+from pipelines.speech.recordings.spelling import tidy_transcript
 from pipelines.tokenizers import train_tokenizer
 from rnn_apps.speech.config import SpeechConfig
 

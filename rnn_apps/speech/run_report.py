@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnn_apps.report import Report
-from rnn_apps.speech import charts
-from rnn_apps.speech.capabilities import can_stream
+from rnn_apps.application.report import Report
+from rnn_apps.speech.judging import charts
+from rnn_apps.speech.network.capabilities import can_stream
 from rnn_apps.training.history import read_history
 from rnn_apps.training.learning_curves import plot_learning_curves
 
 if TYPE_CHECKING:
     from pipelines.speech import Recording
-    from rnn_apps.speech.evaluation import Evaluated
+    from rnn_apps.speech.judging.evaluation import Evaluated
     from rnn_apps.speech.run import Run
 
 EXAMPLES_OF_A_KIND = 3

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.text_files import open_text_files
-from rnn_apps.edge.word_model import WordModel, perplexity
+from pipelines.text.files import open_text_files
+from rnn_apps.edge.speech.word_model import WordModel, perplexity
 from rnn_apps.speech.word_model import ORDER, train_word_model
 
 if TYPE_CHECKING:

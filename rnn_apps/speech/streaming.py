@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from pipelines.speech.feature_config import FeatureConfig
-from rnn_apps.edge.endpointing import EndpointConfig
-from rnn_apps.edge.recognition import RecognitionStream
-from rnn_apps.edge.transcripts import DecodingConfig, SpeechDecoder, SpeechLabels
-from rnn_apps.edge.word_model import WordModel
-from rnn_apps.export.streaming_plan import streaming_plan
+from pipelines.speech.feature_extraction.configuration import FeatureConfig
+from rnn_apps.edge.speech.endpointing import EndpointConfig
+from rnn_apps.edge.speech.recognition import RecognitionStream
+from rnn_apps.edge.speech.transcripts import DecodingConfig, SpeechDecoder, SpeechLabels
+from rnn_apps.edge.speech.word_model import WordModel
+from rnn_apps.export.planning.streaming_plan import streaming_plan
 from rnn_apps.speech.config import SpeechConfig
-from rnn_apps.speech.step_model import FEATURES, LOGITS, PRESENT, step_model
+from rnn_apps.speech.device.step_model import FEATURES, LOGITS, PRESENT, step_model
 
 if TYPE_CHECKING:
     from rnn_apps.speech.run import Run
@@ -27,7 +27,7 @@ Array = npt.NDArray[np.float32]
 
 
 class KerasStepModel:
-    """The trained network as `rnn_apps.edge.recognition.StepModel`.
+    """The trained network as `rnn_apps.edge.speech.recognition.StepModel`.
 
     Args:
         model: as `build_model` gives it; of one direction.

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from pipelines.atomic_files import write_json
-from pipelines.errors import ConfigurationError
+from pipelines.base.atomic_files import write_json
+from pipelines.base.errors import ConfigurationError
 from pipelines.speech import SpeechBatches
-from pipelines.speech.labels import LabelSet
-from rnn_apps.configuration import check
-from rnn_apps.console import announce
-from rnn_apps.run_training import TrainingFolder, claimed_run
-from rnn_apps.speech.build import build_model
-from rnn_apps.speech.capabilities import check_capabilities
+from pipelines.speech.recordings.labels import LabelSet
+from rnn_apps.application.configuration import check
+from rnn_apps.application.console import announce
+from rnn_apps.application.run_training import TrainingFolder, claimed_run
 from rnn_apps.speech.config import APPLICATION, SpeechConfig
-from rnn_apps.speech.objective import ctc_objective
+from rnn_apps.speech.network.build import build_model
+from rnn_apps.speech.network.capabilities import check_capabilities
+from rnn_apps.speech.network.objective import ctc_objective
 from rnn_apps.speech.recognition import Recogniser, greedy_error_rates
 from rnn_apps.speech.run import TOKENIZER, Run, load
 from rnn_apps.speech.run_data import (
@@ -33,7 +33,7 @@ from rnn_apps.speech.run_data import (
 )
 from rnn_apps.speech.understood import understood
 from rnn_apps.training import fit
-from rnn_apps.training.strategies import agree_on, is_chief, make_strategy
+from rnn_apps.training.optimisation.strategies import agree_on, is_chief, make_strategy
 from rnn_apps.training.trained_model import save_model
 
 if TYPE_CHECKING:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.errors import DataError, UserError
-from pipelines.speech.audio import AudioError, read_audio, read_header, stream_audio
-from pipelines.speech.numpy_features import SpeechFeatures
-from pipelines.speech.samples import one_channel
-from rnn_apps.edge.resampling import resample
-from rnn_apps.edge.word_model import WordModel, read_arpa
-from rnn_apps.speech.capabilities import can_stream
+from pipelines.base.errors import DataError, UserError
+from pipelines.speech.audio.reading import AudioError, read_audio, read_header, stream_audio
+from pipelines.speech.audio.samples import one_channel
+from pipelines.speech.feature_extraction.numpy_features import SpeechFeatures
+from rnn_apps.edge.speech.resampling import resample
+from rnn_apps.edge.speech.word_model import WordModel, read_arpa
 from rnn_apps.speech.decoding import DecodingConfig, SpeechLabels, Transcript, decode
+from rnn_apps.speech.network.capabilities import can_stream
 
 if TYPE_CHECKING:
     from rnn_apps.speech.run import Run
@@ -155,7 +155,7 @@ def _streamed(
     run: Run, recording: str | Path, decoding: DecodingConfig, model: WordModel | None
 ) -> Transcript:
     """One transcript of a long recording: its utterances, from pause to pause."""
-    from rnn_apps.edge.endpointing import EndpointConfig
+    from rnn_apps.edge.speech.endpointing import EndpointConfig
     from rnn_apps.speech.streaming import recognition_stream
 
     stream = recognition_stream(run, decoding, EndpointConfig(), chunk_outputs=16, word_model=model)

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from pipelines.data_report import Finding
-from pipelines.speech.labels import LabelSet
-from pipelines.speech.recordings import Recording
+from pipelines.speech.recordings.labels import LabelSet
+from pipelines.speech.recordings.recording import Recording
 from rnn_apps.speech.config import SpeechConfig
 from rnn_apps.speech.run_data import Utterances
 

@@ -15,9 +15,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from pipelines.errors import ConfigurationError, DataError
-from rnn_apps.edge.word_model import BEGIN, END, UNKNOWN, Table, WordModel, Words
-from rnn_apps.ngram_discounts import estimate_discounts
+from pipelines.base.errors import ConfigurationError, DataError
+from rnn_apps.edge.speech.word_model import BEGIN, END, UNKNOWN, Table, WordModel, Words
+from rnn_apps.training.ngram_discounts import estimate_discounts
 
 ORDER = 3
 

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from rnn_apps.training.config import TrainingConfig
-from rnn_apps.training.hidden_gradients import GradientFlow
+from rnn_apps.training.gradients.hidden_gradients import GradientFlow
 from rnn_apps.training.steps import Objective
 
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.atomic_files import atomic_path
-from pipelines.errors import UserError
-from rnn_apps.console import announce
+from pipelines.base.atomic_files import atomic_path
+from pipelines.base.errors import UserError
+from rnn_apps.application.console import announce
 
 _PREFIX = "step-"
 _KEPT = 2

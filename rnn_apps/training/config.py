@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rnn_apps.configuration import option, plain_values
+from rnn_apps.application.configuration import option, plain_values
 
 
 @dataclass(frozen=True, kw_only=True)

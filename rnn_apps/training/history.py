@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipelines.atomic_files import write_text
-from pipelines.errors import UserError
+from pipelines.base.atomic_files import write_text
+from pipelines.base.errors import UserError
 
 Row = dict[str, Any]
 

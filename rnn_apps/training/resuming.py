@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, fields
 from typing import Any
 
-from pipelines.errors import ConfigurationError
+from pipelines.base.errors import ConfigurationError
 from rnn_apps.training.config import TrainingConfig
 
 

@@ -9,8 +9,8 @@ import keras
 import tensorflow as tf
 
 from rnn_apps.training.config import TrainingConfig
-from rnn_apps.training.optimizers import without_loss_scale
-from rnn_apps.training.strategies import sum_over_replicas
+from rnn_apps.training.optimisation.optimizers import without_loss_scale
+from rnn_apps.training.optimisation.strategies import sum_over_replicas
 
 Batch = Any
 """What the batches yield: (inputs, targets, weights), of whatever structure the objective reads.

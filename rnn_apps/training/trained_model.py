@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from pipelines.atomic_files import atomic_path
+from pipelines.base.atomic_files import atomic_path
 from rnn_apps.training.history import Row
 
 

@@ -18,22 +18,26 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pipelines.errors import ConfigurationError, UserError
-from rnn_apps.console import announce
+from pipelines.base.errors import ConfigurationError, UserError
+from rnn_apps.application.console import announce
 from rnn_apps.training import checkpoints
-from rnn_apps.training.averaged_sgd import average_if_stalled
 from rnn_apps.training.callbacks import with_standard_callbacks
 from rnn_apps.training.config import TrainingConfig
-from rnn_apps.training.divergence import check_monitor, count_step
 from rnn_apps.training.feeding import feed
+from rnn_apps.training.gradients.layers_within import recurrent_states, reset_recurrent_states
 from rnn_apps.training.history import EpochTotals, Row, TrainingState, describe, write_history
-from rnn_apps.training.layers_within import recurrent_states, reset_recurrent_states
-from rnn_apps.training.optimizers import learning_rate, make_optimizer, without_loss_scale
-from rnn_apps.training.precision import layer_precision
+from rnn_apps.training.optimisation.averaged_sgd import average_if_stalled
+from rnn_apps.training.optimisation.divergence import check_monitor, count_step
+from rnn_apps.training.optimisation.optimizers import (
+    learning_rate,
+    make_optimizer,
+    without_loss_scale,
+)
+from rnn_apps.training.optimisation.precision import layer_precision
+from rnn_apps.training.optimisation.strategies import agree_on, any_worker, is_chief, make_strategy
 from rnn_apps.training.progress import ProgressDisplay
 from rnn_apps.training.resuming import check_same_config
 from rnn_apps.training.steps import Objective, Steps
-from rnn_apps.training.strategies import agree_on, any_worker, is_chief, make_strategy
 from rnn_apps.training.trained_model import TrainedModel, save_model
 from rnn_apps.training.variables import averaged, from_arrays, read, to_arrays, undisturbed
 

@@ -9,9 +9,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from pipelines.errors import UserError
-from rnn_apps.training.layers_within import recurrent_states, reset_recurrent_states
-from rnn_apps.training.optimizers import without_loss_scale
+from pipelines.base.errors import UserError
+from rnn_apps.training.gradients.layers_within import recurrent_states, reset_recurrent_states
+from rnn_apps.training.optimisation.optimizers import without_loss_scale
 
 
 def to_arrays(prefix: str, variables: Sequence[Any]) -> dict[str, np.ndarray]:

@@ -13,23 +13,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipelines.lazy_names import lazy_names
+from pipelines.base.lazy_names import lazy_names
 
 if TYPE_CHECKING:
-    from rnn_apps.translation.build import build_model as build_model
     from rnn_apps.translation.config import TranslationConfig as TranslationConfig
+    from rnn_apps.translation.network.build import build_model as build_model
     from rnn_apps.translation.run import Run as Run
     from rnn_apps.translation.run import load as load
-    from rnn_apps.translation.search_options import SearchOptions as SearchOptions
+    from rnn_apps.translation.search.search_options import SearchOptions as SearchOptions
     from rnn_apps.translation.training_run import train as train
     from rnn_apps.translation.translating import Translator as Translator
 
 _HOMES = {
     "Run": "run",
-    "SearchOptions": "search_options",
+    "SearchOptions": "search.search_options",
     "TranslationConfig": "config",
     "Translator": "translating",
-    "build_model": "build",
+    "build_model": "network.build",
     "load": "run",
     "train": "training_run",
 }

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.errors import DataError, UserError
-from rnn_apps.application import Application, Result, Verb
-from rnn_apps.console import announce
+from pipelines.base.errors import DataError, UserError
+from rnn_apps.application.console import announce
+from rnn_apps.application.definition import Application, Result, Verb
 
 if TYPE_CHECKING:
     from rnn_apps.translation.run import Run
-    from rnn_apps.translation.search_options import SearchOptions
+    from rnn_apps.translation.search.search_options import SearchOptions
     from rnn_apps.translation.translating import Translation
 
 
@@ -99,14 +99,14 @@ def _search_options(run: Run, options: argparse.Namespace) -> SearchOptions:
 def _sentences(options: argparse.Namespace) -> Iterator[str]:
     if options.file:
         from pipelines.data_report import DataReport
-        from pipelines.text_lines import read_lines
+        from pipelines.text.lines import read_lines
 
         if not Path(options.file).exists():
             raise UserError(f"{options.file}: the file does not exist")
         yield from read_lines(options.file, DataReport(options.file))
         return
-    from pipelines.line_ends import split_lines
-    from pipelines.text_lines import standard_input
+    from pipelines.text.line_ends import split_lines
+    from pipelines.text.lines import standard_input
 
     for text in options.text:
         if text == "-":
@@ -140,7 +140,7 @@ def _unknown_words(run: Run, sentences: Sequence[str]) -> list[str]:
 
 def _output_lines(found: Sequence[Sequence[Translation]], n_best: int) -> Iterator[str]:
     """`n_best` lines for every sentence, empty where fewer were found, so that none is shifted."""
-    from rnn_apps.edge.sentences import one_line
+    from rnn_apps.edge.translation.sentences import one_line
 
     for best in found:
         for number in range(n_best):
@@ -167,7 +167,7 @@ def _translate(options: argparse.Namespace) -> Result:
         ) from None
     announce(_unknown_words(run, sentences))
     if options.to:
-        from pipelines.atomic_files import write_text
+        from pipelines.base.atomic_files import write_text
 
         lines = _output_lines(found, options.n_best)
         write_text(Path(options.to), "".join(f"{line}\n" for line in lines))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rnn_apps.application import DemoResult
+from rnn_apps.application.definition import DemoResult
 from rnn_apps.edge import EdgeTranslator
 from rnn_apps.export.formats import require_all
 from rnn_apps.translation.config import TranslationConfig
-from rnn_apps.translation.evaluation import BASELINE, GREEDY
+from rnn_apps.translation.judging.evaluation import BASELINE, GREEDY
 from rnn_apps.translation.training_run import train
 
 SOURCE = "phrases"

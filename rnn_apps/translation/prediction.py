@@ -7,8 +7,15 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from rnn_apps.translation.model import END, PADDING, START, UNKNOWN, Source, TranslationModel
-from rnn_apps.translation.search_options import SearchOptions
+from rnn_apps.translation.network.model import (
+    END,
+    PADDING,
+    START,
+    UNKNOWN,
+    Source,
+    TranslationModel,
+)
+from rnn_apps.translation.search.search_options import SearchOptions
 
 NEVER = -1e9
 

@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.errors import UserError
+from pipelines.base.errors import UserError
 from pipelines.tokenizers import Tokenizer, load_tokenizer
 from pipelines.tokenizers.sentence_ids import vocabulary_size
-from rnn_apps.run_folder import RunFolder, open_run
-from rnn_apps.translation.build import inference_model
+from rnn_apps.application.run_folder import RunFolder, open_run
 from rnn_apps.translation.config import APPLICATION, TranslationConfig
-from rnn_apps.translation.model import TranslationModel
+from rnn_apps.translation.network.build import inference_model
+from rnn_apps.translation.network.model import TranslationModel
 from rnn_apps.translation.run_data import RunData
-from rnn_apps.translation.search_options import SearchOptions
+from rnn_apps.translation.search.search_options import SearchOptions
 
 if TYPE_CHECKING:
-    from pipelines.translation.sentence_pairs import SentencePairs
+    from pipelines.pairs.sentence_pairs import SentencePairs
     from rnn_apps.translation.translating import Translation, Translator
 
 SOURCE_TOKENIZER = "source_tokenizer"
@@ -103,7 +103,7 @@ class Run:
         Raises:
             DataError: the pairs cannot be read.
         """
-        from rnn_apps.translation.evaluation import evaluate
+        from rnn_apps.translation.judging.evaluation import evaluate
 
         return evaluate(self, data, part)
 
@@ -116,7 +116,7 @@ class Run:
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> Any:
         """How probable given translations are; see `scoring.score_pairs`."""
-        from rnn_apps.translation.scoring import score_pairs
+        from rnn_apps.translation.judging.scoring import score_pairs
 
         return score_pairs(self.model, self.source_tokenizer, self.target_tokenizer, pairs)
 
@@ -131,7 +131,7 @@ class Run:
             ExportError: no file computes what Keras computes. One that does not is left out, and
                 "not written" in the result says why.
         """
-        from rnn_apps.translation.exporting import export
+        from rnn_apps.translation.device.exporting import export
 
         return export(self, to, formats)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 
-from pipelines.errors import ConfigurationError, UserError
-from pipelines.translation.encoding import without_empty
-from pipelines.translation.loading import load_all, load_pairs, require_direction
-from pipelines.translation.sentence_pairs import PairParts, SentencePairs
+from pipelines.base.errors import ConfigurationError, UserError
+from pipelines.pairs.encoding import without_empty
+from pipelines.pairs.loading import load_all, load_pairs, require_direction
+from pipelines.pairs.sentence_pairs import PairParts, SentencePairs
 from rnn_apps.translation.config import TranslationConfig
 
 PARTS = ("train", "validation", "test")

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnn_apps.edge.sentences import one_line
-from rnn_apps.report import Report
+from rnn_apps.application.report import Report
+from rnn_apps.edge.translation.sentences import one_line
 from rnn_apps.training.history import read_history
 from rnn_apps.training.learning_curves import plot_learning_curves
-from rnn_apps.translation import charts
+from rnn_apps.translation.judging import charts
 
 if TYPE_CHECKING:
-    from rnn_apps.translation.evaluation import Evaluated
+    from rnn_apps.translation.judging.evaluation import Evaluated
     from rnn_apps.translation.run import Run
 
 SHOWN_AT_EACH_END = 10

@@ -13,8 +13,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pipelines.atomic_files import atomic_path
-from pipelines.errors import UserError
+from pipelines.base.atomic_files import atomic_path
+from pipelines.base.errors import UserError
 
 FOLDER = "epoch_weights"
 

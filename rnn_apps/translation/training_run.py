@@ -9,12 +9,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pipelines.atomic_files import write_json
-from pipelines.tokenizers import Tokenizer
-from pipelines.tokenizers.sentence_ids import vocabulary_size
-from pipelines.tokenizers.subword_tokenizer import SubwordTokenizer
-from pipelines.translation.batching import Encode, PairBatches
-from pipelines.translation.encoding import (
+from pipelines.base.atomic_files import write_json
+from pipelines.pairs.batching import Encode, PairBatches
+from pipelines.pairs.encoding import (
     EncodedPairs,
     TokenizerOptions,
     encode_pairs,
@@ -22,23 +19,26 @@ from pipelines.translation.encoding import (
     train_tokenizers,
     without_too_long,
 )
-from pipelines.translation.sentence_pairs import PairParts, SentencePairs
-from rnn_apps.configuration import check
-from rnn_apps.console import announce
-from rnn_apps.run_training import TrainingFolder, claimed_run
+from pipelines.pairs.sentence_pairs import PairParts, SentencePairs
+from pipelines.tokenizers import Tokenizer
+from pipelines.tokenizers.sentence_ids import vocabulary_size
+from pipelines.tokenizers.subword_tokenizer import SubwordTokenizer
+from rnn_apps.application.configuration import check
+from rnn_apps.application.console import announce
+from rnn_apps.application.run_training import TrainingFolder, claimed_run
 from rnn_apps.training import fit
+from rnn_apps.training.optimisation.strategies import agree_on, is_chief, make_strategy
 from rnn_apps.training.steps import Objective
-from rnn_apps.training.strategies import agree_on, is_chief, make_strategy
 from rnn_apps.training.trained_model import save_model
 from rnn_apps.training.trainer import Metrics
-from rnn_apps.translation.build import build_model
-from rnn_apps.translation.capabilities import check_capabilities
 from rnn_apps.translation.config import APPLICATION, MAXIMISED, TranslationConfig
-from rnn_apps.translation.dev_metrics import dev_metrics
-from rnn_apps.translation.objective import make_objective
+from rnn_apps.translation.judging.dev_metrics import dev_metrics
+from rnn_apps.translation.network.build import build_model
+from rnn_apps.translation.network.capabilities import check_capabilities
+from rnn_apps.translation.network.objective import make_objective
 from rnn_apps.translation.run import Run, load, load_tokenizers, save_tokenizers
 from rnn_apps.translation.run_data import PAIRS, RunData
-from rnn_apps.translation.search_options import SearchOptions
+from rnn_apps.translation.search.search_options import SearchOptions
 from rnn_apps.translation.training_callbacks import (
     EpochWeights,
     SampledShare,

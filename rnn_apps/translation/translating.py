@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from pipelines.errors import UserError
+from pipelines.base.errors import UserError
 from pipelines.tokenizers import Tokenizer
 from pipelines.tokenizers.sentence_ids import PADDING, padded, vocabulary_size
-from rnn_apps.edge.sentences import EMPTY, Translation, TranslationReader, encode_source
-from rnn_apps.translation.beam_search import Translations, translate
-from rnn_apps.translation.model import TranslationModel
-from rnn_apps.translation.search_options import SearchOptions
+from rnn_apps.edge.translation.sentences import EMPTY, Translation, TranslationReader, encode_source
+from rnn_apps.translation.network.model import TranslationModel
+from rnn_apps.translation.search.beam_search import Translations, translate
+from rnn_apps.translation.search.search_options import SearchOptions
 
 # Rows of a batch, hypotheses counted: so many source positions at most, and so many sentences.
 MOST_POSITIONS = 16_384

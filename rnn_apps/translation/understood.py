@@ -9,15 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipelines.data_report import DataReport
-from pipelines.text_damage import signs_of_damage
+from pipelines.pairs.encoding import EncodedPairs
+from pipelines.pairs.plausibility import FEWEST_PAIRS, agreement
+from pipelines.pairs.sentence_pairs import PairParts, SentencePairs
+from pipelines.text.damage import signs_of_damage
 from pipelines.tokenizers import Tokenizer
 from pipelines.tokenizers.sentence_ids import unknown_id
 from pipelines.tokenizers.tokenizer import Ids
-from pipelines.translation.encoding import EncodedPairs
-from pipelines.translation.plausibility import FEWEST_PAIRS, agreement
-from pipelines.translation.sentence_pairs import PairParts, SentencePairs
 from rnn_apps.translation.config import TranslationConfig
-from rnn_apps.translation.corpus_metrics import unsplit_warning
+from rnn_apps.translation.judging.corpus_metrics import unsplit_warning
 
 # Shares of the training pairs above which a reader is told.
 MUCH_LEFT_OUT = 0.1

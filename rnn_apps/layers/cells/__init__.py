@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.lazy_names import lazy_names
+from pipelines.base.lazy_names import lazy_names
 
 _HOMES = {
     "CIFG": "cifg",

@@ -17,12 +17,12 @@ from typing import Any, ClassVar
 import keras
 import tensorflow as tf
 
-from rnn_apps.layers.activations import Activation, activation
-from rnn_apps.layers.cell_layer import CellLayer
-from rnn_apps.layers.cell_steps import CellSteps, Tensors, where_present
 from rnn_apps.layers.cells.cell import Activations, Cell, Recall, States
 from rnn_apps.layers.initializers import ForgetGateBias
-from rnn_apps.layers.recurrent import FastRecurrence
+from rnn_apps.layers.recurrence.activations import Activation, activation
+from rnn_apps.layers.recurrence.cell_layer import CellLayer
+from rnn_apps.layers.recurrence.cell_steps import CellSteps, Tensors, where_present
+from rnn_apps.layers.recurrence.recurrent import FastRecurrence
 
 
 @keras.saving.register_keras_serializable(package="rnn_apps")

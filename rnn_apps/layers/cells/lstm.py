@@ -26,12 +26,12 @@ from typing import Any, ClassVar
 import keras
 import tensorflow as tf
 
-from rnn_apps.layers.activations import Activation, activation
-from rnn_apps.layers.cell_steps import CellSteps, Tensors, where_present
 from rnn_apps.layers.cells.cell import Activations, Cell, NormalisedCell, Recall, States
 from rnn_apps.layers.cells.normalised import LayerNormCell, normalised
 from rnn_apps.layers.initializers import ChronoLSTMBias
-from rnn_apps.layers.recurrent import FastRecurrence
+from rnn_apps.layers.recurrence.activations import Activation, activation
+from rnn_apps.layers.recurrence.cell_steps import CellSteps, Tensors, where_present
+from rnn_apps.layers.recurrence.recurrent import FastRecurrence
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import functools
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from pipelines.errors import ConfigurationError
+from pipelines.base.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from rnn_apps.layers.cells.cell import Cell

@@ -1,0 +1,37 @@
+"""Documented modules that moved, importable under their old names with a warning."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import warnings
+from collections.abc import Mapping, Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+
+class MovedModules(MetaPathFinder, Loader):
+    """Finds modules by the names that they used to have (PEP 302).
+
+    Args:
+        moves: new name of every moved module by its old one.
+    """
+
+    def __init__(self, moves: Mapping[str, str]) -> None:
+        self._moves = dict(moves)
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """This loader's spec for an old name; None for every other name."""
+        if fullname not in self._moves:
+            return None
+        return ModuleSpec(fullname, self, is_package=True)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Puts the module under its new name into the old one's place."""
+        old = module.__name__
+        new = self._moves[old]
+        warnings.warn(f"{old} is now {new}", DeprecationWarning, stacklevel=2)
+        sys.modules[old] = importlib.import_module(new)

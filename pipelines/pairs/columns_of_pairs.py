@@ -1,0 +1,203 @@
+"""Which columns of a table hold the sentences of a pair: by its header, or by what is in them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.base.errors import DataError
+from pipelines.data_report import DataReport
+from pipelines.pairs.languages import COLUMN_WORDS, language_code, language_of_column, same_language
+
+SOURCE_NAMES = (
+    "source", "src", "source_text", "source_sentence", "sentence1", "input", "text1",
+    "original", "text", "sentence",
+)  # fmt: skip
+TARGET_NAMES = (
+    "target", "tgt", "trg", "target_text", "target_sentence", "sentence2", "output", "text2",
+    "translation", "translated",
+)  # fmt: skip
+
+SAMPLE = 1000
+_FEWEST_LINES = 10
+_NEARLY_ALL = 0.98
+_FEW = 0.05
+_IDENTIFIERS = "identifiers"
+_NO_TEXT = ("numbers", "links", "licences", _IDENTIFIERS)
+_NUMBER = re.compile(r"#?[+-]?\d+(?:[.,]\d+)?(?:[eE][+-]?\d+)?")
+_LINK = re.compile(r"(?:https?|ftp)://\S+")
+# A name without spaces that has a digit, as of a recording, a document or a user.
+_IDENTIFIER = re.compile(r"(?=\S*\d)[\w.:/#@+=-]+", re.ASCII)
+_LICENCE = re.compile(r"(?:CC[ -]?BY|CC0|Attribution|Public Domain)\b.*", re.IGNORECASE)
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where the sentences are.
+
+    Attributes:
+        source, target: number of the column, from 0.
+        languages: their languages; "" where that is not known.
+    """
+
+    source: int
+    target: int
+    languages: tuple[str, str]
+
+
+def columns_of_header(
+    rows: Sequence[Sequence[str]], asked: tuple[str, str], path: str | Path
+) -> Columns | None:
+    """The columns that a header line names; None if the first line is not a header.
+
+    A line is a header if two of its cells are different languages, or if its cells are names such
+    as "source" and "target", and what stands in them does not come again below. A column of
+    numbers named "id" or "No" is not one of Indonesian or Norwegian.
+
+    Args:
+        rows: the file's lines as cells.
+        asked: languages asked for; "" where none are.
+        path: of the file, for messages.
+
+    Raises:
+        DataError: the header names other languages than those asked for.
+    """
+    names = [cell.strip().strip('"').strip().lower() for cell in rows[0]]
+    below = [[cells[n].strip() for cells in rows[1 : SAMPLE + 1] if len(cells) > n]
+             for n in range(len(names))]  # fmt: skip
+    named = [n for n in range(len(names)) if not _comes_again(rows[0][n], below[n])]
+    texts = [n for n in named if not below[n] or _kind(below[n]) not in _NO_TEXT]
+    # Where there is no choice, sentences may be numbers.
+    texts = texts if len(texts) > 1 else named
+    stated = {n: language_of_column(names[n]) for n in texts if language_of_column(names[n])}
+    if all(asked):
+        places = [
+            next((n for n in texts if names[n] and _is_of(one, names[n], stated.get(n, ""))), None)
+            for one in asked
+        ]
+        if places[0] is not None and places[1] is not None and places[0] != places[1]:
+            return Columns(places[0], places[1], asked)
+    languages = list(stated)
+    codes = {language_code(one) for one in stated.values()}
+    if len(codes) > 1 and len(codes) == len(languages):
+        if all(asked):
+            raise DataError(
+                f"has columns of {', '.join(stated.values())}, not of {asked[0]} and {asked[1]}",
+                file=path,
+                row=1,
+                advice="Ask for two languages that it has.",
+            )
+        return Columns(languages[0], languages[1], (stated[languages[0]], stated[languages[1]]))
+    sources = [n for n in texts if _named_as(names[n], SOURCE_NAMES)]
+    targets = [n for n in texts if _named_as(names[n], TARGET_NAMES) and n not in sources]
+    return Columns(sources[0], targets[0], asked) if sources and targets else None
+
+
+def _comes_again(head: str, below: Sequence[str]) -> bool:
+    """Whether a column's first cell is one of its values, not its name."""
+    return below.count(head.strip()) > _FEW * len(below)
+
+
+def _is_of(language: str, name: str, stated: str) -> bool:
+    return same_language(language, name) or (bool(stated) and same_language(language, stated))
+
+
+def _named_as(name: str, names: Sequence[str]) -> bool:
+    """Whether a column has one of these names, or one of them beside words for a sentence."""
+    if name in names:
+        return True
+    first, *rest = re.split(r"[^a-z0-9]+", name)
+    return first in names and bool(rest) and all(part in COLUMN_WORDS for part in rest)
+
+
+def columns_of_content(
+    rows: Sequence[Sequence[str]], path: str | Path, report: DataReport
+) -> Columns:
+    """The first two columns of text. What the other columns hold is reported.
+
+    Raises:
+        DataError: there are fewer than two.
+    """
+    usual = Counter(len(cells) for cells in rows if len(cells) > 1).most_common(1)[0][0]
+    sample = [cells for cells in rows if len(cells) == usual][:SAMPLE]
+    if usual == 2:
+        return Columns(0, 1, ("", ""))
+    texts: list[int] = []
+    kinds = [_kind([cells[number].strip() for cells in sample]) for number in range(usual)]
+    if kinds.count("") < 2:
+        # Where there is no choice, what looks like identifiers is what is translated.
+        kinds = ["" if kind == _IDENTIFIERS else kind for kind in kinds]
+    for number, kind in enumerate(kinds):
+        if not kind and len(texts) < 2:
+            texts.append(number)
+        else:
+            what = kind or "more text"
+            report.note(f"columns that hold {what}", "not read", f"column {number + 1}")
+    if len(texts) < 2:
+        raise DataError(
+            f"has {usual} columns, but only {len(texts)} of them with text",
+            file=path,
+            advice="Write SOURCE, a tab, TARGET on each line.",
+        )
+    return Columns(texts[0], texts[1], ("", ""))
+
+
+def _kind(cells: Sequence[str]) -> str:
+    """What a column holds instead of sentences; "" for sentences."""
+    filled = [cell for cell in cells if cell]
+    if not filled:
+        return "nothing"
+    for kind, pattern in (("numbers", _NUMBER), ("links", _LINK), ("licences", _LICENCE)):
+        if sum(bool(pattern.fullmatch(cell)) for cell in filled) >= _NEARLY_ALL * len(filled):
+            return kind
+    if len(filled) < _FEWEST_LINES:
+        return ""
+    if len(set(filled)) == 1:
+        return f"{filled[0]!r} on every line"
+    known = sum(bool(language_code(cell)) for cell in filled)
+    if known >= _NEARLY_ALL * len(filled):
+        return "names of languages"
+    named = sum(bool(_IDENTIFIER.fullmatch(cell)) for cell in filled)
+    return _IDENTIFIERS if named >= _NEARLY_ALL * len(filled) else ""
+
+
+def without_quotes(
+    cells: Sequence[tuple[int, str]], path: str | Path, report: DataReport
+) -> list[str]:
+    """Cells without the quotes of CSV, where a column has such.
+
+    In CSV a cell that holds quotes stands in quotes itself, and those inside are doubled. Where no
+    quote is doubled, quotes are taken for the sentence's own, unless nearly every cell of the
+    column stands in them.
+
+    Args:
+        cells: lines and cells of one column.
+        path: of the file, for messages.
+        report: takes how many there were.
+
+    Raises:
+        DataError: nearly all quoted cells are quoted as in CSV, but one is not closed.
+    """
+    texts = [text for _, text in cells]
+    quoted = [(number, text) for number, text in cells if text.startswith('"')]
+    broken = [number for number, text in quoted if not _QUOTED.fullmatch(text)]
+    doubled = any('""' in text[1:-1] for _, text in quoted if _QUOTED.fullmatch(text))
+    all_quoted = len(cells) >= _FEWEST_LINES and len(quoted) >= _NEARLY_ALL * len(cells)
+    if not (doubled or all_quoted) or len(broken) > len(quoted) // 10:
+        return texts
+    if broken and not doubled:
+        return texts
+    if broken:
+        raise DataError(
+            "cells stand in the quotes of CSV, but the one on this line is not closed",
+            file=path,
+            row=broken[0],
+            advice="Write each sentence on one line, or the file without quotes around cells.",
+        )
+    report.note("cells in the quotes of CSV", "read without them",
+                f"line {quoted[0][0]}", len(quoted))  # fmt: skip
+    return [text[1:-1].replace('""', '"') if text.startswith('"') else text for text in texts]

@@ -1,0 +1,261 @@
+"""Sentence pairs as ids, with what cannot be used left out and reported by reason."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipelines.base.errors import DataError
+from pipelines.batches import random_numbers
+from pipelines.data_report import DataReport
+from pipelines.pairs.batching import Encode
+from pipelines.pairs.sentence_pairs import SentencePairs
+from pipelines.tokenizers import Tokenizer, train_tokenizer
+from pipelines.tokenizers.sentence_ids import END, SPECIALS, one_line, sentence_ids
+from pipelines.tokenizers.tokenizer import UNKNOWN, Ids
+from pipelines.tokenizers.word_tokenizer import WHITE_SPACE
+
+if TYPE_CHECKING:
+    from pipelines.tokenizers.subword_tokenizer import SubwordTokenizer
+
+MOST_CHARACTERS = 20_000
+"""A longer line is no sentence; it is not even split into subwords."""
+
+_SHORT = 5
+_WORD = re.compile(rf"[^{WHITE_SPACE}]+")
+
+
+@dataclass(frozen=True)
+class EncodedPairs:
+    """Pairs as ids.
+
+    Attributes:
+        pairs: those that are used.
+        source, target: their ids with `END`.
+        report: what was left out why.
+    """
+
+    pairs: SentencePairs
+    source: list[Ids]
+    target: list[Ids]
+    report: DataReport
+
+
+def without_empty(pairs: SentencePairs) -> SentencePairs:
+    """The pairs of which neither sentence is empty; the others are reported.
+
+    Raises:
+        DataError: none is left.
+    """
+    kept = []
+    for number, (source, target) in enumerate(zip(pairs.source, pairs.target, strict=True)):
+        empty = [name for name, s in (("source", source), ("target", target)) if not s.strip()]
+        if empty:
+            kind = "both sides empty" if len(empty) == 2 else f"{empty[0]} side empty"
+            pairs.report.note(kind, "left out", pairs.place(number))
+        else:
+            kept.append(number)
+    if not kept:
+        raise DataError("holds no pair of which both sentences have a word", file=pairs.name)
+    return pairs if len(kept) == len(pairs) else pairs.take(kept)
+
+
+def without_too_long(
+    pairs: SentencePairs, source_tokenizer: Tokenizer, target_tokenizer: Tokenizer, longest: int
+) -> tuple[SentencePairs, tuple[str, ...]]:
+    """The pairs of which neither sentence is too long to be translated at once.
+
+    The others are reported with their places: such a line is a whole document, or a line end that
+    was lost.
+
+    Args:
+        pairs: to be judged on.
+        source_tokenizer, target_tokenizer: make the tokens.
+        longest: tokens of a sentence at most.
+
+    Returns:
+        Those pairs, and the places of the others.
+
+    Raises:
+        DataError: none is left.
+    """
+    kept, places = [], []
+    tokenizers = source_tokenizer, target_tokenizer
+    for number, pair in enumerate(zip(pairs.source, pairs.target, strict=True)):
+        if any(map(_too_long, pair, tokenizers, (longest, longest))):
+            kind = f"judged sentences of more than {longest:,} tokens"
+            places.append(pairs.place(number))
+            pairs.report.note(kind, "left out", places[-1])
+        else:
+            kept.append(number)
+    if not kept:
+        raise DataError(
+            f"holds only sentences of more than {longest:,} tokens, too many to translate at once",
+            file=pairs.name,
+            advice="Write one sentence per line.",
+        )
+    return (pairs.take(kept) if places else pairs), tuple(places)
+
+
+def _too_long(sentence: str, tokenizer: Tokenizer, longest: int) -> bool:
+    # A token has one byte at least; and a text of many times the length is not even cut up.
+    if len(sentence.encode("utf-8", "surrogatepass")) < longest:
+        return False
+    return len(sentence) > 1000 * longest or len(sentence_ids(tokenizer, sentence)) - 1 > longest
+
+
+def encode_pairs(
+    pairs: SentencePairs,
+    source_tokenizer: Tokenizer,
+    target_tokenizer: Tokenizer,
+    *,
+    longest: int = 0,
+    length_ratio: float = 0.0,
+) -> EncodedPairs:
+    """Encodes pairs, and leaves out those that would do training no good.
+
+    Args:
+        pairs: none of them empty; see `without_empty`.
+        source_tokenizer, target_tokenizer: make the ids.
+        longest: tokens of a sentence at most; 0: no limit.
+        length_ratio: tokens of the longer sentence at most for each of the shorter one's, if the
+            longer one has more than five; 0: no limit.
+
+    Raises:
+        DataError: no pair is left.
+    """
+    kept, sources, targets = [], [], []
+    report = pairs.report
+    for number, (source, target) in enumerate(zip(pairs.source, pairs.target, strict=True)):
+        if longest and max(len(source), len(target)) > MOST_CHARACTERS:
+            place = pairs.place(number)
+            report.note(f"more than {MOST_CHARACTERS} characters", "left out", place)
+            continue
+        ids = sentence_ids(source_tokenizer, source), sentence_ids(target_tokenizer, target)
+        lengths = sorted(len(one) - 1 for one in ids)
+        if not lengths[0]:
+            report.note("nothing left after normalisation", "left out", pairs.place(number))
+            continue
+        if longest and lengths[1] > longest:
+            report.note(f"longer than {longest} tokens", "left out", pairs.place(number))
+            continue
+        if length_ratio and lengths[1] > max(length_ratio * lengths[0], _SHORT):
+            kind = f"more than {length_ratio:g} times as long as the other side"
+            report.note(kind, "left out", pairs.place(number))
+            continue
+        kept.append(number)
+        sources.append(ids[0])
+        targets.append(ids[1])
+    if not kept:
+        raise DataError(f"no sentence pair can be used:\n{report}", file=pairs.name)
+    chosen = pairs if len(kept) == len(pairs) else pairs.take(kept)
+    return EncodedPairs(chosen, sources, targets, report)
+
+
+@dataclass(frozen=True)
+class TokenizerOptions:
+    """How sentences become tokens.
+
+    Args:
+        kind: "subwords", "characters" or "words".
+        vocabulary_size: tokens at most; 0: all, or 8,000 subwords.
+        joint: one vocabulary for both languages.
+        model_type: of subwords, "bpe" or "unigram".
+        normalization: of subwords, a rule of sentencepiece.
+        minimum_count: times that a word or character must come; 0: so often that the unknown word
+            is learnt, see `WordTokenizer.train`.
+    """
+
+    kind: str = "subwords"
+    vocabulary_size: int = 0
+    joint: bool = True
+    model_type: str = "bpe"
+    normalization: str = "nmt_nfkc"
+    minimum_count: int = 0
+
+
+def train_tokenizers(
+    pairs: SentencePairs, options: TokenizerOptions, seed: int = 0
+) -> tuple[Tokenizer, Tokenizer]:
+    """The source's and the target's tokenizer; the same one if they are joint."""
+    if options.joint:
+        sentences: Sequence[str] = [*pairs.source, *pairs.target]
+        if options.kind == "words" and not options.minimum_count:
+            sentences = _rare_as_unknown(pairs.source, pairs.target)
+        joint = _train(sentences, options, seed)
+        return joint, joint
+    return _train(pairs.source, options, seed), _train(pairs.target, options, seed)
+
+
+def _rare_as_unknown(*sides: Sequence[str]) -> list[str]:
+    """The sentences of all sides, words that come more than once on no side as <unk>.
+
+    A name that is copied comes once on each side: counted together it would not be rare, and the
+    unknown word would never be learnt from it.
+    """
+    words = [[_WORD.findall(one_line(sentence)) for sentence in side] for side in sides]
+    counts = [Counter(itertools.chain.from_iterable(side)) for side in words]
+    common = {word for side in counts for word, count in side.items() if count > 1}
+    if not common or any(UNKNOWN in side for side in counts):
+        return [sentence for side in sides for sentence in side]
+    return [
+        " ".join(word if word in common else UNKNOWN for word in sentence)
+        for side in words
+        for sentence in side
+    ]
+
+
+def _train(sentences: Sequence[str], options: TokenizerOptions, seed: int) -> Tokenizer:
+    settings = (
+        {
+            "model_type": options.model_type,
+            "normalization": options.normalization,
+            "begin_with_space": True,
+            "split_digits": True,
+        }
+        if options.kind == "subwords"
+        else {}
+    )
+    return train_tokenizer(
+        options.kind,
+        (f"{one_line(sentence)}\n" for sentence in sentences),
+        vocabulary_size=options.vocabulary_size,
+        seed=seed,
+        minimum_count=max(options.minimum_count, 1),
+        learn_unknown=not options.minimum_count,
+        **settings,
+    )
+
+
+def sampled_encoding(
+    encoded: EncodedPairs,
+    source_tokenizer: SubwordTokenizer,
+    target_tokenizer: SubwordTokenizer,
+    strength: float,
+) -> Encode:
+    """Encodings that vary from epoch to epoch, for `PairBatches`; see `SubwordTokenizer.sample`."""
+    pairs = encoded.pairs
+
+    def encode(numbers: Sequence[int], key: tuple[int, ...]) -> list[tuple[Ids, Ids]]:
+        seeds = random_numbers(*key).integers(2**31, size=2).tolist()
+        sides = [
+            tokenizer.sample([one_line(texts[n]) for n in numbers], seed=seed, strength=strength)
+            for tokenizer, texts, seed in (
+                (source_tokenizer, pairs.source, seeds[0]),
+                (target_tokenizer, pairs.target, seeds[1]),
+            )
+        ]
+        return [(with_end(a), with_end(b)) for a, b in zip(*sides, strict=True)]
+
+    return encode
+
+
+def with_end(ids: Ids) -> Ids:
+    """A tokenizer's ids as a model's, with `END`; as `sentence_ids`."""
+    return np.append(ids + SPECIALS, END).astype(np.int32)

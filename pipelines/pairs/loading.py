@@ -1,0 +1,199 @@
+"""From any source to training, validation and test pairs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipelines.base.errors import ConfigurationError, DataError
+from pipelines.batches import random_numbers
+from pipelines.data_report import DataReport
+from pipelines.pairs.aligned_files import read_aligned_files
+from pipelines.pairs.encoding import without_empty
+from pipelines.pairs.languages import language_tag, same_language
+from pipelines.pairs.sentence_pairs import PairParts, SentencePairs
+from pipelines.pairs.tab_separated import SUFFIXES as TAB_SUFFIXES
+from pipelines.pairs.tab_separated import looks_tab_separated, read_tab_separated
+from pipelines.pairs.translation_memories import SUFFIXES as TMX_SUFFIXES
+from pipelines.pairs.translation_memories import read_translation_memory
+from pipelines.sources import Source, parse_source
+from pipelines.text.foreign_content import look_at_head, refuse_foreign
+from pipelines.text.lines import read_lines
+from pipelines.text.loading import parse_shares
+
+DEFAULT_SPLIT = "0.9,0.05,0.05"
+_TEXT_SUFFIXES = (".txt", ".txt.gz")
+
+
+def load_pairs(
+    source: str | Source | SentencePairs,
+    *,
+    data_dir: str = "",
+    split: str = DEFAULT_SPLIT,
+    validation: str | Source | SentencePairs = "",
+    test: str | Source | SentencePairs = "",
+    source_language: str = "",
+    target_language: str = "",
+    seed: int = 0,
+) -> PairParts:
+    """The pairs of a source, cut into parts. Pairs with an empty side are left out and reported.
+
+    What is validated and tested on: `validation` and `test`, where they are named; parts that the
+    source has of its own; else shares of the pairs, drawn at random by `split` and `seed`, equal
+    pairs on the same side.
+
+    Args:
+        source: "file:SOURCE,TARGET" (two aligned files), "file:PAIRS.tsv" (or a .txt with tabs),
+            "file:PAIRS.tmx", "tfds:NAME[/CONFIG][@SPLIT]", "builtin:NAME", or pairs.
+        data_dir: where prepared TensorFlow datasets lie.
+        split: the shares of training, validation and test; 0 for a part that is not wanted.
+        validation, test: as `source`.
+        source_language, target_language: languages asked for, both or neither; files of other
+            languages are refused, and files in the other order are turned round.
+        seed: of the split.
+
+    Raises:
+        DataError: the source cannot be used.
+    """
+    languages = source_language, target_language
+    found = _open(source, data_dir, languages)
+    own_test = _open(test, data_dir, languages) if test else None
+    test_pairs = (own_test.test or own_test.train) if own_test else found.test
+    if test_pairs is not None:
+        require_direction(test_pairs, found.train.languages)
+    if validation:
+        own = _open(validation, data_dir, languages)
+        held_out = own.validation or own.train
+        require_direction(held_out, found.train.languages)
+        return PairParts(found.train, held_out, test_pairs)
+    if found.validation is not None:
+        return PairParts(found.train, found.validation, test_pairs)
+    return _split(found.train, split, test_pairs, seed)
+
+
+def require_direction(pairs: SentencePairs, trained: tuple[str, str]) -> None:
+    """Refuses pairs that state other languages than those of the training.
+
+    Args:
+        pairs: to be judged on.
+        trained: source and target language of the training; "" where that is not known.
+
+    Raises:
+        DataError: a language is known and another one.
+    """
+    for stated, wanted in zip(pairs.languages, trained, strict=True):
+        if stated and wanted and not same_language(stated, wanted):
+            raise DataError(
+                f"is from {pairs.languages[0]} to {pairs.languages[1]}, but the training from "
+                f"{trained[0]} to {trained[1]}",
+                file=pairs.name,
+                advice="Name source and target in the order of the training.",
+            )
+
+
+def load_all(
+    source: str | Source,
+    *,
+    data_dir: str = "",
+    source_language: str = "",
+    target_language: str = "",
+) -> SentencePairs:
+    """All pairs of a source to be judged on; of one that has parts, the test part.
+
+    Raises:
+        DataError: the source cannot be used.
+    """
+    found = _open(source, data_dir, (source_language, target_language))
+    return found.test or found.validation or found.train
+
+
+def _split(pairs: SentencePairs, split: str, test: SentencePairs | None, seed: int) -> PairParts:
+    _, second, third = parse_shares(split)
+    if test is not None:
+        third = 0.0
+    # Equal pairs go together, lest a model be tested on what it was trained on.
+    groups = sorted(set(zip(pairs.source, pairs.target, strict=True)))
+    random_numbers(seed).shuffle(groups)
+    first_border, second_border = round(second * len(groups)), round((second + third) * len(groups))
+    side = {
+        pair: 1 if place < first_border else 2 if place < second_border else 0
+        for place, pair in enumerate(groups)
+    }
+    parts: list[list[int]] = [[], [], []]
+    for number, pair in enumerate(zip(pairs.source, pairs.target, strict=True)):
+        parts[side[pair]].append(number)
+    if not parts[0] or (second and not parts[1]) or (third and not parts[2]):
+        raise DataError(
+            f"has {len(groups)} different pairs, too few for the split {split}",
+            file=pairs.name,
+            advice="Give more pairs, another split, or data of their own for validation and test.",
+        )
+    names = ("", f"{pairs.name}, validation part", f"{pairs.name}, test part")
+    train, held_out, tested = (
+        pairs.take(part, name) if part else None for part, name in zip(parts, names, strict=True)
+    )
+    assert train is not None
+    return PairParts(train, held_out, test or tested)
+
+
+def _open(
+    source: str | Source | SentencePairs, data_dir: str, languages: tuple[str, str]
+) -> PairParts:
+    if isinstance(source, SentencePairs):
+        return PairParts(without_empty(source), None, None)
+    named = source if isinstance(source, Source) else parse_source(str(source))
+    if named.kind == "builtin":
+        from pipelines.builtin import builtin_data
+
+        phrases = builtin_data(named.name, "translation").load()
+        parts: PairParts = phrases(*languages)
+        return parts
+    if bool(languages[0]) != bool(languages[1]):
+        raise ConfigurationError(
+            f"source_language = {languages[0]!r} and target_language = {languages[1]!r} go "
+            "together: name both or neither"
+        )
+    if all(languages) and language_tag(languages[0]) == language_tag(languages[1]):
+        raise ConfigurationError(
+            f"source_language = {languages[0]!r} and target_language = {languages[1]!r} are the "
+            "same language: name two"
+        )
+    if named.kind == "tfds":
+        from pipelines.pairs.tfds import dataset_pairs
+
+        return dataset_pairs(named, data_dir or None, *languages)
+    return PairParts(without_empty(_read_files(named.paths, languages)), None, None)
+
+
+def _read_files(paths: tuple[str, ...], languages: tuple[str, str]) -> SentencePairs:
+    if len(paths) == 2:
+        return read_aligned_files(*paths, *languages)
+    if len(paths) == 1:
+        name = paths[0].lower()
+        if name.endswith(TMX_SUFFIXES):
+            return read_translation_memory(paths[0], *languages)
+        if name.endswith(TAB_SUFFIXES) or (
+            name.endswith(_TEXT_SUFFIXES)
+            and looks_tab_separated(read_lines(paths[0], DataReport(paths[0])))
+        ):
+            return read_tab_separated(paths[0], *languages)
+    for path in paths:
+        # An archive or a table in binary is named as what it is.
+        refuse_foreign(look_at_head(path), Path(path))
+    raise DataError(
+        "is not a file of sentence pairs"
+        if len(paths) == 1
+        else f"{len(paths)} files are no pairs",
+        file=Path(paths[0]),
+        advice=_advice(paths),
+    )
+
+
+def _advice(paths: tuple[str, ...]) -> str:
+    name = paths[0].lower().removesuffix(".gz")
+    if len(paths) == 1 and name.endswith((".json", ".jsonl", ".ndjson")):
+        return "Write the sentences of each object on one line with a tab between, as .tsv."
+    if len(paths) == 1 and name.endswith(".csv"):
+        return "Write it with tabs instead of commas between the columns, as .tsv."
+    if len(paths) > 2:
+        return "Name two aligned files, file:SOURCE,TARGET; join several of a side first, by cat."
+    return "Name two aligned files, file:SOURCE,TARGET, or one that ends in .tsv or .tmx."

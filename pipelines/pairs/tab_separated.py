@@ -1,0 +1,150 @@
+"""Sentence pairs in a file of tab-separated columns, a pair a line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipelines.base.errors import DataError
+from pipelines.data_report import DataReport
+from pipelines.pairs.columns_of_pairs import (
+    SAMPLE,
+    Columns,
+    columns_of_content,
+    columns_of_header,
+    without_quotes,
+)
+from pipelines.pairs.languages import language_tag, languages_of_file
+from pipelines.pairs.sentence_pairs import SentencePairs
+from pipelines.text.foreign_content import refuse_markup
+from pipelines.text.lines import read_lines
+
+SUFFIXES = (".tsv", ".tab", ".tsv.gz", ".tab.gz")
+
+# Where nearly all lines have two columns, a third one is a tab inside a sentence.
+_FEWEST_LINES = 10
+_NEARLY_ALL = 0.9
+
+Rows = list[tuple[int, list[str]]]
+"""The number of a line, counted from 1, and its cells."""
+
+
+def read_tab_separated(
+    path: str | Path, source_language: str = "", target_language: str = ""
+) -> SentencePairs:
+    """The pairs of a file: a sentence has neither tab nor line break.
+
+    Which columns are source and target is said by a header line; without one they are the first two
+    columns that hold text, not numbers, links, languages or licences. Languages that are asked for
+    are found in the header, or else in the file's name, as in "en-fr.tsv". Cells in the quotes of
+    CSV are read without them.
+
+    Args:
+        path: of the file.
+        source_language, target_language: languages asked for; "" for the order of the columns.
+
+    Raises:
+        DataError: the file is empty, is not text, has no line of two columns of text, or does not
+            say which column is in which of the languages asked for.
+    """
+    report = DataReport(str(path))
+    lines = read_lines(path, report)
+    refuse_markup(lines, path)
+    rows = [(number, line.split("\t")) for number, line in enumerate(lines, 1) if line.strip()]
+    report.note("blank lines", "left out", "", len(lines) - len(rows))
+    if not any(len(cells) > 1 for _, cells in rows):
+        raise DataError(
+            "has no line with two columns separated by a tab",
+            file=path,
+            advice="Write SOURCE, a tab, TARGET on each line.",
+        )
+    columns, rows = _columns(rows, path, (source_language, target_language), report)
+    report.rows = len(rows)
+    kept = _whole_rows(rows, columns, report)
+    if not kept:
+        raise DataError(
+            f"has no line with text in columns {columns.source + 1} and {columns.target + 1}",
+            file=path,
+            advice="Write SOURCE, a tab, TARGET on each line.",
+        )
+    sides = [
+        without_quotes([(number, cells[column]) for number, cells in kept], path, report)
+        for column in (columns.source, columns.target)
+    ]
+    places = tuple(f"line {number}" for number, _ in kept)
+    return SentencePairs(
+        tuple(sides[0]), tuple(sides[1]), str(path), places, report, columns.languages
+    )
+
+
+def _columns(
+    rows: Rows, path: str | Path, asked: tuple[str, str], report: DataReport
+) -> tuple[Columns, Rows]:
+    """The columns of the sentences, and the rows without a header."""
+    number, _ = rows[0]
+    columns = columns_of_header([cells for _, cells in rows[:SAMPLE]], asked, path)
+    if columns is not None:
+        report.note("header lines", "read as the columns' names", f"line {number}")
+        others = [
+            name.strip() or "without a name"
+            for place, name in enumerate(rows[0][1])
+            if place not in (columns.source, columns.target)
+        ]
+        if others:
+            report.note(f"further columns ({', '.join(others)})", "not read", "", len(others))
+        return columns, rows[1:]
+    columns = columns_of_content([cells for _, cells in rows], path, report)
+    named = languages_of_file(path) or ("", "")
+    if not all(asked):
+        return Columns(columns.source, columns.target, named), rows
+    wanted = [language_tag(one).split("-")[0] for one in asked]
+    there = [language_tag(one).split("-")[0] for one in named]
+    if wanted == there:
+        return Columns(columns.source, columns.target, asked), rows
+    if wanted == there[::-1]:
+        report.note(f"columns in the order {named[0]}, {named[1]}",
+                    f"read from {asked[0]} to {asked[1]}", str(path))  # fmt: skip
+        return Columns(columns.target, columns.source, asked), rows
+    known = f": its name says {named[0]} and {named[1]}" if all(named) else ""
+    raise DataError(
+        f"does not say which column is {asked[0]} and which is {asked[1]}{known}",
+        file=path,
+        advice="Write the two languages, with a tab between, as its first line; or leave out "
+        "source_language and target_language: then the first column is translated into the second.",
+    )
+
+
+def _whole_rows(rows: Rows, columns: Columns, report: DataReport) -> Rows:
+    """The rows that have both columns, and no tab too many; the others are reported."""
+    needed = max(columns.source, columns.target) + 1
+    counts = Counter(len(cells) for _, cells in rows)
+    usual, times = counts.most_common(1)[0] if counts else (needed, 0)
+    strict = usual == 2 and len(rows) >= _FEWEST_LINES and times >= _NEARLY_ALL * len(rows)
+    kept: Rows = []
+    for number, cells in rows:
+        if len(cells) < needed:
+            report.note("lines without a second column", "left out", f"line {number}")
+        elif strict and len(cells) > usual:
+            report.note("lines with a tab too many", "left out", f"line {number}")
+        else:
+            kept.append((number, cells))
+    return kept
+
+
+def looks_tab_separated(lines: Sequence[str]) -> bool:
+    """Whether nearly all of the lines that are not blank have a tab."""
+    filled = [line for line in lines if line.strip()]
+    return bool(filled) and sum("\t" in line for line in filled) >= _NEARLY_ALL * len(filled)
+
+
+def has_columns(lines: Sequence[str]) -> bool:
+    """Whether nearly all lines that are not blank have the same number of columns, two or more.
+
+    Tabs that only indent, as in program code, differ from line to line.
+    """
+    counts = Counter(line.count("\t") for line in lines if line.strip())
+    if not counts:
+        return False
+    tabs, times = counts.most_common(1)[0]
+    return tabs > 0 and times >= _NEARLY_ALL * counts.total()

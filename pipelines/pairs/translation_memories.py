@@ -1,0 +1,221 @@
+"""Sentence pairs in TMX, the exchange format of translation memories (TMX 1.4b, LISA 2005)."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from pathlib import Path
+from typing import BinaryIO, cast
+from xml.parsers import expat
+
+from pipelines.base.errors import DataError
+from pipelines.data_report import DataReport
+from pipelines.pairs.languages import language_tag
+from pipelines.pairs.sentence_pairs import SentencePairs
+
+SUFFIXES = (".tmx", ".tmx.gz")
+
+_GZIP = b"\x1f\x8b"
+# Formatting codes of the tool that wrote the file; their content is no text.
+_CODES = {"bpt", "ept", "it", "ph", "ut"}
+
+
+def read_translation_memory(
+    path: str | Path, source_language: str = "", target_language: str = ""
+) -> SentencePairs:
+    """The pairs of a file, read as a stream; formatting codes inside a segment are left out.
+
+    A language named "en" (or "eng") fits "en-US" and "en_US" too. Without names the file must have
+    two languages: the source is the header's `srclang`, or that of the first unit's first segment.
+
+    No entity is expanded and no other file is read, whatever the file declares.
+
+    Raises:
+        DataError: the file is not TMX, declares entities, or lacks a language.
+    """
+    reader = _Reader(Path(path))
+    reader.read()
+    languages = reader.languages
+    if not languages and reader.nameless:
+        raise DataError(
+            "does not say in which language a text is: its first tuv has no xml:lang",
+            file=path,
+            row=reader.nameless,
+            advice="Write it anew with xml:lang on every tuv.",
+        )
+    if not languages:
+        raise DataError("holds no translation unit (tu with tuv and seg)", file=path)
+    source, target = _chosen(reader, path, source_language, target_language)
+    report = DataReport(str(path), rows=len(reader.units))
+    if reader.nameless:
+        report.note("texts without xml:lang", "left out", f"line {reader.nameless}")
+    for line, language in reader.repeated:
+        if _fits(language, source) or _fits(language, target):
+            kind = f"several texts in {language} in a unit"
+            report.note(kind, "the first counts", f"line {line}")
+    pairs, places = [], []
+    for line, unit in reader.units:
+        found = [_segment(unit, language) for language in (source, target)]
+        missing = [
+            language for language, text in zip((source, target), found, strict=True) if text is None
+        ]
+        if missing:
+            report.note(f"units without {missing[0]}", "left out", f"line {line}")
+            continue
+        pairs.append((cast(str, found[0]), cast(str, found[1])))
+        places.append(f"line {line}")
+    if not pairs:
+        raise DataError(
+            f"has no unit with both {source} and {target}, only {', '.join(languages)}", file=path
+        )
+    return SentencePairs(
+        tuple(a for a, _ in pairs), tuple(b for _, b in pairs), str(path), tuple(places), report,
+        (source, target),
+    )  # fmt: skip
+
+
+class _Reader:
+    """Collects the units of a file: for each its line, and its texts by language."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.units: list[tuple[int, dict[str, str]]] = []
+        # Line and language where a unit has a second text in a language.
+        self.repeated: list[tuple[int, str]] = []
+        self.languages: dict[str, None] = {}
+        # Line of the first text whose language is not named; 0 if there is none.
+        self.nameless = 0
+        self.source_language = ""
+        self._unit: dict[str, str] | None = None
+        self._line = 0
+        self._language = ""
+        self._text: list[str] | None = None
+        self._hidden = 0
+        self._joint = -1
+        self._depth = 0
+        self._parser = expat.ParserCreate(namespace_separator=None)
+        self._parser.buffer_text = True
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.CharacterDataHandler = self._characters
+        self._parser.EntityDeclHandler = self._refuse_entity
+
+    def read(self) -> None:
+        """Reads all of the file."""
+        try:
+            with open(self._path, "rb") as file:
+                packed = file.read(2) == _GZIP
+            if packed:
+                with gzip.open(self._path) as stream:
+                    self._parser.ParseFile(cast(BinaryIO, stream))
+            else:
+                with open(self._path, "rb") as plain:
+                    self._parser.ParseFile(plain)
+        except expat.ExpatError as error:
+            raise DataError(
+                f"is not well-formed XML: {expat.errors.messages.get(error.code, error)}",
+                file=self._path,
+                row=error.lineno,
+            ) from None
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise DataError(f"the gzip file is damaged: {error}", file=self._path) from None
+        except OSError as error:
+            raise DataError(f"cannot be read: {error.strerror or error}", file=self._path) from None
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        if self._depth == 0 and name != "tmx":
+            raise DataError(f"is not TMX: its outermost element is {name}", file=self._path)
+        self._depth += 1
+        if name == "header":
+            self.source_language = language_tag(attributes.get("srclang", ""))
+        elif name in ("tu", "seg") and (self._unit if name == "tu" else self._text) is not None:
+            raise DataError(
+                f"has a {name} inside a {name}", file=self._path,
+                row=self._parser.CurrentLineNumber, advice="Write the file anew: a part is lost.",
+            )  # fmt: skip
+        elif name == "tu":
+            self._unit, self._line = {}, self._parser.CurrentLineNumber
+        elif name == "tuv":
+            named = attributes.get("xml:lang") or attributes.get("lang") or ""
+            self._language = language_tag(named)
+        elif name == "seg":
+            self._text = []
+        elif self._text is not None and name in _CODES:
+            # A placeholder, such as one for a line break, joins no two words.
+            if name == "ph" and not self._hidden:
+                self._joint = len(self._text)
+            self._hidden += 1
+
+    def _end(self, name: str) -> None:
+        self._depth -= 1
+        if name == "seg" and self._text is not None:
+            if self._unit is not None and self._language:
+                if self._language in self._unit:
+                    self.repeated.append((self._parser.CurrentLineNumber, self._language))
+                self._unit.setdefault(self._language, " ".join("".join(self._text).split()))
+                self.languages[self._language] = None
+            elif self._unit is not None and not self.nameless:
+                self.nameless = self._parser.CurrentLineNumber
+            self._text, self._hidden, self._joint = None, 0, -1
+        elif name == "tu" and self._unit is not None:
+            self.units.append((self._line, self._unit))
+            self._unit = None
+        elif self._text is not None and name in _CODES:
+            self._hidden -= 1
+
+    def _characters(self, text: str) -> None:
+        if self._text is None or self._hidden:
+            return
+        before = "".join(self._text[-1:])
+        if self._joint == len(self._text) and before[-1:].isalnum() and text[:1].isalnum():
+            self._text.append(" ")
+        self._text.append(text)
+
+    def _refuse_entity(self, name: str, *_: object) -> None:
+        raise DataError(
+            f"declares the entity {name!r}, which can stand for anything",
+            file=self._path,
+            row=self._parser.CurrentLineNumber,
+            advice="Write the file anew without entities of its own.",
+        )
+
+
+def _chosen(
+    reader: _Reader, path: str | Path, source_language: str, target_language: str
+) -> tuple[str, str]:
+    languages = list(reader.languages)
+    primary = list(dict.fromkeys(one.split("-")[0] for one in languages))
+    source, target = language_tag(source_language), language_tag(target_language)
+    if not source and not target:
+        # Regions of two languages, such as en-US, en-GB and fr-FR, are read together.
+        languages = primary if len(languages) > 2 and len(primary) == 2 else languages
+        if len(languages) != 2:
+            raise DataError(
+                f"has the languages {', '.join(languages)}",
+                file=path,
+                advice="Name two: source_language and target_language.",
+            )
+        said = reader.source_language
+        stated = [one for one in languages if said and (_fits(one, said) or _fits(said, one))]
+        source = stated[0] if stated else languages[0]
+        return source, next(one for one in languages if one != source)
+    if not (source and target):
+        raise DataError(
+            "source_language and target_language go together", file=path,
+            advice=f"It has {', '.join(languages)}.",
+        )  # fmt: skip
+    for wanted in (source, target):
+        if not any(_fits(one, wanted) for one in languages):
+            raise DataError(f"has no {wanted}", file=path, advice=f"It has {', '.join(languages)}.")
+    return source, target
+
+
+def _segment(unit: dict[str, str], language: str) -> str | None:
+    if language in unit:
+        return unit[language]
+    return next((text for one, text in unit.items() if _fits(one, language)), None)
+
+
+def _fits(language: str, wanted: str) -> bool:
+    """Whether a language such as "en-us" is the wanted one, such as "en"."""
+    return bool(wanted) and (language == wanted or language.startswith(f"{wanted}-"))

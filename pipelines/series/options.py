@@ -1,0 +1,116 @@
+"""How a table is read as time series. Imports nothing heavy, so that configs can carry it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+from typing import Any
+
+NONE = ("none",)
+"""As a covariate option: take no such covariates, even where built-in data has some by default."""
+
+
+def _option(default: Any, description: str, choices: tuple[str, ...] = ()) -> Any:
+    metadata: dict[str, Any] = {"help": description}
+    if choices:
+        metadata["choices"] = choices
+    return dataclass_field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesOptions:
+    """Which column is what, and what to do with data that is not as it should be.
+
+    Empty text and empty lists mean "find out": see `pipelines.series.tables.column_roles` for the
+    rules. Every treatment that changes data is counted in the `DataReport` of the loaded series.
+    """
+
+    layout: str = _option(
+        "auto", "wide: one column a series; long: rows of id, time, value", ("auto", "wide", "long")
+    )
+    time_column: str = _option(
+        "",
+        "column of the time stamps; several with commas between them: a date and a clock time, or "
+        "year, month, day, hour, minute",
+    )
+    id_column: str = _option(
+        "",
+        "column that names the series of a row (long layout); several with commas between them if "
+        "they name it together",
+    )
+    targets: tuple[str, ...] = _option((), "columns to forecast; default: all that are left")
+    past_covariates: tuple[str, ...] = _option(
+        (), "columns known up to the present only; 'none' for no such column"
+    )
+    future_covariates: tuple[str, ...] = _option(
+        (), "columns known ahead, such as holidays; 'none' for no such column"
+    )
+    static_covariates: tuple[str, ...] = _option(
+        (), "columns that are constant within a series, numbers or categories (long layout)"
+    )
+    frequency: str = _option("", "step of time as a pandas alias, such as h, 30min, D, B, MS")
+    time_zone: str = _option("", "IANA zone of the local wall clock, such as Europe/Berlin")
+    time_format: str = _option(
+        "",
+        "strptime format of the time stamps; for numbers unix, unix_ms, unix_us, unix_ns, excel "
+        "(days of a spreadsheet) or steps (rows counted, without a date); default: found",
+    )
+    delimiter: str = _option("", "what separates the fields of a CSV file; default: found")
+    decimal: str = _option("", "decimal mark of a CSV file; default: found", ("", ".", ","))
+    missing: str = _option(
+        "forward_fill",
+        "what stands for a missing value in a window's past (its loss weight is 0 in any case)",
+        ("forward_fill", "interpolate", "zero", "error"),
+    )
+    missing_markers: tuple[float, ...] = _option(
+        (), "numbers that stand for a missing value, such as -999"
+    )
+    duplicates: str = _option(
+        "error", "rows of a series with the same time", ("error", "first", "last", "mean")
+    )
+    gaps: str = _option("fill", "time stamps that are left out", ("fill", "error"))
+    irregular: str = _option(
+        "error",
+        "time stamps off the regular step; mean: average within each step",
+        ("error", "mean"),
+    )
+    unsorted: str = _option("sort", "rows whose times do not ascend", ("sort", "error"))
+    infinities: str = _option(
+        "error", "infinite values and those beyond float32", ("error", "missing")
+    )
+
+    def __post_init__(self) -> None:
+        """Takes a list for a tuple, and one name or number for a list of one."""
+        for one in dataclasses.fields(SeriesOptions):
+            value = getattr(self, one.name)
+            if isinstance(one.default, tuple) and not isinstance(value, tuple):
+                several = isinstance(value, Sequence) and not isinstance(value, str)
+                object.__setattr__(self, one.name, tuple(value) if several else (value,))
+
+
+def series_options(config: Any) -> SeriesOptions:
+    """The `SeriesOptions` made of the fields of the same names that any config object has."""
+    names = [one.name for one in dataclasses.fields(SeriesOptions)]
+    return SeriesOptions(**{name: getattr(config, name) for name in names if hasattr(config, name)})
+
+
+def complete(options: SeriesOptions, defaults: SeriesOptions) -> SeriesOptions:
+    """`options` with the fields that the user left alone taken from `defaults`.
+
+    A column that the user gives a role to loses its default role.
+    """
+    plain = SeriesOptions()
+    roles = ("targets", "past_covariates", "future_covariates", "static_covariates")
+    claimed = {column for role in roles for column in getattr(options, role)}
+    values = {}
+    for field in dataclasses.fields(SeriesOptions):
+        given, default = getattr(options, field.name), getattr(defaults, field.name)
+        if given != getattr(plain, field.name):
+            values[field.name] = given
+        elif field.name in roles:
+            values[field.name] = tuple(column for column in default if column not in claimed)
+        else:
+            values[field.name] = default
+    return SeriesOptions(**values)

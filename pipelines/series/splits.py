@@ -1,0 +1,146 @@
+"""Where the training, validation and test parts of a set of series begin and end."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipelines.base.errors import ConfigurationError, DataError
+from pipelines.series.times.timestamps import STEP, instant
+
+if TYPE_CHECKING:
+    from pipelines.series.time_series import SeriesSet, TimeSeries
+
+Border = float | int | np.datetime64 | datetime.date | str | None
+Part = tuple[Border, Border]
+"""From the first border up to, not including, the second: two fractions of the rows (float), two
+row numbers (int) or two times (datetime64, datetime or ISO text) on the local wall clock. None
+stands for the beginning or end."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Three consecutive parts, each a `Part`; the targets of a part lie inside it."""
+
+    train: Part
+    validation: Part
+    test: Part
+
+    @property
+    def has_test(self) -> bool:
+        """Whether there is a test part: without one, training reaches closest to the present."""
+        return self.test[0] is None or self.test[0] != self.test[1]
+
+    def __iter__(self) -> Iterator[Part]:
+        return iter((self.train, self.validation, self.test))
+
+
+def parse_split(text: str) -> Split:
+    """Reads a split.
+
+    Args:
+        text: "0.7,0.1,0.2": fractions of the rows; "8640,2880,2880": numbers of rows;
+            "2014-10-01,2014-11-01": the times at which validation and test begin, and optionally a
+            third at which the test ends. A last fraction or number of 0 leaves out the test part.
+
+    Raises:
+        ConfigurationError: it is none of these, or the fractions exceed 1.
+    """
+    fields = [field.strip() for field in text.split(",")]
+    try:
+        if all(field.isdigit() for field in fields) and len(fields) == 3:
+            return _by_rows([int(field) for field in fields])
+        if all(_is_number(field) for field in fields) and len(fields) == 3:
+            return _by_fractions([float(field) for field in fields])
+        if len(fields) in (2, 3):
+            return _by_times([np.datetime64(field, "s") for field in fields])
+    except ValueError:
+        pass
+    raise ConfigurationError(
+        f"split {text!r} cannot be read: write three fractions such as 0.7,0.1,0.2, three numbers "
+        "of rows such as 8640,2880,2880, or two times such as 2014-10-01,2014-11-01 at which the "
+        "validation and the test part begin"
+    )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return np.isfinite(float(text)).item()
+    except ValueError:
+        return False
+
+
+def _by_rows(rows: list[int]) -> Split:
+    first, second, third = (int(border) for border in np.cumsum(rows))
+    if rows[0] == 0 or third == 0:
+        raise ConfigurationError("the training part of the split has no rows")
+    return Split((0, first), (first, second), (second, third))
+
+
+def _by_fractions(fractions: list[float]) -> Split:
+    train, validation, _ = fractions
+    if min(fractions) < 0 or train <= 0 or sum(fractions) > 1 + 1e-9:
+        raise ConfigurationError(
+            f"split {','.join(f'{one:g}' for one in fractions)}: the fractions must be positive "
+            "and at most 1 together; only the last, the test part, may be 0"
+        )
+    # Rounded, so that 0.7 + 0.1 + 0.2 is the whole and not 0.9999999999999999 of it.
+    first, second, third = round(train, 9), round(train + validation, 9), round(sum(fractions), 9)
+    return Split((0.0, first), (first, second), (second, third))
+
+
+def _by_times(times: list[np.datetime64]) -> Split:
+    if any(later <= earlier for earlier, later in itertools.pairwise(times)):
+        raise ConfigurationError("the times of the split must ascend")
+    end = times[2] if len(times) == 3 else None
+    return Split((None, times[0]), (times[0], times[1]), (times[1], end))
+
+
+def part_rows(part: Part | None, series: TimeSeries, series_set: SeriesSet) -> tuple[int, int]:
+    """The rows [start, stop) of `series` that belong to `part`.
+
+    Fractions and row numbers count on the common grid of a wide table, and on the series' own rows
+    where each series has a length of its own.
+
+    Raises:
+        DataError: the part reaches beyond the rows of the table, or of the longest series.
+    """
+    start, stop = (None, None) if part is None else part
+    return (
+        _row(start, 0, series, series_set),
+        _row(stop, len(series), series, series_set),
+    )
+
+
+def _row(border: Border, default: int, series: TimeSeries, series_set: SeriesSet) -> int:
+    if border is None:
+        return default
+    if isinstance(border, str | np.datetime64 | datetime.date):
+        if series_set.frequency == STEP:
+            raise DataError(
+                f"the split names the time {border}, and the rows are counted without a date",
+                file=series_set.report.source,
+                advice="Give fractions or numbers of rows.",
+            )
+        moment: np.datetime64 = np.datetime64(str(border), "s")
+        if series_set.time_zone:
+            moment = instant(moment, series_set.time_zone)
+        return int(np.searchsorted(series.times.astype("datetime64[s]"), moment))
+    total = series_set.rows or len(series)
+    if isinstance(border, float | np.floating):
+        row = round(float(border) * total)
+    else:
+        row = int(border)
+        longest = series_set.rows or max(len(one) for one in series_set)
+        if row > longest:
+            raise DataError(
+                f"the split asks for {row} time steps, the data has {longest}",
+                file=series_set.report.source,
+                advice="Make the parts smaller.",
+            )
+    return min(max(row - series.offset, 0), len(series))

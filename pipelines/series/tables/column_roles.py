@@ -1,0 +1,276 @@
+"""Which column of a table is the time, the id, a target or a covariate."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipelines.base.errors import DataError
+from pipelines.data_report import DataReport
+from pipelines.series.options import NONE, SeriesOptions
+from pipelines.series.tables.column_kinds import COUNTER_NAMES, ID_NAMES, counts_rows, is_words
+from pipelines.series.tables.columns import cause_of_text
+from pipelines.series.tables.joined_columns import NAMES, JoinedColumn, named_columns, whole_numbers
+from pipelines.series.tables.row_keys import check_one_row_for_each_time
+from pipelines.series.tables.tables import Block, Table
+from pipelines.series.times.spread_times import check_no_spread_times
+from pipelines.series.times.time_parts import (
+    is_another_time,
+    part_of_time,
+    repeats_time,
+    sample_times,
+)
+from pipelines.series.times.time_role import time_role
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SAMPLE_ROWS = 2000
+
+_NAMELESS = re.compile(r"column \d+|Unnamed: \d+")
+"""What columns without a name are called, here and by pandas."""
+
+
+@dataclass(frozen=True)
+class ColumnRoles:
+    """The names of the columns by what they are.
+
+    `id` is "" for a wide table. `time` is "" if the rows are counted because no column is the time.
+    `joined` are those of them that are made of several columns.
+    """
+
+    time: str
+    id: str
+    targets: tuple[str, ...]
+    past: tuple[str, ...]
+    future: tuple[str, ...]
+    static: tuple[str, ...]
+    joined: tuple[JoinedColumn, ...] = ()
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The columns whose every value is a number that changes with time."""
+        return self.targets + self.past + self.future
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """Every column of the table that is read."""
+        made_of = {one.name: one.columns for one in self.joined}
+        named = (self.time, self.id, *self.numbers, *self.static)
+        columns = (column for name in named if name for column in made_of.get(name, (name,)))
+        return tuple(dict.fromkeys(columns))
+
+
+def find_roles(table: Table, options: SeriesOptions, report: DataReport) -> ColumnRoles:
+    """Settles the role of every column from the options, the names and the first rows.
+
+    Time: the stated column or columns, else the first whose name is in `TIME_NAMES` and that reads
+    as times, else the first that does; with a column of clock times or hours beside its dates, if
+    there is one. Columns called year, month and so on are one time if no other column is. In a
+    table of numbers alone, without any of these, the rows are counted. Id (only if the layout is
+    not wide): the stated columns, else one whose name is in `ID_NAMES` and that does not number the
+    rows, else the only column of text, if the times repeat or it is constant in the first rows.
+    Targets: the stated columns, else all that are left and hold neither times nor numbers of rows.
+
+    Raises:
+        DataError: a stated column does not exist or has two roles, no column reads as times, a
+            column of text has no role, no target is left, the columns are parts of the time, or
+            the rows are of several series and no single column tells of which.
+    """
+    stated = _stated(options, table)
+    _check_stated(table, stated)
+    taken = {column for columns in stated.values() for column in columns}
+    free = [column for column in table.columns if column not in taken]
+    sample = _sample(table)
+    joined: list[JoinedColumn] = []
+    time = time_role(table, stated["time_column"], free, sample, options, joined, report)
+    free = _without_counters([c for c in free if c != time], sample, time, options, report)
+    identity, free = _id_role(stated["id_column"], free, sample, time, options, joined, report)
+    if options.layout == "long" and not identity:
+        raise DataError("no column names the series", file=table.name, advice="State id_column.")
+    targets = options.targets or tuple(column for column in free if column != identity)
+    if not options.targets:
+        _check_numbers(targets, sample, table.name)
+        check_no_spread_times(targets, time, table.name)
+    if not targets:
+        raise DataError("no column is left to forecast", file=table.name, advice="State targets.")
+    static = stated["static_covariates"]
+    if static and not identity:
+        raise DataError(
+            f"static covariates ({', '.join(static)}) need a long table with an id column",
+            file=table.name,
+            advice="State id_column.",
+        )
+    return ColumnRoles(
+        time,
+        identity,
+        targets,
+        stated["past_covariates"],
+        stated["future_covariates"],
+        static,
+        tuple(joined),
+    )
+
+
+def _without_counters(
+    free: list[str], sample: Block, time: str, options: SeriesOptions, report: DataReport
+) -> list[str]:
+    """The columns that are left without those that say nothing new."""
+    kept = []
+    times = None
+    if time:
+        times = sample_times(time, sample, options.time_format, options.time_zone)
+    for column in free:
+        array = sample.columns[column]
+        if column.lower() in COUNTER_NAMES and counts_rows(array):
+            report.note("columns that only count the rows", "left out", column)
+        elif _NAMELESS.fullmatch(column) and array.null_count == len(array):
+            report.note("columns without name and values", "left out", column)
+        elif (
+            column.lower() in ID_NAMES and options.id_column and _numbers_rows(sample, column, time)
+        ):
+            report.note("columns that only count the rows", "left out", column)
+        elif times is not None and is_another_time(column, sample):
+            report.note("further columns of times", "left out", column)
+        elif times is not None and repeats_time(column, sample, times):
+            report.note("columns that only repeat the time", "left out", column)
+        else:
+            kept.append(column)
+    return kept
+
+
+def _id_role(
+    stated: tuple[str, ...],
+    free: list[str],
+    sample: Block,
+    time: str,
+    options: SeriesOptions,
+    joined: list[JoinedColumn],
+    report: DataReport,
+) -> tuple[str, list[str]]:
+    """The id's name, and the columns that are left; see `_time_role`."""
+    if len(stated) > 1:
+        joined.append(JoinedColumn(options.id_column, stated, NAMES))
+        return options.id_column, free
+    if stated or options.layout == "wide":
+        return options.id_column, free
+    identity = _find_id(free, sample, time, options)
+    if identity and _numbers_rows(sample, identity, time):
+        report.note("columns that only count the rows", "left out", identity)
+        free = [column for column in free if column != identity]
+        identity = _find_id(free, sample, time, options)
+    if time:
+        check_one_row_for_each_time(free, sample, time, identity, options)
+    return identity, free
+
+
+def _stated(options: SeriesOptions, table: Table) -> dict[str, tuple[str, ...]]:
+    def columns(names: tuple[str, ...]) -> tuple[str, ...]:
+        return () if names == NONE else names
+
+    return {
+        "time_column": _named(options.time_column, table),
+        "id_column": _named(options.id_column, table),
+        "targets": options.targets,
+        "past_covariates": columns(options.past_covariates),
+        "future_covariates": columns(options.future_covariates),
+        "static_covariates": columns(options.static_covariates),
+    }
+
+
+def _named(option: str, table: Table) -> tuple[str, ...]:
+    return named_columns(option, table.columns) if option else ()
+
+
+def _check_stated(table: Table, stated: dict[str, tuple[str, ...]]) -> None:
+    roles: dict[str, str] = {}
+    for role, columns in stated.items():
+        for column in columns:
+            if column not in table.columns:
+                near = difflib.get_close_matches(column, table.columns, 3)
+                shown = near or list(table.columns[:10])
+                raise DataError(
+                    f"there is no column {column!r} (stated as {role})",
+                    file=table.name,
+                    advice=f"{'Did you mean' if near else 'The columns are'} {', '.join(shown)}"
+                    + ("?" if near else "."),
+                )
+            if column in roles:
+                raise DataError(
+                    f"is stated as {roles[column]} and as {role}",
+                    file=table.name,
+                    column=column,
+                    advice="A column has one role.",
+                )
+            roles[column] = role
+
+
+def _sample(table: Table) -> Block:
+    for block in table.blocks(table.columns):
+        rows = {name: array[:SAMPLE_ROWS] for name, array in block.columns.items()}
+        return Block(rows, block.file, block.row_number)
+    raise DataError("there is a header but no row of data", file=table.name)
+
+
+def _find_id(free: Sequence[str], sample: Block, time: str, options: SeriesOptions) -> str:
+    for name in ID_NAMES:
+        for column in free:
+            if column.lower() == name:
+                return column
+    if options.targets:
+        free = [column for column in free if column not in options.targets]
+    texts = [
+        column
+        for column in free
+        if is_words(sample.columns[column]) and _may_name(column, sample.columns[column])
+    ]
+    if len(texts) != 1 or not time:
+        return ""
+    times, names = sample.columns[time], sample.columns[texts[0]]
+    repeats = len(times.unique()) < len(times)
+    return texts[0] if repeats or len(names.unique()) == 1 or options.layout == "long" else ""
+
+
+def _may_name(column: str, array: pa.Array) -> bool:
+    """Whether a text can be the name of a series: no part of the time, no number with its unit."""
+    known = array.drop_null()
+    first = str(known[0]) if len(known) else ""
+    return not part_of_time(column, array) and not cause_of_text(first)
+
+
+def _check_numbers(columns: Sequence[str], sample: Block, file: str) -> None:
+    for column in columns:
+        if is_words(sample.columns[column]):
+            first = str(sample.columns[column].drop_null()[0])
+            part = part_of_time(column, sample.columns[column])
+            if part:
+                raise DataError(
+                    f"holds {part} ({first!r}), which is not a number and does not name a series",
+                    file=file,
+                    column=column,
+                    advice="Write it into the column of times, or state the targets so that it is "
+                    "left out.",
+                )
+            cause = cause_of_text(first)
+            raise DataError(
+                f"holds text ({first[:40]!r}), not numbers",
+                file=file,
+                column=column,
+                advice=f"{cause} Or state the targets, so that the column is left out."
+                if cause
+                else "State id_column if it names the series, static_covariates if it describes "
+                "them, or state the targets so that it is left out.",
+            )
+
+
+def _numbers_rows(sample: Block, column: str, time: str) -> bool:
+    """Whether what is called an id is another whole number in each row, though times differ."""
+    numbers = whole_numbers(sample.columns[column])
+    if numbers is None or len(numbers) < 3 or not time:
+        return False
+    return len(np.unique(numbers)) == len(numbers) and len(sample.columns[time].unique()) > 1

@@ -1,0 +1,362 @@
+"""CSV files, checked byte by byte and read block by block in bounded memory."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipelines.base.errors import DataError
+from pipelines.series.options import SeriesOptions
+from pipelines.series.tables.tables import Block, check_column_names
+
+DELIMITERS = (",", ";", "\t", "|")
+BLOCK_BYTES = 1 << 20
+"""Bytes parsed at a time, more if the header is long; a single row may be no longer. The parser
+reads some dozens of blocks ahead, which is the memory it takes."""
+
+BLOCK_HEADERS = 32
+"""How many headers fit into a block at least: the rows of a table are of a similar length."""
+
+SAMPLE_BYTES = 4 << 20
+"""Bytes from which the header, the delimiter and the decimal mark are found."""
+
+SAMPLE_LINES = 50
+MISSING = (
+    *("", "NA", "N/A", "n/a", "#N/A", "#NA", "<NA>", "NaN", "nan", "NAN", "null", "NULL", "None"),
+    *("-", "--", "?", ".", "..", ":"),
+)
+"""What counts as a missing value."""
+
+_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+_DECIMAL_COMMA = re.compile(r"^\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*$")
+_DECIMAL_POINT = re.compile(r"^\s*[-+]?\d*\.\d+([eE][-+]?\d+)?\s*$")
+_GROUPED = re.compile(r"^[-+]?[1-9]\d{0,2}[.,]\d{3}$")
+
+LEAST_GROUPED = 5
+"""Numbers, each with three digits after its mark, from which on the mark may group thousands."""
+
+
+class CsvTable:
+    """A CSV file with a header line; all values come as text.
+
+    Every record is one line, so that the row in a message is the line in an editor. Quoted fields
+    may hold the delimiter, but no line break.
+
+    Raises:
+        DataError: the file is empty, is not UTF-8, has no header or no delimiter that can be found.
+    """
+
+    def __init__(self, path: str | Path, options: SeriesOptions) -> None:
+        self.name = str(path)
+        lines, self._header_line = self._first_lines()
+        self.delimiter = options.delimiter.replace("\\t", "\t") or _sniff(lines, self.name)
+        if len(self.delimiter) != 1:
+            raise DataError(f"delimiter {options.delimiter!r} is not one character")
+        header = _split(lines[:1], self.delimiter, self.name)[0]
+        self._check_header(header, lines)
+        self._block_bytes = max(BLOCK_BYTES, BLOCK_HEADERS * len(lines[0].encode()))
+        self._raw_columns = [name.strip() or f"column {i}" for i, name in enumerate(header, 1)]
+        self.columns = tuple(self._raw_columns)
+        check_column_names(self.columns, self.name)
+        self.decimal = options.decimal or self._find_decimal(lines[1:])
+        notes = []
+        if self.delimiter != ",":
+            notes.append(f"fields are separated by {_NAMES.get(self.delimiter, self.delimiter)}")
+        if self.decimal == ",":
+            notes.append("numbers are written with a decimal comma")
+        self.notes = tuple(notes)
+
+    def blocks(self, columns: Sequence[str]) -> Iterator[Block]:
+        """See `Table.blocks`. A row's number is its line in the file, from 1."""
+        import pyarrow as pa
+        from pyarrow import csv as arrow_csv
+
+        invalid: list[Any] = []
+
+        def remember(row: Any) -> str:
+            invalid.append(row)
+            return "error"
+
+        with _CheckedFile(self.name) as file:
+            record = 0
+            try:
+                reader = arrow_csv.open_csv(file, *self._arrow_options(columns, remember))
+                for batch in reader:
+                    arrays = dict(zip(columns, batch.columns, strict=True))
+                    yield Block(arrays, self.name, self._line_counter(file, record))
+                    record += len(batch)
+            except (pa.ArrowInvalid, pa.ArrowException) as error:
+                raise self._explain(error, invalid, file, record) from None
+
+    def _arrow_options(
+        self, columns: Sequence[str], invalid_row: Callable[[Any], str]
+    ) -> tuple[Any, Any, Any]:
+        import pyarrow as pa
+        from pyarrow import csv as arrow_csv
+
+        read = arrow_csv.ReadOptions(
+            use_threads=False,
+            block_size=self._block_bytes,
+            column_names=self._raw_columns,
+            skip_rows=self._header_line,
+        )
+        parse = arrow_csv.ParseOptions(
+            delimiter=self.delimiter, newlines_in_values=False, invalid_row_handler=invalid_row
+        )
+        convert = arrow_csv.ConvertOptions(
+            include_columns=list(columns),
+            column_types=dict.fromkeys(columns, pa.string()),
+            strings_can_be_null=True,
+            null_values=list(MISSING),
+        )
+        return read, parse, convert
+
+    def _line_counter(self, file: _CheckedFile, record: int) -> Callable[[int], int]:
+        return lambda i: file.line_of(record + i, self._header_line)
+
+    def _explain(
+        self, error: Exception, invalid: list[Any], file: _CheckedFile, record: int
+    ) -> DataError:
+        if invalid and invalid[-1].number is not None:
+            row = invalid[-1]
+            line = file.line_of(row.number - self._header_line - 1, self._header_line)
+            advice = "Put quotes around a field that holds the delimiter."
+            if row.text is not None and row.text.rstrip("\r\n").endswith(self.delimiter):
+                advice = "The row ends with a delimiter: remove it, or let the header end so too."
+            elif self.delimiter == "," and row.actual_columns > row.expected_columns:
+                advice += " Numbers with a decimal comma need another delimiter, such as ';'."
+            return DataError(
+                f"{row.actual_columns} fields where the header has {row.expected_columns}",
+                file=self.name,
+                row=line,
+                advice=advice,
+            )
+        line = file.line_of(record, self._header_line)
+        return DataError(
+            f"cannot be read from here on: {str(error).splitlines()[0]}", file=self.name, row=line
+        )
+
+    def _first_lines(self) -> tuple[list[str], int]:
+        """The header and the lines after it, and the number of the header's line."""
+        with _CheckedFile(self.name) as file:
+            start = file.read(SAMPLE_BYTES)
+        if not start.strip():
+            raise DataError("the file is empty", file=self.name)
+        # The sample may end inside a character; a character that is wrong is found by the check.
+        text = start.decode("utf-8", errors="ignore").replace("\r\n", "\n").replace("\r", "\n")
+        lines = text.split("\n")
+        if len(start) == SAMPLE_BYTES:
+            # The last line is likely cut off, and so is one that alone fills the block.
+            lines = lines[:-1]
+            if not any(line.strip() for line in lines):
+                raise DataError(f"a line has over {SAMPLE_BYTES} bytes", file=self.name, row=1)
+        header = next(i for i, line in enumerate(lines) if line.strip())
+        filled = [line for line in lines[header:] if line.strip()]
+        return filled[:SAMPLE_LINES], header + 1
+
+    def _check_header(self, header: list[str], lines: list[str]) -> None:
+        if lines[0].lower().startswith("sep="):
+            raise DataError(
+                f"the first line {lines[0]!r} is for spreadsheets and is not a header",
+                file=self.name,
+                row=self._header_line,
+                advice="Remove it.",
+            )
+        if len(header) == 1 and not _only_numbers(lines):
+            written = f"no {_NAMES.get(self.delimiter, repr(self.delimiter))} in it"
+            raise DataError(
+                f"only one column was found: the header {lines[0][:60]!r} has {written}",
+                file=self.name,
+                row=self._header_line,
+                advice="State the delimiter.",
+            )
+        if all(_looks_like_number(name) for name in header if name.strip()):
+            raise DataError(
+                "the first line holds numbers where the names of the columns should stand",
+                file=self.name,
+                row=self._header_line,
+                advice="Add a header line.",
+            )
+        if len(lines) == 1 and Path(self.name).stat().st_size <= SAMPLE_BYTES:
+            raise DataError("there is a header but no row of data", file=self.name)
+
+    def _find_decimal(self, lines: list[str]) -> str:
+        """The decimal mark of the first lines.
+
+        Raises:
+            DataError: every number with a mark has three digits after it and none has a part
+                below 1 before it, as numbers have whose thousands are grouped.
+        """
+        if self.delimiter == ",":
+            return "."
+        fields = [
+            field.strip() for row in _split(lines, self.delimiter, self.name) for field in row
+        ]
+        commas = [field for field in fields if _DECIMAL_COMMA.match(field)]
+        points = [field for field in fields if _DECIMAL_POINT.match(field)]
+        mark = "," if commas and not points else "."
+        marked = commas if mark == "," else points
+        whole = any(re.fullmatch(r"[1-9]\d{0,2}", field) for field in fields)
+        grouped = len(marked) >= LEAST_GROUPED and all(_GROUPED.match(field) for field in marked)
+        if grouped and (mark == "," or whole):
+            raise DataError(
+                f"{marked[0]!r} may be a number with grouped thousands or one with three decimals",
+                file=self.name,
+                advice=f"State decimal {mark!r} if {mark!r} is the decimal mark, else write the "
+                "numbers without it.",
+            )
+        return mark
+
+
+def _looks_like_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _only_numbers(lines: list[str]) -> bool:
+    """Whether there are lines below the header and each holds one number: a single column."""
+    values = [line.strip() for line in lines[1:]]
+    return bool(values) and all(_looks_like_number(text) or text in MISSING for text in values)
+
+
+def _split(lines: list[str], delimiter: str, file: str) -> list[list[str]]:
+    try:
+        return list(csv.reader(lines, delimiter=delimiter))
+    except csv.Error as error:
+        raise DataError(f"the first lines are not CSV: {error}", file=file) from None
+
+
+def _sniff(lines: list[str], file: str) -> str:
+    """The delimiter that splits the header and most other lines into equally many fields."""
+    scores = {}
+    for delimiter in DELIMITERS:
+        widths = [len(row) for row in _split(lines, delimiter, file)]
+        if widths and widths[0] > 1:
+            same = sum(width == widths[0] for width in widths) / len(widths)
+            scores[delimiter] = (same, widths[0])
+    if not scores and _only_numbers(lines):
+        return DELIMITERS[0]
+    if scores:
+        return max(scores, key=lambda delimiter: scores[delimiter])
+    raise DataError(
+        f"no delimiter (comma, semicolon, tab, bar) is in the header {lines[0][:60]!r}",
+        file=file,
+        row=1,
+        advice="A table needs a column of times and one of values. Remove lines above the names of "
+        "the columns; state an unusual delimiter.",
+    )
+
+
+class _CheckedFile(io.RawIOBase):
+    """A file whose bytes are checked on the way: UTF-8, no NUL, quotes that close on their line.
+
+    It strips a byte order mark and remembers which lines are blank, because the parser skips them
+    and counts only the others.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._path = path
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._bytes = 0
+        self._lines = 0
+        self._rest = b""
+        self._blank: list[int] = []
+        try:
+            self._file = open(path, "rb")  # noqa: SIM115 - closed by close()
+        except OSError as error:
+            raise DataError(f"cannot be read: {error.strerror}", file=path) from None
+        start = self._file.read(4)
+        if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise DataError("is written in UTF-16", file=path, advice="Save it as UTF-8.")
+        self._bytes = 3 if start.startswith(codecs.BOM_UTF8) else 0
+        self._file.seek(self._bytes)
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes, checked; fewer than asked for only at the end."""
+        try:
+            chunk = self._file.read(size)
+        except OSError as error:
+            raise DataError(f"cannot be read: {error.strerror}", file=self._path) from None
+        self._check(chunk)
+        return chunk
+
+    def line_of(self, record: int, header_line: int) -> int:
+        """The line, from 1, of data record `record`, from 0, if the header is on `header_line`."""
+        line = header_line + 1 + record
+        before = bisect_right(self._blank, header_line)
+        seen = before
+        while (blank := bisect_right(self._blank, line)) > seen:
+            line, seen = header_line + 1 + record + blank - before, blank
+        return line
+
+    def _check(self, chunk: bytes) -> None:
+        try:
+            self._decoder.decode(chunk, final=not chunk)
+        except UnicodeDecodeError as error:
+            # The decoder puts the bytes of an unfinished character before the chunk.
+            start = error.start - (len(error.object) - len(chunk))
+            place = self._bytes + start
+            text = self._rest + chunk
+            line = self._lines + text[: len(self._rest) + start].count(b"\n") + 1
+            raise DataError(
+                f"byte {place} (0x{error.object[error.start]:02x}) is not UTF-8",
+                file=self._path,
+                row=line,
+                advice="Save the file as UTF-8 (iconv -f latin1 -t utf-8 often does).",
+            ) from None
+        nul = chunk.find(b"\0")
+        if nul >= 0:
+            raise DataError(
+                f"byte {self._bytes + nul} is NUL: this is not text",
+                file=self._path,
+                row=self._lines + chunk[:nul].count(b"\n") + 1,
+                advice="The file is damaged or binary: write it again as CSV in UTF-8.",
+            )
+        self._bytes += len(chunk)
+        text = self._rest + chunk
+        end = text.rfind(b"\n") + 1 if chunk else len(text)
+        if end:
+            self._check_lines(text[:end])
+        self._rest = text[end:]
+
+    def _check_lines(self, text: bytes) -> None:
+        codes = np.frombuffer(text, np.uint8)
+        ends = np.flatnonzero(codes == 10)
+        if not text.endswith(b"\n"):
+            ends = np.append(ends, len(text))
+        starts = np.concatenate([[0], ends[:-1] + 1])
+        lengths = ends - starts
+        short = np.flatnonzero(lengths <= 1)
+        for i in short:
+            if not text[starts[i] : ends[i]].strip(b"\r"):
+                self._blank.append(self._lines + int(i) + 1)
+        if b'"' in text:
+            quotes = np.searchsorted(ends, np.flatnonzero(codes == 34))
+            odd = np.flatnonzero(np.bincount(quotes, minlength=len(ends)) % 2)
+            if len(odd):
+                raise DataError(
+                    "a quotation mark opens a field that does not close on its line",
+                    file=self._path,
+                    row=self._lines + int(odd[0]) + 1,
+                    advice='Write a quotation mark inside a field twice ("").',
+                )
+        self._lines += len(ends)

@@ -1,0 +1,203 @@
+"""Several columns of a table that are read as one: a date and its clock, date parts, an id."""
+
+from __future__ import annotations
+
+import calendar
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.base.errors import DataError
+from pipelines.series.tables.columns import is_text
+from pipelines.series.tables.tables import Block
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+CLOCK, PARTS, NAMES = "clock", "parts", "names"
+
+PART_NAMES = {
+    "year": ("year", "yr"),
+    "quarter": ("quarter", "qtr"),
+    "month": ("month", "mnth", "mo"),
+    "day": ("day", "dom", "mday"),
+    "hour": ("hour", "hr"),
+    "minute": ("minute",),
+}
+"""What columns that hold a part of a date are called."""
+
+PART_RANGES = {
+    "year": (1500, 2299),
+    "quarter": (1, 4),
+    "month": (1, 12),
+    "day": (1, 31),
+    "hour": (0, 23),
+    "minute": (0, 59),
+}
+
+
+MONTH_NAMES = {
+    name.casefold(): number
+    for names in (calendar.month_name, calendar.month_abbr)
+    for number, name in enumerate(names)
+    if name
+}
+WEEKDAY_NAMES = {
+    name.casefold(): number
+    for names in (calendar.day_name, calendar.day_abbr)
+    for number, name in enumerate(names)
+}
+
+
+@dataclass(frozen=True)
+class JoinedColumn:
+    """A column that is made of others.
+
+    Attributes:
+        name: what it is called: the names of its columns with commas between them.
+        columns: the columns that it is made of.
+        kind: `CLOCK`: a date and a clock time, or an hour; `PARTS`: year, month and so on, each
+            named as in `PART_NAMES`; `NAMES`: texts that make a name, with "/" between them.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    kind: str
+
+    def join(self, block: Block) -> pa.Array:
+        """The column's values in `block`; null where one of its columns is.
+
+        Raises:
+            DataError: names the row of a part that is out of range.
+        """
+        if self.kind == PARTS:
+            return _from_parts(block, self.columns)
+        if self.kind == CLOCK:
+            return _with_clock(block, *self.columns)
+        return _joined([as_text(block.columns[column]) for column in self.columns], "/")
+
+
+def named_columns(name: str, columns: Sequence[str]) -> tuple[str, ...]:
+    """The columns that an option names: one, or several with commas between them."""
+    if name in columns or "," not in name:
+        return (name,)
+    return tuple(part.strip() for part in name.split(",") if part.strip())
+
+
+def part_of(column: str) -> str:
+    """Which part of a date a column is by its name, or ""."""
+    for part, names in PART_NAMES.items():
+        if column.lower() in names:
+            return part
+    return ""
+
+
+def as_text(array: pa.Array) -> pa.Array:
+    """Any plain column as trimmed text; whole numbers that came as floats without ".0"."""
+    import pyarrow as pa
+    import pyarrow.compute as compute
+
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    if pa.types.is_floating(array.type):
+        values = array.drop_null().to_numpy(zero_copy_only=False)
+        if np.all(values == np.round(values)):
+            array = array.cast(pa.int64())
+    if pa.types.is_time(array.type):
+        array = array.cast(pa.time32("s"), safe=False)
+    elif pa.types.is_timestamp(array.type) or pa.types.is_date(array.type):
+        return compute.strftime(array.cast(pa.timestamp("s")), format="%Y-%m-%d")
+    return compute.utf8_trim_whitespace(array.cast(pa.string()))
+
+
+def whole_numbers(array: pa.Array) -> npt.NDArray[np.int64] | None:
+    """A column without nulls as whole numbers, or None if it holds anything else."""
+    import pyarrow as pa
+
+    if array.null_count or not len(array):
+        return None
+    try:
+        # Text of a float is no int64 to Arrow: "3.0" must go by way of a float.
+        numbers = as_text(array).cast(pa.float64()).to_numpy(zero_copy_only=False)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return None
+    if not np.all(np.abs(numbers) < 2**62) or np.any(numbers != np.round(numbers)):
+        return None
+    whole: npt.NDArray[np.int64] = numbers.astype(np.int64)
+    return whole
+
+
+def part_numbers(array: pa.Array, part: str) -> npt.NDArray[np.int64] | None:
+    """A part of a date as whole numbers, English names of months among them; None if it is none."""
+    if part == "month" and not array.null_count and is_text(array.type):
+        numbers = [MONTH_NAMES.get(text.casefold()) for text in as_text(array).to_pylist()]
+        if numbers and all(numbers):
+            return np.array(numbers, np.int64)
+    return whole_numbers(array)
+
+
+def _joined(texts: Sequence[pa.Array], separator: str) -> pa.Array:
+    import pyarrow.compute as compute
+
+    return compute.binary_join_element_wise(*texts, separator)
+
+
+def _with_clock(block: Block, date: str, clock: str) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.compute as compute
+
+    text = as_text(block.columns[clock])
+    hours = compute.match_substring_regex(text, r"^\d{1,2}$")
+    if compute.any(hours).as_py():
+        text = compute.if_else(hours, compute.binary_join_element_wise(text, "00", ":"), text)
+    dotted = compute.match_substring_regex(text, r"^\d{1,2}\.\d{2}(\.\d{2})?$")
+    text = compute.if_else(dotted, compute.replace_substring(text, ".", ":"), text)
+    # "9:05" is no time to Arrow's ISO 8601, "09:05" is.
+    short = compute.match_substring_regex(text, r"^\d:")
+    text = compute.if_else(short, compute.binary_join_element_wise(pa.scalar("0"), text, ""), text)
+    return _joined([as_text(block.columns[date]), text], " ")
+
+
+def _from_parts(block: Block, columns: Sequence[str]) -> pa.Array:
+    import pyarrow as pa
+
+    values = {part_of(column): _part(block, column) for column in columns}
+    rows = len(values["year"])
+    month = values.get("month", values.get("quarter", np.ones(rows, np.int64)) * 3 - 2)
+    if "month" not in values and "quarter" not in values:
+        month = np.ones(rows, np.int64)
+    months = ((values["year"] - 1970) * 12 + month - 1).astype("datetime64[M]")
+    days = months.astype("datetime64[D]") + (values.get("day", np.ones(rows, np.int64)) - 1)
+    wrong = np.flatnonzero(days.astype("datetime64[M]") != months)
+    if len(wrong):
+        first = int(wrong[0])
+        column = next(c for c in columns if part_of(c) == "day")
+        raise block.error(f"{months[first]} has no day {values['day'][first]}", first, column)
+    minutes = values.get("hour", 0) * 60 + values.get("minute", 0)
+    moments = days.astype("datetime64[m]") + minutes
+    return pa.array(moments.astype("datetime64[us]"))
+
+
+def _part(block: Block, column: str) -> npt.NDArray[np.int64]:
+    numbers = part_numbers(block.columns[column], part_of(column))
+    low, high = PART_RANGES[part_of(column)]
+    if numbers is None:
+        raise DataError(
+            f"does not hold a whole number from {low} to {high} in every row",
+            file=block.file,
+            column=column,
+            advice="It is read as a part of the time.",
+        )
+    wrong = np.flatnonzero((numbers < low) | (numbers > high))
+    if len(wrong):
+        first = int(wrong[0])
+        raise block.error(
+            f"{numbers[first]} is not a {part_of(column)} from {low} to {high}",
+            first,
+            column,
+            "It is read as a part of the time.",
+        )
+    return numbers

@@ -1,0 +1,219 @@
+"""Reads the columns that matter from one or several tables, in bounded memory."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.base.errors import DataError
+from pipelines.data_report import DataReport
+from pipelines.series.options import SeriesOptions
+from pipelines.series.tables.column_roles import ColumnRoles
+from pipelines.series.tables.columns import CategoryReader, NumberReader
+from pipelines.series.tables.tables import Block, Table
+from pipelines.series.times.numeric_times import STEPS
+from pipelines.series.times.time_columns import TimeReader
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(eq=False)
+class Places:
+    """Where every row that was read came from: the file and the number in it."""
+
+    firsts: list[int]
+    blocks: list[tuple[str, Callable[[int], int]]]
+
+    def file(self, row: int) -> str:
+        """The file that row `row`, counted from 0 over all files, came from."""
+        return self.blocks[bisect_right(self.firsts, row) - 1][0]
+
+    def number(self, row: int) -> int:
+        """The number in its file, from 1, of row `row`, counted from 0 over all files."""
+        block = bisect_right(self.firsts, row) - 1
+        return self.blocks[block][1](row - self.firsts[block])
+
+
+@dataclass(eq=False)
+class Columns:
+    """The columns of all tables, one below the other.
+
+    Attributes:
+        times: datetime64[s] [rows]; UTC if `aware`.
+        fractions: int32 [rows], microseconds beyond `times`; None if there are none.
+        time_format: the format of the time column, stated or found out; "" for ISO 8601.
+        zone: of the wall clock, "" if unknown.
+        ids: int32 [rows], a number in `id_names`; zeros for a wide table.
+        numbers: float32 [rows] by column, NaN where missing. Emptied by who uses them up.
+        static: by column the code int32 [rows] of its value, and the values.
+    """
+
+    times: npt.NDArray[np.datetime64]
+    fractions: npt.NDArray[np.int32] | None
+    time_format: str
+    aware: bool
+    zone: str
+    ids: npt.NDArray[np.int32]
+    id_names: list[str]
+    numbers: dict[str, Floats]
+    static: dict[str, tuple[npt.NDArray[np.int32], list[str]]]
+    places: Places
+
+
+def read_columns(
+    tables: Sequence[Table], roles: ColumnRoles, options: SeriesOptions, report: DataReport
+) -> Columns:
+    """Reads every value once; a DataError names the row and column of the first bad one."""
+    times = TimeReader(
+        roles.time, time_format=options.time_format, time_zone=options.time_zone, report=report
+    )
+    numbers = {
+        column: NumberReader(
+            column,
+            infinities=options.infinities,
+            report=report,
+            markers=options.missing_markers,
+        )
+        for column in roles.numbers
+    }
+    categories = {column: CategoryReader(column) for column in (roles.id, *roles.static) if column}
+    whole = {column: _GrowingArray(np.float32) for column in numbers}
+    whole |= {column: _GrowingArray(np.int32) for column in categories}
+    moments, fractions = _GrowingArray("datetime64[s]"), _GrowingArray(np.int32)
+    places = Places([], [])
+    rows = 0
+    for block, decimal in _blocks(tables, roles, report):
+        size = _length(block)
+        if roles.time:
+            moments.add(times.read(block))
+            if times.fractions is not None:
+                # Blocks before the first fraction had none.
+                fractions.grow_to(rows)
+                fractions.add(times.fractions)
+        codes = {column: category.read(block) for column, category in categories.items()}
+        for column, values in codes.items():
+            whole[column].add(values)
+        for column, number in numbers.items():
+            whole[column].add(number.read(block, decimal, codes.get(roles.id)))
+        places.firsts.append(rows)
+        places.blocks.append((block.file, block.row_number))
+        rows += size
+    if not rows:
+        raise DataError("there is a header but no row of data", file=tables[0].name)
+    report.rows = rows
+    for category in categories.values():
+        category.note_likeness(report)
+    ids = whole[roles.id].result() if roles.id else np.broadcast_to(np.int32(0), rows)
+    return Columns(
+        moments.result() if roles.time else _counted(ids),
+        fractions.grow_to(rows) if fractions.size else None,
+        times.format if roles.time else STEPS,
+        times.aware,
+        times.zone if roles.time else "",
+        ids,
+        categories[roles.id].names if roles.id else [""],
+        {column: whole[column].result() for column in numbers},
+        {column: (whole[column].result(), categories[column].names) for column in roles.static},
+        places,
+    )
+
+
+def _counted(ids: npt.NDArray[np.int32]) -> npt.NDArray[np.datetime64]:
+    """The rows of each id counted from 0, as minutes since 1970, datetime64[s] [rows]."""
+    order = np.argsort(ids, kind="stable")
+    ascending = ids[order]
+    starts = np.flatnonzero(np.concatenate([[True], ascending[1:] != ascending[:-1]]))
+    lengths = np.diff(np.append(starts, len(ids)))
+    numbers = np.empty(len(ids), np.int64)
+    numbers[order] = np.arange(len(ids)) - np.repeat(starts, lengths)
+    return numbers.astype("datetime64[m]").astype("datetime64[s]")
+
+
+def _length(block: Block) -> int:
+    return len(next(iter(block.columns.values())))
+
+
+class _GrowingArray:
+    """Values gathered block by block in one array.
+
+    It grows in place: a list of blocks that is joined in the end needs the memory twice.
+    """
+
+    def __init__(self, dtype: npt.DTypeLike) -> None:
+        self._values: npt.NDArray[Any] = np.empty(0, dtype)
+        self._size = 0
+
+    def add(self, block: npt.NDArray[Any]) -> None:
+        """Appends the values of a block."""
+        size = self._size + len(block)
+        if size > len(self._values):
+            self._values.resize(max(size, size + self._size // 8), refcheck=False)
+        self._values[self._size : size] = block
+        self._size = size
+
+    @property
+    def size(self) -> int:
+        """How many values were added."""
+        return self._size
+
+    def grow_to(self, size: int) -> npt.NDArray[Any]:
+        """Appends zeros until there are `size` values, and returns all of them."""
+        if size > self._size:
+            self.add(np.zeros(size - self._size, self._values.dtype))
+        return self._values[: self._size]
+
+    def result(self) -> npt.NDArray[Any]:
+        """All values; nothing may be added after that."""
+        self._values.resize(self._size, refcheck=False)
+        return self._values
+
+
+def _blocks(
+    tables: Sequence[Table], roles: ColumnRoles, report: DataReport
+) -> Iterator[tuple[Block, str]]:
+    """The blocks of all tables, without rows that are wholly empty, and their decimal mark."""
+    for table in tables:
+        there = set(table.columns)
+        for column in roles.read:
+            if column not in there:
+                raise DataError(
+                    f"there is no column {column!r}, which {tables[0].name} has",
+                    file=table.name,
+                    advice="Files that are read together need the same columns.",
+                )
+        for block in table.blocks(roles.read):
+            filled = _filled_rows(block, roles)
+            if filled is not None:
+                empty = _length(block) - len(filled)
+                report.note("empty rows", "left out", f"{block.file}", empty)
+                block = _take(block, filled)
+            if _length(block):
+                for one in roles.joined:
+                    block.columns[one.name] = one.join(block)
+                yield block, getattr(table, "decimal", ".")
+
+
+def _filled_rows(block: Block, roles: ColumnRoles) -> npt.NDArray[np.intp] | None:
+    """The rows that are not wholly empty, or None if all are filled."""
+    # A row that has one of these is not empty; asking it first spares the rest.
+    first = block.columns[roles.read[0]]
+    if not first.null_count:
+        return None
+    empty = np.ones(len(first), bool)
+    for array in block.columns.values():
+        empty &= array.is_null().to_numpy(zero_copy_only=False)
+    return np.flatnonzero(~empty) if empty.any() else None
+
+
+def _take(block: Block, rows: npt.NDArray[np.intp]) -> Block:
+    import pyarrow as pa
+
+    kept = pa.array(rows)
+    columns = {column: array.take(kept) for column, array in block.columns.items()}
+    number = block.row_number
+    return Block(columns, block.file, lambda i: number(int(rows[i])))

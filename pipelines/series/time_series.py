@@ -1,0 +1,200 @@
+"""Time series in memory: float32 arrays on a regular grid of times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.base.errors import DataError
+from pipelines.data_report import DataReport
+from pipelines.series.options import SeriesOptions
+from pipelines.series.times.timestamps import future_times as continue_times
+from pipelines.series.times.timestamps import show_time, wall_clock_minutes
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class TimeSeries:
+    """One series of T rows on a regular grid.
+
+    Attributes:
+        name: the column's name, the id, or "id/column".
+        times: datetime64[s] [T]: UTC if the set has a time zone, else the local wall clock.
+        target: float32 [T], without NaN: missing values are filled by the set's policy.
+        observed: bool [T], false where the target was missing.
+        past_covariates: float32 [T, P], known up to the present only.
+        future_covariates: float32 [T + E, F]; E >= 0 rows are known beyond the target's end.
+        static_covariates: float32 [S].
+        offset: rows of the table's common grid before this series' first observation. Borders
+            given as rows or fractions count on the common grid, so that a training part of one
+            column never reaches into the test period of another.
+    """
+
+    name: str
+    times: npt.NDArray[np.datetime64]
+    target: Floats
+    observed: npt.NDArray[np.bool_]
+    past_covariates: Floats
+    future_covariates: Floats
+    static_covariates: Floats
+    offset: int = 0
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    def __repr__(self) -> str:
+        if not len(self):
+            return f"TimeSeries({self.name!r}, empty)"
+        return f"TimeSeries({self.name!r}, {len(self)} rows, {self.times[0]} to {self.times[-1]})"
+
+
+@dataclass(frozen=True, eq=False)
+class SeriesSet:
+    """Series that one global model learns: the same frequency, covariates and units of time.
+
+    Attributes:
+        frequency: a pandas offset alias ("h", "30min", "D", "B", "MS", ...).
+        past_names, future_names, static_names: the columns of the covariates, in order.
+        time_zone: zone of the wall clock if the times are instants (UTC), else "".
+        missing: the policy by which missing targets were filled (`SeriesOptions.missing`).
+        rows: length of the common grid of a wide table; 0 if each series has a length of its own.
+        report: what was found and how it was treated.
+        options: the options with which it was read, with what was found out filled in: to read
+            other data of the same kind in the same way.
+    """
+
+    series: tuple[TimeSeries, ...]
+    frequency: str
+    past_names: tuple[str, ...] = ()
+    future_names: tuple[str, ...] = ()
+    static_names: tuple[str, ...] = ()
+    time_zone: str = ""
+    missing: str = "forward_fill"
+    rows: int = 0
+    report: DataReport = field(default_factory=DataReport)
+    options: SeriesOptions = field(default_factory=SeriesOptions)
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+    def __iter__(self) -> Iterator[TimeSeries]:
+        return iter(self.series)
+
+    def __getitem__(self, key: int | str) -> TimeSeries:
+        """A series by position or by name."""
+        if isinstance(key, str):
+            return self.series[self.index(key)]
+        return self.series[key]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the series, in order."""
+        return tuple(one.name for one in self.series)
+
+    def index(self, name: str) -> int:
+        """The position of the series called `name`.
+
+        Raises:
+            DataError: there is no such series.
+        """
+        for position, one in enumerate(self.series):
+            if one.name == name:
+                return position
+        known = ", ".join(self.names[:10]) + (", ..." if len(self) > 10 else "")
+        raise DataError(f"no series is called {name!r}; there are {known}", file=self.report.source)
+
+    def select(self, names: tuple[str, ...]) -> SeriesSet:
+        """The set of the named series only, in the order given."""
+        return replace(self, series=tuple(self[name] for name in names))
+
+    def future_times(self, series: TimeSeries, horizon: int) -> npt.NDArray[np.datetime64]:
+        """The `horizon` time stamps that follow `series`, datetime64[s] as in `series.times`."""
+        return continue_times(series.times[-1], self.frequency, horizon)
+
+    def wall_clock(self, times: npt.NDArray[np.datetime64]) -> npt.NDArray[np.int32]:
+        """Minutes since 1970-01-01 00:00 on the local wall clock, int32 as `times`."""
+        return wall_clock_minutes(times, self.time_zone)
+
+
+def latest_windows(
+    series_set: SeriesSet, lookback: int, horizon: int
+) -> dict[str, npt.NDArray[np.generic]]:
+    """The inputs with which a model forecasts what follows the end of every series.
+
+    Returns:
+        The same keys as `WindowBatches` yields, one row a series: "past_target" float32
+        [series, lookback], "times" int32 [series, lookback + horizon], "series_index" int32
+        [series], and the covariates that the set has.
+
+    Raises:
+        DataError: a series is shorter than `lookback`, or its known-future covariates do not
+            reach `horizon` rows beyond its end.
+    """
+    rows: dict[str, list[npt.NDArray[np.generic]]] = {}
+    for one in series_set:
+        error = _reach_error(one, series_set, lookback, horizon)
+        if error is not None:
+            raise error
+        times = np.concatenate([one.times[-lookback:], series_set.future_times(one, horizon)])
+        rows.setdefault("past_target", []).append(one.target[-lookback:])
+        rows.setdefault("times", []).append(series_set.wall_clock(times))
+        if series_set.past_names:
+            rows.setdefault("past_covariates", []).append(one.past_covariates[-lookback:])
+        if series_set.future_names:
+            start = len(one) - lookback
+            window = one.future_covariates[start : len(one) + horizon]
+            rows.setdefault("future_covariates", []).append(window)
+        if series_set.static_names:
+            rows.setdefault("static_covariates", []).append(one.static_covariates)
+    inputs = {key: np.stack(values) for key, values in rows.items()}
+    inputs["series_index"] = np.arange(len(series_set), dtype=np.int32)
+    return inputs
+
+
+def with_reach(
+    series_set: SeriesSet, lookback: int, horizon: int
+) -> tuple[SeriesSet, dict[str, str]]:
+    """The series whose end can be forecast, and the others with the reason, by name.
+
+    Raises:
+        DataError: none can; it is that of the first series.
+    """
+    reached: list[TimeSeries] = []
+    errors: dict[str, DataError] = {}
+    for one in series_set:
+        error = _reach_error(one, series_set, lookback, horizon)
+        if error is None:
+            reached.append(one)
+        else:
+            errors[one.name] = error
+    if not reached:
+        raise next(iter(errors.values()))
+    reasons = {name: error.problem for name, error in errors.items()}
+    return (replace(series_set, series=tuple(reached)) if errors else series_set), reasons
+
+
+def _reach_error(
+    one: TimeSeries, series_set: SeriesSet, lookback: int, horizon: int
+) -> DataError | None:
+    source = series_set.report.source
+    if len(one) < lookback:
+        return DataError(
+            f"series {one.name!r} has {len(one)} time steps, the model looks back on {lookback}",
+            file=source,
+            advice="Give a longer history.",
+        )
+    known = len(one.future_covariates) - len(one)
+    if series_set.future_names and known < horizon:
+        names = ", ".join(series_set.future_names)
+        last = show_time(one.times[-1], series_set.frequency)
+        return DataError(
+            f"{names} must be known for {horizon} steps after {last}, the end of series "
+            f"{one.name!r}; the data has {known}",
+            file=source,
+            advice="Add rows with these times, the known columns filled and the target left empty.",
+        )
+    return None

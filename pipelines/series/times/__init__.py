@@ -1,0 +1,1 @@
+"""Time stamps in whatever notation, as times, zones and frequencies."""

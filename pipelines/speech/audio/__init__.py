@@ -1,0 +1,1 @@
+"""Sound files and samples: what they hold, checked before anything trusts it."""

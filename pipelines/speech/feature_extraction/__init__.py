@@ -1,0 +1,1 @@
+"""From samples to features: computed, normalised, kept on disk, augmented and batched."""

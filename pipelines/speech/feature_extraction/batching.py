@@ -1,0 +1,268 @@
+"""Utterances of like length as batches with their true lengths, for the CTC loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.base.errors import ConfigurationError, DataError
+from pipelines.batches import check_shard, cut_into_shards, epoch_order, random_numbers
+from pipelines.data_report import DataReport
+from pipelines.speech.recordings.labels import Labels, frames_needed
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+Features = npt.NDArray[np.float32]
+Numbers = npt.NDArray[np.int64]
+
+_BUCKET_GROWTH = 1.15
+"""Frames of a bucket's longest utterance over those of its shortest, at most."""
+
+_MOST_PADDED = 1.5
+"""Frames of a batch over those of its shortest utterance, at most."""
+
+
+class UtteranceSource(Protocol):
+    """What gives the features of utterances by number: a `FeatureStore` or a `WaveformSource`."""
+
+    @property
+    def frames(self) -> npt.NDArray[np.int64]:
+        """How many each utterance has, int64 [utterances]; augmentation may change them."""
+
+    @property
+    def fewest_frames(self) -> npt.NDArray[np.int64]:
+        """How many are left after the strongest augmentation, int64 [utterances]."""
+
+    @property
+    def places(self) -> Sequence[str]:
+        """Where each utterance comes from, for messages."""
+
+    def load(self, number: int, generator: np.random.Generator | None = None) -> Features:
+        """float32 [frames, size], changed at random if there is a generator."""
+        ...
+
+
+class SpeechBatches:
+    """Batches of utterances; see `pipelines.batches.Batches`.
+
+    Utterances of like length share a batch, whose padded frames stay within `frame_budget`. Order
+    and augmentation of an epoch are decided by seed and epoch alone.
+
+    Yields (inputs, targets, weights):
+        inputs: "features" float32 [rows, frames, size], zeros behind each utterance's end, and
+            "frame_lengths" int32 [rows], the true number of frames.
+        targets: "labels" int32 [rows, labels], zeros behind the end, and "label_lengths" int32
+            [rows].
+        weights: float32 [rows], 0 for a row that only pads.
+
+    Args:
+        source: the features.
+        labels: of each of its utterances, from `labels.encode_transcripts`.
+        size: numbers a frame.
+        normalise: applied to the features of every utterance, such as a `Normaliser`.
+        frame_budget: frames of a batch, padding included; a longer utterance is a batch by itself.
+        batch_size: utterances of a batch at most.
+        shuffle: a new order every epoch; else from short to long.
+        curriculum: the first epoch goes from short to long all the same (SortaGrad: Amodei et al.
+            2016, section 3.2).
+        seed: of order and augmentation.
+        subsampling: frames that become one output frame of the model (rounded up).
+        augment: whether the source changes what it loads.
+        mask: applied after normalisation, such as `SpecAugment`.
+        report: takes note of the utterances that are dropped because CTC cannot write their labels
+            into their frames: see `labels.frames_needed`.
+
+    Attributes:
+        kept: numbers, in `source`, of the utterances that are used.
+
+    Raises:
+        DataError: no utterance is left.
+    """
+
+    def __init__(
+        self,
+        source: UtteranceSource,
+        labels: Sequence[Labels],
+        *,
+        size: int,
+        normalise: Callable[[Features], Features] | None = None,
+        frame_budget: int = 20_000,
+        batch_size: int = 64,
+        shuffle: bool = False,
+        curriculum: bool = False,
+        seed: int = 0,
+        subsampling: int = 1,
+        augment: bool = False,
+        mask: Callable[[Features, np.random.Generator], Features] | None = None,
+        report: DataReport | None = None,
+    ) -> None:
+        for name, value in (("frame_budget", frame_budget), ("batch_size", batch_size)):
+            if value < 1:
+                raise ConfigurationError(f"{name} = {value} must be at least 1")
+        if seed < 0 or subsampling < 1:
+            raise ConfigurationError(
+                f"seed = {seed} must be at least 0, subsampling = {subsampling} at least 1"
+            )
+        if len(labels) != len(source.frames):
+            raise ConfigurationError(f"{len(labels)} labels for {len(source.frames)} utterances")
+        self._source, self._labels, self._size = source, labels, size
+        self._normalise, self._mask, self._augment = normalise, mask, augment
+        self._seed, self._shuffle, self._curriculum = seed, shuffle, curriculum
+        self.kept = _feasible(source, labels, subsampling, report)
+        if not len(self.kept):
+            raise DataError(
+                "no utterance is long enough for its transcript"
+                + (f":\n{report}" if report else ""),
+                advice="Subsample less, or look whether transcripts and recordings fit.",
+            )
+        self._buckets = _buckets(source.frames[self.kept], frame_budget, batch_size)
+        self.examples = len(self.kept)
+        self.steps_per_epoch = len(_batches(self._buckets))
+
+    def rows(self, index: int) -> list[Numbers]:
+        """The utterances of each batch of epoch `index`, by their number in the source."""
+        shuffle = self._shuffle and not (self._curriculum and index == 0)
+        order = epoch_order(self.examples, seed=self._seed, epoch=index, shuffle=shuffle)
+        place = np.empty(self.examples, np.int64)
+        place[order] = np.arange(self.examples)
+        buckets = self._buckets
+        if shuffle:
+            # Else ascending by length within a bucket.
+            buckets = [
+                replace(one, members=one.members[np.argsort(place[one.members], kind="stable")])
+                for one in buckets
+            ]
+        batches = [self.kept[one] for one in _batches(buckets)]
+        if shuffle:
+            random_numbers(self._seed, index, 0).shuffle(batches)
+        return batches
+
+    def epoch(
+        self, index: int, *, start_step: int = 0, shard: tuple[int, int] = (0, 1)
+    ) -> tf.data.Dataset:
+        """See `pipelines.batches.Batches.epoch`."""
+        import tensorflow as tf
+
+        check_shard(shard, start_step, self.steps_per_epoch)
+        batches = self.rows(index)
+        kinds = (tf.float32, tf.int32, tf.int32, tf.int32, tf.float32)
+
+        def read(step: np.int64) -> tuple[npt.NDArray[Any], ...]:
+            return self._batch(batches[int(step)], index, shard)
+
+        @tf.autograph.experimental.do_not_convert
+        def batch(step: tf.Tensor) -> tuple[Any, Any, Any]:
+            found, lengths, labels, label_lengths, weights = tf.numpy_function(read, [step], kinds)
+            found.set_shape([None, None, self._size])
+            labels.set_shape([None, None])
+            for vector in (lengths, label_lengths, weights):
+                vector.set_shape([None])
+            inputs = {"features": found, "frame_lengths": lengths}
+            return inputs, {"labels": labels, "label_lengths": label_lengths}, weights
+
+        steps = tf.data.Dataset.range(start_step, self.steps_per_epoch)
+        return cut_into_shards(
+            steps.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        )
+
+    def _batch(
+        self, numbers: Numbers, epoch: int, shard: tuple[int, int]
+    ) -> tuple[npt.NDArray[Any], ...]:
+        rank, shards = shard
+        own = numbers[rank::shards]
+        # Shard 0 is never short, so its number of rows is that of all shards.
+        padding = -(-len(numbers) // shards) - len(own)
+        weights = np.pad(np.ones(len(own), np.float32), (0, padding))
+        own = np.concatenate([own, np.repeat(numbers[:1], padding)])
+        found = [self._features(int(number), epoch) for number in own]
+        labels = [self._labels[number] for number in own]
+        return (
+            _padded(found, np.float32),
+            np.array([len(one) for one in found], np.int32),
+            _padded(labels, np.int32),
+            np.array([len(one) for one in labels], np.int32),
+            weights,
+        )
+
+    def _features(self, number: int, epoch: int) -> Features:
+        # Example numbers start at 1: 0 draws the order of the batches.
+        generator = random_numbers(self._seed, epoch, number + 1)
+        found = self._source.load(number, generator if self._augment else None)
+        if self._normalise:
+            found = self._normalise(found)
+        return self._mask(found, generator) if self._mask else found
+
+
+def _padded(arrays: Sequence[npt.NDArray[Any]], kind: Any) -> npt.NDArray[Any]:
+    longest = max(len(array) for array in arrays)
+    found = np.zeros((len(arrays), longest, *arrays[0].shape[1:]), kind)
+    for row, array in enumerate(arrays):
+        found[row, : len(array)] = array
+    return found
+
+
+def _feasible(
+    source: UtteranceSource, labels: Sequence[Labels], subsampling: int, report: DataReport | None
+) -> Numbers:
+    """The utterances whose labels fit into their output frames; others are reported."""
+    given = -(-source.fewest_frames // subsampling)
+    needed = np.array([frames_needed(one) for one in labels], np.int64)
+    if report is not None:
+        for number in np.flatnonzero(needed > given).tolist():
+            place = f"{source.places[number]}: {given[number]} frames for {needed[number]}"
+            report.note("too short for its transcript", "dropped", place)
+    return np.flatnonzero(needed <= given).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class _Bucket:
+    """Utterances of like length: places in what is kept, their frames, and rows of a batch."""
+
+    members: Numbers
+    shortest: int
+    longest: int
+    rows: int
+
+
+def _buckets(frames: Numbers, budget: int, most_rows: int) -> list[_Bucket]:
+    """Groups of like length, from short to long."""
+    order = np.argsort(frames, kind="stable")
+    buckets = []
+    start = 0
+    while start < len(order):
+        shortest = int(frames[order[start]])
+        stop = int(np.searchsorted(frames[order], max(shortest * _BUCKET_GROWTH, shortest + 1)))
+        members = order[start : max(stop, start + 1)]
+        longest = int(frames[members[-1]])
+        rows = max(1, min(most_rows, budget // max(longest, 1)))
+        buckets.append(_Bucket(members, shortest, longest, rows))
+        start += len(members)
+    return buckets
+
+
+def _batches(buckets: Sequence[_Bucket]) -> list[Numbers]:
+    """The buckets' members in batches, from short to long.
+
+    What does not fill a batch waits for the next bucket, since every number of rows is compiled
+    anew; not where it would be padded a lot. How many batches there are does not depend on the
+    members' order.
+    """
+    batches: list[Numbers] = []
+    waiting, shortest = np.zeros(0, np.int64), 0
+    for bucket, following in zip(buckets, [*buckets[1:], None], strict=True):
+        shortest = shortest if len(waiting) else bucket.shortest
+        waiting = np.concatenate([waiting, bucket.members])
+        if full := len(waiting) // bucket.rows * bucket.rows:
+            batches += np.split(waiting[:full], full // bucket.rows)
+            waiting = waiting[full:]
+            # Those that had waited are in front.
+            shortest = bucket.shortest if len(waiting) <= len(bucket.members) else shortest
+        if len(waiting) and (following is None or following.longest > _MOST_PADDED * shortest):
+            batches.append(waiting)
+            waiting = waiting[:0]
+    return batches

@@ -1,0 +1,171 @@
+"""Worker processes that extract features, each fed by a thread."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines.base.child_processes import child_environment
+from pipelines.base.errors import UserError
+from pipelines.speech.feature_extraction.configuration import FeatureConfig
+from pipelines.speech.feature_extraction.librosa_features import compile_librosa
+
+_SECONDS_BETWEEN_NEWS = 5.0
+_CRASHES_TO_GIVE_UP = 5
+_FEWEST_FOR_SEVERAL = 32
+
+
+@dataclass(frozen=True)
+class Request:
+    """A recording and the file for its features.
+
+    Attributes:
+        path: the sound file.
+        target: the file for the features.
+        offset: where in the sound file to begin, in seconds.
+        seconds: how much of it; None for all that follows.
+    """
+
+    path: str
+    target: str
+    offset: float = 0.0
+    seconds: float | None = None
+
+
+def extract_missing(
+    requests: Sequence[Request],
+    config: FeatureConfig,
+    *,
+    processes: int,
+    most_seconds: float,
+    say: Callable[[str], None],
+) -> list[dict[str, Any]]:
+    """Has worker processes extract; their answers in the order of the requests.
+
+    See `extraction_worker.extract` for the answers.
+
+    Raises:
+        UserError: the workers fail again and again, or cannot write.
+    """
+    compile_librosa(say)
+    wanted = processes or os.cpu_count() or 1
+    workers = min(wanted, -(-len(requests) // _FEWEST_FOR_SEVERAL))
+    pool = _Pool(requests, config, most_seconds)
+    threads = [threading.Thread(target=pool.serve, daemon=True) for _ in range(workers)]
+    for thread in threads:
+        thread.start()
+    started = told = time.monotonic()
+    try:
+        while any(thread.is_alive() for thread in threads):
+            threads[0 if threads[0].is_alive() else -1].join(timeout=0.2)
+            now = time.monotonic()
+            if now - told > _SECONDS_BETWEEN_NEWS:
+                told = now
+                rate = pool.done / (now - started)
+                say(f"features: {pool.done} of {len(requests)} recordings, {rate:.0f} a second")
+    finally:
+        pool.stop()
+        for thread in threads:
+            thread.join(timeout=10)
+    if pool.failure:
+        raise UserError(f"features cannot be extracted: {pool.failure}")
+    return [pool.answers[i] for i in range(len(requests))]
+
+
+class _Pool:
+    """Requests that are open and answers that came; shared by the threads."""
+
+    def __init__(
+        self, requests: Sequence[Request], config: FeatureConfig, most_seconds: float
+    ) -> None:
+        self.answers: dict[int, dict[str, Any]] = {}
+        self.failure = ""
+        self._requests = requests
+        self._setup = json.dumps({"config": asdict(config), "most_seconds": most_seconds})
+        self._open: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for number in range(len(requests)):
+            self._open.put(number)
+        self._crashes = 0
+        self._stopped = False
+        for folder in {Path(request.target).parent for request in requests}:
+            folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def done(self) -> int:
+        return len(self.answers)
+
+    def stop(self) -> None:
+        """No request is begun any more."""
+        self._stopped = True
+
+    def serve(self) -> None:
+        """One worker process, started anew after a crash, until no request is open."""
+        process: subprocess.Popen[str] | None = None
+        while not (self._stopped or self.failure):
+            try:
+                number = self._open.get_nowait()
+            except queue.Empty:
+                break
+            process = process or self._start()
+            answer = _ask(process, asdict(self._requests[number]))
+            if answer is None:
+                self._note_crash(number, process)
+                process = None
+            else:
+                self.answers[number] = answer
+        if process is not None:
+            _close(process)
+
+    def _start(self) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pipelines.speech.feature_extraction.extraction_worker"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            # The processes are the parallelism; threads inside them would get in each other's way.
+            env=child_environment(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1"),
+        )  # fmt: skip
+        if process.stdin:
+            process.stdin.write(self._setup + "\n")
+        return process
+
+    def _note_crash(self, number: int, process: subprocess.Popen[str]) -> None:
+        """An error ends everything; a crash of the decoder only this recording."""
+        _, message = process.communicate()
+        last = message.strip().splitlines()[-1] if message.strip() else ""
+        if process.returncode > 0:
+            self.failure = last or f"exit code {process.returncode}"
+            return
+        self._crashes += 1
+        if self._crashes >= _CRASHES_TO_GIVE_UP:
+            self.failure = f"{self._crashes} worker processes were ended by a signal; {last}"
+        signal = f"the decoder was ended by signal {-process.returncode}"
+        self.answers[number] = {"error": ["not audio", signal]}
+
+
+def _ask(process: subprocess.Popen[str], request: dict[str, Any]) -> dict[str, Any] | None:
+    """The answer to a request; None if the process has ended."""
+    if process.stdin is None or process.stdout is None:
+        return None
+    try:
+        process.stdin.write(json.dumps(request) + "\n")
+        process.stdin.flush()
+        line = process.stdout.readline()
+    except (BrokenPipeError, OSError):
+        return None
+    return json.loads(line) if line else None
+
+
+def _close(process: subprocess.Popen[str]) -> None:
+    try:
+        process.communicate(timeout=10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()

@@ -1,0 +1,84 @@
+"""Features as librosa computes them: the reference for the graph's and the device's."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.base.errors import DataError
+from pipelines.speech.audio.samples import one_channel
+from pipelines.speech.feature_extraction.configuration import DELTA_WIDTH, FeatureConfig
+from pipelines.speech.feature_extraction.filter_banks import mel_bands
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Features = npt.NDArray[np.float32]
+
+
+def features(samples: npt.ArrayLike, config: FeatureConfig) -> Features:
+    """The features of an utterance before any normalisation, float32 [frames, size].
+
+    Args:
+        samples: at the config's sample rate; see `samples.one_channel`.
+        config: what is computed.
+
+    Raises:
+        UserError: there is no sample, or see `samples.one_channel`.
+    """
+    import librosa
+
+    audio = one_channel(samples)
+    if not len(audio):
+        raise DataError("there is no sample to compute features of")
+    mel_bands(config)
+    transform = {
+        "n_fft": config.fft_length,
+        "win_length": config.window_length,
+        "hop_length": config.hop_length,
+        "center": True,
+        "pad_mode": "constant",
+    }
+    with warnings.catch_warnings():
+        # An utterance shorter than the transform is filled up with zeros, as we want it.
+        warnings.filterwarnings("ignore", message="n_fft=")
+        if config.kind == "spectrogram":
+            power = np.abs(librosa.stft(audio, **transform)) ** 2
+        else:
+            power = librosa.feature.melspectrogram(
+                y=audio, sr=config.sample_rate, power=2.0, n_mels=config.bands,
+                fmin=config.lowest_frequency, fmax=config.top_frequency, **transform,
+            )  # fmt: skip
+    logarithm = np.log(np.maximum(power, config.floor))
+    if config.kind != "mfcc":
+        return np.ascontiguousarray(logarithm.T, np.float32)
+    mfcc = librosa.feature.mfcc(S=logarithm, n_mfcc=config.coefficients, dct_type=2, norm="ortho")
+    rows = [mfcc]
+    for order in range(1, config.deltas + 1):
+        rows.append(librosa.feature.delta(mfcc, width=DELTA_WIDTH, order=order, mode="nearest"))
+    return np.ascontiguousarray(np.concatenate(rows).T, np.float32)
+
+
+def compile_librosa(say: Callable[[str], None] = print) -> None:
+    """Makes librosa compile what it compiles at its first use on a machine.
+
+    That takes half a minute or more, once; its results are kept on disk. Called before worker
+    processes start, so that not each of them does it.
+
+    Args:
+        say: is told when it takes long enough to wonder.
+    """
+    import threading
+
+    notice = threading.Timer(
+        3.0, say, ["librosa compiles its functions; this happens once on a machine ..."]
+    )
+    notice.daemon = True
+    notice.start()
+    try:
+        features(np.zeros(800, np.float32), FeatureConfig(kind="mfcc", bands=20, deltas=2))
+    finally:
+        notice.cancel()

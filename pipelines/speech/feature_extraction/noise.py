@@ -1,0 +1,105 @@
+"""Recordings of noise that are mixed into speech."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import numpy as np
+
+from pipelines.base.errors import DataError
+from pipelines.sources import parse_source
+from pipelines.speech.audio.levels import LevelMeter
+from pipelines.speech.audio.reading import (
+    EXTENSIONS,
+    MOST_SECONDS,
+    AudioError,
+    AudioHeader,
+    Samples,
+    read_audio,
+    read_header,
+    stream_audio,
+)
+
+_KEPT_IN_MEMORY = 64
+_HEADERS_KEPT = 100_000
+_MARGIN_SECONDS = 0.1
+
+
+def noise_files(source: str) -> tuple[str, ...]:
+    """All sound files in the folders that a source such as "file:FOLDER" names, by name.
+
+    Each is decoded once, so that nothing is wrong with it in the middle of training.
+
+    Raises:
+        DataError: there is none, or one of them cannot be read to its end, or is silent.
+    """
+    named = parse_source(source, folders=True)
+    found: list[Path] = []
+    for path in map(Path, named.paths if named.kind == "file" else ()):
+        files = sorted(path.rglob("*")) if path.is_dir() else [path]
+        found += [file for file in files if file.suffix.lower() in EXTENSIONS]
+    if not found:
+        raise DataError(
+            "holds no recording of noise", file=source,
+            advice=f"Name a folder with sound files ({', '.join(EXTENSIONS)}): file:FOLDER.",
+        )  # fmt: skip
+    for file in found:
+        _check(file)
+    return tuple(map(str, found))
+
+
+def _check(path: Path) -> None:
+    """Decodes a recording of noise.
+
+    Raises:
+        AudioError: it cannot be read, is silent, or is one of those whose parts cannot be read
+            without all that is before them, and long.
+    """
+    header = read_header(path)
+    if header.format in ("MP3", "MPEG") and header.seconds > MOST_SECONDS:
+        raise AudioError(
+            "too long", f"is an MP3 file of {header.seconds:.0f} s, of which parts cannot be read "
+            "quickly", path, f"Convert it: ffmpeg -i {path.name} {path.stem}.wav",
+        )  # fmt: skip
+    meter = LevelMeter()
+    for _ in stream_audio(path, header.sample_rate, observe=meter):
+        pass
+    if problem := meter.unusable:
+        raise AudioError(*problem, path, "Leave it out.")
+
+
+def noise_section(
+    files: tuple[str, ...], length: int, sample_rate: int, generator: np.random.Generator
+) -> Samples:
+    """A section of one of the recordings, drawn at random, float32 [length].
+
+    A recording that is shorter is repeated. Of a long one only the section is read.
+    """
+    path = files[int(generator.integers(len(files)))]
+    header = _header(path)
+    if header.seconds > MOST_SECONDS:
+        wanted = min(length / sample_rate + _MARGIN_SECONDS, header.seconds)
+        offset = float(generator.uniform(0.0, header.seconds - wanted))
+        # Not beyond the last sample by rounding.
+        offset = min(offset, header.seconds - wanted - 2 / header.sample_rate)
+        offset = max(offset, 0.0)
+        recording = read_audio(
+            path, sample_rate, most_seconds=float("inf"), offset=offset, seconds=wanted
+        )
+        start = 0
+    else:
+        recording = _recording(path, sample_rate)
+        start = int(generator.integers(max(len(recording) - length, 0) + 1))
+    section: Samples = np.resize(recording[start : start + length], length)
+    return section
+
+
+@functools.lru_cache(_KEPT_IN_MEMORY)
+def _recording(path: str, sample_rate: int) -> Samples:
+    return read_audio(path, sample_rate)
+
+
+@functools.lru_cache(_HEADERS_KEPT)
+def _header(path: str) -> AudioHeader:
+    return read_header(path)

@@ -1,0 +1,195 @@
+"""`load_recordings`: from the name of a source to recordings that can be read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from pipelines.base.errors import DataError
+from pipelines.data_report import DataReport
+from pipelines.sources import Source, parse_source
+from pipelines.speech.audio.reading import AudioError, AudioHeader, read_header
+from pipelines.speech.recordings.recording import Entry, Recording, Recordings, Segment, paths_once
+
+_MANIFEST_NAMES = ("manifest.csv", "manifest.tsv", "manifest.jsonl", "metadata.csv")
+_THREADS = 8
+_CLOSE_SECONDS = 0.05
+_ENCODER_SECONDS = 0.2
+
+
+def load_recordings(
+    source: str | Source | Recordings,
+    *,
+    data_dir: str = "",
+    naming_rule: str = "",
+    shortest_seconds: float = 0.1,
+    longest_seconds: float = 60.0,
+    cache_dir: str = "",
+) -> Recordings:
+    """Lists the recordings of a source and looks at every file's header.
+
+    Sources: "file:" with a manifest (CSV, TSV, JSON Lines: see `manifests.read_manifest`) or a
+    folder: one in LibriSpeech's layout, one with a file manifest.csv (.tsv, .jsonl), or any folder
+    with a naming rule; "tfds:NAME"; "builtin:NAME".
+
+    What cannot be used is dropped and stands in the result's report, once each and counted by
+    reason: a missing file, one that is not a sound file, without samples, truncated, too short or
+    too long, without a transcript, a segment outside its file. Files that only look peculiar (wrong
+    extension, several channels) are kept and reported; another sample rate is reported where the
+    features are extracted, which have one.
+
+    Args:
+        source: its name; recordings are returned as they are.
+        data_dir: the folder of prepared TensorFlow datasets.
+        naming_rule: see `folders.compile_rule`.
+        shortest_seconds: shorter recordings are dropped.
+        longest_seconds: longer recordings are dropped; they are never decoded.
+        cache_dir: where recordings that come without files are kept; "": see `cache.cache_folder`.
+
+    Raises:
+        DataError: the source cannot be read, or none of its recordings can be used.
+    """
+    if isinstance(source, Recordings):
+        return source
+    named = source if isinstance(source, Source) else parse_source(str(source), folders=True)
+    report = DataReport(str(named))
+    entries = _entries(named, report, data_dir, naming_rule, cache_dir)
+    listed = list(paths_once(entries, report))
+    report.rows = len(listed)
+    items = tuple(_checked(listed, report, shortest_seconds, longest_seconds))
+    if not items:
+        raise DataError(
+            f"none of its {len(listed)} recordings can be used:\n{report}", file=str(named)
+        )
+    return Recordings(items, report)
+
+
+def _entries(
+    named: Source, report: DataReport, data_dir: str, naming_rule: str, cache_dir: str
+) -> Iterator[Entry]:
+    if named.kind == "file":
+        for path in named.paths:
+            yield from _file_entries(Path(path), report, naming_rule)
+    elif named.kind == "tfds":
+        from pipelines.speech.recordings.tfds import dataset_entries
+
+        yield from dataset_entries(named, data_dir or None, cache_dir, report)
+    else:
+        from pipelines.builtin import builtin_data
+
+        yield from builtin_data(named.name, "speech").load()(cache_dir)
+
+
+def _file_entries(path: Path, report: DataReport, naming_rule: str) -> Iterable[Entry]:
+    from pipelines.speech.recordings import folders, manifests
+
+    if not path.is_dir():
+        if path.suffix.lower() not in manifests.EXTENSIONS:
+            raise DataError(
+                f"has a name that ends in {path.suffix or 'nothing'!r}, which does not say how a "
+                "list of recordings is written",
+                file=path,
+                advice=f"Name a list ({', '.join(manifests.EXTENSIONS)}) or a folder.",
+            )
+        return manifests.read_manifest(path, report)
+    if naming_rule:
+        return folders.read_named_folder(path, naming_rule, report)
+    for name in _MANIFEST_NAMES:
+        if (path / name).is_file():
+            return manifests.read_manifest(path / name, report)
+    if folders.is_librispeech(path):
+        return folders.read_librispeech(path)
+    raise DataError(
+        "does not say what is said in its recordings",
+        file=path,
+        advice=f"Put a list into it ({_MANIFEST_NAMES[0]}: path,transcript), or give a rule for "
+        "its files' names: naming_rule = '{transcript}_{speaker}_{index}.wav'.",
+    )
+
+
+def _checked(
+    entries: list[Entry], report: DataReport, shortest: float, longest: float
+) -> Iterator[Recording]:
+    # A file may hold many segments; it is looked at once.
+    paths = list(dict.fromkeys(entry.path for entry in entries))
+    with ThreadPoolExecutor(min(_THREADS, (os.cpu_count() or 1) * 2)) as pool:
+        headers = dict(zip(paths, pool.map(_header_or_error, paths, chunksize=64), strict=True))
+    described: set[Path] = set()
+    for entry in entries:
+        header, place = headers[entry.path], entry.place or str(entry.path)
+        if isinstance(header, AudioError):
+            report.note(header.kind, "dropped", f"{place} {header.explanation}")
+            continue
+        segment, trouble = _segment(entry, header)
+        seconds = header.seconds if segment is None else segment.seconds
+        if trouble is None:
+            trouble = _unusable(entry, seconds, shortest, longest)
+        if trouble is not None:
+            kind, problem = trouble
+            report.note(kind, "dropped", f"{place} ({problem})")
+            continue
+        if entry.path not in described:
+            described.add(entry.path)
+            _note_peculiarities(entry, header, place, report)
+        yield Recording(
+            entry.path, entry.transcript.strip(), entry.speaker, seconds, header.sample_rate,
+            entry.part, segment,
+        )  # fmt: skip
+
+
+def _header_or_error(path: Path) -> AudioHeader | AudioError:
+    try:
+        return read_header(path)
+    except AudioError as error:
+        return error
+
+
+def _segment(entry: Entry, header: AudioHeader) -> tuple[Segment | None, tuple[str, str] | None]:
+    """The part of the file that a list means, None for all of it; or what is wrong with it."""
+    if entry.offset is None:
+        # A length alone says the same as the file, or the list is about another file.
+        if entry.seconds is not None and abs(entry.seconds - header.seconds) > _close(header):
+            problem = f"{entry.seconds:g} s by the list, {header.seconds:.2f} s by the file"
+            if entry.seconds < header.seconds:
+                problem += "; a segment has an offset, too"
+            return None, ("length contradicts the list", problem)
+        return None, None
+    left = header.seconds - entry.offset
+    seconds = left if entry.seconds is None else entry.seconds
+    if left <= 0 or seconds - left > _close(header):
+        problem = (
+            f"from {entry.offset:g} s on for {seconds:g} s, the file lasts {header.seconds:.2f} s"
+        )
+        return None, ("segment outside the recording", problem)
+    seconds = min(seconds, left)
+    if entry.offset == 0 and seconds == header.seconds:
+        return None, None
+    return Segment(entry.offset, seconds), None
+
+
+def _close(header: AudioHeader) -> float:
+    """How far a list's length may be from the file's: rounding, and what MP3 encoders add."""
+    return max(_ENCODER_SECONDS if header.format in ("MP3", "MPEG") else 0.0, _CLOSE_SECONDS)
+
+
+def _unusable(
+    entry: Entry, seconds: float, shortest: float, longest: float
+) -> tuple[str, str] | None:
+    if not entry.transcript.strip():
+        return "empty transcript", f"{seconds:.2f} s"
+    if seconds < shortest:
+        return "too short", f"{seconds:.2f} s, less than shortest_seconds = {shortest:g}"
+    if seconds > longest:
+        return "too long", f"{seconds:.2f} s, more than longest_seconds = {longest:g}"
+    return None
+
+
+def _note_peculiarities(entry: Entry, header: AudioHeader, place: str, report: DataReport) -> None:
+    if not header.fits_extension(entry.path):
+        report.note("wrong extension", f"read as the {header.format} file it is", place)
+    if header.channels > 1:
+        report.note("several channels", "averaged to one", f"{place} ({header.channels})")
+    if not header.marked_end:
+        report.note("no mark of the end", "kept, and may have been cut", place)

@@ -1,0 +1,284 @@
+"""Lists of recordings: CSV, TSV and JSON Lines with a path, a transcript and maybe more."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipelines.base.errors import DataError
+from pipelines.data_report import DataReport
+from pipelines.speech.recordings.recording import Entry, stated_part
+
+EXTENSIONS = (".csv", ".tsv", ".jsonl", ".json", ".ndjson")
+
+# The first name of each is ours; the others are those of Common Voice, NeMo, DeepSpeech and others.
+_COLUMNS = {
+    "path": ("path", "audio_filepath", "audio", "file", "filename", "file_name", "wav_filename",
+             "wav"),
+    "transcript": ("transcript", "text", "sentence", "transcription", "normalized_text"),
+    "speaker": ("speaker", "speaker_id", "client_id", "user"),
+    "part": ("part", "split"),
+    "offset": ("offset", "start", "start_time", "begin"),
+    "duration": ("duration", "duration_seconds"),
+    "end": ("end", "end_time", "stop"),
+}  # fmt: skip
+_NEEDED = ("path", "transcript")
+# Columns that say where in a file something is, in a way that is not understood.
+_PLACE_IN_FILE = re.compile(
+    r"(audio[_ ])?(start|begin|end|stop|offset|onset)([_ .-]?(ms|msecs?|millis(econds)?|s|secs?|"
+    r"seconds|samples?|frames?|time|times?_?ms))?"
+)
+_DELIMITERS = (",", "\t", ";", "|")
+_CLOSE_SECONDS = 0.05
+
+
+def read_manifest(path: str | Path, report: DataReport) -> Iterator[Entry]:
+    """Yields the entries of a list of recordings.
+
+    Columns (keys, in JSON Lines): path, transcript, and optionally speaker, part ("train",
+    "validation", "test"), and offset, duration or end in seconds, for a segment of a file; other
+    columns are ignored. Paths are relative to the list's folder, or to a folder `clips` in it (as
+    Common Voice has them).
+
+    Raises:
+        DataError: the list cannot be read: not UTF-8, no header, a needed column missing, two
+            columns of the same name; or a cell is not what its column says.
+    """
+    file = Path(path)
+    rows = _json_rows(file, report)
+    if file.suffix.lower() in (".csv", ".tsv"):
+        rows = _rows(file, report)
+    found = False
+    for number, row in rows:
+        found = True
+        sound = _text(row, "path", file, number).strip()
+        place = f"{file.name} row {number}"
+        if not sound:
+            report.note("no path", "dropped", place)
+            continue
+        transcript = _text(row, "transcript", file, number)
+        offset, seconds = _segment(row, file, number)
+        yield Entry(
+            path=_sound_file(file.parent, sound, transcript),
+            transcript=transcript,
+            speaker=_text(row, "speaker", file, number).strip(),
+            part=stated_part(
+                _text(row, "part", file, number), file=file, row=number, column="part"
+            ),
+            place=f"{place}: {sound}",
+            offset=offset,
+            seconds=seconds,
+        )
+    if not found:
+        raise DataError("the list holds no recording", file=file)
+
+
+def _sound_file(folder: Path, sound: str, transcript: str) -> Path:
+    """The file that a list names.
+
+    Raises:
+        DataError: the transcript is a file's name, and the path is not.
+    """
+    spellings = [sound, sound.replace("\\", "/")]
+    # macOS writes the accents of file names as characters of their own, other systems do not.
+    spellings += [unicodedata.normalize(form, one) for form in ("NFC", "NFD") for one in spellings]
+    for name in dict.fromkeys(spellings):
+        for where in (folder / name, folder / "clips" / name):
+            if where.exists():
+                return where
+    said = transcript.strip()
+    if said and len(said) < 255 and "\0" not in said and (folder / said).is_file():
+        raise DataError(
+            f"the transcript {said!r} is a file, and the path {sound!r} is not",
+            file=folder / said,
+            advice="Path and transcript are in each other's place: correct the list's first line.",
+        )
+    return folder / sound
+
+
+def _text(row: Mapping[str, Any], ours: str, file: Path, number: int) -> str:
+    value = row.get(ours)
+    if value is None:
+        return ""
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        return str(value)
+    raise DataError(
+        f"holds {json.dumps(value, ensure_ascii=False, default=str)[:60]}, which is not a text",
+        file=file, row=number, column=ours,
+    )  # fmt: skip
+
+
+def _segment(row: Mapping[str, Any], file: Path, number: int) -> tuple[float | None, float | None]:
+    """Where in the file the recording begins and how long it is, as far as the list says it."""
+    offset, seconds, end = (
+        _seconds(row.get(name), name, file, number) for name in ("offset", "duration", "end")
+    )
+    if end is not None:
+        lasts = end - (offset or 0.0)
+        if seconds is not None and abs(lasts - seconds) > _CLOSE_SECONDS:
+            raise DataError(
+                f"ends at {end:g} s and lasts {seconds:g} s from {offset or 0:g} s on: they "
+                "contradict each other", file=file, row=number,
+                advice="All of them are in seconds from the beginning of the file.",
+            )  # fmt: skip
+        offset, seconds = offset or 0.0, lasts if seconds is None else seconds
+    if seconds is not None and seconds <= 0:
+        raise DataError(f"lasts {seconds:g} s", file=file, row=number)
+    return offset, seconds
+
+
+def _seconds(value: Any, name: str, file: Path, number: int) -> float | None:
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    try:
+        found = float(value) if not isinstance(value, bool) else math.nan
+    except (TypeError, ValueError):
+        found = math.nan
+    if not math.isfinite(found) or found < 0:
+        raise DataError(
+            f"{value!r} is not a number of seconds", file=file, row=number, column=name,
+            advice="Write seconds with a decimal point, such as 12.5.",
+        )  # fmt: skip
+    return found
+
+
+def _rows(file: Path, report: DataReport) -> Iterator[tuple[int, dict[str, Any]]]:
+    try:
+        with open(file, encoding="utf-8-sig", newline="") as lines:
+            first = lines.readline()
+            delimiter = _delimiter(first, file)
+            lines.seek(0)
+            # Common Voice's TSV files hold quotation marks that open and close nothing.
+            plain = delimiter == "\t"
+            reader = csv.reader(
+                lines, delimiter=delimiter, quoting=csv.QUOTE_NONE if plain else csv.QUOTE_MINIMAL
+            )
+            header = [name.strip() for name in next(reader, [])]
+            columns = _columns(header, file, report)
+            for cells in reader:
+                if not any(cells):
+                    continue
+                if len(cells) != len(header):
+                    raise DataError(
+                        f"has {len(cells)} fields, the header {len(header)}",
+                        file=file, row=reader.line_num,
+                        advice="Put texts that hold the delimiter in quotation marks.",
+                    )  # fmt: skip
+                yield reader.line_num, {ours: cells[at] for ours, at in columns.items()}
+    except UnicodeDecodeError as error:
+        raise _encoding(file, error) from None
+    except csv.Error as error:
+        advice = "Look for a quotation mark that opens and does not close."
+        raise DataError(f"is not a CSV file: {error}", file=file, advice=advice) from None
+
+
+def _delimiter(header: str, file: Path) -> str:
+    """What parts the columns: what the file's name says unless the header says otherwise."""
+    usual = "\t" if file.suffix.lower() == ".tsv" else ","
+    names = {name for names in _COLUMNS.values() for name in names}
+
+    def known(delimiter: str) -> int:
+        return len({name.strip().strip('"').lower() for name in header.split(delimiter)} & names)
+
+    return max((usual, *_DELIMITERS), key=lambda one: (known(one), one == usual))
+
+
+def _encoding(file: Path, error: UnicodeDecodeError) -> DataError:
+    with open(file, "rb") as content:
+        head = content.read(2)
+    encoding = "UTF-16" if head in (b"\xff\xfe", b"\xfe\xff") else "another encoding"
+    return DataError(
+        f"is not UTF-8 but {encoding}: {error.reason} at byte {error.start}", file=file,
+        advice="Save it as UTF-8 (in Excel: CSV UTF-8).",
+    )  # fmt: skip
+
+
+def _columns(header: Sequence[str], file: Path, report: DataReport) -> dict[str, int]:
+    """Where our columns are."""
+    lowered = [name.lower() for name in header]
+    names = _names(lowered, file, report)
+    for needed in _NEEDED:
+        if needed not in names:
+            raise DataError(
+                f"has no column {needed!r} among {', '.join(header) or 'none'}",
+                file=file,
+                advice="The first line names the columns: path, transcript and maybe speaker.",
+            )
+    for ours, name in names.items():
+        if lowered.count(name) > 1:
+            raise DataError(
+                f"has {lowered.count(name)} columns {name!r}", file=file, column=ours,
+                advice="Leave one of them.",
+            )  # fmt: skip
+    return {ours: lowered.index(name) for ours, name in names.items()}
+
+
+def _names(given: Sequence[str], file: Path, report: DataReport | None) -> dict[str, str]:
+    """The name that each of our columns has among those given.
+
+    Raises:
+        DataError: a name says where in a file something is, in a way that is not understood.
+    """
+    known = {name for names in _COLUMNS.values() for name in names}
+    for name in given:
+        if _PLACE_IN_FILE.fullmatch(name) and name not in known:
+            raise DataError(
+                f"has the column {name!r}, which seems to be a place in the recording", file=file,
+                advice="Segments have the columns offset and duration, or offset and end, in "
+                "seconds. Rename it, in seconds, or leave it out.",
+            )  # fmt: skip
+    found = {}
+    for ours, names in _COLUMNS.items():
+        candidates = [name for name in names if name in given]
+        if not candidates:
+            continue
+        found[ours] = candidates[0]
+        if len(candidates) > 1 and report is not None:
+            kind = f"several columns that could be the {ours}"
+            report.note(kind, f"{candidates[0]!r} is read", ", ".join(candidates[1:]))
+    return found
+
+
+def _json_rows(file: Path, report: DataReport) -> Iterator[tuple[int, dict[str, Any]]]:
+    keys: dict[tuple[str, ...], dict[str, str]] = {}
+    try:
+        with open(file, encoding="utf-8-sig") as lines:
+            for number, line in enumerate(lines, 1):
+                if not line.strip():
+                    continue
+                row = _json_row(line, file, number)
+                given = tuple(row)
+                if given not in keys:
+                    keys[given] = _keys(given, file, number, None if keys else report)
+                yield number, {ours: row[name] for ours, name in keys[given].items()}
+    except UnicodeDecodeError as error:
+        raise _encoding(file, error) from None
+
+
+def _json_row(line: str, file: Path, number: int) -> Mapping[str, Any]:
+    wanted = 'Write one object per line: {"path": "a.wav", "transcript": "what is said"}.'
+    try:
+        row = json.loads(line)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise DataError(f"is not JSON: {error}", file=file, row=number, advice=wanted) from None
+    if not isinstance(row, Mapping):
+        raise DataError("is not a JSON object", file=file, row=number, advice=wanted)
+    return row
+
+
+def _keys(
+    given: tuple[str, ...], file: Path, number: int, report: DataReport | None
+) -> dict[str, str]:
+    names = _names(given, file, report)
+    for needed in _NEEDED:
+        if needed not in names:
+            raise DataError(
+                f"has no key {needed!r} among {', '.join(given) or 'none'}", file=file, row=number
+            )
+    return names

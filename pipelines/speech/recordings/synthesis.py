@@ -1,0 +1,182 @@
+"""Digits and commands spoken by the synthesiser espeak-ng in many voices: builtin:digits, ...
+
+It is synthetic speech: a recogniser trained on it has learnt espeak-ng's voices, not people's.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipelines.base.atomic_files import atomic_folder, write_text
+from pipelines.base.child_processes import child_environment
+from pipelines.base.errors import UserError
+from pipelines.data_report import DataReport
+from pipelines.speech.cache import cache_folder
+from pipelines.speech.recordings.manifests import read_manifest
+from pipelines.speech.recordings.recording import Entry
+
+SAMPLE_RATE = 16_000
+PACKAGE = "espeakng_loader"
+
+ACCENTS = (
+    "English (America)", "English (America, New York City)", "English (Great Britain)",
+    "English (Received Pronunciation)", "English (Scotland)", "English (Lancaster)",
+    "English (West Midlands)", "English (Caribbean)",
+)  # fmt: skip
+
+# Voices that sound like people; left out are whispering, robots and other effects.
+VOICES = (
+    "Alex", "Alicia", "Andrea", "Andy", "Annie", "Denis", "Diogo", "Gene", "Gene2", "Henrique",
+    "Hugo", "Jacky", "Lee", "Marco", "Mario", "Michael", "Mike", "Nguyen", "Reed", "Storm", "adam",
+    "anika", "announcer", "antonio", "aunty", "belinda", "benjamin", "boris", "caleb", "david",
+    "ed", "edward", "edward2", "f1", "f2", "f3", "f4", "f5", "grandma", "grandpa", "gustave", "ian",
+    "iven", "iven2", "iven3", "iven4", "john", "kaukovalta", "klatt2", "klatt3", "klatt4", "klatt5",
+    "linda", "m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "marcelo", "max", "michel", "miguel",
+    "mike2", "norbert", "pablo", "paul", "pedro", "quincy", "rob", "robert", "sandro", "shelby",
+    "steph", "steph2", "steph3", "travis", "victor", "zac",
+)  # fmt: skip
+
+_UTTERANCES = {"train": 2400, "validation": 200, "test": 300}
+_HELD_OUT_VOICES = {"validation": 8, "test": 16}
+_SEED = 20_251
+_VERSION = 1
+_LONGEST_WAIT = 600
+
+_DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_DEVICES = ("light", "lamp", "heater", "fan", "radio", "television", "music", "alarm")
+_ROOMS = ("kitchen", "bedroom", "bathroom", "garage", "garden", "office")
+_WORDS = ("stop", "go", "next", "back", "yes", "no", "louder", "quieter", "play", "pause", "help")
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """What the synthesiser is to say, and how.
+
+    Attributes:
+        file: the sound file's name.
+        transcript: what is said, in words.
+        accent: of `ACCENTS`.
+        voice: of `VOICES`; stands for the speaker.
+        part: "train", "validation" or "test".
+        words_a_minute: speed.
+        pitch: 0 to 100, 50 is the voice's own.
+        silence_before: in seconds; silence is faint noise, as it is in a room.
+        silence_after: likewise.
+        noise_decibels: the noise's level below full scale.
+        seed: of the noise.
+    """
+
+    file: str
+    transcript: str
+    accent: str
+    voice: str
+    part: str
+    words_a_minute: int
+    pitch: int
+    silence_before: float
+    silence_after: float
+    noise_decibels: float
+    seed: int
+
+
+def plan(name: str) -> list[Utterance]:
+    """What is said in the built-in data `name`: always the same, drawn with a fixed seed.
+
+    No voice speaks in two parts.
+    """
+    generator = np.random.default_rng((_SEED, sorted(_SENTENCES).index(name)))
+    voices = generator.permutation(np.array(VOICES))
+    start = 0
+    voices_of = {}
+    for part, count in _HELD_OUT_VOICES.items():
+        voices_of[part] = voices[start : start + count]
+        start += count
+    voices_of["train"] = voices[start:]
+    return [
+        _utterance(name, part, number, str(generator.choice(voices_of[part])), generator)
+        for part, count in _UTTERANCES.items()
+        for number in range(count)
+    ]
+
+
+def _utterance(
+    name: str, part: str, number: int, voice: str, generator: np.random.Generator
+) -> Utterance:
+    return Utterance(
+        file=f"{part}-{number:04d}.wav",
+        transcript=_SENTENCES[name](generator),
+        accent=str(generator.choice(ACCENTS)),
+        voice=voice,
+        part=part,
+        words_a_minute=int(generator.integers(110, 190)),
+        pitch=int(generator.integers(35, 66)),
+        silence_before=round(float(generator.uniform(0.05, 0.4)), 3),
+        silence_after=round(float(generator.uniform(0.05, 0.4)), 3),
+        noise_decibels=round(float(generator.uniform(-70.0, -40.0)), 1),
+        seed=int(generator.integers(2**31)),
+    )
+
+
+def _digit_string(generator: np.random.Generator) -> str:
+    return " ".join(generator.choice(_DIGITS, size=int(generator.integers(1, 6))))
+
+
+def _command(generator: np.random.Generator) -> str:
+    device, room = generator.choice(_DEVICES), generator.choice(_ROOMS)
+    number = generator.choice(_DIGITS[1:])
+    forms = (
+        f"turn {generator.choice(['on', 'off'])} the {device}",
+        f"turn {generator.choice(['on', 'off'])} the {device} in the {room}",
+        f"set the timer to {number} minutes",
+        f"set the {device} to {number}",
+        f"play song number {number}",
+        f"open the {room} door",
+        f"close the {room} door",
+        str(generator.choice(_WORDS)),
+    )
+    return str(generator.choice(forms))
+
+
+_SENTENCES = {"digits": _digit_string, "commands": _command}
+
+
+def synthesised_entries(name: str, cache_dir: str | Path = "") -> Iterator[Entry]:
+    """Yields the recordings of the built-in data "digits" or "commands".
+
+    They are synthesised once, in a process of its own, and kept: espeak-ng says the same thing a
+    little differently every time that a process asks it.
+
+    Raises:
+        UserError: the synthesiser fails.
+    """
+    folder = cache_folder(cache_dir) / "speech-builtin" / f"{name}-{_VERSION}"
+    manifest = folder / "manifest.jsonl"
+    if not manifest.is_file():
+        with atomic_folder(folder) as beside:
+            _synthesise(plan(name), beside)
+    return read_manifest(manifest, DataReport())
+
+
+def _synthesise(utterances: list[Utterance], folder: Path) -> None:
+    lines = [
+        json.dumps({"path": one.file, "transcript": one.transcript,
+                    "speaker": one.voice, "part": one.part})
+        for one in utterances
+    ]  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines.speech.recordings.synthesis_worker", str(folder)],
+        input="\n".join(json.dumps(asdict(one)) for one in utterances),
+        env=child_environment(), capture_output=True, text=True, check=False, timeout=_LONGEST_WAIT,
+    )  # fmt: skip
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        raise UserError(f"the synthesiser espeak-ng failed: {last}")
+    # Last, since its being there says that all recordings are.
+    write_text(folder / "manifest.jsonl", "\n".join(lines) + "\n")

@@ -1,0 +1,94 @@
+"""The process that speaks: espeak-ng's library through ctypes, an utterance for each line of input.
+
+    python -m pipelines.speech.recordings.synthesis_worker FOLDER
+
+A process of its own, since the library keeps global state that decides the sound, and is under
+another licence (GPL-3.0-or-later) than this toolkit.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+import soxr
+
+from pipelines.speech.recordings.synthesis import SAMPLE_RATE, Utterance
+
+# From espeak-ng's speak_lib.h, version 1.52.
+_SYNCHRONOUS, _DO_NOT_EXIT, _UTF8 = 2, 1 << 15, 1
+_RATE, _PITCH = 1, 3
+_SPEECH_PEAK = 0.5
+
+
+class Synthesiser:
+    """espeak-ng; one in a process."""
+
+    def __init__(self) -> None:
+        import espeakng_loader
+
+        self._library = ctypes.CDLL(espeakng_loader.get_library_path())
+        data = espeakng_loader.get_data_path().encode()
+        self.sample_rate = self._library.espeak_Initialize(_SYNCHRONOUS, 0, data, _DO_NOT_EXIT)
+        if self.sample_rate <= 0:
+            raise RuntimeError(
+                f"espeak_Initialize gave {self.sample_rate} with the data in {data!r}"
+            )
+        kind = ctypes.CFUNCTYPE(
+            ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
+        )
+        self._blocks: list[np.ndarray[Any, Any]] = []
+        # The library keeps no reference of its own.
+        self._callback = kind(self._take)
+        self._library.espeak_SetSynthCallback(self._callback)
+        self._library.espeak_Synth.argtypes = (
+            ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint, ctypes.c_int, ctypes.c_uint,
+            ctypes.c_uint, ctypes.c_void_p, ctypes.c_void_p,
+        )  # fmt: skip
+
+    def _take(self, samples: Any, count: int, events: Any) -> int:
+        if samples and count > 0:
+            self._blocks.append(np.ctypeslib.as_array(samples, (count,)).copy())
+        return 0
+
+    def say(self, one: Utterance) -> np.ndarray[Any, Any]:
+        """The utterance alone, int16 [samples] at the library's sample rate."""
+        self._blocks.clear()
+        voice = f"{one.accent}+{one.voice}"
+        if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
+            raise RuntimeError(f"espeak-ng has no voice {voice!r}")
+        self._library.espeak_SetParameter(_RATE, one.words_a_minute, 0)
+        self._library.espeak_SetParameter(_PITCH, one.pitch, 0)
+        text = one.transcript.encode() + b"\0"
+        self._library.espeak_Synth(text, len(text), 0, 1, 0, _UTF8, None, None)
+        self._library.espeak_Synchronize()
+        return np.concatenate(self._blocks)
+
+
+def recording(speech: np.ndarray[Any, Any], sample_rate: int, one: Utterance) -> Any:
+    """The utterance with silence around it, all in faint noise, float32 at `SAMPLE_RATE`."""
+    samples = soxr.resample(speech.astype(np.float32) / 2**15, sample_rate, SAMPLE_RATE)
+    samples *= _SPEECH_PEAK / max(float(np.abs(samples).max()), 1e-3)
+    around = (round(one.silence_before * SAMPLE_RATE), round(one.silence_after * SAMPLE_RATE))
+    samples = np.pad(samples, around)
+    noise = np.random.default_rng(one.seed).standard_normal(len(samples), np.float32)
+    return samples + noise * np.float32(10 ** (one.noise_decibels / 20))
+
+
+def main() -> None:
+    """Speaks what the standard input asks for into the folder named on the command line."""
+    folder = Path(sys.argv[1])
+    synthesiser = Synthesiser()
+    for line in sys.stdin:
+        one = Utterance(**json.loads(line))
+        samples = recording(synthesiser.say(one), synthesiser.sample_rate, one)
+        soundfile.write(folder / one.file, samples, SAMPLE_RATE, subtype="PCM_16")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Text for language models: read and checked, encoded once, batched as streams of tokens."""

@@ -1,0 +1,83 @@
+"""Text as plain tf.data of token streams, for a training loop of the user's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.sources import Source
+from pipelines.text.corpus import TextCorpus
+from pipelines.text.encoding import encode_corpus
+from pipelines.text.loading import load_text
+from pipelines.text.token_streams import StreamBatches
+from pipelines.tokenizers.registry import train_tokenizer
+from pipelines.tokenizers.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+@dataclass(frozen=True)
+class LanguageModellingData:
+    """Token streams of a text, and the tokenizer made from its training part.
+
+    Attributes:
+        train, validation, test: one epoch each of (inputs, targets, weights) as `StreamBatches`
+            describes it; None for a part that there is not.
+    """
+
+    tokenizer: Tokenizer
+    train: tf.data.Dataset
+    validation: tf.data.Dataset | None
+    test: tf.data.Dataset | None
+
+
+def language_modelling_datasets(
+    source: str | Source | TextCorpus,
+    *,
+    tokenizer: str | Tokenizer = "characters",
+    vocabulary_size: int = 0,
+    batch_size: int = 64,
+    timesteps: int = 128,
+    folder: str | Path | None = None,
+    seed: int = 0,
+    **settings: Any,
+) -> LanguageModellingData:
+    """Training, validation and test text as contiguous streams of tokens.
+
+        data = language_modelling_datasets("file:corpus.txt", tokenizer="subwords")
+        for inputs, targets, weights in data.train:
+            model(inputs["tokens"])
+
+    A stateful recurrent layer carries its state from batch to batch; reset it before each epoch.
+
+    Args:
+        source, settings: see `load_text`.
+        tokenizer: one that is there, or the kind to make from the training text, see
+            `train_tokenizer`.
+        vocabulary_size: ids at most if one is made; 0 for no limit.
+        batch_size: streams that are read side by side.
+        timesteps: tokens a step.
+        folder: where the encoded text is kept for the next time; None: in memory.
+        seed: of a subword tokenizer's sample.
+    """
+    parts = load_text(source, **settings)
+    if isinstance(tokenizer, str):
+        tokenizer = train_tokenizer(
+            tokenizer, parts.train.chunks(), vocabulary_size=vocabulary_size, seed=seed
+        )
+    made = tokenizer
+
+    def streams(corpus: TextCorpus) -> tf.data.Dataset:
+        tokens = encode_corpus(corpus, made, folder)
+        return StreamBatches(tokens, batch_size=batch_size, timesteps=timesteps, shift=False).epoch(
+            0
+        )
+
+    return LanguageModellingData(
+        made,
+        streams(parts.train),
+        streams(parts.validation) if parts.validation else None,
+        streams(parts.test) if parts.test else None,
+    )

@@ -1,0 +1,348 @@
+"""Text files and folders of them: UTF-8, plain or gzipped, read piece by piece and checked."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import itertools
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from pipelines.base.errors import DataError
+from pipelines.data_report import DataReport
+from pipelines.sources import require_regular
+from pipelines.text.corpus import LINE_SEARCH, TextCorpus, part_name, too_short
+from pipelines.text.foreign_content import GZIP, HEAD, refuse_foreign, refuse_json
+from pipelines.text.line_ends import LineEnds
+
+SUFFIXES = (".txt", ".text", ".tokens", ".txt.gz", ".text.gz", ".tokens.gz")
+"""What counts as text in a folder; a file that is named itself may be called anything."""
+
+BLOCK = 2**20
+# Longest first: the mark of UTF-32 begins like that of UTF-16.
+_FOREIGN_MARKS = (
+    (codecs.BOM_UTF32_LE, "UTF-32"), (codecs.BOM_UTF32_BE, "UTF-32"),
+    (codecs.BOM_UTF16_LE, "UTF-16"), (codecs.BOM_UTF16_BE, "UTF-16"),
+)  # fmt: skip
+_CONTROLS = bytes({*range(1, 32), 127} - set(b"\t\n\r\f"))
+_NEAR_BYTES, _FEWEST_HIGH = 60, 5
+_PARTS = re.compile(r"(?:^|[^a-z])(train|training|val|valid|validation|dev|test)(?:[^a-z]|$)")
+
+
+@dataclass(frozen=True)
+class TextFile:
+    """A file as it was when it was looked at first.
+
+    Attributes:
+        state: what tells that it has changed: stored size, time of change in ns, inode.
+        size: bytes of text in it, unpacked.
+        packed: by gzip.
+    """
+
+    path: Path
+    state: tuple[int, int, int]
+    size: int
+    packed: bool
+
+    def open(self) -> BinaryIO:
+        """Opens it to read the unpacked bytes."""
+        return cast(BinaryIO, gzip.open(self.path)) if self.packed else open(self.path, "rb")
+
+    def require_unchanged(self) -> None:
+        """Raises a DataError if the file is not what it was when it was looked at first."""
+        try:
+            state = _state(self.path)
+        except OSError:
+            state = (-1, -1, -1)
+        if state != self.state:
+            raise DataError(
+                "the file has changed while it was read",
+                file=self.path,
+                advice="Wait until nothing writes to it and start again.",
+            )
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Bytes [start, stop) of a file's unpacked content."""
+
+    file: TextFile
+    start: int
+    stop: int
+
+
+class FileText(TextCorpus):
+    """The text of files, one after the other; each begins on a line of its own.
+
+    Byte order marks are left out, wherever joined files left them, and \\r\\n is read as \\n.
+
+    Args:
+        segments: what to read.
+        name: of where they come from.
+        lone_return: what a \\r becomes that no \\n follows: see `LineEnds`.
+    """
+
+    def __init__(self, segments: Sequence[Segment], name: str, lone_return: str = "\n") -> None:
+        stamps = [(str(s.file.path.resolve()), s.file.state, s.start, s.stop) for s in segments]
+        super().__init__(name, f"files {stamps}")
+        self.segments = tuple(segments)
+        self._lone_return = lone_return
+        self.bytes = sum(segment.stop - segment.start for segment in segments)
+
+    def _pieces(self, report: DataReport) -> Iterator[str]:
+        last = "\n"
+        for segment in self.segments:
+            fresh = True
+            for piece in _read(segment, report, self._lone_return):
+                if fresh and last != "\n":
+                    yield "\n"
+                fresh, last = False, piece[-1]
+                yield piece
+
+    def part(self, start: float, stop: float) -> FileText:
+        """See `TextCorpus.part`; a border in a line without end moves to a character's end."""
+        first, last = self._border(start), self._border(stop)
+        if first >= last:
+            raise too_short(self.name, f"{self.bytes} bytes", start, stop)
+        chosen, before = [], 0
+        for segment in self.segments:
+            size = segment.stop - segment.start
+            begin, end = max(first - before, 0), min(last - before, size)
+            if begin < end:
+                chosen.append(Segment(segment.file, segment.start + begin, segment.start + end))
+            before += size
+        return FileText(chosen, part_name(self.name, start, stop), self._lone_return)
+
+    def _border(self, share: float) -> int:
+        place = before = round(share * self.bytes)
+        for segment in self.segments:
+            size = segment.stop - segment.start
+            if 0 < before < size:
+                moved = _line_start(segment.file, segment.start + before)
+                return place - before + min(moved - segment.start, size)
+            before -= size
+        return place
+
+
+def open_text_files(paths: Sequence[str | Path], name: str, lone_return: str = "\n") -> FileText:
+    """The text of files and folders, in the order given; in a folder sorted by path.
+
+    Args:
+        paths: of files and folders.
+        name: of where the text comes from, for messages.
+        lone_return: see `FileText`.
+
+    Raises:
+        DataError: a folder holds no text, or parts of a data set that must not be mixed; or a file
+            is an archive, a table or JSON instead of text.
+    """
+    files: list[Path] = []
+    for path in map(Path, paths):
+        files += _files_of_folder(path) if path.is_dir() else [path]
+    segments = [Segment(file, 0, file.size) for file in map(look_at, files) if file.size]
+    if not segments:
+        raise DataError("the text is empty", file=name)
+    return FileText(segments, name, lone_return)
+
+
+def look_at(path: Path) -> TextFile:
+    """Looks at a file without reading it (unless it is packed: the size is then counted)."""
+    try:
+        require_regular(path)
+        state = _state(path)
+        with open(path, "rb") as file:
+            head = file.read(HEAD)
+        packed = head.startswith(GZIP)
+        size = state[0]
+        if packed:
+            size = 0
+            for block in _blocks(TextFile(path, state, 0, packed), 0, None):
+                head = head if size else block[:HEAD]
+                size += len(block)
+        refuse_foreign(head, path)
+        refuse_json(head, path)
+        return TextFile(path, state, size, packed)
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror or error}", file=path) from None
+
+
+def _state(path: Path) -> tuple[int, int, int]:
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns, found.st_ino
+
+
+def _files_of_folder(folder: Path) -> list[Path]:
+    found = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and not any(p.startswith(".") for p in path.relative_to(folder).parts)
+    )
+    texts = [path for path in found if path.name.lower().endswith(SUFFIXES)]
+    if not texts:
+        there = f"it has {', '.join(p.name for p in found[:3])}" if found else "it is empty"
+        raise DataError(
+            f"the folder holds no text ({', '.join(SUFFIXES)}): {there}",
+            file=folder,
+            advice="Name the files themselves if they are text: file:PATH,PATH.",
+        )
+    _refuse_mixed_parts(folder, texts)
+    return texts
+
+
+def _refuse_mixed_parts(folder: Path, texts: Sequence[Path]) -> None:
+    """A folder with train.txt and test.txt must not be read as one text."""
+    parts: dict[str, Path] = {}
+    for path in texts:
+        match = _PARTS.search(str(path.relative_to(folder)).lower())
+        if match:
+            parts.setdefault(match.group(1)[:5].replace("dev", "val")[:3], path)
+    if "tra" in parts and len(parts) > 1:
+        names = ", ".join(str(path.relative_to(folder)) for path in parts.values())
+        raise DataError(
+            f"the folder holds the parts of a data set, which must not be mixed: {names}",
+            file=folder,
+            advice="Name them apart: the training files as data, the others as validation and "
+            "test.",
+        )
+
+
+def _blocks(file: TextFile, start: int, stop: int | None) -> Iterator[bytes]:
+    """The bytes [start, stop) in blocks."""
+    try:
+        with file.open() as stream:
+            stream.seek(start)
+            left = stop - start if stop is not None else None
+            while left is None or left > 0:
+                block = stream.read(BLOCK if left is None else min(BLOCK, left))
+                if not block:
+                    break
+                left = None if left is None else left - len(block)
+                yield block
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"the gzip file is damaged: {error}", file=file.path) from None
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror or error}", file=file.path) from None
+
+
+def _line_start(file: TextFile, place: int) -> int:
+    """The first line start at or after byte `place`, or a character's start if none is near."""
+    near = next(_blocks(file, place - 1, place - 1 + LINE_SEARCH), b"")
+    line_end = near.find(b"\n")
+    if line_end >= 0:
+        return place + line_end
+    # Bytes 10xxxxxx continue a character, three at most.
+    continuing = itertools.takewhile(lambda byte: byte & 0xC0 == 0x80, near[1:4])
+    return place + len(list(continuing))
+
+
+def _read(segment: Segment, report: DataReport, lone_return: str) -> Iterator[str]:
+    """The checked text of a segment, in pieces that are not empty."""
+    file = segment.file
+    file.require_unchanged()
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    lines = LineEnds(lone_return)
+    offset, only_ascii = segment.start, True
+    for block in _blocks(file, segment.start, segment.stop):
+        report.note("files", "read", str(file.path), int(offset == segment.start))
+        content = _without_mark(block, file, report) if offset == 0 else block
+        _check_bytes(content, offset + len(block) - len(content), file, report)
+        pending = len(decoder.getstate()[0])
+        try:
+            text = decoder.decode(content)
+        except UnicodeDecodeError as error:
+            bad_offset = offset + len(block) - len(content) - pending + error.start
+            only_ascii = only_ascii and error.object[: error.start].isascii()
+            raise _not_utf8(file, bad_offset, error, only_ascii) from None
+        offset += len(block)
+        only_ascii = only_ascii and text.isascii()
+        text = lines.read(_without_inner_marks(text, file, report))
+        if text:
+            yield text
+    if offset != segment.stop:
+        file.require_unchanged()
+    pending = len(decoder.getstate()[0])
+    try:
+        rest = decoder.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        raise _not_utf8(file, offset - pending, error, only_ascii) from None
+    rest = lines.read(rest, final=True)
+    if rest:
+        yield rest
+    file.require_unchanged()
+    _note_line_ends(lines, segment, report, lone_return)
+
+
+def _note_line_ends(
+    lines: LineEnds, segment: Segment, report: DataReport, lone_return: str
+) -> None:
+    path = str(segment.file.path)
+    report.note("Windows line ends", "read as line ends", path, lines.windows)
+    treatment = "read as line ends" if lone_return == "\n" else "read as spaces"
+    known = lines.lone_lines if not segment.start else []
+    for line in known:
+        report.note("lone carriage returns", treatment, f"{path}, line {line}")
+    report.note("lone carriage returns", treatment, path, lines.lone - len(known))
+
+
+def _without_inner_marks(text: str, file: TextFile, report: DataReport) -> str:
+    """Without the byte order marks that joining files leaves in the middle."""
+    marks = text.count("\ufeff")
+    if not marks:
+        return text
+    report.note("byte order marks", "left out", str(file.path), marks)
+    return text.replace("\ufeff", "")
+
+
+def _without_mark(block: bytes, file: TextFile, report: DataReport) -> bytes:
+    for mark, encoding in _FOREIGN_MARKS:
+        if block.startswith(mark):
+            raise DataError(
+                f"the file is {encoding}, not UTF-8",
+                file=file.path,
+                advice=f"Convert it: iconv -f {encoding} -t UTF-8.",
+            )
+    if block.startswith(codecs.BOM_UTF8):
+        report.note("byte order marks", "left out", str(file.path))
+        return block[len(codecs.BOM_UTF8) :]
+    return block
+
+
+def _check_bytes(block: bytes, offset: int, file: TextFile, report: DataReport) -> None:
+    null = block.find(b"\0")
+    if null >= 0:
+        raise DataError(
+            f"the byte at offset {offset + null} is NUL, which no text has",
+            file=file.path,
+            advice="Is it a binary file, or UTF-16? Convert UTF-16: iconv -f UTF-16 -t UTF-8.",
+        )
+    controls = len(block) - len(block.translate(None, _CONTROLS))
+    if controls:
+        first = next(i for i, byte in enumerate(block) if byte in _CONTROLS)
+        report.note("control characters", "kept", f"{file.path}, byte {offset + first}", controls)
+
+
+def _not_utf8(
+    file: TextFile, offset: int, error: UnicodeDecodeError, only_ascii: bool
+) -> DataError:
+    shown = error.object[error.start : error.start + 4].hex(" ")
+    near = error.object[error.start : error.start + _NEAR_BYTES]
+    if only_ascii and sum(byte >= 0x80 for byte in near) > max(len(near) // 3, _FEWEST_HIGH):
+        # The letters themselves are not ASCII: what Western Europe writes would make no sense.
+        advice = (
+            "If the file is in another encoding, such as GB18030, SHIFT_JIS or WINDOWS-1251, "
+            "find out which and convert it: iconv -f ENCODING -t UTF-8."
+        )
+    elif only_ascii:
+        advice = "If the file is in another encoding, convert it: iconv -f WINDOWS-1252 -t UTF-8."
+    else:
+        # Another encoding would hardly have come this far.
+        advice = "The text before it is UTF-8: these bytes are damaged. Mend or remove them."
+    return DataError(
+        f"the bytes {shown} at offset {offset} are not UTF-8 ({error.reason})",
+        file=file.path,
+        advice=advice,
+    )

@@ -1,0 +1,1 @@
+"""What every application is made of: command line, configuration, run folder, report, demo."""

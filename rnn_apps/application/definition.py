@@ -1,0 +1,104 @@
+"""What an application tells the command line about itself, without importing anything heavy."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipelines.base.errors import UserError
+
+Result = dict[str, Any]
+
+
+class PartialResultError(UserError):
+    """A part of what was asked for could not be done: the rest is shown, then this error.
+
+    Args:
+        message: names what could not be done and why.
+        result: what was done, as a verb returns it.
+    """
+
+    def __init__(self, message: str, result: Result) -> None:
+        super().__init__(message)
+        self.result = result
+
+
+@dataclass(frozen=True)
+class Verb:
+    """Something that the command line can do.
+
+    Args:
+        name: as typed.
+        summary: one line for ``--help``.
+        add_arguments: adds the verb's arguments to its parser.
+        run: does it, and returns what ``--json`` prints. A key ``"table"`` with a ``"header"``
+            and ``"rows"`` is shown as a table.
+    """
+
+    name: str
+    summary: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], Result]
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What an application's demo showed on built-in data; all of it measured in that run.
+
+    Args:
+        data: the built-in data it was trained and judged on.
+        metric: what is compared, such as ``MASE``; lower is better.
+        figure: the trained model's.
+        baselines: the baselines' figures by name.
+        proof: how the exported file compared with Keras on the device runtime.
+        use: what using it once gave, in a sentence.
+        report: the run's page.
+        notes: further figures worth a line, by name.
+    """
+
+    data: str
+    metric: str
+    figure: float
+    baselines: dict[str, float]
+    proof: str
+    use: str
+    report: Path
+    notes: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Application:
+    """One application, as the command line and the demo see it.
+
+    Args:
+        name: as typed, such as ``forecast``.
+        summary: one line for ``--help``.
+        package: the package with `train` and `load`; its module `demo` has `demo(folder)`.
+        config: the config dataclass, as ``module:Class``.
+        verbs: the application's own verbs, beside train, evaluate and export; one of those names
+            takes the shared verb's place.
+    """
+
+    name: str
+    summary: str
+    package: str
+    config: str
+    verbs: tuple[Verb, ...]
+
+    def config_type(self) -> type:
+        """The config dataclass."""
+        return load_object(self.config)
+
+    def module(self) -> Any:
+        """The application's package, imported."""
+        return importlib.import_module(self.package)
+
+
+def load_object(address: str) -> Any:
+    """The object at ``module:name``."""
+    module, name = address.split(":")
+    return getattr(importlib.import_module(module), name)

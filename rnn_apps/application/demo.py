@@ -1,0 +1,115 @@
+"""`rnn-apps demo`: every application that stands, from built-in data to the edge runtime."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from pipelines.base.atomic_files import check_writable, write_json, writing
+from pipelines.base.errors import UserError
+from pipelines.builtin import builtin_data
+from rnn_apps.application.definition import Application, DemoResult, Result, Verb
+from rnn_apps.application.report import Report, format_cell
+
+_MARK = "demo.json"
+_HEADER = ["application", "data", "metric", "ours", "baselines", "device runtime", "minutes"]
+
+
+def run_demo(applications: tuple[Application, ...], folder: Path) -> Result:
+    """Trains, judges, exports, verifies and uses every application once on built-in data.
+
+    Args:
+        applications: those to show.
+        folder: where the runs and the page that links them go; an earlier demo there is replaced.
+
+    Raises:
+        UserError: `folder` holds something that is not a demo, or a package with built-in data is
+            missing.
+    """
+    for application in applications:
+        source = importlib.import_module(f"{application.package}.demo").SOURCE
+        builtin_data(source.removeprefix("builtin:")).require()
+    _prepare(folder)
+    rows: list[list[object]] = []
+    results: dict[str, DemoResult] = {}
+    details: list[Result] = []
+    for application in applications:
+        print(f"{application.name}: {application.summary}", file=sys.stderr)
+        began = time.monotonic()
+        shown = importlib.import_module(f"{application.package}.demo")
+        result: DemoResult = shown.demo(folder / application.name)
+        minutes = (time.monotonic() - began) / 60
+        baselines = ", ".join(f"{k} {format_cell(v)}" for k, v in result.baselines.items())
+        rows.append([application.name, result.data, result.metric, result.figure, baselines,
+                     result.proof, minutes])  # fmt: skip
+        results[application.name] = result
+        details.append({"application": application.name, **vars(result), "minutes": minutes})
+    page = folder / "index.html"
+    _write_page(page, rows, results)
+    write_json(folder / _MARK, {"applications": list(results)})
+    return {
+        "table": {"title": "Trained on built-in data just now", "header": _HEADER, "rows": rows},
+        "used": {name: result.use for name, result in results.items()},
+        "details": details,
+        "page": str(page),
+    }
+
+
+def _prepare(folder: Path) -> None:
+    if folder.exists():
+        if not folder.is_dir():
+            raise UserError(f"{folder} is a file. Name a folder with --to")
+        if any(folder.iterdir()) and not (folder / _MARK).exists():
+            raise UserError(
+                f"{folder} holds something that is not a demo. Name another folder with --to"
+            )
+        check_writable(folder)
+        with writing(folder):
+            shutil.rmtree(folder)
+    with writing(folder):
+        folder.mkdir(parents=True)
+    # Marked from the start, so that a demo that was interrupted can be replaced too.
+    write_json(folder / _MARK, {"applications": []})
+
+
+def _write_page(path: Path, rows: list[list[object]], results: dict[str, DemoResult]) -> None:
+    report = Report("rnn-apps demo", footer="Made by: rnn-apps demo")
+    report.text("Each model was trained, judged and exported just now, on data that comes with "
+                "pip packages. Lower is better for every metric here.")  # fmt: skip
+    report.table("", _HEADER, rows)
+    for name, result in results.items():
+        report.section(name)
+        report.text(result.use)
+        for note, value in result.notes.items():
+            report.text(f"{note}: {format_cell(value)}")
+        report.link("The run's report", result.report.relative_to(path.parent).as_posix())
+    report.write(path)
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--to", default="demo-runs", metavar="FOLDER", help="where the runs go (demo-runs)"
+    )
+    parser.add_argument(
+        "--only", default="", metavar="APPLICATION", help="show one application, such as forecast"
+    )
+
+
+def _run(options: argparse.Namespace) -> Result:
+    # The command line imports this module to list its verbs, so it is imported only here.
+    from rnn_apps.application.command_line import applications
+
+    chosen = applications()
+    if options.only:
+        names = ", ".join(a.name for a in chosen)
+        chosen = tuple(a for a in chosen if a.name == options.only)
+        if not chosen:
+            raise UserError(f"--only {options.only}: no such application. Available: {names}")
+    return run_demo(chosen, Path(options.to))
+
+
+VERBS = (Verb("demo", "see every application work on built-in data", _add_arguments, _run),)

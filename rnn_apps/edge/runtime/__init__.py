@@ -1,0 +1,1 @@
+"""One exported model on LiteRT or TFLite Micro, called by name, and its streams."""

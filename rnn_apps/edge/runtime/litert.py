@@ -1,0 +1,139 @@
+"""A model on LiteRT (package ai-edge-litert)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipelines.base.errors import UserError
+
+if TYPE_CHECKING:
+    from rnn_apps.edge.runtime.model import Signature
+
+
+class LiteRTRuntime:
+    """Runs signatures through LiteRT's interpreter.
+
+    A file whose only signature is its first graph is run directly: inputs are resized only when
+    a shape changes, which keeps the cost of a step at a few microseconds. Files with several
+    signatures go through signature runners, one for each.
+
+    Raises:
+        UserError: LiteRT is not installed, or cannot run the file.
+    """
+
+    def __init__(self, content: bytes, signatures: dict[str, Signature], threads: int = 1) -> None:
+        try:
+            from ai_edge_litert.interpreter import Interpreter
+        except ImportError as absent:
+            raise UserError(
+                "LiteRT is not installed. Install it with: pip install ai-edge-litert"
+            ) from absent
+        self._new_interpreter = partial(Interpreter, model_content=content, num_threads=threads)
+        self._shapes: dict[int, tuple[int, ...]] = {}
+        self._allocated = False
+        self._runners: dict[str, Callable[..., dict[str, np.ndarray]]] = {}
+        with _refusals_named("this model"):
+            self._interpreter = self._new_interpreter()
+            if len(signatures) > 1 or any(item.subgraph for item in signatures.values()):
+                self._runners = {
+                    key: self._interpreter.get_signature_runner(key) for key in signatures
+                }
+            else:
+                (only,) = signatures.values()
+                self._allocate(only)
+
+    def call(self, signature: Signature, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Runs a signature once; inputs and outputs are in the runtime's types.
+
+        Raises:
+            UserError: the graph cannot run on inputs of these shapes.
+        """
+        try:
+            if self._runners:
+                return self._runners[signature.key](**inputs)
+            self._set(signature, inputs)
+            self._interpreter.invoke()
+        except (RuntimeError, ValueError, TypeError) as refusal:
+            raise _refused(_described(inputs), refusal) from refusal
+        return {
+            name: self._interpreter.get_tensor(item.index)
+            for name, item in signature.outputs.items()
+        }
+
+    def invocation(
+        self, signature: Signature, inputs: Mapping[str, np.ndarray]
+    ) -> Callable[[], object]:
+        """Sets the inputs and returns what runs the graph on them."""
+        if self._runners:
+            runner = self._runners[signature.key]
+            return lambda: runner(**inputs)
+        with _refusals_named(_described(inputs)):
+            self._set(signature, inputs)
+        return self._interpreter.invoke
+
+    def reset(self) -> None:
+        """Sets the variables inside the model to zero."""
+        # Before the first allocation there are none.
+        if self._allocated or self._runners:
+            self._interpreter.reset_all_variables()
+
+    def _allocate(self, signature: Signature) -> None:
+        """Allocates at the shapes in the file, where free dimensions are 1, if that can be.
+
+        A graph may need longer inputs than that, as one with a convolution does: it is then
+        allocated for the inputs of the first call.
+        """
+        try:
+            self._interpreter.allocate_tensors()
+        except RuntimeError:
+            if all(-1 not in item.shape for item in signature.inputs.values()):
+                raise
+            self._begin_anew()
+            return
+        self._allocated = True
+        self._shapes = {
+            item.index: tuple(1 if size == -1 else size for size in item.shape)
+            for item in signature.inputs.values()
+        }
+
+    def _begin_anew(self) -> None:
+        """Another interpreter: one that failed to allocate is of no use any more."""
+        self._interpreter = self._new_interpreter()
+        self._shapes = {}
+        self._allocated = False
+
+    def _set(self, signature: Signature, inputs: Mapping[str, np.ndarray]) -> None:
+        shapes = {signature.inputs[name].index: value.shape for name, value in inputs.items()}
+        if shapes != self._shapes:
+            for index, shape in shapes.items():
+                if self._shapes.get(index) != shape:
+                    self._interpreter.resize_tensor_input(index, shape)
+            try:
+                self._interpreter.allocate_tensors()
+            except RuntimeError:
+                self._begin_anew()
+                raise
+            self._shapes, self._allocated = shapes, True
+        for name, value in inputs.items():
+            self._interpreter.set_tensor(signature.inputs[name].index, value)
+
+
+def _described(inputs: Mapping[str, np.ndarray]) -> str:
+    return f"inputs of shape {', '.join(f'{n} {list(v.shape)}' for n, v in inputs.items())}"
+
+
+@contextmanager
+def _refusals_named(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, ValueError, TypeError) as refusal:
+        raise _refused(what, refusal) from refusal
+
+
+def _refused(what: str, refusal: Exception) -> UserError:
+    return UserError(f"LiteRT cannot run {what}: {refusal}")

@@ -1,0 +1,1 @@
+"""Speech recognition on the device: samples in, transcripts out."""

@@ -1,0 +1,105 @@
+"""What a prefix beam search keeps from frame to frame: linked prefixes, alignments, the beam."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rnn_apps.edge.speech.ctc import AlignedLabel, Scores
+
+
+class Prefix:
+    """Labels of the beam, linked to the prefix without the last one.
+
+    Attributes:
+        depth: number of labels, those that were settled included.
+        slot: its place in the beam, -1 if it is there only for what extends it.
+        children: the prefixes that extend it by a label and are in use, by that label.
+        extensions: what the scorer said of labels after it, kept while it is in the beam.
+    """
+
+    __slots__ = ("children", "depth", "extensions", "gained", "label", "parent", "slot", "state")
+
+    def __init__(
+        self, parent: Prefix | None, label: int, depth: int, gained: float, state: Any
+    ) -> None:
+        self.parent, self.label, self.depth = parent, label, depth
+        self.gained, self.state = gained, state
+        self.slot = -1
+        self.children: dict[int, Prefix] = {}
+        self.extensions: dict[int, tuple[Any, float]] = {}
+
+
+class Span:
+    """A label on an alignment, linked to the one before it."""
+
+    __slots__ = ("depth", "end", "label", "parent", "peak", "start")
+
+    def __init__(
+        self, parent: Span | None, label: int, depth: int, start: int, end: int, peak: float
+    ) -> None:
+        self.parent, self.label, self.depth = parent, label, depth
+        self.start, self.end, self.peak = start, end, peak
+
+    def aligned(self) -> AlignedLabel:
+        """The label and its frames, without the link."""
+        return AlignedLabel(self.label, self.start, self.end, self.peak)
+
+
+@dataclass
+class Beam:
+    """The prefixes that are kept, best first, with what is known of each; arrays are [prefixes].
+
+    Attributes:
+        in_blank, in_label: log probability of the alignments that end in a blank, and in the last
+            label.
+        best_blank, best_label: likewise of the single best alignment.
+        blank_spans, label_spans: those alignments.
+    """
+
+    prefixes: list[Prefix]
+    last: npt.NDArray[np.int64]
+    gained: Scores
+    in_blank: Scores
+    in_label: Scores
+    best_blank: Scores
+    best_label: Scores
+    blank_spans: list[Span | None]
+    label_spans: list[Span | None]
+
+    def ranks(self) -> Scores:
+        """What prefixes are judged by."""
+        ranks: Scores = np.logaddexp(self.in_blank, self.in_label) + self.gained
+        return ranks
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one frame makes of the beam.
+
+    Attributes:
+        frame: log probability of each label.
+        labels: those that prefixes are extended by.
+        in_blank, in_label: of the prefixes as they are, as in `Beam`.
+        grown: [prefixes, labels], log probability of each extension.
+        gained: likewise what the scorer adds to it in all.
+        merged: slot of a prefix that an extension gives, too -> that extension's place in `grown`.
+    """
+
+    frame: Scores
+    labels: list[int]
+    in_blank: Scores
+    in_label: Scores
+    grown: Scores
+    gained: Scores
+    merged: dict[int, tuple[int, int]]
+
+
+def ancestor(prefix: Prefix, depth: int) -> Prefix:
+    """The prefix of a prefix that has so many labels."""
+    while prefix.depth > depth and prefix.parent is not None:
+        prefix = prefix.parent
+    return prefix

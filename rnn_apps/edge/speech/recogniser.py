@@ -1,0 +1,274 @@
+"""Speech from an exported model to text: NumPy and one runtime, with the exported folder."""
+
+from __future__ import annotations
+
+import json
+import threading
+import weakref
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.base.errors import ConfigurationError, DataError, UserError
+from pipelines.speech.audio.riff_files import PCM, wave_layout
+from pipelines.speech.audio.samples import one_channel
+from pipelines.speech.feature_extraction.configuration import FeatureConfig
+from pipelines.speech.feature_extraction.numpy_features import SpeechFeatures
+from pipelines.tokenizers import load_tokenizer
+from rnn_apps.edge.runtime.model import EdgeModel, load
+from rnn_apps.edge.runtime.streaming import STEP_SIGNATURE, StreamingSession
+from rnn_apps.edge.speech.endpointing import EndpointConfig
+from rnn_apps.edge.speech.recognition import FrameStepper, RecognitionStream, Utterance
+from rnn_apps.edge.speech.resampling import resample
+from rnn_apps.edge.speech.transcripts import DecodingConfig, SpeechDecoder, SpeechLabels, Transcript
+from rnn_apps.edge.speech.word_model import WordModel, read_arpa
+
+CONTRACT = "contract.json"
+TOKENIZER = "tokenizer"
+STREAMING_MODEL = "streaming.tflite"
+FEATURES, PRESENT, LOGITS = "features", "present", "logits"
+
+Array = npt.NDArray[np.float32]
+
+
+class EdgeStepModel:
+    """A streaming file as `recognition.StepModel`."""
+
+    def __init__(self, model: EdgeModel, contract: Mapping[str, Any]) -> None:
+        self._session = StreamingSession(model)
+        inputs = self._session.signature.inputs
+        self.chunk_frames = inputs[FEATURES].shape[1]
+        self.subsampling = int(contract["subsampling"])
+        self.lookahead = int(contract["lookahead"])
+        self.labels = int(contract["labels"])
+        self._takes_present = PRESENT in inputs
+
+    def reset(self) -> None:
+        """See `StepModel`."""
+        self._session.reset()
+
+    def step(self, features: Array, present: Array) -> Array:
+        """See `StepModel`."""
+        inputs = {FEATURES: features[None]}
+        if self._takes_present:
+            inputs[PRESENT] = present[None, :, None]
+        found = self._session.step(inputs)
+        logits: Array = (found[LOGITS] if isinstance(found, Mapping) else found)[0]
+        return logits
+
+
+class EdgeRecogniser:
+    """An exported speech recogniser with its alphabet and features.
+
+    Args:
+        folder: what exporting a recogniser wrote: `contract.json`, `tokenizer/` and models.
+        file: which of the models: one for streams, or one for whole utterances.
+        target: "litert" or "tflm".
+        decoding: how outputs become text.
+        word_model: in place of the one that `decoding` names.
+
+    Raises:
+        UserError: a file is missing or damaged, or the alphabet is another model's.
+        DataError: the alphabet or the word model cannot be read.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        file: str = STREAMING_MODEL,
+        target: str = "litert",
+        decoding: DecodingConfig | None = None,
+        word_model: WordModel | None = None,
+    ) -> None:
+        folder = Path(folder)
+        self.contract = read_contract(folder / CONTRACT)
+        tokenizer = load_tokenizer(folder / TOKENIZER)
+        tokenizer.require_same(self.contract["vocabulary_sha256"], str(folder / CONTRACT))
+        self.labels = SpeechLabels.of(tokenizer)
+        self.features = FeatureConfig(**self.contract["features"])
+        self.sample_rate = self.features.sample_rate
+        self.decoding = decoding or DecodingConfig()
+        if word_model is None and self.decoding.word_model:
+            word_model = read_arpa(self.decoding.word_model)
+        self._word_model = word_model
+        self._extract = SpeechFeatures(self.features)
+        self._path, self._target = folder / file, target
+        self._model = load(self._path, target)
+        # Each stream has a runtime of its own, since a runtime may keep the state in itself.
+        self._lent: list[tuple[EdgeModel, weakref.ref[EdgeStepModel] | None]] = [
+            (self._model, None)
+        ]
+        self._lending = threading.Lock()
+
+    @property
+    def can_stream(self) -> bool:
+        """Whether the file takes an utterance in chunks."""
+        return STEP_SIGNATURE in self._model.signatures
+
+    def logits(self, samples: npt.ArrayLike) -> Array:
+        """What the model says of a whole utterance, float32 [output frames, labels].
+
+        Args:
+            samples: at `sample_rate`; see `pipelines.speech.audio.samples.one_channel`.
+
+        Raises:
+            UserError: see `pipelines.speech.audio.samples.one_channel`; or there are no samples.
+        """
+        audio = one_channel(samples)
+        if not len(audio):
+            raise UserError("there are no samples to recognise anything in")
+        features = self._extract(audio)
+        if not self.can_stream:
+            found = self._model({FEATURES: features[None]})
+            logits: Array = found[LOGITS][0]
+            return logits
+        stepper = FrameStepper(self._new_steps())
+        return np.concatenate([stepper.push(features), stepper.finish()])
+
+    def transcribe(
+        self, recording: str | Path | npt.ArrayLike, sample_rate: int | None = None
+    ) -> list[Transcript]:
+        """The best transcripts of a recording, best first.
+
+        Args:
+            recording: a sound file, or samples as
+                `pipelines.speech.audio.samples.one_channel` takes them. WAV files with 16 bits
+                at the model's sample rate need no further package; others need soundfile and soxr.
+            sample_rate: sample rate of the samples in Hz, if it is not the model's; a file knows
+                its own.
+
+        Raises:
+            UserError: the recording cannot be read, or a package is missing for it.
+        """
+        decoder = self.decoder()
+        decoder.push(self.logits(self._samples(recording, sample_rate)))
+        return decoder.finish()
+
+    def decoder(self) -> SpeechDecoder:
+        """What turns this model's outputs into text."""
+        seconds = float(self.contract["seconds_per_output"])
+        return SpeechDecoder(self.labels, self.decoding, seconds, self._word_model)
+
+    def stream(
+        self, endpoint: EndpointConfig | None = None, sample_rate: int | None = None
+    ) -> RecognitionStream:
+        """Recognises a stream. Several may be open at once: each hears its own.
+
+        Args:
+            endpoint: when an utterance ends; None: when its `finish` is called.
+            sample_rate: sample rate of what is pushed in Hz, if it is not the model's.
+
+        Raises:
+            UserError: the file takes whole utterances only, or samples of that rate need soxr.
+        """
+        if not self.can_stream:
+            raise UserError(
+                "this file takes whole utterances. Open the one for streams: "
+                f"file = {STREAMING_MODEL!r}"
+            )
+        return RecognitionStream(
+            self.features, self._new_steps(), self.decoder(), endpoint, sample_rate
+        )
+
+    def listen(
+        self, endpoint: EndpointConfig | None = None, device: int | str | None = None
+    ) -> Iterator[Utterance]:
+        """Yields what is said into the microphone, utterance by utterance, until it is closed.
+
+        Args:
+            endpoint: when an utterance ends; None: with the usual rules.
+            device: see `microphone.open_microphone`.
+
+        Raises:
+            UserError: sounddevice is not installed, or there is no microphone.
+        """
+        from rnn_apps.edge.speech.microphone import open_microphone
+
+        stream = self.stream(endpoint or EndpointConfig())
+        with open_microphone(self.sample_rate, device) as chunks:
+            yield from stream.recognise(chunks)
+
+    def _samples(self, recording: str | Path | npt.ArrayLike, sample_rate: int | None) -> Any:
+        if isinstance(recording, str | Path):
+            return read_recording(Path(recording), self.sample_rate)
+        audio = one_channel(recording)
+        return resample(audio, sample_rate or self.sample_rate, self.sample_rate)
+
+    def _new_steps(self) -> EdgeStepModel:
+        """The file in steps, on a runtime that no stream uses which is still there."""
+        with self._lending:
+            free = [model for model, user in self._lent if user is None or user() is None]
+            model = free[0] if free else load(self._path, self._target)
+            steps = EdgeStepModel(model, self.contract)
+            others = [(lent, user) for lent, user in self._lent if lent is not model]
+            self._lent = [*others, (model, weakref.ref(steps))]
+        return steps
+
+
+def read_recording(path: Path, sample_rate: int) -> Array:
+    """A sound file as float32 [samples], with the standard library alone where that is enough.
+
+    Raises:
+        UserError: it cannot be read, or a package is missing for it.
+    """
+    plain = _plain_wave(path, sample_rate)
+    if plain is not None:
+        return plain
+    try:
+        from pipelines.speech.audio.reading import read_audio
+
+        return read_audio(path, sample_rate, most_seconds=float("inf"))
+    except ImportError as error:
+        raise UserError(
+            f"{path}: only WAV files with 16 bits and {sample_rate} Hz can be read without the "
+            f"packages soundfile and soxr ({error})"
+        ) from None
+
+
+def _plain_wave(path: Path, sample_rate: int) -> Array | None:
+    """A whole WAV file with 16 bits at this rate, the mean of its channels; None for others.
+
+    Raises:
+        AudioError: it is a WAV file that is truncated or holds no samples.
+    """
+    layout = wave_layout(path) if path.is_file() and path.stat().st_size else None
+    if layout is None or (layout.code, layout.bits, layout.sample_rate) != (PCM, 16, sample_rate):
+        return None
+    if layout.block != 2 * layout.channels:
+        return None
+    count = layout.length // layout.block * layout.channels
+    values = np.fromfile(path, "<i2", count, offset=layout.start).astype(np.float32) / 32768
+    return values.reshape(-1, layout.channels).mean(axis=1)
+
+
+_KEYS = ("vocabulary_sha256", "features", "subsampling", "lookahead", "labels",
+         "seconds_per_output")  # fmt: skip
+
+
+def read_contract(path: Path) -> dict[str, Any]:
+    """What an export says of itself.
+
+    Raises:
+        UserError: it cannot be read, or is not a recogniser's.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path}: cannot be read ({error}). Give the folder that exporting a recogniser wrote"
+        ) from None
+    missing = [key for key in _KEYS if not isinstance(content, dict) or key not in content]
+    if missing:
+        raise UserError(
+            f"{path}: holds no {', '.join(missing)}, so it is not a recogniser's. Give the folder "
+            "that exporting a recogniser wrote"
+        )
+    try:
+        FeatureConfig(**content["features"])
+    except (TypeError, ConfigurationError) as error:
+        raise DataError(f"features: {error}", file=path) from None
+    found: dict[str, Any] = content
+    return found

@@ -1,0 +1,334 @@
+"""From the outputs of a CTC speech model to text, with times and confidence; a whole utterance at
+once or a stream in pieces, with the same result.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.base.errors import ConfigurationError
+from rnn_apps.edge.sequence_to_sequence import log_softmax
+from rnn_apps.edge.speech.ctc import (
+    AlignedLabel,
+    CtcGreedy,
+    CtcHypothesis,
+    checked_frames,
+    trailing,
+)
+from rnn_apps.edge.speech.ctc_beam import CtcBeamSearch
+from rnn_apps.edge.speech.hot_words import HotWords
+from rnn_apps.edge.speech.speech_labels import SpeechLabels as SpeechLabels
+from rnn_apps.edge.speech.spelled_word_model import spelled
+from rnn_apps.edge.speech.word_model import WordModel, read_arpa
+from rnn_apps.edge.speech.word_scorer import WordScorer, WordWeights
+
+METHODS = ("greedy", "beam")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodingConfig:
+    """How outputs become text.
+
+    Args:
+        method: "greedy", the best label of each frame, or "beam", prefix beam search.
+        beam_width: prefixes that the search keeps.
+        n_best: transcripts that are given at most; one with "greedy".
+        word_model: an ARPA file with an n-gram model of words; "" for none. Its words, and hot
+            words, are spelled as the model's transcripts are: in lower case where those were.
+        word_model_weight: factor of its log probability.
+        word_bonus: nats for each word, so that the word model does not favour few.
+        unknown_word_penalty: nats taken away from a word that the word model does not know.
+        hot_words: words and phrases that are listened for.
+        hot_word_boost: nats for each of them that is written.
+        least_probability: labels that are less probable in a frame are not tried there.
+        most_labels: most labels that are tried in a frame.
+        beam_nats: prefixes that are worse than the best by more are dropped.
+
+    Raises:
+        ConfigurationError: a number is out of its range, or "greedy" is asked for what needs a
+            beam.
+    """
+
+    method: str = "beam"
+    beam_width: int = 16
+    n_best: int = 1
+    word_model: str = ""
+    word_model_weight: float = 0.5
+    word_bonus: float = 1.0
+    unknown_word_penalty: float = 5.0
+    hot_words: tuple[str, ...] = ()
+    hot_word_boost: float = 6.0
+    least_probability: float = 1e-4
+    most_labels: int = 32
+    beam_nats: float = 16.0
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise ConfigurationError(f"method = {self.method!r}: choose from {', '.join(METHODS)}")
+        if isinstance(self.hot_words, str):
+            # A text is a sequence too, of letters.
+            raise ConfigurationError(
+                f"hot_words = {self.hot_words!r} is not a list. For a list of one write "
+                f"[{self.hot_words!r}]"
+            )
+        for name in ("beam_width", "n_best", "most_labels"):
+            if getattr(self, name) < 1:
+                raise ConfigurationError(f"{name} = {getattr(self, name)} must be at least 1")
+        for name in ("word_model_weight", "unknown_word_penalty", "beam_nats"):
+            value = getattr(self, name)
+            if not (value >= 0 and math.isfinite(value)):
+                raise ConfigurationError(f"{name} = {value:g} must be at least 0")
+        if not 0 <= self.least_probability < 1:
+            raise ConfigurationError(
+                f"least_probability = {self.least_probability:g} must be from 0 to below 1"
+            )
+        wanted = [name for name in ("word_model", "hot_words") if getattr(self, name)]
+        if self.method == "greedy" and wanted:
+            raise ConfigurationError(f"{' and '.join(wanted)} need method = 'beam'")
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word that was heard.
+
+    Attributes:
+        start, end: seconds from the beginning of the stream, by the frames in which the best
+            alignment emits its labels. A model that looks ahead little emits them late.
+        confidence: geometric mean of its labels' largest probabilities, 0 to 1.
+    """
+
+    text: str
+    start: float
+    end: float
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """What was heard.
+
+    Attributes:
+        score: log probability in nats, with what word model and hot words add.
+        confidence: geometric mean of the labels' largest probabilities, 0 to 1; of an empty
+            transcript that of the blank's.
+    """
+
+    text: str
+    score: float
+    confidence: float
+    words: tuple[Word, ...] = field(default=(), repr=False)
+
+
+class SpeechDecoder:
+    """Decodes a stream of outputs; what it holds does not grow with the stream's length but for
+    the words themselves.
+
+    Args:
+        labels: of the outputs.
+        config: how they are decoded.
+        seconds_per_frame: from one output frame to the next.
+        word_model: in place of the one that the config names.
+
+    Attributes:
+        quiet_frames: number of frames at the end whose most probable label is a blank or a space.
+        note: what the labels cannot write of the word model, "" if they can write it.
+
+    Raises:
+        ConfigurationError: the labels cannot write a hot word.
+        DataError: the word model cannot be read, or the labels can write none of its words.
+    """
+
+    def __init__(
+        self,
+        labels: SpeechLabels,
+        config: DecodingConfig | None = None,
+        seconds_per_frame: float = 0.04,
+        word_model: WordModel | None = None,
+    ) -> None:
+        self.labels = labels
+        self.config = config or DecodingConfig()
+        self.seconds_per_frame = seconds_per_frame
+        if word_model is None and self.config.word_model:
+            word_model = read_arpa(self.config.word_model)
+        hot_words = labels.hot_words(self.config.hot_words)
+        self.note = ""
+        if word_model is not None:
+            word_model, self.note = spelled(word_model, labels)
+        self._search = _search(labels, self.config, word_model, hot_words)
+        self._is_pause = np.zeros(len(labels.pieces), bool)
+        self._is_pause[list(labels.pauses)] = True
+        self.reset()
+
+    def reset(self, start_seconds: float = 0.0) -> None:
+        """Begins a new utterance.
+
+        Args:
+            start_seconds: where it begins in the stream, for the words' times.
+        """
+        self._search.reset()
+        self._start = start_seconds
+        self._blanks = 0.0
+        self.quiet_frames = 0
+        self._settled: list[Word] = []
+        self._settled_labels: list[AlignedLabel] = []
+        self._given = 0
+        self._peaks = 0.0
+        self._count = 0
+
+    @property
+    def frames(self) -> int:
+        """How many were pushed."""
+        return self._search.frames
+
+    def push(self, logits: np.ndarray) -> None:
+        """Takes the next outputs, logits or log probabilities [frames, labels].
+
+        Raises:
+            UserError: the shape does not fit, or a number is NaN.
+        """
+        frames = checked_frames(logits, self.labels.blank)
+        if not len(frames):
+            return
+        frames = log_softmax(frames)
+        self._blanks += float(frames[:, self.labels.blank].sum())
+        quiet = self._is_pause[np.argmax(frames, axis=1)]
+        self.quiet_frames = trailing(quiet, self.quiet_frames)
+        self._search.push(frames)
+        self._settle(self._search.take_settled())
+
+    def settled(self) -> list[Word]:
+        """The words that can no longer change and were not given before."""
+        found = self._settled[self._given :]
+        self._given = len(self._settled)
+        return found
+
+    def partial(self) -> Transcript:
+        """The best transcript of what was pushed so far, without the words that are settled."""
+        (best,) = self._search.hypotheses()
+        return self._transcript(best, [])
+
+    @property
+    def heard(self) -> bool:
+        """Whether the best transcript so far holds any label."""
+        return self._search.wrote
+
+    def finish(self) -> list[Transcript]:
+        """The best transcripts of the utterance, best first; begins a new one."""
+        wanted = 1 if self.config.method == "greedy" else self.config.n_best
+        # Prefixes that differ in silent labels or spaces alone are one text.
+        ranked = self._search.hypotheses(max(wanted, self.config.beam_width), final=True)
+        found: dict[str, Transcript] = {}
+        for hypothesis in ranked:
+            transcript = self._transcript(hypothesis, self._settled)
+            found.setdefault(transcript.text, transcript)
+            if len(found) == wanted:
+                break
+        self.reset()
+        return list(found.values())
+
+    def _settle(self, labels: list[AlignedLabel]) -> None:
+        """Keeps the words among settled labels; the last one may still go on."""
+        if not labels:
+            return
+        waiting = [*self._settled_labels, *labels]
+        spaces = [i for i, item in enumerate(waiting) if b" " in self.labels.pieces[item.label]]
+        if not spaces:
+            self._settled_labels = waiting
+            return
+        # The label with the last space may begin the next word.
+        whole, self._settled_labels = waiting[: spaces[-1]], waiting[spaces[-1] :]
+        self._settled.extend(self._words(whole))
+        self._peaks += sum(item.log_probability for item in whole)
+        self._count += len(whole)
+
+    def _transcript(self, hypothesis: CtcHypothesis, before: list[Word]) -> Transcript:
+        aligned = [*self._settled_labels, *hypothesis.alignment]
+        words = (*before, *self._words(aligned))
+        peaks = sum(item.log_probability for item in aligned)
+        count = len(aligned)
+        if before:
+            peaks, count = peaks + self._peaks, count + self._count
+        if not count:
+            peaks, count = self._blanks, max(1, self.frames)
+        text = " ".join(word.text for word in words)
+        return Transcript(text, hypothesis.score, math.exp(peaks / count), words)
+
+    def _words(self, aligned: Sequence[AlignedLabel]) -> list[Word]:
+        words: list[Word] = []
+        begun, members = b"", list[AlignedLabel]()
+        for item in aligned:
+            first, *others = self.labels.pieces[item.label].split(b" ")
+            if first:
+                begun += first
+                members.append(item)
+            for part in others:
+                if begun:
+                    words.append(self._word(begun, members))
+                begun, members = part, [item] if part else []
+        if begun:
+            words.append(self._word(begun, members))
+        return words
+
+    def _word(self, text: bytes, members: Sequence[AlignedLabel]) -> Word:
+        mean = sum(item.log_probability for item in members) / len(members)
+        return Word(
+            text.decode("utf-8", errors="replace"),
+            self._start + members[0].start * self.seconds_per_frame,
+            self._start + members[-1].end * self.seconds_per_frame,
+            math.exp(mean),
+        )
+
+
+def decode(
+    logits: npt.ArrayLike,
+    labels: SpeechLabels,
+    config: DecodingConfig | None = None,
+    seconds_per_frame: float = 0.04,
+    word_model: WordModel | None = None,
+) -> list[Transcript]:
+    """The best transcripts of a whole utterance, best first; see `SpeechDecoder`.
+
+    Args:
+        logits: or log probabilities, [frames, labels].
+    """
+    decoder = SpeechDecoder(labels, config, seconds_per_frame, word_model)
+    decoder.push(np.asarray(logits))
+    return decoder.finish()
+
+
+def _search(
+    labels: SpeechLabels,
+    config: DecodingConfig,
+    model: WordModel | None,
+    hot_words: tuple[str, ...],
+) -> CtcGreedy | CtcBeamSearch:
+    if config.method == "greedy":
+        return CtcGreedy(labels.blank, labels.silent)
+    scorer = None
+    if model is not None or hot_words:
+        scorer = WordScorer(
+            labels.pieces,
+            WordWeights(
+                config.word_model_weight,
+                config.word_bonus if model is not None else 0.0,
+                config.unknown_word_penalty,
+            ),
+            model,
+            HotWords(hot_words, config.hot_word_boost) if hot_words else None,
+            hot_words,
+        )
+    least = math.log(config.least_probability) if config.least_probability else -math.inf
+    return CtcBeamSearch(
+        labels.blank,
+        config.beam_width,
+        scorer,
+        least,
+        config.most_labels,
+        config.beam_nats,
+        labels.silent,
+    )

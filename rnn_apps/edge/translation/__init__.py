@@ -1,0 +1,1 @@
+"""Translation on the device: sentences in, translations out."""

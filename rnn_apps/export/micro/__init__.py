@@ -1,0 +1,1 @@
+"""Files for microcontrollers: the model as C++, its arena, an example."""

@@ -1,0 +1,170 @@
+"""What one signature of a file takes and gives, how it is traced, and how it is proven.
+
+A plan is made from the Keras model before anything is converted; it holds what Keras computes on
+the data that the file will be compared on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import keras
+import numpy as np
+
+from rnn_apps.export.forms.replacement import LayerUse, in_float32, with_forms
+from rnn_apps.export.planning.probing import probe
+from rnn_apps.export.planning.tracing import NamedTensors, TracedFunction
+from rnn_apps.export.processes.runtime_process import RuntimeProcess
+from rnn_apps.export.proof.repeatability import refuse_what_does_not_repeat
+from rnn_apps.export.proof.verification import (
+    COMPARED,
+    Comparison,
+    compared_inputs,
+    keras_outputs,
+    run_comparisons,
+)
+from rnn_apps.export.results import OutputError, ProofExtent
+from rnn_apps.export.signature.example_data import (
+    Example,
+    batch_of,
+    examples_of,
+    first_example,
+    random_examples,
+    spread,
+)
+from rnn_apps.export.signature.model_signature import InputTensor, ModelSignature, signature_of
+
+# The sequences on which a file is proven and int8 is calibrated: all as long as they have no more
+# timesteps together, else no less than the first number and no more than the second.
+PROVEN_TIMESTEPS = 20_000
+FEWEST, MOST = 100, 500
+
+
+class FunctionOfForms(Protocol):
+    """Makes the function to trace for the recurrent layers' forms."""
+
+    def __call__(
+        self, forms: Mapping[str, str], weight_bytes: int = 4
+    ) -> Callable[[NamedTensors], NamedTensors]:
+        """See `SignaturePlan.function`."""
+
+
+@dataclass(frozen=True)
+class SignaturePlan:
+    """One signature.
+
+    Attributes:
+        inputs: everything that the signature takes, states included.
+        outputs: an example of everything that it gives.
+        uses: the recurrent layers, as the model calls them here.
+        function: (forms: layer path -> form, bytes of a weight) -> the function to trace.
+        calibration: examples of `inputs`.
+        reference: one call as Keras computes it.
+        prove: runs a file's signature and gives the errors; raises if it does not run.
+        real_data: whether the user gave the data.
+        proven: what `prove` runs.
+        comparison: single calls with what Keras gives for them, to be kept for a later `verify`;
+            a streaming signature has none.
+    """
+
+    name: str
+    inputs: tuple[InputTensor, ...]
+    outputs: Mapping[str, np.ndarray]
+    uses: tuple[LayerUse, ...]
+    function: FunctionOfForms
+    calibration: list[Example]
+    reference: Callable[[Example], dict[str, np.ndarray]]
+    prove: Callable[[RuntimeProcess, Path, float], tuple[OutputError, ...]]
+    real_data: bool
+    proven: ProofExtent
+    comparison: Comparison | None = None
+
+    def traced(self, forms: Mapping[str, str], weight_bytes: int = 4) -> TracedFunction:
+        """The signature's function with its shapes, for `write_saved_model`."""
+        return TracedFunction(self.function(forms, weight_bytes), self.inputs)
+
+    def extent(self, quantize: str | None) -> ProofExtent:
+        """How much a file's errors are measured on: what calibrates int8 is always proven too."""
+        calibrated = self.proven.sequences if quantize == "int8" else 0
+        return dataclasses.replace(self.proven, calibrated=calibrated)
+
+    def described(self) -> dict[str, Any]:
+        """Names, shapes (-1 where free) and dtypes, as a card tells them."""
+        return {
+            "inputs": {
+                input.name: {
+                    "shape": [-1 if size is None else size for size in input.shape],
+                    "dtype": input.dtype,
+                }
+                for input in self.inputs
+            },
+            "outputs": {
+                name: {"shape": list(value.shape), "dtype": str(value.dtype)}
+                for name, value in self.outputs.items()
+            },
+        }
+
+
+def sequence_plan(
+    name: str,
+    model: keras.Model,
+    *,
+    data: Any = None,
+    batch_size: int | None = None,
+    timesteps: int | Mapping[str, int] | None = None,
+) -> SignaturePlan:
+    """A signature that takes whole sequences, each call independent of the one before.
+
+    Raises:
+        ExportError: the model cannot be traced, or gives NaN itself.
+        ConfigurationError: the data does not fit the model.
+    """
+    signature = signature_of(model, first_example(data), batch_size=batch_size, timesteps=timesteps)
+    examples = data_for(model, signature, data)
+    uses = probe(model, signature)
+    inputs = compared_inputs(model, signature, examples)
+    comparison = Comparison(name, inputs, keras_outputs(model, signature, inputs))
+    repeated = [e for i, e in zip(inputs, comparison.expected, strict=True) if i is inputs[0]]
+    refuse_what_does_not_repeat(model, signature, inputs[0], repeated[0], repeated[-1])
+
+    def function(
+        forms: Mapping[str, str], weight_bytes: int = 4
+    ) -> Callable[[NamedTensors], NamedTensors]:
+        def call(tensors: NamedTensors) -> NamedTensors:
+            with in_float32(model), with_forms(model, forms, weight_bytes=weight_bytes):
+                return signature.call(model, tensors)
+
+        return call
+
+    return SignaturePlan(
+        name=name,
+        inputs=signature.inputs,
+        outputs=comparison.expected[0],
+        uses=tuple(uses),
+        function=function,
+        calibration=examples,
+        reference=lambda example: keras_outputs(model, signature, [example])[0],
+        prove=lambda runtime, path, tolerance: run_comparisons(
+            runtime, path, [comparison], tolerance
+        ),
+        real_data=data is not None,
+        proven=ProofExtent(len(examples) * batch_of(signature)),
+        comparison=comparison,
+    )
+
+
+def data_for(model: keras.Model, signature: ModelSignature, data: Any) -> list[Example]:
+    """The user's representative data as single examples, or random ones.
+
+    Of much data it is a part that is spread evenly over all: see `PROVEN_TIMESTEPS`.
+    """
+    if data is None:
+        return random_examples(model, signature, COMPARED)
+    examples = examples_of(data, signature, MOST)
+    sizes = (array.shape[1] for one in examples for array in one.values() if array.ndim > 1)
+    count = PROVEN_TIMESTEPS // max(sizes, default=1)
+    return spread(examples, max(FEWEST, min(MOST, count)))

@@ -1,0 +1,34 @@
+"""Tracing a model once to see how it uses its recurrent layers."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from rnn_apps.export.forms.replacement import LayerUse, in_float32, with_forms
+from rnn_apps.export.processes.failure_texts import failure_text
+from rnn_apps.export.results import ExportError
+from rnn_apps.export.signature.model_signature import ModelSignature
+
+
+def probe(model: keras.Model, signature: ModelSignature) -> list[LayerUse]:
+    """Traces the model once and notes how it uses its recurrent layers.
+
+    Raises:
+        ExportError: the model cannot be traced with these shapes.
+    """
+    uses: list[LayerUse] = []
+    with in_float32(model), with_forms(model, {}, default="loop", uses=uses):
+        try:
+            function = tf.function(lambda tensors: signature.call(model, tensors), autograph=False)
+            function.get_concrete_function({i.name: i.spec() for i in signature.inputs})
+        except Exception as error:
+            raise ExportError(
+                f"the model cannot be traced with inputs {_shapes(signature)}: "
+                f"{failure_text(error)}"
+            ) from error
+    return uses
+
+
+def _shapes(signature: ModelSignature) -> str:
+    return ", ".join(f"{input.name} {input.shape}" for input in signature.inputs)

@@ -1,0 +1,1 @@
+"""What runs in a child process, since it can crash or hang: the converter and the runtimes."""

@@ -1,0 +1,374 @@
+"""Runs exported models in a child process with a time limit.
+
+A bad graph can crash the runtime, or never return (Keras' own loops on TensorFlow Lite Micro), so
+the process that exports never runs one itself. The child (`runtime_worker`) stays up for several
+requests and is started anew after a crash or when it was stopped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import select
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from pipelines.base.child_processes import child_environment
+from pipelines.base.errors import UserError
+from rnn_apps.edge.runtime.model import TARGETS
+from rnn_apps.export.processes import frames
+from rnn_apps.export.results import ExportError
+
+# What the runtimes write when an operator is missing, with the operator's name.
+_MISSING_OPERATOR = (
+    re.compile(r"Didn't find op for builtin opcode '?\"?([\w]+)"),
+    re.compile(r"Encountered unresolved custom op: ([\w.]+)"),
+    re.compile(r"Failed to get registration from op code (\w+)"),
+    re.compile(r"Select TensorFlow op\(s\), included in the given model.*?(Flex\w+)", re.DOTALL),
+    re.compile(r"node number \d+ \((Flex\w+|\w+)\) failed to prepare.*?delegate", re.DOTALL),
+)
+# What the forms of recurrent layers are written with, beside arithmetic that every runtime has.
+_OPERATORS_OF_FORMS = frozenset(
+    {"WHILE", "DYNAMIC_UPDATE_SLICE", "REVERSE_SEQUENCE", "UNIDIRECTIONAL_SEQUENCE_LSTM"}
+)
+_ERROR_LINES = 6
+# Arenas are aligned to 16 bytes.
+_MULTIPLE = 16
+_LARGEST_ARENA = 2**28
+
+
+@dataclass(frozen=True)
+class RuntimeCall:
+    """One call of a signature.
+
+    Attributes:
+        inputs: arrays by the signature's names; real numbers for a quantised input are quantised.
+        signature: its name; may be left out where there is one.
+        reset: set the variables inside the model to zero first.
+    """
+
+    inputs: Mapping[str, np.ndarray]
+    signature: str | None = None
+    reset: bool = False
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Processor time of one run of the graph, on one thread, inputs already in place."""
+
+    median_ms: float
+    fastest_ms: float
+    runs: int
+
+    @classmethod
+    def of_all(cls, found: Sequence[Latency]) -> Latency:
+        """Of several measurements of the same: the median of their medians, the fastest run."""
+        return cls(
+            statistics.median(one.median_ms for one in found),
+            min(one.fastest_ms for one in found),
+            sum(one.runs for one in found),
+        )
+
+
+class ModelRunError(ExportError):
+    """A model did not run on its runtime.
+
+    Attributes:
+        reason: "crash" (a signal ended the runtime), "hang" (no answer within the time limit),
+            "unsupported operator", "nan" (not a number or infinite in an output) or "failed".
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        self.reason = reason
+        super().__init__(message)
+
+
+@dataclass
+class RuntimeProcess:
+    """A child process with one runtime. A context manager; POSIX only.
+
+    Args:
+        target: "litert" or "tflm".
+        time_limit: seconds for one request, loading included; after that the child is killed.
+        known_as: what messages call the file, if not by its path.
+    """
+
+    target: str = "litert"
+    time_limit: float = 60.0
+    known_as: str = ""
+    _child: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
+    _errors: Any = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.target not in TARGETS:
+            raise UserError(f"target {self.target!r} is unknown; choose one of {TARGETS}.")
+
+    def __enter__(self) -> RuntimeProcess:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def run(
+        self,
+        path: str | Path,
+        calls: Sequence[RuntimeCall],
+        *,
+        raw: bool = False,
+        allow_nan: bool = False,
+    ) -> list[dict[str, np.ndarray]]:
+        """Runs the calls in order, in one interpreter that is made for this request.
+
+        Args:
+            raw: quantised outputs as integers instead of the real numbers they stand for.
+            allow_nan: do not fail on an output that is not finite.
+
+        Returns:
+            For each call its outputs by name.
+
+        Raises:
+            ModelRunError: it crashed, hung, lacks an operator, refused, or gave NaN.
+        """
+        reply, arrays = self._request("run", path, calls, raw=raw)
+        results = [{name: arrays[key] for name, key in names.items()} for names in reply["outputs"]]
+        if not allow_nan:
+            self._refuse_nan(path, results)
+        return results
+
+    def stream(
+        self,
+        path: str | Path,
+        sequences: Sequence[Sequence[Mapping[str, np.ndarray]]],
+        signature: str | None = None,
+    ) -> list[list[dict[str, np.ndarray]]]:
+        """Streams sequences one after another through one session, which is reset between them.
+
+        Args:
+            path: file with a streaming signature.
+            sequences: chunks of each sequence, by input name, without states.
+            signature: name of the streaming signature; may be left out where there is one.
+
+        Returns:
+            For each sequence the outputs of each of its chunks; the states that a chunk leaves
+            are among them, as real numbers, under their outputs' names.
+
+        Raises:
+            ModelRunError: it crashed, hung, lacks an operator, refused, or gave NaN.
+        """
+        calls = [
+            RuntimeCall(chunk, signature, reset=number == 0)
+            for chunks in sequences
+            for number, chunk in enumerate(chunks)
+        ]
+        reply, arrays = self._request("stream", path, calls)
+        results = [{name: arrays[key] for name, key in names.items()} for names in reply["outputs"]]
+        self._refuse_nan(path, results)
+        remaining = iter(results)
+        return [[next(remaining) for _ in chunks] for chunks in sequences]
+
+    def latency(
+        self, path: str | Path, call: RuntimeCall, *, repeats: int = 100, seconds: float = 5.0
+    ) -> Latency:
+        """Measures one call on one thread: `repeats` runs, or as many as `seconds` allow (>= 5)."""
+        reply, _ = self._request("latency", path, [call], repeats=repeats, seconds=seconds)
+        return Latency(1e3 * reply["median"], 1e3 * reply["fastest"], reply["runs"])
+
+    def arena(self, path: str | Path) -> int:
+        """The least working memory (bytes, a multiple of 16) with which TensorFlow Lite Micro
+        allocates and runs the model on this computer, found by bisection.
+
+        That is with the reference kernels and pointers of 64 bit. A microcontroller's own kernels
+        may take more: see `cmsis_nn_memory`.
+
+        Raises:
+            ModelRunError: it does not run with any amount.
+        """
+        enough = 1024
+        while not self._fits(path, enough):
+            enough *= 2
+            if enough > _LARGEST_ARENA:
+                # Running it without a given size names the reason.
+                self._request("run", path, [])
+                raise ModelRunError(
+                    "failed", f"{self._named(path)}: no arena up to {enough // 2} bytes fits."
+                )
+        too_small = enough // 2
+        while enough - too_small > _MULTIPLE:
+            middle = (enough + too_small) // 2 // _MULTIPLE * _MULTIPLE
+            if self._fits(path, middle):
+                enough = middle
+            else:
+                too_small = middle
+        while not self._fits(path, enough, runs=True):
+            # Allocated and yet too little to run: no operator is known to do so.
+            enough += max(_MULTIPLE, enough // 64 // _MULTIPLE * _MULTIPLE)
+            if enough > _LARGEST_ARENA:
+                raise ModelRunError(
+                    "failed", f"{self._named(path)}: it allocates but does not run."
+                )
+        return enough
+
+    def close(self) -> None:
+        """Ends the child."""
+        if self._child is not None:
+            self._child.kill()
+            self._child.wait()
+            assert self._child.stdin is not None and self._child.stdout is not None
+            # Closing flushes what the child did not read any more.
+            with contextlib.suppress(BrokenPipeError):
+                self._child.stdin.close()
+            self._child.stdout.close()
+            self._errors.close()
+            self._child = None
+
+    def _refuse_nan(self, path: str | Path, results: Sequence[Mapping[str, np.ndarray]]) -> None:
+        for number, outputs in enumerate(results):
+            _refuse_nan(outputs, f"{self._named(path)}: call {number + 1} on {self.target}")
+
+    def _fits(self, path: str | Path, arena_bytes: int, runs: bool = False) -> bool:
+        try:
+            reply, _ = self._request("arena", path, [], arena_bytes=arena_bytes, runs=runs)
+        except ModelRunError as failure:
+            # With too little memory some operators crash instead of saying so.
+            if failure.reason != "crash":
+                raise
+            return False
+        return reply["fits"]
+
+    def _request(
+        self, verb: str, path: str | Path, calls: Sequence[RuntimeCall], **details: Any
+    ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        arrays: dict[str, np.ndarray] = {}
+        described = []
+        for number, call in enumerate(calls):
+            keys = {name: f"{number}:{name}" for name in call.inputs}
+            arrays |= {keys[name]: np.asarray(value) for name, value in call.inputs.items()}
+            described.append({"inputs": keys, "signature": call.signature, "reset": call.reset})
+        header = {
+            "verb": verb,
+            "path": str(Path(path).absolute()),
+            "target": self.target,
+            "time_limit": self.time_limit,
+            "calls": described,
+            **details,
+        }
+        what = f"{self._named(path)} on {self.target}"
+        reply, results = self._exchange(frames.encode(header, arrays), what)
+        if "refused" in reply or "failed" in reply:
+            raise self._failure(path, reply.get("refused") or reply["failed"])
+        return reply, results
+
+    def _exchange(self, message: bytes, what: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        child = self._running()
+        assert child.stdin is not None and child.stdout is not None
+        self._errors.seek(0)
+        self._errors.truncate()
+        deadline = time.monotonic() + self.time_limit
+        pipe = child.stdout.fileno()
+        try:
+            child.stdin.write(message)
+            child.stdin.flush()
+            return frames.receive(lambda size: _read(pipe, size, deadline))
+        except TimeoutError:
+            self.close()
+            raise ModelRunError(
+                "hang",
+                f"{what}: no answer within {self.time_limit:g} s; it was stopped. The graph may "
+                "never end on this runtime: choose another form, or a longer time limit.",
+            ) from None
+        except (EOFError, BrokenPipeError):
+            code = child.wait()
+            said = self._said()
+            self.close()
+            end = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+            raise ModelRunError("crash", f"{what}: the runtime crashed ({end}).{said}") from None
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._child is not None and self._child.poll() is not None:
+            self.close()
+        if self._child is None:
+            # Appended to by the child, so that truncating it between requests leaves no hole.
+            self._errors = tempfile.TemporaryFile("a+b")  # noqa: SIM115 (closed by `close`)
+            self._child = subprocess.Popen(
+                [sys.executable, "-P", "-m", "rnn_apps.export.processes.runtime_worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                env=child_environment(),
+            )
+        return self._child
+
+    def _said(self) -> str:
+        """The last lines the runtime wrote to the error stream, for a message."""
+        self._errors.seek(0)
+        lines = self._errors.read().decode(errors="replace").splitlines()
+        lines = [line for line in lines if line.strip() and not line.startswith("INFO:")]
+        # The same complaint comes once per attempt.
+        lines = list(dict.fromkeys(lines))[-_ERROR_LINES:]
+        return "" if not lines else " It said: " + " | ".join(line.strip() for line in lines)
+
+    def _named(self, path: str | Path) -> str:
+        return self.known_as or str(path)
+
+    def _failure(self, path: str | Path, refusal: str) -> ModelRunError:
+        said = self._said()
+        if self.known_as:
+            # The child knows the file by its path alone.
+            refusal = refusal.replace(str(Path(path).absolute()), self.known_as)
+        for pattern in _MISSING_OPERATOR:
+            found = pattern.search(said) or pattern.search(refusal)
+            if found:
+                operator = found.group(1)
+                advice = (
+                    "Choose another form or quantisation for this target."
+                    if operator in _OPERATORS_OF_FORMS
+                    else "Leave what needs it out of the model and compute it from the file's "
+                    "outputs, or choose another target."
+                )
+                return ModelRunError(
+                    "unsupported operator",
+                    f"{self._named(path)}: {self.target} has no operator {operator}. {advice}",
+                )
+        return ModelRunError("failed", f"{self._named(path)} on {self.target}: {refusal}{said}")
+
+
+def _read(pipe: int, size: int, deadline: float) -> bytes:
+    parts = []
+    while size:
+        ready, _, _ = select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))
+        if not ready:
+            raise TimeoutError
+        part = os.read(pipe, min(size, 1 << 20))
+        if not part:
+            raise EOFError
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+def _refuse_nan(outputs: Mapping[str, np.ndarray], what: str) -> None:
+    for name, values in outputs.items():
+        if not np.issubdtype(values.dtype, np.floating):
+            continue
+        wrong = int(np.count_nonzero(~np.isfinite(values)))
+        if wrong:
+            raise ModelRunError(
+                "nan", f"{what}: {wrong} of {values.size} numbers of {name!r} are not finite."
+            )

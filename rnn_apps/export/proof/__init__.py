@@ -1,0 +1,1 @@
+"""Comparing what was written with Keras, before anybody can use it."""

@@ -1,0 +1,1 @@
+"""What goes into a model and comes out of it: names, types, shapes and data that fits them."""

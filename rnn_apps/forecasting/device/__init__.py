@@ -1,0 +1,1 @@
+"""The forecasting model as it is deployed, and its export."""

@@ -1,0 +1,1 @@
+"""What a network is told about the data: calendar, seasons, scales."""

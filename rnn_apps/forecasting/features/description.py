@@ -1,0 +1,149 @@
+"""What a model has to know of its data: how many series, which covariates, their statistics.
+
+It is computed from the training part alone, is written beside the run's config, and is all that
+`build_model` needs to build the same model again without the data.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.base.atomic_files import write_json
+from pipelines.base.errors import DataError
+from pipelines.series.splits import Split, part_rows
+from pipelines.series.statistics import training_statistics
+from pipelines.series.times.timestamps import STEP, show_time
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from pipelines.series.time_series import SeriesSet
+    from rnn_apps.forecasting.config import ForecastingConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataDescription:
+    """The training data as the model sees it.
+
+    Attributes:
+        series_names: one name a series; `series_index` counts in this order.
+        location: what scaling subtracts, a number a series (0 for counts).
+        scale: what scaling divides by, a number above 0 a series.
+        step_minutes: minutes between two values; 0 for rows that are counted and have no date.
+        span_minutes: minutes from the first training value to the last, of the longest series;
+            0 likewise.
+        past_names: past covariates, with their statistics in `past_location`, `past_scale`.
+        future_names: known-future covariates, likewise.
+        static_names: static covariates, likewise.
+    """
+
+    series_names: tuple[str, ...]
+    location: tuple[float, ...]
+    scale: tuple[float, ...]
+    step_minutes: float
+    span_minutes: float
+    past_names: tuple[str, ...] = ()
+    past_location: tuple[float, ...] = ()
+    past_scale: tuple[float, ...] = ()
+    future_names: tuple[str, ...] = ()
+    future_location: tuple[float, ...] = ()
+    future_scale: tuple[float, ...] = ()
+    static_names: tuple[str, ...] = ()
+    static_location: tuple[float, ...] = ()
+    static_scale: tuple[float, ...] = ()
+
+    def save(self, path: str | Path) -> None:
+        """Writes the description as JSON, atomically."""
+        write_json(path, dataclasses.asdict(self))
+
+    @classmethod
+    def load(cls, path: str | Path) -> DataDescription:
+        """Reads what `save` wrote.
+
+        Raises:
+            DataError: the file is missing or is no description.
+        """
+        try:
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            values: dict[str, Any] = {
+                k: tuple(v) if isinstance(v, list) else v for k, v in content.items()
+            }
+            return cls(**values)
+        except OSError as error:
+            raise DataError(f"cannot be read: {error.strerror}", file=path) from None
+        except (ValueError, TypeError, AttributeError) as error:
+            raise DataError(f"is not a description of data: {error}", file=path) from None
+
+
+def describe(series_set: SeriesSet, split: Split, config: ForecastingConfig) -> DataDescription:
+    """The description of the training part of `split`.
+
+    Args:
+        config: its `output` decides between standardising and dividing by the mean (counts).
+
+    Raises:
+        DataError: a series holds anything but whole numbers from 0 on and the output is for counts.
+    """
+    import numpy as np
+
+    statistics = training_statistics(series_set, split)
+    counts = config.output == "negative_binomial"
+    span, step = _training_extent(series_set, split)
+    if counts:
+        _check_counts(series_set)
+    location = np.zeros_like(statistics.mean) if counts else statistics.mean
+    scale = statistics.mean_absolute if counts else statistics.standard_deviation
+    return DataDescription(
+        series_names=tuple(series_set.names),
+        location=_numbers(location),
+        scale=_numbers(scale),
+        step_minutes=step,
+        span_minutes=span,
+        past_names=tuple(series_set.past_names),
+        past_location=_numbers(statistics.past_mean),
+        past_scale=_numbers(statistics.past_standard_deviation),
+        future_names=tuple(series_set.future_names),
+        future_location=_numbers(statistics.future_mean),
+        future_scale=_numbers(statistics.future_standard_deviation),
+        static_names=tuple(series_set.static_names),
+        static_location=_numbers(statistics.static_mean),
+        static_scale=_numbers(statistics.static_standard_deviation),
+    )
+
+
+def _training_extent(series_set: SeriesSet, split: Split) -> tuple[float, float]:
+    """The longest span and the step of the training part, in minutes."""
+    import numpy as np
+
+    span, step = 0.0, 0.0
+    for one in series_set:
+        start, stop = part_rows(split.train, one, series_set)
+        times = one.times[start:stop].astype("datetime64[s]").astype(np.int64)
+        if len(times) > 1 and series_set.frequency != STEP:
+            span = max(span, float(times[-1] - times[0]) / 60.0)
+            step = float(np.median(np.diff(times))) / 60.0
+    return span, step
+
+
+def _check_counts(series_set: SeriesSet) -> None:
+    import numpy as np
+
+    for one in series_set:
+        wrong = np.flatnonzero(one.observed & ((one.target < 0) | (one.target % 1 != 0)))
+        if len(wrong):
+            when = show_time(one.times[wrong[0]], series_set.frequency)
+            raise DataError(
+                f"holds {one.target[wrong[0]]:g} at {when}; output = 'negative_binomial' is for "
+                "counts: whole numbers from 0 on",
+                file=series_set.report.source,
+                column=one.name,
+                advice="Choose output = 'student_t' or 'gaussian'.",
+            )
+
+
+def _numbers(values: np.ndarray) -> tuple[float, ...]:
+    return tuple(float(value) for value in values)

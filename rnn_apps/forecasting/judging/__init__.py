@@ -1,0 +1,1 @@
+"""How good forecasts are, compared with baselines, and intervals that hold."""

@@ -1,0 +1,153 @@
+"""The evaluation of a run: backtest, figures, tables by series and step, and the report."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipelines.base.atomic_files import atomic_path
+from pipelines.base.errors import DataError
+from pipelines.series.times.timestamps import show_time
+from rnn_apps.application.console import announce
+from rnn_apps.forecasting.features.description import describe
+from rnn_apps.forecasting.judging.backtest import Backtest, backtest
+from rnn_apps.forecasting.judging.metrics import as_json
+from rnn_apps.forecasting.judging.online_conformal import OnlineCalibrated, OnlineSettings
+from rnn_apps.forecasting.run_report import write_report
+from rnn_apps.forecasting.understood import listed
+
+if TYPE_CHECKING:
+    from pipelines.series.time_series import SeriesSet
+    from rnn_apps.forecasting.run import Run
+    from rnn_apps.forecasting.run_data import Data
+
+
+def evaluate(run: Run, data: Data | None, part: str, stride: int) -> dict[str, Any]:
+    """See `Run.evaluate`. Writes metrics.json, report.html and two tables into the run."""
+    run.folder.check_evaluable()
+    own = data is None
+    part = part or (run.judged_part if own else "all")
+    rows = run.part(part)
+    series_set = run.series(data)
+    if own:
+        check_own_series(run, series_set)
+    elif part == "all":
+        _tell_of_overlap(run, series_set)
+    source = series_set.report.source
+    print(f"Backtest on {source}, {part} part", file=sys.stderr)
+    yardsticks = run.yardsticks.for_series(series_set)
+    judged = run.forecaster(series_set)
+    online = OnlineCalibrated(
+        judged, yardsticks.scores, stride, OnlineSettings.for_season(yardsticks.season, stride)
+    )
+    found = backtest(
+        [judged, *yardsticks.baselines(run.config.lookback)],
+        series_set,
+        yardsticks.scales,
+        part=rows,
+        horizon=run.config.horizon,
+        online=online,
+        stride=stride,
+    )
+    title = (
+        f"{source}, {part} part: {found.windows} windows, lookback {run.config.lookback}, "
+        f"horizon {run.config.horizon}, season {yardsticks.season}"
+    )
+    if run.calibration_note:
+        title += f". {run.calibration_note}"
+    table = {"title": title, **as_json(found.table())}
+    key = part if own else "other_data"
+    run.folder.write_metrics(
+        **{key: {"source": source, "part": part, "stride": stride, **found.as_json()}},
+        **({"table": table} if key == run.judged_part else {}),
+    )
+    _write_tables(run.folder.path, key, found)
+    # The run's own page stays that of the part it is judged on.
+    page = run.folder.report if key == run.judged_part else run.folder.path / f"report-{key}.html"
+    write_report(run, series_set, found, table, page)
+    return {
+        "table": table,
+        "windows": found.windows,
+        **({"left out": list(found.short_series)} if found.short_series else {}),
+        "report": str(page),
+        **_headline(found),
+    }
+
+
+def _tell_of_overlap(run: Run, series_set: SeriesSet) -> None:
+    """Says that other data reaches back into the time that the run was trained on."""
+    until = run.metrics.get("data", {}).get("trained_until", "")
+    known = set(run.description.series_names)
+    early = [
+        one.name
+        for one in series_set
+        if until
+        and one.name in known
+        and np.any(one.times[run.config.lookback :][:1] <= np.datetime64(until))
+    ]
+    if early:
+        last = show_time(np.datetime64(until), series_set.frequency)
+        announce([
+            f"The run was trained and calibrated on data up to {last}, and {listed(early)} of "
+            f"{series_set.report.source} begins before: if it is the same data, the figures count "
+            "windows that were trained on and are too good. Give only what came after, with "
+            f"{run.config.lookback} time steps before it."
+        ])  # fmt: skip
+
+
+def check_own_series(run: Run, series_set: SeriesSet) -> None:
+    """Says that the run's own data has changed; refuses it where the training part has shrunk.
+
+    Series that have grown are the rule: the parts are cut anew, and a later test part holds nothing
+    that was trained on.
+
+    Raises:
+        DataError: the training part is shorter than it was, so that the test part begins in it.
+    """
+    now, then = describe(series_set, run.split, run.config), run.description
+    if now == then:
+        return
+    source = series_set.report.source
+    if now.span_minutes < then.span_minutes:
+        raise DataError(
+            f"is no longer what the run in {run.folder.path} was trained on: its training part is "
+            "shorter, so that its test part may hold what was trained on",
+            file=source,
+            advice="Restore it, or name data that was not trained on: --data SOURCE.",
+        )
+    announce([
+        f"{source} has changed since the run was trained on it: training, validation and test part "
+        "are cut anew."
+    ])  # fmt: skip
+
+
+def _headline(found: Backtest) -> dict[str, Any]:
+    """The judged forecaster's figures, flat; its interval figures are those of split conformal."""
+    first = next(iter(found.metrics.values()))
+    return dict(as_json(first.overall()))
+
+
+def _write_tables(folder: Path, name: str, found: Backtest) -> None:
+    """NAME_by_series.csv and NAME_by_step.csv: every forecaster's figures."""
+    by_series = [
+        {"forecaster": forecaster, **row}
+        for forecaster, metrics in found.metrics.items()
+        for row in metrics.per_series()
+    ]
+    by_step = [
+        {"forecaster": forecaster, "step": step + 1, **{k: v[step] for k, v in steps.items()}}
+        for forecaster, steps in ((n, m.per_step()) for n, m in found.metrics.items())
+        for step in range(len(steps["mae"]))
+    ]
+    for kind, rows in (("series", by_series), ("step", by_step)):
+        with (
+            atomic_path(folder / f"{name}_by_{kind}.csv") as beside,
+            open(beside, "w", encoding="utf-8", newline="") as file,
+        ):
+            writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)

@@ -1,0 +1,291 @@
+"""What a run is judged by, fitted once on its training and validation part and kept with it.
+
+The scales of the metrics, the season, the fitted NLinear, and the interval calibrations of the
+model and of every baseline: enough to judge the run on other data without its training data.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.base.atomic_files import atomic_path
+from pipelines.base.errors import DataError, UserError
+from pipelines.series.splits import Split, part_rows
+from pipelines.series.statistics import training_statistics
+from pipelines.series.time_series import SeriesSet
+from pipelines.series.times.timestamps import STEP
+from pipelines.series.windows import WindowBatches
+from rnn_apps.forecasting.features.seasons import longer_season, season_of
+from rnn_apps.forecasting.forecast import Forecaster, windows
+from rnn_apps.forecasting.judging.baselines import (
+    Drift,
+    NLinear,
+    RepeatLast,
+    SeasonalNaive,
+    fit_nlinear,
+)
+from rnn_apps.forecasting.judging.conformal import Calibrated, Calibration, Calibrator
+from rnn_apps.forecasting.judging.metrics import SeriesScales, seasonal_naive_error
+
+Array = NDArray[np.float64]
+
+BATCH_SIZE = 512
+# NLinear is fitted on sums over windows; past so many, further ones hardly move its weights.
+MOST_FITTING_WINDOWS = 400_000
+# Of the scores, that online intervals start from; about a month and a half of half-hours.
+MOST_SCORES_KEPT = 2_000
+_MODEL = "model"
+
+
+@dataclass(frozen=True)
+class Yardsticks:
+    """See the module.
+
+    Args:
+        season: steps of the season of MASE and the seasonal naive forecast.
+        longer: steps of a second, longer season with a naive forecast of its own; 0 for none.
+        horizon: horizon steps.
+        scales: of every series, from the training part.
+        nlinear: the fitted baseline; None if the training part has too little for it.
+        calibrations: by the forecaster's name, ``model`` for the model itself.
+        scores: the model's scores on the validation part, from which online intervals start.
+    """
+
+    season: int
+    longer: int
+    horizon: int
+    scales: SeriesScales
+    nlinear: NLinear | None
+    calibrations: dict[str, Calibration]
+    scores: Array
+
+    def baselines(self, lookback: int) -> list[Calibrated]:
+        """The calibrated baselines; drift looks back on `lookback` steps."""
+        found = naive_baselines(self.horizon, lookback, self.season, self.longer)
+        if self.nlinear is not None:
+            found.append(self.nlinear)
+        return [
+            Calibrated(one, self.calibrations[one.name])
+            for one in found
+            if one.name in self.calibrations
+        ]
+
+    def calibrated(self, model: Forecaster) -> Calibrated:
+        """The model with its calibration."""
+        return Calibrated(model, self.calibrations[_MODEL])
+
+    def for_series(self, series_set: SeriesSet) -> Yardsticks:
+        """The same for other series: known by name, or else measured on all that is given.
+
+        A series that training has not seen has no MASE; its intervals are in units of the
+        standard deviation of what is given.
+        """
+        known = {name: i for i, name in enumerate(self.scales.names)}
+        seasonal = np.full(len(series_set), np.nan)
+        deviation, unit = np.zeros(len(series_set)), np.ones(len(series_set))
+        units = self.calibrations[_MODEL].scale
+        for i, one in enumerate(series_set):
+            if one.name in known:
+                old = known[one.name]
+                seasonal[i] = self.scales.seasonal_error[old]
+                deviation[i], unit[i] = self.scales.standard_deviation[old], units[old]
+            else:
+                values = one.target[one.observed].astype(np.float64)
+                deviation[i] = values.std() if len(values) else 0.0
+                unit[i] = deviation[i] or 1.0
+        scales = SeriesScales(series_set.names, seasonal, deviation)
+        calibrations = {
+            name: dataclasses.replace(calibration, scale=unit)
+            for name, calibration in self.calibrations.items()
+        }
+        nlinear = self.nlinear and dataclasses.replace(self.nlinear, scale=unit)
+        return dataclasses.replace(self, scales=scales, calibrations=calibrations, nlinear=nlinear)
+
+    def save(self, path: str | Path) -> None:
+        """Writes an .npz file (plain arrays, nothing pickled) atomically."""
+        arrays: dict[str, Any] = {
+            "season": self.season,
+            "longer": self.longer,
+            "horizon": self.horizon,
+            "names": np.asarray(self.scales.names),
+            "seasonal_error": self.scales.seasonal_error,
+            "standard_deviation": self.scales.standard_deviation,
+            "scores": self.scores.astype(np.float32),
+            "calibrated": np.asarray(list(self.calibrations)),
+        }
+        for i, calibration in enumerate(self.calibrations.values()):
+            arrays.update(calibration.arrays(f"calibration_{i}_"))
+        if self.nlinear is not None:
+            arrays["nlinear_weights"] = self.nlinear.weights
+            arrays["nlinear_bias"] = self.nlinear.bias
+            arrays["nlinear_scale"] = self.nlinear.scale
+            arrays["nlinear_ridge"] = self.nlinear.ridge
+        with atomic_path(path) as beside, open(beside, "wb") as file:
+            np.savez(file, **arrays)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Yardsticks:
+        """Reads what `save` wrote.
+
+        Raises:
+            UserError: the file is missing or is damaged.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return cls._from_arrays(arrays)
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise UserError(f"{path}: the run's yardsticks cannot be read: {error}") from None
+
+    @classmethod
+    def _from_arrays(cls, arrays: Any) -> Yardsticks:
+        nlinear = None
+        if "nlinear_weights" in arrays:
+            nlinear = NLinear(
+                arrays["nlinear_weights"], arrays["nlinear_bias"], arrays["nlinear_scale"],
+                float(arrays["nlinear_ridge"]),
+            )  # fmt: skip
+        calibrations = {
+            str(name): Calibration.from_arrays(arrays, f"calibration_{i}_")
+            for i, name in enumerate(arrays["calibrated"])
+        }
+        scales = SeriesScales(
+            tuple(arrays["names"].tolist()), arrays["seasonal_error"], arrays["standard_deviation"]
+        )
+        return cls(
+            int(arrays["season"]), int(arrays["longer"]), int(arrays["horizon"]), scales,
+            nlinear, calibrations, arrays["scores"].astype(np.float64),
+        )  # fmt: skip
+
+
+def naive_baselines(horizon: int, lookback: int, season: int, longer: int = 0) -> list[Forecaster]:
+    """Repeat-last, seasonal naive (of both seasons) and drift; what makes no sense is left out."""
+    found: list[Forecaster] = [RepeatLast(horizon)]
+    if season > 1:
+        found.append(SeasonalNaive(horizon, season))
+    if longer > season:
+        found.append(SeasonalNaive(horizon, longer, name="seasonal naive, a week"))
+    if lookback > 1:
+        found.append(Drift(horizon, lookback))
+    return found
+
+
+def fit_yardsticks(
+    model: Forecaster,
+    series_set: SeriesSet,
+    split: Split,
+    *,
+    horizon: int,
+    levels: tuple[float, ...],
+    season: int = 0,
+    smallest: float = -np.inf,
+) -> Yardsticks:
+    """Fits the baselines on the training part and calibrates everything on the validation part.
+
+    Args:
+        model: the trained model.
+        levels: the quantile levels of everything.
+        season: steps of a season; 0 for what the frequency suggests.
+        smallest: what no value falls below; 0 for counts.
+
+    Raises:
+        DataError: the validation part has no window to calibrate on.
+    """
+    step_minutes = step_minutes_of(series_set)
+    season = season or season_of(series_set.frequency, step_minutes)
+    scales, unit = training_scales(series_set, split, season)
+    lookback = model.lookback
+
+    def validation(past: int) -> WindowBatches:
+        return WindowBatches(
+            series_set, lookback=past, horizon=horizon, part=split.validation,
+            batch_size=BATCH_SIZE,
+        )  # fmt: skip
+
+    nlinear = _fitted_nlinear(series_set, split, unit, validation(lookback))
+    longer = longer_season(season, step_minutes)
+    baselines = naive_baselines(horizon, lookback, season, longer)
+    if nlinear is not None:
+        baselines.append(nlinear)
+    # A baseline that looks further back than the data goes is left out.
+    entrants = [model, *(b for b in baselines if serves(validation, b.lookback, lookback))]
+    calibrators = [Calibrator(one, levels, unit) for one in entrants]
+    for window in windows(validation(max(one.lookback for one in entrants))):
+        for calibrator in calibrators:
+            calibrator.add(window)
+    calibration, scores = calibrators[0].result()
+    calibrations = {_MODEL: calibration}
+    calibrations.update({c.forecaster.name: c.result()[0] for c in calibrators[1:]})
+    calibrations = {
+        name: dataclasses.replace(one, smallest=smallest) for name, one in calibrations.items()
+    }
+    kept = _evenly(scores, min(MOST_SCORES_KEPT, max(100, 4_000_000 // scores[0].size)))
+    return Yardsticks(season, longer, horizon, scales, nlinear, calibrations, kept)
+
+
+def _evenly(rows: Array, most: int) -> Array:
+    every = -(-len(rows) // most)
+    return rows[(len(rows) - 1) % every :: every]
+
+
+def serves(batches_for: Callable[[int], WindowBatches], lookback: int, least: int) -> bool:
+    """Whether looking back on `lookback` steps costs no window that `least` steps would have."""
+    if lookback <= least:
+        return True
+    try:
+        return batches_for(lookback).examples == batches_for(least).examples
+    except DataError:
+        return False
+
+
+def training_scales(series_set: SeriesSet, split: Split, season: int) -> tuple[SeriesScales, Array]:
+    """The scales of the metrics, and the unit of each series (1 for a constant one)."""
+    statistics = training_statistics(series_set, split)
+    seasonal = []
+    for one in series_set:
+        start, stop = part_rows(split.train, one, series_set)
+        seasonal.append(
+            seasonal_naive_error(one.target[start:stop], season, one.observed[start:stop])
+        )
+    unit = statistics.standard_deviation.astype(np.float64)
+    deviation = np.where(statistics.constant, 0.0, unit)
+    return SeriesScales(series_set.names, np.asarray(seasonal), deviation), unit
+
+
+def step_minutes_of(series_set: SeriesSet) -> float:
+    """Median of the minutes between two values of the longest series; 0 for a single one.
+
+    0 also for rows that are counted and have no date.
+    """
+    if series_set.frequency == STEP:
+        return 0.0
+    longest = max(series_set, key=len)
+    seconds = np.diff(longest.times.astype("datetime64[s]").astype(np.int64))
+    return float(np.median(seconds)) / 60.0 if len(seconds) else 0.0
+
+
+def _fitted_nlinear(
+    series_set: SeriesSet, split: Split, unit: Array, validation: WindowBatches
+) -> NLinear | None:
+    lookback, horizon = validation.lookback, validation.horizon
+
+    def training(stride: int) -> WindowBatches:
+        return WindowBatches(
+            series_set, lookback=lookback, horizon=horizon, part=split.train, stride=stride,
+            batch_size=BATCH_SIZE,
+        )  # fmt: skip
+
+    try:
+        batches = training(1)
+        if batches.examples > MOST_FITTING_WINDOWS:
+            batches = training(-(-batches.examples // MOST_FITTING_WINDOWS))
+        return fit_nlinear(windows(batches), windows(validation), unit, lookback, horizon)
+    except UserError:
+        return None

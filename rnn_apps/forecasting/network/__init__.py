@@ -1,0 +1,1 @@
+"""The forecasting networks: their inputs, layers and losses."""

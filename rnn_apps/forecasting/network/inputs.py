@@ -1,0 +1,181 @@
+"""The model's raw inputs, and how they become the features that a network reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from rnn_apps.forecasting.config import ForecastingConfig
+from rnn_apps.forecasting.features.calendar_features import CalendarFeatures
+from rnn_apps.forecasting.features.description import DataDescription
+from rnn_apps.forecasting.network.capabilities import calendar_features
+from rnn_apps.forecasting.network.normalisation import (
+    CovariateScaler,
+    SeriesScaler,
+    WindowNormalisation,
+    WindowScaler,
+)
+
+
+@dataclass(frozen=True)
+class Features:
+    """What a network reads, all scaled; tensors of a functional model.
+
+    Attributes:
+        target: [batch, lookback] the past target.
+        past: [batch, lookback, C] past covariates, known-future covariates and calendar; or None.
+        future: [batch, horizon, F] known-future covariates and calendar; or None.
+        context: [batch, S] static covariates and the series' embedding; or None.
+        location, scale: [batch, 1] of the series' scaling.
+        shift, factor: [batch, 1] of the window's normalisation; None without one.
+    """
+
+    target: Any
+    past: Any | None
+    future: Any | None
+    context: Any | None
+    location: Any
+    scale: Any
+    shift: Any | None
+    factor: Any | None
+
+
+def input_specification(
+    config: ForecastingConfig, description: DataDescription
+) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Name -> (shape without the batch, dtype) of the inputs that the model takes.
+
+    They are those keys of a `pipelines.WindowBatches` batch that the model has a use for.
+    """
+    whole = config.lookback + config.horizon
+    specification: dict[str, tuple[tuple[int, ...], str]] = {
+        "past_target": ((config.lookback,), "float32")
+    }
+    if description.past_names:
+        specification["past_covariates"] = (
+            (config.lookback, len(description.past_names)),
+            "float32",
+        )
+    if description.future_names:
+        specification["future_covariates"] = ((whole, len(description.future_names)), "float32")
+    if description.static_names:
+        specification["static_covariates"] = ((len(description.static_names),), "float32")
+    if calendar_features(config, description):
+        specification["times"] = ((whole,), "int32")
+    several = len(description.series_names) > 1
+    if several and (config.scaling == "series" or config.series_embedding):
+        specification["series_index"] = ((), "int32")
+    return specification
+
+
+def raw_inputs(config: ForecastingConfig, description: DataDescription) -> dict[str, Any]:
+    """`keras.Input`s after `input_specification`, by name."""
+    return {
+        name: keras.Input(shape, dtype=dtype, name=name)
+        for name, (shape, dtype) in input_specification(config, description).items()
+    }
+
+
+def features(
+    inputs: dict[str, Any], config: ForecastingConfig, description: DataDescription
+) -> Features:
+    """Scales, normalises and joins raw inputs into what a network reads."""
+    target, location, scale = _scaled_target(inputs, config, description)
+    shift = factor = None
+    if config.normalisation != "none":
+        normalise = WindowNormalisation(
+            config.normalisation, config.level_steps, name="window_normalisation"
+        )
+        target, shift, factor = normalise(target)
+    past, future = _over_time(inputs, config, description)
+    return Features(
+        target,
+        past,
+        future,
+        _context(inputs, config, description),
+        location,
+        scale,
+        shift,
+        factor,
+    )
+
+
+def with_context(sequence: Any, context: Any | None, timesteps: int) -> Any:
+    """`sequence` [batch, timesteps, C] with `context` [batch, S] repeated at every time step."""
+    if context is None:
+        return sequence
+    repeated = keras.layers.RepeatVector(timesteps)(context)
+    return keras.layers.Concatenate()([sequence, repeated])
+
+
+def _scaled_target(
+    inputs: dict[str, Any], config: ForecastingConfig, description: DataDescription
+) -> tuple[Any, Any, Any]:
+    past_target = inputs["past_target"]
+    if config.scaling == "window":
+        shifted = config.output != "negative_binomial"
+        return WindowScaler(shift=shifted, name="target_scaler")(past_target)
+    scaler = SeriesScaler(description.location, description.scale, name="target_scaler")
+    if "series_index" in inputs:
+        return scaler(past_target, inputs["series_index"])
+    return scaler(past_target)
+
+
+def _over_time(
+    inputs: dict[str, Any], config: ForecastingConfig, description: DataDescription
+) -> tuple[Any | None, Any | None]:
+    past: list[Any] = []
+    future: list[Any] = []
+    if "past_covariates" in inputs:
+        scaler = CovariateScaler(
+            description.past_location, description.past_scale, name="past_scaler"
+        )
+        past.append(scaler(inputs["past_covariates"]))
+    whole: list[Any] = []
+    if "future_covariates" in inputs:
+        scaler = CovariateScaler(
+            description.future_location, description.future_scale, name="future_scaler"
+        )
+        whole.append(scaler(inputs["future_covariates"]))
+    if "times" in inputs:
+        names = calendar_features(config, description)
+        whole.append(CalendarFeatures(names, name="calendar")(inputs["times"]))
+    for sequence in whole:
+        past.append(keras.layers.Cropping1D((0, config.horizon), dtype="float32")(sequence))
+        future.append(keras.layers.Cropping1D((config.lookback, 0), dtype="float32")(sequence))
+    return _joined(past), _joined(future)
+
+
+def _context(
+    inputs: dict[str, Any], config: ForecastingConfig, description: DataDescription
+) -> Any | None:
+    parts: list[Any] = []
+    if "static_covariates" in inputs:
+        scaler = CovariateScaler(
+            description.static_location, description.static_scale, name="static_scaler"
+        )
+        parts.append(scaler(inputs["static_covariates"]))
+    if config.series_embedding and "series_index" in inputs:
+        embedding = keras.layers.Embedding(
+            len(description.series_names),
+            config.series_embedding,
+            embeddings_initializer=keras.initializers.RandomNormal(stddev=1.0),
+            name="series_embedding",
+        )
+        parts.append(embedding(inputs["series_index"]))
+    return _joined(parts)
+
+
+def _joined(parts: list[Any]) -> Any | None:
+    if not parts:
+        return None
+    return parts[0] if len(parts) == 1 else keras.layers.Concatenate()(parts)
+
+
+def model_part(inputs: dict[str, tf.Tensor], model: keras.Model) -> dict[str, tf.Tensor]:
+    """Those of `inputs` that `model` takes; a batch of the pipeline may hold more."""
+    names = {tensor.name for tensor in model.inputs}
+    return {name: value for name, value in inputs.items() if name in names}

@@ -1,0 +1,180 @@
+"""SegRNN: recurrence over segments, and parallel decoding of all segments to come.
+
+Lin et al. 2023, "SegRNN: Segment Recurrent Neural Network for Long-Term Time Series Forecasting".
+`segment_length` values are projected to one step of the recurrence, so that it runs over
+lookback / segment_length steps. Every output segment is decoded in one step of a cell from the
+encoder's last state ("parallel multi-step forecasting", section 4.2), told apart by a learnt
+position and by the series' embedding.
+
+Two differences from the paper: the decoding cell has weights of its own; and segments to come also
+read their known-future covariates and calendar.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from rnn_apps.forecasting.config import ForecastingConfig
+from rnn_apps.forecasting.network.inputs import Features
+from rnn_apps.forecasting.network.recurrent import stack
+from rnn_apps.layers.cells.registry import find_cell
+from rnn_apps.layers.initializers import ForgetGateBias
+
+
+@keras.saving.register_keras_serializable(package="rnn_apps")
+class ParallelDecoder(keras.layers.Layer):
+    """One step of a recurrent cell, taken from one state for every segment to come at once.
+
+    All segments share the state's product with the recurrent kernel, which a recurrent layer
+    called once a segment would compute again and again: it makes the horizon nearly free.
+
+    Args:
+        cell: name of a registered cell, such as "gru" (with the reset gate after the product).
+        units: size of the state.
+        segments: how many are decoded.
+
+    Call: states, a list of [batch, units], those of the cell; optionally `future`
+    [batch, segments, F] and `context` [batch, S] -> [batch, segments, units].
+    """
+
+    def __init__(self, cell: str, units: int, segments: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.cell = cell
+        self.units = units
+        self.segments = segments
+        self._equations = find_cell(cell)
+        gates = self._equations.gates * units
+        # Half of the cell's input is the position, as the paper gives the other half to the series.
+        # Of this layer's own precision, also when a file is loaded under another policy.
+        plain: dict[str, Any] = {"use_bias": False, "dtype": self.dtype_policy}
+        self.position = keras.layers.Dense(gates, name="position_kernel", **plain)
+        self.known = keras.layers.Dense(gates, name="future_kernel", **plain)
+        self.described = keras.layers.Dense(gates, name="context_kernel", **plain)
+        self.recurrent = (
+            keras.layers.Dense(
+                gates,
+                dtype=self.dtype_policy,
+                kernel_initializer=_orthogonal_gates,
+                name="recurrent_kernel",
+            )
+            if self._equations.recurrent
+            else None
+        )
+
+    def build(
+        self,
+        states_shape: list[tuple[int | None, ...]],
+        future_shape: tuple[int | None, ...] | None = None,
+        context_shape: tuple[int | None, ...] | None = None,
+    ) -> None:
+        """Makes the weights."""
+        size = max(1, self.units // 2)
+        self.positions = self.add_weight(
+            name="positions",
+            shape=(self.segments, size),
+            initializer=keras.initializers.RandomNormal(stddev=1.0),
+        )
+        self.bias = self.add_weight(
+            name="bias", shape=(self._equations.gates * self.units,), initializer=self._initial_bias
+        )
+        self.position.build((self.segments, size))
+        if self.recurrent is not None:
+            self.recurrent.build((None, self.units))
+        if future_shape is not None:
+            self.known.build(future_shape)
+        if context_shape is not None:
+            self.described.build(context_shape)
+
+    def call(
+        self,
+        states: list[tf.Tensor],
+        future: tf.Tensor | None = None,
+        context: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """See the class."""
+        entering = (self.position(ops.convert_to_tensor(self.positions)) + self.bias)[None]
+        if future is not None:
+            entering = entering + self.known(future)
+        if context is not None:
+            entering = entering + ops.expand_dims(self.described(context), 1)
+
+        def recall(state: tf.Tensor, gates: slice | None = None) -> tf.Tensor:
+            assert self.recurrent is not None
+            return ops.expand_dims(self.recurrent(ops.squeeze(state, 1)), 1)
+
+        own = [ops.expand_dims(state, 1) for state in states]
+        decoded: tf.Tensor = self._equations.step(
+            entering, recall, own, self._equations.activations
+        )[0]
+        return decoded
+
+    def _initial_bias(self, shape: tuple[int, ...], dtype: Any = None) -> Any:
+        """Zeros, but ones for a forget gate (Jozefowicz et al. 2015), as Keras has it."""
+        if self._equations.forget_gate is None:
+            return ops.zeros(shape, dtype)
+        bias = ForgetGateBias("zeros", self._equations.gates, self._equations.forget_gate)
+        return bias(shape, dtype)
+
+    def compute_output_shape(
+        self, states_shape: list[tuple[int | None, ...]], *others: Any
+    ) -> tuple[int | None, ...]:
+        """See the class."""
+        return (states_shape[0][0], self.segments, self.units)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        shape = {"cell": self.cell, "units": self.units, "segments": self.segments}
+        return {**super().get_config(), **shape}
+
+
+def _orthogonal_gates(shape: tuple[int, int], dtype: Any = None) -> Any:
+    """An orthogonal matrix, as Keras' cells start their recurrent kernels."""
+    return keras.initializers.Orthogonal()(shape, dtype)
+
+
+def segment(features: Features, config: ForecastingConfig, width: int) -> Any:
+    """Raw head inputs [batch, horizon, width]."""
+    length = config.segment_length
+    sequence = keras.layers.Reshape((config.lookback, 1))(features.target)
+    if features.past is not None:
+        sequence = keras.layers.Concatenate()([sequence, features.past])
+    channels = sequence.shape[-1]
+    segments = keras.layers.Reshape((config.lookback // length, length * channels))(sequence)
+    embedded = keras.layers.Dense(config.units, activation="relu", name="segment_embedding")(
+        segments
+    )
+    _, states = stack(
+        embedded,
+        cell=config.cell,
+        units=config.units,
+        layers=config.layers,
+        dropout=config.dropout,
+        name="encoder",
+    )
+    count = -(-config.horizon // length)
+    decoder = ParallelDecoder(config.cell, config.units, count, name="decoder")
+    future = _future_segments(features, config, count)
+    decoded = decoder(states[-1], future=future, context=features.context)
+    decoded = keras.layers.Dropout(config.dropout)(decoded)
+    raw = keras.layers.Dense(length * width, dtype="float32", name="output")(decoded)
+    raw = keras.layers.Reshape((count * length, width), dtype="float32")(raw)
+    surplus = count * length - config.horizon
+    if surplus:
+        raw = keras.layers.Cropping1D((0, surplus), dtype="float32")(raw)
+    return raw
+
+
+def _future_segments(features: Features, config: ForecastingConfig, count: int) -> Any | None:
+    """What is known of each segment to come [batch, segments, length * F], filled up with zeros."""
+    if features.future is None:
+        return None
+    future = features.future
+    surplus = count * config.segment_length - config.horizon
+    if surplus:
+        future = keras.layers.ZeroPadding1D((0, surplus))(future)
+    size = config.segment_length * future.shape[-1]
+    return keras.layers.Reshape((count, size))(future)

@@ -1,1 +1,0 @@
-"""The networks between the features and the head; each file has one."""

@@ -1,0 +1,1 @@
+"""Sample paths: futures that are drawn as a whole."""

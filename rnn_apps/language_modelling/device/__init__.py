@@ -1,0 +1,1 @@
+"""The language model as it is deployed, and its export."""

@@ -1,0 +1,1 @@
+"""How good a language model is, compared with n-grams."""

@@ -1,0 +1,1 @@
+"""The language models: their layers, their loss, their state carried on."""

@@ -1,0 +1,1 @@
+"""The recurrent layers' machinery: a cell's loop over time, compiled, with its gradient."""

@@ -1,0 +1,1 @@
+"""The recogniser as it is deployed, and its export."""

@@ -1,0 +1,1 @@
+"""How good a recogniser is: errors by word and character."""

@@ -1,0 +1,1 @@
+"""How far gradients reach back in time, measured while a model trains."""

@@ -1,0 +1,1 @@
+"""Optimisers, learning rates, precision and devices of a training."""

@@ -1,0 +1,84 @@
+"""Losses that are no longer finite numbers: what is said of them, and what is left."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pipelines.base.errors import ConfigurationError, UserError
+from rnn_apps.training.config import TrainingConfig
+from rnn_apps.training.history import TrainingState
+from rnn_apps.training.resuming import changeable
+
+if TYPE_CHECKING:
+    from rnn_apps.training.steps import StepResult
+
+_MOST_SKIPPED_STEPS = 50
+
+
+def check_monitor(
+    config: TrainingConfig, has_validation: bool, metric_names: Sequence[str]
+) -> None:
+    """Refuses a `monitor` that no epoch of the training will have.
+
+    Args:
+        config: of the training.
+        has_validation: whether there is a val_loss.
+        metric_names: further figures of an epoch.
+
+    Raises:
+        ConfigurationError: names the figures that there are.
+    """
+    known = ["loss", *(["val_loss"] if has_validation else []), *metric_names]
+    # Without validation data the default gives way to the training's loss.
+    if config.monitor not in (*known, "val_loss"):
+        raise ConfigurationError(
+            f"monitor = {config.monitor!r} is not among the figures of this training: "
+            f"{', '.join(known)}"
+        )
+
+
+def count_step(state: TrainingState, result: StepResult, config: TrainingConfig) -> None:
+    """Adds a step to the totals of a training.
+
+    Raises:
+        UserError: the loss or its gradient is not a finite number.
+    """
+    state.step += 1
+    state.step_in_epoch += 1
+    if math.isfinite(result.loss_sum) and math.isfinite(result.gradient_norm):
+        state.skipped_steps = 0
+        state.totals.loss_sum += result.loss_sum
+        state.totals.weight_sum += result.weight_sum
+        state.totals.norm_sum += result.gradient_norm
+        state.totals.steps += 1
+        return
+    # Under float16 a step that overflows is skipped, and the loss scale is halved.
+    state.skipped_steps += 1
+    if config.precision != "mixed_float16":
+        what = "gradient" if math.isfinite(result.loss_sum) else "loss"
+        raise UserError(
+            f"step {state.step} (epoch {state.epoch + 1}): the {what} is not a finite number. "
+            "Look for extreme values in the data, or train in another folder with a lower "
+            "learning_rate, a clip_norm of 1 or less, or a longer warm-up."
+            + _what_is_left(state, config)
+        )
+    if state.skipped_steps >= _MOST_SKIPPED_STEPS:
+        raise UserError(
+            f"step {state.step} (epoch {state.epoch + 1}): {_MOST_SKIPPED_STEPS} steps in a "
+            "row overflowed float16. Train in another folder with precision = "
+            f"'mixed_bfloat16' or 'float32'.{_what_is_left(state, config)}"
+        )
+
+
+def _what_is_left(state: TrainingState, config: TrainingConfig) -> str:
+    """What can be had of a training that cannot go on, as a sentence for its user."""
+    if not state.best_epoch:
+        return " No epoch was finished, so that there is nothing to keep"
+    if "epochs" not in changeable(config):
+        return ""
+    return (
+        f" The weights of epoch {state.best_epoch}, the best so far, are in the checkpoint: "
+        f"resume with epochs = {state.epoch} to finish with them"
+    )

@@ -1,0 +1,81 @@
+"""The optimizer that a `TrainingConfig` describes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from pipelines.base.errors import ConfigurationError
+from rnn_apps.training.config import TrainingConfig
+from rnn_apps.training.optimisation.averaged_sgd import AveragedSGD
+from rnn_apps.training.optimisation.schedules import WarmupSchedule
+
+_CLASSES = {
+    "adam": keras.optimizers.Adam,
+    "adamw": keras.optimizers.AdamW,
+    "sgd": keras.optimizers.SGD,
+    "asgd": AveragedSGD,
+    "rmsprop": keras.optimizers.RMSprop,
+}
+
+# Decay pulls weights to zero; biases and the gains of normalisation are left alone, as usual.
+_WITHOUT_DECAY = ["bias", "gamma", "beta"]
+
+
+def make_optimizer(config: TrainingConfig, total_steps: int) -> keras.optimizers.Optimizer:
+    """The optimizer with its schedule, decoupled weight decay and moving average of weights.
+
+    Clipping is not the optimizer's: under `tf.distribute` Keras would clip each replica's
+    gradient before they are summed. The training step clips the summed gradient itself.
+
+    Args:
+        config: which optimizer, learning rate, schedule, decay, average and precision.
+        total_steps: steps of the whole training, where the schedule ends.
+
+    Returns:
+        A Keras optimizer, not built, with its `WarmupSchedule` as the attribute `schedule`; under
+        mixed_float16 inside a `LossScaleOptimizer`, which scales the loss so that small gradients
+        survive 16 bits (Micikevicius et al. 2018).
+
+    Raises:
+        ConfigurationError: two averages of the weights at once.
+    """
+    if config.optimizer == "asgd" and config.average_decay:
+        raise ConfigurationError(
+            "optimizer = 'asgd' averages the weights itself: set average_decay to 0"
+        )
+    schedule = WarmupSchedule(
+        config.learning_rate,
+        config.schedule,
+        config.warmup_steps,
+        total_steps // config.accumulated_steps,
+        config.final_learning_rate,
+    )
+    arguments: dict[str, Any] = {"learning_rate": schedule}
+    if config.optimizer == "sgd":
+        arguments["momentum"] = 0.9
+    if config.weight_decay or config.optimizer == "adamw":
+        arguments["weight_decay"] = config.weight_decay
+    if config.accumulated_steps > 1:
+        # The schedule then counts the weights' changes, not the steps.
+        arguments["gradient_accumulation_steps"] = config.accumulated_steps
+    if config.average_decay:
+        arguments.update(use_ema=True, ema_momentum=config.average_decay)
+    optimizer = _CLASSES[config.optimizer](**arguments)
+    optimizer.schedule = schedule
+    if config.weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=_WITHOUT_DECAY)
+    if config.precision == "mixed_float16":
+        return keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer
+
+
+def without_loss_scale(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """The optimizer itself, which mixed_float16 wraps in a `LossScaleOptimizer`."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+def learning_rate(optimizer: keras.optimizers.Optimizer) -> float:
+    """The learning rate that the optimizer's next step will use."""
+    return float(keras.ops.convert_to_numpy(optimizer.learning_rate))

@@ -1,0 +1,1 @@
+"""The translation model as it is deployed, and its export."""

@@ -1,0 +1,127 @@
+"""The two halves of a translation model as a device runs them: `encode` and `decode_step`.
+
+A device reads one sentence at a time, so nothing is padded, and the rows of `decode_step` are the
+hypotheses of that sentence: what attention reads is there once, whatever their number.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from rnn_apps.layers.cells.registry import find_cell
+from rnn_apps.translation.network.model import END, PADDING, START, Source, TranslationModel
+
+TOKENS, TOKEN, LOGITS, ALIGNMENT = "source", "token", "logits", "alignment"
+ANNOTATIONS, KEYS = "annotations", "keys"
+ATTENDED = "attended"
+SUCCESSOR = "{}_out"
+
+Example = dict[str, NDArray[Any]]
+
+
+class _Encoder(keras.layers.Layer):
+    """Source tokens int32 [1, positions] -> what `decode_step` takes, by name."""
+
+    def __init__(self, translation: TranslationModel, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.translation = translation
+
+    def call(self, tokens: Any) -> dict[str, Any]:
+        source, states = self.translation.encode(tokens, padded=False)
+        named = dict(zip(state_names(self.translation), states, strict=True))
+        return named | {name: getattr(source, name) for name in memory_names(self.translation)}
+
+
+class _DecodeStep(keras.layers.Layer):
+    """A token, the states and the memories -> logits, alignment and the states after it."""
+
+    def __init__(self, translation: TranslationModel, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.translation = translation
+
+    def call(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        model = self.translation
+        names = state_names(model)
+        annotations = inputs.get(ANNOTATIONS)
+        source = Source(
+            annotations,
+            inputs.get(KEYS, annotations),
+            None if annotations is None else tf.ones_like(annotations[..., 0]),
+        )
+        states = [inputs[name] for name in names]
+        logits, new, weights = model.decode_step(inputs[TOKEN], source, states)
+        found = {SUCCESSOR.format(name): state for name, state in zip(names, new, strict=True)}
+        found[LOGITS] = logits
+        if annotations is not None:
+            found[ALIGNMENT] = weights
+        return found
+
+
+def state_names(model: TranslationModel) -> list[str]:
+    """The names of the decoder's states, in its own order."""
+    network = model.network
+    kinds = find_cell(network.cell).states
+    names = [f"{kind}_{layer + 1}" for layer in range(network.decoder_layers) for kind in kinds]
+    names += ["readout"] if network.input_feeding else []
+    return names + ([ATTENDED] if network.coverage else [])
+
+
+def memory_names(model: TranslationModel) -> list[str]:
+    """What stays the same for a sentence: what attention looks at."""
+    if model.network.attention == "none":
+        return []
+    # With "dot" the keys are the annotations.
+    return [ANNOTATIONS] if model.network.attention == "dot" else [ANNOTATIONS, KEYS]
+
+
+def device_models(model: TranslationModel) -> tuple[keras.Model, keras.Model]:
+    """The encoder and one step of the decoder, on the weights of `model`."""
+    tokens = keras.Input((None,), dtype="int32", name=TOKENS)
+    encoded = _Encoder(model, name="encoder")(tokens)
+    encoder = keras.Model({TOKENS: tokens}, encoded, name="encode")
+    inputs = {TOKEN: keras.Input((), dtype="int32", name=TOKEN)}
+    for name in state_names(model):
+        inputs[name] = keras.Input(encoded[name].shape[1:], name=name)
+    for name in memory_names(model):
+        inputs[name] = keras.Input(batch_shape=(1, *encoded[name].shape[1:]), name=name)
+    decoder = keras.Model(inputs, _DecodeStep(model, name="decoder")(inputs), name="decode_step")
+    return encoder, decoder
+
+
+def decoding_examples(
+    encoder: keras.Model, decoder: keras.Model, sources: list[NDArray[np.int32]], most: int
+) -> list[Example]:
+    """Inputs of single steps, as greedy search meets them, evenly from all sentences.
+
+    Args:
+        encoder, decoder: of `device_models`.
+        sources: ids with their end, one array per sentence.
+        most: steps in all.
+    """
+    step = tf.function(lambda inputs: decoder(inputs), autograph=False, reduce_retracing=True)
+    encode = tf.function(lambda inputs: encoder(inputs), autograph=False, reduce_retracing=True)
+    each = max(1, -(-most // max(1, len(sources))))
+    found: list[Example] = []
+    for source in sources:
+        inputs = dict(encode({TOKENS: tf.constant(source[None])}))
+        token = START
+        for _ in range(each):
+            inputs[TOKEN] = tf.constant([token], tf.int32)
+            found.append({name: np.asarray(value) for name, value in inputs.items()})
+            outputs = step(inputs)
+            inputs |= {
+                name.removesuffix("_out"): value
+                for name, value in outputs.items()
+                if name.endswith("_out")
+            }
+            logits = np.array(outputs[LOGITS])[0]
+            logits[[PADDING, START]] = -np.inf
+            token = int(np.argmax(logits))
+            if token == END:
+                break
+    return found[:most]

@@ -1,0 +1,135 @@
+"""How good translations are, by sacrebleu (Post 2018), each figure with its signature."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from pipelines.base.errors import UserError
+
+HEADER = ("BLEU", "chrF", "TER", "exactly right %", "length ratio")
+
+_SPLIT_AT_SPACES = ("13a", "intl", "none")
+# Kana and Han, Thai to Tibetan, Myanmar, Khmer: scripts without spaces between words.
+_UNSPACED = (
+    ("\u3040", "\u30ff"), ("\u3400", "\u9fff"), ("\U00020000", "\U0003ffff"),
+    ("\u0e00", "\u0fff"), ("\u1000", "\u109f"), ("\u1780", "\u17ff"),
+)  # fmt: skip
+MUCH_UNSPACED = 0.3
+
+
+@dataclass(frozen=True)
+class CorpusFigures:
+    """What a set of translations is worth.
+
+    Attributes:
+        bleu: 0 to 100, higher is better (Papineni et al. 2002).
+        chrf: 0 to 100, higher is better (Popović 2015).
+        ter: edits for each 100 words of the reference, lower is better (Snover et al. 2006).
+        exact: share of translations that are the reference, 0 to 1.
+        length_ratio: words of the translations for each word of the references, by BLEU's count.
+    """
+
+    bleu: float
+    chrf: float
+    ter: float
+    exact: float
+    length_ratio: float
+
+    def row(self) -> list[float]:
+        """The figures in the order of `HEADER`."""
+        return [self.bleu, self.chrf, self.ter, 100.0 * self.exact, self.length_ratio]
+
+    def as_json(self) -> dict[str, float]:
+        """The figures by name."""
+        return asdict(self)
+
+
+def unsplit_share(sentences: Sequence[str]) -> float:
+    """Share of the letters that belong to scripts without spaces between words, 0 to 1."""
+    letters = [character for one in sentences for character in one if character.isalpha()]
+    return sum(map(_is_unspaced, letters)) / max(len(letters), 1)
+
+
+def _is_unspaced(letter: str) -> bool:
+    return any(first <= letter <= last for first, last in _UNSPACED)
+
+
+def unsplit_warning(sentences: Sequence[str], tokenizer: str) -> str:
+    """What a reader must know of BLEU if its tokenizer does not split the sentences; "" if it does.
+
+    Args:
+        sentences: references.
+        tokenizer: of BLEU.
+    """
+    if tokenizer not in _SPLIT_AT_SPACES or unsplit_share(sentences) < MUCH_UNSPACED:
+        return ""
+    return (
+        f"BLEU takes a run of letters without a space for one word, and bleu_tokenizer = "
+        f"{tokenizer!r} does not split this script: compare chrF, or choose 'char' (for Chinese "
+        "'zh', for Japanese 'ja-mecab')"
+    )
+
+
+class CorpusMetrics:
+    """sacrebleu's metrics, set up once.
+
+    Args:
+        tokenizer: of BLEU; "none" for text that is tokenised already.
+    """
+
+    def __init__(self, tokenizer: str = "13a") -> None:
+        sacrebleu = _package()
+        try:
+            self._bleu = sacrebleu.BLEU(tokenize=tokenizer, force=tokenizer == "none")
+        except (ImportError, RuntimeError) as error:
+            raise UserError(
+                f"bleu_tokenizer = {tokenizer!r} needs a further package: {error}"
+            ) from None
+        self._sentence_bleu = sacrebleu.BLEU(tokenize=tokenizer, effective_order=True, force=True)
+        self._chrf = sacrebleu.CHRF()
+        self._ter = sacrebleu.TER()
+
+    def figures(self, translations: Sequence[str], references: Sequence[str]) -> CorpusFigures:
+        """The figures of translations, one reference each."""
+        found, wanted = list(translations), [list(references)]
+        bleu = self._bleu.corpus_score(found, wanted)
+        return CorpusFigures(
+            float(bleu.score),
+            float(self._chrf.corpus_score(found, wanted).score),
+            float(self._ter.corpus_score(found, wanted).score),
+            float(np.mean([a == b for a, b in zip(found, references, strict=True)])),
+            float(bleu.sys_len / max(bleu.ref_len, 1)),
+        )
+
+    def bleu(self, translations: Sequence[str], references: Sequence[str]) -> float:
+        """BLEU alone, 0 to 100."""
+        return float(self._bleu.corpus_score(list(translations), [list(references)]).score)
+
+    def sentence_bleu(self, translation: str, reference: str) -> float:
+        """BLEU of one sentence, the orders of n-grams that it has; 0 to 100."""
+        return float(self._sentence_bleu.sentence_score(translation, [reference]).score)
+
+    def sentence_chrf(self, translation: str, reference: str) -> float:
+        """chrF of one sentence, 0 to 100."""
+        return float(self._chrf.sentence_score(translation, [reference]).score)
+
+    def signatures(self) -> dict[str, str]:
+        """What each figure was computed with; known once some have been."""
+        return {
+            name: str(metric.get_signature())
+            for name, metric in (("BLEU", self._bleu), ("chrF", self._chrf), ("TER", self._ter))
+        }
+
+
+def _package() -> Any:
+    try:
+        import sacrebleu
+    except ImportError:
+        raise UserError(
+            "judging translations needs the package sacrebleu: pip install sacrebleu"
+        ) from None
+    return sacrebleu

@@ -1,0 +1,102 @@
+"""How probable a model holds given translations to be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from pipelines.tokenizers import Tokenizer
+from pipelines.tokenizers.sentence_ids import PADDING, SPECIALS, START, padded, sentence_ids
+from rnn_apps.edge.translation.sentences import one_line
+from rnn_apps.translation.network.model import TranslationModel
+from rnn_apps.translation.translating import batches_by_length, require_vocabularies
+
+
+@dataclass(frozen=True)
+class ScoredPair:
+    """What a model says of a translation.
+
+    Attributes:
+        log_probability: in nats, of all tokens and the end.
+        tokens: of the target, as they can be printed; "<end>" is the last.
+        token_log_probabilities: float32 [tokens], in nats.
+        attention: float32 [tokens, source tokens], the weights while each token was written; the
+            source's end is its last column. Without attention, ones.
+    """
+
+    log_probability: float
+    tokens: tuple[str, ...]
+    token_log_probabilities: NDArray[np.float32]
+    attention: NDArray[np.float32]
+
+    @property
+    def perplexity(self) -> float:
+        """exp(-log probability / tokens), the end counted."""
+        return float(np.exp(-self.log_probability / len(self.tokens)))
+
+
+def score_pairs(
+    model: TranslationModel,
+    source_tokenizer: Tokenizer,
+    target_tokenizer: Tokenizer,
+    pairs: Sequence[tuple[str, str]],
+) -> list[ScoredPair]:
+    """Scores (source, target) pairs, in the order given; a pair's score depends on no other.
+
+    Raises:
+        UserError: the model has another vocabulary.
+        DataError: a text holds half a character.
+    """
+    require_vocabularies([model], source_tokenizer, target_tokenizer)
+    sources = [sentence_ids(source_tokenizer, one_line(source)) for source, _ in pairs]
+    targets = [sentence_ids(target_tokenizer, one_line(target)) for _, target in pairs]
+
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, None], tf.int32)] * 2,
+        autograph=False,
+    )
+    def scored(source: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return target_scores(model, source, target)
+
+    found: list[Any] = [None] * len(pairs)
+    names = (*target_tokenizer.tokens, "<end>")
+    lengths = [len(s) + len(t) for s, t in zip(sources, targets, strict=True)]
+    for rows in batches_by_length(lengths):
+        source, target = (padded([side[row] for row in rows]) for side in (sources, targets))
+        values, weights = (np.asarray(part) for part in scored(source, target))
+        for place, row in enumerate(rows):
+            ids, read = targets[row], len(sources[row])
+            scores = values[place, : len(ids)]
+            found[row] = ScoredPair(
+                float(scores.sum(dtype=np.float64)),
+                tuple(names[number] for number in [*(ids[:-1] - SPECIALS), -1]),
+                scores,
+                weights[place, : len(ids), :read],
+            )
+    return found
+
+
+def target_scores(
+    model: TranslationModel, source: tf.Tensor, target: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Log probabilities of target tokens, and the attention; inside a graph.
+
+    Args:
+        source: int32 [batch, positions], each sentence with its end.
+        target: int32 [batch, timesteps], likewise.
+
+    Returns:
+        float32 [batch, timesteps], 0 where a target is padded, and [batch, timesteps, positions].
+    """
+    starts = tf.fill([tf.shape(target)[0], 1], START)
+    before = tf.concat([starts, target[:, :-1]], axis=1)
+    encoded, states = model.encode(source)
+    readouts, weights = model.decode(before, encoded, states)
+    log_probabilities = tf.nn.log_softmax(model.logits(readouts))
+    found = tf.gather(log_probabilities, target, batch_dims=2)
+    return tf.where(target == PADDING, 0.0, found), tf.cast(weights, tf.float32)

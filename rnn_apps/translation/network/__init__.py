@@ -1,0 +1,1 @@
+"""The translation models: encoder, attention, decoder and their loss."""

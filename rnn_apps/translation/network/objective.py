@@ -1,0 +1,68 @@
+"""The loss that training lowers: label-smoothed cross-entropy, in nats a target token."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from rnn_apps.training.steps import Objective
+from rnn_apps.translation.network.model import PADDING
+
+Batch = tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]
+
+
+def make_objective(label_smoothing: float, sampled_share: Any = None) -> Objective:
+    """A function of (model, (inputs, targets, weights), training) that training calls.
+
+    inputs has "source" and "target" as `TranslationModel` takes them; targets int32
+    [batch, timesteps] are the tokens that follow; weights float32, 0 where a row is padded. In
+    training, `label_smoothing` of the probability is spread evenly over the vocabulary (Szegedy et
+    al. 2016, section 7); in validation the loss is the plain one, so that it can be compared.
+
+    With scheduled sampling (Bengio et al. 2015) that share of the target's tokens gives way to what
+    the model holds most probable there after the tokens before, found by a first pass without a
+    gradient (two passes: Mihaylova and Martins 2019). Which ones is drawn from the batch itself, so
+    that a resumed run draws the same.
+
+    Args:
+        label_smoothing: see above.
+        sampled_share: a float32 variable, 0 to 1, for scheduled sampling.
+
+    It returns the sum of the weighted losses and the sum of the weights, float32 scalars.
+    """
+
+    def objective(model: keras.Model, batch: Batch, training: bool) -> tuple[Any, Any]:
+        inputs, targets, weights = batch
+        source, states = model.encode(inputs["source"], training=training)
+        target = inputs["target"]
+        if training and sampled_share is not None:
+            target = _with_own_tokens(model, target, source, states, sampled_share)
+        readouts, _ = model.decode(target, source, states, training=training)
+        # What only pads is not multiplied with the output's matrix, the largest of all.
+        real = weights > 0
+        weights = tf.cast(tf.boolean_mask(weights, real), tf.float32)
+        losses = model.token_losses(
+            tf.boolean_mask(readouts, real),
+            tf.boolean_mask(targets, real),
+            label_smoothing if training else 0.0,
+            training=training,
+        )
+        return tf.reduce_sum(losses * weights), tf.reduce_sum(weights)
+
+    return objective
+
+
+def _with_own_tokens(
+    model: Any, target: tf.Tensor, source: Any, states: Any, share: Any
+) -> tf.Tensor:
+    """The target's tokens, `share` of those that are neither start nor padding the model's own."""
+    readouts, _ = model.decode(target, source, states, training=True)
+    own = tf.argmax(model.logits(tf.stop_gradient(readouts)), axis=-1, output_type=tf.int32)
+    own = tf.concat([target[:, :1], own[:, :-1]], axis=1)
+    places = tf.range(1, tf.shape(target)[1] + 1)
+    content = tf.reduce_sum(target * places) % 2_000_003
+    drawn = tf.random.stateless_uniform(tf.shape(target), [content, tf.cast(share * 1e6, tf.int32)])
+    changes = (drawn < share) & (places > 1) & (target != PADDING)
+    return tf.where(changes, own, target)

@@ -1,0 +1,1 @@
+"""Searching for a translation: greedy, beam, sampled."""

@@ -1,5 +1,0 @@
-"""How translations are searched for or drawn; devices use the same. Imports nothing heavy."""
-
-from rnn_apps.edge.translation_options import SearchOptions as SearchOptions
-
-__all__ = ["SearchOptions"]
