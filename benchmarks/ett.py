@@ -57,7 +57,7 @@ def main(arguments: list[str] | None = None) -> None:
         if given.only and recipe.name not in given.only:
             continue
         result = runs / recipe.name / "result.json"
-        _once(result, partial(_trained, recipe, series_set, given.data, runs, given.seed))
+        _once(result, partial(trained, recipe, series_set, given.data, runs, given.seed))
         _write(given, runs)
 
 
@@ -67,7 +67,7 @@ def _once(path: Path, measure: Callable[[], list[Row]]) -> None:
         write_json(path, measure())
 
 
-def _trained(recipe: Recipe, series_set: SeriesSet, data: str, runs: Path, seed: int) -> list[Row]:
+def trained(recipe: Recipe, series_set: SeriesSet, data: str, runs: Path, seed: int) -> list[Row]:
     """Trains a model, or continues to, and measures it on the test part."""
     import tensorflow as tf
 

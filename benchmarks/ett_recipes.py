@@ -57,7 +57,7 @@ _SEGMENT: dict[str, Any] = {
     "gradient_flow": False,
 }
 # Point by point: no segments, no normalisation of the window, the last state gives the horizon.
-_POINTWISE: dict[str, Any] = {
+POINTWISE: dict[str, Any] = {
     "model": "direct",
     "units": 64,
     "layers": 1,
@@ -78,8 +78,13 @@ _POINTWISE: dict[str, Any] = {
 }
 
 
+def segment_settings(lookback: int, horizon: int) -> dict[str, Any]:
+    """The settings that all segment models share."""
+    return {**_SEGMENT, "lookback": lookback, "horizon": horizon}
+
+
 def _segment(lookback: int, horizon: int, **changes: Any) -> Recipe:
-    settings = {**_SEGMENT, "lookback": lookback, "horizon": horizon, **changes}
+    settings = {**segment_settings(lookback, horizon), **changes}
     label = f"segment {settings['cell'].upper()}"
     return Recipe(f"segment-{lookback}-{horizon}", label, settings, (horizon,))
 
@@ -91,7 +96,7 @@ RECIPES: tuple[Recipe, ...] = (
     _segment(96, 336, epochs=5, loss="huber", dropout=0.2, ensemble_level_steps=(24,)),
     _segment(96, 720, epochs=5, level_steps=24),
     *(
-        Recipe(f"pointwise-{cell}", f"point-wise {name}", {**_POINTWISE, "cell": cell}, HORIZONS)
+        Recipe(f"pointwise-{cell}", f"point-wise {name}", {**POINTWISE, "cell": cell}, HORIZONS)
         for cell, name in (("gru", "GRU"), ("lstm", "LSTM"), ("simple", "SimpleRNN"))
     ),
 )

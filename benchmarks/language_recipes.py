@@ -25,7 +25,7 @@ BASE: dict[str, Any] = {
 }
 
 # Two layers of so many units have the parameters of the base model's, to a percent.
-EQUAL_PARAMETERS = {"lstm": 256, "gru": 296, "simple": 516}
+EQUAL_PARAMETERS = {"lstm": 256, "gru": 296, "simple": 516, "mingru": 611}
 
 
 @dataclass(frozen=True)
