@@ -2,34 +2,51 @@
 
     python -m benchmarks.mingru --ett file:ETTh1.csv --train file:train.txt
         --validation file:val.txt [--minutes 10] [--only speed language forecasting]
+        [--models mingru-against-gru ...]
 
 Speed: one training step (forward and backward) of one layer, called in turn with its peers, medians
 by the clock and in processor time. Quality: each model trains for at most `--minutes` at a constant
 learning rate; the language models are scored on the whole validation text, the forecasting models
-keep the weights of their best validation epoch. A benchmark that was stopped continues.
+keep the weights of their best validation epoch. With `--models` only those are trained, so that
+two can train side by side, each on a core of its own, and what else the machine does meets both.
+A benchmark that was stopped continues.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import statistics
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks import ett_recipes, language_models, language_recipes
 from benchmarks.child_process import ChildProcess
 from benchmarks.recipe_runs import steps_taken
-from pipelines.atomic_files import write_json, write_text
+from pipelines.base.atomic_files import write_json, write_text
 
 Rows = list[dict[str, Any]]
 PARTS = ("speed", "language", "forecasting")
 TIMESTEPS = (100, 500)
-# Features and units of one layer; a minGRU of 768 units has the weights of a GRU of 256.
-LAYERS = {"GRU": (256, 256), "MinGRU": (256, 768)}
-CONTENDERS = ("keras GRU", "keras GRU, jit", "GRU", "GRU, jit", "MinGRU", "MinGRU, jit")
+# Features and units of one layer; a minGRU of 768 units has the weights of a GRU of 256, as one of
+# 192 has those of a GRU of 64 that reads 64 features.
+LAYERS = {
+    "256 units": {"GRU": (256, 256), "MinGRU": (256, 768), "MinGRU of as many units": (256, 256)},
+    "64 units": {"GRU": (64, 64), "MinGRU": (64, 192), "MinGRU of as many units": (64, 64)},
+}
+CONTENDERS = (
+    "keras GRU",
+    "GRU",
+    "GRU, jit",
+    "MinGRU",
+    "MinGRU, jit",
+    "MinGRU of as many units",
+    "MinGRU of as many units, jit",
+)
 BATCH = 32
 
 LANGUAGE = tuple(
@@ -63,6 +80,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=15, help="timed calls per contender")
     parser.add_argument("--runs", default="runs/mingru", help="folder of the models' runs")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--models", nargs="*", help="models to train; default: all")
     parser.add_argument("--only", nargs="*", choices=PARTS, default=PARTS)
     parser.add_argument("--to", default="benchmarks/results/mingru")
     given = parser.parse_args(arguments)
@@ -70,7 +88,8 @@ def main(arguments: list[str] | None = None) -> None:
     for part in PARTS:
         if part in given.only:
             measures[part](given)
-            _write(given)
+    if not given.models:
+        _write(given)
 
 
 def _speed(given: argparse.Namespace) -> None:
@@ -80,19 +99,18 @@ def _speed(given: argparse.Namespace) -> None:
     workers = {name: ChildProcess(name, [*command, name], environment) for name in CONTENDERS}
     rows: Rows = []
     try:
-        for timesteps in TIMESTEPS:
+        for size, timesteps in itertools.product(LAYERS, TIMESTEPS):
             times: dict[str, list[list[float]]] = {name: [] for name in workers}
             for round_ in range(given.rounds + 2):
                 for name, worker in workers.items():
-                    taken = json.loads(worker.ask(str(timesteps)))
+                    taken = json.loads(worker.ask(json.dumps([size, timesteps])))
                     # The first two calls compile and warm up.
                     if round_ >= 2:
                         times[name].append(taken)
             for name, calls in times.items():
-                clock, processor = (statistics.median(column) for column in zip(*calls, strict=True))
-                rows.append(
-                    {"name": name, "timesteps": timesteps, "ms": clock, "ms_processor": processor}
-                )
+                clock, processor = map(statistics.median, zip(*calls, strict=True))
+                row = {"name": name, "size": size, "timesteps": timesteps}
+                rows.append({**row, "ms": clock, "ms_processor": processor})
     finally:
         for worker in workers.values():
             worker.close()
@@ -100,37 +118,42 @@ def _speed(given: argparse.Namespace) -> None:
 
 
 def _language(given: argparse.Namespace) -> None:
-    for recipe in LANGUAGE:
-        path = Path(given.runs) / recipe.name / "result.json"
-        if not path.exists():
-            write_json(path, language_models.trained(recipe, given))
-    paths = [Path(given.runs) / recipe.name / "result.json" for recipe in LANGUAGE]
-    rows = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
-    write_json(_part(given, "language"), rows)
+    _train_missing(
+        given, "language", LANGUAGE, lambda recipe: language_models.trained(recipe, given)
+    )
 
 
 def _forecasting(given: argparse.Namespace) -> None:
     from benchmarks import ett
-    from pipelines.series_loading import load_series
-    from pipelines.series_options import SeriesOptions
+    from pipelines.series.loading import load_series
+    from pipelines.series.options import SeriesOptions
 
     series_set = load_series(given.ett, SeriesOptions())
-    rows: Rows = []
-    for recipe in FORECASTING:
-        limited = ett_recipes.Recipe(
-            recipe.name,
-            recipe.label,
-            {**recipe.settings, "max_minutes": given.minutes},
-            recipe.horizons,
-        )
-        path = Path(given.runs) / recipe.name / "result.json"
-        if not path.exists():
-            write_json(
-                path, ett.trained(limited, series_set, given.ett, Path(given.runs), given.seed)
-            )
-        row = json.loads(path.read_text(encoding="utf-8"))[0]
-        rows.append({**row, "steps": steps_taken(path.parent)})
-    write_json(_part(given, "forecasting"), rows)
+    runs = Path(given.runs)
+
+    def trained(recipe: ett_recipes.Recipe) -> dict[str, Any]:
+        settings = {**recipe.settings, "max_minutes": given.minutes}
+        limited = ett_recipes.Recipe(recipe.name, recipe.label, settings, recipe.horizons)
+        row = ett.trained(limited, series_set, given.ett, runs, given.seed)[0]
+        return {**row, "steps": steps_taken(runs / recipe.name)}
+
+    _train_missing(given, "forecasting", FORECASTING, trained)
+
+
+def _train_missing(
+    given: argparse.Namespace,
+    part: str,
+    recipes: Sequence[Any],
+    train: Callable[[Any], dict[str, Any]],
+) -> None:
+    """Trains the recipes of a part that have no result yet, and gathers the results of all."""
+    paths = [Path(given.runs) / recipe.name / "result.json" for recipe in recipes]
+    for recipe, path in zip(recipes, paths, strict=True):
+        if not path.exists() and (not given.models or recipe.name in given.models):
+            write_json(path, train(recipe))
+    if all(path.exists() for path in paths):
+        rows = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+        write_json(_part(given, part), rows)
 
 
 def _part(given: argparse.Namespace, part: str) -> Path:
@@ -159,20 +182,23 @@ def _write(given: argparse.Namespace) -> None:
 
 
 def _speed_table(rows: Rows, given: argparse.Namespace) -> list[str]:
-    peers: dict[int, dict[str, dict[str, float]]] = {}
+    peers: dict[tuple[str, int], dict[str, dict[str, float]]] = {}
     for row in rows:
-        peers.setdefault(row["timesteps"], {})[row["name"]] = row
+        peers.setdefault((row["size"], row["timesteps"]), {})[row["name"]] = row
+    sizes = "; ".join(
+        f"{size}: " + ", ".join(f"{name} {features} to {units}" for name, (features, units) in one)
+        for size, one in ((size, layers.items()) for size, layers in LAYERS.items())
+    )
     lines = [
         f"## Training step of one layer, batch {BATCH}",
         "",
-        "GRU: 256 units; MinGRU: 768 units, the same number of weights; 256 features. Milliseconds "
-        f"per forward and backward pass, medians of {given.rounds} calls in turn. Gain: the best "
-        "GRU of this toolkit over the row.",
+        f"Features to units, {sizes}. Milliseconds per forward and backward pass, medians of "
+        f"{given.rounds} calls in turn. Gain: time of this toolkit's faster GRU over the row's.",
         "",
-        "| timesteps | layer | ms | ms of processor time | gain | gain in processor time |",
-        "|---|---|---|---|---|---|",
+        "| size | timesteps | layer | ms | ms of processor time | gain | gain in processor time |",
+        "|---|---|---|---|---|---|---|",
     ]
-    for timesteps, measured in peers.items():
+    for (size, timesteps), measured in peers.items():
         best = {
             clock: min(measured[name][clock] for name in ("GRU", "GRU, jit"))
             for clock in ("ms", "ms_processor")
@@ -180,7 +206,8 @@ def _speed_table(rows: Rows, given: argparse.Namespace) -> list[str]:
         for name, row in measured.items():
             gains = " | ".join(f"{best[clock] / row[clock]:.2f}" for clock in best)
             lines.append(
-                f"| {timesteps} | {name} | {row['ms']:.1f} | {row['ms_processor']:.1f} | {gains} |"
+                f"| {size} | {timesteps} | {name} | {row['ms']:.1f} | {row['ms_processor']:.1f} "
+                f"| {gains} |"
             )
     return lines
 

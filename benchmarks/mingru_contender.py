@@ -1,7 +1,8 @@
 """One layer of `benchmarks.mingru` in a process of its own: times a training step when asked.
 
-Argument: the contender's name. Each line of standard input is a number of timesteps; the answer is
-[milliseconds by the clock, milliseconds of processor time].
+Argument: the contender's name. Each line of standard input is JSON [size, timesteps], as in
+`benchmarks.mingru.LAYERS`; the answer is [milliseconds by the clock, milliseconds of processor
+time].
 """
 
 from __future__ import annotations
@@ -15,18 +16,18 @@ from typing import Any
 
 def main() -> None:
     """See the module."""
-    calls: dict[int, Callable[[], Any]] = {}
+    calls: dict[tuple[str, int], Callable[[], Any]] = {}
     for line in sys.stdin:
-        timesteps = int(line)
-        if timesteps not in calls:
-            calls[timesteps] = _training_step(sys.argv[1], timesteps)
+        size, timesteps = json.loads(line)
+        if (size, timesteps) not in calls:
+            calls[size, timesteps] = _training_step(sys.argv[1], size, timesteps)
         clock, processor = time.perf_counter(), time.process_time()
-        calls[timesteps]()
+        calls[size, timesteps]()
         clock, processor = time.perf_counter() - clock, time.process_time() - processor
         print(json.dumps([clock * 1e3, processor * 1e3]), flush=True)
 
 
-def _training_step(contender: str, timesteps: int) -> Callable[[], Any]:
+def _training_step(contender: str, size: str, timesteps: int) -> Callable[[], Any]:
     import rnn_apps  # noqa: F401  (sets up TensorFlow's environment)
 
     # isort: split
@@ -37,9 +38,10 @@ def _training_step(contender: str, timesteps: int) -> Callable[[], Any]:
     from rnn_apps import layers
 
     name = contender.removesuffix(", jit")
-    features, units = LAYERS[name.removeprefix("keras ")]
+    features, units = LAYERS[size][name.removeprefix("keras ")]
     package = keras.layers if name.startswith("keras ") else layers
-    layer = getattr(package, name.removeprefix("keras "))(units, return_sequences=True)
+    kind = name.removeprefix("keras ").split(" ")[0]
+    layer = getattr(package, kind)(units, return_sequences=True)
     inputs = tf.random.stateless_normal((BATCH, timesteps, features), [1, 2])
     direction = tf.random.stateless_normal((BATCH, timesteps, units), [3, 4])
     layer.build(inputs.shape)
