@@ -52,8 +52,10 @@ __all__ = sorted(_HOMES)
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)
 
-# Modules that the documentation named before they moved. They come last: a file wins over a name.
-sys.meta_path.append(
+# Modules that the documentation named before they moved. They come first: under the old name of a
+# package Python's own finder would find the files of the new one and import them a second time.
+sys.meta_path.insert(
+    0,
     MovedModules(
         {
             "pipelines.errors": "pipelines.base.errors",
@@ -65,5 +67,5 @@ sys.meta_path.append(
             "pipelines.translation.sentence_pairs": "pipelines.pairs.sentence_pairs",
             "rnn_apps.model_zoo": "rnn_apps.application.model_zoo",
         }
-    )
+    ),
 )

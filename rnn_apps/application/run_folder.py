@@ -140,7 +140,7 @@ class RunFolder:
         check_writable(self.path)
         self.read_metrics()
         read_history(self.history)
-        flows = self.path / "gradients.json"
+        flows = self.path / "gradient_flow.json"
         if flows.exists():
             from rnn_apps.training.gradients.hidden_gradients import read_flows
 

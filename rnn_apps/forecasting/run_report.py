@@ -141,7 +141,7 @@ def _training(report: Report, run: Run) -> None:
     history = read_history(run.folder.history)
     if history:
         report.figure(plot_learning_curves(history), "Learning curves")
-    recorded = run.folder.path / "gradients.json"
+    recorded = run.folder.path / "gradient_flow.json"
     if recorded.exists():
         report.figure(
             plot_gradient_flow(read_flows(recorded)),

@@ -354,7 +354,7 @@ def test_a_trained_run_without_checkpoints_is_not_trained_from_the_beginning(
     [
         ("metrics.json", b""), ("metrics.json", b'{"training": {'), ("metrics.json", b"[]"),
         ("metrics.json", b'{"training": 3}'), ("history.csv", b""), ("history.csv", b"epoch\n\xff"),
-        ("gradients.json", b'{"layers": ['),
+        ("gradient_flow.json", b'{"layers": ['),
     ],
 )  # fmt: skip
 def test_damaged_results_are_named_before_anything_is_computed(

@@ -16,12 +16,12 @@ from rnn_apps.edge import StreamingSession, load
 from rnn_apps.export import (
     ExportError,
     SignatureRequest,
-    conversion_process,
     export_saved_model,
     export_signatures,
     export_tflite,
     verify,
 )
+from rnn_apps.export.processes import conversion_process
 
 FEATURES, TIMESTEPS = 3, 10
 DATA = np.random.default_rng(0).normal(size=(24, TIMESTEPS, FEATURES)).astype(np.float32)

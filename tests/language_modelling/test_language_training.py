@@ -131,7 +131,7 @@ def test_a_run_learns_and_leaves_what_it_needs(text: Path) -> None:
     names = {path.name for path in folder.path.iterdir()}
     assert {
         "config.toml", "tokenizer", "checkpoints", "model.keras", "metrics.json", "history.csv",
-        "text.json", "gradients.json",
+        "text.json", "gradient_flow.json",
     } <= names  # fmt: skip
     training = folder.read_metrics()["training"]
     # 16 characters: log 16 = 2.77 nats before it has learnt anything.
@@ -140,7 +140,7 @@ def test_a_run_learns_and_leaves_what_it_needs(text: Path) -> None:
         training["tokens_per_epoch"]
         == json.loads((folder.path / "text.json").read_text())["tokens"] - 1
     )
-    [flow] = json.loads((folder.path / "gradients.json").read_text())["layers"].values()
+    [flow] = json.loads((folder.path / "gradient_flow.json").read_text())["layers"].values()
     assert len(flow["norms"][0]) == 20
 
 

@@ -95,7 +95,7 @@ def test_two_workers_train_as_one(single: dict[str, Any], tmp_path: Path) -> Non
     # Both ended with the same bits, and one of them wrote the run.
     assert workers[0]["weights"] == workers[1]["weights"]
     names = sorted(path.name for path in (tmp_path / "run").iterdir())
-    assert names == ["checkpoints", "gradients.json", "history.csv", "model.keras"]
+    assert names == ["checkpoints", "gradient_flow.json", "history.csv", "model.keras"]
 
 
 def test_two_devices_train_as_one_and_resume(single: dict[str, Any], tmp_path: Path) -> None:

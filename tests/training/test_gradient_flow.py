@@ -255,10 +255,10 @@ def test_training_records_the_flow_and_resuming_keeps_it(tmp_path: Path) -> None
     for epochs in (1, 3):
         config = TrainingConfig(epochs=epochs, batch_size=8)
         fit(build_lstm, batches, squared_error, config, folder=tmp_path, resume=epochs > 1)
-    flows = read_flows(tmp_path / "gradients.json")
+    flows = read_flows(tmp_path / "gradient_flow.json")
     assert list(flows) == [1, 2, 3]
     assert all(len(norms) == 5 for flow in flows.values() for norms in flow.values())
-    content = json.loads((tmp_path / "gradients.json").read_text())
+    content = json.loads((tmp_path / "gradient_flow.json").read_text())
     [record] = content["layers"].values()
     assert record["epochs"] == [1, 2, 3]
     figure = plot_gradient_flow(flows)

@@ -290,7 +290,7 @@ def test_a_damaged_record_of_the_gradient_flow_is_refused_first(
     content: bytes, finished_run: Path, tmp_path: Path
 ) -> None:
     folder = copy_of(finished_run, tmp_path / "run")
-    (folder / "gradients.json").write_bytes(content)
+    (folder / "gradient_flow.json").write_bytes(content)
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     with pytest.raises(UserError, match=r"gradient_flow\.json is damaged"):
         small_training(folder, replace(CONFIGURATION, epochs=3), resume=True)

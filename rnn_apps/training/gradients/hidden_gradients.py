@@ -140,7 +140,7 @@ class GradientFlow(keras.callbacks.Callback):
         self, folder: Path, compute_loss: Callable[[keras.Model], Any], every: int = 1
     ) -> None:
         super().__init__()
-        self._path = folder / "gradients.json"
+        self._path = folder / "gradient_flow.json"
         # Read here too, so that a damaged file is refused before training changes anything.
         self.flows = read_flows(self._path) if self._path.exists() else {}
         self._compute_loss = compute_loss
