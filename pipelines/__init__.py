@@ -11,9 +11,13 @@ import sys
 from pipelines.base.cpu import enable_onednn
 from pipelines.base.lazy_names import lazy_names
 from pipelines.base.moved_modules import MovedModules
+from pipelines.base.quiet_tensorflow import quieten_tensorflow
+from pipelines.base.terminal_log import show_log
 
-# TensorFlow reads the switch when it is imported, so it must be set before any module imports it.
+# TensorFlow reads its switches when it is imported, so they are set before any module imports it.
 enable_onednn()
+quieten_tensorflow()
+show_log("pipelines")
 
 _HOMES = {
     "Batches": "batches",

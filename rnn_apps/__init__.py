@@ -5,13 +5,12 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-from pipelines.base.cpu import enable_onednn
+# This import also runs pipelines/__init__.py, which sets the switches that TensorFlow reads.
+from pipelines.base.terminal_log import show_log
 
 __version__ = "0.1.0"
 
-# TensorFlow reads the switch when it is imported, so it must be set before any of our modules
-# imports it.
-enable_onednn()
+show_log("rnn_apps")
 
 _LAZY = {
     "edge": "edge",

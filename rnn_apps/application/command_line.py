@@ -39,8 +39,6 @@ def applications() -> tuple[Application, ...]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one verb and returns the exit code: 0, or 2 for a user's mistake."""
-    # TensorFlow's own start-up messages would bury ours.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     parser = build_parser()
     options, unknown = parser.parse_known_args(arguments)
     if unknown:

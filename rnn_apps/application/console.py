@@ -7,10 +7,17 @@ import json
 import math
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, Any
 
-from rnn_apps.application.report import format_cell
+from rnn_apps.application.shown_values import (
+    format_cell,
+    is_list_of_mappings,
+    named_values,
+    numeric_columns,
+    spoken,
+    table_of_mappings,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,16 +49,6 @@ def results_only(json_wanted: bool) -> Iterator[IO[str]]:
         os.close(kept)
 
 
-def announce(lines: Iterable[str]) -> None:
-    """Tells the reader, on standard error, what a command understood before it goes on.
-
-    Training calls it once, before its first step, with two or three whole sentences about the data:
-    a wrong guess is seen there, not in the figures hours later.
-    """
-    for line in lines:
-        print(line, file=sys.stderr, flush=True)
-
-
 def show_json(result: dict[str, Any], stream: IO[str]) -> None:
     """Writes one JSON object on one line; what is not a finite number becomes null."""
     json.dump(plain(result), stream, ensure_ascii=False, allow_nan=False)
@@ -61,8 +58,9 @@ def show_json(result: dict[str, Any], stream: IO[str]) -> None:
 def show(result: dict[str, Any]) -> None:
     """Prints a result for a person: its table if it has one, then its other entries.
 
-    Any entry with a ``"header"`` and ``"rows"`` is shown as a table. An entry ``"details"`` is for
-    programs: only ``--json`` shows it.
+    Any entry with a ``"header"`` and ``"rows"`` is shown as a table, as is a list of mappings.
+    Other mappings are shown as indented lines, one per figure, and lists as one line per item. An
+    entry ``"details"`` is for programs: only ``--json`` shows it.
     """
     from rich.console import Console
 
@@ -75,12 +73,23 @@ def show(result: dict[str, Any]) -> None:
     for key, value in entries.items():
         if isinstance(value, dict) and {"header", "rows"} <= set(value):
             _show_table(value, console)
-            continue
-        if isinstance(value, dict | list):
-            text = json.dumps(plain(value), ensure_ascii=False, indent=2)
+        elif is_list_of_mappings(value):
+            header, rows = table_of_mappings(value)
+            _show_table({"title": spoken(key), "header": header, "rows": rows}, console)
         else:
-            text = format_cell(value)
-        console.print(f"{key}: {text}", markup=False, highlight=False)
+            for line in _lines(spoken(key), value):
+                console.print(line, markup=False, highlight=False, emoji=False)
+
+
+def _lines(name: str, value: Any) -> list[str]:
+    if isinstance(value, dict) and value:
+        figures = list(named_values(value))
+        width = max(len(figure) for figure, _ in figures) if figures else 0
+        shown = [f"  {figure:<{width}}  {format_cell(item)}" for figure, item in figures]
+        return [f"{name}:", *shown]
+    if isinstance(value, list | tuple) and any(isinstance(item, str) for item in value):
+        return [f"{name}:", *(f"  {format_cell(item)}" for item in value)]
+    return [f"{name}: {format_cell(value) or 'none'}"]
 
 
 def _show_table(table: dict[str, Any], console: Console) -> None:
@@ -88,11 +97,11 @@ def _show_table(table: dict[str, Any], console: Console) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    grid = Table(title=escape(table.get("title", "")) or None)
-    for index, name in enumerate(table["header"]):
-        text = index == 0 or all(isinstance(row[index], str) for row in table["rows"])
-        grid.add_column(escape(str(name)), justify="left" if text else "right")
-    for row in table["rows"]:
+    title, header, rows = table.get("title", ""), table["header"], table["rows"]
+    grid = Table(title=escape(title) or None, title_justify="left")
+    for name, numeric in zip(header, numeric_columns(header, rows), strict=True):
+        grid.add_column(escape(str(name)), justify="right" if numeric else "left")
+    for row in rows:
         grid.add_row(*(escape(format_cell(cell)) for cell in row))
     # A table is never cut to the width of a pipe.
     Console(width=None if console.is_terminal else 200).print(grid)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import logging
 import shutil
-import sys
 import time
 from pathlib import Path
 
@@ -13,7 +13,10 @@ from pipelines.base.atomic_files import check_writable, write_json, writing
 from pipelines.base.errors import UserError
 from pipelines.builtin import builtin_data
 from rnn_apps.application.definition import Application, DemoResult, Result, Verb
-from rnn_apps.application.report import Report, format_cell
+from rnn_apps.application.report import Report
+from rnn_apps.application.shown_values import format_cell
+
+_log = logging.getLogger(__name__)
 
 _MARK = "demo.json"
 _HEADER = ["application", "data", "metric", "ours", "baselines", "device runtime", "minutes"]
@@ -38,7 +41,7 @@ def run_demo(applications: tuple[Application, ...], folder: Path) -> Result:
     results: dict[str, DemoResult] = {}
     details: list[Result] = []
     for application in applications:
-        print(f"{application.name}: {application.summary}", file=sys.stderr)
+        _log.info("%s: %s", application.name, application.summary)
         began = time.monotonic()
         shown = importlib.import_module(f"{application.package}.demo")
         result: DemoResult = shown.demo(folder / application.name)

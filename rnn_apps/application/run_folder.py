@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pipelines.base.atomic_files import check_writable, write_json
 from pipelines.base.errors import DataError, UserError
 from rnn_apps.application.configuration import make, read_toml
-from rnn_apps.application.console import announce, plain
+from rnn_apps.application.console import plain
 from rnn_apps.application.run_parts import (
     BEGUN_WITH,
     RESULT,
@@ -24,6 +25,8 @@ from rnn_apps.training.history import read_history
 
 if TYPE_CHECKING:
     import keras
+
+_log = logging.getLogger(__name__)
 
 Config = TypeVar("Config")
 
@@ -166,7 +169,7 @@ class RunFolder:
             return
         problem = f"is no longer what the run in {self.path} was trained on"
         if source.startswith("builtin:"):
-            announce([f"{source} {problem}: another version of its package is installed."])
+            _log.warning("%s %s: another version of its package is installed.", source, problem)
             return
         raise DataError(
             f"{problem}, so that its test part may hold what was trained on",

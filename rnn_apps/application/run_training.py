@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import logging
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 from pipelines.base.atomic_files import check_writable, write_json, writing
 from pipelines.base.errors import DataError, UserError
 from rnn_apps.application.configuration import write_toml
-from rnn_apps.application.console import announce, plain
+from rnn_apps.application.console import plain
 from rnn_apps.application.run_folder import RunFolder, check_application
 from rnn_apps.application.run_lock import locked
 from rnn_apps.application.run_parts import (
@@ -34,6 +35,8 @@ from rnn_apps.application.run_parts import (
 from rnn_apps.training import checkpoints
 from rnn_apps.training.config import TrainingConfig
 from rnn_apps.training.resuming import check_same_config
+
+_log = logging.getLogger(__name__)
 
 FINGERPRINTS = {"data": "sha256", "validation": "validation_sha256"}
 """The fingerprints in a run's record of its data, by the setting that says where the data is."""
@@ -232,7 +235,7 @@ def _resumed(folder: RunFolder, *, resume: bool) -> bool:
 def _announce_start(folder: RunFolder, resumed: bool) -> None:
     if not resumed:
         why = "no checkpoint was written yet" if folder.path.exists() else "there is no run yet"
-        announce([f"{folder.path}: {why}; training starts from the beginning."])
+        _log.info("%s: %s; training starts from the beginning.", folder.path, why)
 
 
 @contextlib.contextmanager

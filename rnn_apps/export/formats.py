@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,7 +21,7 @@ from rnn_apps.export.results import ExportError
 
 Row = list[Any]
 
-_logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ def write_formats(
     rows: dict[str, Row] = {}
     failures: dict[str, Exception] = {}
     for name in formats:
-        print(f"writing and proving {name} ...", file=sys.stderr, flush=True)
+        _log.info("Writing and proving %s ...", name)
         try:
             rows[name] = write(name)
         except UserError as refusal:
@@ -113,7 +112,7 @@ def write_formats(
             if len(formats) == 1:
                 raise
             # A fault of the toolkit keeps its traceback, and the other formats are written.
-            _logger.exception("writing %s failed", name)
+            _log.exception("Writing %s failed", name)
             failures[name] = fault
         else:
             if finished:

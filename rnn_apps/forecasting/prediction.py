@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,6 @@ from pipelines.base.errors import ConfigurationError, UserError
 from pipelines.series.time_series import SeriesSet, TimeSeries, latest_windows
 from pipelines.series.times.timestamps import STEP, step_numbers
 from pipelines.series.windows import WindowBatches
-from rnn_apps.application.console import announce
 from rnn_apps.forecasting.forecast import Forecast, Forecaster, windows
 from rnn_apps.forecasting.judging.conformal import (
     Calibrated,
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from rnn_apps.forecasting.run import Run
+
+_log = logging.getLogger(__name__)
 
 BATCH_SIZE = 256
 PAST_SHOWN = 3
@@ -77,10 +79,10 @@ def recalibrated(
     kept = np.isin(old.levels, unreached_levels(old.levels, found.windows))
     if kept.any():
         shown = ", ".join(f"{level:g}" for level in np.asarray(old.levels)[kept])
-        announce(
-            [f"{found.windows} recent windows are too few to calibrate the quantiles {shown}: they "
-             "keep the calibration of the validation part."]
-        )  # fmt: skip
+        _log.warning(
+            f"{found.windows} recent windows are too few to calibrate the quantiles {shown}: they "
+            "keep the calibration of the validation part."
+        )
     corrections = np.where(kept, old.corrections, found.corrections)
     count = old.windows if kept.any() else found.windows
     return Calibrated(

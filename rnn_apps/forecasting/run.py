@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,6 @@ from numpy.typing import NDArray
 from pipelines.base.errors import UserError
 from pipelines.series.splits import Part, Split, parse_split
 from pipelines.series.time_series import SeriesSet, latest_windows, with_reach
-from rnn_apps.application.console import announce
 from rnn_apps.application.run_folder import RunFolder, open_run
 from rnn_apps.forecasting.config import ForecastingConfig
 from rnn_apps.forecasting.device.deployment import deployment_model
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from rnn_apps.forecasting.run_data import Data
+
+_log = logging.getLogger(__name__)
 
 APPLICATION = "forecast"
 DESCRIPTION = "data.json"
@@ -172,12 +174,13 @@ class Run:
         series_set, left_out = with_reach(everything, self.config.lookback, self.config.horizon)
         if left_out:
             reasons = [*list(left_out.values())[:MOST_REASONS], "..."][: len(left_out)]
-            announce(
-                [f"{len(left_out)} of {len(everything)} series left out: {'; '.join(reasons)}."]
+            _log.warning(
+                f"{len(left_out)} of {len(everything)} series left out: {'; '.join(reasons)}."
             )
-        announce(understood_for_use(series_set, self.config.lookback))
+        for line in understood_for_use(series_set, self.config.lookback):
+            _log.info(line)
         if self.calibration_note and not recent:
-            announce([self.calibration_note])
+            _log.info(self.calibration_note)
         calibrated = self.forecaster(series_set)
         if recent:
             calibrated = recalibrated(calibrated, series_set, self.config.horizon, recent)

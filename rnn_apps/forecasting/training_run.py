@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import math
-import sys
 from typing import TYPE_CHECKING
 
 from pipelines.base.errors import UserError
@@ -11,7 +11,6 @@ from pipelines.series.splits import parse_split
 from pipelines.series.time_series import SeriesSet
 from pipelines.series.windows import WindowBatches
 from rnn_apps.application.configuration import check
-from rnn_apps.application.console import announce
 from rnn_apps.application.run_training import TrainingFolder, claimed_run
 from rnn_apps.forecasting.config import ForecastingConfig
 from rnn_apps.forecasting.device.deployment import deployment_model
@@ -33,6 +32,8 @@ from rnn_apps.training.trained_model import TrainedModel, save_model
 
 if TYPE_CHECKING:
     from rnn_apps.forecasting.run_data import Data
+
+_log = logging.getLogger(__name__)
 
 
 def train(config: ForecastingConfig, resume: bool = False, data: Data | None = None) -> Run:
@@ -66,7 +67,8 @@ def train(config: ForecastingConfig, resume: bool = False, data: Data | None = N
         parts = training_parts(series_set, split, config)
         told = understood(series_set, split, config, parts)
         if chief:
-            announce(told)
+            for line in told:
+                _log.info(line)
 
         def begin() -> None:
             with folder.begin(config) as beside:
@@ -115,7 +117,7 @@ def _finished(
     """Calibrates on the validation part and fits the baselines; the chief writes it all down."""
     places = positions(series_set, config, description)
     deployed = deployment_model(trained.model, config, description)
-    print("Calibrating intervals and fitting the baselines", file=sys.stderr)
+    _log.info("Calibrating intervals and fitting the baselines")
     yardsticks = fit_yardsticks(
         NetworkForecaster(deployed, config, places),
         series_set,

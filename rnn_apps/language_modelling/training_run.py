@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,6 @@ from pipelines.text.loading import TextParts
 from pipelines.text.token_streams import StreamBatches
 from pipelines.tokenizers import Tokenizer, load_tokenizer, train_tokenizer
 from rnn_apps.application.configuration import check
-from rnn_apps.application.console import announce
 from rnn_apps.application.run_folder import RunFolder
 from rnn_apps.application.run_training import TrainingFolder, claimed_run
 from rnn_apps.language_modelling.config import APPLICATION, LanguageModellingConfig
@@ -28,6 +28,8 @@ from rnn_apps.training.trained_model import save_model
 if TYPE_CHECKING:
     from pipelines.text.corpus import TextCorpus
     from pipelines.text.encoding import TokenArray
+
+_log = logging.getLogger(__name__)
 
 
 def train(
@@ -57,7 +59,7 @@ def train(
     if run.text.has("validation") or run.text.has("test"):
         run.evaluate()
     else:
-        announce(["Nothing was held out, so the run is not judged. evaluate --data judges it."])
+        _log.info("Nothing was held out, so the run is not judged. evaluate --data judges it.")
     return run
 
 
@@ -99,7 +101,8 @@ def fit_run(
             with folder.begin(config) as beside:
                 write_json(beside / TEXT, about)
                 tokenizer.save(beside / TOKENIZER)
-            announce(lines)
+            for line in lines:
+                _log.info(line)
 
         trained = fit(
             lambda: build_model(config, tokenizer.size),

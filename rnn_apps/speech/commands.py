@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import sys
+import logging
 from typing import TYPE_CHECKING, Any
 
 from pipelines.base.errors import UserError
@@ -12,6 +12,8 @@ from rnn_apps.application.definition import Application, PartialResultError, Res
 if TYPE_CHECKING:
     from rnn_apps.speech.decoding import DecodingConfig, Transcript
     from rnn_apps.speech.run import Run
+
+_log = logging.getLogger(__name__)
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
@@ -99,10 +101,10 @@ def _transcribe(options: argparse.Namespace) -> Result:
     from rnn_apps.speech.run import load
 
     run = load(options.run)
-    from rnn_apps.application.console import announce
     from rnn_apps.speech.judging.evaluation import check_decoding
 
-    announce(f"{note[0].upper()}{note[1:]}." for note in check_decoding(run, decoding))
+    for note in check_decoding(run, decoding):
+        _log.info(f"{note[0].upper()}{note[1:]}.")
     if options.microphone:
         return _listen(run, decoding)
     errors: dict[int, str] = {}
@@ -162,7 +164,7 @@ def _listen(run: Run, decoding: DecodingConfig) -> Result:
 
     stream = recognition_stream(run, decoding, EndpointConfig())
     with open_microphone(stream.sample_rate) as chunks:
-        print("Listening; Ctrl+C ends it", file=sys.stderr)
+        _log.info("Listening; Ctrl+C ends it")
         for utterance in stream.recognise(chunks):
             if utterance.text:
                 print(f"{utterance.start:8.2f} s  {utterance.text}", flush=True)

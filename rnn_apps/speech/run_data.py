@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -186,7 +185,6 @@ def _features(config: SpeechConfig, recordings: Recordings) -> FeatureStore:
     return extract_features(
         recordings, config.feature_config(), cache_dir=config.cache_dir,
         processes=config.processes, most_seconds=config.longest_seconds,
-        say=lambda text: print(text, file=sys.stderr),
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -12,7 +13,6 @@ from pipelines.base.errors import ConfigurationError
 from pipelines.speech import SpeechBatches
 from pipelines.speech.recordings.labels import LabelSet
 from rnn_apps.application.configuration import check
-from rnn_apps.application.console import announce
 from rnn_apps.application.run_training import TrainingFolder, claimed_run
 from rnn_apps.speech.config import APPLICATION, SpeechConfig
 from rnn_apps.speech.network.build import build_model
@@ -39,6 +39,8 @@ from rnn_apps.training.trained_model import save_model
 if TYPE_CHECKING:
     from pipelines.speech import Recordings
 
+_log = logging.getLogger(__name__)
+
 
 def train(config: SpeechConfig, resume: bool = False, data: str | Recordings = "") -> Run:
     """Trains a speech recogniser and judges it on the test recordings.
@@ -61,7 +63,7 @@ def train(config: SpeechConfig, resume: bool = False, data: str | Recordings = "
     if folder.chief and run.held_out_part:
         run.evaluate()
     elif folder.chief:
-        announce(["No recordings were held out, so the model is not judged."])
+        _log.info("No recordings were held out, so the model is not judged.")
     return run
 
 
@@ -101,7 +103,8 @@ def fit_run(
             used["test"] = listened_to(config, parts["test"], labels)
         lines = understood(config, used, labels, batches.examples)
         if chief:
-            announce(lines)
+            for line in lines:
+                _log.info(line)
         statistics = training.store.statistics() if config.normalisation == "global" else None
         size = training.store.config.size
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -20,7 +21,8 @@ import numpy as np
 
 from pipelines.base.atomic_files import atomic_path
 from pipelines.base.errors import UserError
-from rnn_apps.application.console import announce
+
+_log = logging.getLogger(__name__)
 
 _PREFIX = "step-"
 _KEPT = 2
@@ -78,7 +80,7 @@ def load_latest(folder: Path) -> Checkpoint | None:
             OSError, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError,
             zipfile.BadZipFile, zlib.error,
         ) as error:  # fmt: skip
-            announce([f"{path} is damaged ({error}): the checkpoint before it is tried."])
+            _log.warning("%s is damaged (%s): the checkpoint before it is tried.", path, error)
     if files:
         raise UserError(
             f"{folder}: no checkpoint in it can be read; they are damaged. "

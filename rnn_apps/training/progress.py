@@ -1,15 +1,17 @@
-"""How far training is, on standard error: a bar on a terminal, now and then a line elsewhere."""
+"""How far training is: a bar on a terminal, now and then a line of the log elsewhere."""
 
 from __future__ import annotations
 
+import logging
 import math
-import sys
 import time
 from types import TracebackType
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from pipelines.base.terminal_log import duration, terminal
+
+_log = logging.getLogger(__name__)
 _SECONDS_BETWEEN_LINES = 10.0
 
 
@@ -17,12 +19,12 @@ class ProgressDisplay:
     """Shows epoch, step, loss, rate and the time left; a context manager.
 
     Args:
-        epochs: epochs in all.
-        steps_per_epoch: steps of each.
-        examples_per_step: examples of a full batch, over all replicas.
-        start_step: steps taken by earlier sessions.
-        shown: False for every worker but the chief.
-        most_seconds: training stops after so long, wherever it is.
+        epochs: number of epochs of the whole training.
+        steps_per_epoch: number of steps in each epoch.
+        examples_per_step: number of examples in a full batch, over all replicas.
+        start_step: number of steps that earlier sessions have taken.
+        shown: whether anything is shown; False for every worker except the first.
+        most_seconds: time limit in seconds, after which training stops in any epoch.
     """
 
     def __init__(
@@ -42,9 +44,9 @@ class ProgressDisplay:
         self._started = self._last_line = time.monotonic()
         self._end = self._started + most_seconds
         self._shown = shown
-        console = Console(stderr=True)
+        console = terminal()
         self._bar: Progress | None = None
-        if shown and console.is_terminal:
+        if shown and console.is_terminal and _log.isEnabledFor(logging.INFO):
             self._bar = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
@@ -81,28 +83,18 @@ class ProgressDisplay:
         title = f"epoch {epoch}/{self._epochs}"
         text = (
             f"loss {loss:.4g}  {rate * self._examples_per_step:,.0f} examples/s  "
-            f"at most {_duration(left)} left"
+            f"at most {duration(left)} left"
         )
         if self._bar is not None:
             total = step + rate * left
             self._bar.update(self._task, completed=step, total=total, description=title, text=text)
         else:
             in_epoch = step - (epoch - 1) * self._steps_per_epoch
-            print(f"{title}  step {in_epoch}/{self._steps_per_epoch}  {text}", file=sys.stderr)
+            _log.info(f"{title}  step {in_epoch}/{self._steps_per_epoch}  {text}")
             self._last_line = now
 
     def epoch(self, line: str) -> None:
         """Shows what an epoch came to."""
-        if not self._shown:
-            return
-        if self._bar is not None:
-            self._bar.console.print(line, highlight=False, markup=False)
-        else:
-            print(line, file=sys.stderr)
+        if self._shown:
+            _log.info(line)
             self._last_line = time.monotonic()
-
-
-def _duration(seconds: float) -> str:
-    whole = round(seconds)
-    hours, rest = divmod(whole, 3600)
-    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}"

@@ -7,6 +7,7 @@ clips each replica's gradient before the sum. Keras' callbacks work as they do i
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -19,7 +20,6 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.base.errors import ConfigurationError, UserError
-from rnn_apps.application.console import announce
 from rnn_apps.training import checkpoints
 from rnn_apps.training.callbacks import with_standard_callbacks
 from rnn_apps.training.config import TrainingConfig
@@ -43,6 +43,8 @@ from rnn_apps.training.variables import averaged, from_arrays, read, to_arrays, 
 
 if TYPE_CHECKING:
     from pipelines.batches import Batches
+
+_log = logging.getLogger(__name__)
 
 Metrics = Callable[[keras.Model], dict[str, float]]
 
@@ -213,12 +215,10 @@ class _Training:
         if self._best_weights:
             self._model.set_weights(self._best_weights)
         elif self.chief:
-            announce(
-                [
-                    f"{self._monitor} was a finite number in no epoch: the model is that of the "
-                    "last step, not the best."
-                ]
-            )
+            _log.warning(
+                "%s was a finite number in no epoch: the model is that of the last step, not the "
+                "best.", self._monitor,
+            )  # fmt: skip
 
     def restore(self, saved: checkpoints.Checkpoint) -> None:
         """Puts back what `_save_checkpoint` wrote."""
@@ -232,7 +232,7 @@ class _Training:
             saved.arrays[f"best/{i}"] for i in range(saved.content["best_weights"])
         ]
         if self.chief:
-            announce([f"Training goes on after step {self.state.step}."])
+            _log.info("Training goes on after step %d.", self.state.step)
 
     def _finished(self) -> bool:
         state, patience = self.state, self._config.patience

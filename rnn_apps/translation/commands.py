@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.base.errors import DataError, UserError
-from rnn_apps.application.console import announce
 from rnn_apps.application.definition import Application, Result, Verb
 
 if TYPE_CHECKING:
     from rnn_apps.translation.run import Run
     from rnn_apps.translation.search.search_options import SearchOptions
     from rnn_apps.translation.translating import Translation
+
+_log = logging.getLogger(__name__)
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
@@ -165,7 +167,8 @@ def _translate(options: argparse.Namespace) -> Result:
         raise DataError(
             refused.problem, file=options.file, row=refused.row, advice=refused.advice
         ) from None
-    announce(_unknown_words(run, sentences))
+    for line in _unknown_words(run, sentences):
+        _log.info(line)
     if options.to:
         from pipelines.base.atomic_files import write_text
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from typing import Any
 
 import keras
@@ -24,7 +25,6 @@ from pipelines.tokenizers import Tokenizer
 from pipelines.tokenizers.sentence_ids import vocabulary_size
 from pipelines.tokenizers.subword_tokenizer import SubwordTokenizer
 from rnn_apps.application.configuration import check
-from rnn_apps.application.console import announce
 from rnn_apps.application.run_training import TrainingFolder, claimed_run
 from rnn_apps.training import fit
 from rnn_apps.training.optimisation.strategies import agree_on, is_chief, make_strategy
@@ -46,6 +46,8 @@ from rnn_apps.translation.training_callbacks import (
 )
 from rnn_apps.translation.understood import Understood
 
+_log = logging.getLogger(__name__)
+
 
 def train(config: TranslationConfig, resume: bool = False, data: str | SentencePairs = "") -> Run:
     """Trains a translation model and judges it on the test pairs, if any were held out.
@@ -66,7 +68,7 @@ def train(config: TranslationConfig, resume: bool = False, data: str | SentenceP
     folder = fit_run(config, resume, data)
     run = load(folder.path, data)
     if run.data.parts.validation is None and run.data.parts.test is None:
-        announce(["Nothing was held out, so the run is not judged. evaluate --data judges it."])
+        _log.info("Nothing was held out, so the run is not judged. evaluate --data judges it.")
     elif folder.chief:
         run.evaluate()
     return run
@@ -115,7 +117,8 @@ def fit_run(
             with folder.begin(config) as beside:
                 write_json(beside / PAIRS, about)
                 save_tokenizers(beside, source, target)
-            announce(lines)
+            for line in lines:
+                _log.info(line)
 
         sampled = SampledShare(config.scheduled_sampling, config.epochs)
         kept = EpochWeights(folder.path, config.average_epochs, config.monitor, _highest(config))

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import queue
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from pipelines.base.child_processes import child_environment
 from pipelines.base.errors import UserError
+from pipelines.base.terminal_log import duration
 from pipelines.speech.feature_extraction.configuration import FeatureConfig
 from pipelines.speech.feature_extraction.librosa_features import compile_librosa
 
+_log = logging.getLogger(__name__)
 _SECONDS_BETWEEN_NEWS = 5.0
 _CRASHES_TO_GIVE_UP = 5
 _FEWEST_FOR_SEVERAL = 32
@@ -47,7 +50,6 @@ def extract_missing(
     *,
     processes: int,
     most_seconds: float,
-    say: Callable[[str], None],
 ) -> list[dict[str, Any]]:
     """Has worker processes extract; their answers in the order of the requests.
 
@@ -56,7 +58,7 @@ def extract_missing(
     Raises:
         UserError: the workers fail again and again, or cannot write.
     """
-    compile_librosa(say)
+    compile_librosa()
     wanted = processes or os.cpu_count() or 1
     workers = min(wanted, -(-len(requests) // _FEWEST_FOR_SEVERAL))
     pool = _Pool(requests, config, most_seconds)
@@ -71,7 +73,10 @@ def extract_missing(
             if now - told > _SECONDS_BETWEEN_NEWS:
                 told = now
                 rate = pool.done / (now - started)
-                say(f"features: {pool.done} of {len(requests)} recordings, {rate:.0f} a second")
+                _log.info(
+                    "Features: %d of %d recordings, %.0f per second, about %s left",
+                    pool.done, len(requests), rate, _time_left(len(requests) - pool.done, rate),
+                )  # fmt: skip
     finally:
         pool.stop()
         for thread in threads:
@@ -79,6 +84,10 @@ def extract_missing(
     if pool.failure:
         raise UserError(f"features cannot be extracted: {pool.failure}")
     return [pool.answers[i] for i in range(len(requests))]
+
+
+def _time_left(count: int, rate: float) -> str:
+    return duration(count / rate) if rate else "an unknown time"
 
 
 class _Pool:

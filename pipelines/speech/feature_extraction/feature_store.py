@@ -110,7 +110,6 @@ def extract_features(
     cache_dir: str | Path = "",
     processes: int = 0,
     most_seconds: float = MOST_SECONDS,
-    say: Callable[[str], None] = print,
 ) -> FeatureStore:
     """Extracts the features of all recordings, or finds them where they were kept.
 
@@ -123,7 +122,6 @@ def extract_features(
         cache_dir: see `cache.cache_folder`.
         processes: that extract; 0: as many as there are cores.
         most_seconds: longer recordings are dropped.
-        say: is told how far it is, every few seconds.
 
     Raises:
         DataError: no recording is left.
@@ -144,7 +142,7 @@ def extract_features(
             missing.setdefault(target, request)
     if missing:
         found = extract_missing(
-            list(missing.values()), config, processes=processes, most_seconds=most_seconds, say=say
+            list(missing.values()), config, processes=processes, most_seconds=most_seconds
         )
         by_target = dict(zip(missing, found, strict=True))
         answers = [

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +13,7 @@ from pipelines.speech.audio.samples import one_channel
 from pipelines.speech.feature_extraction.configuration import DELTA_WIDTH, FeatureConfig
 from pipelines.speech.feature_extraction.filter_banks import mel_bands
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+_log = logging.getLogger(__name__)
 
 Features = npt.NDArray[np.float32]
 
@@ -62,19 +61,17 @@ def features(samples: npt.ArrayLike, config: FeatureConfig) -> Features:
     return np.ascontiguousarray(np.concatenate(rows).T, np.float32)
 
 
-def compile_librosa(say: Callable[[str], None] = print) -> None:
+def compile_librosa() -> None:
     """Makes librosa compile what it compiles at its first use on a machine.
 
     That takes half a minute or more, once; its results are kept on disk. Called before worker
-    processes start, so that not each of them does it.
-
-    Args:
-        say: is told when it takes long enough to wonder.
+    processes start, so that not each of them does it. If compiling takes more than three seconds,
+    the log says what takes the time.
     """
     import threading
 
     notice = threading.Timer(
-        3.0, say, ["librosa compiles its functions; this happens once on a machine ..."]
+        3.0, _log.info, ["librosa compiles its functions; this happens once per machine ..."]
     )
     notice.daemon = True
     notice.start()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import sys
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,6 @@ import numpy as np
 from pipelines.base.atomic_files import atomic_path
 from pipelines.base.errors import DataError
 from pipelines.series.times.timestamps import show_time
-from rnn_apps.application.console import announce
 from rnn_apps.forecasting.features.description import describe
 from rnn_apps.forecasting.judging.backtest import Backtest, backtest
 from rnn_apps.forecasting.judging.metrics import as_json
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
     from pipelines.series.time_series import SeriesSet
     from rnn_apps.forecasting.run import Run
     from rnn_apps.forecasting.run_data import Data
+
+_log = logging.getLogger(__name__)
 
 
 def evaluate(run: Run, data: Data | None, part: str, stride: int) -> dict[str, Any]:
@@ -38,7 +39,7 @@ def evaluate(run: Run, data: Data | None, part: str, stride: int) -> dict[str, A
     elif part == "all":
         _tell_of_overlap(run, series_set)
     source = series_set.report.source
-    print(f"Backtest on {source}, {part} part", file=sys.stderr)
+    _log.info("Backtest on %s, %s part", source, part)
     yardsticks = run.yardsticks.for_series(series_set)
     judged = run.forecaster(series_set)
     online = OnlineCalibrated(
@@ -91,12 +92,12 @@ def _tell_of_overlap(run: Run, series_set: SeriesSet) -> None:
     ]
     if early:
         last = show_time(np.datetime64(until), series_set.frequency)
-        announce([
+        _log.warning(
             f"The run was trained and calibrated on data up to {last}, and {listed(early)} of "
             f"{series_set.report.source} begins before: if it is the same data, the figures count "
             "windows that were trained on and are too good. Give only what came after, with "
             f"{run.config.lookback} time steps before it."
-        ])  # fmt: skip
+        )
 
 
 def check_own_series(run: Run, series_set: SeriesSet) -> None:
@@ -119,10 +120,10 @@ def check_own_series(run: Run, series_set: SeriesSet) -> None:
             file=source,
             advice="Restore it, or name data that was not trained on: --data SOURCE.",
         )
-    announce([
+    _log.warning(
         f"{source} has changed since the run was trained on it: training, validation and test part "
         "are cut anew."
-    ])  # fmt: skip
+    )
 
 
 def _headline(found: Backtest) -> dict[str, Any]:

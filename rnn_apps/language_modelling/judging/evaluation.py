@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,8 @@ from rnn_apps.language_modelling.run_text import TEXT
 if TYPE_CHECKING:
     from pipelines.text.corpus import TextCorpus
     from rnn_apps.language_modelling.run import Run
+
+_log = logging.getLogger(__name__)
 
 MODEL = "model"
 BASELINE = f"Kneser-Ney {ORDER}-gram"
@@ -108,7 +110,7 @@ def judge(
     run: Run, text: TokenArray, part: str, *, dynamic: bool = False, cache: bool = False
 ) -> Evaluated:
     """Scores a text with the model, the n-gram model and what else is asked for."""
-    print(f"Scoring {text.name}: {text.length} tokens", file=sys.stderr)
+    _log.info("Scoring %s: %d tokens", text.name, text.length)
     tokens = text.ids
     scores = score_tokens(run.carried, tokens)
     size = predicted_size(run.tokenizer, tokens, text.characters, text.bytes)
@@ -146,7 +148,7 @@ def _tuning_text(run: Run, part: str) -> tuple[str, NDArray[Any]]:
 
 
 def _add_dynamic(run: Run, found: Evaluated, tuning: NDArray[Any]) -> None:
-    print("Dynamic evaluation", file=sys.stderr)
+    _log.info("Dynamic evaluation")
     adaptive = DynamicEvaluation(run.carried, run.text.tokens("train").ids)
     settings = adaptive.choose(tuning)
     log_probabilities = adaptive.log_probabilities(found.tokens, settings)
@@ -157,7 +159,7 @@ def _add_dynamic(run: Run, found: Evaluated, tuning: NDArray[Any]) -> None:
 
 
 def _add_cache(run: Run, found: Evaluated, tuning: NDArray[Any]) -> None:
-    print("Neural cache", file=sys.stderr)
+    _log.info("Neural cache")
     settings = NeuralCache(run.carried, tuning).choose()
     log_probabilities = NeuralCache(run.carried, found.tokens).log_probabilities(settings)
     name = (

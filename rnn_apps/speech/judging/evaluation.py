@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,8 @@ from rnn_apps.speech.run_data import Utterances, judged_batches, listened_to
 
 if TYPE_CHECKING:
     from rnn_apps.speech.run import Run
+
+_log = logging.getLogger(__name__)
 
 PARTS = ("train", "validation", "test")
 GREEDY = "greedy"
@@ -166,7 +168,7 @@ def judge(
         recordings = run.other_recordings(recordings)
     utterances = listened_to(run.config, recordings, run.labels)
     count = len(utterances.transcripts)
-    print(f"Recognising {count} recordings of {recordings.report.source}", file=sys.stderr)
+    _log.info("Recognising %d recordings of %s", count, recordings.report.source)
     found: list[LogProbabilities] = [np.zeros((0, run.labels.size), np.float32)] * count
     for number, log_probabilities in run.recogniser.of_batches(
         judged_batches(run.config, utterances)

@@ -162,7 +162,7 @@ class GradientFlow(keras.callbacks.Callback):
             try:
                 self._flow = compile_flow(model, lambda: self._compute_loss(model))
             except NoRecurrentLayerError as error:
-                _log.info("no gradient flow: %s", error)
+                _log.info("No gradient flow is recorded: %s", error)
                 self._flow = dict
         flow = self._flow()
         # An earlier session may have had other names: Keras numbers the layers of a process.

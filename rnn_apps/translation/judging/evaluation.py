@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -31,6 +31,8 @@ from rnn_apps.translation.translation_memory import TranslationMemory
 if TYPE_CHECKING:
     from rnn_apps.translation.run import Run
     from rnn_apps.translation.translating import Translation
+
+_log = logging.getLogger(__name__)
 
 BASELINE = "nearest training sentence"
 GREEDY = "greedy"
@@ -127,7 +129,7 @@ def judge(run: Run, pairs: SentencePairs) -> Evaluated:
     """
     notes: list[str] = []
     pairs = _judgeable(run, pairs, notes)
-    print(f"Translating {pairs.name}: {len(pairs)} sentences", file=sys.stderr)
+    _log.info("Translating %s: %d sentences", pairs.name, len(pairs))
     references = [comparable_text(run.target_tokenizer, one) for one in pairs.target]
     metrics = CorpusMetrics(run.config.bleu_tokenizer)
     options = run.search_options

@@ -119,9 +119,7 @@ def test_everything_bad_is_reported_once_and_in_sum(tmp_path: Path) -> None:
     manifest.write_text("\n".join(lines) + "\n")
 
     recordings = load_recordings(f"file:{manifest}")
-    store = extract_features(
-        recordings, FeatureConfig(bands=40), cache_dir=tmp_path / "cache", say=lambda _: None
-    )
+    store = extract_features(recordings, FeatureConfig(bands=40), cache_dir=tmp_path / "cache")
     report = store.report
     counts = {finding.kind: finding.count for finding in report.findings}
     assert counts == {
@@ -135,6 +133,5 @@ def test_everything_bad_is_reported_once_and_in_sum(tmp_path: Path) -> None:
     # Again from what is kept: the same report, and nothing is computed.
     again = extract_features(
         load_recordings(f"file:{manifest}"), FeatureConfig(bands=40), cache_dir=tmp_path / "cache",
-        say=lambda _: None,
     )  # fmt: skip
     assert {f.kind: f.count for f in again.report.findings} == counts

@@ -292,12 +292,9 @@ def test_extraction_goes_on_and_repairs(digit_folder: Path, tmp_path: Path) -> N
     rule = "{transcript}_{speaker}_{index}.wav"
     recordings = load_recordings(f"file:{digit_folder}", naming_rule=rule)
     config = FeatureConfig(sample_rate=8_000, bands=20, normalisation="none")
-    quiet: list[str] = []
 
     def extract() -> Any:
-        return extract_features(
-            recordings, config, cache_dir=tmp_path, processes=2, say=quiet.append
-        )
+        return extract_features(recordings, config, cache_dir=tmp_path, processes=2)
 
     store = extract()
     assert len(store) == 66 and (store.frames == [len(store.load(k)) for k in range(66)]).all()

@@ -11,6 +11,7 @@ from sound_files import speech_like, write_sound
 
 from pipelines import DataError
 from pipelines.speech import FeatureConfig, extract_features, features, load_recordings, read_audio
+from pipelines.speech.feature_extraction import feature_store
 
 LONG = speech_like(5.0, 8000)
 CONFIG = FeatureConfig(sample_rate=8000, bands=20)
@@ -28,7 +29,7 @@ def written(folder: Path, rows: list[dict[str, object]]) -> str:
     return f"file:{folder / 'manifest.jsonl'}"
 
 
-def test_every_reader_takes_the_segment(folder: Path) -> None:
+def test_every_reader_takes_the_segment(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows: list[dict[str, object]] = [
         {"offset": 0.5, "duration": 1.25, "text": "one"},
         {"offset": 2.0, "end": 3.0, "text": "two"},
@@ -41,9 +42,7 @@ def test_every_reader_takes_the_segment(folder: Path) -> None:
     assert [one.transcript for one in recordings] == ["one", "two", "three", "four", "whole"]
     assert [one.seconds for one in recordings] == [1.25, 1.0, 1.5, 0.75, 5.0]
     assert recordings.seconds == sum(end - start for start, end in bounds)
-    store = extract_features(
-        recordings, CONFIG, cache_dir=folder / "cache", processes=1, say=lambda _: None
-    )
+    store = extract_features(recordings, CONFIG, cache_dir=folder / "cache", processes=1)
     assert len(set(store.files)) == 5
     for number, (start, end) in enumerate(bounds):
         expected = LONG[round(start * 8000) : round(end * 8000)]
@@ -51,10 +50,10 @@ def test_every_reader_takes_the_segment(folder: Path) -> None:
         np.testing.assert_allclose(store.load(number), features(expected, CONFIG), atol=1e-5)
     assert store.places[0].endswith("long.wav (0.500 to 1.750 s)")
     # Found again where they were kept, by file and segment.
+    monkeypatch.setattr(feature_store, "extract_missing", pytest.fail)
     again = extract_features(
-        load_recordings(written(folder, rows[:2])), CONFIG, cache_dir=folder / "cache",
-        processes=1, say=pytest.fail,
-    )  # fmt: skip
+        load_recordings(written(folder, rows[:2])), CONFIG, cache_dir=folder / "cache", processes=1
+    )
     assert again.files == store.files[:2]
 
 
@@ -153,7 +152,6 @@ def test_channels_that_cancel_or_are_silent(folder: Path) -> None:
     rows: list[dict[str, object]] = [{"audio_filepath": name} for name in names]
     store = extract_features(
         load_recordings(written(folder, rows)), CONFIG, cache_dir=folder / "cache", processes=1,
-        say=lambda _: None,
     )  # fmt: skip
     assert len(store) == 3
     counts = {finding.kind: finding.count for finding in store.report.findings}
