@@ -42,7 +42,7 @@ def write_report(
     _training(report, run)
     _data(report, run, series_set)
     report.section("Configuration")
-    report.table("", ["setting", "value"], [[k, str(v)] for k, v in vars(config).items()])
+    report.settings(vars(config))
     report.write(path)
 
 
@@ -137,7 +137,7 @@ def _intervals(report: Report, run: Run, found: Backtest) -> None:
 def _training(report: Report, run: Run) -> None:
     report.section("Training")
     figures = run.metrics.get("training", {})
-    report.table("", ["figure", "value"], [[k, str(v)] for k, v in figures.items()])
+    report.figures(figures)
     history = read_history(run.folder.history)
     if history:
         report.figure(plot_learning_curves(history), "Learning curves")

@@ -39,7 +39,7 @@ def write_report(run: Run, found: Evaluated, details: dict[str, Any], path: Path
     _samples(report, run, found)
     _training(report, run)
     report.section("Configuration")
-    report.table("", ["setting", "value"], [[k, str(v)] for k, v in vars(config).items()])
+    report.settings(vars(config))
     report.write(path)
 
 
@@ -104,7 +104,7 @@ def _samples(report: Report, run: Run, found: Evaluated) -> None:
 def _training(report: Report, run: Run) -> None:
     report.section("Training")
     figures: dict[str, Any] = run.metrics.get("training", {})
-    report.table("", ["figure", "value"], [[k, str(v)] for k, v in figures.items()])
+    report.figures(figures)
     for line in run.metrics.get("data", {}).get("understood", []):
         report.text(line)
     history = read_history(run.folder.history)

@@ -39,8 +39,7 @@ def write_report(run: Run, found: Evaluated, details: dict[str, Any], path: Path
     _examples(report, run, found)
     _training(report, run)
     report.section("Configuration")
-    rows = [[name, str(value)] for name, value in vars(run.config).items()]
-    report.table("", ["setting", "value"], rows)
+    report.settings(vars(run.config))
     report.write(path)
 
 
@@ -152,7 +151,7 @@ def _wav(recording: Recording, sample_rate: int) -> bytes:
 def _training(report: Report, run: Run) -> None:
     report.section("Training")
     figures: dict[str, Any] = run.metrics.get("training", {})
-    report.table("", ["figure", "value"], [[k, str(v)] for k, v in figures.items()])
+    report.figures(figures)
     history = read_history(run.folder.history)
     if history:
         report.figure(plot_learning_curves(history, "nats a label"), "Learning curves")

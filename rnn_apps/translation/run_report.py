@@ -42,7 +42,7 @@ def write_report(run: Run, found: Evaluated, details: dict[str, Any], path: Path
     _attention(report, run, found)
     _training(report, run)
     report.section("Configuration")
-    report.table("", ["setting", "value"], [[k, str(v)] for k, v in vars(config).items()])
+    report.settings(vars(config))
     report.write(path)
 
 
@@ -131,7 +131,7 @@ def _training(report: Report, run: Run) -> None:
     report.section("Training")
     metrics = run.metrics
     figures: dict[str, Any] = metrics.get("training", {})
-    report.table("", ["figure", "value"], [[k, str(v)] for k, v in figures.items()])
+    report.figures(figures)
     data: dict[str, Any] = metrics.get("data", {})
     for line in data.get("understood", []):
         report.text(line)

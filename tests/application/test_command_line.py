@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from rnn_apps.application.command_line import applications, build_parser, main
 from rnn_apps.application.configuration import write_toml
-from rnn_apps.application.console import plain, results_only
+from rnn_apps.application.console import plain, results_only, show
 from rnn_apps.application.definition import Application
 
 
@@ -150,3 +151,48 @@ def test_json_has_no_nan() -> None:
     numpy = pytest.importorskip("numpy")
     value = {"a": numpy.float32(1.5), "b": float("nan"), "c": (numpy.arange(2), Path("x"))}
     assert plain(value) == {"a": 1.5, "b": None, "c": [[0, 1], "x"]}
+
+
+def test_results_are_shown_without_raw_dictionaries(capsys: pytest.CaptureFixture[str]) -> None:
+    show(
+        {
+            "table": {"title": "", "header": ["model", "MAE"], "rows": [["ours", 0.5]]},
+            "training": {"best_epoch": 2, "best": {"val_loss": 0.123456}, "stopped": ""},
+            "notes": [],
+            "findings": ["two rows are missing", "one is double"],
+            "windows": [{"name": "a", "count": 3}, {"name": "b"}],
+            "error": 1e-7,
+            "details": {"never": "shown"},
+        }
+    )
+    printed = capsys.readouterr().out
+    assert "{" not in printed and "[" not in printed and "never" not in printed
+    for line in (
+        "training:\n  best epoch            2\n  best validation loss  0.1235\n",
+        "notes: none\n",
+        "findings:\n  two rows are missing\n  one is double\n",
+        "error: 1e-07\n",
+    ):
+        assert line in printed
+    assert re.search(r"│ a +│ +3 │", printed) and re.search(r"│ b +│ +– │", printed)
+
+
+def test_standard_error_of_a_training_has_our_lines_only(tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    lines = [f"the number {number} comes after {number - 1}\n" for number in range(400)]
+    text.write_text("".join(lines))
+    environment = {n: v for n, v in os.environ.items() if n != "TF_CPP_MIN_LOG_LEVEL"}
+    arguments = (
+        f"language train --data file:{text} --run {tmp_path / 'run'} --tokenizer characters "
+        "--units 8 --layers 1 --embedding-size 4 --epochs 1 --batch-size 32 --timesteps 16 "
+        "--no-gradient-flow"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "rnn_apps", *arguments.split()],
+        capture_output=True, text=True, env=environment, timeout=600, check=False,
+    )  # fmt: skip
+    ours = ("Text, file:", "Vocabulary: ", "epoch 1/1  ", "Scoring file:")
+    unexpected = [line for line in done.stderr.splitlines() if not line.startswith(ours)]
+    assert done.returncode == 0 and not unexpected
+    assert "Vocabulary: " in done.stderr and "val_loss" in done.stderr
+    assert "bits" in done.stdout and "{" not in done.stdout
