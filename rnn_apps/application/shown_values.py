@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, TypeGuard
 
 MISSING = "–"
 
@@ -60,9 +60,9 @@ def named_values(content: Mapping[str, Any], above: str = "") -> Iterator[tuple[
             yield name, value
 
 
-def is_list_of_mappings(value: object) -> bool:
+def is_list_of_mappings(value: object) -> TypeGuard[Sequence[Mapping[str, Any]]]:
     """Whether a value is a list with a mapping in each place, as a table's rows in JSON."""
-    return _is_list(value) and bool(value) and all(isinstance(item, Mapping) for item in value)  # type: ignore[attr-defined]
+    return _is_list(value) and bool(value) and all(isinstance(item, Mapping) for item in value)
 
 
 def table_of_mappings(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[object]]]:
@@ -84,5 +84,5 @@ def _is_number(value: object) -> bool:
     )
 
 
-def _is_list(value: object) -> bool:
+def _is_list(value: object) -> TypeGuard[Collection[object]]:
     return isinstance(value, list | tuple | set | frozenset)

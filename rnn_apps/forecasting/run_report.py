@@ -74,7 +74,9 @@ def _accuracy(report: Report, run: Run, found: Backtest, table: dict[str, Any]) 
         if ", " not in name or name.startswith("seasonal")
     }
     if all(np.isfinite(values).all() for values in steps.values()):
-        report.figure(error_by_step(steps, "MASE"), "Error by horizon step")
+        report.figure(
+            error_by_step(steps, "MASE (1: seasonal naive error)"), "Error by horizon step"
+        )
 
 
 def _by_series(report: Report, rows: list[dict[str, Any]]) -> None:

@@ -109,4 +109,4 @@ def _training(report: Report, run: Run) -> None:
         report.text(line)
     history = read_history(run.folder.history)
     if history:
-        report.figure(plot_learning_curves(history, "nats a token"), "Learning curves")
+        report.figure(plot_learning_curves(history, "loss (nats per token)"), "Learning curves")

@@ -154,6 +154,6 @@ def _training(report: Report, run: Run) -> None:
     report.figures(figures)
     history = read_history(run.folder.history)
     if history:
-        report.figure(plot_learning_curves(history, "nats a label"), "Learning curves")
+        report.figure(plot_learning_curves(history, "loss (nats per label)"), "Learning curves")
         if "val_wer" in history:
             report.figure(charts.error_rates_over_epochs(history), "On the validation part")

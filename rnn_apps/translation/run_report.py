@@ -143,4 +143,4 @@ def _training(report: Report, run: Run) -> None:
         report.table("What was found in the data", ["what", "count", "treatment", "first"], rows)
     history = read_history(run.folder.history)
     if history:
-        report.figure(plot_learning_curves(history, "nats a token"), "Learning curves")
+        report.figure(plot_learning_curves(history, "loss (nats per token)"), "Learning curves")

@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
+from rnn_apps.application.charts import MODEL_COLOUR, TRUTH_COLOUR, WIDTH, chart, plain_look
 from rnn_apps.forecasting.judging.metrics import intervals_of
 
-_TRUTH, _FORECAST = "#222222", "#1f6fb4"
+_STEP = "horizon step (time steps after the origin)"
 
 
 def draw_fan(
@@ -29,10 +30,15 @@ def draw_fan(
     """Draws what was known, the forecast with its intervals, and the truth where it is given.
 
     Args:
-        past_times, past: [past steps]; times, point, truth: [horizon].
-        quantiles: [horizon, levels], the darker the nearer to the median.
+        axes: axes to draw on.
+        past_times, past: times and values before the forecast [past steps].
+        times, point: times and values of the forecast [horizon].
+        quantiles: forecast quantiles [horizon, levels]; their intervals are darker the nearer they
+            are to the median.
+        levels: levels of the quantiles, between 0 and 1.
+        truth: true values at `times` [horizon], where they are known.
     """
-    axes.plot(past_times, past, color=_TRUTH, linewidth=1)
+    axes.plot(past_times, past, color=TRUTH_COLOUR, linewidth=1)
     intervals = intervals_of(levels) if quantiles is not None else []
     for nominal, lower, upper in reversed(intervals):
         assert quantiles is not None
@@ -40,16 +46,15 @@ def draw_fan(
             times,
             quantiles[:, lower],
             quantiles[:, upper],
-            color=_FORECAST,
+            color=MODEL_COLOUR,
             alpha=0.18,
             linewidth=0,
             label=f"{100 * nominal:g} % interval",
         )
-    axes.plot(times, point, color=_FORECAST, linewidth=1.5, label="forecast")
+    axes.plot(times, point, color=MODEL_COLOUR, linewidth=1.5, label="forecast")
     if truth is not None:
-        axes.plot(times, truth, color=_TRUTH, linewidth=1, linestyle="--", label="truth")
-    axes.grid(alpha=0.25)
-    axes.tick_params(labelsize=8)
+        axes.plot(times, truth, color=TRUTH_COLOUR, linewidth=1, linestyle="--", label="truth")
+    plain_look(axes)
 
 
 def fan_charts(windows: Sequence[Mapping[str, Any]], levels: Sequence[float]) -> Figure:
@@ -58,8 +63,9 @@ def fan_charts(windows: Sequence[Mapping[str, Any]], levels: Sequence[float]) ->
     Args:
         windows: mappings with "title", "past_times", "past", "times", "point", "quantiles" (or
             None) and "truth", see `draw_fan`.
+        levels: levels of the quantiles, between 0 and 1.
     """
-    figure = Figure(figsize=(9, 2.6 * len(windows)), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 2.6 * len(windows)), layout="constrained")
     grid = figure.subplots(len(windows), 1, squeeze=False)
     for axes, window in zip(grid[:, 0], windows, strict=True):
         draw_fan(
@@ -73,42 +79,46 @@ def fan_charts(windows: Sequence[Mapping[str, Any]], levels: Sequence[float]) ->
             truth=window["truth"],
         )
         axes.set_title(window["title"], fontsize=9, loc="left")
-    grid[0, 0].legend(fontsize=8, loc="upper left")
+        axes.set_ylabel("value (unit of the data)")
+    grid[-1, 0].set_xlabel(_time_label(windows[-1]["times"]))
+    grid[0, 0].legend(fontsize=9, loc="upper left")
     return figure
 
 
+def _time_label(times: ArrayLike) -> str:
+    dated = np.asarray(times).dtype.kind == "M"
+    return "time" if dated else "time step"
+
+
 def error_by_step(errors: Mapping[str, ArrayLike], label: str) -> Figure:
-    """One line for each forecaster: an error against the horizon step, counted from 1."""
-    figure = Figure(figsize=(7, 3), layout="constrained")
-    axes = figure.subplots()
+    """One line for each forecaster: an error against the horizon step, counted from 1.
+
+    Args:
+        errors: errors of each forecaster [horizon], by its name.
+        label: label of the vertical axis, with the unit of the error.
+    """
+    figure, axes = chart(_STEP, label)
     for number, (name, values) in enumerate(errors.items()):
         steps = np.arange(1, len(np.asarray(values)) + 1)
         axes.plot(steps, values, label=name, linewidth=2.2 if number == 0 else 1.1)
-    axes.set_xlabel("horizon step")
-    axes.set_ylabel(label)
     axes.set_ylim(bottom=0)
-    axes.grid(alpha=0.25)
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=9)
     return figure
 
 
 def coverage_by_step(coverages: Mapping[str, ArrayLike]) -> Figure:
-    """The share of the truth inside each interval against the horizon step, with its aim dashed.
+    """The share of true values inside each interval against the horizon step; dotted, its aim.
 
     Args:
-        coverages: "80" -> [horizon] shares, by the nominal coverage in per cent.
+        coverages: shares [horizon] by the nominal coverage in per cent, such as "80".
     """
-    figure = Figure(figsize=(7, 3), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = chart(_STEP, "share of true values inside (0 to 1)")
     for number, (nominal, values) in enumerate(coverages.items()):
         steps = np.arange(1, len(np.asarray(values)) + 1)
         axes.plot(steps, values, color=f"C{number}", label=f"{nominal} % interval")
         axes.axhline(float(nominal) / 100, color=f"C{number}", linestyle=":", linewidth=1)
-    axes.set_xlabel("horizon step")
-    axes.set_ylabel("coverage")
     axes.set_ylim(0, 1.02)
-    axes.grid(alpha=0.25)
-    axes.legend(fontsize=8, loc="lower left")
+    axes.legend(fontsize=9, loc="lower left")
     return figure
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnn_apps.application.charts import WIDTH
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -16,9 +18,9 @@ def plot_gradient_flow(flows: Flow | dict[int, Flow], title: str = "Gradient flo
     """The norm of dLoss/dh_t against t on a logarithmic scale, a line for each layer.
 
     Args:
-        flows: of one moment, as `gradient_flow` gives it; or by epoch, as `read_flows` gives it:
-            then the first recorded epoch is dashed and the last is solid.
-        title: above the chart.
+        flows: gradient flow of one moment, as `gradient_flow` gives it; or flows by epoch, as
+            `read_flows` gives them: then the first recorded epoch is dashed and the last is solid.
+        title: title above the chart.
 
     Returns:
         A matplotlib figure that belongs to no window.
@@ -31,7 +33,7 @@ def plot_gradient_flow(flows: Flow | dict[int, Flow], title: str = "Gradient flo
             by_epoch[key] = value  # type: ignore[assignment]
         else:
             by_epoch.setdefault(None, {})[key] = value  # type: ignore[assignment]
-    figure = Figure(figsize=(8, 5), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 5), layout="constrained")
     axes = figure.add_subplot()
     epochs = list(by_epoch)
     shown = epochs if len(epochs) < 2 else [epochs[0], epochs[-1]]
@@ -45,7 +47,7 @@ def plot_gradient_flow(flows: Flow | dict[int, Flow], title: str = "Gradient flo
             norms = np.where(np.isfinite(norms) & (norms > 0), norms, np.nan)
             axes.plot(norms, style, color=f"C{index % 10}", label=label)
     axes.set_yscale("log")
-    axes.set_xlabel("time step t of the layer's input")
+    axes.set_xlabel("time step t of the layer's input (steps since the beginning)")
     axes.set_ylabel("mean norm of dLoss/dh$_t$")
     axes.set_title(title)
     axes.grid(alpha=0.3)
