@@ -1,4 +1,4 @@
-"""A contender of a benchmark in a process of its own: it answers each line it is told with one."""
+"""A contender of a benchmark in a separate process, which answers each line with one line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 
 class ChildProcess:
-    """A process that is told what to do on its standard input and answers on its output.
+    """A process that reads requests from its standard input and writes answers to its output.
 
     Args:
         name: for the message when it ends too early.

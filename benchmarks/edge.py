@@ -2,10 +2,10 @@
 
     python -m benchmarks.edge [--torch-python PYTHON] [--to benchmarks/results/edge.md]
 
-For each layer and size all contenders run in turn, round after round, each in a process of its
-own that sleeps while another runs; a figure is the median over all rounds of the processor time of
-one call, input and output included. Processor time, since other work on the machine would blur the
-wall clock's. ONNX Runtime and PyTorch take part where they are installed.
+For each layer and size all contenders run in turn, round after round, each in a separate process
+that sleeps while another one runs. A figure is the median, over all rounds, of the processor time
+of one call, including input and output. Processor time is measured because other work on the
+machine would distort wall-clock time. ONNX Runtime and PyTorch take part if they are installed.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Contender:
         self.runs = max(2, min(400, round(ROUND_MS / max(1e-3, min(first["processor"])))))
 
     def times(self, runs: int) -> dict[str, list[float]]:
-        """The times of so many calls, in milliseconds."""
+        """The times of this many calls, in milliseconds."""
         found: dict[str, list[float]] = json.loads(self._child.ask(str(runs)))
         return found
 

@@ -1,11 +1,11 @@
-"""One contender of `benchmarks.edge` in a process of its own: runs when it is told to.
+"""One contender of `benchmarks.edge` in a separate process, which runs on request.
 
 Usage: edge_contender.py {litert|onnx|torch} FILE REFERENCE.npz
 
-Reads numbers of runs from standard input, one a line, and answers each with a line of JSON: the
-times of so many calls, input and output included, in milliseconds: of the thread's own processor
-time and of the wall clock. The first line says how far the output is from the reference. It
-imports nothing of this project, so that PyTorch may live in another environment.
+Reads numbers of calls from standard input, one per line, and answers each with a line of JSON: the
+times of this many calls in milliseconds, including input and output, as the thread's processor time
+and as wall-clock time. The first line says how far the output is from the reference. It imports
+nothing from this project, so that PyTorch may be in another environment.
 """
 
 from __future__ import annotations

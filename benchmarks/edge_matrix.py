@@ -2,10 +2,10 @@
 
     python -m benchmarks.edge_matrix --to docs/edge-matrix.md
 
-Every cell is an export with its own proof: converted in one child process, run and compared with
-Keras on its runtime in another. A cell shows the error, size, latency and arena of a file that was
-right, or why there is none. Results go to a JSON file beside the table as they come; a second run
-only does what is missing.
+Every row is an export with its own proof: converted in one child process, then run on its runtime
+and compared with Keras in another. A row shows error, size, latency and arena of a correct file, or
+the reason why there is none. Results are written to a JSON file next to the table as they come; a
+second run computes only what is missing.
 """
 
 from __future__ import annotations

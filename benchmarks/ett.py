@@ -2,12 +2,13 @@
 
     python -m benchmarks.ett --data file:ETTh1.csv --to benchmarks/results/ett
 
-The protocol of the long-horizon literature: 12, 4 and 4 months; seven series, each forecast from
-its own past by one model; errors of values standardised by the training part, averaged over every
-test window, the last short batch included. Weights are chosen by the loss on the validation part.
+The protocol is that of the long-horizon literature: 12, 4 and 4 months for training, validation and
+test; seven series, each forecast from its own past by one shared model; errors of values that are
+standardised by the training part, averaged over every test window, including the last short batch.
+The weights with the lowest validation loss are used.
 
-Each model has a run folder. A benchmark that was stopped continues where it was: finished models
-are not trained again, the one under way goes on from its checkpoint.
+Each model has a run folder. A benchmark that was stopped continues: finished models are not trained
+again, and the unfinished one continues from its checkpoint.
 """
 
 from __future__ import annotations

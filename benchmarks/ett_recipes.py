@@ -1,4 +1,4 @@
-"""The models of the ETTh1 benchmark, and what has been published beside them."""
+"""The models of the ETTh1 benchmark, and the published figures that they are compared with."""
 
 from __future__ import annotations
 

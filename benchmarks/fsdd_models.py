@@ -88,7 +88,7 @@ class Recipe:
         group: the comparison that it belongs to.
         minutes: of training, at most.
         epochs: after which the learning rate has fallen to 0.
-        settings: fields of `SpeechConfig` beside `BASE`.
+        settings: fields of `SpeechConfig` that differ from `BASE`.
     """
 
     name: str

@@ -145,7 +145,7 @@ def _new_bytes(content: bytes, count: int, generator: np.random.Generator) -> by
 
 
 class Reader:
-    """The child process that reads inputs; it is started anew after it died or was stopped."""
+    """The child process that reads inputs; it is restarted after it died or was stopped."""
 
     def __init__(self, subject: str, time_limit: float) -> None:
         self._subject = subject

@@ -1,4 +1,4 @@
-"""What reading a file gave, in a form that two processes can compare."""
+"""The result of reading a file, in a form that two processes can compare."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""How the gradient flows through 200 steps of SimpleRNN, LSTM and GRU, and what cures it.
+"""How gradients flow through 200 steps of SimpleRNN, LSTM and GRU, and what improves the flow.
 
     python -m benchmarks.gradient_flow [--chart FILE.svg]
 
-Prints, for cells and initialisations, the norm of dLoss/dh_t at some steps t relative to the last
-but one, before training; and what a training with and without clipping comes to.
+Prints, for cells and initialisations, the norm of dLoss/dh_t at some steps t, relative to the last
+step but one, before training; and the results of training with and without clipping.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
     python -m benchmarks.ingest --rows 10000000
 
-writes a long table (id, time, value, price, holiday) into a temporary folder, loads it in a process
-of its own and prints rows a second and the peak of that process' memory, beside the memory that
-the arrays themselves need. A second process makes an epoch of windows. `--to FILE.json` keeps the
-figures.
+writes a long table (id, time, value, price, holiday) into a temporary folder, loads it in a
+separate process and prints rows per second and the peak of that process' memory, compared with
+the memory that the arrays themselves need. A second process makes an epoch of windows. `--to
+FILE.json` writes the figures to a file.
 """
 
 from __future__ import annotations

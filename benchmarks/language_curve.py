@@ -1,11 +1,11 @@
-"""The loss of a character model against training time, beside Keras' layers and PyTorch.
+"""Loss of a character model over training time, compared with Keras' layers and PyTorch.
 
     python -m benchmarks.language_curve --train train.txt --validation val.txt
         [--torch-python PYTHON] [--minutes 10]
 
-The contenders (see `language_curve_contender`) take turns of half a minute, each in a process of
-its own that sleeps while another trains, so that other work on the machine meets all of them
-alike. Time is training time only. PyTorch takes part where --torch-python has it.
+The contenders (see `language_curve_contender`) take turns of half a minute, each in a separate
+process that sleeps while another one trains, so that other work on the machine affects all of them
+alike. Time is training time only. PyTorch takes part if the Python of --torch-python has it.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def table(processes: list[Process], given: argparse.Namespace) -> str:
         f"{process.rows[-1]['steps'] * text / (60.0 * process.rows[-1]['minutes']):,.0f}"
         for process in processes
     )
-    lines += [f"| characters a second | {rates} |", ""]
+    lines += [f"| characters per second | {rates} |", ""]
     lines.append(f"`python -m benchmarks.language_curve`, {given.minutes:g} minutes each.")
     return "\n".join(lines) + "\n"
 

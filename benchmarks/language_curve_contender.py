@@ -1,12 +1,13 @@
-"""One contender of `benchmarks.language_curve` in a process of its own: trains when told to.
+"""One contender of `benchmarks.language_curve` in a separate process, which trains on request.
 
 Usage: language_curve_contender.py {rnn_apps|keras|torch} SETTINGS.json TOKENS.npz
 
-Reads seconds from standard input, one number a line; trains for so long, measures the validation
-text, and answers with a line of JSON. What PyTorch runs imports nothing of this project, so that
-it may live in another environment. All contenders have the same model: an embedding, LSTM layers
-with dropout after each, a linear output; the same batches in the same order; Adam; the state
-carried from batch to batch and its gradient cut there; the gradient's global norm clipped.
+Reads seconds from standard input, one number per line; trains for this time, measures the
+validation loss, and answers with a line of JSON. The PyTorch contender imports nothing from this
+project, so that it may be in another environment. All contenders have the same model: an
+embedding, LSTM layers with dropout after each, a linear output; the same batches in the same
+order; Adam; the state carried from batch to batch and its gradient cut there; the gradient's
+global norm clipped.
 """
 
 from __future__ import annotations

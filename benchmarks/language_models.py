@@ -3,9 +3,9 @@
     python -m benchmarks.language_models --train file:train.txt --validation file:val.txt
         [--minutes 10] [--only NAME ...] [--to benchmarks/results/language_models]
 
-Each model trains for so many minutes, at a constant learning rate with a moving average of its
-weights, and is then scored on the whole validation text, its state carried through. Each has a
-run folder; a benchmark that was stopped continues where it was.
+Each model trains for --minutes, at a constant learning rate with a moving average of its weights,
+and is then scored on the whole validation text with the state carried through. Each model has a run
+folder; a benchmark that was stopped continues.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def write_results(given: argparse.Namespace) -> None:
         "# Character language models at equal budgets",
         "",
         f"Trained on {Path(given.train).name} for {given.minutes:g} minutes each, seed "
-        f"{given.seed}, on {cores(found)}; nats a character on all of "
+        f"{given.seed}, on {cores(found)}; nats per character on all of "
         f"{Path(given.validation).name}, the state carried through it.",
         "",
         f"The base model: {base}.",

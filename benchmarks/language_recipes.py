@@ -24,7 +24,7 @@ BASE: dict[str, Any] = {
     "gradient_flow": False,
 }
 
-# Two layers of so many units have the parameters of the base model's, to a percent.
+# Two layers with these units have as many parameters as the base model, to within a percent.
 EQUAL_PARAMETERS = {"lstm": 256, "gru": 296, "simple": 516, "mingru": 611}
 
 

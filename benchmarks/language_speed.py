@@ -3,10 +3,10 @@
     python -m benchmarks.language_speed [--cell lstm --units 384 --layers 2]
         [--to benchmarks/results/language_speed]
 
-The weights are random, which changes no speed. Each row is a process of its own, whose peak memory
-is that of its whole life, start and libraries included. Training uses all cores; writing uses one
-thread, one text, greedily. Writing is timed in processor time, so that other work on the machine
-counts little; training in wall-clock time, of which the median step counts.
+The weights are random, which does not affect the speed. Each row is a separate process, whose
+peak memory includes start-up and libraries. Training uses all cores; writing uses one thread, one
+text and greedy choice. Writing is measured in processor time, so that other work on the machine
+counts little; training is measured as the median wall-clock time of a step.
 """
 
 from __future__ import annotations
@@ -217,7 +217,7 @@ def markdown(content: dict[str, Any]) -> str:
         f"{content['model']}; {content['machine']}. Made by `python -m benchmarks.language_speed`; "
         "training in wall-clock time, writing in processor time of one thread.",
         "",
-        "| | characters a second | peak memory, MB |",
+        "| | characters per second | peak memory, MB |",
         "|---|---|---|",
     ]
     for row in content["rows"]:

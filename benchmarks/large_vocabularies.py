@@ -2,8 +2,8 @@
 
     python -m benchmarks.large_vocabularies [--vocabularies 10000,50000] [--to FILE.json]
 
-Every case is a process of its own, whose peak of resident memory beyond that of the imports is
-shown, with the median time of a step.
+Every case is a separate process. The table shows its peak of resident memory beyond that of the
+imports, and the median time per step.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def main() -> None:
         return
     sizes = [int(size) for size in arguments.vocabularies.split(",")]
     rows = [measured_apart(output, size) for size in sizes for output in OUTPUTS]
-    print(f"{BATCH_SIZE} x {TIMESTEPS} tokens a step, LSTM 2 x {UNITS}, plain SGD with momentum")
+    print(f"{BATCH_SIZE} x {TIMESTEPS} tokens per step, LSTM 2 x {UNITS}, plain SGD with momentum")
     for row in rows:
         print(
             f"{row['vocabulary']:>8,}  {row['output']:<9} peak {row['peak_megabytes']:7.0f} MiB  "

@@ -2,11 +2,12 @@
 
     python -m benchmarks.layers [--torch-python PYTHON] [--threads 1] [--memory]
 
-The contenders are asked in turn, so that what else the machine does meets all of them, and medians
-are taken: of the clock, and of the processor time of all threads, which means little with several
-threads (they wait for work awake) and is what counts with `--threads 1` on a machine that others
-share. The limit is the recurrence's multiplications as one large product (three of them for
-forward and backward). `--memory` starts a process for each contender, for its peak.
+The contenders take turns, so that other work on the machine affects all of them, and medians are
+reported: of wall-clock time, and of the processor time of all threads. The latter means little with
+several threads (they spin while they wait for work), but it is the better figure with `--threads 1`
+on a shared machine. The limit is the time of the recurrence's multiplications as one large product
+(three of them for forward and backward). `--memory` starts a process per contender to measure its
+peak memory.
 """
 
 from __future__ import annotations
@@ -141,7 +142,7 @@ def table(rows: list[Any], rounds: int, threads: int) -> str:
         f"{rounds} interleaved calls, by the clock and in processor time; memory is the peak above",
         "a process before its first call, MB. The gain is the best Keras over the better rnn_apps.",
         "",
-        f"| cell | (batch, timesteps, features, units) | what | {' | '.join(names)} | gain |",
+        f"| cell | (batch, timesteps, features, units) | measured | {' | '.join(names)} | gain |",
         "|---" * (len(names) + 4) + "|",
     ]
     for cell, shape, measured in rows:

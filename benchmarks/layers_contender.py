@@ -1,4 +1,4 @@
-"""Contenders of `benchmarks.layers` in a process of their own: times a layer when it is told to.
+"""Contenders of `benchmarks.layers` in a separate process, which times a layer on request.
 
 Argument: the number of threads, 0 for the default. Each line of standard input is JSON [contender,
 cell, [batch, timesteps, features, units], order]; for "forward" and "training" the answer is

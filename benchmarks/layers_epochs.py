@@ -3,9 +3,9 @@
     python -m benchmarks.layers_epochs [--applications forecasting ...] [--steps 30]
 
 The model, the batches, the loss and the training step are the application's own, with built-in
-data. Every contender is a process of its own and goes through the same first steps of the epoch
-when it is asked; they are asked in turn and medians are taken. The first pass compiles and is
-left out of the medians; what it takes is a column of its own.
+data. Every contender is a separate process that computes the same first steps of the epoch on
+request; they take turns, and medians are reported. The first pass includes compilation: it is
+left out of the medians and has a column of its own.
 """
 
 from __future__ import annotations

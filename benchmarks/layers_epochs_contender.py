@@ -1,6 +1,6 @@
-"""One contender of `benchmarks.layers_epochs`: trains an application's model when it is told to.
+"""One contender of `benchmarks.layers_epochs`: trains an application's model on request.
 
-For each line of standard input it goes through the same first steps of the epoch and answers with
+For each line of standard input it computes the same first steps of the epoch and answers with
 {"wall": seconds, "cpu": seconds of processor time}.
 """
 

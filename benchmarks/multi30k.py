@@ -1,12 +1,12 @@
-"""English to German on Multi30k beside the published conditional GRU of its size.
+"""English to German on Multi30k, compared with the published conditional GRU of the same size.
 
     python -m benchmarks.multi30k --data FOLDER [--minutes 140] [--runs runs/multi30k] [--judge]
         [--only headline | cells | attention | NAME ...] [--to benchmarks/results/multi30k]
 
-Trains on train, chooses the epoch on val, and is judged on val the way the published figure is:
-lowercased, tokenised as Moses does, sacrebleu without a tokeniser of its own. Beside it stands BLEU
-on plain text in mixed case: the tokens' case is restored from the training data's, and they are
-detokenised. A run that was stopped continues where it was; --judge trains nothing.
+Trains on train, chooses the epoch on val, and is judged on val in the same way as the published
+figure: lowercased, tokenised like Moses, sacrebleu without its own tokeniser. BLEU on plain text in
+mixed case is reported, too: the case of the tokens is restored from the training data, and they are
+detokenised. A run that was stopped continues; --judge trains nothing.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ def headline_lines(result: Result) -> list[str]:
         "subwords; text lowercased and tokenised as Moses does (benchmarks/moses_style.py), "
         f"sacrebleu `{best['signature']}`.",
         "",
-        "| beam width | BLEU, lowercased tokens | chrF | length ratio | sentences a second |",
+        "| beam width | BLEU, lowercased tokens | chrF | length ratio | sentences per second |",
         "|---|---|---|---|---|",
         *(
             f"| {one['width']} | {one['bleu']:.2f} | {one['chrf']:.2f} | "
@@ -222,7 +222,7 @@ def comparison_lines(results: list[Result]) -> list[str]:
             ),
             "",
             f"BLEU on val, lowercased tokens. On {cores(rows)} each; other work on "
-            "the machine costs steps, which is why they are told.",
+            "the machine costs steps, which is why the numbers of steps are listed.",
             "",
         ]
     return lines

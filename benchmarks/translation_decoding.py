@@ -2,10 +2,11 @@
 
     python -m benchmarks.translation_decoding --run runs/en-de --to benchmarks/results
 
-In the graph: batches of 32 sentences at several beam widths on one thread, against greedy search;
-width 5 is to cost at most 6 times greedy search. On LiteRT: sentences a second, one thread, one
-sentence at a time, greedily and with a beam of 5, for each exported file. Times are processor
-time, so that other work on the machine does not count.
+In the graph, batches of 32 sentences are decoded at several beam widths on one thread and
+compared with greedy search; the goal is that width 5 takes at most 6 times as long. On LiteRT,
+sentences per second are measured for each exported file: one thread, one sentence at a time, with
+greedy search and with a beam of 5. Times are processor time, so that other work on the machine
+does not count.
 """
 
 from __future__ import annotations
@@ -97,10 +98,11 @@ def as_markdown(found: dict[str, Any]) -> str:
         "",
         f"{found['model']}. One thread of {found['machine']}, processor time, medians.",
         "",
-        f"In the graph, {BATCH} sentences a batch. Width 5 costs {widest:.1f} times greedy search; "
+        f"In the graph, {BATCH} sentences per batch. Width 5 takes {widest:.1f} times as long as "
+        "greedy search; "
         f"the goal is at most {MOST_TIMES_GREEDY:g}.",
         "",
-        "| beam width | ms a batch | sentences a second | times greedy |",
+        "| beam width | ms per batch | sentences per second | times the time of greedy |",
         "|---|---|---|---|",
     ]
     lines += [
@@ -112,7 +114,7 @@ def as_markdown(found: dict[str, Any]) -> str:
         "",
         "On LiteRT, one sentence at a time, tokenizer and search included.",
         "",
-        "| file | KiB | BLEU, greedy | sentences a second, greedy | beam 5 |",
+        "| file | KiB | BLEU, greedy | sentences per second, greedy | beam 5 |",
         "|---|---|---|---|---|",
     ]
     for row in found["device"]:

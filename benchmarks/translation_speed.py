@@ -1,13 +1,13 @@
-"""How fast a translation model trains, beside the same model of plain keras.layers.
+"""How fast a translation model trains, compared with the same model of plain keras.layers.
 
     python -m benchmarks.translation_speed [--to benchmarks/results/translation_speed]
 
 Both have oneDNN on, random batches of one shape, the same weights' shapes, the same Adam and one
-thread, each in a process of its own. The contender is what Keras gives to build this model: its
+thread, each in a separate process. The contender is the model that Keras' own layers can build: its
 Embedding, Bidirectional, GRU and Dense layers, and for the conditional decoder a keras.layers.RNN
-around a cell of two GRUCells with an attention of Dense layers between them. Timed is the
-processor time of a compiled step, gradient and optimizer included, so that other work on the
-machine counts little. The makers take turns; of each the median step of the median turn counts.
+around a cell of two GRUCells with an attention of Dense layers between them. Measured is
+the processor time of a compiled step, including gradient and optimizer, so that other work on the
+machine counts little. Both take turns; the median step of the median turn counts.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def in_turn(name: str) -> list[dict[str, Any]]:
     """A model's rows: its makers take turns, so that a while of other work falls on both."""
     rounds = [[in_process(name, maker) for maker in _MAKERS] for _ in range(ROUNDS)]
     return [
-        sorted(found, key=lambda row: row["milliseconds a step"])[ROUNDS // 2]
+        sorted(found, key=lambda row: row["milliseconds per step"])[ROUNDS // 2]
         for found in zip(*rounds, strict=True)
     ]
 
@@ -105,8 +105,8 @@ def measured(name: str, maker: str) -> dict[str, Any]:
         "model": name,
         "made of": maker,
         "parameters": int(model.count_params()),
-        "milliseconds a step": 1000 * middle,
-        "target tokens a second": BATCH * TIMESTEPS / middle,
+        "milliseconds per step": 1000 * middle,
+        "target tokens per second": BATCH * TIMESTEPS / middle,
         "seconds until the first step is done": first,
     }
 
@@ -180,11 +180,11 @@ def page(rows: list[dict[str, Any]]) -> str:
         f"units, embeddings of {SIZE}, {VOCABULARY:,} tokens, dropout and label smoothing; "
         "processor time of one thread, oneDNN on for both.",
         "",
-        "| model | made of | parameters | ms a step | target tokens a second | first step, s |",
+        "| model | made of | parameters | ms per step | target tokens per second | first step, s |",
         "|---|---|---|---|---|---|",
         *(
             f"| {row['model']} | {row['made of']} | {row['parameters']:,} | "
-            f"{row['milliseconds a step']:.0f} | {row['target tokens a second']:,.0f} | "
+            f"{row['milliseconds per step']:.0f} | {row['target tokens per second']:,.0f} | "
             f"{row['seconds until the first step is done']:.0f} |"
             for row in rows
         ),

@@ -30,7 +30,7 @@ class ConditionalCell(layers.Layer):
         self.energy.build((None, None, units))
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> Any:
-        """One timestep: the output with the context beside it, and the state."""
+        """One time step: the output joined with the context, and the state."""
         annotations, keys, present = self.source
         hidden, _ = self.first(inputs, states)
         energies = self.energy(ops.tanh(keys + self.query(hidden)[:, None]))[..., 0]
