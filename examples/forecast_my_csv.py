@@ -25,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--horizon", type=int, default=24, help="number of rows to forecast")
     parser.add_argument("--lookback", type=int, default=96, help="number of past rows to read")
     parser.add_argument("--units", type=int, default=64, help="size of the recurrent state")
+    parser.add_argument("--epochs", type=int, default=20, help="passes over the data")
     parser.add_argument("--minutes", type=float, default=5.0, help="longest training time")
     parser.add_argument("--to", type=Path, default=Path("forecast"), help="folder of the results")
     options = parser.parse_args(arguments)
@@ -40,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # A column that is known ahead would have to reach past the end of the series to forecast.
         future_covariates=("none",),
         output="quantiles",
+        epochs=options.epochs,
         max_minutes=options.minutes,
     )
     run = forecasting.train(config)

@@ -27,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--prompt", default="The ", help="beginning of the text to write")
     parser.add_argument("--units", type=int, default=256, help="size of the recurrent state")
     parser.add_argument("--batch-size", type=int, default=32, help="streams read side by side")
+    parser.add_argument("--epochs", type=int, default=20, help="passes over the data")
     parser.add_argument("--minutes", type=float, default=10.0, help="longest training time")
     parser.add_argument("--to", type=Path, default=Path("language"), help="folder of the results")
     options = parser.parse_args(arguments)
@@ -42,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         batch_size=options.batch_size,
         timesteps=64,
         learning_rate=2e-3,
+        epochs=options.epochs,
         max_minutes=options.minutes,
     )
     run = language_modelling.train(config)

@@ -26,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--tokenizer", default="characters", help="characters, subwords or words")
     parser.add_argument("--sample-rate", type=int, default=16_000, help="samples per second")
     parser.add_argument("--units", type=int, default=192, help="size of each recurrent state")
+    parser.add_argument("--epochs", type=int, default=60, help="passes over the data")
     parser.add_argument("--minutes", type=float, default=30.0, help="longest training time")
     parser.add_argument("--to", type=Path, default=Path("speech"), help="folder of the results")
     options = parser.parse_args(arguments)
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         units=options.units,
         # Frames that the model waits for: a few make it better, and a stream later.
         lookahead=4,
-        epochs=60,
+        epochs=options.epochs,
         max_minutes=options.minutes,
     )
     run = speech.train(config)

@@ -25,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--text", action="append", default=[], help="sentence to translate")
     parser.add_argument("--vocabulary-size", type=int, default=8000, help="number of subwords")
     parser.add_argument("--units", type=int, default=256, help="size of the recurrent state")
+    parser.add_argument("--epochs", type=int, default=30, help="passes over the data")
     parser.add_argument("--minutes", type=float, default=20.0, help="longest training time")
     parser.add_argument("--to", type=Path, default=Path("translate"), help="folder of the results")
     options = parser.parse_args(arguments)
@@ -36,8 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         units=options.units,
         embedding_size=options.units // 2,
         batch_size=64,
-        epochs=30,
         learning_rate=2e-3,
+        epochs=options.epochs,
         max_minutes=options.minutes,
     )
     run = translation.train(config)

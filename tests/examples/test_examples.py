@@ -42,7 +42,7 @@ def test_forecast_my_csv(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     table.write_text("\n".join(rows) + "\n", encoding="utf-8")
     out = tmp_path / "out"
     example("forecast_my_csv").main(
-        [str(table), "--horizon", "6", "--lookback", "12", "--units", "4", "--minutes", "0.02",
+        [str(table), "--horizon", "6", "--lookback", "12", "--units", "4", "--epochs", "1",
          "--to", str(out)]
     )  # fmt: skip
     forecast = (out / "forecast.csv").read_text(encoding="utf-8").splitlines()
@@ -56,7 +56,7 @@ def test_model_my_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     text.write_text("It was a dark and stormy night.\n" * 300, encoding="utf-8")
     out = tmp_path / "out"
     example("model_my_text").main(
-        [str(text), "--prompt", "It was", "--units", "8", "--batch-size", "2", "--minutes", "0.02",
+        [str(text), "--prompt", "It was", "--units", "8", "--batch-size", "2", "--epochs", "1",
          "--to", str(out)]
     )  # fmt: skip
     printed = capsys.readouterr().out
@@ -76,8 +76,8 @@ def test_translate_my_pairs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     pairs.write_text("\n".join(rows) + "\n", encoding="utf-8")
     out = tmp_path / "out"
     example("translate_my_pairs").main(
-        [str(pairs), "--text", "two three four", "--vocabulary-size", "60", "--units", "8",
-         "--minutes", "0.02", "--to", str(out)]
+        [str(pairs), "--text", "two three four", "--vocabulary-size", "300", "--units", "8",
+         "--epochs", "1", "--to", str(out)]
     )  # fmt: skip
     printed = capsys.readouterr().out
     assert "BLEU" in printed and "two three four -> " in printed
@@ -98,7 +98,7 @@ def test_recognise_my_recordings(tmp_path: Path, capsys: pytest.CaptureFixture[s
     out = tmp_path / "out"
     example("recognise_my_recordings").main(
         [str(manifest), "--transcribe", str(tmp_path / "0.wav"), "--tokenizer", "words",
-         "--sample-rate", "8000", "--units", "4", "--minutes", "0.02", "--to", str(out)]
+         "--sample-rate", "8000", "--units", "4", "--epochs", "1", "--to", str(out)]
     )  # fmt: skip
     printed = capsys.readouterr().out
     assert "word error rate" in printed.lower() and "0.wav: " in printed

@@ -65,6 +65,8 @@ def test_labels_put_the_blank_last_and_tidy_what_they_write() -> None:
     assert labels.tidy("  A  b\n") == "a b"
     ids = [int(labels.tokenizer.encode(character)[0]) for character in " a  b "]
     assert labels.decode(ids) == "a b"
+    # As on a device, a label for what is unknown writes nothing.
+    assert labels.decode([ids[1], labels.tokenizer.unknown_id, ids[4]]) == "ab"
 
 
 def recordings(speakers: int, each: int, part: str = "") -> Recordings:

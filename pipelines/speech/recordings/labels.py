@@ -52,8 +52,9 @@ class LabelSet:
         return tidy_transcript(text, lowercase=self.lowercase)
 
     def decode(self, labels: Iterable[int]) -> str:
-        """The text of labels without blanks, in single spaces."""
-        return " ".join(self.tokenizer.decode(list(labels)).split())
+        """The text of labels without blanks, in single spaces; what is unknown is left out."""
+        known = [label for label in labels if label != self.tokenizer.unknown_id]
+        return " ".join(self.tokenizer.decode(known).split())
 
 
 def encode_transcripts(
