@@ -33,7 +33,7 @@ _HOMES = {
     "Statistics": "series.statistics",
     "StreamBatches": "text.token_streams",
     "TextCorpus": "text.corpus",
-    "TextParts": "text.loading",
+    "TextParts": "text.corpus",
     "TimeSeries": "series.time_series",
     "TokenArray": "text.encoding",
     "UserError": "base.errors",

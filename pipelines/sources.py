@@ -18,13 +18,14 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Source:
-    """Named data.
+    """The name of a data set, read.
 
     Attributes:
         kind: "file", "tfds" or "builtin".
-        paths: of the files, in the order given.
-        name: of the built-in data, or of the TensorFlow dataset with its config and version.
-        split: of the TensorFlow dataset, such as "train" or "train[:80%]"; "" if none was named.
+        paths: paths of the files, in the order in which they were named.
+        name: name of the built-in data, or of the TensorFlow dataset with its config and version.
+        split: split of the TensorFlow dataset, such as "train" or "train[:80%]"; "" if none was
+            named.
     """
 
     kind: str
@@ -39,17 +40,19 @@ class Source:
 
 
 def parse_source(text: str, *, folders: bool = False) -> Source:
-    """Reads the name of a source and checks that what it names is there.
+    """Reads the name of a source and checks that the files it names are there.
+
+    Whether built-in data of this name exists, or a TensorFlow dataset is prepared, is known to the
+    functions that load them: they refuse a name that they do not know.
 
     Args:
-        text: "file:PATH[,PATH]", "tfds:NAME[/CONFIG][@SPLIT]" or "builtin:NAME". A comma separates
-            paths unless a file of that very name exists.
-        folders: a path may be a folder.
+        text: name of the source: "file:PATH[,PATH]", "tfds:NAME[/CONFIG][@SPLIT]" or
+            "builtin:NAME". A comma separates paths unless a file of exactly that name exists.
+        folders: True to allow paths of folders as well as of files.
 
     Raises:
-        DataError: the text is none of these, a file does not exist, is a folder, cannot be read or
-            is empty, or no built-in data has this name. Whether a TensorFlow dataset is prepared
-            is seen when it is loaded.
+        DataError: the text has none of these forms, or a file does not exist, is a folder, cannot
+            be read or is empty.
     """
     kind, colon, rest = text.strip().partition(":")
     if not text.strip():
@@ -63,9 +66,7 @@ def parse_source(text: str, *, folders: bool = False) -> Source:
     if kind == "tfds":
         name, _, split = rest.partition("@")
         return Source("tfds", name=name, split=split)
-    from pipelines.builtin import builtin_data
-
-    return Source("builtin", name=builtin_data(rest).name)
+    return Source("builtin", name=rest)
 
 
 def _advice() -> str:
@@ -88,7 +89,7 @@ def _paths(rest: str, folders: bool) -> tuple[str, ...]:
         paths = [rest]
     else:
         parts = [part.strip() for part in rest.split(",") if part.strip()]
-        # A shell leaves a ~ as it is that does not begin a word.
+        # A shell expands ~ only at the beginning of a word.
         paths = [str(Path(part).expanduser()) for part in parts]
     for path in paths:
         if not (folders and Path(path).is_dir()):
@@ -115,11 +116,11 @@ def _check_file(path: str) -> None:
 
 
 def require_regular(path: str | Path) -> None:
-    """Refuses what is read once only, such as a pipe: data are read several times.
+    """Refuses what can be read only once, such as a pipe: data are read several times.
 
     Raises:
         DataError: the path names a pipe, a device or a socket.
-        OSError: it names nothing.
+        OSError: the path names nothing.
     """
     if not stat.S_ISREG(Path(path).stat().st_mode) and not Path(path).is_dir():
         raise DataError(

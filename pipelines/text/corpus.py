@@ -5,25 +5,26 @@ from __future__ import annotations
 import abc
 import hashlib
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.base.errors import DataError
 from pipelines.data_report import DataReport
 
 CHUNK = 2**20
-"""Characters in a piece of text."""
+"""Number of characters in a piece of text."""
 
 LINE_SEARCH = 2**16
-"""How far a border between two parts moves to reach a line's end, in bytes or characters."""
+"""How far a border between two parts may move to reach the end of a line: bytes or characters."""
 
 
 class TextCorpus(abc.ABC):
-    """A text, or a part of one, that can be read again and again.
+    """A text, or a part of one, that can be read repeatedly.
 
     Attributes:
-        name: of where it comes from, for messages.
-        fingerprint: of what is read, in hexadecimal; the same as long as the source is unchanged.
-        report: what the latest complete reading found.
+        name: name of the source, for messages.
+        fingerprint: hash of what is read, in hexadecimal; it changes only with the source.
+        report: findings of the latest complete reading.
     """
 
     def __init__(self, name: str, fingerprint: str) -> None:
@@ -32,7 +33,7 @@ class TextCorpus(abc.ABC):
         self.report = DataReport(name)
 
     def chunks(self) -> Iterator[str]:
-        """Yields the text in consecutive pieces, cut where no word is cut: see `cut_safely`.
+        """Yields the text in consecutive pieces that cut no word in two; see `cut_safely`.
 
         Raises:
             DataError: the text is empty or cannot be read; the message names file and offset.
@@ -49,25 +50,25 @@ class TextCorpus(abc.ABC):
 
     @abc.abstractmethod
     def _pieces(self, report: DataReport) -> Iterator[str]:
-        """The text in pieces as they come; peculiarities are noted in `report`."""
+        """The text in pieces of any length; peculiarities are noted in `report`."""
 
     @abc.abstractmethod
     def part(self, start: float, stop: float) -> TextCorpus:
-        """The share of the text from `start` to `stop`, 0 to 1, its borders moved to line ends.
+        """The share of the text from `start` to `stop`, 0 to 1, with borders moved to line ends.
 
-        Parts whose borders are equal numbers join without loss or overlap.
+        Parts that share a border join without loss or overlap.
 
         Raises:
-            DataError: the text is too short: nothing lies between.
+            DataError: the text is so short that the part would be empty.
         """
 
 
 class MemoryText(TextCorpus):
-    """A text that is in memory.
+    """A text in memory.
 
     Args:
-        text: the text.
-        name: of where it comes from.
+        text: content of the whole text.
+        name: name of the source, for messages.
     """
 
     def __init__(self, text: str, name: str = "text") -> None:
@@ -94,6 +95,15 @@ class MemoryText(TextCorpus):
         return line_end + 1 if line_end >= 0 else place
 
 
+@dataclass(frozen=True)
+class TextParts:
+    """The parts of a text; None for a part that does not exist."""
+
+    train: TextCorpus
+    validation: TextCorpus | None
+    test: TextCorpus | None
+
+
 def part_name(name: str, start: float, stop: float) -> str:
     """The name of a share of a text."""
     if (start, stop) == (0.0, 1.0):
@@ -102,21 +112,21 @@ def part_name(name: str, start: float, stop: float) -> str:
 
 
 def too_short(name: str, size: str, start: float, stop: float) -> DataError:
-    """The error of a share in which nothing lies."""
+    """The error for a share of a text that would be empty."""
     return DataError(
         f"the text of {size} has nothing between {100 * start:g}% and {100 * stop:g}% of it: parts "
         "are cut at line ends",
         file=name if isinstance(name, str) else Path(name),
-        advice="Give more text, another split, or files of their own for validation and test.",
+        advice="Give more text, another split, or separate files for validation and test.",
     )
 
 
 def cut_safely(pieces: Iterable[str], size: int = CHUNK) -> Iterator[str]:
-    """Cuts a text, given in pieces, into chunks of at most `size` characters.
+    """Cuts a text that arrives in pieces into chunks of at most `size` characters.
 
-    Each chunk ends after a line break, or where none is in reach before a run of spaces; so no
-    word or subword is cut, and encoding chunk by chunk equals encoding the whole. In a line
-    without any space the cut falls after exactly `size` characters.
+    Each chunk ends after a line break or, if none is in reach, before a run of spaces; so no word
+    or subword is cut, and encoding chunk by chunk equals encoding the whole text. A line without
+    any space is cut after exactly `size` characters.
     """
     held = ""
     for piece in pieces:

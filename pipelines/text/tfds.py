@@ -1,4 +1,4 @@
-"""TensorFlow datasets (tfds:NAME) as text: lm1b, wiki40b, tiny_shakespeare and their like."""
+"""TensorFlow datasets (tfds:NAME) as text: lm1b, wiki40b, tiny_shakespeare and similar ones."""
 
 from __future__ import annotations
 
@@ -12,25 +12,24 @@ from pipelines.base.errors import DataError
 from pipelines.data_report import DataReport
 from pipelines.sources import Source
 from pipelines.tensorflow_datasets import find_builder, load_prepared
-from pipelines.text.corpus import MemoryText, TextCorpus, part_name
+from pipelines.text.corpus import MemoryText, TextCorpus, TextParts, part_name
 from pipelines.text.line_ends import LineEnds
-from pipelines.text.loading import TextParts
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 TEXT_NAMES = ("text", "article", "content", "document", "sentence")
-"""Features that are taken for the text, the first that there is; else the only one of strings."""
+"""Names of the text feature in order of preference; else the only feature of strings is used."""
 
 VALIDATION_NAMES = ("validation", "valid", "dev")
 
 DOCUMENTS_TO_SLICE = 1000
-"""Fewer documents than this are cut as one text: a share of whole documents would be too coarse."""
+"""Fewer documents are cut as one text: shares of whole documents would be too coarse."""
 
 
 @dataclass(frozen=True)
 class _Documents:
-    """Documents [start, stop) of a split; stop None: to the end."""
+    """Documents [start, stop) of a split; `stop` is None for all that follow."""
 
     name: str
     split: str
@@ -50,13 +49,13 @@ class _Documents:
 class DatasetText(TextCorpus):
     """Documents of a TensorFlow dataset in stored order, each ended by a line break.
 
-    What a document holds is left as it is, such as wiki40b's markers _START_ARTICLE_, but for line
-    ends other than \\n, which are read as \\n.
+    The content of a document, such as the markers _START_ARTICLE_ of wiki40b, is not changed,
+    except that line ends are read as \\n.
 
     Args:
-        documents: which.
-        version: of the prepared data, part of the fingerprint.
-        name: for messages.
+        documents: documents that make up the text.
+        version: version of the prepared data, which becomes part of the fingerprint.
+        name: name of the source, for messages.
     """
 
     def __init__(self, documents: _Documents, version: str, name: str) -> None:
@@ -77,7 +76,7 @@ class DatasetText(TextCorpus):
         report.note("documents", "read, a line break after each", self.name, number + 1)
 
     def part(self, start: float, stop: float) -> TextCorpus:
-        """See `TextCorpus.part`; the borders lie between documents if there are many."""
+        """See `TextCorpus.part`; if there are many documents, borders lie between them."""
         documents = self._documents
         count = int(documents.texts().cardinality())
         if count < DOCUMENTS_TO_SLICE:
@@ -92,14 +91,17 @@ def dataset_parts(
 ) -> TextParts:
     """The text of a TensorFlow dataset.
 
-    If no split is named, the set's own parts are given: "train" and what there is of "validation"
-    and "test". A split that is named is all there is.
+    If the source names no split, the parts are the splits of the dataset: "train" and, if they
+    exist, "validation" and "test". If it names a split, that split is all training part.
 
     Args:
-        text_feature: which feature holds the text, "outer/inner" in a dictionary; "": found out.
+        source: name and split of the dataset.
+        data_dir: folder of prepared datasets; see `load_prepared`.
+        text_feature: name of the feature that has the text, "outer/inner" inside a dictionary; ""
+            to find it.
 
     Raises:
-        DataError: see `load_prepared`; or no feature is a text.
+        DataError: see `load_prepared`; or no feature has text.
     """
     split = source.split or "train"
     spec = load_prepared(source.name, split, data_dir).element_spec
@@ -127,8 +129,10 @@ def _text_feature(spec: Any, wanted: str, place: str) -> str:
     flat = dict(_flat(spec))
     texts = [
         name
-        for name, one in flat.items()
-        if isinstance(one, tf.TensorSpec) and one.dtype == tf.string and one.shape.rank == 0
+        for name, feature in flat.items()
+        if isinstance(feature, tf.TensorSpec)
+        and feature.dtype == tf.string
+        and feature.shape.rank == 0
     ]
     if wanted and wanted in texts:
         return wanted
@@ -136,13 +140,15 @@ def _text_feature(spec: Any, wanted: str, place: str) -> str:
         raise DataError(
             f"has no text feature {wanted!r} among {', '.join(flat) or 'none'}", file=place
         )
-    found = [name for name in TEXT_NAMES if name in texts] or texts
-    if not found or (len(texts) > 1 and found is texts):
+    candidates = [name for name in TEXT_NAMES if name in texts] or texts
+    if not candidates or (len(texts) > 1 and candidates is texts):
         listed = ", ".join(texts) if texts else f"none among {', '.join(flat)}"
         raise DataError(
-            f"has no single feature of text: {listed}", file=place, advice="Name it: text_feature."
+            f"has no single feature of text: {listed}",
+            file=place,
+            advice="Name it with text_feature.",
         )
-    return found[0]
+    return candidates[0]
 
 
 def _flat(spec: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -6,9 +6,9 @@ import tempfile
 from pathlib import Path
 
 from pipelines.base.errors import DataError, UserError
-from pipelines.text.corpus import TextCorpus
+from pipelines.text.corpus import TextCorpus, TextParts
 from pipelines.text.encoding import TokenArray, encode_corpus
-from pipelines.text.loading import TextParts, load_text
+from pipelines.text.loading import load_text
 from pipelines.tokenizers.tokenizer import Tokenizer
 from rnn_apps.language_modelling.config import LanguageModellingConfig
 

