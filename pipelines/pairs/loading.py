@@ -1,4 +1,4 @@
-"""From any source to training, validation and test pairs."""
+"""Loads training, validation and test pairs from any source."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ from pipelines.pairs.tab_separated import SUFFIXES as TAB_SUFFIXES
 from pipelines.pairs.tab_separated import looks_tab_separated, read_tab_separated
 from pipelines.pairs.translation_memories import SUFFIXES as TMX_SUFFIXES
 from pipelines.pairs.translation_memories import read_translation_memory
+from pipelines.shares import DEFAULT_SHARES, parse_shares
 from pipelines.sources import Source, parse_source
 from pipelines.text.foreign_content import look_at_head, refuse_foreign
 from pipelines.text.lines import read_lines
-from pipelines.text.loading import parse_shares
 
-DEFAULT_SPLIT = "0.9,0.05,0.05"
 _TEXT_SUFFIXES = (".txt", ".txt.gz")
 
 
@@ -28,7 +27,7 @@ def load_pairs(
     source: str | Source | SentencePairs,
     *,
     data_dir: str = "",
-    split: str = DEFAULT_SPLIT,
+    split: str = DEFAULT_SHARES,
     validation: str | Source | SentencePairs = "",
     test: str | Source | SentencePairs = "",
     source_language: str = "",
@@ -37,53 +36,55 @@ def load_pairs(
 ) -> PairParts:
     """The pairs of a source, cut into parts. Pairs with an empty side are left out and reported.
 
-    What is validated and tested on: `validation` and `test`, where they are named; parts that the
-    source has of its own; else shares of the pairs, drawn at random by `split` and `seed`, equal
-    pairs on the same side.
+    The validation and test pairs are those of `validation` and `test`, if they are named; else the
+    source's own parts, if it has any; else shares of the pairs, drawn at random by `split` and
+    `seed`, where equal pairs go to the same part.
 
     Args:
-        source: "file:SOURCE,TARGET" (two aligned files), "file:PAIRS.tsv" (or a .txt with tabs),
-            "file:PAIRS.tmx", "tfds:NAME[/CONFIG][@SPLIT]", "builtin:NAME", or pairs.
-        data_dir: where prepared TensorFlow datasets lie.
+        source: name of the pairs: "file:SOURCE,TARGET" (two aligned files), "file:PAIRS.tsv" (or a
+            .txt with tabs), "file:PAIRS.tmx", "tfds:NAME[/CONFIG][@SPLIT]" or "builtin:NAME"; or
+            the pairs themselves.
+        data_dir: folder of prepared TensorFlow datasets; "" for the default of tfds.
         split: the shares of training, validation and test; 0 for a part that is not wanted.
-        validation, test: as `source`.
-        source_language, target_language: languages asked for, both or neither; files of other
-            languages are refused, and files in the other order are turned round.
-        seed: of the split.
+        validation, test: sources of the validation and test pairs, in the notation of `source`;
+            "" for none.
+        source_language, target_language: the requested languages, both or neither; files of other
+            languages are refused, and files in the opposite order are swapped.
+        seed: seed of the random split.
 
     Raises:
         DataError: the source cannot be used.
     """
     languages = source_language, target_language
-    found = _open(source, data_dir, languages)
+    parts = _open(source, data_dir, languages)
     own_test = _open(test, data_dir, languages) if test else None
-    test_pairs = (own_test.test or own_test.train) if own_test else found.test
+    test_pairs = (own_test.test or own_test.train) if own_test else parts.test
     if test_pairs is not None:
-        require_direction(test_pairs, found.train.languages)
+        require_direction(test_pairs, parts.train.languages)
     if validation:
         own = _open(validation, data_dir, languages)
         held_out = own.validation or own.train
-        require_direction(held_out, found.train.languages)
-        return PairParts(found.train, held_out, test_pairs)
-    if found.validation is not None:
-        return PairParts(found.train, found.validation, test_pairs)
-    return _split(found.train, split, test_pairs, seed)
+        require_direction(held_out, parts.train.languages)
+        return PairParts(parts.train, held_out, test_pairs)
+    if parts.validation is not None:
+        return PairParts(parts.train, parts.validation, test_pairs)
+    return _split(parts.train, split, test_pairs, seed)
 
 
 def require_direction(pairs: SentencePairs, trained: tuple[str, str]) -> None:
     """Refuses pairs that state other languages than those of the training.
 
     Args:
-        pairs: to be judged on.
-        trained: source and target language of the training; "" where that is not known.
+        pairs: sentence pairs for an evaluation.
+        trained: source and target language of the training; "" for an unknown language.
 
     Raises:
-        DataError: a language is known and another one.
+        DataError: a known language differs from that of the training.
     """
     for stated, wanted in zip(pairs.languages, trained, strict=True):
         if stated and wanted and not same_language(stated, wanted):
             raise DataError(
-                f"is from {pairs.languages[0]} to {pairs.languages[1]}, but the training from "
+                f"is from {pairs.languages[0]} to {pairs.languages[1]}, but the training was from "
                 f"{trained[0]} to {trained[1]}",
                 file=pairs.name,
                 advice="Name source and target in the order of the training.",
@@ -97,20 +98,20 @@ def load_all(
     source_language: str = "",
     target_language: str = "",
 ) -> SentencePairs:
-    """All pairs of a source to be judged on; of one that has parts, the test part.
+    """All pairs of a source for an evaluation; if the source has parts, the test part.
 
     Raises:
         DataError: the source cannot be used.
     """
-    found = _open(source, data_dir, (source_language, target_language))
-    return found.test or found.validation or found.train
+    parts = _open(source, data_dir, (source_language, target_language))
+    return parts.test or parts.validation or parts.train
 
 
 def _split(pairs: SentencePairs, split: str, test: SentencePairs | None, seed: int) -> PairParts:
     _, second, third = parse_shares(split)
     if test is not None:
         third = 0.0
-    # Equal pairs go together, lest a model be tested on what it was trained on.
+    # Equal pairs go to the same part, so that no model is tested on pairs of its training.
     groups = sorted(set(zip(pairs.source, pairs.target, strict=True)))
     random_numbers(seed).shuffle(groups)
     first_border, second_border = round(second * len(groups)), round((second + third) * len(groups))
@@ -125,7 +126,7 @@ def _split(pairs: SentencePairs, split: str, test: SentencePairs | None, seed: i
         raise DataError(
             f"has {len(groups)} different pairs, too few for the split {split}",
             file=pairs.name,
-            advice="Give more pairs, another split, or data of their own for validation and test.",
+            advice="Give more pairs, another split, or separate data for validation and test.",
         )
     names = ("", f"{pairs.name}, validation part", f"{pairs.name}, test part")
     train, held_out, tested = (
@@ -177,12 +178,12 @@ def _read_files(paths: tuple[str, ...], languages: tuple[str, str]) -> SentenceP
         ):
             return read_tab_separated(paths[0], *languages)
     for path in paths:
-        # An archive or a table in binary is named as what it is.
+        # Archives and binary tables are refused with their own names.
         refuse_foreign(look_at_head(path), Path(path))
     raise DataError(
         "is not a file of sentence pairs"
         if len(paths) == 1
-        else f"{len(paths)} files are no pairs",
+        else f"{len(paths)} files are not sentence pairs",
         file=Path(paths[0]),
         advice=_advice(paths),
     )
@@ -195,5 +196,5 @@ def _advice(paths: tuple[str, ...]) -> str:
     if len(paths) == 1 and name.endswith(".csv"):
         return "Write it with tabs instead of commas between the columns, as .tsv."
     if len(paths) > 2:
-        return "Name two aligned files, file:SOURCE,TARGET; join several of a side first, by cat."
-    return "Name two aligned files, file:SOURCE,TARGET, or one that ends in .tsv or .tmx."
+        return "Name two aligned files, file:SOURCE,TARGET; join the files of each side by cat."
+    return "Name two aligned files, file:SOURCE,TARGET, or one file that ends in .tsv or .tmx."

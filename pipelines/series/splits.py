@@ -1,4 +1,4 @@
-"""Where the training, validation and test parts of a set of series begin and end."""
+"""The borders of the training, validation and test parts of a set of series."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ import numpy as np
 
 from pipelines.base.errors import ConfigurationError, DataError
 from pipelines.series.times.timestamps import STEP, instant
+from pipelines.shares import parse_shares
 
 if TYPE_CHECKING:
     from pipelines.series.time_series import SeriesSet, TimeSeries
 
 Border = float | int | np.datetime64 | datetime.date | str | None
 Part = tuple[Border, Border]
-"""From the first border up to, not including, the second: two fractions of the rows (float), two
-row numbers (int) or two times (datetime64, datetime or ISO text) on the local wall clock. None
-stands for the beginning or end."""
+"""From the first border up to but not including the second: two shares of the rows (float), two row
+numbers (int) or two times (datetime64, datetime or ISO text) in local wall-clock time. None means
+the beginning or the end."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Split:
 
     @property
     def has_test(self) -> bool:
-        """Whether there is a test part: without one, training reaches closest to the present."""
+        """Whether there is a test part; without it, training can use the most recent rows."""
         return self.test[0] is None or self.test[0] != self.test[1]
 
     def __iter__(self) -> Iterator[Part]:
@@ -44,25 +45,28 @@ def parse_split(text: str) -> Split:
     """Reads a split.
 
     Args:
-        text: "0.7,0.1,0.2": fractions of the rows; "8640,2880,2880": numbers of rows;
-            "2014-10-01,2014-11-01": the times at which validation and test begin, and optionally a
-            third at which the test ends. A last fraction or number of 0 leaves out the test part.
+        text: the split in one of three forms: "0.7,0.1,0.2", shares of the rows;
+            "8640,2880,2880", numbers of rows; "2014-10-01,2014-11-01", the times at which
+            validation and test begin, and optionally a third time at which the test ends. A last
+            share or number of 0 leaves out the test part.
 
     Raises:
-        ConfigurationError: it is none of these, or the fractions exceed 1.
+        ConfigurationError: the text has none of these forms, the shares are more than 1 together,
+            the training part is empty, or the times do not ascend.
     """
     fields = [field.strip() for field in text.split(",")]
+    if len(fields) == 3 and all(field.isdigit() for field in fields):
+        return _by_rows([int(field) for field in fields])
+    if len(fields) == 3 and all(_is_number(field) for field in fields):
+        return _by_shares(text)
     try:
-        if all(field.isdigit() for field in fields) and len(fields) == 3:
-            return _by_rows([int(field) for field in fields])
-        if all(_is_number(field) for field in fields) and len(fields) == 3:
-            return _by_fractions([float(field) for field in fields])
-        if len(fields) in (2, 3):
-            return _by_times([np.datetime64(field, "s") for field in fields])
+        times: list[np.datetime64] = [np.datetime64(field, "s") for field in fields]
     except ValueError:
-        pass
+        times = []
+    if len(times) in (2, 3) and not np.isnat(times).any():
+        return _by_times(times)
     raise ConfigurationError(
-        f"split {text!r} cannot be read: write three fractions such as 0.7,0.1,0.2, three numbers "
+        f"split {text!r} cannot be read: write three shares such as 0.7,0.1,0.2, three numbers "
         "of rows such as 8640,2880,2880, or two times such as 2014-10-01,2014-11-01 at which the "
         "validation and the test part begin"
     )
@@ -82,16 +86,11 @@ def _by_rows(rows: list[int]) -> Split:
     return Split((0, first), (first, second), (second, third))
 
 
-def _by_fractions(fractions: list[float]) -> Split:
-    train, validation, _ = fractions
-    if min(fractions) < 0 or train <= 0 or sum(fractions) > 1 + 1e-9:
-        raise ConfigurationError(
-            f"split {','.join(f'{one:g}' for one in fractions)}: the fractions must be positive "
-            "and at most 1 together; only the last, the test part, may be 0"
-        )
+def _by_shares(text: str) -> Split:
+    train, validation, test = parse_shares(text)
     # Rounded, so that 0.7 + 0.1 + 0.2 is the whole and not 0.9999999999999999 of it.
-    first, second, third = round(train, 9), round(train + validation, 9), round(sum(fractions), 9)
-    return Split((0.0, first), (first, second), (second, third))
+    first, second = round(train, 9), round(train + validation, 9)
+    return Split((0.0, first), (first, second), (second, round(train + validation + test, 9)))
 
 
 def _by_times(times: list[np.datetime64]) -> Split:
@@ -104,8 +103,13 @@ def _by_times(times: list[np.datetime64]) -> Split:
 def part_rows(part: Part | None, series: TimeSeries, series_set: SeriesSet) -> tuple[int, int]:
     """The rows [start, stop) of `series` that belong to `part`.
 
-    Fractions and row numbers count on the common grid of a wide table, and on the series' own rows
-    where each series has a length of its own.
+    Shares and row numbers refer to the common grid of a wide table; in a long table they refer to
+    the rows of each series.
+
+    Args:
+        part: borders of the part; None for all rows.
+        series: the series whose rows are wanted.
+        series_set: the set that the series belongs to.
 
     Raises:
         DataError: the part reaches beyond the rows of the table, or of the longest series.
@@ -123,9 +127,9 @@ def _row(border: Border, default: int, series: TimeSeries, series_set: SeriesSet
     if isinstance(border, str | np.datetime64 | datetime.date):
         if series_set.frequency == STEP:
             raise DataError(
-                f"the split names the time {border}, and the rows are counted without a date",
+                f"the split names the time {border}, but the rows are counted without a date",
                 file=series_set.report.source,
-                advice="Give fractions or numbers of rows.",
+                advice="Give shares or numbers of rows.",
             )
         moment: np.datetime64 = np.datetime64(str(border), "s")
         if series_set.time_zone:
@@ -136,7 +140,7 @@ def _row(border: Border, default: int, series: TimeSeries, series_set: SeriesSet
         row = round(float(border) * total)
     else:
         row = int(border)
-        longest = series_set.rows or max(len(one) for one in series_set)
+        longest = series_set.rows or max(len(member) for member in series_set)
         if row > longest:
             raise DataError(
                 f"the split asks for {row} time steps, the data has {longest}",

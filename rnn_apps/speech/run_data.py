@@ -12,12 +12,13 @@ import numpy.typing as npt
 
 from pipelines.base.errors import ConfigurationError, DataError
 from pipelines.data_report import DataReport
+from pipelines.shares import parse_shares
 from pipelines.speech import FeatureStore, Recordings, extract_features, load_recordings
 from pipelines.speech.feature_extraction.augmentation import SpecAugment, WaveformAugmentation
 from pipelines.speech.feature_extraction.batching import Features, SpeechBatches, UtteranceSource
 from pipelines.speech.feature_extraction.noise import noise_files
 from pipelines.speech.feature_extraction.waveform_source import WaveformSource
-from pipelines.speech.recordings.dealing import deal, parse_shares
+from pipelines.speech.recordings.dealing import deal
 from pipelines.speech.recordings.labels import Labels, LabelSet, encode_transcripts
 from pipelines.speech.recordings.spelling import tidy_transcript
 from pipelines.tokenizers import train_tokenizer
@@ -53,7 +54,7 @@ def load_parts(config: SpeechConfig, data: str | Recordings = "") -> dict[str, R
     """
     if not (data or config.data):
         raise ConfigurationError("no recordings are named. Say what to train on: --data SOURCE")
-    shares = list(parse_shares(config.split))
+    shares = list(parse_shares(config.split, complete=True))
     for index, source in ((1, config.validation), (2, config.test)):
         if source:
             # It need not be taken from the data.

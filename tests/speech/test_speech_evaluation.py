@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from sound_files import write_sound
 
-from pipelines.base.errors import ConfigurationError, DataError
+from pipelines.base.errors import DataError
 from pipelines.speech import Recording, Recordings
 from pipelines.speech.feature_extraction.augmentation import WaveformAugmentation, change_tempo
 from pipelines.speech.feature_extraction.configuration import FeatureConfig
 from pipelines.speech.feature_extraction.filter_banks import mel_bands
 from pipelines.speech.feature_extraction.noise import noise_files
-from pipelines.speech.recordings.dealing import deal, parse_shares
+from pipelines.speech.recordings.dealing import deal
 from pipelines.speech.recordings.labels import LabelSet
 from pipelines.tokenizers import CharacterTokenizer
 from rnn_apps.speech.config import SpeechConfig
@@ -108,12 +108,6 @@ def test_the_parts_that_a_source_names_are_kept() -> None:
     assert len(parts["validation"]) == 6
     with pytest.raises(DataError, match="no recording is left for training"):
         deal(test, (0.8, 0.1, 0.1))
-
-
-@pytest.mark.parametrize("text", ["0.9,0.1", "0,0.5,0.5", "0.9,0.2,0.1", "a,b,c"])
-def test_shares_that_are_none(text: str) -> None:
-    with pytest.raises(ConfigurationError, match="must be three shares"):
-        parse_shares(text)
 
 
 def test_tempo_keeps_the_ends_and_changes_the_length() -> None:

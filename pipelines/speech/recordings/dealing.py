@@ -6,30 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipelines.base.errors import ConfigurationError, DataError
+from pipelines.base.errors import DataError
 from pipelines.batches import random_numbers
 from pipelines.speech.recordings.recording import PARTS, Recording, Recordings
 
 FEWEST_SPEAKERS = 10
 """From so many speakers on, whole speakers are held out."""
-
-
-def parse_shares(text: str) -> tuple[float, float, float]:
-    """Shares of training, validation and test, such as "0.9,0.05,0.05".
-
-    Raises:
-        ConfigurationError: they are not three, negative, none for training, or not 1 together.
-    """
-    try:
-        train, validation, test = (float(share) for share in text.split(","))
-    except ValueError:
-        train = validation = test = -1.0
-    if min(train, validation, test) < 0 or not train or abs(train + validation + test - 1) > 1e-6:
-        raise ConfigurationError(
-            f"split = {text!r} must be three shares for training, validation and test that are 1 "
-            "together, such as 0.9,0.05,0.05"
-        )
-    return train, validation, test
 
 
 def deal(

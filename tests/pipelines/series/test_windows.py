@@ -282,6 +282,21 @@ def test_splits_that_cannot_be(text: str) -> None:
         parse_split(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("0.7,0.2,0.2", "at most 1 together"),
+        ("0.0,0.5,0.5", "the share of training must be above 0"),
+        ("0,1,2", "the training part of the split has no rows"),
+        ("2024-02-01,2024-01-01", "the times of the split must ascend"),
+        ("0.7,0.3", "write three shares such as 0.7,0.1,0.2, three numbers of rows"),
+    ],
+)
+def test_a_split_that_cannot_be_is_refused_with_its_own_cause(text: str, cause: str) -> None:
+    with pytest.raises(ConfigurationError, match=cause):
+        parse_split(text)
+
+
 def test_a_split_beyond_the_data_is_named() -> None:
     with pytest.raises(DataError, match="asks for 30 time steps, the data has 20"):
         WindowBatches(make_set([20]), lookback=2, horizon=1, part=parse_split("10,10,10").test)
