@@ -1,6 +1,6 @@
 """Batches whose every epoch is a pure function of seed, epoch, first step and shard.
 
-That is what makes a run that was killed continue to the bit, and several workers see each example
+Therefore a run that was killed continues bit for bit, and several workers together see each example
 once: nothing depends on a state that would have to be saved.
 """
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 FETCHED_AHEAD = 4
-"""Batches that wait for the training step: enough to bridge one that takes longer to make."""
+"""Batches prepared ahead of the training step: enough to bridge one that takes longer to make."""
 
 
 class Batches(Protocol):
-    """What training reads from.
+    """The protocol of the batches that training reads.
 
     Attributes:
-        steps_per_epoch: the same on every shard.
-        examples: real examples in an epoch, over all shards.
+        steps_per_epoch: number of steps in an epoch, the same on every shard.
+        examples: number of real examples in an epoch, over all shards; padding does not count.
     """
 
     steps_per_epoch: int
@@ -37,7 +37,7 @@ class Batches(Protocol):
     ) -> tf.data.Dataset:
         """Yields (inputs, targets, weights) of epoch `index` from step `start_step` on.
 
-        Shard (r, n) gets rows r::n of every global batch. A shard that is a row short gets a row
+        Shard (r, n) gets rows r::n of every global batch. A shard that is one row short gets a row
         of weight 0, so that all shards yield the same number of steps and rows.
         """
         ...
@@ -46,9 +46,10 @@ class Batches(Protocol):
 def epoch_order(
     examples: int, *, seed: int, epoch: int, shuffle: bool
 ) -> npt.NDArray[np.int32 | np.int64]:
-    """The order of the examples in an epoch: a permutation that seed and epoch alone decide.
+    """The order of the examples in an epoch: a permutation that depends on seed and epoch only.
 
-    int32 (int64 from 2^31 examples on) [examples].
+    Returns:
+        int32 [examples]; int64 from 2^31 examples on.
     """
     order: npt.NDArray[np.int32 | np.int64] = np.arange(
         examples, dtype=np.int32 if examples < 2**31 else np.int64
@@ -59,19 +60,19 @@ def epoch_order(
 
 
 def random_numbers(*key: int) -> np.random.Generator:
-    """The random numbers of a key such as (seed, epoch): the same wherever they are drawn.
+    """The random number generator of a key such as (seed, epoch): the same in every process.
 
-    From Philox, a counter-based generator (Salmon et al., "Parallel random numbers: as easy as 1,
+    It is Philox, a counter-based generator (Salmon et al., "Parallel random numbers: as easy as 1,
     2, 3", 2011).
 
     Args:
-        key: integers, at least 0.
+        key: integers of at least 0, such as a seed and the number of an epoch.
     """
     return np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
 
 
 def cut_into_shards(batches: tf.data.Dataset) -> tf.data.Dataset:
-    """Batches of one shard, fetched ahead; tf.distribute must not cut them a second time."""
+    """Batches of one shard, fetched ahead; tf.distribute is told not to shard them again."""
     import tensorflow as tf
 
     options = tf.data.Options()
@@ -82,9 +83,9 @@ def cut_into_shards(batches: tf.data.Dataset) -> tf.data.Dataset:
 def without_tuning(dataset: tf.data.Dataset) -> tf.data.Dataset:
     """The dataset without the thread that tunes a pipeline while it runs.
 
-    That thread sleeps up to a minute at a time and may miss that it is to end: the callback that
-    wakes it runs before the flag that it looks at is set. The end of an epoch then waits for it.
-    Maps of AUTOTUNE calls use all cores all the same.
+    That thread sleeps up to a minute at a time and may miss the request to end: the callback that
+    wakes it runs before the flag that it checks is set. The end of an epoch would wait for it.
+    Maps with AUTOTUNE calls still use all cores.
     """
     import tensorflow as tf
 
@@ -105,13 +106,16 @@ def check_shard(shard: tuple[int, int], start_step: int, steps: int) -> None:
 def batch_rows(
     order: tf.Tensor, step: tf.Tensor | int, batch_size: int, shard: tuple[int, int]
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """What shard (r, n) reads in a step: rows r::n of the global batch, padded to equal length.
+    """The rows that shard (r, n) reads in a step: r::n of the global batch, padded to equal length.
 
     Args:
-        order: the examples' numbers in the order of the epoch, integers [examples].
+        order: numbers of the examples in the order of the epoch, integers [examples].
+        step: number of the step, from 0.
+        batch_size: number of examples in the global batch.
+        shard: number of the shard, from 0, and how many shards there are.
 
     Returns:
-        The examples' numbers int64 [rows], and float32 [rows]: 1, or 0 for a row that pads.
+        The numbers of the examples, int64 [rows], and float32 [rows]: 1, or 0 for padding.
     """
     import tensorflow as tf
 
@@ -127,14 +131,15 @@ def batch_rows(
 class IndexedBatches(abc.ABC):
     """Batches of examples that can be fetched by their number, 0 to examples - 1.
 
-    A subclass says how the examples of given numbers are gathered (`gather`); order, steps and
-    shards are settled here.
+    A subclass defines how examples are gathered by their numbers (`gather`); this class decides
+    about order, steps and shards.
 
     Args:
-        examples: how many there are.
-        batch_size: examples in a global batch, over all shards; the last batch may be shorter.
-        shuffle: a new order every epoch, else ascending.
-        seed: of the order, at least 0.
+        examples: number of examples, at least 1.
+        batch_size: number of examples in a global batch, over all shards; the last batch may be
+            shorter.
+        shuffle: True for a new order in every epoch; False for ascending numbers.
+        seed: seed of the order, at least 0.
     """
 
     def __init__(self, examples: int, *, batch_size: int, shuffle: bool, seed: int) -> None:
@@ -154,7 +159,7 @@ class IndexedBatches(abc.ABC):
     def gather(self, numbers: tf.Tensor, real: tf.Tensor) -> tuple[Any, Any, Any]:
         """(inputs, targets, weights) of the examples `numbers`, int64 [rows], inside tf.data.
 
-        Weights are multiplied by `real`, float32 [rows]: 0 for a row that only pads.
+        The weights are multiplied by `real`, float32 [rows]: 0 for rows of padding.
         """
 
     def epoch(
@@ -169,7 +174,7 @@ class IndexedBatches(abc.ABC):
             return self._batches(tf.constant(order), start_step, shard)
 
     def reshuffled(self) -> tf.data.Dataset:
-        """One epoch's batches, in a new order at every pass: for `model.fit` or a loop of yours."""
+        """One epoch's batches, in a new order at each pass: for `model.fit` or your own loop."""
         import tensorflow as tf
 
         if not self.shuffle:
@@ -183,7 +188,7 @@ class IndexedBatches(abc.ABC):
             order = tf.random.experimental.stateless_shuffle(numbers, seed=key)
             return self._batches(order, 0, (0, 1))
 
-        # What is set for the datasets inside is not for the one around them.
+        # Options of the inner datasets do not apply to the outer one.
         batches = without_tuning(seeds.flat_map(one_pass))
         return batches.apply(tf.data.experimental.assert_cardinality(self.steps_per_epoch))
 

@@ -1,4 +1,4 @@
-"""What was found in data and how it was treated, counted, with the first places."""
+"""What was unusual in data and how it was treated: counts, and the first places of each kind."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ PLACES_KEPT = 5
 
 @dataclass
 class Finding:
-    """One kind of peculiarity: how often it was met, what was done, and where it was met first."""
+    """One kind of peculiarity: how often it occurs, how it is treated and where it occurs first."""
 
     kind: str
     treatment: str
@@ -23,14 +23,14 @@ class Finding:
 
 @dataclass
 class DataReport:
-    """The findings of one load, by kind in the order in which they came up."""
+    """The findings about one source, by kind, in the order in which they were met."""
 
     source: str = ""
     rows: int = 0
     findings: list[Finding] = field(default_factory=list)
 
     def note(self, kind: str, treatment: str, place: str = "", count: int = 1) -> None:
-        """Counts `count` more of `kind`; the first few places are kept."""
+        """Adds `count` occurrences of `kind`; the first few places are kept."""
         if count == 0:
             return
         for finding in self.findings:
@@ -44,11 +44,11 @@ class DataReport:
             finding.places.append(place)
 
     def count(self, kind: str) -> int:
-        """How often `kind` was met, whatever the treatment."""
+        """How often `kind` occurs, under all treatments together."""
         return sum(finding.count for finding in self.findings if finding.kind == kind)
 
     def as_dict(self) -> dict[str, object]:
-        """Plain lists and dicts, for JSON."""
+        """The report as plain lists and dictionaries, for JSON."""
         return {
             "source": self.source,
             "rows": self.rows,

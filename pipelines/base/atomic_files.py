@@ -1,4 +1,4 @@
-"""Files and folders that are there whole or not at all: written beside, then renamed."""
+"""Files and folders that appear whole or not at all: written next to their place, then renamed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 from pipelines.base.errors import FileError
 
-# Why the system may refuse to write, and what helps.
+# Advice for each reason for which the system may refuse to write.
 ADVICE = {
     errno.ENOSPC: "Free some space, or write to another disk",
     errno.EDQUOT: "Free some space, or write to another disk",
@@ -29,10 +29,10 @@ ADVICE = {
 
 @contextlib.contextmanager
 def writing(path: str | Path) -> Iterator[None]:
-    """Says of what the block writes to `path`, or beside it, why the system refuses it.
+    """Explains why the system refuses what the block writes to `path` or next to it.
 
     Raises:
-        FileError: the path, the reason and, where it is known, what helps.
+        FileError: the message has the path, the reason and, if known, what to do about it.
     """
     try:
         yield
@@ -40,15 +40,15 @@ def writing(path: str | Path) -> Iterator[None]:
         raise
     except OSError as error:
         if error.filename and not _concerns(Path(str(error.filename)), Path(path)):
-            # Not what is written but something else that the block reads.
+            # The error is about another file, which the block reads.
             raise
-        # NumPy and HDF5 give no number for a disk that is full.
+        # NumPy and HDF5 set no error number when the disk is full.
         reason = error.strerror or str(error)
         advice = ADVICE.get(error.errno or 0)
         text = f"{path}: cannot be written: {reason}"
         raise FileError(f"{text}. {advice}" if advice else text) from error
     except Exception as error:
-        # TensorFlow has errors of its own for files, which name the file.
+        # TensorFlow has its own errors for files; they name the file.
         if type(error).__module__.startswith("tensorflow") and f".{Path(path).name}." in str(error):
             reason = str(error).splitlines()[0]
             raise FileError(f"{path}: cannot be written: {reason}") from error
@@ -56,18 +56,18 @@ def writing(path: str | Path) -> Iterator[None]:
 
 
 def _concerns(named: Path, path: Path) -> bool:
-    """Whether an error that names `named` is about writing `path`: a folder above it, or beside."""
+    """Whether an error about `named` concerns writing `path`: a folder above it, or a neighbour."""
     named, path = named.absolute(), path.absolute()
     return named in path.parents or path.parent in named.parents
 
 
 def check_writable(folder: str | Path) -> None:
-    """Refuses a folder that cannot be written to, or cannot be made; nothing is made.
+    """Refuses a folder that cannot be written to, or cannot be made; creates nothing.
 
-    For what takes long before it writes. Only the writing itself knows for certain.
+    For work that takes long before it writes. Only writing itself can tell for certain.
 
     Raises:
-        FileError: names the folder.
+        FileError: the folder cannot be written to; the message names it.
     """
     folder = Path(folder)
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
@@ -80,13 +80,13 @@ def check_writable(folder: str | Path) -> None:
 
 @contextlib.contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Yields a path beside `path` to write to, and renames it into place if the block succeeds.
+    """Yields a path next to `path` to write to, and renames it to `path` if the block succeeds.
 
     The new file is flushed to the disk before the rename, so that a crash of the machine leaves
     either the old content or the new. If the block raises, nothing is left behind.
 
     Raises:
-        FileError: the disk is full, the folder cannot be written to, and the like.
+        FileError: the system refuses to write: the disk is full, permission is missing, ...
     """
     with writing(path), _written_beside(Path(path)) as beside:
         yield beside
@@ -101,7 +101,7 @@ def _written_beside(target: Path) -> Iterator[Path]:
     try:
         yield beside
         _flush(beside)
-        # mkstemp makes files that only the owner reads; what we publish has the user's own mode.
+        # mkstemp makes files that only their owner can read; published files get the usual mode.
         mask = os.umask(0)
         os.umask(mask)
         beside.chmod(0o666 & ~mask)
@@ -113,10 +113,10 @@ def _written_beside(target: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def atomic_folder(path: str | Path) -> Iterator[Path]:
-    """As `atomic_path` for a whole folder; an existing folder at `path` is replaced.
+    """Like `atomic_path`, for a whole folder; an existing folder at `path` is replaced.
 
     Raises:
-        FileError: as for `atomic_path`, or there is a file at `path`.
+        FileError: see `atomic_path`; or `path` is a file.
     """
     with writing(path), _filled_beside(Path(path)) as beside:
         yield beside
@@ -134,7 +134,7 @@ def _filled_beside(target: Path) -> Iterator[Path]:
         os.umask(mask)
         beside.chmod(0o777 & ~mask)
         if target.exists():
-            # A rename onto a folder that holds files is refused: the old one steps aside first.
+            # Renaming onto a folder with files in it is refused: the old folder is moved first.
             old = Path(
                 tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".old", dir=target.parent)
             )
@@ -155,7 +155,7 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Writes `value` as indented JSON atomically; NaN and infinity are refused (ValueError)."""
+    """Writes `value` atomically as indented JSON; NaN and infinity raise a ValueError."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 

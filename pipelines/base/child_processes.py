@@ -1,4 +1,4 @@
-"""What the toolkit's child processes, run with `python -m`, have in common."""
+"""What all child processes of the toolkit share; each is run with `python -m`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 
 
 def child_environment(**variables: str) -> dict[str, str]:
-    """This process' environment for a child that finds our packages where this process found them.
+    """The environment for a child process that imports the same packages as this process.
 
     Args:
-        variables: set or replaced besides.
+        variables: environment variables to set, or to replace, in the child process.
     """
     here = str(Path(__file__).resolve().parents[2])
     paths = [here, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]

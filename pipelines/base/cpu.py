@@ -1,4 +1,4 @@
-"""What must be settled about the CPU before TensorFlow is imported."""
+"""Settings of the CPU that must be made before TensorFlow is imported."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ SWITCH = "TF_ENABLE_ONEDNN_OPTS"
 
 
 def enable_onednn(environment: MutableMapping[str, str] = os.environ) -> bool:
-    """Turns TensorFlow's oneDNN kernels on where they help, unless the user has decided.
+    """Turns on TensorFlow's oneDNN kernels where they help, unless the user set the switch.
 
     TensorFlow 2.21 leaves them off on x86 CPUs without AVX512_VNNI, where an LSTM trains up to
-    2.4 times faster with them. On other architectures TensorFlow's own default stands.
+    2.4 times faster with them. On other architectures TensorFlow's own default is kept.
 
     Returns:
         Whether the switch was set here.

@@ -1,4 +1,4 @@
-"""Public names that are imported at their first use, so that a package stays cheap to import."""
+"""Public names that are imported at their first use, so that importing a package stays fast."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def lazy_names(
 
     Args:
         package: the package's `__name__`.
-        homes: for each public name the package's module that defines it.
+        homes: name of the package's module that defines each public name, by public name.
     """
 
     def get(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Documented modules that moved, importable under their old names with a warning."""
+"""Documented modules that moved: their old names still work, with a warning."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from types import ModuleType
 
 
 class MovedModules(MetaPathFinder, Loader):
-    """Finds modules by the names that they used to have (PEP 302).
+    """Finds modules by their former names (PEP 302).
 
     Args:
-        moves: new name of every moved module by its old one.
+        moves: new name of every moved module, by its old name.
     """
 
     def __init__(self, moves: Mapping[str, str]) -> None:
@@ -30,7 +30,7 @@ class MovedModules(MetaPathFinder, Loader):
         return ModuleSpec(fullname, self, is_package=True)
 
     def exec_module(self, module: ModuleType) -> None:
-        """Puts the module under its new name into the old one's place."""
+        """Registers the module of the new name under the old name too."""
         old = module.__name__
         new = self._moves[old]
         warnings.warn(f"{old} is now {new}", DeprecationWarning, stacklevel=2)

@@ -1,4 +1,4 @@
-"""Two text files, a sentence a line, of which line n of one is line n of the other translated."""
+"""Two text files with one sentence per line, of which the lines of equal number are pairs."""
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ from pipelines.text.lines import read_lines
 def read_aligned_files(
     source: str | Path, target: str | Path, source_language: str = "", target_language: str = ""
 ) -> SentencePairs:
-    """The pairs of two files.
+    """The sentence pairs of two files.
 
-    Languages that are asked for are compared with those that the files' names end in: files that
-    are named in the other order are read in the order of the languages.
+    Requested languages are compared with the languages that the files' names end in. If the files
+    are named in the opposite order, they are read in the order of the languages.
 
     Args:
-        source, target: the files.
-        source_language, target_language: languages asked for; "" for those of the files.
+        source, target: paths of the two files.
+        source_language, target_language: the requested languages; "" for those of the files.
 
     Raises:
-        DataError: they have not the same number of lines, so that no line is known to be another's
-            translation; their lines fit their neighbours' translations; they are one file; their
-            names are of other languages than those asked for; or one cannot be read.
+        DataError: the files differ in their number of lines, so that it is not known which lines
+            belong together; their lines fit the translations of neighbouring lines; both are the
+            same file; their names state other languages than the requested ones; or a file cannot
+            be read.
     """
     if os.path.realpath(source) == os.path.realpath(target):
         raise DataError(
@@ -67,16 +68,17 @@ def read_aligned_files(
 
 
 def _other_way_round(files: tuple[str | Path, str | Path], asked: tuple[str, str]) -> bool:
-    """Whether the names state the languages asked for in the other order.
+    """Whether the files' names state the requested languages in the opposite order.
 
     Raises:
-        DataError: a name states a language that is not the one asked for.
+        DataError: a name states a language that was not requested.
     """
     stated = languages_of_files(files)
 
     def fits(order: tuple[str, str]) -> bool:
         return all(
-            not one or same_language(one, wanted) for one, wanted in zip(stated, order, strict=True)
+            not language or same_language(language, wanted)
+            for language, wanted in zip(stated, order, strict=True)
         )
 
     if fits(asked):
@@ -85,20 +87,20 @@ def _other_way_round(files: tuple[str | Path, str | Path], asked: tuple[str, str
         return True
     number = next(n for n in (0, 1) if stated[n] and not same_language(stated[n], asked[n]))
     raise DataError(
-        f"the file's name says {stated[number]}, but the languages asked for are {asked[0]} to "
+        f"the file's name says {stated[number]}, but the requested languages are {asked[0]} to "
         f"{asked[1]}",
         file=files[number],
-        advice="Name the files of these languages, source first, or other languages.",
+        advice="Name the files of these languages, source first, or request other languages.",
     )
 
 
 def _refuse_tables(
     first: Sequence[str], second: Sequence[str], source: str | Path, target: str | Path
 ) -> None:
-    """Refuses two files of pairs, whose lines would be taken for sentences with a tab inside."""
+    """Refuses two files of pairs, whose lines would be read as sentences with a tab inside."""
     if has_columns(first) and has_columns(second):
         raise DataError(
-            f"has tabs on its lines, as {target} has: each holds pairs, not one side of them",
+            f"has tabs on its lines, as {target} has: each file has pairs, not one side of them",
             file=source,
             advice="Name one file of pairs, and others as validation and test; or join them first: "
             "cat FILE FILE > NEW.tsv.",
@@ -116,8 +118,8 @@ def _refuse_shifted(
         f"{abs(shift)} line{'s' if abs(shift) > 1 else ''} {'later' if shift > 0 else 'earlier'}"
     )
     raise DataError(
-        f"from about line {line} on, the sentences fit those that stand {lines} in {target}: the "
-        "files have lost each other",
+        f"from about line {line} on, the sentences fit those {lines} in {target}: the files are "
+        "no longer aligned",
         file=source,
         row=line,
         advice="Compare the files around that line: a sentence is missing, doubled or cut in two.",
@@ -125,12 +127,12 @@ def _refuse_shifted(
 
 
 def _first_suspicion(first: Sequence[str], second: Sequence[str]) -> str:
-    """Where the files may have lost each other: where only one line is empty, or the end."""
+    """Advice on where the alignment may be lost: where only one line is empty, or at the end."""
     lines: Iterable[tuple[str, str]] = zip(first, second, strict=False)
-    for number, (one, other) in enumerate(lines, start=1):
-        if bool(one.strip()) != bool(other.strip()):
-            return f"Look at line {number}, which is empty in one of them."
+    for number, (source, target) in enumerate(lines, start=1):
+        if bool(source.strip()) != bool(target.strip()):
+            return f"Look at line {number}, which is empty in one of the files."
     longer = max(first, second, key=len)
     if not any(line.strip() for line in longer[min(len(first), len(second)) :]):
-        return "The longer one ends with empty lines: remove them."
-    return "Line n of one must be the translation of line n of the other."
+        return "The longer file ends with empty lines: remove them."
+    return "Line n of one file must be the translation of line n of the other."

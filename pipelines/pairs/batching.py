@@ -1,4 +1,4 @@
-"""Sentence pairs of like length as batches of a limited number of tokens."""
+"""Batches of sentence pairs of similar length, with a limited number of tokens."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Numbers = npt.NDArray[np.int64]
 Encode = Callable[[Sequence[int], tuple[int, ...]], list[tuple[Ids, Ids]]]
-"""(numbers of pairs, key of random numbers) -> their ids with `END`."""
+"""(numbers of pairs, key of random numbers) -> ids of these pairs with `END`."""
 
 _STEP = 4
 _GROWTH = 1.2
@@ -28,23 +28,24 @@ _GROWTH = 1.2
 class PairBatches:
     """Batches of sentence pairs; see `pipelines.batches.Batches`.
 
-    Pairs share a batch by the length of the longer sentence. All batches of a bucket have the same
-    shape, so that what is compiled for shapes is compiled once for each. Order and sampled
-    encodings of an epoch are decided by seed and epoch alone.
+    The longer sentence of a pair decides which pairs share a batch. All batches of a bucket have
+    the same shape, so that code is compiled only once per bucket. Order and sampled encodings of
+    an epoch depend on seed and epoch only.
 
     Yields (inputs, targets, weights):
-        inputs: "source" int32 [rows, positions], each sentence ended by `END`, and "target" int32
-            [rows, timesteps], begun by `START`; both padded with `PADDING`.
+        inputs: "source" int32 [rows, positions], each sentence followed by `END`, and "target"
+            int32 [rows, timesteps], which begins with `START`; both padded with `PADDING`.
         targets: int32 [rows, timesteps], the tokens that follow those of "target".
         weights: float32 [rows, timesteps], 1 for a token, 0 for padding.
 
     Args:
-        source, target: the sentences' ids with `END`, as `sentence_ids` gives them.
-        token_budget: tokens of a batch at most, padding included, on the longer side.
-        batch_size: pairs of a batch at most.
-        shuffle: a new order every epoch; else from short to long.
-        seed: of order and sampling.
-        encode: gives the ids of a batch's pairs anew, such as by sampling subwords.
+        source, target: ids of the sentences with `END`, as `sentence_ids` returns them.
+        token_budget: largest number of tokens of a batch on its longer side, padding included.
+        batch_size: largest number of pairs in a batch.
+        shuffle: True for a new order in every epoch; False to go from short to long pairs.
+        seed: seed of order and sampling, at least 0.
+        encode: function that encodes the pairs of a batch anew, for example by sampling subwords;
+            None to use the ids of `source` and `target`.
 
     Raises:
         DataError: there is no pair.
@@ -77,12 +78,12 @@ class PairBatches:
             [max(len(a), len(b)) for a, b in zip(source, target, strict=True)], np.int64
         )
         self._buckets = _buckets(lengths, token_budget, batch_size)
-        self.steps_per_epoch = sum(-(-len(one) // rows) for one, rows, _ in self._buckets)
+        self.steps_per_epoch = sum(-(-len(members) // rows) for members, rows, _ in self._buckets)
         self.tokens = sum(map(len, target))
-        """Target tokens of an epoch, `END` included."""
+        """Number of target tokens in an epoch, `END` included."""
 
     def rows(self, index: int) -> list[tuple[Numbers, int, int]]:
-        """The batches of epoch `index`: numbers of the pairs, rows and length of the shape."""
+        """The batches of epoch `index`: numbers of the pairs, rows and length of their shape."""
         order = epoch_order(self.examples, seed=self._seed, epoch=index, shuffle=self._shuffle)
         place = np.empty(self.examples, np.int64)
         place[order] = np.arange(self.examples)
@@ -129,12 +130,12 @@ class PairBatches:
         own = numbers[rank::shards]
         rows = -(-rows // shards)
         pairs = self._pairs(own.tolist(), (*key, rank + 1))
-        # An encoding that was sampled may be longer than the usual one.
+        # A sampled encoding may be longer than the usual one.
         longest = max((max(len(a), len(b)) for a, b in pairs), default=1)
         length = max(length, -(-longest // _STEP) * _STEP)
         source = np.full((rows, length), PADDING, np.int32)
         following = np.full((rows, length), PADDING, np.int32)
-        # A row that only pads is a sentence without a word.
+        # A row of padding is a sentence without words.
         source[:, 0] = END
         for row, (a, b) in enumerate(pairs):
             source[row, : len(a)] = a
@@ -152,7 +153,7 @@ class PairBatches:
 
 
 def _buckets(lengths: Numbers, budget: int, most_rows: int) -> list[tuple[Numbers, int, int]]:
-    """Groups of like length: their members from short to long, rows of a batch, padded length."""
+    """Groups of similar length: members from short to long, rows of a batch, padded length."""
     order = np.argsort(lengths, kind="stable")
     ordered = lengths[order]
     buckets = []
@@ -162,7 +163,7 @@ def _buckets(lengths: Numbers, budget: int, most_rows: int) -> list[tuple[Number
         while bound < ordered[start]:
             bound = max(bound + _STEP, int(bound * _GROWTH) // _STEP * _STEP)
         stop = int(np.searchsorted(ordered, bound, side="right"))
-        # A bucket with less than a batch need not be padded to a whole one.
+        # A bucket that is smaller than a batch is not padded to a whole batch.
         fewest = 2 ** math.ceil(math.log2(stop - start))
         rows = max(1, min(most_rows, budget // bound, fewest))
         buckets.append((order[start:stop], rows, bound))

@@ -1,4 +1,4 @@
-"""Which columns of a table hold the sentences of a pair: by its header, or by what is in them."""
+"""Which columns of a table have the sentences of a pair: by its header, or by their content."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _IDENTIFIERS = "identifiers"
 _NO_TEXT = ("numbers", "links", "licences", _IDENTIFIERS)
 _NUMBER = re.compile(r"#?[+-]?\d+(?:[.,]\d+)?(?:[eE][+-]?\d+)?")
 _LINK = re.compile(r"(?:https?|ftp)://\S+")
-# A name without spaces that has a digit, as of a recording, a document or a user.
+# A name without spaces and with a digit, such as that of a recording, a document or a user.
 _IDENTIFIER = re.compile(r"(?=\S*\d)[\w.:/#@+=-]+", re.ASCII)
 _LICENCE = re.compile(r"(?:CC[ -]?BY|CC0|Attribution|Public Domain)\b.*", re.IGNORECASE)
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
@@ -37,11 +37,11 @@ _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
 @dataclass(frozen=True)
 class Columns:
-    """Where the sentences are.
+    """The columns of the sentences.
 
     Attributes:
-        source, target: number of the column, from 0.
-        languages: their languages; "" where that is not known.
+        source, target: numbers of the two columns, from 0.
+        languages: languages of the two columns; "" for an unknown one.
     """
 
     source: int
@@ -55,41 +55,41 @@ def columns_of_header(
     """The columns that a header line names; None if the first line is not a header.
 
     A line is a header if two of its cells are different languages, or if its cells are names such
-    as "source" and "target", and what stands in them does not come again below. A column of
-    numbers named "id" or "No" is not one of Indonesian or Norwegian.
+    as "source" and "target", and the same text does not occur further down. A column of numbers
+    named "id" or "No" is not a column of Indonesian or Norwegian.
 
     Args:
-        rows: the file's lines as cells.
-        asked: languages asked for; "" where none are.
-        path: of the file, for messages.
+        rows: lines of the file as lists of cells.
+        asked: the requested languages; "" if none were requested.
+        path: path of the file, for messages.
 
     Raises:
-        DataError: the header names other languages than those asked for.
+        DataError: the header names other languages than the requested ones.
     """
     names = [cell.strip().strip('"').strip().lower() for cell in rows[0]]
     below = [[cells[n].strip() for cells in rows[1 : SAMPLE + 1] if len(cells) > n]
              for n in range(len(names))]  # fmt: skip
     named = [n for n in range(len(names)) if not _comes_again(rows[0][n], below[n])]
     texts = [n for n in named if not below[n] or _kind(below[n]) not in _NO_TEXT]
-    # Where there is no choice, sentences may be numbers.
+    # If there is no choice, sentences may be numbers.
     texts = texts if len(texts) > 1 else named
     stated = {n: language_of_column(names[n]) for n in texts if language_of_column(names[n])}
     if all(asked):
         places = [
-            next((n for n in texts if names[n] and _is_of(one, names[n], stated.get(n, ""))), None)
-            for one in asked
+            next((n for n in texts if names[n] and _is_of(asks, names[n], stated.get(n, ""))), None)
+            for asks in asked
         ]
         if places[0] is not None and places[1] is not None and places[0] != places[1]:
             return Columns(places[0], places[1], asked)
     languages = list(stated)
-    codes = {language_code(one) for one in stated.values()}
+    codes = {language_code(language) for language in stated.values()}
     if len(codes) > 1 and len(codes) == len(languages):
         if all(asked):
             raise DataError(
                 f"has columns of {', '.join(stated.values())}, not of {asked[0]} and {asked[1]}",
                 file=path,
                 row=1,
-                advice="Ask for two languages that it has.",
+                advice="Request two languages that it has.",
             )
         return Columns(languages[0], languages[1], (stated[languages[0]], stated[languages[1]]))
     sources = [n for n in texts if _named_as(names[n], SOURCE_NAMES)]
@@ -98,7 +98,7 @@ def columns_of_header(
 
 
 def _comes_again(head: str, below: Sequence[str]) -> bool:
-    """Whether a column's first cell is one of its values, not its name."""
+    """Whether the first cell of a column is one of its values instead of its name."""
     return below.count(head.strip()) > _FEW * len(below)
 
 
@@ -107,7 +107,7 @@ def _is_of(language: str, name: str, stated: str) -> bool:
 
 
 def _named_as(name: str, names: Sequence[str]) -> bool:
-    """Whether a column has one of these names, or one of them beside words for a sentence."""
+    """Whether a column has one of these names, alone or together with words for a sentence."""
     if name in names:
         return True
     first, *rest = re.split(r"[^a-z0-9]+", name)
@@ -117,10 +117,15 @@ def _named_as(name: str, names: Sequence[str]) -> bool:
 def columns_of_content(
     rows: Sequence[Sequence[str]], path: str | Path, report: DataReport
 ) -> Columns:
-    """The first two columns of text. What the other columns hold is reported.
+    """The first two columns of text. The content of the other columns is reported.
+
+    Args:
+        rows: lines of the file as lists of cells.
+        path: path of the file, for messages.
+        report: report that receives notes on columns that are not read.
 
     Raises:
-        DataError: there are fewer than two.
+        DataError: there are fewer than two columns of text.
     """
     usual = Counter(len(cells) for cells in rows if len(cells) > 1).most_common(1)[0][0]
     sample = [cells for cells in rows if len(cells) == usual][:SAMPLE]
@@ -129,7 +134,7 @@ def columns_of_content(
     texts: list[int] = []
     kinds = [_kind([cells[number].strip() for cells in sample]) for number in range(usual)]
     if kinds.count("") < 2:
-        # Where there is no choice, what looks like identifiers is what is translated.
+        # If there is no choice, the texts that look like identifiers are what is translated.
         kinds = ["" if kind == _IDENTIFIERS else kind for kind in kinds]
     for number, kind in enumerate(kinds):
         if not kind and len(texts) < 2:
@@ -147,7 +152,7 @@ def columns_of_content(
 
 
 def _kind(cells: Sequence[str]) -> str:
-    """What a column holds instead of sentences; "" for sentences."""
+    """The kind of content that a column has instead of sentences; "" for sentences."""
     filled = [cell for cell in cells if cell]
     if not filled:
         return "nothing"
@@ -168,16 +173,16 @@ def _kind(cells: Sequence[str]) -> str:
 def without_quotes(
     cells: Sequence[tuple[int, str]], path: str | Path, report: DataReport
 ) -> list[str]:
-    """Cells without the quotes of CSV, where a column has such.
+    """The cells of a column without the quotation marks of CSV, if the column has them.
 
-    In CSV a cell that holds quotes stands in quotes itself, and those inside are doubled. Where no
-    quote is doubled, quotes are taken for the sentence's own, unless nearly every cell of the
-    column stands in them.
+    In CSV a cell that contains quotation marks is quoted itself, and the inner marks are doubled.
+    If no mark is doubled, the marks are taken as part of the sentences, unless nearly every cell
+    of the column is quoted.
 
     Args:
-        cells: lines and cells of one column.
-        path: of the file, for messages.
-        report: takes how many there were.
+        cells: line numbers and cells of one column.
+        path: path of the file, for messages.
+        report: report that receives the number of quoted cells.
 
     Raises:
         DataError: nearly all quoted cells are quoted as in CSV, but one is not closed.
@@ -193,7 +198,7 @@ def without_quotes(
         return texts
     if broken:
         raise DataError(
-            "cells stand in the quotes of CSV, but the one on this line is not closed",
+            "cells are quoted as in CSV, but the quotation mark on this line is not closed",
             file=path,
             row=broken[0],
             advice="Write each sentence on one line, or the file without quotes around cells.",

@@ -1,4 +1,4 @@
-"""Sentence pairs as ids, with what cannot be used left out and reported by reason."""
+"""Sentence pairs as ids; unusable pairs are left out and reported by reason."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pipelines.tokenizers.subword_tokenizer import SubwordTokenizer
 
 MOST_CHARACTERS = 20_000
-"""A longer line is no sentence; it is not even split into subwords."""
+"""A longer line is not a sentence, and is not even split into subwords."""
 
 _SHORT = 5
 _WORD = re.compile(rf"[^{WHITE_SPACE}]+")
@@ -36,9 +36,9 @@ class EncodedPairs:
     """Pairs as ids.
 
     Attributes:
-        pairs: those that are used.
-        source, target: their ids with `END`.
-        report: what was left out why.
+        pairs: the pairs that are used.
+        source, target: ids of their sentences, with `END`.
+        report: counts of the pairs that were left out, by reason.
     """
 
     pairs: SentencePairs
@@ -48,10 +48,10 @@ class EncodedPairs:
 
 
 def without_empty(pairs: SentencePairs) -> SentencePairs:
-    """The pairs of which neither sentence is empty; the others are reported.
+    """The pairs with two non-empty sentences; the others are reported.
 
     Raises:
-        DataError: none is left.
+        DataError: no pair is left.
     """
     kept = []
     for number, (source, target) in enumerate(zip(pairs.source, pairs.target, strict=True)):
@@ -62,28 +62,28 @@ def without_empty(pairs: SentencePairs) -> SentencePairs:
         else:
             kept.append(number)
     if not kept:
-        raise DataError("holds no pair of which both sentences have a word", file=pairs.name)
+        raise DataError("has no pair whose two sentences both have words", file=pairs.name)
     return pairs if len(kept) == len(pairs) else pairs.take(kept)
 
 
 def without_too_long(
     pairs: SentencePairs, source_tokenizer: Tokenizer, target_tokenizer: Tokenizer, longest: int
 ) -> tuple[SentencePairs, tuple[str, ...]]:
-    """The pairs of which neither sentence is too long to be translated at once.
+    """The pairs whose sentences are both short enough to be translated at once.
 
-    The others are reported with their places: such a line is a whole document, or a line end that
-    was lost.
+    The others are reported with their places: such a line is a whole document, or has lost its
+    line ends.
 
     Args:
-        pairs: to be judged on.
-        source_tokenizer, target_tokenizer: make the tokens.
-        longest: tokens of a sentence at most.
+        pairs: sentence pairs for an evaluation.
+        source_tokenizer, target_tokenizer: tokenizers of the two languages.
+        longest: largest number of tokens of a sentence.
 
     Returns:
-        Those pairs, and the places of the others.
+        The pairs that are short enough, and the places of the others.
 
     Raises:
-        DataError: none is left.
+        DataError: no pair is left.
     """
     kept, places = [], []
     tokenizers = source_tokenizer, target_tokenizer
@@ -96,7 +96,7 @@ def without_too_long(
             kept.append(number)
     if not kept:
         raise DataError(
-            f"holds only sentences of more than {longest:,} tokens, too many to translate at once",
+            f"has only sentences of more than {longest:,} tokens, too many to translate at once",
             file=pairs.name,
             advice="Write one sentence per line.",
         )
@@ -104,7 +104,7 @@ def without_too_long(
 
 
 def _too_long(sentence: str, tokenizer: Tokenizer, longest: int) -> bool:
-    # A token has one byte at least; and a text of many times the length is not even cut up.
+    # Each token has at least one byte; and a far longer text is not even tokenized.
     if len(sentence.encode("utf-8", "surrogatepass")) < longest:
         return False
     return len(sentence) > 1000 * longest or len(sentence_ids(tokenizer, sentence)) - 1 > longest
@@ -118,14 +118,14 @@ def encode_pairs(
     longest: int = 0,
     length_ratio: float = 0.0,
 ) -> EncodedPairs:
-    """Encodes pairs, and leaves out those that would do training no good.
+    """Encodes pairs, and leaves out those that are unsuitable for training.
 
     Args:
-        pairs: none of them empty; see `without_empty`.
-        source_tokenizer, target_tokenizer: make the ids.
-        longest: tokens of a sentence at most; 0: no limit.
-        length_ratio: tokens of the longer sentence at most for each of the shorter one's, if the
-            longer one has more than five; 0: no limit.
+        pairs: sentence pairs without empty sentences; see `without_empty`.
+        source_tokenizer, target_tokenizer: tokenizers of the two languages.
+        longest: largest number of tokens of a sentence; 0 for no limit.
+        length_ratio: largest number of tokens of the longer sentence per token of the shorter one,
+            if the longer one has more than five; 0 for no limit.
 
     Raises:
         DataError: no pair is left.
@@ -138,7 +138,7 @@ def encode_pairs(
             report.note(f"more than {MOST_CHARACTERS} characters", "left out", place)
             continue
         ids = sentence_ids(source_tokenizer, source), sentence_ids(target_tokenizer, target)
-        lengths = sorted(len(one) - 1 for one in ids)
+        lengths = sorted(len(side) - 1 for side in ids)
         if not lengths[0]:
             report.note("nothing left after normalisation", "left out", pairs.place(number))
             continue
@@ -163,13 +163,14 @@ class TokenizerOptions:
     """How sentences become tokens.
 
     Args:
-        kind: "subwords", "characters" or "words".
-        vocabulary_size: tokens at most; 0: all, or 8,000 subwords.
-        joint: one vocabulary for both languages.
-        model_type: of subwords, "bpe" or "unigram".
-        normalization: of subwords, a rule of sentencepiece.
-        minimum_count: times that a word or character must come; 0: so often that the unknown word
-            is learnt, see `WordTokenizer.train`.
+        kind: kind of the tokens: "subwords", "characters" or "words".
+        vocabulary_size: largest number of tokens; 0 for all words or characters, or 8,000
+            subwords.
+        joint: True for a common vocabulary of both languages.
+        model_type: algorithm for subwords, "bpe" or "unigram".
+        normalization: rule of sentencepiece that normalises the text of subwords.
+        minimum_count: number of times that a word or character must occur; 0 to choose it so that
+            the unknown word is learnt, see `WordTokenizer.train`.
     """
 
     kind: str = "subwords"
@@ -183,7 +184,7 @@ class TokenizerOptions:
 def train_tokenizers(
     pairs: SentencePairs, options: TokenizerOptions, seed: int = 0
 ) -> tuple[Tokenizer, Tokenizer]:
-    """The source's and the target's tokenizer; the same one if they are joint."""
+    """The tokenizers of source and target; a single one, twice, if they are joint."""
     if options.joint:
         sentences: Sequence[str] = [*pairs.source, *pairs.target]
         if options.kind == "words" and not options.minimum_count:
@@ -194,9 +195,9 @@ def train_tokenizers(
 
 
 def _rare_as_unknown(*sides: Sequence[str]) -> list[str]:
-    """The sentences of all sides, words that come more than once on no side as <unk>.
+    """The sentences of all sides, with <unk> for words that occur at most once on each side.
 
-    A name that is copied comes once on each side: counted together it would not be rare, and the
+    A name that is copied occurs once on each side. Counted together it would not be rare, and the
     unknown word would never be learnt from it.
     """
     words = [[_WORD.findall(one_line(sentence)) for sentence in side] for side in sides]
@@ -239,7 +240,7 @@ def sampled_encoding(
     target_tokenizer: SubwordTokenizer,
     strength: float,
 ) -> Encode:
-    """Encodings that vary from epoch to epoch, for `PairBatches`; see `SubwordTokenizer.sample`."""
+    """Encodings for `PairBatches` that differ in every epoch; see `SubwordTokenizer.sample`."""
     pairs = encoded.pairs
 
     def encode(numbers: Sequence[int], key: tuple[int, ...]) -> list[tuple[Ids, Ids]]:
@@ -257,5 +258,5 @@ def sampled_encoding(
 
 
 def with_end(ids: Ids) -> Ids:
-    """A tokenizer's ids as a model's, with `END`; as `sentence_ids`."""
+    """The model's ids for a tokenizer's ids, with `END`, as in `sentence_ids`."""
     return np.append(ids + SPECIALS, END).astype(np.int32)

@@ -1,7 +1,7 @@
-"""Names of languages as files and people write them: codes of two or three letters, and in English.
+"""Names of languages as files and people write them: codes of two or three letters, and English.
 
-A language is compared by its primary subtag (RFC 5646), so that "fra", "fr", "French" and "fr_FR"
-are the same one.
+Languages are compared by their primary subtag (RFC 5646), so that "fra", "fr", "French" and "fr_FR"
+are the same language.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ COLUMN_WORDS = frozenset((
     "src", "string", "target", "text", "texts", "tgt", "translated", "translation", "trg", "word",
     "words",
 ))  # fmt: skip
-"""Words that columns of sentences are named with, alone or beside a language."""
+"""Words in the names of columns of sentences, alone or together with a language."""
 
 _CODES = {name: names.split()[0] for names in re.split(r"[/\n]", _TABLE) for name in names.split()}
 # A region or a script after a language, as in "pt-BR", "zh_Hans" and "eng_Latn".
@@ -47,21 +47,21 @@ _PACKING = (".gz", ".txt", ".text", ".tsv", ".tab", ".tokens", ".tok", ".raw")
 
 
 def language_tag(name: str) -> str:
-    """A language's name as one spelling: "fra_CA" is "fr-ca", "French" is "fr".
+    """The canonical spelling of a language's name: "fra_CA" is "fr-ca", "French" is "fr".
 
-    A name that is not in the table of this module is only written in small letters.
+    A name that is not in the table of this module is only changed to small letters.
     """
     primary, *rest = name.strip().lower().replace("_", "-").split("-")
     return "-".join([_CODES.get(primary, primary), *rest])
 
 
 def language_code(name: str) -> str:
-    """The code of two letters of a language; "" if the name is not that of a known language."""
+    """The two-letter code of a language; "" if the name is not that of a known language."""
     return _CODES.get(language_tag(name).split("-")[0], "")
 
 
 def same_language(first: str, second: str) -> bool:
-    """Whether two names are of one language; a region is compared only where both have one."""
+    """Whether two names mean the same language; regions are compared only if both have one."""
     one, other = language_tag(first), language_tag(second)
     return one == other or one.startswith(f"{other}-") or other.startswith(f"{one}-")
 
@@ -69,10 +69,10 @@ def same_language(first: str, second: str) -> bool:
 def language_of_file(path: str | Path) -> str:
     """The language that a file's name states, as in "train.en", "corpus_de.txt.gz", "fra_Latn.dev".
 
-    A language with a region or a script may stand anywhere in the name, another one at its end.
+    A language with a region or a script may be anywhere in the name, other languages at its end.
 
     Returns:
-        The language as it stands there, in small letters, without region and script; "" if the
+        The language as the name has it, in small letters, without region and script; "" if the
         name states none.
     """
     tagged = {tag for tag, _ in _TAG.findall(Path(path).name) if language_code(tag)}
@@ -83,11 +83,11 @@ def language_of_file(path: str | Path) -> str:
 
 
 def languages_of_files(paths: Sequence[str | Path]) -> tuple[str, ...]:
-    """The language of each file by its name; where no name states one, by its folder's.
+    """The language of each file by its name; if no name states one, by the names of the folders.
 
     Returns:
-        "" for each file whose language is not known. Folders count only if they state a language
-        for every file, and different ones.
+        A language for each file, "" for an unknown one. Folders count only if they state different
+        languages for all files.
     """
     named = tuple(map(language_of_file, paths))
     if any(named):
@@ -101,7 +101,7 @@ def language_of_column(name: str) -> str:
     """The language that a column's name states, as in "fra_Latn", "english_sentence", "text (de)".
 
     Returns:
-        The language in small letters; "" if the name has none, two, or says something else too.
+        The language in small letters; "" if the name has no language, has two, or has other words.
     """
     parts = [part for part in re.split(r"[^a-z]+", name.lower()) if part]
     if language_code(name) and (len(parts) < 2 or language_code(parts[1]) or len(parts[1]) < 3):
@@ -111,18 +111,18 @@ def language_of_column(name: str) -> str:
 
 
 def languages_of_file(path: str | Path) -> tuple[str, str] | None:
-    """The two languages that a file's name states, as in "en-fr.tsv"; None if it does not."""
+    """The two languages that a file's name states, as in "en-fr.tsv"; None if it states none."""
     name = Path(path).name
     return _neighbours(_parts(_TAG.sub(r"\1", name))) or _neighbours(_parts(name))
 
 
 def _neighbours(parts: Sequence[str]) -> tuple[str, str] | None:
-    found = None
+    languages = None
     for first, second in itertools.pairwise(parts):
         codes = language_code(first), language_code(second)
         if all(codes) and codes[0] != codes[1]:
-            found = first, second
-    return found
+            languages = first, second
+    return languages
 
 
 def _parts(path: str | Path) -> list[str]:

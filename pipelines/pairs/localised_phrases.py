@@ -1,7 +1,7 @@
-"""Phrases that Babel writes in any language from one value: dates, times, amounts, quantities.
+"""Phrases that Babel writes in any language from a value: dates, times, amounts, quantities.
 
-The words and their order are those of the Unicode Common Locale Data Repository (CLDR). A phrase
-of one language and that of another with the same value are a sentence pair.
+The words and their order are those of the Unicode Common Locale Data Repository (CLDR). Two phrases
+in different languages with the same value are a sentence pair.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NAME = "builtin:phrases"
 SOURCE_LANGUAGE, TARGET_LANGUAGE = "en", "de"
 PAIRS = 24_000
 HELD_OUT = 0.05
-"""Share of the values that only validation has, and of those that only the test has."""
+"""Share of the values that only validation has; the test part has an equal share."""
 
 _FIRST_DAY = datetime.date(1950, 1, 1).toordinal()
 _DAYS = datetime.date(2040, 1, 1).toordinal() - _FIRST_DAY
@@ -39,14 +39,15 @@ Phrase = Callable[[str], str]
 def localised_phrases(
     source_language: str = "", target_language: str = "", seed: int = 0
 ) -> PairParts:
-    """Pairs of phrases, drawn by `seed`: three parts that have no value in common.
+    """Pairs of phrases, drawn by `seed`, in three parts that have no value in common.
 
-    A value is a day, a minute of the day, or a number; each is in one part only, in whatever kind
-    of phrase it is.
+    A value is a day, a minute of the day, or a number; each is in one part only, in all kinds of
+    phrases.
 
     Args:
         source_language, target_language: locales that Babel knows, such as "pt_BR"; by default
             "en" and "de".
+        seed: seed of the draws, at least 0.
 
     Raises:
         DataError: Babel does not know a locale.
@@ -58,24 +59,24 @@ def localised_phrases(
     for part, name in enumerate(("train", "validation", "test")):
         count = PAIRS if part == 0 else round(HELD_OUT * PAIRS)
         generator = random_numbers(seed, part)
-        found: dict[tuple[str, str], None] = {}
-        # Few values are left where the held out ones are few: an end, should there be none.
+        pairs: dict[tuple[str, str], None] = {}
+        # Held-out values are few and may run out, so the number of draws is limited.
         for _ in range(20 * count):
             phrase = _phrase(generator, part)
             pair = _normalised(phrase(locales[0])), _normalised(phrase(locales[1]))
-            found[pair] = None
-            if len(found) == count:
+            pairs[pair] = None
+            if len(pairs) == count:
                 break
         title = f"{NAME} {locales[0]} {locales[1]}, {name}"
-        report = DataReport(title, rows=len(found))
+        report = DataReport(title, rows=len(pairs))
         parts[name] = SentencePairs(
-            tuple(a for a, _ in found), tuple(b for _, b in found), title, (), report, locales
+            tuple(a for a, _ in pairs), tuple(b for _, b in pairs), title, (), report, locales
         )
     return PairParts(parts["train"], parts["validation"], parts["test"])
 
 
 def part_of(kind: str, value: int) -> int:
-    """The part that has a value: 0 training, 1 validation, 2 test."""
+    """The part that a value belongs to: 0 for training, 1 for validation, 2 for test."""
     # Fibonacci hashing (Knuth, volume 3, section 6.4) spreads neighbouring values evenly.
     spread = (value + {"day": 1, "minute": 20_000, "number": 40_000}[kind]) * 2654435769 % 2**32
     drawn = spread / 2**32
@@ -83,7 +84,7 @@ def part_of(kind: str, value: int) -> int:
 
 
 def _phrase(generator: np.random.Generator, part: int) -> Phrase:
-    """A phrase of a kind drawn at random, of a value of the part."""
+    """A phrase of a random kind with a random value of the part."""
     from babel import dates, numbers, units
 
     kind = int(generator.integers(6))
@@ -114,7 +115,7 @@ def _value(generator: np.random.Generator, part: int, kind: str, count: int) -> 
 
 
 def _number(generator: np.random.Generator, part: int) -> int:
-    """Of one to five digits, each length as often."""
+    """A number of one to five digits; all lengths are equally likely."""
     while True:
         digits = int(generator.integers(1, 6))
         value = int(generator.integers(10 ** (digits - 1), 10**digits))
@@ -123,7 +124,7 @@ def _number(generator: np.random.Generator, part: int) -> int:
 
 
 def _normalised(text: str) -> str:
-    """Narrow and unbreakable spaces as plain ones, which a model would have to tell apart."""
+    """The text with plain spaces for narrow and unbreakable ones, which look alike."""
     return " ".join(unicodedata.normalize("NFKC", text).split())
 
 
@@ -131,10 +132,10 @@ def _check(locale: str) -> None:
     import babel
 
     try:
-        found: Any = babel.Locale.parse(locale.replace("-", "_"))
+        known: Any = babel.Locale.parse(locale.replace("-", "_"))
     except (ValueError, babel.UnknownLocaleError):
-        found = None
-    if found is None:
+        known = None
+    if known is None:
         raise DataError(
             f"{locale!r} is not a locale that Babel knows",
             file=NAME,

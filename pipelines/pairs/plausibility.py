@@ -1,7 +1,7 @@
-"""Whether lines that stand beside each other can be each other's translations.
+"""Whether the lines of two files can be translations of each other.
 
-Translations keep roughly the length of a sentence, its numbers, and whether it asks or exclaims.
-Where two files have lost each other by some lines, these agree at another distance.
+A translation roughly keeps the length of a sentence, its numbers, and whether it asks or exclaims.
+If two files are shifted against each other by some lines, these features agree at that shift.
 """
 
 from __future__ import annotations
@@ -15,35 +15,35 @@ import numpy.typing as npt
 BLOCK, SMALLEST_BLOCK = 100, 50
 STEP = 50
 MOST_BLOCKS = 2000
-"""Of longer files as many blocks are looked at, evenly spread."""
+"""Number of blocks that are examined in longer files, evenly spread."""
 MOST_SHIFT = 5
-# Where lines belong together the mean correlation is about 0.5 to 0.9; of strangers about 0.
+# The mean correlation is about 0.5 to 0.9 for lines that belong together, and about 0 for others.
 HIGHEST_OF_STRANGERS = 0.3
 LOWEST_OF_TRANSLATIONS = 0.5
 LEAST_DIFFERENCE = 0.35
 _FEWEST_MARKED = 10
 FEWEST_PAIRS, MOST_PAIRS = 200, 5000
-"""Pairs that are compared as a whole."""
+"""Smallest and largest number of pairs that `agreement` compares."""
 
 Features = npt.NDArray[np.float64]
 
 
 def suspected_shift(source: Sequence[str], target: Sequence[str]) -> tuple[int, int] | None:
-    """The first block of lines that fit their neighbours' translations instead of their own.
+    """The first block of lines that fit the translations of neighbouring lines.
 
     Args:
-        source, target: as many lines each.
+        source, target: lines of the two files, equally many.
 
     Returns:
-        The line at which the block begins, counted from 1, and how many lines later in the target
-        the translations stand (below 0: earlier); None if nothing is suspected.
+        The line at which the block begins, counted from 1, and how many lines later the
+        translations are in the target (negative if earlier); None if nothing is suspected.
     """
     block = min(BLOCK, len(source))
     if block < SMALLEST_BLOCK:
         return None
     starts = range(0, len(source) - block + 1, STEP)
     for start in starts[:: -(-len(starts) // MOST_BLOCKS) or 1]:
-        # As many lines more on both sides as the shifts need.
+        # Further lines on both sides, since shifted blocks reach beyond this one.
         begin = max(start - MOST_SHIFT, 0)
         lines = slice(begin, start + block + MOST_SHIFT)
         first, second = _features(source[lines]), _features(target[lines])
@@ -51,22 +51,22 @@ def suspected_shift(source: Sequence[str], target: Sequence[str]) -> tuple[int, 
         if here is None or here > HIGHEST_OF_STRANGERS:
             continue
         shifts = [shift for shift in range(-MOST_SHIFT, MOST_SHIFT + 1) if shift]
-        found = {
+        agreements = {
             shift: _agreement(first, second, start - begin, block, shift) or 0.0 for shift in shifts
         }
-        best = max(found, key=lambda shift: found[shift])
-        if found[best] >= max(LOWEST_OF_TRANSLATIONS, here + LEAST_DIFFERENCE):
+        best = max(agreements, key=lambda shift: agreements[shift])
+        if agreements[best] >= max(LOWEST_OF_TRANSLATIONS, here + LEAST_DIFFERENCE):
             return start + 1, best
     return None
 
 
 def agreement(source: Sequence[str], target: Sequence[str]) -> float | None:
-    """How far the sentences of pairs agree, as a correlation, -1 to 1.
+    """How well the sentences of pairs agree, as a correlation, -1 to 1.
 
-    Translations have 0.4 and more, sentences that were mixed up about 0.
+    The agreement of translations is 0.4 or more, that of shuffled sentences about 0.
 
     Returns:
-        None if there are fewer than `FEWEST_PAIRS`, or if nothing varies that could agree.
+        The agreement; None for fewer than `FEWEST_PAIRS` pairs, or if no feature varies.
     """
     if len(source) < FEWEST_PAIRS:
         return None
@@ -76,7 +76,7 @@ def agreement(source: Sequence[str], target: Sequence[str]) -> float | None:
 
 
 def _features(lines: Sequence[str]) -> Features:
-    """Logarithm of the length, digits, question and exclamation at the end; [4, lines]."""
+    """Logarithm of length, number of digits, final question and exclamation mark: [4, lines]."""
     rows = np.zeros((4, len(lines)))
     for number, line in enumerate(lines):
         text = line.strip()
@@ -93,11 +93,11 @@ def _agreement(
     """Mean correlation of the features of a block with those `shift` lines later."""
     lines = first.shape[1]
     begin, end = max(start, -shift), min(start + block, lines - max(shift, 0))
-    found = []
-    for number, (one, other) in enumerate(zip(first, second, strict=True)):
-        a, b = one[begin:end], other[begin + shift : end + shift]
+    correlations = []
+    for number, (source, target) in enumerate(zip(first, second, strict=True)):
+        a, b = source[begin:end], target[begin + shift : end + shift]
         marked = min(np.count_nonzero(a), np.count_nonzero(b))
         if (number and marked < _FEWEST_MARKED) or not (a.std() and b.std()):
             continue
-        found.append(float(np.corrcoef(a, b)[0, 1]))
-    return float(np.mean(found)) if found else None
+        correlations.append(float(np.corrcoef(a, b)[0, 1]))
+    return float(np.mean(correlations)) if correlations else None

@@ -1,4 +1,4 @@
-"""Sentence pairs in memory, and the parts of a data set of them."""
+"""Sentence pairs in memory, and the parts of a data set of sentence pairs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class SentencePairs:
     """Sentences and their translations.
 
     Attributes:
-        source, target: one sentence each, pair by pair.
-        name: of where they come from, for messages.
-        places: where each pair comes from, for messages; "" where that is not known.
-        report: what was found in reading, and what was left out why.
-        languages: of source and target; "" where that is not known.
+        source, target: sentences of the two sides, in the same order.
+        name: name of the source, for messages.
+        places: place of each pair in its source, for messages; empty if the places are not known.
+        report: findings of reading, and the pairs that were left out, by reason.
+        languages: languages of source and target; "" for an unknown language.
     """
 
     source: tuple[str, ...]
@@ -44,11 +44,11 @@ class SentencePairs:
         return digest.hexdigest()
 
     def place(self, number: int) -> str:
-        """Where pair `number` comes from."""
+        """The place of pair `number` in its source."""
         return self.places[number] if self.places else f"{self.name}, pair {number + 1}"
 
     def take(self, numbers: Iterable[int], name: str = "") -> SentencePairs:
-        """The pairs of these numbers, in their order."""
+        """The pairs of these numbers, in this order."""
         chosen = list(numbers)
         return SentencePairs(
             tuple(self.source[n] for n in chosen),
@@ -62,7 +62,7 @@ class SentencePairs:
 
 @dataclass(frozen=True)
 class PairParts:
-    """The parts of a data set; None for a part that there is not."""
+    """The parts of a data set; None for a part that does not exist."""
 
     train: SentencePairs
     validation: SentencePairs | None

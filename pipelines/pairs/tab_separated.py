@@ -1,4 +1,4 @@
-"""Sentence pairs in a file of tab-separated columns, a pair a line."""
+"""Sentence pairs in a file of tab-separated columns, one pair per line."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ from pipelines.text.lines import read_lines
 
 SUFFIXES = (".tsv", ".tab", ".tsv.gz", ".tab.gz")
 
-# Where nearly all lines have two columns, a third one is a tab inside a sentence.
+# If nearly all lines have two columns, a third column comes from a tab inside a sentence.
 _FEWEST_LINES = 10
 _NEARLY_ALL = 0.9
 
 Rows = list[tuple[int, list[str]]]
-"""The number of a line, counted from 1, and its cells."""
+"""Line numbers, counted from 1, and the cells of these lines."""
 
 
 def read_tab_separated(
     path: str | Path, source_language: str = "", target_language: str = ""
 ) -> SentencePairs:
-    """The pairs of a file: a sentence has neither tab nor line break.
+    """The pairs of a file in which no sentence contains a tab or a line break.
 
-    Which columns are source and target is said by a header line; without one they are the first two
-    columns that hold text, not numbers, links, languages or licences. Languages that are asked for
-    are found in the header, or else in the file's name, as in "en-fr.tsv". Cells in the quotes of
-    CSV are read without them.
+    A header line tells which columns are source and target; without a header they are the first two
+    columns of text, as opposed to numbers, links, languages or licences. Requested languages are
+    looked up in the header, or else in the file's name, as in "en-fr.tsv". Cells that are quoted as
+    in CSV are read without their quotation marks.
 
     Args:
-        path: of the file.
-        source_language, target_language: languages asked for; "" for the order of the columns.
+        path: path of the file.
+        source_language, target_language: the requested languages; "" for the order of the columns.
 
     Raises:
         DataError: the file is empty, is not text, has no line of two columns of text, or does not
-            say which column is in which of the languages asked for.
+            tell which column is in which of the requested languages.
     """
     report = DataReport(str(path))
     lines = read_lines(path, report)
@@ -98,8 +98,8 @@ def _columns(
     named = languages_of_file(path) or ("", "")
     if not all(asked):
         return Columns(columns.source, columns.target, named), rows
-    wanted = [language_tag(one).split("-")[0] for one in asked]
-    there = [language_tag(one).split("-")[0] for one in named]
+    wanted = [language_tag(language).split("-")[0] for language in asked]
+    there = [language_tag(language).split("-")[0] for language in named]
     if wanted == there:
         return Columns(columns.source, columns.target, asked), rows
     if wanted == there[::-1]:
@@ -116,7 +116,7 @@ def _columns(
 
 
 def _whole_rows(rows: Rows, columns: Columns, report: DataReport) -> Rows:
-    """The rows that have both columns, and no tab too many; the others are reported."""
+    """The rows that have both columns and no surplus tab; the others are reported."""
     needed = max(columns.source, columns.target) + 1
     counts = Counter(len(cells) for _, cells in rows)
     usual, times = counts.most_common(1)[0] if counts else (needed, 0)
@@ -133,7 +133,7 @@ def _whole_rows(rows: Rows, columns: Columns, report: DataReport) -> Rows:
 
 
 def looks_tab_separated(lines: Sequence[str]) -> bool:
-    """Whether nearly all of the lines that are not blank have a tab."""
+    """Whether nearly all lines that are not blank have a tab."""
     filled = [line for line in lines if line.strip()]
     return bool(filled) and sum("\t" in line for line in filled) >= _NEARLY_ALL * len(filled)
 
@@ -141,7 +141,7 @@ def looks_tab_separated(lines: Sequence[str]) -> bool:
 def has_columns(lines: Sequence[str]) -> bool:
     """Whether nearly all lines that are not blank have the same number of columns, two or more.
 
-    Tabs that only indent, as in program code, differ from line to line.
+    Tabs that indent lines, as in program code, differ in number from line to line.
     """
     counts = Counter(line.count("\t") for line in lines if line.strip())
     if not counts:

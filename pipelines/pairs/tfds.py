@@ -23,15 +23,20 @@ def dataset_pairs(
 ) -> PairParts:
     """The pairs of a TensorFlow dataset, read into memory.
 
-    Each example is a dictionary of a sentence in each language ("translation" features), or holds
-    lists of languages and sentences, as ted_multi_translate does. Without names the languages are
-    the dataset's `supervised_keys`, in their order.
+    Each example is a dictionary with a sentence in each language ("translation" features), or has
+    lists of languages and sentences, as in ted_multi_translate. Unless languages are requested,
+    they are the `supervised_keys` of the dataset, in their order.
 
-    If no split is named, the set's own parts are given: "train" and what there is of "validation"
-    and "test". A split that is named is all there is.
+    If the source names no split, the parts are the splits of the dataset: "train" and, if they
+    exist, "validation" and "test". If it names a split, that split is all training part.
+
+    Args:
+        source: name and split of the dataset.
+        data_dir: folder of prepared datasets; see `load_prepared`.
+        source_language, target_language: the requested languages, both or neither.
 
     Raises:
-        DataError: see `load_prepared`; or the features are no translations.
+        DataError: see `load_prepared`; or the features are not translations.
     """
     split = source.split or "train"
     spec = load_prepared(source.name, split, data_dir).element_spec
@@ -89,14 +94,14 @@ def _read(
     examples = load_prepared(name, split, data_dir)
     for number, example in enumerate(examples.as_numpy_iterator()):
         report.rows += 1
-        found = [_sentence(example, language) for language in languages]
-        missing = [la for la, text in zip(languages, found, strict=True) if text is None]
+        sentences = [_sentence(example, language) for language in languages]
+        missing = [la for la, text in zip(languages, sentences, strict=True) if text is None]
         where = f"example {number}"
         if missing:
             report.note(f"examples without {missing[0]}", "left out", where)
             continue
         texts = []
-        for text in found:
+        for text in sentences:
             try:
                 texts.append((text or b"").decode("utf-8"))
             except UnicodeDecodeError as error:
@@ -112,8 +117,8 @@ def _read(
 
 def _sentence(example: Mapping[str, Any], language: str) -> bytes | None:
     if "translations" not in example:
-        found: bytes = example[language]
-        return found
+        content: bytes = example[language]
+        return content
     there = example["translations"]
     for name, text in zip(there["language"], there["translation"], strict=True):
         if name.decode() == language:

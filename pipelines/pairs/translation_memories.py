@@ -16,7 +16,7 @@ from pipelines.pairs.sentence_pairs import SentencePairs
 SUFFIXES = (".tmx", ".tmx.gz")
 
 _GZIP = b"\x1f\x8b"
-# Formatting codes of the tool that wrote the file; their content is no text.
+# Formatting codes of the tool that wrote the file; their content is not text.
 _CODES = {"bpt", "ept", "it", "ph", "ut"}
 
 
@@ -25,10 +25,15 @@ def read_translation_memory(
 ) -> SentencePairs:
     """The pairs of a file, read as a stream; formatting codes inside a segment are left out.
 
-    A language named "en" (or "eng") fits "en-US" and "en_US" too. Without names the file must have
-    two languages: the source is the header's `srclang`, or that of the first unit's first segment.
+    The language "en" (or "eng") also matches "en-US" and "en_US". Unless languages are requested,
+    the file must have exactly two: the source is the header's `srclang`, or else the language of
+    the first segment.
 
-    No entity is expanded and no other file is read, whatever the file declares.
+    Whatever the file declares, no entity is expanded and no other file is read.
+
+    Args:
+        path: path of the file, plain or compressed by gzip.
+        source_language, target_language: the requested languages, both or neither.
 
     Raises:
         DataError: the file is not TMX, declares entities, or lacks a language.
@@ -41,10 +46,10 @@ def read_translation_memory(
             "does not say in which language a text is: its first tuv has no xml:lang",
             file=path,
             row=reader.nameless,
-            advice="Write it anew with xml:lang on every tuv.",
+            advice="Write it again with xml:lang on every tuv.",
         )
     if not languages:
-        raise DataError("holds no translation unit (tu with tuv and seg)", file=path)
+        raise DataError("has no translation unit (tu with tuv and seg)", file=path)
     source, target = _chosen(reader, path, source_language, target_language)
     report = DataReport(str(path), rows=len(reader.units))
     if reader.nameless:
@@ -55,14 +60,14 @@ def read_translation_memory(
             report.note(kind, "the first counts", f"line {line}")
     pairs, places = [], []
     for line, unit in reader.units:
-        found = [_segment(unit, language) for language in (source, target)]
+        texts = [_segment(unit, language) for language in (source, target)]
         missing = [
-            language for language, text in zip((source, target), found, strict=True) if text is None
+            language for language, text in zip((source, target), texts, strict=True) if text is None
         ]
         if missing:
             report.note(f"units without {missing[0]}", "left out", f"line {line}")
             continue
-        pairs.append((cast(str, found[0]), cast(str, found[1])))
+        pairs.append((cast(str, texts[0]), cast(str, texts[1])))
         places.append(f"line {line}")
     if not pairs:
         raise DataError(
@@ -75,15 +80,15 @@ def read_translation_memory(
 
 
 class _Reader:
-    """Collects the units of a file: for each its line, and its texts by language."""
+    """Collects the units of a file: the line of each unit, and its texts by language."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.units: list[tuple[int, dict[str, str]]] = []
-        # Line and language where a unit has a second text in a language.
+        # Line and language of each further text that a unit has in a language.
         self.repeated: list[tuple[int, str]] = []
         self.languages: dict[str, None] = {}
-        # Line of the first text whose language is not named; 0 if there is none.
+        # Line of the first text without a language; 0 if there is none.
         self.nameless = 0
         self.source_language = ""
         self._unit: dict[str, str] | None = None
@@ -101,7 +106,7 @@ class _Reader:
         self._parser.EntityDeclHandler = self._refuse_entity
 
     def read(self) -> None:
-        """Reads all of the file."""
+        """Reads the whole file."""
         try:
             with open(self._path, "rb") as file:
                 packed = file.read(2) == _GZIP
@@ -131,7 +136,7 @@ class _Reader:
         elif name in ("tu", "seg") and (self._unit if name == "tu" else self._text) is not None:
             raise DataError(
                 f"has a {name} inside a {name}", file=self._path,
-                row=self._parser.CurrentLineNumber, advice="Write the file anew: a part is lost.",
+                row=self._parser.CurrentLineNumber, advice="Write the file again: a part is lost.",
             )  # fmt: skip
         elif name == "tu":
             self._unit, self._line = {}, self._parser.CurrentLineNumber
@@ -141,7 +146,7 @@ class _Reader:
         elif name == "seg":
             self._text = []
         elif self._text is not None and name in _CODES:
-            # A placeholder, such as one for a line break, joins no two words.
+            # A placeholder, such as one for a line break, separates words.
             if name == "ph" and not self._hidden:
                 self._joint = len(self._text)
             self._hidden += 1
@@ -173,10 +178,10 @@ class _Reader:
 
     def _refuse_entity(self, name: str, *_: object) -> None:
         raise DataError(
-            f"declares the entity {name!r}, which can stand for anything",
+            f"declares the entity {name!r}, which could expand to anything",
             file=self._path,
             row=self._parser.CurrentLineNumber,
-            advice="Write the file anew without entities of its own.",
+            advice="Write the file again without declaring entities.",
         )
 
 
@@ -184,10 +189,10 @@ def _chosen(
     reader: _Reader, path: str | Path, source_language: str, target_language: str
 ) -> tuple[str, str]:
     languages = list(reader.languages)
-    primary = list(dict.fromkeys(one.split("-")[0] for one in languages))
+    primary = list(dict.fromkeys(language.split("-")[0] for language in languages))
     source, target = language_tag(source_language), language_tag(target_language)
     if not source and not target:
-        # Regions of two languages, such as en-US, en-GB and fr-FR, are read together.
+        # Several regions of two languages, such as en-US, en-GB and fr-FR, are read together.
         languages = primary if len(languages) > 2 and len(primary) == 2 else languages
         if len(languages) != 2:
             raise DataError(
@@ -196,16 +201,16 @@ def _chosen(
                 advice="Name two: source_language and target_language.",
             )
         said = reader.source_language
-        stated = [one for one in languages if said and (_fits(one, said) or _fits(said, one))]
+        stated = [name for name in languages if said and (_fits(name, said) or _fits(said, name))]
         source = stated[0] if stated else languages[0]
-        return source, next(one for one in languages if one != source)
+        return source, next(name for name in languages if name != source)
     if not (source and target):
         raise DataError(
             "source_language and target_language go together", file=path,
             advice=f"It has {', '.join(languages)}.",
         )  # fmt: skip
     for wanted in (source, target):
-        if not any(_fits(one, wanted) for one in languages):
+        if not any(_fits(language, wanted) for language in languages):
             raise DataError(f"has no {wanted}", file=path, advice=f"It has {', '.join(languages)}.")
     return source, target
 
@@ -213,9 +218,9 @@ def _chosen(
 def _segment(unit: dict[str, str], language: str) -> str | None:
     if language in unit:
         return unit[language]
-    return next((text for one, text in unit.items() if _fits(one, language)), None)
+    return next((text for name, text in unit.items() if _fits(name, language)), None)
 
 
 def _fits(language: str, wanted: str) -> bool:
-    """Whether a language such as "en-us" is the wanted one, such as "en"."""
+    """Whether a language such as "en-us" is the wanted language, such as "en"."""
     return bool(wanted) and (language == wanted or language.startswith(f"{wanted}-"))

@@ -1,4 +1,4 @@
-"""The one frequency of all series of a table, and the series that do not have it."""
+"""The common frequency of all series of a table, and the series that differ from it."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ Times = npt.NDArray[np.datetime64]
 
 
 def common_frequency(series: list[tuple[str, Times]], column: str, report: DataReport) -> str:
-    """The frequency that most rows belong to.
+    """The frequency that most rows follow.
 
     Args:
-        series: name and ascending times of each.
-        column: of the times, for messages.
+        series: name and ascending times of each series.
+        column: name of the column of times, for messages.
+        report: report whose source is named in messages.
 
     Raises:
-        DataError: no step of time is shared by most rows, or a series has another one of its own.
+        DataError: most rows do not share a step of time, or a series has a longer step.
     """
     votes: Counter[str] = Counter()
     own: dict[str, str] = {}
@@ -41,9 +42,9 @@ def common_frequency(series: list[tuple[str, Times]], column: str, report: DataR
     if not votes:
         several = any(len(times) > 1 for _, times in series)
         raise DataError(
-            "no step of time is shared by most rows"
+            "most rows do not share a step of time"
             if several
-            else "a single time stamp tells no step of time",
+            else "a single time stamp does not tell the step of time",
             file=report.source,
             column=column,
             advice=_advice([times for _, times in series]),
@@ -56,24 +57,29 @@ def common_frequency(series: list[tuple[str, Times]], column: str, report: DataR
 
 
 def _advice(series: list[Times]) -> str:
-    """What to state where no step is shared by most rows."""
+    """Advice on what to state if most rows do not share a step."""
     divisor = common_divisor(series)
     if divisor:
         return (
-            f"All times lie on a grid of {divisor}: state frequency {divisor}, which takes the "
+            f"All times lie on a grid of {divisor}: state frequency {divisor}, which treats the "
             "times between them as missing."
         )
     usual = usual_step(series)
     if usual:
         return f"The times are about {usual} apart: state frequency {usual} and irregular 'mean'."
-    return "State the frequency (and irregular 'mean'), or mend the time stamps."
+    return "State the frequency (and irregular 'mean'), or correct the time stamps."
 
 
 def check_steps(series: list[tuple[str, Times]], column: str, report: DataReport) -> str:
     """`STEP`, the frequency of rows that are counted.
 
+    Args:
+        series: name and ascending times of each series; its steps are kept as times.
+        column: name of the column of row numbers, for messages.
+        report: report whose source is named in messages.
+
     Raises:
-        DataError: the numbers rise by more than 1 in most rows.
+        DataError: the numbers usually rise by more than 1.
     """
     for name, times in series:
         steps, counts = np.unique(np.diff(np.unique(step_numbers(times))), return_counts=True)
@@ -92,14 +98,16 @@ def check_steps(series: list[tuple[str, Times]], column: str, report: DataReport
 def check_fractions(
     times: Times, fractions: npt.NDArray[np.int32], file: str, column: str, advice: str
 ) -> None:
-    """Refuses a series whose steps are not whole seconds; jitter around seconds may be.
+    """Refuses a series whose steps are not whole seconds; jitter around whole seconds is allowed.
 
     Args:
-        times: datetime64[s] [rows] of one series, in any order, cut to seconds.
-        fractions: what was cut off, in microseconds.
+        times: times of one series, in any order, cut to seconds, datetime64[s] [rows].
+        fractions: microseconds that were cut off from each time.
+        file, column: file and column of the times, for messages.
+        advice: sentence that says what to do about such times.
 
     Raises:
-        DataError: the usual step is below a second or is no whole number of seconds.
+        DataError: the usual step is below a second or is not a whole number of seconds.
     """
     exact = np.sort(times.astype("datetime64[us]").astype(np.int64) + fractions)
     steps = np.diff(exact)
@@ -121,7 +129,7 @@ def check_fractions(
 def _check_others(
     own: dict[str, str], times: dict[str, Times], chosen: str, column: str, report: DataReport
 ) -> None:
-    """Refuses a series of a longer step, which would be mostly holes on the grid of the others."""
+    """Refuses a series with a longer step, which would be mostly gaps on the grid of the others."""
     seconds = fixed_seconds(chosen)
     for name, frequency in own.items():
         if not frequency or frequency == chosen or len(times[name]) < 5:
@@ -132,13 +140,13 @@ def _check_others(
                 f"series {name!r} has a step of {frequency}, most rows one of {chosen}",
                 file=report.source,
                 column=column,
-                advice="Forecast series of different steps in runs of their own; to lay all on one "
-                f"grid with the rest missing, state frequency {chosen}.",
+                advice="Forecast series with different steps in separate runs; to put all of them "
+                f"on one grid, with missing values between, state frequency {chosen}.",
             )
 
 
 def _longer(frequency: str, chosen: str) -> bool:
-    """Whether both are of the calendar and the first is the longer: quarters among months."""
+    """Whether both are calendar steps and the first is longer, as quarters are than months."""
     order = ("B", "W", "M", "Q", "Y")
 
     def place(alias: str) -> int:

@@ -1,4 +1,4 @@
-"""Forecasting windows as plain tf.data, for a training loop of the user's."""
+"""Forecasting windows as plain tf.data, for your own training loop."""
 
 from __future__ import annotations
 
@@ -32,16 +32,21 @@ def forecasting_datasets(
 ) -> tuple[tf.data.Dataset, tf.data.Dataset, tf.data.Dataset]:
     """Training, validation and test windows, each a tf.data.Dataset of one epoch.
 
-    Every element is (inputs, targets, weights) as `WindowBatches` describes it. The values are
-    raw; `training_statistics` gives the scale. The weights are per forecast step: a loss of Keras
-    takes them so if targets and outputs are [batch, horizon, 1].
+    Every element is (inputs, targets, weights) as described by `WindowBatches`. The values are not
+    scaled; `training_statistics` measures their scale. The weights are per forecast step: a loss of
+    Keras accepts them in this form if targets and outputs are [batch, horizon, 1].
 
     Args:
-        source, options, settings, data_dir: see `load_series`.
-        split: see `parse_split`.
-        stride: rows between neighbouring windows of the training part; every window of the
-            validation and test parts counts.
-        shuffle: the training windows come in a new order at every pass.
+        source, options, settings, data_dir: source of the series and how it is read; see
+            `load_series`.
+        lookback: number of past rows in a window.
+        horizon: number of rows to forecast.
+        split: shares, numbers of rows or times of the three parts; see `parse_split`.
+        batch_size: number of windows in a batch.
+        stride: number of rows from one window of the training part to the next; validation and test
+            use every window.
+        shuffle: True for a new order of the training windows at each pass.
+        seed: seed of the order, at least 0.
     """
     if isinstance(source, SeriesSet):
         series_set = source

@@ -1,4 +1,4 @@
-"""From any source to a set of regular time series."""
+"""Loads a set of regular time series from any source."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float32]
 Times = npt.NDArray[np.datetime64]
 Chosen = slice | npt.NDArray[np.int64]
-"""The rows of a series in time order: a slice, which copies nothing, where they lie so."""
+"""The rows of a series in time order: a slice, which avoids a copy, if they are consecutive."""
 
 Group = tuple[str, Chosen, Times]
 
@@ -51,14 +51,16 @@ def load_series(
     data_dir: str = "",
     **settings: Any,
 ) -> SeriesSet:
-    """Loads time series, checked and laid on a regular grid.
+    """Loads time series, checks them and puts them on a regular grid.
 
     Args:
-        source: "file:PATH[,PATH]", "builtin:NAME", "tfds:NAME[/CONFIG]" or a DataFrame, wide (a
-            time column or index, one column a series) or long (id, time, value).
-        options: which column is what and how data is treated; `settings` change single fields of
-            it: `load_series(frame, targets=("load",), missing="interpolate")`.
-        data_dir: where prepared TensorFlow datasets lie (tfds sources).
+        source: name of the data, "file:PATH[,PATH]", "builtin:NAME" or "tfds:NAME[/CONFIG]"; or a
+            DataFrame, wide (a time column or index, one column per series) or long (id, time,
+            value).
+        options: roles of the columns and treatment of the data.
+        settings: values for single fields of `options`, such as
+            `load_series(frame, targets=("load",), missing="interpolate")`.
+        data_dir: folder of prepared TensorFlow datasets; "" for the default of tfds.
 
     Raises:
         DataError: the data cannot be used; the message names file, row and column.
@@ -136,7 +138,7 @@ class _Assembly:
             check_fractions(times, fractions[chosen], file, self.roles.time, FINER_THAN_SECONDS)
 
     def _drop_empty_targets(self) -> None:
-        """Leaves out columns of a wide table that were taken for targets and hold no value."""
+        """Drops empty columns of a wide table that were taken as targets by default."""
         targets = self.roles.targets
         if self.roles.id or self.options.targets:
             return
@@ -149,13 +151,13 @@ class _Assembly:
         self.roles = dataclasses.replace(self.roles, targets=filled)
 
     def _with_values(self, groups: list[Group]) -> list[Group]:
-        """The groups of a long table without those that have no value of any target."""
+        """The groups of a long table without those whose targets have no value."""
         if not self.roles.id:
             return groups
         kept = []
         for name, chosen, times in groups:
             known = (~np.isnan(self.columns.numbers[c][chosen]) for c in self.roles.targets)
-            if all(one.any() for one in known):
+            if all(values.any() for values in known):
                 kept.append((name, chosen, times))
             else:
                 self.report.note("series without any value", "left out", f"series {name!r}")
@@ -231,7 +233,7 @@ class _Assembly:
         if self.columns.time_format == STEPS:
             if stated not in ("", STEP):
                 raise DataError(
-                    f"frequency {stated!r} is of times, and the rows are counted without a date",
+                    f"frequency {stated!r} is for times, but the rows are counted without a date",
                     file=self.report.source,
                     column=self.roles.time,
                     advice="Leave out the frequency, or give a column of times.",
@@ -239,10 +241,10 @@ class _Assembly:
             return check_steps(named, self.roles.time, self.report)
         if stated == STEP:
             raise DataError(
-                "frequency 'step' is of rows that are counted, and these have times",
+                "frequency 'step' is for rows that are counted, but these rows have times",
                 file=self.report.source,
                 column=self.roles.time,
-                advice="Give the data as the run was trained on it, or leave out the frequency.",
+                advice="Give data of the same form as in training, or leave out the frequency.",
             )
         seconds = fixed_seconds(stated) if stated else None
         if not stated or seconds is None or seconds % 86400 == 0:
@@ -257,7 +259,7 @@ class _Assembly:
         return anchored(stated, longest)
 
     def _drop_zone_of_days(self, groups: list[Group]) -> None:
-        """Days are counted on the calendar: with a zone some would last 23 or 25 hours."""
+        """Removes the zone of daily data, since with a zone some days would last 23 or 25 hours."""
         if not self.zone:
             return
         clocks = [wall_clock_minutes(times, self.zone) for _, _, times in groups]
@@ -271,14 +273,14 @@ class _Assembly:
         self.zone = ""
 
     def _static_values(self, groups: list[Group]) -> tuple[Floats, tuple[str, ...]]:
-        found = {
+        codes_and_values = {
             column: (
                 [self._constant(column, name, codes, rows) for name, rows, _ in groups],
                 values,
             )
             for column, (codes, values) in self.columns.static.items()
         }
-        return static_values(found, len(groups), self.report)
+        return static_values(codes_and_values, len(groups), self.report)
 
     def _constant(self, column: str, name: str, codes: npt.NDArray[np.int32], rows: Chosen) -> int:
         own = codes[rows]
@@ -331,8 +333,8 @@ class _Assembly:
         marker = likely_marker(values)
         if marker is not None:
             self.report.note(
-                "values that look like marks of missing ones",
-                f"kept as numbers: state missing_markers {marker:g} if they are",
+                "values that look like markers of missing values",
+                f"kept as numbers: state missing_markers {marker:g} if they are markers",
                 where,
                 int(np.count_nonzero(values == marker)),
             )
@@ -343,10 +345,10 @@ class _Assembly:
             place = f"{where} at {grid.times[start + int(np.argmin(observed[start:stop]))]}"
             if self.options.missing == "error":
                 raise DataError(
-                    f"{place} a value is missing, {holes} in all",
+                    f"a value is missing in {place}, {holes} values in all",
                     file=self.report.source,
                     column=column,
-                    advice="Fill it, or choose another treatment of missing.",
+                    advice="Fill it in, or choose another treatment with missing.",
                 )
             self.report.note("missing values", self.options.missing, place, holes)
         target = fill(values[start:stop], self.options.missing)
@@ -366,9 +368,10 @@ class _Assembly:
     def _covariates(
         self, names: tuple[str, ...], group: str, grid: Grid, chosen: Chosen
     ) -> tuple[Floats, int]:
-        """Covariates on the grid, float32 [T, len(names)], their holes filled from behind.
+        """Covariates on the grid, float32 [T, len(names)], gaps filled by the last known value.
 
-        Also the row up to which all of them are known.
+        Returns:
+            The covariates, and the row up to which all of them are known.
         """
         known = len(grid.times)
         filled = []
@@ -384,7 +387,7 @@ class _Assembly:
             known = min(known, int(np.flatnonzero(~np.isnan(values))[-1]) + 1)
             filled.append(fill(values, "forward_fill"))
         if len(filled) == 1:
-            # A view: stacking would copy the only column.
+            # A view, since stacking would copy the only column.
             return filled[0][:, None], known
         empty = np.empty((len(grid.times), 0), np.float32)
         return (np.stack(filled, axis=1) if filled else empty), known

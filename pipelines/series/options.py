@@ -1,4 +1,4 @@
-"""How a table is read as time series. Imports nothing heavy, so that configs can carry it."""
+"""How a table is read as time series. Imports nothing heavy, so that configurations can use it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import field as dataclass_field
 from typing import Any
 
 NONE = ("none",)
-"""As a covariate option: take no such covariates, even where built-in data has some by default."""
+"""As a covariate option: no such covariates, even if built-in data has some by default."""
 
 
 def _option(default: Any, description: str, choices: tuple[str, ...] = ()) -> Any:
@@ -21,14 +21,16 @@ def _option(default: Any, description: str, choices: tuple[str, ...] = ()) -> An
 
 @dataclass(frozen=True, kw_only=True)
 class SeriesOptions:
-    """Which column is what, and what to do with data that is not as it should be.
+    """The roles of the columns, and the treatment of irregular data.
 
-    Empty text and empty lists mean "find out": see `pipelines.series.tables.column_roles` for the
+    Empty text and empty lists mean "detect": see `pipelines.series.tables.column_roles` for the
     rules. Every treatment that changes data is counted in the `DataReport` of the loaded series.
     """
 
     layout: str = _option(
-        "auto", "wide: one column a series; long: rows of id, time, value", ("auto", "wide", "long")
+        "auto",
+        "wide: one column per series; long: rows of id, time, value",
+        ("auto", "wide", "long"),
     )
     time_column: str = _option(
         "",
@@ -40,7 +42,9 @@ class SeriesOptions:
         "column that names the series of a row (long layout); several with commas between them if "
         "they name it together",
     )
-    targets: tuple[str, ...] = _option((), "columns to forecast; default: all that are left")
+    targets: tuple[str, ...] = _option(
+        (), "columns to forecast; default: all columns without another role"
+    )
     past_covariates: tuple[str, ...] = _option(
         (), "columns known up to the present only; 'none' for no such column"
     )
@@ -55,60 +59,64 @@ class SeriesOptions:
     time_format: str = _option(
         "",
         "strptime format of the time stamps; for numbers unix, unix_ms, unix_us, unix_ns, excel "
-        "(days of a spreadsheet) or steps (rows counted, without a date); default: found",
+        "(days of a spreadsheet) or steps (rows counted, without a date); default: detected",
     )
-    delimiter: str = _option("", "what separates the fields of a CSV file; default: found")
-    decimal: str = _option("", "decimal mark of a CSV file; default: found", ("", ".", ","))
+    delimiter: str = _option("", "separator of the fields of a CSV file; default: detected")
+    decimal: str = _option("", "decimal mark of a CSV file; default: detected", ("", ".", ","))
     missing: str = _option(
         "forward_fill",
-        "what stands for a missing value in a window's past (its loss weight is 0 in any case)",
+        "replacement for a missing value in the past of a window (its loss weight is always 0)",
         ("forward_fill", "interpolate", "zero", "error"),
     )
     missing_markers: tuple[float, ...] = _option(
         (), "numbers that stand for a missing value, such as -999"
     )
     duplicates: str = _option(
-        "error", "rows of a series with the same time", ("error", "first", "last", "mean")
+        "error",
+        "treatment of rows of a series with the same time",
+        ("error", "first", "last", "mean"),
     )
-    gaps: str = _option("fill", "time stamps that are left out", ("fill", "error"))
+    gaps: str = _option("fill", "treatment of missing time stamps", ("fill", "error"))
     irregular: str = _option(
         "error",
-        "time stamps off the regular step; mean: average within each step",
+        "treatment of time stamps off the regular step; mean: average within each step",
         ("error", "mean"),
     )
-    unsorted: str = _option("sort", "rows whose times do not ascend", ("sort", "error"))
+    unsorted: str = _option(
+        "sort", "treatment of rows whose times do not ascend", ("sort", "error")
+    )
     infinities: str = _option(
-        "error", "infinite values and those beyond float32", ("error", "missing")
+        "error", "treatment of infinite values and those beyond float32", ("error", "missing")
     )
 
     def __post_init__(self) -> None:
-        """Takes a list for a tuple, and one name or number for a list of one."""
-        for one in dataclasses.fields(SeriesOptions):
-            value = getattr(self, one.name)
-            if isinstance(one.default, tuple) and not isinstance(value, tuple):
+        """Turns lists into tuples, and a single name or number into a tuple of one."""
+        for field in dataclasses.fields(SeriesOptions):
+            value = getattr(self, field.name)
+            if isinstance(field.default, tuple) and not isinstance(value, tuple):
                 several = isinstance(value, Sequence) and not isinstance(value, str)
-                object.__setattr__(self, one.name, tuple(value) if several else (value,))
+                object.__setattr__(self, field.name, tuple(value) if several else (value,))
 
 
 def series_options(config: Any) -> SeriesOptions:
-    """The `SeriesOptions` made of the fields of the same names that any config object has."""
-    names = [one.name for one in dataclasses.fields(SeriesOptions)]
+    """The `SeriesOptions` with the values of the fields of the same names in a configuration."""
+    names = [field.name for field in dataclasses.fields(SeriesOptions)]
     return SeriesOptions(**{name: getattr(config, name) for name in names if hasattr(config, name)})
 
 
 def complete(options: SeriesOptions, defaults: SeriesOptions) -> SeriesOptions:
-    """`options` with the fields that the user left alone taken from `defaults`.
+    """`options`, with the values of `defaults` for the fields that the user did not set.
 
-    A column that the user gives a role to loses its default role.
+    A column to which the user gives a role loses its default role.
     """
     plain = SeriesOptions()
     roles = ("targets", "past_covariates", "future_covariates", "static_covariates")
     claimed = {column for role in roles for column in getattr(options, role)}
     values = {}
     for field in dataclasses.fields(SeriesOptions):
-        given, default = getattr(options, field.name), getattr(defaults, field.name)
-        if given != getattr(plain, field.name):
-            values[field.name] = given
+        value, default = getattr(options, field.name), getattr(defaults, field.name)
+        if value != getattr(plain, field.name):
+            values[field.name] = value
         elif field.name in roles:
             values[field.name] = tuple(column for column in default if column not in claimed)
         else:

@@ -1,4 +1,4 @@
-"""Rows at arbitrary times laid on a regular grid: order, duplicates, gaps, irregular steps."""
+"""Puts rows at arbitrary times on a regular grid: duplicates, gaps, irregular steps."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ from pipelines.series.times.timestamps import (
 Times = npt.NDArray[np.datetime64]
 
 LONGEST_GAP = 1000
-"""Steps that a gap may always have; a longer one must not exceed ten times the series' rows. A
-mistyped year would otherwise fill the memory."""
+"""Number of steps that a gap may always have; a longer gap must not exceed ten times the number of
+rows. Otherwise a mistyped year would fill the memory."""
 
 _JITTER = 10
-"""A row may be a tenth of a step early."""
+"""A row may be early by a step divided by this."""
 
 _MOSTLY = 0.9
-"""Share of the rows near regular times from which on they are taken to be meant so."""
+"""If at least this share of the rows is near regular times, the rows are meant to be regular."""
 
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """A regular grid and the cell of it that each row falls into.
+    """A regular grid, and the cell of the grid that each row falls into.
 
     Attributes:
-        times: datetime64[s] [T], regular.
-        cells: int64 [rows], ascending.
-        combine: which of several rows in a cell counts: "first", "last" or "mean".
+        times: times of the grid, datetime64[s] [T], regular.
+        cells: cell of each row, int64 [rows], ascending.
+        combine: how several rows of a cell become one value: "first", "last" or "mean".
     """
 
     times: Times
@@ -53,7 +53,7 @@ class Grid:
     def is_identity(self) -> bool:
         """Whether every cell has exactly one row.
 
-        As many rows as cells are not enough: a repeated time may make up for one that is left out.
+        Equal numbers of rows and cells do not suffice: a repeated time may hide a missing one.
         """
         return np.array_equal(self.cells, np.arange(len(self.times)))
 
@@ -77,7 +77,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a series for messages: its name, and the place of row i in time order."""
+    """The rows of a series, for messages: its name, and the places of its rows in time order."""
 
     series: str
     file: Callable[[int], str]
@@ -88,7 +88,7 @@ class Rows:
         return DataError(problem, file=self.file(i), row=self.number(i), advice=advice)
 
     def place(self, i: int) -> str:
-        """Where row i is, for a report."""
+        """The place of row i, for a report."""
         series = f"series {self.series!r}, " if self.series else ""
         return f"{series}row {self.number(i)}"
 
@@ -96,14 +96,18 @@ class Rows:
 def lay_on_grid(
     times: Times, frequency: str, options: SeriesOptions, rows: Rows, report: DataReport
 ) -> Grid:
-    """Finds the grid of a series' rows and treats what does not fit it as the options say.
+    """Finds the grid of a series, and treats rows that do not fit it according to the options.
 
     Args:
-        times: datetime64[s] [rows], ascending, duplicates allowed.
+        times: times of the rows, datetime64[s] [rows], ascending; duplicates are allowed.
+        frequency: pandas alias of the step of the grid.
+        options: treatment of duplicates, irregular times and gaps.
+        rows: places of the rows, for messages.
+        report: report that receives the findings.
 
     Raises:
-        DataError: duplicate times, steps off the frequency or gaps, where the options say so; or a
-            gap so long that one of the time stamps around it must be wrong.
+        DataError: the options refuse duplicate times, times off the step or gaps, and there are
+            some; or a gap is so long that a time stamp next to it must be wrong.
     """
     doubles = np.flatnonzero(times[1:] == times[:-1]) + 1
     combine = options.duplicates
@@ -126,31 +130,31 @@ def _repeated(times: Times, row: int, frequency: str, rows: Rows) -> DataError:
     before = f"row {rows.number(row - 1)}"
     if rows.file(row - 1) != rows.file(row):
         before += f" of {rows.file(row - 1)}"
-    causes = ["If the rows are of several series, state id_column (several columns: a,b)"]
+    causes = ["If the rows belong to several series, state id_column (several columns: a,b)"]
     if frequency != STEP and (fixed_seconds(frequency) or 86400) < 86400:
         causes.append("if clocks were put back, state time_zone")
     advice = "; ".join([*causes, "else choose duplicates first, last or mean"]) + "."
     shown = show_time(times[row], frequency)
-    return rows.error(f"the time {shown} is there twice, before in {before}", row, advice)
+    return rows.error(f"the time {shown} occurs twice, first in {before}", row, advice)
 
 
 def _off_the_step(times: Times, off: npt.NDArray[np.intp], frequency: str, rows: Rows) -> DataError:
     row = int(off[0])
-    advice = "Mend the time stamp, or choose irregular 'mean' to average within each step."
+    advice = "Correct the time stamp, or choose irregular 'mean' to average within each step."
     if 4 * len(off) > len(times):
-        # Many rows are off: the frequency is wrong and not the rows.
+        # Many rows are off the step, so the frequency is wrong and not the rows.
         own = infer_frequency(np.unique(times))
         days = np.unique(times.astype("datetime64[D]") - times.astype("datetime64[M]"))
         if len(days) == 1:
             advice = (
-                f"The rows stand on day {days[0].astype(int) + 1} of a month: state frequency MS "
+                f"The rows are on day {days[0].astype(int) + 1} of a month: state frequency MS "
                 "and irregular 'mean', which puts them on the first day."
             )
         elif own == frequency or not own:
             finer = common_divisor([times])
             if finer and finer != frequency:
-                advice = f"All rows lie on a grid of {finer}: state frequency {finer}, which takes "
-                advice += "the times between them as missing."
+                advice = f"All rows lie on a grid of {finer}: state frequency {finer}, "
+                advice += "which treats the times between them as missing."
         elif own not in ("", frequency):
             advice = f"The rows themselves step by {own}: state frequency {own}."
     return rows.error(
@@ -177,7 +181,7 @@ def _report_gaps(
     if options.gaps == "error":
         after = show_time(times[first], frequency)
         raise rows.error(
-            f"{jumps[first] - 1} time steps are left out after {after}",
+            f"{jumps[first] - 1} time steps are missing after {after}",
             first,
             "Add the rows, or choose gaps 'fill'.",
         )
@@ -208,10 +212,10 @@ def _cells(
 
 
 def _phase(times: Times, seconds: int) -> tuple[np.datetime64, int]:
-    """Where irregular rows' grid begins, and how many seconds early a row may be for its cell.
+    """The start of the grid of irregular rows, and how many seconds early a row may be.
 
-    Rows that lie around regular times, as a logger's do, make the grid of these times: each row
-    belongs to the nearest, if it is not more than a tenth of a step early. Rows that lie anywhere
+    Rows that lie around regular times, like those of a logger, define a grid of these times: each
+    row belongs to the nearest, if it is at most a tenth of a step early. Rows at any other times
     are counted in whole steps of the clock: days begin at 0:00, hours at the full hour.
     """
     tolerance = seconds // _JITTER
@@ -246,9 +250,9 @@ def _calendar_cells(
         start = offset.rollback(start)
     clocks = (times - times.astype("datetime64[D]")).astype(np.int64)
     if options.irregular == "mean" and np.any(clocks != clocks[0]):
-        # A step of the calendar begins at 0:00, at whatever hour its first row is.
+        # A step of the calendar begins at 0:00, whatever the hour of its first row.
         start = start.normalize()
-    # Steps are at least a day long, so this bounds the length before anything is made.
+    # Steps are at least a day long, so this limits the length before anything is allocated.
     days = (times - times[0]).astype(np.int64) // 86400
     _check_gaps(days // 366, times, rows)
     dates = pd.date_range(start, pd.Timestamp(times[-1]), freq=offset)
@@ -262,8 +266,8 @@ def _check_gaps(cells: npt.NDArray[np.int64], times: Times, rows: Rows) -> None:
     if len(jumps) and jumps.max() > max(LONGEST_GAP, 10 * len(cells)):
         worst = int(np.argmax(jumps))
         raise rows.error(
-            f"{jumps[worst]} time steps lie between {times[worst]} and {times[worst + 1]}, more "
-            f"than all {len(cells)} rows cover",
+            f"{jumps[worst]} time steps lie between {times[worst]} and {times[worst + 1]}, too "
+            f"many for a series of {len(cells)} rows",
             worst,
-            "One of the two time stamps is likely wrong; else state a longer frequency.",
+            "One of the two time stamps is probably wrong; otherwise state a longer frequency.",
         )

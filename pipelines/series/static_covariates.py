@@ -1,4 +1,4 @@
-"""What is constant within a series, as numbers that a model reads."""
+"""Static covariates, which are constant within a series, as numbers for a model."""
 
 from __future__ import annotations
 
@@ -12,27 +12,28 @@ from pipelines.data_report import DataReport
 Floats = npt.NDArray[np.float32]
 
 _EXACT_IN_FLOAT32 = 2**24
-"""Whole numbers from here on are no longer all different in float32."""
+"""From this number on, float32 cannot tell all whole numbers apart."""
 
 
 def static_values(
-    found: Mapping[str, tuple[Sequence[int], list[str]]], groups: int, report: DataReport
+    columns: Mapping[str, tuple[Sequence[int], list[str]]], groups: int, report: DataReport
 ) -> tuple[Floats, tuple[str, ...]]:
-    """Static covariates float32 [groups, S]: numbers as they are, categories as one of K.
+    """Static covariates, float32 [groups, S]: numbers unchanged, categories one-hot.
 
-    Whole numbers of so many digits that float32 runs them together, and numbers written with
-    leading zeros, are names and become categories.
+    Whole numbers that are too long for float32, and numbers with leading zeros, are names and
+    become categories.
 
     Args:
-        found: by column the code of each group's value, and the values as text.
-        groups: how many there are.
+        columns: code of each group's value, and all values as text, by name of the column.
+        groups: number of groups, each of them a series or the series of one id.
+        report: report that receives notes on numbers that are read as categories.
 
     Returns:
         The values, and the names of their columns ("size=big" for a category).
     """
     parts: list[Floats] = []
     names: list[str] = []
-    for column, (codes, values) in found.items():
+    for column, (codes, values) in columns.items():
         numbers = None if _are_names(values) else _as_numbers(values)
         if numbers is not None:
             parts.append(numbers[list(codes)][:, None])

@@ -1,4 +1,4 @@
-"""What the training part alone says about the scale of the data."""
+"""The scale of the data, measured on the training part only."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ Array = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
-    """Statistics of the training part; missing values do not count. All float32.
+    """Statistics of the training part without missing values. All arrays are float32.
 
     Attributes:
-        mean, standard_deviation: [N], a value per series (population form, divided by n). A
-            constant series has standard deviation 1, so that scaling it gives zeros; one without an
-            observation in the training part is measured on all that it has, since its scale is
-            needed to forecast it at all.
-        mean_absolute: [N], mean of |target|, 1 where that is 0: the scale for counts, whose zero
-            must stay zero (as DeepAR scales, Salinas et al. 2020, section 3.3).
-        constant: bool [N], the series whose standard deviation was set to 1.
-        past_mean, past_standard_deviation: [P], over all series. The same for future and static.
+        mean, standard_deviation: mean and standard deviation (population form, divided by n) of
+            each series, [N]. A constant series has standard deviation 1, so that scaling gives
+            zeros. A series without an observation in the training part is measured on all its
+            observations, since it cannot be forecast without a scale.
+        mean_absolute: mean of |target|, or 1 if that is 0, [N]: the scale for counts, whose zero
+            must stay zero (as in DeepAR, Salinas et al. 2020, section 3.3).
+        constant: True for each series whose standard deviation was set to 1, bool [N].
+        past_mean, past_standard_deviation: mean and standard deviation of each past covariate over
+            all series, [P]; likewise for future and static covariates.
     """
 
     mean: Array
@@ -46,11 +47,11 @@ def training_statistics(series_set: SeriesSet, split: Split) -> Statistics:
     mean, deviation, absolute, constant = [], [], [], []
     past, future = _Moments(len(series_set.past_names)), _Moments(len(series_set.future_names))
     static = _Moments(len(series_set.static_names))
-    for one in series_set:
-        start, stop = part_rows(split.train, one, series_set)
-        values = one.target[start:stop][one.observed[start:stop]].astype(np.float64)
+    for series in series_set:
+        start, stop = part_rows(split.train, series, series_set)
+        values = series.target[start:stop][series.observed[start:stop]].astype(np.float64)
         if not len(values):
-            values = one.target[one.observed].astype(np.float64)
+            values = series.target[series.observed].astype(np.float64)
         center = values.mean() if len(values) else 0.0
         spread = values.std() if len(values) else 0.0
         size = np.abs(values).mean() if len(values) else 0.0
@@ -60,9 +61,9 @@ def training_statistics(series_set: SeriesSet, split: Split) -> Statistics:
         deviation.append(1.0 if still else spread)
         absolute.append(size or 1.0)
         constant.append(still)
-        past.add(one.past_covariates[start:stop])
-        future.add(one.future_covariates[start:stop])
-        static.add(one.static_covariates[None])
+        past.add(series.past_covariates[start:stop])
+        future.add(series.future_covariates[start:stop])
+        static.add(series.static_covariates[None])
     return Statistics(
         np.array(mean, np.float32),
         np.array(deviation, np.float32),
@@ -88,7 +89,7 @@ class _Moments:
         """Adds rows by the pairwise update of Chan, Golub and LeVeque (1979)."""
         if not len(values) or not values.shape[1]:
             return
-        # The series of a wide table share their covariates: once computed is enough.
+        # The series of a wide table share their covariates, which are computed only once.
         key = (values.__array_interface__["data"][0], values.shape, values.strides)
         if key != self.last:
             exact = values.astype(np.float64)

@@ -23,14 +23,17 @@ class TimeSeries:
 
     Attributes:
         name: the column's name, the id, or "id/column".
-        times: datetime64[s] [T]: UTC if the set has a time zone, else the local wall clock.
-        target: float32 [T], without NaN: missing values are filled by the set's policy.
-        observed: bool [T], false where the target was missing.
-        past_covariates: float32 [T, P], known up to the present only.
-        future_covariates: float32 [T + E, F]; E >= 0 rows are known beyond the target's end.
-        static_covariates: float32 [S].
-        offset: rows of the table's common grid before this series' first observation. Borders
-            given as rows or fractions count on the common grid, so that a training part of one
+        times: times of the rows, datetime64[s] [T]: UTC if the set has a time zone, else local
+            wall-clock time.
+        target: values to forecast, float32 [T], without NaN: missing values are filled by the
+            policy of the set.
+        observed: False for each row whose target was missing, bool [T].
+        past_covariates: covariates known up to the present only, float32 [T, P].
+        future_covariates: covariates known ahead, float32 [T + E, F]; E >= 0 rows are known beyond
+            the end of the target.
+        static_covariates: covariates that do not change with time, float32 [S].
+        offset: number of rows of the common grid before the first observation of this series.
+            Borders in rows or shares refer to the common grid, so that the training part of one
             column never reaches into the test period of another.
     """
 
@@ -54,17 +57,19 @@ class TimeSeries:
 
 @dataclass(frozen=True, eq=False)
 class SeriesSet:
-    """Series that one global model learns: the same frequency, covariates and units of time.
+    """Series for one global model, with the same frequency, covariates and time zone.
 
     Attributes:
+        series: the series, in order.
         frequency: a pandas offset alias ("h", "30min", "D", "B", "MS", ...).
-        past_names, future_names, static_names: the columns of the covariates, in order.
-        time_zone: zone of the wall clock if the times are instants (UTC), else "".
+        past_names, future_names, static_names: names of the covariates, in the order of columns.
+        time_zone: zone of the local wall clock if the times are instants (UTC), else "".
         missing: the policy by which missing targets were filled (`SeriesOptions.missing`).
-        rows: length of the common grid of a wide table; 0 if each series has a length of its own.
-        report: what was found and how it was treated.
-        options: the options with which it was read, with what was found out filled in: to read
-            other data of the same kind in the same way.
+        rows: length of the common grid of a wide table; 0 for a long table, whose series differ in
+            length.
+        report: what was unusual in the data, and how it was treated.
+        options: the options with which the set was read, with all detected values filled in, so
+            that other data can be read in the same way.
     """
 
     series: tuple[TimeSeries, ...]
@@ -93,7 +98,7 @@ class SeriesSet:
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the series, in order."""
-        return tuple(one.name for one in self.series)
+        return tuple(series.name for series in self.series)
 
     def index(self, name: str) -> int:
         """The position of the series called `name`.
@@ -101,32 +106,40 @@ class SeriesSet:
         Raises:
             DataError: there is no such series.
         """
-        for position, one in enumerate(self.series):
-            if one.name == name:
+        for position, series in enumerate(self.series):
+            if series.name == name:
                 return position
-        known = ", ".join(self.names[:10]) + (", ..." if len(self) > 10 else "")
-        raise DataError(f"no series is called {name!r}; there are {known}", file=self.report.source)
+        known = ", ".join(self.names[:10])
+        known += f" and {len(self) - 10} more" if len(self) > 10 else ""
+        raise DataError(
+            f"no series is called {name!r}", file=self.report.source, advice=f"Available: {known}."
+        )
 
     def select(self, names: tuple[str, ...]) -> SeriesSet:
-        """The set of the named series only, in the order given."""
+        """The set of the named series only, in the order of `names`."""
         return replace(self, series=tuple(self[name] for name in names))
 
     def future_times(self, series: TimeSeries, horizon: int) -> npt.NDArray[np.datetime64]:
-        """The `horizon` time stamps that follow `series`, datetime64[s] as in `series.times`."""
+        """The `horizon` time stamps after the end of `series`, datetime64[s] [horizon]."""
         return continue_times(series.times[-1], self.frequency, horizon)
 
     def wall_clock(self, times: npt.NDArray[np.datetime64]) -> npt.NDArray[np.int32]:
-        """Minutes since 1970-01-01 00:00 on the local wall clock, int32 as `times`."""
+        """Minutes since 1970-01-01 00:00 in local wall-clock time, int32 [times]."""
         return wall_clock_minutes(times, self.time_zone)
 
 
 def latest_windows(
     series_set: SeriesSet, lookback: int, horizon: int
 ) -> dict[str, npt.NDArray[np.generic]]:
-    """The inputs with which a model forecasts what follows the end of every series.
+    """The inputs with which a model forecasts beyond the end of every series.
+
+    Args:
+        series_set: the series to continue.
+        lookback: number of past rows that the model reads.
+        horizon: number of rows to forecast.
 
     Returns:
-        The same keys as `WindowBatches` yields, one row a series: "past_target" float32
+        The inputs that `WindowBatches` yields, with one row per series: "past_target" float32
         [series, lookback], "times" int32 [series, lookback + horizon], "series_index" int32
         [series], and the covariates that the set has.
 
@@ -158,10 +171,15 @@ def latest_windows(
 def with_reach(
     series_set: SeriesSet, lookback: int, horizon: int
 ) -> tuple[SeriesSet, dict[str, str]]:
-    """The series whose end can be forecast, and the others with the reason, by name.
+    """The series whose end can be forecast, and the reason for each other series, by name.
+
+    Args:
+        series_set: the series to continue.
+        lookback: number of past rows that the model reads.
+        horizon: number of rows to forecast.
 
     Raises:
-        DataError: none can; it is that of the first series.
+        DataError: no series can be forecast; the error is that of the first series.
     """
     reached: list[TimeSeries] = []
     errors: dict[str, DataError] = {}

@@ -1,4 +1,4 @@
-"""Windows of time series as batches: lookback rows of past, horizon rows to forecast."""
+"""Windows of time series as batches: `lookback` past rows and `horizon` rows to forecast."""
 
 from __future__ import annotations
 
@@ -24,20 +24,27 @@ class WindowBatches(IndexedBatches):
     """Every (series, origin) of a part as one univariate example, for one global model.
 
     The origin is the first row to forecast. A window belongs to a part if all its targets do; its
-    past may reach back across the border. Only full windows count: none starts before the series.
+    past may reach back across the border. All windows are full: none starts before the series.
 
-    Yields (inputs, targets, weights), all raw (unscaled):
+    Yields (inputs, targets, weights), all of them unscaled:
         inputs: dict of "past_target" float32 [batch, lookback], "times" int32
-            [batch, lookback + horizon] (minutes since 1970-01-01 on the wall clock),
+            [batch, lookback + horizon] (minutes since 1970-01-01 in local wall-clock time),
             "series_index" int32 [batch] and, if the set has them, "past_covariates" float32
             [batch, lookback, P], "future_covariates" float32 [batch, lookback + horizon, F],
             "static_covariates" float32 [batch, S].
         targets: float32 [batch, horizon].
-        weights: float32 [batch, horizon], 0 where the truth is missing or the row only pads.
+        weights: float32 [batch, horizon], 0 where the truth is missing and in rows of padding.
 
     Args:
-        part: (start, stop), see `pipelines.series.splits.Part`; None for everything.
-        stride: rows between neighbouring origins.
+        series_set: the series to cut into windows.
+        lookback: number of past rows in a window.
+        horizon: number of rows to forecast.
+        part: borders (start, stop) of the part, see `pipelines.series.splits.Part`; None for all
+            rows.
+        batch_size: number of windows in a batch.
+        shuffle: True for a new order of the windows in every epoch.
+        seed: seed of the order, at least 0.
+        stride: number of rows from one origin to the next.
 
     Raises:
         DataError: no series is long enough for a single window.
@@ -63,7 +70,7 @@ class WindowBatches(IndexedBatches):
         self.horizon = horizon
         self.stride = stride
         self.part = part
-        parts = [part_rows(part, one, series_set) for one in series_set]
+        parts = [part_rows(part, series, series_set) for series in series_set]
         self.first_origins = np.array([max(start, lookback) for start, _ in parts], np.int64)
         last = np.array([stop - horizon for _, stop in parts], np.int64)
         self.windows_per_series = np.maximum((last - self.first_origins) // stride + 1, 0)
@@ -76,12 +83,12 @@ class WindowBatches(IndexedBatches):
 
     @property
     def series_without_windows(self) -> tuple[str, ...]:
-        """Names of the series that are too short in this part."""
+        """The names of the series that are too short for a window in this part."""
         names = self.series_set.names
         return tuple(names[i] for i in np.flatnonzero(self.windows_per_series == 0))
 
     def origins(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-        """Series index int32 and origin row int64 of every example, in unshuffled order."""
+        """Series index, int32, and row of the origin, int64, of every example, unshuffled."""
         counts = self.windows_per_series
         index = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
         ends = np.cumsum(counts)
@@ -89,22 +96,26 @@ class WindowBatches(IndexedBatches):
         return index, self.first_origins[index] + number * self.stride
 
     def observed_truth(self) -> tuple[int, npt.NDArray[np.int64]]:
-        """The windows with any observed truth, and those at each horizon step, int64 [horizon]."""
+        """The number of windows with any observed target, and with one at each horizon step.
+
+        Returns:
+            The number of windows, and int64 [horizon].
+        """
         windows = 0
         by_step = np.zeros(self.horizon, np.int64)
         steps = np.arange(self.horizon)
-        for one, first, count in zip(
+        for series, first, count in zip(
             self.series_set, self.first_origins, self.windows_per_series, strict=True
         ):
             if not count:
                 continue
-            known = np.concatenate([[0], np.cumsum(one.observed)])
+            known = np.concatenate([[0], np.cumsum(series.observed)])
             origins = first + np.arange(count) * self.stride
             windows += int(np.count_nonzero(known[origins + self.horizon] > known[origins]))
             if self.stride == 1:
                 by_step += known[first + count + steps] - known[first + steps]
             else:
-                by_step += one.observed[origins[:, None] + steps].sum(axis=0)
+                by_step += series.observed[origins[:, None] + steps].sum(axis=0)
         return windows, by_step
 
     def gather(self, numbers: tf.Tensor, real: tf.Tensor) -> tuple[Any, Any, Any]:
@@ -119,23 +130,23 @@ def _no_window(
 ) -> DataError:
     longest = max(range(len(parts)), key=lambda i: parts[i][1] - parts[i][0])
     start, stop = parts[longest]
-    one = series_set[longest]
-    extent = f"{stop - start} of its {len(one)} time steps"
+    series = series_set[longest]
+    extent = f"{stop - start} of its {len(series)} time steps"
     if stop > start:
-        first, last = (show_time(one.times[i], series_set.frequency) for i in (start, stop - 1))
+        first, last = (show_time(series.times[i], series_set.frequency) for i in (start, stop - 1))
         extent += f", {first} to {last}"
     return DataError(
         f"no window of lookback {lookback} + horizon {horizon} time steps fits: the longest part, "
-        f"of series {one.name!r}, has {extent}",
+        f"of series {series.name!r}, has {extent}",
         file=series_set.report.source,
         advice="Give more data, another split, or a smaller lookback or horizon.",
     )
 
 
 class _FlatRows:
-    """Arrays of all series laid end to end, each distinct one once, with where a series' begin.
+    """Arrays of all series in one array, each distinct array once, and the row where each begins.
 
-    In a wide table all series share the covariates and times; laid out once a series they would
+    In a wide table all series share the covariates and times; repeated for every series they would
     fill the memory.
     """
 
@@ -161,19 +172,19 @@ def _window_gatherer(batches: WindowBatches) -> Callable[..., Any]:
 
     series_set = batches.series_set
     lookback, horizon = batches.lookback, batches.horizon
-    # Outside of any graph being traced: the tensors are made once and shared by all epochs.
+    # Outside of any graph being traced, so that the tensors are made once for all epochs.
     with tf.init_scope(), tf.device("CPU:0"):
         counts = batches.windows_per_series
         ends, before = tf.constant(np.cumsum(counts)), tf.constant(np.cumsum(counts) - counts)
         first_origins = tf.constant(batches.first_origins)
         take_past = _past_taker(series_set)
-        take_target = _taker([one.target for one in series_set])
-        take_observed = _taker([one.observed for one in series_set])
+        take_target = _taker([series.target for series in series_set])
+        take_observed = _taker([series.observed for series in series_set])
         take_times = _taker(_wall_clocks(series_set))
-        # Without a covariate the arrays have no column, and nothing is taken from them.
-        take_past_covariates = _taker([one.past_covariates for one in series_set])
-        take_future_covariates = _taker([one.future_covariates for one in series_set])
-        static = tf.constant(np.stack([one.static_covariates for one in series_set]))
+        # Without covariates the arrays have no columns, and nothing is taken from them.
+        take_past_covariates = _taker([series.past_covariates for series in series_set])
+        take_future_covariates = _taker([series.future_covariates for series in series_set])
+        static = tf.constant(np.stack([series.static_covariates for series in series_set]))
 
     def gather(numbers: tf.Tensor, real: tf.Tensor) -> tuple[Any, Any, Any]:
         index = tf.searchsorted(ends, numbers, side="right", out_type=tf.int64)
@@ -213,18 +224,18 @@ def _taker(arrays: list[Array]) -> Callable[..., Any]:
 
 
 def _past_taker(series_set: SeriesSet) -> Callable[..., Any]:
-    """As `_taker` for the past of the target, which must not know what comes after the origin.
+    """As `_taker`, for the past of the target, which must not contain anything after the origin.
 
-    A value interpolated between its observed neighbours leaks the later one into the past if that
-    lies after the origin: there the last observed value stands instead.
+    A value interpolated between two observed values leaks the later one into the past if that one
+    is after the origin. In this case the last observed value is taken instead.
     """
     import tensorflow as tf
 
-    take_target = _taker([one.target for one in series_set])
-    if series_set.missing != "interpolate" or all(one.observed.all() for one in series_set):
+    take_target = _taker([series.target for series in series_set])
+    if series_set.missing != "interpolate" or all(series.observed.all() for series in series_set):
         return lambda index, rows, origin: take_target(index, rows)
-    take_next = _taker([next_observed(one.observed) for one in series_set])
-    take_last = _taker([last_values(one) for one in series_set])
+    take_next = _taker([next_observed(series.observed) for series in series_set])
+    take_last = _taker([last_values(series) for series in series_set])
 
     def take(index: tf.Tensor, rows: tf.Tensor, origin: tf.Tensor) -> tf.Tensor:
         leaks = take_next(index, rows) >= origin[:, None]
@@ -234,24 +245,25 @@ def _past_taker(series_set: SeriesSet) -> Callable[..., Any]:
 
 
 def next_observed(observed: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """For every row the first observed row from it on (the length, if there is none), int64 [T]."""
+    """The first observed row at or after every row, or the length if there is none, int64 [T]."""
     rows = np.where(observed, np.arange(len(observed)), len(observed))
     return np.minimum.accumulate(rows[::-1])[::-1]
 
 
 def last_values(series: TimeSeries) -> npt.NDArray[np.float32]:
-    """The target with its missing values filled by the last observed one, float32 [T]."""
+    """The target with missing values replaced by the last observed value, float32 [T]."""
     rows = np.where(series.observed, np.arange(len(series)), 0)
     return series.target[np.maximum.accumulate(rows)]
 
 
 def _wall_clocks(series_set: SeriesSet) -> list[Array]:
-    """Wall clock minutes of each series; series that share their times share the result."""
-    found: dict[tuple[Any, ...], Array] = {}
+    """Wall-clock minutes of each series; series that share their times share the result."""
+    minutes: dict[tuple[Any, ...], Array] = {}
     clocks = []
-    for one in series_set:
-        key = (one.times.__array_interface__["data"][0], one.times.shape, one.times.strides)
-        if key not in found:
-            found[key] = series_set.wall_clock(one.times)
-        clocks.append(found[key])
+    for series in series_set:
+        times = series.times
+        key = (times.__array_interface__["data"][0], times.shape, times.strides)
+        if key not in minutes:
+            minutes[key] = series_set.wall_clock(times)
+        clocks.append(minutes[key])
     return clocks

@@ -1,4 +1,4 @@
-"""Signs that a text was damaged before it was read: valid UTF-8 that is not what was written."""
+"""Signs that a text was damaged before it was read: it is UTF-8, but not what was written."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 MOST_LINES = 20_000
-"""Of longer texts as many lines are looked at, from the beginning."""
+"""Number of lines, from the beginning, that are examined in longer texts."""
 
 REPLACED = "\N{REPLACEMENT CHARACTER}"
 MANY = 0.01
@@ -22,7 +22,8 @@ _BEGIN_OR_END = re.compile(
 def is_twice_encoded(line: str) -> bool:
     """Whether a line is UTF-8 that was read as a Western encoding and written as UTF-8 again.
 
-    "Ã©" is "é" so treated. A line that was not is hardly ever valid UTF-8 when it is encoded so.
+    So treated, "é" becomes "Ã©". An intact line, written in a Western encoding, is almost never
+    valid UTF-8.
     """
     if line.isascii():
         return False
@@ -36,12 +37,12 @@ def is_twice_encoded(line: str) -> bool:
 
 
 def signs_of_damage(lines: Sequence[str], what: str, *, sentences: bool = False) -> list[str]:
-    """Sentences that say what looks damaged in a text; none for a healthy one.
+    """Sentences that say what looks damaged in a text; none for an intact text.
 
     Args:
-        lines: of the text; the first `MOST_LINES` are looked at.
-        what: what the lines are, in the plural, such as "source sentences".
-        sentences: whether lines are sentences, in which marks of HTML and XML are odd as well.
+        lines: lines of the text; the first `MOST_LINES` are examined.
+        what: plural noun for the lines, such as "source sentences".
+        sentences: True if each line is a sentence, where marks of HTML and XML are unusual too.
     """
     looked_at = lines[:MOST_LINES]
     found = []

@@ -1,4 +1,4 @@
-"""Text as plain tf.data of token streams, for a training loop of the user's."""
+"""Text as plain tf.data of token streams, for your own training loop."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ class LanguageModellingData:
     """Token streams of a text, and the tokenizer made from its training part.
 
     Attributes:
-        train, validation, test: one epoch each of (inputs, targets, weights) as `StreamBatches`
-            describes it; None for a part that there is not.
+        tokenizer: tokenizer of all three parts.
+        train, validation, test: one epoch of (inputs, targets, weights) each, as described by
+            `StreamBatches`; None for a part that does not exist.
     """
 
     tokenizer: Tokenizer
@@ -53,14 +54,14 @@ def language_modelling_datasets(
     A stateful recurrent layer carries its state from batch to batch; reset it before each epoch.
 
     Args:
-        source, settings: see `load_text`.
-        tokenizer: one that is there, or the kind to make from the training text, see
+        source, settings: source of the text and how it is cut into parts; see `load_text`.
+        tokenizer: an existing tokenizer, or the kind of one to train on the training text; see
             `train_tokenizer`.
-        vocabulary_size: ids at most if one is made; 0 for no limit.
-        batch_size: streams that are read side by side.
-        timesteps: tokens a step.
-        folder: where the encoded text is kept for the next time; None: in memory.
-        seed: of a subword tokenizer's sample.
+        vocabulary_size: largest number of ids of a tokenizer that is trained; 0 for no limit.
+        batch_size: number of streams that are read in parallel.
+        timesteps: number of tokens per step of a stream.
+        folder: folder that keeps the encoded text for later runs; None to keep it in memory.
+        seed: seed of the sample of text that a subword tokenizer is trained on.
     """
     parts = load_text(source, **settings)
     if isinstance(tokenizer, str):

@@ -1,4 +1,4 @@
-"""Text as token ids on disk: encoded once, mapped into memory, as large as the disk allows."""
+"""Text as token ids on disk: encoded once and memory-mapped, as large as the disk allows."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ class TokenArray:
     """A text as token ids.
 
     Attributes:
-        ids: uint8, uint16 or int32 [length], the smallest that holds the vocabulary; mapped from
-            a file if the text was encoded into a folder. Little-endian.
-        characters: of the text (code points).
-        bytes: of the text in UTF-8.
-        lines: line breaks in it.
-        unknown: tokens that stand for what is not in the vocabulary.
-        unknown_examples: what the first of them stand for.
-        sha256: of the text in UTF-8, so that results can name what they were measured on.
+        ids: token ids, [length], in the smallest of uint8, uint16 and int32 that holds the
+            vocabulary, little-endian; memory-mapped if the text was encoded into a folder.
+        characters: number of characters (code points) of the text.
+        bytes: number of bytes of the text in UTF-8.
+        lines: number of line breaks in the text.
+        unknown: number of tokens for text that is not in the vocabulary.
+        unknown_examples: the text behind the first of these tokens.
+        sha256: hash of the text in UTF-8, so that results can say what they were measured on.
         tokenizer: fingerprint of the tokenizer.
-        name: of where the text comes from.
-        report: what reading the text found (`DataReport.as_dict`).
+        name: name of the source, for messages.
+        report: findings of reading the text (`DataReport.as_dict`).
     """
 
     ids: npt.NDArray[Any]
@@ -64,12 +64,15 @@ def encode_corpus(
 ) -> TokenArray:
     """Encodes a text piece by piece.
 
-    In a folder, the ids are written to a file as they come and then mapped, so that neither text
-    nor ids need be in memory; a text that was encoded there with the same tokenizer is only mapped
-    again. The entry appears whole or not at all, so that several processes may share a folder.
+    With a folder, the ids are written to a file piece by piece and then memory-mapped, so that
+    neither the text nor the ids need to fit into memory; a text that was encoded there before with
+    the same tokenizer is only mapped. An entry appears whole or not at all, so that several
+    processes may share a folder.
 
     Args:
-        folder: of the encoded texts, which is made; None: the ids stay in memory.
+        corpus: the text to encode.
+        tokenizer: tokenizer that makes the ids.
+        folder: folder of encoded texts, created if needed; None to keep the ids in memory.
 
     Raises:
         DataError: the text is empty, cannot be read, or changes while it is read.
@@ -81,9 +84,9 @@ def encode_corpus(
             blocks.append(ids)
         return counts.token_array(np.concatenate(blocks), corpus)
     entry = Path(folder) / f"{corpus.fingerprint[:24]}-{tokenizer.fingerprint[:24]}"
-    found = _stored(entry, corpus, tokenizer)
-    if found is not None:
-        return found
+    stored = _stored(entry, corpus, tokenizer)
+    if stored is not None:
+        return stored
     with atomic_folder(entry) as beside:
         counts = _Counts(tokenizer)
         with open(beside / IDS_FILE, "wb") as file:
@@ -102,7 +105,7 @@ def encode_corpus(
 
 
 def encode_text(text: str, tokenizer: Tokenizer, name: str = "text") -> TokenArray:
-    """A text in memory, encoded; see `encode_corpus`."""
+    """Encodes a text in memory; see `encode_corpus`."""
     from pipelines.text.corpus import MemoryText
 
     return encode_corpus(MemoryText(text, name), tokenizer)
@@ -114,7 +117,7 @@ def id_type(size: int) -> np.dtype[Any]:
 
 
 class _Counts:
-    """What is counted while a text is encoded."""
+    """The counts that are taken while a text is encoded."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
@@ -160,7 +163,7 @@ class _Counts:
 
 
 def _checksum(about: dict[str, Any], ids: Path) -> str:
-    """SHA-256 of what is known of a text and of its ids."""
+    """SHA-256 of the facts about a text and of its ids."""
     digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
     with open(ids, "rb") as file:
         digest.update(hashlib.file_digest(file, "sha256").digest())
@@ -168,13 +171,13 @@ def _checksum(about: dict[str, Any], ids: Path) -> str:
 
 
 def _stored(entry: Path, corpus: TextCorpus, tokenizer: Tokenizer) -> TokenArray | None:
-    """What was encoded before, if it is whole and of this text and tokenizer."""
+    """The text as it was encoded before, if the entry is whole and fits the text and tokenizer."""
     try:
         about = json.loads((entry / ABOUT_FILE).read_text(encoding="utf-8"))
         size = (entry / IDS_FILE).stat().st_size
         if not isinstance(about, dict) or about.get("format") != FORMAT:
             return None
-        # Damaged tokens would be trained on, and judged, as if they were the text.
+        # Damaged tokens would be used for training and evaluation as if they were the text.
         if about.pop("checksum", "") != _checksum(about, entry / IDS_FILE):
             return None
     except (OSError, ValueError, RecursionError):

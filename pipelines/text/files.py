@@ -20,7 +20,7 @@ from pipelines.text.foreign_content import GZIP, HEAD, refuse_foreign, refuse_js
 from pipelines.text.line_ends import LineEnds
 
 SUFFIXES = (".txt", ".text", ".tokens", ".txt.gz", ".text.gz", ".tokens.gz")
-"""What counts as text in a folder; a file that is named itself may be called anything."""
+"""Endings of the text files in a folder; a file that the user names may have any ending."""
 
 BLOCK = 2**20
 # Longest first: the mark of UTF-32 begins like that of UTF-16.
@@ -35,12 +35,13 @@ _PARTS = re.compile(r"(?:^|[^a-z])(train|training|val|valid|validation|dev|test)
 
 @dataclass(frozen=True)
 class TextFile:
-    """A file as it was when it was looked at first.
+    """A file as it was when it was first examined.
 
     Attributes:
-        state: what tells that it has changed: stored size, time of change in ns, inode.
-        size: bytes of text in it, unpacked.
-        packed: by gzip.
+        path: path of the file.
+        state: stored size, time of change in ns and inode, by which a change is noticed.
+        size: number of bytes of its text, uncompressed.
+        packed: True for a file compressed by gzip.
     """
 
     path: Path
@@ -49,11 +50,11 @@ class TextFile:
     packed: bool
 
     def open(self) -> BinaryIO:
-        """Opens it to read the unpacked bytes."""
+        """Opens the file to read its uncompressed bytes."""
         return cast(BinaryIO, gzip.open(self.path)) if self.packed else open(self.path, "rb")
 
     def require_unchanged(self) -> None:
-        """Raises a DataError if the file is not what it was when it was looked at first."""
+        """Raises a DataError if the file has changed since it was first examined."""
         try:
             state = _state(self.path)
         except OSError:
@@ -68,7 +69,7 @@ class TextFile:
 
 @dataclass(frozen=True)
 class Segment:
-    """Bytes [start, stop) of a file's unpacked content."""
+    """Bytes [start, stop) of a file's uncompressed content."""
 
     file: TextFile
     start: int
@@ -76,14 +77,14 @@ class Segment:
 
 
 class FileText(TextCorpus):
-    """The text of files, one after the other; each begins on a line of its own.
+    """The text of several files in sequence; each file begins on a new line.
 
-    Byte order marks are left out, wherever joined files left them, and \\r\\n is read as \\n.
+    Byte order marks are left out, also inside files that were joined, and \\r\\n is read as \\n.
 
     Args:
-        segments: what to read.
-        name: of where they come from.
-        lone_return: what a \\r becomes that no \\n follows: see `LineEnds`.
+        segments: parts of files to read, in order.
+        name: name of the source, for messages.
+        lone_return: replacement for a \\r without \\n after it; see `LineEnds`.
     """
 
     def __init__(self, segments: Sequence[Segment], name: str, lone_return: str = "\n") -> None:
@@ -104,7 +105,7 @@ class FileText(TextCorpus):
                 yield piece
 
     def part(self, start: float, stop: float) -> FileText:
-        """See `TextCorpus.part`; a border in a line without end moves to a character's end."""
+        """See `TextCorpus.part`; in a line without an end a border moves to a character's end."""
         first, last = self._border(start), self._border(stop)
         if first >= last:
             raise too_short(self.name, f"{self.bytes} bytes", start, stop)
@@ -129,16 +130,16 @@ class FileText(TextCorpus):
 
 
 def open_text_files(paths: Sequence[str | Path], name: str, lone_return: str = "\n") -> FileText:
-    """The text of files and folders, in the order given; in a folder sorted by path.
+    """The text of files and folders, in this order; the files of a folder are sorted by path.
 
     Args:
-        paths: of files and folders.
-        name: of where the text comes from, for messages.
-        lone_return: see `FileText`.
+        paths: paths of files and folders.
+        name: name of the source, for messages.
+        lone_return: replacement for a \\r without \\n after it; see `LineEnds`.
 
     Raises:
-        DataError: a folder holds no text, or parts of a data set that must not be mixed; or a file
-            is an archive, a table or JSON instead of text.
+        DataError: a folder has no text, or has parts of a data set that must not be mixed; or a
+            file is an archive, a table or JSON instead of text.
     """
     files: list[Path] = []
     for path in map(Path, paths):
@@ -150,7 +151,7 @@ def open_text_files(paths: Sequence[str | Path], name: str, lone_return: str = "
 
 
 def look_at(path: Path) -> TextFile:
-    """Looks at a file without reading it (unless it is packed: the size is then counted)."""
+    """Examines a file without reading it; only a compressed file is read, to count its size."""
     try:
         require_regular(path)
         state = _state(path)
@@ -171,19 +172,19 @@ def look_at(path: Path) -> TextFile:
 
 
 def _state(path: Path) -> tuple[int, int, int]:
-    found = path.stat()
-    return found.st_size, found.st_mtime_ns, found.st_ino
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns, status.st_ino
 
 
 def _files_of_folder(folder: Path) -> list[Path]:
-    found = sorted(
+    files = sorted(
         path
         for path in folder.rglob("*")
         if path.is_file() and not any(p.startswith(".") for p in path.relative_to(folder).parts)
     )
-    texts = [path for path in found if path.name.lower().endswith(SUFFIXES)]
+    texts = [path for path in files if path.name.lower().endswith(SUFFIXES)]
     if not texts:
-        there = f"it has {', '.join(p.name for p in found[:3])}" if found else "it is empty"
+        there = f"it has {', '.join(p.name for p in files[:3])}" if files else "it is empty"
         raise DataError(
             f"the folder holds no text ({', '.join(SUFFIXES)}): {there}",
             file=folder,
@@ -205,13 +206,13 @@ def _refuse_mixed_parts(folder: Path, texts: Sequence[Path]) -> None:
         raise DataError(
             f"the folder holds the parts of a data set, which must not be mixed: {names}",
             file=folder,
-            advice="Name them apart: the training files as data, the others as validation and "
+            advice="Name them separately: the training files as data, the others as validation and "
             "test.",
         )
 
 
 def _blocks(file: TextFile, start: int, stop: int | None) -> Iterator[bytes]:
-    """The bytes [start, stop) in blocks."""
+    """The uncompressed bytes [start, stop) of a file in blocks; `stop` None for all that follow."""
     try:
         with file.open() as stream:
             stream.seek(start)
@@ -229,18 +230,18 @@ def _blocks(file: TextFile, start: int, stop: int | None) -> Iterator[bytes]:
 
 
 def _line_start(file: TextFile, place: int) -> int:
-    """The first line start at or after byte `place`, or a character's start if none is near."""
+    """The first line start at or after byte `place`; if none is near, the start of a character."""
     near = next(_blocks(file, place - 1, place - 1 + LINE_SEARCH), b"")
     line_end = near.find(b"\n")
     if line_end >= 0:
         return place + line_end
-    # Bytes 10xxxxxx continue a character, three at most.
+    # Up to three bytes 10xxxxxx continue a character.
     continuing = itertools.takewhile(lambda byte: byte & 0xC0 == 0x80, near[1:4])
     return place + len(list(continuing))
 
 
 def _read(segment: Segment, report: DataReport, lone_return: str) -> Iterator[str]:
-    """The checked text of a segment, in pieces that are not empty."""
+    """The checked text of a segment in non-empty pieces."""
     file = segment.file
     file.require_unchanged()
     decoder = codecs.getincrementaldecoder("utf-8")()
@@ -289,7 +290,7 @@ def _note_line_ends(
 
 
 def _without_inner_marks(text: str, file: TextFile, report: DataReport) -> str:
-    """Without the byte order marks that joining files leaves in the middle."""
+    """The text without the byte order marks that joining files leaves in the middle."""
     marks = text.count("\ufeff")
     if not marks:
         return text
@@ -315,7 +316,7 @@ def _check_bytes(block: bytes, offset: int, file: TextFile, report: DataReport) 
     null = block.find(b"\0")
     if null >= 0:
         raise DataError(
-            f"the byte at offset {offset + null} is NUL, which no text has",
+            f"the byte at offset {offset + null} is NUL, which text never contains",
             file=file.path,
             advice="Is it a binary file, or UTF-16? Convert UTF-16: iconv -f UTF-16 -t UTF-8.",
         )
@@ -331,7 +332,7 @@ def _not_utf8(
     shown = error.object[error.start : error.start + 4].hex(" ")
     near = error.object[error.start : error.start + _NEAR_BYTES]
     if only_ascii and sum(byte >= 0x80 for byte in near) > max(len(near) // 3, _FEWEST_HIGH):
-        # The letters themselves are not ASCII: what Western Europe writes would make no sense.
+        # Most letters are not ASCII, so a Western European encoding would make no sense.
         advice = (
             "If the file is in another encoding, such as GB18030, SHIFT_JIS or WINDOWS-1251, "
             "find out which and convert it: iconv -f ENCODING -t UTF-8."
@@ -339,8 +340,8 @@ def _not_utf8(
     elif only_ascii:
         advice = "If the file is in another encoding, convert it: iconv -f WINDOWS-1252 -t UTF-8."
     else:
-        # Another encoding would hardly have come this far.
-        advice = "The text before it is UTF-8: these bytes are damaged. Mend or remove them."
+        # Text in another encoding would have failed earlier.
+        advice = "The text before it is UTF-8: these bytes are damaged. Correct or remove them."
     return DataError(
         f"the bytes {shown} at offset {offset} are not UTF-8 ({error.reason})",
         file=file.path,

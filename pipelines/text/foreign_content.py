@@ -1,4 +1,4 @@
-"""Files that are not plain text although they may hold some: known by their first bytes."""
+"""Files that are not plain text although they may contain text: known by their first bytes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 from pipelines.base.errors import DataError
 
 HEAD = 4096
-"""Bytes from a file's beginning that are enough to know it by."""
+"""Number of bytes at the beginning of a file that suffice to recognise its format."""
 
 GZIP = b"\x1f\x8b"
-"""First bytes of a gzip file."""
+"""The first bytes of a gzip file."""
 
-# First bytes, what that is, and how the text in it is reached.
+# The first bytes, what the file is, and how to get at its text.
 _KINDS: tuple[tuple[bytes, str, str], ...] = (
     (b"BZh", "a bzip2 file", "Unpack it first: bunzip2 --keep {name}."),
     (b"\xfd7zXZ\0", "an xz file", "Unpack it first: unxz --keep {name}."),
@@ -36,11 +36,11 @@ _KINDS: tuple[tuple[bytes, str, str], ...] = (
     (b"\x93NUMPY", "a NumPy array", "Write its text to a text file first."),
     (
         b"version https://git-lfs.github.com/spec/",
-        "a pointer of Git LFS, which stands where the file itself has not been fetched",
+        "a Git LFS pointer: the file itself has not been fetched",
         "Fetch the file: git lfs pull.",
     ),
 )
-# Documents that are ZIP archives inside: unpacking them gives markup, not text.
+# Documents that are ZIP archives: unpacking them gives markup, not text.
 _ZIPPED_DOCUMENTS = {
     ".epub": ("an e-book (EPUB)", "Convert it to plain text, as by: pandoc -t plain {name}."),
     ".docx": ("a Word document", "Save it as plain text in UTF-8."),
@@ -51,7 +51,7 @@ _ZIPPED_DOCUMENTS = {
 }
 _TAR_MARK, _TAR_PLACE = b"ustar", 257
 _JSON_SUFFIXES = (".json", ".jsonl", ".jsonlines", ".ndjson", ".jl")
-# How a line or an array of objects begins that may be longer than what is looked at.
+# The beginning of a line or an array of objects that may be longer than the bytes examined.
 _JSON_BEGINS = re.compile(rb'\s*(?:\[\s*)?\{\s*"(?:[^"\\\n]|\\.)*"\s*:\s*["\[{\d\-tfn]')
 _MARKUP = re.compile(
     rb"\s*<(?:\?xml|!doctype|html|tmx|xliff|(?:src|ref|tst)set|mteval|dataset)\b", re.IGNORECASE
@@ -62,11 +62,11 @@ def refuse_foreign(head: bytes, path: Path) -> None:
     """Refuses a file whose first bytes (unpacked, if it was gzipped) are not those of a text.
 
     Args:
-        head: at least the first `HEAD` bytes, or all there are.
-        path: of the file, for the message.
+        head: bytes from the beginning of the file, at least `HEAD` of them or the whole file.
+        path: path of the file, for the message.
 
     Raises:
-        DataError: names what the file is and how its text is reached.
+        DataError: the file is of another kind; the message says which and how to get its text.
     """
     for mark, kind, advice in _KINDS:
         if head.startswith(mark):
@@ -88,12 +88,17 @@ def look_at_head(path: str | Path) -> bytes:
 
 
 def refuse_json(head: bytes, path: Path) -> None:
-    """Refuses JSON, whose keys and escapes would be read as if they were the text.
+    """Refuses JSON, whose keys and escapes would be read as if they were text.
 
-    A file that is named .txt may hold JSON: then that is the text.
+    A file with a name in .txt may contain JSON: then the JSON is the text.
+
+    Args:
+        head: bytes from the beginning of the file, at least `HEAD` of them or the whole file.
+        path: path of the file, for its ending and for the message.
 
     Raises:
-        DataError: the file's name ends as JSON's does, or its first lines are JSON objects.
+        DataError: the file's name ends like that of a JSON file, or its first lines are JSON
+            objects.
     """
     name = path.name.lower().removesuffix(".gz")
     if name.endswith(".txt") or not (name.endswith(_JSON_SUFFIXES) or _json_objects(head)):
@@ -102,7 +107,7 @@ def refuse_json(head: bytes, path: Path) -> None:
         "is JSON, not plain text",
         file=path,
         advice=f"Write its text to a file first, such as: jq -r .text {path.name} > text.txt. If "
-        "the JSON itself is what is meant, name the file .txt.",
+        "you mean the JSON itself, name the file .txt.",
     )
 
 
@@ -110,20 +115,20 @@ def refuse_markup(lines: Sequence[str], path: str | Path) -> None:
     """Refuses XML, SGML and HTML where lines are sentences: tags would be taken for sentences.
 
     Args:
-        lines: of the file, at least the first.
-        path: of the file, for the message.
+        lines: lines of the file, at least the first one that is not blank.
+        path: path of the file, for the message.
 
     Raises:
         DataError: the first line that is not blank begins a document of markup.
     """
     first = next((line for line in lines if line.strip()), "")
-    # A line that closes what it opens is a piece of markup that is translated, as in software.
+    # A line that closes what it opens is a piece of markup to be translated, as in software.
     whole = first.rstrip().lower().endswith("</html>")
     if not whole and _MARKUP.match(first.encode("utf-8", "surrogatepass")):
         raise DataError(
             f"is markup, not sentences: it begins {first.strip()[:40]!r}",
             file=path,
-            advice="Write the sentences alone to a text file, one per line. If it should be "
+            advice="Write only the sentences to a text file, one per line. If the file should be "
             "something else, look at it: a download may have failed.",
         )
 

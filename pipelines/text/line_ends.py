@@ -12,16 +12,16 @@ _LONE = re.compile(r" *\r[ \r]*")
 
 
 class LineEnds:
-    """Reads a text that comes in pieces: \\r\\n becomes \\n, and what a lone \\r is, is stated.
+    """Converts the line ends of a text that arrives in pieces: \\r\\n becomes \\n.
 
     Args:
-        lone_return: what a \\r without \\n after it becomes: "\\n" in running text; "\\r", that is
-            left as it is, where a line is a sentence.
+        lone_return: replacement for a \\r without \\n after it: "\\n" in running text; "\\r", which
+            leaves it unchanged, if each line is a sentence.
 
     Attributes:
         windows: number of \\r\\n so far.
         lone: number of lone \\r so far.
-        lone_lines: lines of the first lone \\r, counted from 1 by \\n alone.
+        lone_lines: line numbers of the first few lone \\r; lines are counted from 1 and end at \\n.
     """
 
     def __init__(self, lone_return: str) -> None:
@@ -33,7 +33,7 @@ class LineEnds:
         self.lone_lines: list[int] = []
 
     def read(self, piece: str, final: bool = False) -> str:
-        """The piece with its line ends as \\n; a \\r at its end waits for the next piece."""
+        """The piece with its line ends as \\n; a \\r at its end is held back for the next piece."""
         text = self._held + piece
         self._held = ""
         if text.endswith("\r") and not final:
@@ -54,9 +54,10 @@ class LineEnds:
 
 
 def split_lines(text: str) -> list[str]:
-    """The lines of a text, each a sentence: a lone \\r, with the spaces around it, is one space.
+    """The lines of a text in which each line is a sentence.
 
-    No line comes after the last \\n. An empty line is a line, so that line n stays line n.
+    A lone \\r becomes one space together with the spaces around it. No line follows the last \\n.
+    Empty lines count, so that line n stays line n.
     """
     text = LineEnds("\r").read(text, final=True)
     lines = (_LONE.sub(" ", text) if "\r" in text else text).split("\n")

@@ -1,4 +1,4 @@
-"""Lines that are sentences: of files, and of what comes through standard input."""
+"""Lines that are sentences, from files and from standard input."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ BYTE_ORDER_MARK = "\ufeff"
 def read_lines(path: str | Path, report: DataReport) -> list[str]:
     """The lines of a file in UTF-8, plain or gzipped; only \\n and \\r\\n end a line.
 
-    A lone \\r is read as a space; so line n is what an editor and `wc -l` count as line n.
+    A lone \\r is read as a space, so that lines are numbered as in an editor and by `wc -l`.
 
     Raises:
-        DataError: the file is empty, not UTF-8, or its lines end with \\r alone; the message names
-            the place.
+        DataError: the file is empty or not UTF-8, or its lines end with \\r alone; the message
+            names the place.
     """
     if Path(path).is_dir():
         raise DataError("is a folder, not a file", file=path, advice="Name the file in it.")
@@ -35,9 +35,9 @@ def read_lines(path: str | Path, report: DataReport) -> list[str]:
 
 
 def text_from_standard_input() -> str:
-    """All of standard input as a text file of the same content would be read.
+    """All of standard input, read as a text file with the same content would be read.
 
-    A line ends at \\n; \\r\\n and a lone \\r are read as that, as in training.
+    \\r\\n and a lone \\r are read as \\n, as in training.
 
     Raises:
         DataError: see `standard_input`.
@@ -46,14 +46,14 @@ def text_from_standard_input() -> str:
 
 
 def standard_input() -> str:
-    """All of standard input, which is UTF-8; its line ends are as they came.
+    """All of standard input, which must be UTF-8; line ends are not changed.
 
     Raises:
-        DataError: it is not UTF-8, or a file of another kind, such as an archive.
+        DataError: the input is not UTF-8, or is a file of another kind, such as an archive.
     """
     stream = getattr(sys.stdin, "buffer", None)
     if stream is None:
-        # A notebook or a test may have put a stream of text there.
+        # A notebook or a test may have replaced it by a stream of text.
         return sys.stdin.read().removeprefix(BYTE_ORDER_MARK)
     content = bytes(stream.read())
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -80,7 +80,7 @@ def standard_input() -> str:
 
 
 def _refuse_one_line_of_many(report: DataReport, lines: int, path: str | Path) -> None:
-    """A file whose lines end with \\r alone, as on old Macintoshes, would be one long sentence."""
+    """Refuses lines that end with \\r alone, as on old Macintoshes: all would be one sentence."""
     if lines == 1 and report.count("lone carriage returns"):
         raise DataError(
             "its lines end with carriage returns alone, which are not read as line ends here",

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 HALF_PROBABILITY = 0.05
 LENGTH_DEVIATION = 5.0
 SHORTEST = 5
-"""Of the random lengths: Merity, Keskar, Socher, "Regularizing and Optimizing LSTM Language
-Models", 2018, section 5.1, and its code for the shortest."""
+"""The distribution of random lengths: Merity, Keskar, Socher, "Regularizing and Optimizing LSTM
+Language Models", 2018, section 5.1; the shortest length is from its code."""
 
 LEAST_TIMESTEPS_RANDOM = 10
 
@@ -27,37 +27,36 @@ Offsets = npt.NDArray[np.int64]
 
 
 class StreamBatches:
-    """A text cut into `batch_size` contiguous streams that are read side by side.
+    """A text cut into `batch_size` contiguous streams that are read in parallel.
 
     In every row, step k continues step k - 1, so that a stateful model carries its state through
     the whole text (truncated back-propagation through time). Every token but the text's first is
-    a target exactly once an epoch; the token before it is the input, also across the border of
-    two streams. A protocol `Batches`: an epoch is a pure function of (seed, index, first step,
-    shard).
+    a target exactly once per epoch; its input is the token before it, also across the border of
+    two streams. It follows the protocol `Batches`: an epoch is a pure function of (seed, index,
+    first step, shard).
 
     Yields (inputs, targets, weights):
         inputs: dict of "tokens" int32 [rows, t], and "learning_rate_scale" float32 []:
-            t / timesteps, by which a step's learning rate is to be multiplied (1 without random
-            lengths).
+            t / timesteps, the factor for the step's learning rate (1 without random lengths).
         targets: int32 [rows, t], the next tokens.
-        weights: float32 [rows, t], 0 where a row has ended or only pads.
+        weights: float32 [rows, t], 0 after the end of a row and in rows of padding.
 
     Args:
         tokens: a `TokenArray` or an integer array [N].
         batch_size: the number of streams, over all shards.
-        timesteps: tokens a step, t.
-        random_lengths: every step has a length of its own: about `timesteps` with probability
+        timesteps: number of tokens per step, t.
+        random_lengths: True to draw the length of every step: about `timesteps` with probability
             0.95, else half of it, with standard deviation 5. The lengths are fitted to the text,
             so that every epoch has the same number of steps.
-        shift: each epoch begins at another place of the text and goes on to its end, then from
-            its start to that place, so that streams and steps are cut elsewhere every time.
-        seed: of lengths and shifts, at least 0.
+        shift: True to begin each epoch at another place of the text, read to its end and then
+            from its start to that place, so that streams and steps are cut differently each time.
+        seed: seed of lengths and shifts, at least 0.
 
     Attributes:
-        examples: targets in an epoch, N - 1: an example is a predicted token.
+        examples: number of targets in an epoch, N - 1; an example is a predicted token.
 
     Raises:
-        DataError: there are fewer tokens than streams need.
+        DataError: the text has fewer tokens than the streams need.
     """
 
     def __init__(
@@ -96,7 +95,7 @@ class StreamBatches:
         self.random_lengths = random_lengths
         self.shift = shift
         self.examples = len(self._ids) - 1
-        # Streams differ by one token at most; the longest sets the number of steps.
+        # Stream lengths differ by at most one token; the longest sets the number of steps.
         self._starts = np.arange(batch_size + 1, dtype=np.int64) * self.examples // batch_size
         self.stream_length = int(np.diff(self._starts).max())
         mean = timesteps * (1 - HALF_PROBABILITY / 2) if random_lengths else timesteps
@@ -107,9 +106,12 @@ class StreamBatches:
         )
 
     def borders(self, index: int) -> Offsets:
-        """Where in its stream each step of epoch `index` begins, and the last ends: int64 [S + 1].
+        """The places in a stream at which the steps of epoch `index` begin and the last ends.
 
-        With fixed lengths the last step may reach beyond the stream's end.
+        With fixed lengths the last step may reach beyond the end of the stream.
+
+        Returns:
+            int64 [steps + 1].
         """
         steps = self.steps_per_epoch
         if not self.random_lengths:
@@ -121,7 +123,7 @@ class StreamBatches:
         return np.concatenate([np.zeros(1, np.int64), ends])
 
     def first_target(self, index: int) -> int:
-        """Where in the text epoch `index` begins: 0 predicts the second token first."""
+        """The place in the text at which epoch `index` begins; at 0 it predicts token 1 first."""
         if not self.shift:
             return 0
         return int(random_numbers(self.seed, index, 1).integers(self.examples))
@@ -151,14 +153,14 @@ class StreamBatches:
 
 
 class _StepReader:
-    """Reads the rows of one shard at a step: a function of the step alone."""
+    """Reads the rows of one shard at a step; the result depends on the step only."""
 
     def __init__(self, batches: StreamBatches, index: int, shard: tuple[int, int]) -> None:
         rank, shards = shard
         self.rows = -(-batches.batch_size // shards)
         own = np.arange(batches.batch_size)[rank::shards]
         padding = self.rows - len(own)
-        # A row that pads is an empty stream.
+        # A row of padding is an empty stream.
         self._starts = np.pad(batches._starts[own], (0, padding))
         self._stops = np.pad(batches._starts[own + 1], (0, padding))
         self._ids = batches._ids

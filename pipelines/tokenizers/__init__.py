@@ -1,4 +1,4 @@
-"""Tokenizers: text to ids and back. They need NumPy alone; subwords also sentencepiece.
+"""Tokenizers: text to ids and back. They need only NumPy; subwords also need sentencepiece.
 
 from pipelines.tokenizers import load_tokenizer, train_tokenizer
 tokenizer = train_tokenizer("characters", ["some text\n", "and more of it\n"])

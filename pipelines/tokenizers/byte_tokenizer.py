@@ -1,4 +1,4 @@
-"""Bytes of UTF-8 as tokens: a vocabulary of 256 that knows every text."""
+"""Bytes of UTF-8 as tokens: a vocabulary of 256 tokens that knows every text."""
 
 from __future__ import annotations
 

@@ -25,12 +25,12 @@ from pipelines.tokenizers.vocabulary import most_frequent, stored_tokens
 
 
 class CharacterTokenizer(Tokenizer):
-    """Each character is a token; id 0 stands for a character that is not in the vocabulary.
+    """Each character is a token; id 0 stands for any character that is not in the vocabulary.
 
-    `decode` gives U+FFFD for it.
+    `decode` turns id 0 into U+FFFD.
 
     Args:
-        characters: those of the ids from 1 on.
+        characters: characters of the vocabulary, in the order of their ids, which begin at 1.
     """
 
     kind = "characters"
@@ -40,7 +40,7 @@ class CharacterTokenizer(Tokenizer):
         self.tokens = (UNKNOWN, *(printable(character) for character in characters))
         self.token_bytes = tuple(utf8(c) for c in (REPLACEMENT, *characters))
         self.unknown_id = 0
-        # A code point is an index: 4 MB that make encoding one NumPy operation.
+        # Indexed by code point: these 4 MB make encoding a single NumPy operation.
         self._id_of_code = np.zeros(sys.maxunicode + 1, np.int32)
         codes = np.array([ord(character) for character in characters], np.uint32)
         self._id_of_code[codes] = np.arange(1, len(codes) + 1)
@@ -53,14 +53,16 @@ class CharacterTokenizer(Tokenizer):
         """The characters of a text, in code point order.
 
         Args:
-            vocabulary_size: ids at most, the most frequent characters are kept; 0: all.
-            minimum_count: how often a character must have come.
+            texts: consecutive pieces of the text.
+            vocabulary_size: largest number of ids, of which the most frequent characters get one;
+                0 for no limit.
+            minimum_count: number of times that a character must occur to get an id.
         """
-        found = np.zeros(sys.maxunicode + 1, np.int64)
+        totals = np.zeros(sys.maxunicode + 1, np.int64)
         for text in texts:
             codes, counts = np.unique(_codes(text), return_counts=True)
-            found[codes] += counts
-        counter = Counter({chr(code): int(found[code]) for code in np.flatnonzero(found)})
+            totals[codes] += counts
+        counter = Counter({chr(code): int(totals[code]) for code in np.flatnonzero(totals)})
         chosen = most_frequent(
             counter,
             specials=1,
@@ -94,5 +96,5 @@ class CharacterTokenizer(Tokenizer):
 
 
 def _codes(text: str) -> npt.NDArray[np.uint32]:
-    """The code points, uint32 [characters]; half of a surrogate pair counts as one."""
+    """The code points, uint32 [characters]; half of a surrogate pair counts as a code point."""
     return np.frombuffer(text.encode("utf-32-le", errors="surrogatepass"), "<u4")

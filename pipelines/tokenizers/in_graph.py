@@ -1,8 +1,8 @@
-"""Tokenizers as TensorFlow operations, so that a SavedModel takes and gives strings.
+"""Tokenizers as TensorFlow operations, so that a SavedModel reads and returns strings.
 
-Bytes, characters and words need TensorFlow alone wherever the model is loaded. Subwords are
+For bytes, characters and words, a process that loads the model needs only TensorFlow. Subwords are
 encoded by an operation of tensorflow-text: a process that loads such a model must
-`import tensorflow_text` before (TensorFlow Serving has its operations built in).
+`import tensorflow_text` first (TensorFlow Serving has its operations built in).
 """
 
 from __future__ import annotations
@@ -22,46 +22,47 @@ from pipelines.tokenizers.word_tokenizer import SPECIALS, WHITE_SPACE, WordToken
 
 
 class GraphTokenizer(tf.Module):
-    """Gives what the tokenizer it is made from gives, for a batch of texts.
+    """Gives the same results as a tokenizer, for a batch of texts inside a graph.
 
-    Bytes that are not UTF-8 are read as U+FFFD (of a byte tokenizer: as they are).
+    Bytes that are not UTF-8 are read as U+FFFD; a byte tokenizer reads them unchanged.
 
     Args:
-        tokenizer: the one that is rebuilt.
+        tokenizer: the tokenizer to rebuild.
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         super().__init__(name=f"{tokenizer.kind}_in_graph")
-        # Python's bytes to TensorFlow's strings by way of objects: NumPy drops NUL at an end.
+        # Converted by way of Python objects, since NumPy's byte strings drop NUL at their end.
         self._token_bytes = tf.constant(np.array(tokenizer.token_bytes, object), tf.string)
         self._unknown = tokenizer.unknown_id
 
     @abc.abstractmethod
     def encode(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        """Texts in UTF-8, string [batch], to ids, int32 [batch, (tokens)]."""
+        """The ids, int32 [batch, (tokens)], of texts in UTF-8, string [batch]."""
 
     def encode_marked(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
-        """The ids of texts, and which of them stand for what is not in the vocabulary.
+        """The ids of texts, and which of them stand for text that is not in the vocabulary.
 
         Returns:
-            int32 and bool [batch, (tokens)]. A word that reads <unk> says itself that it is
-            unknown, and is not marked.
+            int32 and bool [batch, (tokens)]. The literal word <unk> is not marked: it is known to
+            be the unknown word.
         """
         ids = self.encode(texts)
         return ids, ids == (-1 if self._unknown is None else self._unknown)
 
     def decode(self, ids: tf.RaggedTensor | tf.Tensor, after: tf.Tensor | None = None) -> tf.Tensor:
-        """Ids, int32 [batch, tokens] or ragged, to texts, string [batch].
+        """The texts, string [batch], of ids, int32 [batch, tokens] or ragged.
 
         Every id must be in the vocabulary.
 
         Args:
-            ids: the tokens.
-            after: string [batch], texts that come before, such as prompts; see `TextDecoder`.
+            ids: ids of the tokens of each text.
+            after: texts that precede the decoded ones, such as prompts, string [batch]; see
+                `TextDecoder`.
         """
         pieces = tf.gather(self._token_bytes, ids)
         joined = tf.strings.reduce_join(pieces, axis=-1)
-        # A character whose bytes are incomplete becomes U+FFFD.
+        # A character with incomplete bytes becomes U+FFFD.
         return tf.strings.unicode_transcode(joined, "UTF-8", "UTF-8", errors="replace")
 
 
@@ -93,7 +94,7 @@ class _Words(GraphTokenizer):
         return self.encode_marked(texts)[0]
 
     def encode_marked(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
-        # Without a separator TensorFlow splits at ASCII white space, as the tokenizer does.
+        # Without a separator TensorFlow splits at ASCII white space, like the tokenizer.
         words = tf.strings.split(tf.strings.regex_replace(texts, "\n", f" {LINE_END} "))
         ids = tf.ragged.map_flat_values(_looked_up, self._ids, words)
         return ids, tf.logical_and(ids == self._unknown, words != UNKNOWN)
@@ -133,7 +134,7 @@ def graph_tokenizer(tokenizer: Tokenizer) -> GraphTokenizer:
     """The tokenizer as TensorFlow operations.
 
     Raises:
-        UserError: it is one of subwords and tensorflow-text is not installed.
+        UserError: the tokenizer makes subwords and tensorflow-text is not installed.
     """
     if isinstance(tokenizer, ByteTokenizer):
         return _Bytes(tokenizer)
@@ -147,7 +148,7 @@ def graph_tokenizer(tokenizer: Tokenizer) -> GraphTokenizer:
 
 
 def _table(keys: np.ndarray[Any, Any], ids: np.ndarray[Any, Any]) -> tf.lookup.StaticHashTable:
-    """A table from keys to ids; what is not in it gets the unknown id, 0."""
+    """A table from keys to ids; a key that is not in it gets the unknown id, 0."""
     entries = tf.lookup.KeyValueTensorInitializer(tf.constant(keys), tf.constant(ids, tf.int64))
     return tf.lookup.StaticHashTable(entries, default_value=0)
 

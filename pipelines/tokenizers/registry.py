@@ -1,4 +1,4 @@
-"""Tokenizers by kind: training one and loading one."""
+"""Tokenizers by kind: how to train a tokenizer, and how to load it."""
 
 from __future__ import annotations
 
@@ -27,20 +27,22 @@ def train_tokenizer(
     learn_unknown: bool = False,
     **settings: Any,
 ) -> Tokenizer:
-    """Makes a tokenizer from the training text, which is read once.
+    """Trains a tokenizer on the training text, which is read once.
 
     Args:
-        kind: "bytes", "characters", "words" or "subwords".
+        kind: kind of the tokenizer: "bytes", "characters", "words" or "subwords".
         texts: consecutive pieces of the text, such as `TextCorpus.chunks()`.
-        vocabulary_size: ids at most, special ones included; 0 for no limit (subwords: 8,000).
-        seed: of the sample that subwords are trained on.
-        minimum_count: how often a character or a word must have come to get an id.
-        learn_unknown: of words, see `WordTokenizer.train`; without meaning for other kinds.
-        settings: of `SubwordTokenizer.train`.
+        vocabulary_size: largest number of ids, special ones included; 0 for no limit (8,000 for
+            subwords).
+        seed: seed of the sample of the text that subwords are trained on.
+        minimum_count: number of times that a character or a word must occur to get an id.
+        learn_unknown: setting of words only: True to make sure that the text has unknown words; see
+            `WordTokenizer.train`.
+        settings: further arguments of `SubwordTokenizer.train`.
 
     Raises:
-        ConfigurationError: no such kind, or a size that cannot be.
-        DataError: the text is empty, or too little for subwords.
+        ConfigurationError: the kind does not exist, or the size or a setting is impossible.
+        DataError: the text is empty, or too short for subwords.
     """
     if kind not in TOKENIZER_KINDS:
         raise ConfigurationError(
@@ -67,17 +69,17 @@ def train_tokenizer(
 
 
 def load_tokenizer(folder: str | Path) -> Tokenizer:
-    """Loads what `Tokenizer.save` wrote.
+    """Loads a tokenizer that `Tokenizer.save` wrote.
 
     Raises:
-        DataError: there is none in the folder, or its file is damaged.
+        DataError: the folder has no tokenizer, or its file is damaged.
     """
     folder = Path(folder)
     file = folder / FILE_NAME
     if not file.is_file():
         raise DataError("there is no tokenizer: the file does not exist", file=file)
     if file.stat().st_size > LARGEST_FILE:
-        raise DataError(f"has more than {LARGEST_FILE:,} bytes, as no vocabulary has", file=file)
+        raise DataError(f"has more than {LARGEST_FILE:,} bytes, too many for tokens", file=file)
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
@@ -99,4 +101,4 @@ def load_tokenizer(folder: str | Path) -> Tokenizer:
         from pipelines.tokenizers.subword_tokenizer import SubwordTokenizer
 
         return SubwordTokenizer.from_json(content, folder)
-    raise DataError(f"holds a tokenizer of unknown kind {kind!r}", file=file)
+    raise DataError(f"has a tokenizer of the unknown kind {kind!r}", file=file)

@@ -1,7 +1,8 @@
-"""Sentences as the ids that a translation model takes: a tokenizer's ids, after three of its own.
+"""Sentences as the ids of a translation model: three special ids, then those of a tokenizer.
 
-Id 0 pads, 1 starts a target, 2 ends a sentence; a tokenizer's id is 3 more. So 3 is what characters
-and words give for what they do not know. Needs NumPy and the tokenizer only, as devices do.
+Id 0 pads, 1 starts a target and 2 ends a sentence; a tokenizer's ids are raised by 3. So 3 is the
+id of unknown characters and words. Only NumPy and the tokenizer are needed, since devices use this
+module too.
 """
 
 from __future__ import annotations
@@ -23,38 +24,38 @@ _CONTROL = re.compile(f"[{CONTROL_CHARACTERS}]+")
 
 
 def one_line(sentence: str) -> str:
-    """The text with control characters and line breaks as spaces, none at its ends."""
-    # Other white space stays, as in a served model, where the tokenizer decides about it.
+    """The text with spaces for control characters and line breaks, and none at its ends."""
+    # Other white space is kept; as in a served model, the tokenizer decides about it.
     return _CONTROL.sub(" ", sentence).strip(" ")
 
 
 def vocabulary_size(tokenizer: Tokenizer) -> int:
-    """The ids of a model that reads or writes with this tokenizer."""
+    """The number of ids of a model that reads or writes with this tokenizer."""
     return tokenizer.size + SPECIALS
 
 
 def unknown_id(tokenizer: Tokenizer) -> int | None:
-    """The model's id of what the tokenizer does not know; None if it knows every text."""
+    """The model's id of unknown text; None if the tokenizer knows every text."""
     return None if tokenizer.unknown_id is None else tokenizer.unknown_id + SPECIALS
 
 
 def sentence_ids(tokenizer: Tokenizer, sentence: str) -> Ids:
-    """A sentence's ids with `END` after them, int32 [tokens + 1]; see `one_line`."""
+    """The ids of a sentence, followed by `END`, int32 [tokens + 1]; see `one_line`."""
     encoded = tokenizer.encode(one_line(sentence)) + SPECIALS
     return np.append(encoded, END).astype(np.int32)
 
 
 def sentence_text(tokenizer: Tokenizer, ids: Iterable[int] | npt.NDArray[np.integer[Any]]) -> str:
-    """The text of a model's ids; padding, starts and ends are left out."""
-    given = np.asarray(ids if isinstance(ids, np.ndarray) else list(ids), np.int64)
-    return tokenizer.decode(given[given >= SPECIALS] - SPECIALS)
+    """The text of a model's ids, without padding, starts and ends."""
+    numbers = np.asarray(ids if isinstance(ids, np.ndarray) else list(ids), np.int64)
+    return tokenizer.decode(numbers[numbers >= SPECIALS] - SPECIALS)
 
 
 def comparable_text(tokenizer: Tokenizer, sentence: str) -> str:
-    """A sentence as a model with this vocabulary would write it, were every piece of it known.
+    """A sentence as a model with this vocabulary would write it if every piece of it were known.
 
-    What a vocabulary normalises, such as unbreakable spaces, no model writes: references are
-    compared with translations after the same is done to them.
+    A model never writes what its vocabulary normalises, such as unbreakable spaces. References are
+    therefore normalised in the same way before translations are compared with them.
     """
     return tokenizer.normalised(one_line(sentence))
 

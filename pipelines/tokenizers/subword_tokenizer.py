@@ -1,4 +1,4 @@
-"""Subwords by sentencepiece, trained here (Kudo and Richardson, "SentencePiece", 2018)."""
+"""Subwords of sentencepiece (Kudo and Richardson, "SentencePiece", 2018), trained on our text."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ LARGEST_MODEL = 64 * 2**20
 DEFAULT_SIZE = 8000
 SAMPLE_BYTES = 8 * 2**20
 LONGEST_SENTENCE = 4000
-"""Bytes; the trainer leaves out longer sentences, so lines are cut to this."""
+"""Lines are cut to this number of bytes, since the trainer leaves out longer sentences."""
 
 _DRAWING = threading.Lock()
 
 SPACE = "\u2581"
-"""What sentencepiece writes for a space. In a text it is read as a space."""
+"""The character that sentencepiece writes for a space; in a text it is read as a space."""
 
 
 class SubwordTokenizer(Tokenizer):
-    """Pieces of words by a sentencepiece model; every text is known, through its bytes at worst.
+    """Pieces of words by a sentencepiece model; every text is known, if need be by its bytes.
 
-    A line break is always a token of its own. Nothing is normalised unless the model was trained
-    so: then `decode(encode(text)) == text` (for a text without U+2581).
+    A line break is always a separate token. Text is not normalised unless the model was trained to
+    do so; without normalisation `decode(encode(text)) == text` (for a text without U+2581).
 
     Args:
-        model: the model's file content.
+        model: content of the model's file.
     """
 
     kind = "subwords"
@@ -81,23 +81,23 @@ class SubwordTokenizer(Tokenizer):
 
         Args:
             texts: consecutive pieces of the text.
-            vocabulary_size: ids at most, 256 of them for bytes; 0 for 8,000. A short text may
-                give fewer.
-            seed: of the sample, if the text is longer than `sample_bytes`.
-            model_type: "unigram" or "bpe".
-            symbols: texts that are always one token; the line break always is.
-            control_symbols: tokens that no text gives, such as "<s>", to be set by id.
+            vocabulary_size: largest number of ids, 256 of them for bytes; 0 for 8,000. A short
+                text may give fewer.
+            seed: seed of the sample that is drawn if the text is longer than `sample_bytes`.
+            model_type: algorithm of sentencepiece, "unigram" or "bpe".
+            symbols: texts that are always a single token; the line break always is.
+            control_symbols: tokens that never come from text, such as "<s>"; they are set by id.
             normalization: "identity", or a rule of sentencepiece: "nfkc", "nmt_nfkc", "nfkc_cf",
-                "nmt_nfkc_cf". Other rules than "identity" lose what they normalise.
-            sample_bytes: how much text is trained on at most; it is in memory.
-            begin_with_space: the model sets a space before every text, so that a word has the same
-                pieces there as elsewhere; spaces at both ends, and all but one between words, are
-                lost. For sentences. `decode` takes the space away.
-            split_digits: every digit is a token, so that no number is unknown or rare.
+                "nmt_nfkc_cf". All rules but "identity" lose what they normalise.
+            sample_bytes: largest amount of text to train on, in bytes; it is held in memory.
+            begin_with_space: True for a model of sentences that puts a space before every text, so
+                that its first word has the same pieces as elsewhere. Spaces at both ends, and all
+                but one between words, are lost; `decode` removes the space.
+            split_digits: True to make every digit a token, so that no number is unknown or rare.
 
         Raises:
-            ConfigurationError: a setting cannot be.
-            DataError: the text is empty, or too little for the vocabulary.
+            ConfigurationError: a setting is impossible.
+            DataError: the text is empty, or too short for the vocabulary.
         """
         size = vocabulary_size or DEFAULT_SIZE
         specials = ("\n", *symbols, *control_symbols)
@@ -121,7 +121,7 @@ class SubwordTokenizer(Tokenizer):
                 vocab_size=size,
                 hard_vocab_limit=False,
                 normalization_rule_name=normalization,
-                # What is written must be read back: no space is added or taken away.
+                # Decoding must give the same text back: no space is added or removed.
                 add_dummy_prefix=begin_with_space,
                 remove_extra_whitespaces=begin_with_space or normalization != "identity",
                 split_digits=split_digits,
@@ -133,7 +133,7 @@ class SubwordTokenizer(Tokenizer):
                 unk_id=0,
                 bos_id=-1,
                 eos_id=-1,
-                # Threads change the order in which counts are summed, and so the model.
+                # Several threads sum counts in a varying order, which changes the model.
                 num_threads=1,
                 minloglevel=2,
             )
@@ -154,10 +154,11 @@ class SubwordTokenizer(Tokenizer):
         return self.decode(self.encode(text))
 
     def encode_known(self, text: str, name: str = "text") -> Ids:
-        """As `encode`; refuses a text whose characters are known in another spelling only.
+        """As `encode`, but refuses a text whose characters are known only in another spelling.
 
         Raises:
-            DataError: names the spelling, see `known_spelling`.
+            DataError: more characters are known in another spelling, which the message names; see
+                `known_spelling`.
         """
         spelling = self.known_spelling(text)
         if spelling:
@@ -190,29 +191,29 @@ class SubwordTokenizer(Tokenizer):
         """Encodings that vary with `seed`, to train on (Kudo 2018; Provilkov et al. 2020).
 
         Args:
-            texts: as `encode` takes one.
-            seed: the same seed gives the same encodings; at least 0.
-            strength: of a model trained as "bpe", the share of merges left out; of "unigram", the
-                exponent of the encodings' probabilities, so that a small one varies more.
+            texts: texts to encode.
+            seed: seed of the draws, at least 0; the same seed gives the same encodings.
+            strength: share of merges that are left out, for a model trained as "bpe"; exponent of
+                the encodings' probabilities, for "unigram", where smaller values vary more.
         """
-        found: list[Ids] = []
+        encodings: list[Ids] = []
 
         def draw() -> None:
             encoded = self._processor.encode(
                 list(texts), enable_sampling=True, alpha=strength, nbest_size=-1, num_threads=1
             )
-            found.extend(np.array(ids, np.int32) for ids in encoded)
+            encodings.extend(np.array(ids, np.int32) for ids in encoded)
 
-        # sentencepiece seeds its generator when a thread first draws, and never again: only a new
-        # thread draws what the seed says.
+        # sentencepiece seeds its generator when a thread first draws, and never again, so a new
+        # thread is needed for each seed.
         with _DRAWING:
             _package().set_random_generator_seed(seed % 2**31)
             thread = threading.Thread(target=draw)
             thread.start()
             thread.join()
-        if len(found) != len(texts):
+        if len(encodings) != len(texts):
             raise DataError("sentencepiece could not sample encodings of these texts")
-        return found
+        return encodings
 
     def decode(self, ids: Iterable[int] | npt.NDArray[np.integer[Any]]) -> str:
         """See `Tokenizer.decode`."""
@@ -284,7 +285,7 @@ def _package() -> Any:
 
 
 def _sentences(texts: Sequence[str]) -> list[str]:
-    """Lines, the long ones cut before a space."""
+    """The lines of all texts; long lines are cut before a space."""
     sentences = []
     for text in texts:
         for line in text.split("\n"):

@@ -1,4 +1,4 @@
-"""Text as its tokens arrive one by one, for a terminal."""
+"""Turns tokens that arrive one by one into text, as for a terminal."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pipelines.tokenizers.word_tokenizer import WHITE_SPACE
 
 
 class TextDecoder:
-    """Turns ids into text one at a time; the pieces join to `tokenizer.decode` of all ids.
+    """Turns ids into text one at a time; all pieces together equal `tokenizer.decode` of all ids.
 
     Bytes are held back while a character is incomplete.
 
     Args:
-        tokenizer: of the ids.
-        after: text that comes before, such as a prompt: a word that follows it begins with a space
-            unless it ends with one.
+        tokenizer: tokenizer that made the ids.
+        after: text that precedes the decoded text, such as a prompt. If it does not end with a
+            space, the word that follows begins with one.
     """
 
     def __init__(self, tokenizer: Tokenizer, after: str = "") -> None:
@@ -34,5 +34,5 @@ class TextDecoder:
         return text
 
     def finish(self) -> str:
-        """What is still held back, as U+FFFD."""
+        """U+FFFD for bytes that are still held back; "" if there are none."""
         return self._decoder.decode(b"", final=True)

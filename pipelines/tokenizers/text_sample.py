@@ -6,19 +6,19 @@ import random
 from collections.abc import Iterable, Iterator
 
 PIECE = 2000
-"""Characters in a piece of the sample, about."""
+"""Approximate number of characters in a piece of the sample."""
 
 
 def sample_text(texts: Iterable[str], sample_bytes: int, seed: int) -> list[str]:
-    """Pieces of a text in its order: all of a short one, a uniform sample of a long one.
+    """Pieces of a text in their order: all of a short text, a uniform sample of a long one.
 
     Pieces are cut at line ends where lines are short, and drawn by reservoir sampling (Vitter,
     "Random sampling with a reservoir", 1985, algorithm R).
 
     Args:
         texts: consecutive pieces of the text, read once.
-        sample_bytes: what the sample takes at most, about.
-        seed: of the draw; the same seed and text give the same sample.
+        sample_bytes: approximate largest size of the sample.
+        seed: seed of the draws; the same seed and text give the same sample.
     """
     generator = random.Random(seed)
     room = max(1, sample_bytes // PIECE)

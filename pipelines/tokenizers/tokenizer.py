@@ -1,4 +1,4 @@
-"""What every tokenizer offers."""
+"""The base class of all tokenizers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.base.atomic_files import write_text
+from pipelines.base.atomic_files import atomic_path, write_text
 from pipelines.base.errors import DataError
 
 FILE_NAME = "tokenizer.json"
@@ -25,16 +25,16 @@ Ids = npt.NDArray[np.int32]
 
 
 class Tokenizer(abc.ABC):
-    """Text to token ids, 0 to `size` - 1, and back.
+    """Turns text into token ids, 0 to `size` - 1, and back.
 
     Attributes:
         kind: "bytes", "characters", "words" or "subwords".
-        tokens: every token as text that can be printed, by id; a space shows as ␣.
-        token_bytes: the UTF-8 that every token stands for, by id; a token may be part of a
-            character. Words carry the space before them.
-        unknown_id: the id of what is not in the vocabulary; None if everything is.
-        line_end_id: the id that ends a line, None if there is no single one. Feed it first where
-            a text begins with no other context.
+        tokens: every token as printable text, by id; a space is shown as ␣.
+        token_bytes: the UTF-8 bytes of every token, by id; a token may be part of a character.
+            Words include the space before them.
+        unknown_id: the id of text that is not in the vocabulary; None if every text is known.
+        line_end_id: the id that ends a line; None if no single id does. A model reads it first
+            where a text begins without context.
     """
 
     kind: ClassVar[str]
@@ -50,7 +50,7 @@ class Tokenizer(abc.ABC):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of what `save` writes, in hexadecimal: equal vocabularies have equal ones."""
+        """SHA-256 of what `save` writes, in hexadecimal: the same for equal vocabularies."""
         digest = hashlib.sha256(self._json().encode())
         for _, content in sorted(self._further_files().items()):
             digest.update(content)
@@ -58,10 +58,10 @@ class Tokenizer(abc.ABC):
 
     @abc.abstractmethod
     def encode(self, text: str) -> Ids:
-        """The ids of a text, int32 [tokens]; what is unknown becomes `unknown_id`."""
+        """The ids of a text, int32 [tokens]; unknown text becomes `unknown_id`."""
 
     def decode(self, ids: Iterable[int] | npt.NDArray[np.integer[Any]]) -> str:
-        """The text of ids; U+FFFD stands for bytes that are no whole character.
+        """The text of ids, with U+FFFD for bytes that are not a whole character.
 
         Raises:
             DataError: an id is not in the vocabulary.
@@ -72,25 +72,26 @@ class Tokenizer(abc.ABC):
 
     @abc.abstractmethod
     def unknown_places(self, text: str, most: int = 5) -> list[tuple[int, str]]:
-        """The first `most` pieces of the text that are unknown: (character offset, piece)."""
+        """The first `most` unknown pieces of the text: (character offset, piece)."""
 
     def normalised(self, text: str) -> str:
-        """The text as `decode` would give it back if all of it were known."""
+        """The text as `decode` would return it if all of it were known."""
         return text
 
     def known_spelling(self, text: str) -> str:
-        """How a text could be written so that more of its characters are known; "" if it is known.
+        """The spelling in which more characters of a text are known; "" if there is none.
 
-        Composed and decomposed letters look alike, and capitals may never have come in training:
-        subwords spell out by bytes what they do not have, and a model makes little of that.
+        Composed and decomposed letters look alike, and the training text may have had no capitals.
+        Subwords spell unknown characters byte by byte, from which a model learns little.
         """
         return ""
 
     def encode_known(self, text: str, name: str = "text") -> Ids:
-        """As `encode`, but refuses what is unknown; a word that reads <unk> is not.
+        """As `encode`, but refuses unknown text; the literal word <unk> is accepted.
 
         Raises:
-            DataError: names the first unknown pieces, their places and how many there are.
+            DataError: the text has unknown pieces; the message names the first ones with their
+                places, and how many there are.
         """
         ids = self.encode(text)
         if self.unknown_id is None or not (ids == self.unknown_id).any():
@@ -107,10 +108,10 @@ class Tokenizer(abc.ABC):
         )
 
     def _advice(self, text: str) -> str:
-        """What makes a text known that holds something unknown."""
+        """Advice on how to write a text that has unknown pieces."""
         for form in ("NFC", "NFD", "NFKC", "NFKD"):
             if not self.unknown_places(unicodedata.normalize(form, text), 1):
-                return f"In Unicode's normalisation form {form} all of it is: write it so."
+                return f"All of it is known in Unicode's normalisation form {form}: write it so."
         if not self.unknown_places(text.lower(), 1):
             return "The vocabulary has small letters only: write it in small letters."
         if self.kind == "words":
@@ -118,23 +119,21 @@ class Tokenizer(abc.ABC):
         return "Leave it out."
 
     def require_same(self, fingerprint: str, what: str) -> None:
-        """Refuses to be used with what was made with another vocabulary.
+        """Refuses anything that was made with another vocabulary.
 
         Raises:
-            DataError: `fingerprint` is not this tokenizer's.
+            DataError: `fingerprint` is not that of this tokenizer.
         """
         if fingerprint != self.fingerprint:
             raise DataError(
-                f"was made with another vocabulary ({fingerprint[:12]}) than this one of "
+                f"was made with another vocabulary ({fingerprint[:12]}), not with this one of "
                 f"{self.size} {self.kind} ({self.fingerprint[:12]})",
                 file=what,
-                advice="Use the tokenizer that lies in the folder of the model.",
+                advice="Use the tokenizer in the folder of the model.",
             )
 
     def save(self, folder: str | Path) -> None:
-        """Writes the vocabulary into `folder`, which is made; every file atomically."""
-        from pipelines.base.atomic_files import atomic_path
-
+        """Writes the vocabulary into `folder`, which is created if needed; each file atomically."""
         for name, content in self._further_files().items():
             with atomic_path(Path(folder) / name) as beside:
                 beside.write_bytes(content)
@@ -142,7 +141,7 @@ class Tokenizer(abc.ABC):
 
     @abc.abstractmethod
     def _content(self) -> dict[str, Any]:
-        """What the JSON file holds besides format and kind."""
+        """The content of the JSON file in addition to format and kind."""
 
     def _further_files(self) -> dict[str, bytes]:
         return {}
@@ -152,24 +151,24 @@ class Tokenizer(abc.ABC):
         return json.dumps(content, ensure_ascii=True, indent=1) + "\n"
 
     def _checked_ids(self, ids: Iterable[int] | npt.NDArray[np.integer[Any]]) -> Ids:
-        given = np.asarray(ids if isinstance(ids, np.ndarray) else list(ids))
-        if given.size == 0:
+        numbers = np.asarray(ids if isinstance(ids, np.ndarray) else list(ids))
+        if numbers.size == 0:
             return np.zeros(0, np.int32)
-        if given.dtype.kind not in "iu" or given.ndim != 1:
+        if numbers.dtype.kind not in "iu" or numbers.ndim != 1:
             raise DataError(
-                f"ids must be integers [tokens], not {given.dtype} of shape {given.shape}"
+                f"ids must be integers [tokens], not {numbers.dtype} of shape {numbers.shape}"
             )
-        if given.min() < 0 or given.max() >= self.size:
-            bad = given[(given < 0) | (given >= self.size)][0]
+        if numbers.min() < 0 or numbers.max() >= self.size:
+            bad = numbers[(numbers < 0) | (numbers >= self.size)][0]
             raise DataError(f"the id {bad} is not in the vocabulary of {self.size} {self.kind}")
-        return given.astype(np.int32)
+        return numbers.astype(np.int32)
 
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 def printable(token: str) -> str:
-    """A token as one word that can be printed: a space as ␣, what cannot be seen escaped."""
+    """A token as one printable word: a space as ␣, invisible characters escaped."""
     return "".join(_printable_character(character) for character in token)
 
 
@@ -185,13 +184,13 @@ def utf8(text: str) -> bytes:
     """The text as UTF-8.
 
     Raises:
-        DataError: it holds half of a surrogate pair, which is no character.
+        DataError: the text has half of a surrogate pair, which is not a character.
     """
     try:
         return text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise DataError(
             f"the text holds {text[error.start]!r} at character {error.start}, half of a "
-            "surrogate pair, which is no character",
-            advice="Decode the text it came from as UTF-8.",
+            "surrogate pair, which is not a character",
+            advice="Decode the original bytes as UTF-8.",
         ) from None

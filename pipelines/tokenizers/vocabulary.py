@@ -1,4 +1,4 @@
-"""Counting what a text holds, and choosing what the vocabulary takes of it."""
+"""Choosing the tokens of a vocabulary by their counts, and reading them from a file."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ MOST_TOKENS = 4_000_000
 def most_frequent(
     counts: Counter[str], *, specials: int, vocabulary_size: int, minimum_count: int, kind: str
 ) -> list[str]:
-    """The tokens that a vocabulary takes, the most frequent first, ties in code point order.
+    """The tokens of a vocabulary, the most frequent first, ties in code point order.
 
     Args:
-        specials: ids that are taken already; they count towards the size.
-        vocabulary_size: ids at most; 0 for no limit.
-        minimum_count: how often a token must have come.
+        counts: number of times that each token occurs.
+        specials: number of ids that are already used; they count towards the size.
+        vocabulary_size: largest number of ids; 0 for no limit.
+        minimum_count: number of times that a token must occur.
+        kind: plural noun for the tokens, for messages.
 
     Raises:
-        ConfigurationError: the size leaves no room.
-        DataError: nothing is left.
+        ConfigurationError: the size leaves no room for a token.
+        DataError: no token occurs often enough.
     """
     if vocabulary_size < 0 or 0 < vocabulary_size <= specials:
         raise ConfigurationError(
@@ -40,7 +42,7 @@ def most_frequent(
     chosen = [token for token, _ in frequent]
     if not chosen:
         raise DataError(
-            f"of {len(counts)} different {kind} none comes {minimum_count} times",
+            f"none of {len(counts)} different {kind} occurs {minimum_count} times",
             advice="Lower minimum_count or give more text.",
         )
     return chosen[: vocabulary_size - specials] if vocabulary_size else chosen
@@ -50,15 +52,15 @@ def stored_tokens(content: Mapping[str, Any], file: Path) -> list[str]:
     """The list of tokens in a tokenizer's file, checked.
 
     Raises:
-        DataError: it is not a list of distinct texts.
+        DataError: the field is not a list of distinct texts.
     """
     tokens = content.get("tokens")
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
         raise DataError("the field 'tokens' is not a list of texts", file=file)
     if not tokens or len(tokens) > MOST_TOKENS or len(set(tokens)) != len(tokens):
         raise DataError(
-            f"has {len(tokens):,} tokens, {len(set(tokens)):,} of them different: from 1 to "
-            f"{MOST_TOKENS:,} are possible, each once",
+            f"has {len(tokens):,} tokens, {len(set(tokens)):,} of them different: there must be 1 "
+            f"to {MOST_TOKENS:,}, all different",
             file=file,
             advice="Put back the original from a copy of the model's folder.",
         )

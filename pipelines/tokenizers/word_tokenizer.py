@@ -1,4 +1,4 @@
-"""Words between white space as tokens, in the habit of the PTB and WikiText benchmarks."""
+"""Words between white space as tokens, as in the PTB and WikiText benchmarks."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ from pipelines.tokenizers.tokenizer import (
 from pipelines.tokenizers.vocabulary import most_frequent, stored_tokens
 
 WHITE_SPACE = " \t\n\v\f\r"
-"""What separates words: ASCII white space alone, so that TensorFlow's string operations agree."""
+"""Separators of words: only ASCII white space, so that TensorFlow's string operations agree."""
 
 _WORD = re.compile(rf"[^{WHITE_SPACE}]+")
 SPECIALS = (UNKNOWN, LINE_END)
 
 
 class WordTokenizer(Tokenizer):
-    """Each word is a token, each line end is <eos> (id 1), each other word is <unk> (id 0).
+    """Each known word is a token, each line end is <eos> (id 1), all other words are <unk> (id 0).
 
-    Nothing else is done to the text: "end." is another word than "end", as is "End". A word
-    that reads <unk> or <eos> in the text, as in PTB, gets that id; <unk> can be scored.
+    The text is not changed otherwise: "end.", "end" and "End" are three words. A literal <unk> or
+    <eos> in the text, as in PTB, gets that id; <unk> can be scored.
 
     `decode` puts one space between words and a line break for <eos>: runs of white space and
     spaces at line ends are not kept.
 
     Args:
-        words: those of the ids from 2 on.
+        words: words of the vocabulary, in the order of their ids, which begin at 2.
     """
 
     kind = "words"
@@ -67,15 +67,15 @@ class WordTokenizer(Tokenizer):
 
         Args:
             texts: consecutive pieces of the text.
-            vocabulary_size: ids at most; 0 for no limit.
-            minimum_count: how often a word must have come.
-            learn_unknown: whether words that come once are left out where the text would otherwise
-                have no unknown word, so that a model never learns what to make of one.
+            vocabulary_size: largest number of ids; 0 for no limit.
+            minimum_count: number of times that a word must occur to get an id.
+            learn_unknown: True to leave out words that occur once if the text would otherwise have
+                no unknown word, from which a model could not learn to handle unknown words.
         """
-        found: Counter[bytes] = Counter()
+        encoded: Counter[bytes] = Counter()
         for text in texts:
-            found.update(_words(text))
-        counts = Counter({word.decode(): count for word, count in found.items()})
+            encoded.update(_words(text))
+        counts = Counter({word.decode(): count for word, count in encoded.items()})
         stated = counts.pop(UNKNOWN, 0)
         counts.pop(LINE_END, None)
         left_out = stated or 0 < vocabulary_size < len(counts) + len(SPECIALS)
@@ -109,7 +109,7 @@ class WordTokenizer(Tokenizer):
         for match in _WORD.finditer(text):
             if len(places) == most:
                 break
-            # A word that reads <unk> says itself that it is unknown.
+            # The literal word <unk> is known to be the unknown word.
             word = match.group()
             if word != UNKNOWN and self._ids[utf8(word)] == self.unknown_id:
                 places.append((match.start(), match.group()))
@@ -129,12 +129,12 @@ class WordTokenizer(Tokenizer):
 
 
 class _Ids(dict[bytes, int]):
-    """Ids by word; another word's is 0."""
+    """Ids by word; 0 for all other words."""
 
     def __missing__(self, word: bytes) -> int:
         return 0
 
 
 def _words(text: str) -> list[bytes]:
-    """Words and line ends. On bytes, `split` knows ASCII white space alone, and is fast."""
+    """Words and line ends. On bytes, `split` is fast and separates at ASCII white space only."""
     return utf8(text).replace(b"\n", f" {LINE_END} ".encode()).split()

@@ -122,10 +122,10 @@ def test_a_minimum_count_is_not_ignored() -> None:
 
 def test_advice_knows_what_would_be_known() -> None:
     composed = train_tokenizer("characters", ["café noir\n"])
-    with pytest.raises(DataError, match="normalisation form NFC all of it is"):
+    with pytest.raises(DataError, match="is known in Unicode's normalisation form NFC: "):
         composed.encode_known("cafe\u0301")
     decomposed = train_tokenizer("characters", ["cafe\u0301 noir\n"])
-    with pytest.raises(DataError, match="normalisation form NFD all of it is"):
+    with pytest.raises(DataError, match="is known in Unicode's normalisation form NFD: "):
         decomposed.encode_known("café")
     with pytest.raises(DataError, match="normalisation form NFKC"):
         composed.encode_known("ｃafé")

@@ -118,7 +118,7 @@ def test_a_line_that_is_a_document_leaves_the_run_judgeable(run: translation.Run
     assert "1 of the 20 pairs of" in note and "test.tsv" in note and "line 7" in note
     assert "19 pairs" in run.evaluate(part="validation")["table"]["title"]
     (run.folder.path.parent / "all.tsv").write_text(f"{'one ' * LONG}\tun\n", encoding="utf-8")
-    with pytest.raises(DataError, match=r"all\.tsv: holds only sentences of more than 1,000"):
+    with pytest.raises(DataError, match=r"all\.tsv: has only sentences of more than 1,000"):
         run.evaluate(f"file:{run.folder.path.parent / 'all.tsv'}")
 
 

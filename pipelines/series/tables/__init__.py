@@ -1,1 +1,1 @@
-"""Tables as they come: files and frames, their columns, and what each column is."""
+"""Tables of any origin: files and frames, their columns, and the role of each column."""

@@ -1,4 +1,4 @@
-"""What the name and the first values of a column tell of it."""
+"""What the name and the first values of a column tell about it."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ COUNTER_NAMES = (
 
 
 def is_words(array: pa.Array) -> bool:
-    """Whether a column holds text and none of its values is a number or a truth value."""
+    """Whether a column has text and none of its values is a number or a truth value."""
     return is_text(array.type) and not parses_as_numbers(array, some=True)
 
 
 def parses_as_numbers(array: pa.Array, some: bool = False) -> bool:
-    """Whether all values (with `some`: any) are numbers or truth values; true without a value."""
+    """Whether all values (with `some`, any value) are numbers or truth values; True if empty."""
     values = array.drop_null().to_pylist()
     if not values:
         return True
@@ -66,7 +66,7 @@ def counts_rows(array: pa.Array) -> bool:
 
 
 def rises_evenly(array: pa.Array) -> bool:
-    """Whether the values rise, all by the same step."""
+    """Whether the values rise by equal steps."""
     try:
         values = as_text(array).cast("double").to_numpy(zero_copy_only=False)
     except ValueError:

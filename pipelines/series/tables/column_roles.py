@@ -1,4 +1,4 @@
-"""Which column of a table is the time, the id, a target or a covariate."""
+"""The role of each column of a table: time, id, target or covariate."""
 
 from __future__ import annotations
 
@@ -33,15 +33,18 @@ if TYPE_CHECKING:
 SAMPLE_ROWS = 2000
 
 _NAMELESS = re.compile(r"column \d+|Unnamed: \d+")
-"""What columns without a name are called, here and by pandas."""
+"""The names of columns without a name, here and in pandas."""
 
 
 @dataclass(frozen=True)
 class ColumnRoles:
-    """The names of the columns by what they are.
+    """The names of the columns by their roles.
 
-    `id` is "" for a wide table. `time` is "" if the rows are counted because no column is the time.
-    `joined` are those of them that are made of several columns.
+    Attributes:
+        time: column of the times; "" if there is none, so that the rows are counted.
+        id: column that names the series; "" for a wide table.
+        targets, past, future, static: columns to forecast, and columns of covariates.
+        joined: the columns, named above, that are made of several columns.
     """
 
     time: str
@@ -54,33 +57,42 @@ class ColumnRoles:
 
     @property
     def numbers(self) -> tuple[str, ...]:
-        """The columns whose every value is a number that changes with time."""
+        """The columns of numbers that change with time."""
         return self.targets + self.past + self.future
 
     @property
     def read(self) -> tuple[str, ...]:
-        """Every column of the table that is read."""
-        made_of = {one.name: one.columns for one in self.joined}
+        """All columns of the table that are read."""
+        made_of = {column.name: column.columns for column in self.joined}
         named = (self.time, self.id, *self.numbers, *self.static)
         columns = (column for name in named if name for column in made_of.get(name, (name,)))
         return tuple(dict.fromkeys(columns))
 
 
 def find_roles(table: Table, options: SeriesOptions, report: DataReport) -> ColumnRoles:
-    """Settles the role of every column from the options, the names and the first rows.
+    """Decides the role of every column from the options, the names and the first rows.
 
-    Time: the stated column or columns, else the first whose name is in `TIME_NAMES` and that reads
-    as times, else the first that does; with a column of clock times or hours beside its dates, if
-    there is one. Columns called year, month and so on are one time if no other column is. In a
-    table of numbers alone, without any of these, the rows are counted. Id (only if the layout is
-    not wide): the stated columns, else one whose name is in `ID_NAMES` and that does not number the
-    rows, else the only column of text, if the times repeat or it is constant in the first rows.
-    Targets: the stated columns, else all that are left and hold neither times nor numbers of rows.
+    The time is the stated column or columns; else the first column that is named as in `TIME_NAMES`
+    and can be read as times; else the first that can be read as times. If it has only dates, a
+    column of clock times or hours is joined to it. Columns called year, month and so on together
+    are the time if no other column is. In a table of only numbers without any of these, the rows
+    are counted.
+
+    The id (unless the layout is wide) is the stated columns; else a column that is named as in
+    `ID_NAMES` and does not number the rows; else the only column of text, if the times repeat or if
+    it is constant in the first rows.
+
+    The targets are the stated columns; else all remaining columns without times and row numbers.
+
+    Args:
+        table: the table whose columns get roles.
+        options: roles that the user stated, and the layout.
+        report: report that receives notes on columns that are left out.
 
     Raises:
-        DataError: a stated column does not exist or has two roles, no column reads as times, a
-            column of text has no role, no target is left, the columns are parts of the time, or
-            the rows are of several series and no single column tells of which.
+        DataError: a stated column does not exist or has two roles, no column can be read as times,
+            a column of text has no role, no target is left, the columns are parts of the time, or
+            the rows belong to several series and no single column tells to which.
     """
     stated = _stated(options, table)
     _check_stated(table, stated)
@@ -120,7 +132,7 @@ def find_roles(table: Table, options: SeriesOptions, report: DataReport) -> Colu
 def _without_counters(
     free: list[str], sample: Block, time: str, options: SeriesOptions, report: DataReport
 ) -> list[str]:
-    """The columns that are left without those that say nothing new."""
+    """The free columns that have information of their own; the others are left out."""
     kept = []
     times = None
     if time:
@@ -153,7 +165,7 @@ def _id_role(
     joined: list[JoinedColumn],
     report: DataReport,
 ) -> tuple[str, list[str]]:
-    """The id's name, and the columns that are left; see `_time_role`."""
+    """The name of the id, and the columns that remain free; see `time_role`."""
     if len(stated) > 1:
         joined.append(JoinedColumn(options.id_column, stated, NAMES))
         return options.id_column, free
@@ -237,7 +249,7 @@ def _find_id(free: Sequence[str], sample: Block, time: str, options: SeriesOptio
 
 
 def _may_name(column: str, array: pa.Array) -> bool:
-    """Whether a text can be the name of a series: no part of the time, no number with its unit."""
+    """Whether a text can name a series: not a part of the time, and not a number with a unit."""
     known = array.drop_null()
     first = str(known[0]) if len(known) else ""
     return not part_of_time(column, array) and not cause_of_text(first)
@@ -253,8 +265,7 @@ def _check_numbers(columns: Sequence[str], sample: Block, file: str) -> None:
                     f"holds {part} ({first!r}), which is not a number and does not name a series",
                     file=file,
                     column=column,
-                    advice="Write it into the column of times, or state the targets so that it is "
-                    "left out.",
+                    advice="Write it into the column of times, or leave it out: state the targets.",
                 )
             cause = cause_of_text(first)
             raise DataError(
@@ -269,7 +280,7 @@ def _check_numbers(columns: Sequence[str], sample: Block, file: str) -> None:
 
 
 def _numbers_rows(sample: Block, column: str, time: str) -> bool:
-    """Whether what is called an id is another whole number in each row, though times differ."""
+    """Whether a so-called id is a different whole number in each row although times differ."""
     numbers = whole_numbers(sample.columns[column])
     if numbers is None or len(numbers) < 3 or not time:
         return False

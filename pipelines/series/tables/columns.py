@@ -1,4 +1,4 @@
-"""Arrow columns, typed or text, turned into float32 numbers and integer categories."""
+"""Turns Arrow columns, typed or text, into float32 numbers and integer categories."""
 
 from __future__ import annotations
 
@@ -26,27 +26,29 @@ _UNIT = re.compile(
     rf"([^\w\s.,+\u2212-]{{1,4}}|{_CURRENCIES}) ?[-+]?[\d.,]+|"
     r"[-+]?[\d.,]+ ?([^\d\s.,+-]{1,4})"
 )
-"""A number with its unit. Other letters before a number make a name: S1, Shop 2, USW00094728."""
+"""A number with a unit. Any other letters before a number make a name: S1, Shop 2, USW00094728."""
 
 _OTHER_MINUS = re.compile(r"[\u2212\u2013\u2012\ufe63\uff0d] ?([\d.,]+)|([\d.,]+)-|\(([\d.,]+)\)")
-"""Minus signs that are not the hyphen, a minus behind the number, and a bookkeeper's brackets."""
+"""Minus signs other than the hyphen, a minus after the number, and brackets for negatives."""
 
 LEAST_COARSE = 1e4
-"""Below this no usual measurement has steps that float32 cannot tell apart."""
+"""Values below this, as usually measured, have steps that float32 can tell apart."""
 
 COARSE = 0.1
-"""Share of the usual step between neighbouring values; a float32 coarser than that merges them."""
+"""Share of the step between neighbouring values; a coarser float32 merges the values."""
 
 
 class NumberReader:
-    """Reads the values of one column as float32, NaN where they are missing.
+    """Reads the values of one column as float32, with NaN for missing values.
 
-    Text is stripped of blanks around it; "true" and "false" count as 1 and 0.
+    Blanks around a text are ignored; "true" and "false" count as 1 and 0.
 
     Args:
-        infinities: "error", or "missing": infinite values, and those that float32 cannot hold,
-            count as missing.
-        markers: numbers that stand for missing values, such as -999.
+        column: name of the column.
+        infinities: "error" to refuse infinite values and those beyond float32; "missing" to treat
+            them as missing.
+        report: report that receives the findings.
+        markers: numbers that mean a missing value, such as -999.
     """
 
     def __init__(
@@ -71,11 +73,13 @@ class NumberReader:
         """The column's values in `block`, float32 [rows].
 
         Args:
-            decimal: the decimal mark of numbers that come as text.
-            ids: the series that each row is of, [rows]; None for one series.
+            block: rows of the table.
+            decimal: the decimal mark of numbers that are text.
+            ids: number of the series of each row, [rows]; None if there is only one series.
 
         Raises:
-            DataError: names the row of the first value that is no number, or is infinite.
+            DataError: a value is not a number, or is infinite; the message names the first such
+                row.
         """
         import pyarrow as pa
 
@@ -108,7 +112,7 @@ class NumberReader:
     def _report_coarse(
         self, values: npt.NDArray[Any], block: Block, ids: npt.NDArray[np.int32] | None
     ) -> None:
-        """Reports values so large that float32, in which models compute, runs them together."""
+        """Reports values so large that float32, in which models compute, cannot tell them apart."""
         if values.dtype.kind == "f" and values.dtype.itemsize < 8:
             return
         known = np.flatnonzero(np.isfinite(values))
@@ -144,7 +148,7 @@ class NumberReader:
         import pyarrow.compute as compute
 
         if decimal == ",":
-            # A point beside a decimal comma would group thousands: it is no number here.
+            # A point together with a decimal comma would group thousands, which is refused.
             array = compute.replace_substring(array, ".", "_")
             array = compute.replace_substring(array, ",", ".")
         try:
@@ -169,29 +173,27 @@ class NumberReader:
         return block.error(f"{text[:60]!r} is not a number", first, self.column, advice)
 
     def _cause(self, text: str, block: Block, decimal: str) -> str:
-        """What is likely wrong with a text among numbers."""
+        """Advice on a text among numbers, by what is probably wrong with it."""
         if text == self.column:
-            return "The header line stands here again: remove the row."
+            return "The header line is repeated here: remove the row."
         cause = cause_of_text(text, decimal)
         if cause:
             return cause
         if re.fullmatch(r"[^\W\d_][\w /&-]*", text):
             return (
                 "If the column holds categories, write a column of 0 and 1 for each of them; if "
-                "this marks a missing value, leave it empty."
+                "the text marks a missing value, leave the cell empty."
             )
         if _THOUSANDS.fullmatch(text):
             marked = [str(value).strip() for value in block.columns[self.column] if value.is_valid]
             if all(_THOUSANDS.fullmatch(value) for value in marked if "," in value):
                 return (
-                    "Every comma has three digits after it, so it seems to group thousands: write "
+                    "Three digits follow every comma, so it seems to group thousands: write "
                     "numbers without it; only if it is a decimal mark, state decimal ','."
                 )
         if _DECIMAL_COMMA.fullmatch(text) and decimal != ",":
             return "If the comma is a decimal mark, state decimal ','."
-        return (
-            "Mend it, leave it empty if it is missing, or leave the column out: state the targets."
-        )
+        return "Correct it, leave it empty if it is missing, or state targets without the column."
 
     def _without_infinities(
         self, numbers: npt.NDArray[np.float32], places: npt.NDArray[np.intp], block: Block
@@ -203,7 +205,7 @@ class NumberReader:
                 f"{text} is infinite or beyond float32 (3.4e38)",
                 first,
                 self.column,
-                "Mend it, or choose infinities 'missing' to treat such values as missing.",
+                "Correct it, or choose infinities 'missing' to treat such values as missing.",
             )
         place = f"{block.file}, row {block.row_number(first)}, column {self.column!r}"
         self.report.note("infinite values", "taken as missing", place, len(places))
@@ -215,7 +217,7 @@ class NumberReader:
 class CategoryReader:
     """Reads the values of one column as numbers of categories, in order of first appearance.
 
-    Blanks around a name do not count; case does.
+    Blanks around a name are ignored; upper and lower case are different names.
     """
 
     def __init__(self, column: str) -> None:
@@ -224,17 +226,17 @@ class CategoryReader:
         self._codes: dict[str, int] = {}
 
     def read(self, block: Block) -> npt.NDArray[np.int32]:
-        """The codes of the column's values in `block`, int32 [rows]; `names` maps them back.
+        """The codes of the column's values in `block`, int32 [rows]; `names` lists the values.
 
         Raises:
-            DataError: names the row of the first missing value.
+            DataError: a value is missing; the message names the first such row.
         """
         import pyarrow as pa
 
         array = block.columns[self.column]
         if array.null_count:
             first = int(np.flatnonzero(array.is_null().to_numpy(zero_copy_only=False))[0])
-            raise block.error("is empty", first, self.column, "Every row must say what it is of.")
+            raise block.error("is empty", first, self.column, "Every row needs a value here.")
         if pa.types.is_nested(array.type) or pa.types.is_binary(array.type):
             raise _wrong_type(array.type, "names", self.column, block.file)
         if not is_text(array.type):
@@ -251,7 +253,7 @@ class CategoryReader:
         return codes[encoded.indices.to_numpy(zero_copy_only=False)]
 
     def note_likeness(self, report: DataReport) -> None:
-        """Reports names that differ only by case or by blanks inside: likely the same thing."""
+        """Reports names that differ only by case or blanks and so probably mean the same."""
         alike: dict[str, list[str]] = {}
         for name in self.names:
             alike.setdefault(" ".join(name.casefold().split()), []).append(name)
@@ -265,18 +267,18 @@ class CategoryReader:
 
 
 def cause_of_text(text: str, decimal: str = ".") -> str:
-    """What to do about a text that is plainly a number with more to it, or ""."""
+    """Advice on a text that is a number with something added; "" for other texts."""
     text = text.strip()
     negative = _OTHER_MINUS.fullmatch(text)
     if negative:
         return f"If this is a negative number, write -{negative[1] or negative[2] or negative[3]}."
-    found = _UNIT.fullmatch(text)
-    if found:
-        return f"Write numbers without {found[1] or found[2]!r}."
+    with_unit = _UNIT.fullmatch(text)
+    if with_unit:
+        return f"Write numbers without {with_unit[1] or with_unit[2]!r}."
     if _SPACED.fullmatch(text):
         return "Blanks or apostrophes group thousands here: write numbers without them."
     if _THOUSANDS.fullmatch(text):
-        # The mark that comes first groups, as any other comes after it.
+        # The first mark groups thousands; a decimal mark can only follow it.
         mark = min((mark for mark in ",." if mark in text), key=text.index)
         if mark == "." or decimal == "," or text.count(",") > 1 or "." in text:
             return f"{mark!r} groups thousands here: write numbers without it."
@@ -284,7 +286,7 @@ def cause_of_text(text: str, decimal: str = ".") -> str:
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Whether Arrow values of this type are text (a dictionary of text is text as well)."""
+    """Whether Arrow values of this type are text, or a dictionary of text."""
     import pyarrow as pa
 
     if pa.types.is_dictionary(kind):
@@ -295,7 +297,7 @@ def is_text(kind: pa.DataType) -> bool:
 
 
 def is_number(kind: pa.DataType) -> bool:
-    """Whether Arrow values of this type are numbers; a column of nulls may become one."""
+    """Whether Arrow values of this type are numbers; a column of nulls counts as numbers."""
     import pyarrow as pa
 
     types = pa.types
@@ -313,7 +315,7 @@ def _wrong_type(kind: pa.DataType, wanted: str, column: str, file: str) -> DataE
         f"holds values of type {kind}, not {wanted}",
         file=file,
         column=column,
-        advice="Spread it over plain columns, or leave it out: state the targets.",
+        advice="Split it into plain columns, or leave it out: state the targets.",
     )
 
 

@@ -19,21 +19,21 @@ from pipelines.series.tables.tables import Block, check_column_names
 
 DELIMITERS = (",", ";", "\t", "|")
 BLOCK_BYTES = 1 << 20
-"""Bytes parsed at a time, more if the header is long; a single row may be no longer. The parser
-reads some dozens of blocks ahead, which is the memory it takes."""
+"""Number of bytes parsed at a time, more if the header is long; no row may be longer. The parser
+reads some dozens of blocks ahead, which decides how much memory it needs."""
 
 BLOCK_HEADERS = 32
-"""How many headers fit into a block at least: the rows of a table are of a similar length."""
+"""A block is at least this many times as long as the header: rows are of similar length."""
 
 SAMPLE_BYTES = 4 << 20
-"""Bytes from which the header, the delimiter and the decimal mark are found."""
+"""Number of bytes in which the header, the delimiter and the decimal mark are looked for."""
 
 SAMPLE_LINES = 50
 MISSING = (
     *("", "NA", "N/A", "n/a", "#N/A", "#NA", "<NA>", "NaN", "nan", "NAN", "null", "NULL", "None"),
     *("-", "--", "?", ".", "..", ":"),
 )
-"""What counts as a missing value."""
+"""Texts that mean a missing value."""
 
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _DECIMAL_COMMA = re.compile(r"^\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*$")
@@ -41,17 +41,22 @@ _DECIMAL_POINT = re.compile(r"^\s*[-+]?\d*\.\d+([eE][-+]?\d+)?\s*$")
 _GROUPED = re.compile(r"^[-+]?[1-9]\d{0,2}[.,]\d{3}$")
 
 LEAST_GROUPED = 5
-"""Numbers, each with three digits after its mark, from which on the mark may group thousands."""
+"""With at least this many numbers, all with three digits after the mark, it may group thousands."""
 
 
 class CsvTable:
-    """A CSV file with a header line; all values come as text.
+    """A CSV file with a header line; all values are read as text.
 
     Every record is one line, so that the row in a message is the line in an editor. Quoted fields
-    may hold the delimiter, but no line break.
+    may contain the delimiter, but no line break.
+
+    Args:
+        path: path of the file.
+        options: delimiter and decimal mark, if the user stated them.
 
     Raises:
-        DataError: the file is empty, is not UTF-8, has no header or no delimiter that can be found.
+        DataError: the file is empty, is not UTF-8, has no header, or has no delimiter that can be
+            detected.
     """
 
     def __init__(self, path: str | Path, options: SeriesOptions) -> None:
@@ -128,9 +133,9 @@ class CsvTable:
         if invalid and invalid[-1].number is not None:
             row = invalid[-1]
             line = file.line_of(row.number - self._header_line - 1, self._header_line)
-            advice = "Put quotes around a field that holds the delimiter."
+            advice = "Put quotes around a field that contains the delimiter."
             if row.text is not None and row.text.rstrip("\r\n").endswith(self.delimiter):
-                advice = "The row ends with a delimiter: remove it, or let the header end so too."
+                advice = "The row ends with a delimiter: remove it, or end the header with one too."
             elif self.delimiter == "," and row.actual_columns > row.expected_columns:
                 advice += " Numbers with a decimal comma need another delimiter, such as ';'."
             return DataError(
@@ -150,11 +155,11 @@ class CsvTable:
             start = file.read(SAMPLE_BYTES)
         if not start.strip():
             raise DataError("the file is empty", file=self.name)
-        # The sample may end inside a character; a character that is wrong is found by the check.
+        # The sample may end inside a character; wrong characters are found by _CheckedFile.
         text = start.decode("utf-8", errors="ignore").replace("\r\n", "\n").replace("\r", "\n")
         lines = text.split("\n")
         if len(start) == SAMPLE_BYTES:
-            # The last line is likely cut off, and so is one that alone fills the block.
+            # The last line is probably cut off, as is a single line that fills the sample.
             lines = lines[:-1]
             if not any(line.strip() for line in lines):
                 raise DataError(f"a line has over {SAMPLE_BYTES} bytes", file=self.name, row=1)
@@ -180,7 +185,7 @@ class CsvTable:
             )
         if all(_looks_like_number(name) for name in header if name.strip()):
             raise DataError(
-                "the first line holds numbers where the names of the columns should stand",
+                "the first line has numbers in place of the names of the columns",
                 file=self.name,
                 row=self._header_line,
                 advice="Add a header line.",
@@ -192,8 +197,8 @@ class CsvTable:
         """The decimal mark of the first lines.
 
         Raises:
-            DataError: every number with a mark has three digits after it and none has a part
-                below 1 before it, as numbers have whose thousands are grouped.
+            DataError: in every number with a mark, three digits follow the mark and the part
+                before it is at least 1, as in numbers with grouped thousands.
         """
         if self.delimiter == ",":
             return "."
@@ -225,7 +230,7 @@ def _looks_like_number(text: str) -> bool:
 
 
 def _only_numbers(lines: list[str]) -> bool:
-    """Whether there are lines below the header and each holds one number: a single column."""
+    """Whether there are lines below the header and each is one number: a single column."""
     values = [line.strip() for line in lines[1:]]
     return bool(values) and all(_looks_like_number(text) or text in MISSING for text in values)
 
@@ -238,7 +243,7 @@ def _split(lines: list[str], delimiter: str, file: str) -> list[list[str]]:
 
 
 def _sniff(lines: list[str], file: str) -> str:
-    """The delimiter that splits the header and most other lines into equally many fields."""
+    """The delimiter that splits the header and most other lines into the same number of fields."""
     scores = {}
     for delimiter in DELIMITERS:
         widths = [len(row) for row in _split(lines, delimiter, file)]
@@ -259,10 +264,10 @@ def _sniff(lines: list[str], file: str) -> str:
 
 
 class _CheckedFile(io.RawIOBase):
-    """A file whose bytes are checked on the way: UTF-8, no NUL, quotes that close on their line.
+    """A file whose bytes are checked while it is read: UTF-8, no NUL, quotes closed on their line.
 
-    It strips a byte order mark and remembers which lines are blank, because the parser skips them
-    and counts only the others.
+    It strips a byte order mark and remembers blank lines, because the parser skips them and counts
+    only the others.
     """
 
     def __init__(self, path: str) -> None:
@@ -291,7 +296,7 @@ class _CheckedFile(io.RawIOBase):
         super().close()
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes, checked; fewer than asked for only at the end."""
+        """The next bytes, checked; fewer than `size` only at the end of the file."""
         try:
             chunk = self._file.read(size)
         except OSError as error:
@@ -312,7 +317,7 @@ class _CheckedFile(io.RawIOBase):
         try:
             self._decoder.decode(chunk, final=not chunk)
         except UnicodeDecodeError as error:
-            # The decoder puts the bytes of an unfinished character before the chunk.
+            # The decoder puts the bytes of an incomplete character before the chunk.
             start = error.start - (len(error.object) - len(chunk))
             place = self._bytes + start
             text = self._rest + chunk

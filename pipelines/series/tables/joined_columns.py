@@ -1,4 +1,4 @@
-"""Several columns of a table that are read as one: a date and its clock, date parts, an id."""
+"""Several columns that are read as one: a date and its clock time, parts of a date, an id."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PART_NAMES = {
     "hour": ("hour", "hr"),
     "minute": ("minute",),
 }
-"""What columns that hold a part of a date are called."""
+"""Names of columns with a part of a date, by part."""
 
 PART_RANGES = {
     "year": (1500, 2299),
@@ -54,13 +54,13 @@ WEEKDAY_NAMES = {
 
 @dataclass(frozen=True)
 class JoinedColumn:
-    """A column that is made of others.
+    """A column that is made of several columns.
 
     Attributes:
-        name: what it is called: the names of its columns with commas between them.
-        columns: the columns that it is made of.
-        kind: `CLOCK`: a date and a clock time, or an hour; `PARTS`: year, month and so on, each
-            named as in `PART_NAMES`; `NAMES`: texts that make a name, with "/" between them.
+        name: names of these columns with commas between them.
+        columns: names of the columns that it is made of.
+        kind: `CLOCK` for a date and a clock time or an hour; `PARTS` for year, month and so on,
+            named as in `PART_NAMES`; `NAMES` for texts that are joined by "/" to one name.
     """
 
     name: str
@@ -68,10 +68,10 @@ class JoinedColumn:
     kind: str
 
     def join(self, block: Block) -> pa.Array:
-        """The column's values in `block`; null where one of its columns is.
+        """The values of the column in `block`; null where one of its columns is null.
 
         Raises:
-            DataError: names the row of a part that is out of range.
+            DataError: a part of a date is out of range; the message names the row.
         """
         if self.kind == PARTS:
             return _from_parts(block, self.columns)
@@ -81,14 +81,14 @@ class JoinedColumn:
 
 
 def named_columns(name: str, columns: Sequence[str]) -> tuple[str, ...]:
-    """The columns that an option names: one, or several with commas between them."""
+    """The column that an option names, or several columns with commas between them."""
     if name in columns or "," not in name:
         return (name,)
     return tuple(part.strip() for part in name.split(",") if part.strip())
 
 
 def part_of(column: str) -> str:
-    """Which part of a date a column is by its name, or ""."""
+    """The part of a date that the name of a column says; "" for other names."""
     for part, names in PART_NAMES.items():
         if column.lower() in names:
             return part
@@ -96,7 +96,7 @@ def part_of(column: str) -> str:
 
 
 def as_text(array: pa.Array) -> pa.Array:
-    """Any plain column as trimmed text; whole numbers that came as floats without ".0"."""
+    """Any plain column as trimmed text; whole numbers of type float without ".0"."""
     import pyarrow as pa
     import pyarrow.compute as compute
 
@@ -114,13 +114,13 @@ def as_text(array: pa.Array) -> pa.Array:
 
 
 def whole_numbers(array: pa.Array) -> npt.NDArray[np.int64] | None:
-    """A column without nulls as whole numbers, or None if it holds anything else."""
+    """A column without nulls as whole numbers, or None if it has other values."""
     import pyarrow as pa
 
     if array.null_count or not len(array):
         return None
     try:
-        # Text of a float is no int64 to Arrow: "3.0" must go by way of a float.
+        # Arrow does not read the text "3.0" as int64, so it is read as a float first.
         numbers = as_text(array).cast(pa.float64()).to_numpy(zero_copy_only=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return None
@@ -131,7 +131,7 @@ def whole_numbers(array: pa.Array) -> npt.NDArray[np.int64] | None:
 
 
 def part_numbers(array: pa.Array, part: str) -> npt.NDArray[np.int64] | None:
-    """A part of a date as whole numbers, English names of months among them; None if it is none."""
+    """A part of a date as whole numbers, also from English month names; None for other values."""
     if part == "month" and not array.null_count and is_text(array.type):
         numbers = [MONTH_NAMES.get(text.casefold()) for text in as_text(array).to_pylist()]
         if numbers and all(numbers):
@@ -155,7 +155,7 @@ def _with_clock(block: Block, date: str, clock: str) -> pa.Array:
         text = compute.if_else(hours, compute.binary_join_element_wise(text, "00", ":"), text)
     dotted = compute.match_substring_regex(text, r"^\d{1,2}\.\d{2}(\.\d{2})?$")
     text = compute.if_else(dotted, compute.replace_substring(text, ".", ":"), text)
-    # "9:05" is no time to Arrow's ISO 8601, "09:05" is.
+    # Arrow reads "09:05" as ISO 8601, but not "9:05".
     short = compute.match_substring_regex(text, r"^\d:")
     text = compute.if_else(short, compute.binary_join_element_wise(pa.scalar("0"), text, ""), text)
     return _joined([as_text(block.columns[date]), text], " ")
@@ -186,7 +186,7 @@ def _part(block: Block, column: str) -> npt.NDArray[np.int64]:
     low, high = PART_RANGES[part_of(column)]
     if numbers is None:
         raise DataError(
-            f"does not hold a whole number from {low} to {high} in every row",
+            f"does not have a whole number from {low} to {high} in every row",
             file=block.file,
             column=column,
             advice="It is read as a part of the time.",

@@ -1,4 +1,4 @@
-"""What stands for missing values."""
+"""Missing values: numbers that mark them, and values that replace them."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ Floats = npt.NDArray[np.float32]
 
 
 MARKERS = (-999.0, -9999.0, -99999.0, -99.0, -200.0, -888.0, 999.0, 9999.0, 99999.0, 999999.0)
-"""Numbers that instruments write where they measured nothing."""
+"""Numbers that instruments write instead of a missing measurement."""
 
 
 def likely_marker(values: Floats) -> float | None:
-    """The number of `MARKERS` that seems to stand for missing values, or None.
+    """The number of `MARKERS` that seems to mark missing values, or None.
 
-    It comes at least twice, is the least or the greatest, and lies further from all others than
-    they lie from one another.
+    It occurs at least twice, is the smallest or the largest value, and is farther from all others
+    than they are from one another.
 
     Args:
-        values: [T], NaN where missing.
+        values: values of a series, [T], with NaN for known missing values.
     """
     known = values[~np.isnan(values)]
     if not len(known):
@@ -35,12 +35,12 @@ def likely_marker(values: Floats) -> float | None:
 
 
 def fill(values: Floats, policy: str) -> Floats:
-    """Values [T] with NaN replaced; the same array if there is none.
+    """The values, [T], with NaN replaced; the same array if there is no NaN.
 
     Args:
-        policy: "forward_fill": the last value before, or the first one after where there is none
-            before; "interpolate": a straight line between the neighbours, flat at the ends;
-            "zero": 0.
+        values: values of a series, [T].
+        policy: "forward_fill" for the last known value, or the first one before any is known;
+            "interpolate" for a straight line between known values, flat at the ends; "zero" for 0.
     """
     known = ~np.isnan(values)
     if known.all():

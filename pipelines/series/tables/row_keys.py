@@ -1,4 +1,4 @@
-"""Whether time and id tell the rows of a table apart, and which columns would."""
+"""Whether time and id tell the rows of a table apart, and which other columns would."""
 
 from __future__ import annotations
 
@@ -25,16 +25,18 @@ _MOST_CANDIDATES = 8
 def check_one_row_for_each_time(
     free: Sequence[str], sample: Block, time: str, identity: str, options: SeriesOptions
 ) -> None:
-    """Refuses rows of several series that no id tells apart, if other columns would do so.
+    """Refuses rows of several series that no id tells apart, if other columns would.
 
     Args:
         free: columns whose role is not stated.
         sample: the first rows.
-        identity: the column that was found to name the series, or "".
+        time: name of the column of times.
+        identity: name of the column that seems to name the series, or "".
+        options: roles that the user stated.
 
     Raises:
-        DataError: times repeat within an id, and a column or some together with it end that; the
-            message names them.
+        DataError: times repeat within an id, and together with further columns they would not; the
+            message names these columns.
     """
     if options.duplicates != "error" or not _is_plain(sample.columns[time]):
         return
@@ -59,13 +61,13 @@ def check_one_row_for_each_time(
     for count in range(1, _MOST_COLUMNS + 1):
         for columns in itertools.combinations(candidates, count):
             if not options.targets and len(columns) + len(set(free) & {identity}) == len(free):
-                # Nothing would be left to forecast.
+                # No column would be left to forecast.
                 continue
             if _distinct([*known, *(_codes(sample.columns[c]) for c in columns)]) == len(known[0]):
                 names = ",".join(columns if not identity else (identity, *columns))
                 raise DataError(
                     f"the times repeat{f' within {identity!r}' if identity else ''}, so the rows "
-                    f"are of several series: {names} tells them apart",
+                    f"belong to several series: {names} tells them apart",
                     file=sample.file,
                     advice=f"State id_column {names!r}, or else duplicates first, last or mean.",
                 )
@@ -73,9 +75,9 @@ def check_one_row_for_each_time(
     for column, part in parts.items():
         if column not in options.targets:
             raise DataError(
-                f"the times in {time!r} repeat, and {column!r} holds {part}: the two are read as "
-                "one time only if they are a date and a clock time or an hour, or if the columns "
-                f"are called {', '.join(PART_NAMES)} and hold numbers",
+                f"the times in {time!r} repeat, and {column!r} has {part}: the two are read as one "
+                "time only if they are a date and a clock time or an hour, or if the columns are "
+                f"called {', '.join(PART_NAMES)} and have numbers",
                 file=sample.file,
                 advice="Write one column with the whole time (2024-01-31 13:00, or 2024-W05 for a "
                 "week).",
@@ -83,7 +85,7 @@ def check_one_row_for_each_time(
 
 
 def _may_name(array: pa.Array) -> bool:
-    """Whether a column may name series: text or whole numbers that come back often."""
+    """Whether a column may name series: text or whole numbers that occur repeatedly."""
     if not _is_plain(array) or array.null_count or len(array.unique()) * 3 > len(array):
         return False
     try:

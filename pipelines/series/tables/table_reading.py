@@ -1,4 +1,4 @@
-"""Reads the columns that matter from one or several tables, in bounded memory."""
+"""Reads the needed columns of one or several tables in bounded memory."""
 
 from __future__ import annotations
 
@@ -24,13 +24,18 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(eq=False)
 class Places:
-    """Where every row that was read came from: the file and the number in it."""
+    """The origin of every row: its file and its number in the file.
+
+    Attributes:
+        firsts: number of the first row of each block, counted over all files.
+        blocks: file of each block, and the function that numbers the rows of the block.
+    """
 
     firsts: list[int]
     blocks: list[tuple[str, Callable[[int], int]]]
 
     def file(self, row: int) -> str:
-        """The file that row `row`, counted from 0 over all files, came from."""
+        """The file of row `row`, counted from 0 over all files."""
         return self.blocks[bisect_right(self.firsts, row) - 1][0]
 
     def number(self, row: int) -> int:
@@ -41,16 +46,20 @@ class Places:
 
 @dataclass(eq=False)
 class Columns:
-    """The columns of all tables, one below the other.
+    """The columns of all tables, one table below the other.
 
     Attributes:
-        times: datetime64[s] [rows]; UTC if `aware`.
-        fractions: int32 [rows], microseconds beyond `times`; None if there are none.
-        time_format: the format of the time column, stated or found out; "" for ISO 8601.
-        zone: of the wall clock, "" if unknown.
-        ids: int32 [rows], a number in `id_names`; zeros for a wide table.
-        numbers: float32 [rows] by column, NaN where missing. Emptied by who uses them up.
-        static: by column the code int32 [rows] of its value, and the values.
+        times: times of the rows, datetime64[s] [rows]; UTC if `aware`.
+        fractions: microseconds beyond `times`, int32 [rows]; None if all times are whole seconds.
+        time_format: format of the time column, stated or detected; "" for ISO 8601.
+        aware: True if the time stamps have an offset from UTC.
+        zone: zone of the local wall clock; "" if unknown.
+        ids: index of each row's series in `id_names`, int32 [rows]; zeros for a wide table.
+        id_names: names of the series.
+        numbers: values of each column, float32 [rows], with NaN for missing ones; callers may pop
+            entries to free memory.
+        static: code of each row's value, int32 [rows], and all values, by column.
+        places: origin of every row.
     """
 
     times: npt.NDArray[np.datetime64]
@@ -68,7 +77,11 @@ class Columns:
 def read_columns(
     tables: Sequence[Table], roles: ColumnRoles, options: SeriesOptions, report: DataReport
 ) -> Columns:
-    """Reads every value once; a DataError names the row and column of the first bad one."""
+    """Reads the columns that have a role.
+
+    Raises:
+        DataError: a value cannot be used; the message names its file, row and column.
+    """
     times = TimeReader(
         roles.time, time_format=options.time_format, time_zone=options.time_zone, report=report
     )
@@ -92,7 +105,7 @@ def read_columns(
         if roles.time:
             moments.add(times.read(block))
             if times.fractions is not None:
-                # Blocks before the first fraction had none.
+                # The blocks before this one had no fractions.
                 fractions.grow_to(rows)
                 fractions.add(times.fractions)
         codes = {column: category.read(block) for column, category in categories.items()}
@@ -124,7 +137,7 @@ def read_columns(
 
 
 def _counted(ids: npt.NDArray[np.int32]) -> npt.NDArray[np.datetime64]:
-    """The rows of each id counted from 0, as minutes since 1970, datetime64[s] [rows]."""
+    """The rows of each id, counted from 0, as minutes since 1970, datetime64[s] [rows]."""
     order = np.argsort(ids, kind="stable")
     ascending = ids[order]
     starts = np.flatnonzero(np.concatenate([[True], ascending[1:] != ascending[:-1]]))
@@ -139,9 +152,9 @@ def _length(block: Block) -> int:
 
 
 class _GrowingArray:
-    """Values gathered block by block in one array.
+    """Values that are gathered block by block in one array.
 
-    It grows in place: a list of blocks that is joined in the end needs the memory twice.
+    It grows in place, since joining a list of blocks at the end would need twice the memory.
     """
 
     def __init__(self, dtype: npt.DTypeLike) -> None:
@@ -158,7 +171,7 @@ class _GrowingArray:
 
     @property
     def size(self) -> int:
-        """How many values were added."""
+        """The number of values added so far."""
         return self._size
 
     def grow_to(self, size: int) -> npt.NDArray[Any]:
@@ -168,7 +181,7 @@ class _GrowingArray:
         return self._values[: self._size]
 
     def result(self) -> npt.NDArray[Any]:
-        """All values; nothing may be added after that."""
+        """All values; nothing may be added afterwards."""
         self._values.resize(self._size, refcheck=False)
         return self._values
 
@@ -176,7 +189,7 @@ class _GrowingArray:
 def _blocks(
     tables: Sequence[Table], roles: ColumnRoles, report: DataReport
 ) -> Iterator[tuple[Block, str]]:
-    """The blocks of all tables, without rows that are wholly empty, and their decimal mark."""
+    """The blocks of all tables without their empty rows, and their decimal marks."""
     for table in tables:
         there = set(table.columns)
         for column in roles.read:
@@ -193,14 +206,14 @@ def _blocks(
                 report.note("empty rows", "left out", f"{block.file}", empty)
                 block = _take(block, filled)
             if _length(block):
-                for one in roles.joined:
-                    block.columns[one.name] = one.join(block)
+                for joined in roles.joined:
+                    block.columns[joined.name] = joined.join(block)
                 yield block, getattr(table, "decimal", ".")
 
 
 def _filled_rows(block: Block, roles: ColumnRoles) -> npt.NDArray[np.intp] | None:
-    """The rows that are not wholly empty, or None if all are filled."""
-    # A row that has one of these is not empty; asking it first spares the rest.
+    """The rows that are not completely empty, or None if no row is."""
+    # A row with a value here is not empty; looking here first usually spares the other columns.
     first = block.columns[roles.read[0]]
     if not first.null_count:
         return None

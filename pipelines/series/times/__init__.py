@@ -1,1 +1,1 @@
-"""Time stamps in whatever notation, as times, zones and frequencies."""
+"""Time stamps in any notation, read as times, zones and frequencies."""

@@ -1,4 +1,4 @@
-"""Times that come as numbers: seconds since 1970 in four units, Excel's days, counted steps."""
+"""Times as numbers: the time since 1970 in four units, Excel's days, counted steps."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from pipelines.series.times.time_formats import EARLIEST, LATEST
 Numbers = npt.NDArray[np.float64] | npt.NDArray[np.int64]
 
 UNITS = {"unix": 1_000_000, "unix_ms": 1_000, "unix_us": 1, "unix_ns": 0.001}
-"""Microseconds of one unit of each epoch, the beginning of 1970."""
+"""Number of microseconds in one unit; all units count from the beginning of 1970."""
 
 EXCEL, STEPS = "excel", "steps"
 NUMERIC_FORMATS = (*UNITS, EXCEL, STEPS)
-"""What `time_format` may be for a column of numbers; steps are counted and have no date."""
+"""Values of `time_format` for a column of numbers; steps are counted and have no date."""
 
 STEP_MICROSECONDS = 60_000_000
-"""Steps without a date are kept as minutes since 1970."""
+"""Microseconds per step: steps without a date are stored as minutes since 1970."""
 
 _FIRST, _LAST = np.datetime64("1980-01-01", "us"), np.datetime64("2100-01-01", "us")
-"""Within these years an epoch is recognised by itself: no two units can both be meant."""
+"""Within these years the unit is recognised, since a number fits only one unit."""
 
 _EXCEL_DAYS = (20_000, 80_000)
-"""Excel's days from 1954 to 2119."""
+"""Excel's numbers of days from 1954 to 2119."""
 
 _DAY_MICROSECONDS = 86_400_000_000
 _EXCEL_EPOCH = np.datetime64("1899-12-30", "us")
@@ -36,7 +36,7 @@ _MOST_STEPS = 2**31 - 1
 
 
 def epoch_of(numbers: Numbers) -> str:
-    """The unit of time in which all numbers are moments of the years 1980 to 2099, or ""."""
+    """The unit in which all numbers are times of the years 1980 to 2099; "" if there is none."""
     if not len(numbers):
         return ""
     for name, microseconds in UNITS.items():
@@ -47,9 +47,9 @@ def epoch_of(numbers: Numbers) -> str:
 
 
 def numeric_format(numbers: Numbers) -> str:
-    """What a column of numbers counts if that is plain: an epoch's name, `STEPS`, or "".
+    """The format of a column of numbers if it is certain: a unit's name or `STEPS`; else "".
 
-    Steps are whole numbers that begin at 0 or 1: others may be days of Excel, or a date in digits.
+    Steps are whole numbers that begin at 0 or 1: others may be Excel's days, or a date in digits.
     """
     epoch = epoch_of(numbers)
     if epoch or not len(numbers):
@@ -65,10 +65,13 @@ def moments_of(
 
     Args:
         numbers: finite numbers [rows].
-        form: one of `NUMERIC_FORMATS`.
+        form: format of the numbers, one of `NUMERIC_FORMATS`.
+        block: rows that the numbers come from, for messages.
+        column: name of their column, for messages.
 
     Raises:
-        DataError: names the first row whose time is implausible, and the format that fits.
+        DataError: a time is implausible; the message names the first such row, and the format that
+            fits all numbers.
     """
     if form == STEPS:
         return _steps(numbers, block, column)
@@ -79,7 +82,7 @@ def moments_of(
         moments = _bounded(_microseconds(numbers, form)).astype("datetime64[us]")
     wrong = np.flatnonzero((moments < EARLIEST) | (moments >= LATEST))
     other = epoch_of(numbers)
-    # A unit that is too large puts decades into the first days of 1970.
+    # In too fine a unit, decades become the first days of 1970.
     early = form in UNITS and other not in ("", form) and moments.max() < _YEAR_1971
     if len(wrong) or early:
         first = int(wrong[0]) if len(wrong) else 0
@@ -100,7 +103,7 @@ ADVICE = (
 
 
 def unknown_numbers(numbers: Numbers, block: Block, column: str) -> DataError:
-    """The refusal of numbers that say by themselves neither an epoch nor counted steps."""
+    """The error for numbers that are neither a time since 1970 nor counted steps."""
     low, high = _EXCEL_DAYS
     advice = ADVICE
     if len(numbers) and low <= numbers.min() and numbers.max() < high:
@@ -118,13 +121,13 @@ def unknown_numbers(numbers: Numbers, block: Block, column: str) -> DataError:
 def _microseconds(numbers: Numbers, form: str) -> npt.NDArray[Any]:
     unit = UNITS[form]
     if unit < 1:
-        # Whole nanoseconds have more digits than a float64 holds.
+        # Whole nanoseconds have more digits than float64.
         return numbers // 1_000
     return np.round(numbers.astype(np.float64) * unit)
 
 
 def _bounded(microseconds: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Whole microseconds as timedelta64, far-off ones cut to what int64 holds."""
+    """Whole microseconds as timedelta64, clipped to the range of int64."""
     most = 4e18
     return np.clip(microseconds, -most, most).astype(np.int64).astype("timedelta64[us]")
 

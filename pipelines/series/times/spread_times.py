@@ -1,4 +1,4 @@
-"""Tables whose columns are parts of the time: a row for each year with a column for each month."""
+"""Tables whose columns are parts of the time, such as one column per month and one row per year."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ _LEAST_CLOCKS = 4
 
 
 def check_no_spread_times(targets: Sequence[str], time: str, file: str) -> None:
-    """Refuses columns that would be taken for series and are parts of each row's time.
+    """Refuses columns that seem to be series but are parts of the time of each row.
 
     Args:
-        targets: columns that were found to be forecast, without having been stated.
-        time: the column of times.
+        targets: columns to forecast that the user did not state.
+        time: name of the column of times.
+        file: file of the table, for messages.
 
     Raises:
         DataError: the columns are the months of a year, the hours of a day and the like.
@@ -28,11 +29,11 @@ def check_no_spread_times(targets: Sequence[str], time: str, file: str) -> None:
     parts = _parts(targets, time)
     if parts:
         raise DataError(
-            f"the columns {targets[0]}, {targets[1]}, ... are {parts}, so that each row holds "
+            f"the columns {targets[0]}, {targets[1]}, ... are {parts}, so that each row has "
             "several times",
             file=file,
-            advice="Write one row for each time (with pandas: melt), or state the targets if each "
-            "column is to be a series of its own.",
+            advice="Write one row per time (with pandas: melt), or state the targets if each "
+            "column is to be a separate series.",
         )
 
 
@@ -47,7 +48,7 @@ def _parts(targets: Sequence[str], time: str) -> str:
     clocks = [name for name in names if _CLOCK.fullmatch(name)]
     if len(clocks) >= _LEAST_CLOCKS and 2 * len(clocks) > len(names):
         return "the times of a day"
-    hours = {int(found[1]) for name in names if (found := _HOUR.fullmatch(name))}
+    hours = {int(hour[1]) for name in names if (hour := _HOUR.fullmatch(name))}
     digits = {int(name) for name in names if re.fullmatch(r"\d{1,2}", name)}
     alone = len(digits) == len(names)
     if _is_range(hours, 24) or (alone and _is_range(digits, 24)):

@@ -1,4 +1,4 @@
-"""A column of time stamps, in whatever notation, as datetime64[s] and a time zone."""
+"""Reads a column of time stamps in any notation as datetime64[s] and a time zone."""
 
 from __future__ import annotations
 
@@ -41,19 +41,21 @@ class AmbiguousTimeError(DataError):
 
 
 class TimeReader:
-    """Reads one column as times, datetime64[s]; the notation is settled by the first block.
+    """Reads one column as times, datetime64[s]; the first block decides about the notation.
 
     Args:
+        column: name of the column.
         time_format: a strptime format, a name of `numeric_times.NUMERIC_FORMATS` or
-            `time_formats.WHOLE_PERIODS`, or "" to find it out.
-        time_zone: the zone of the local wall clock. Time stamps that carry an offset are instants,
-            and one such zone must hold for all: if "" it is their common offset. Time stamps
-            without offset are taken as this zone's wall clock, or as they are if "".
+            `time_formats.WHOLE_PERIODS`, or "" to detect the format.
+        time_zone: the zone of the local wall clock. Time stamps with an offset are instants, which
+            must share a zone: if `time_zone` is "", they need the same offset. Time stamps without
+            an offset are wall-clock times of this zone, or of an unknown zone for "".
+        report: report that receives the findings.
 
     Attributes:
-        zone: the zone that was settled, "" for none; with one, the times that are read are UTC.
-        fractions: microseconds beyond the second of the rows that were read last, int32 [rows];
-            None where all are whole seconds.
+        zone: the zone of the times, "" for none; with a zone, the times that are read are UTC.
+        fractions: microseconds beyond the second, of the rows that were read last, int32 [rows];
+            None if all times are whole seconds.
     """
 
     def __init__(
@@ -76,23 +78,23 @@ class TimeReader:
 
     @property
     def aware(self) -> bool:
-        """Whether the column's own time stamps carry an offset."""
+        """Whether the time stamps of the column have an offset."""
         return self._kind == "aware"
 
     @property
     def format(self) -> str:
-        """The format that was stated or found out; "" for ISO 8601 and columns of times."""
+        """The format that was stated or detected; "" for ISO 8601 and columns of times."""
         return self._format
 
     def read(self, block: Block) -> Times:
-        """The times in `block`, datetime64[s] [rows]; UTC if they carry an offset.
+        """The times in `block`, datetime64[s] [rows]; UTC if they have an offset.
 
-        Counted steps (`numeric_times.STEPS`) are minutes since 1970.
+        Counted steps (`numeric_times.STEPS`) become minutes since 1970.
 
         Raises:
-            DataError: names the row of the first one that is empty, cannot be read, lies in an
-                implausible year, or has another offset than the others while no time zone is
-                stated.
+            DataError: a time is empty, cannot be read, is in an implausible year, or has an offset
+                that differs from the others although no time zone is stated; the message names
+                the first such row.
         """
         import pyarrow as pa
         import pyarrow.compute as compute
@@ -139,7 +141,7 @@ class TimeReader:
         if not self._format:
             texts = array
             if not is_text(array.type):
-                # Numbers beyond int64 are no dates in digits.
+                # Numbers beyond int64 are not dates in digits.
                 whole = np.clip(numbers, -1, 2**53).astype(np.int64)
                 texts = pa.array(whole).cast(pa.string()) if np.all(whole == numbers) else None
             self._format = self._find_number_format(texts, numbers, block)
@@ -209,10 +211,10 @@ class TimeReader:
         return moments.cast(pa.timestamp("us"))
 
     def _iso_despite(self, array: pa.Array) -> bool:
-        """Whether the year comes first though a format was stated that is quite another.
+        """Whether the year comes first although the stated format begins otherwise.
 
-        A run keeps the format of its training data; a year of four digits that comes first, as in
-        ISO 8601, cannot be mistaken for it.
+        A run keeps the format of its training data; times that begin with a year of four digits,
+        as in ISO 8601, cannot be mistaken for that format.
         """
         if self._kind or self._format.startswith("%Y-") or self._format in WHOLE_PERIODS:
             return False
@@ -231,7 +233,7 @@ class TimeReader:
         self._kind = kind
 
     def _settle_notation(self, array: pa.Array, block: Block) -> None:
-        """Decides between ISO 8601 without and with offset, and the formats of `FORMATS`."""
+        """Decides between ISO 8601 without and with an offset, and the formats of `FORMATS`."""
         import pyarrow as pa
 
         first = array[:1]
@@ -247,8 +249,7 @@ class TimeReader:
         import pyarrow.compute as compute
 
         offsets = compute.extract_regex(array, _OFFSET).field("zone")
-        found = [zone_of(offset) for offset in offsets.unique().to_pylist()]
-        for zone in found:
+        for zone in map(zone_of, offsets.unique().to_pylist()):
             if self.zone and zone != self.zone:
                 texts = offsets.to_pylist()
                 row = next(i for i, text in enumerate(texts) if zone_of(text) != self.zone)
@@ -279,11 +280,11 @@ class TimeReader:
         )
 
     def _fitting_format(self, array: pa.Array, forms: list[str], block: Block) -> str:
-        """The one of `forms` by which all of `array` are times, or "".
+        """The format among `forms` by which all texts of `array` are times, or "".
 
         Raises:
             AmbiguousTimeError: two formats fit and give different times, and regularity does not
-                tell which.
+                tell which is right.
         """
         whole: dict[str, pa.Array] = {}
         for form in forms:
@@ -296,7 +297,7 @@ class TimeReader:
         chosen = list(whole)
         if any(not reading.equals(readings[0]) for reading in readings):
             chosen = [form for form, moments in whole.items() if _is_regular(moments)]
-            # Months of a few years read as days leave out most of each year.
+            # If months of a few years are read as days, most of each year is missing.
             filled = [form for form in chosen if _is_mostly_there(whole[form])]
             chosen = filled or chosen
         if not chosen or any(not whole[form].equals(whole[chosen[0]]) for form in chosen):
@@ -342,29 +343,29 @@ class TimeReader:
         )
 
     def _cause(self, text: str, block: Block, row: int) -> str:
-        """What is likely wrong with a text among times."""
+        """Advice on a text among times, by what is probably wrong with it."""
         fields = [str(array[row]) for array in block.columns.values()]
         if text == self.column or all(
             field == name for field, name in zip(fields, block.columns, strict=True)
         ):
-            return "The header line stands here again: remove the row."
+            return "The header line is repeated here: remove the row."
         if any(text.lower().startswith(word) for word in _TOTALS):
             return "This looks like a line of totals: remove the row."
         if " 24:00" in text or "T24:00" in text:
-            return "The end of a day is 00:00 of the next one."
+            return "Write the end of a day as 00:00 of the next day."
         if row == 0 and self._format:
             return (
-                f"State the time_format that it has. If a trained run reads it, write the times as "
-                f"in the data of the training: {self._format}."
+                f"State its time_format. If a trained run reads it, write the times as in the "
+                f"training data: {self._format}."
             )
-        return "Mend it; the notation must be the same in all rows."
+        return "Correct it; the notation must be the same in all rows."
 
     def _mixed(self, block: Block, row: int) -> DataError:
         return block.error(
-            "some time stamps carry an offset from UTC and some do not",
+            "some time stamps have an offset from UTC and some do not",
             row,
             self.column,
-            "Give all of them an offset, or none.",
+            "Write all of them with an offset, or all without.",
         )
 
     def _to_seconds(self, moments: pa.Array, block: Block) -> Times:
@@ -376,7 +377,7 @@ class TimeReader:
                 f"the time {exact[first].astype('datetime64[s]')} is not in the years 1500 to 2299",
                 first,
                 self.column,
-                "Mend it, or state the time_format (%y reads years of two digits).",
+                "Correct it, or state the time_format (%y reads years of two digits).",
             )
         seconds: Times = exact.astype("datetime64[s]")
         rest = (exact - seconds).astype(np.int32)
@@ -403,14 +404,14 @@ def _casts_to(kind: pa.DataType) -> Callable[[pa.Array], bool]:
 
 
 def _is_mostly_there(moments: pa.Array) -> bool:
-    """Whether at least half of the steps between the first and the last time stamp are there."""
+    """Whether at least half of the steps from the first to the last time stamp exist."""
     times = np.unique(moments.to_numpy(zero_copy_only=False).astype("datetime64[s]"))
     steps = np.diff(times).astype(np.int64)
     return not len(steps) or bool(steps.sum() <= 2 * len(times) * np.median(steps))
 
 
 def _is_regular(moments: pa.Array) -> bool:
-    """Whether time stamps ascend in the order given and most of their steps are the same."""
+    """Whether time stamps ascend and most of their steps are the same."""
     times = moments.to_numpy(zero_copy_only=False).astype("datetime64[s]")
     if np.any(times[1:] < times[:-1]):
         return False

@@ -1,4 +1,4 @@
-"""Notations of time stamps as text: which are tried, and how a text is read by one of them."""
+"""Notations of time stamps as text: which are tried, and how a text is read in one of them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ FORMATS = (
     *("%Y%m%d" + clock for clock in _CLOCKS if clock),
     *_MONTHS,
 )
-"""What is tried where time stamps are not ISO 8601. Besides these: `COMPACT`, `WHOLE_PERIODS`."""
+"""Formats that are tried for time stamps other than ISO 8601; see also `COMPACT` and
+`WHOLE_PERIODS`."""
 
 COMPACT = {
     "%Y%m%d": r"^(1[5-9]|2[0-2])\d{6}$",
@@ -58,43 +59,45 @@ COMPACT = {
     "%Y%m": r"^(1[5-9]|2[0-2])\d{2}(0[1-9]|1[0-2])$",
     "%y%m%d": r"^\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])$",
 }
-"""Formats of digits only, and what their text looks like between the years 1500 and 2299."""
+"""Formats of digits only, and patterns of their texts for the years 1500 to 2299."""
 
 WHOLE_PERIODS = {
     "year": r"^\d{4}$",
     "quarter": r"^\d{4}[ -]?Q[1-4]$|^Q[1-4][ -]?\d{4}$",
     "week": r"^\d{4}-?W\d{2}$",
 }
-"""Years (1998), quarters (1998Q1, 1998 Q1, 1998-Q1, Q1 1998) and ISO weeks (2024-W05), each at its
-start."""
+"""Years (1998), quarters (1998Q1, 1998 Q1, 1998-Q1, Q1 1998) and ISO weeks (2024-W05), each read as
+its start, and patterns of their texts."""
 
 YEARS_AHEAD = 10
-"""How far from today a two-digit year may be: Python takes 49 for 2049, and data is of the past."""
+"""Number of years that a two-digit year may be ahead of today; Python reads 49 as 2049, but data is
+mostly from the past."""
 
 EARLIEST, LATEST = np.datetime64("1500-01-01", "us"), np.datetime64("2300-01-01", "us")
-"""Time stamps outside of these are misread: a two-digit year as four digits, a wrong epoch."""
+"""Time stamps outside of these were misread: a two-digit year as four digits, a wrong unit."""
 
 _SLOW = re.compile(r"%[^YmdHMSbBpIyT]")
-"""Directives that Arrow ignores or refuses (%f, %j, %V, ...); those it reads are in the class."""
+"""Directives that Arrow ignores or refuses (%f, %j, %V, ...): all but those in the pattern."""
 
 _DAY_OF_WEEK = {"%G": " %u", "%Y": " %w"}
 
 
 def check_format(time_format: str, others: tuple[str, ...]) -> None:
-    """Refuses a stated format that is none.
+    """Refuses a stated format that cannot be used.
 
     Args:
-        time_format: the format; "" is none stated.
-        others: names that stand for a notation of their own.
+        time_format: the stated format; "" if none was stated.
+        others: names of further formats, which are not strptime formats.
 
     Raises:
-        ConfigurationError: it has no directive, or one that Python's strptime does not know.
+        ConfigurationError: the format has no directive, or one that Python's strptime does not
+            know.
     """
     if not time_format or time_format in others or time_format in WHOLE_PERIODS:
         return
     example = "Write a strptime format such as %d.%m.%Y %H:%M, or " + ", ".join(others)
     if "%" not in time_format:
-        raise ConfigurationError(f"time_format = {time_format!r} holds no %. {example}")
+        raise ConfigurationError(f"time_format = {time_format!r} has no %. {example}")
     try:
         datetime.datetime.strptime("", with_day_of_week(time_format)[0])
     except ValueError as error:
@@ -105,7 +108,7 @@ def check_format(time_format: str, others: tuple[str, ...]) -> None:
 
 
 def with_day_of_week(form: str) -> tuple[str, str]:
-    """A format of weeks made whole by a Monday, and what is added to each text for it.
+    """A format of weeks, completed by a day of the week, and the text for that day, a Monday.
 
     Python reads the number of a week only together with a day of the week.
     """
@@ -123,14 +126,14 @@ def is_like(array: pa.Array, pattern: str) -> bool:
 
 
 def read_by_format(array: pa.Array, form: str) -> pa.Array | None:
-    """Time stamps of trimmed texts by a format, or None if one of them does not fit it.
+    """Time stamps of trimmed texts in a format, or None if a text does not fit it.
 
     Args:
         array: texts without blanks around them.
         form: a strptime format, or a key of `WHOLE_PERIODS`.
 
     Returns:
-        timestamp[us], UTC where the format has an offset; None also where a year is implausible.
+        timestamp[us], UTC if the format has an offset; None also if a year is implausible.
     """
     import pyarrow as pa
 
@@ -148,7 +151,7 @@ def read_by_format(array: pa.Array, form: str) -> pa.Array | None:
 
 
 def with_plain_offset(array: pa.Array) -> pa.Array:
-    """Texts of ISO 8601 with " UTC", " GMT", or a blank before the offset, as Arrow reads them."""
+    """Rewrites texts of ISO 8601 with " UTC", " GMT" or a blank before the offset for Arrow."""
     import pyarrow.compute as compute
 
     iso = r"^(\d{4}-\d{2}-\d{2}[T ][\d:]+(?:\.\d+)?) "
@@ -159,7 +162,7 @@ def with_plain_offset(array: pa.Array) -> pa.Array:
 
 
 def plausible(moments: pa.Array) -> bool:
-    """Whether all time stamps lie in the years 1500 to 2299."""
+    """Whether all time stamps are in the years 1500 to 2299."""
     import pyarrow as pa
 
     values = moments.cast(pa.timestamp("us"), safe=False).to_numpy(zero_copy_only=False)
@@ -183,9 +186,9 @@ def _whole_periods(array: pa.Array, form: str) -> pa.Array | None:
 
 
 def _of_the_past(moments: pa.Array) -> pa.Array:
-    """Time stamps of two-digit years, a century earlier where they lie far in the future.
+    """Time stamps of two-digit years, moved back a century if they are far in the future.
 
-    They stay where they are if they follow on others that do not.
+    They are not moved if they continue others that are not far in the future.
     """
     import pyarrow as pa
 
@@ -211,14 +214,14 @@ def _by_arrow(array: pa.Array, form: str) -> pa.Array | None:
         moments = compute.strptime(array, format=form, unit="s")
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return None
-    # Arrow takes the 31st of February for the 2nd of March; pandas does not, but is slow.
+    # Arrow reads the 31st of February as the 2nd of March; pandas refuses it, but is slow.
     doubtful = array.filter(compute.less_equal(compute.day(moments), 3))
     exact = pd.to_datetime(pd.Series(doubtful.to_pylist()), format=form, errors="coerce", utc=True)
     return None if exact.isna().any() else moments
 
 
 def _by_python(array: pa.Array, form: str) -> pa.Array | None:
-    """By Python's strptime, text by text; each distinct text is read once."""
+    """Reads with Python's strptime, each distinct text once."""
     import pyarrow as pa
 
     whole, day = with_day_of_week(form)

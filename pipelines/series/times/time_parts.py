@@ -1,4 +1,4 @@
-"""Which columns make up the time, and which only repeat a part of it."""
+"""Which columns together make the time, and which only repeat a part of it."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 _CLOCK_TEXT = r"(?i)^([01]?\d|2[0-4])(:[0-5]\d(:[0-5]\d(\.0+)?)?|\.[0-5]\d\.[0-5]\d)( ?[ap]m)?$"
 _SHORT_CLOCK_TEXT = r"^([01]?\d|2[0-4])\.[0-5]\d$"
 _CLOCK_NAMES = ("time", "clock", "time of day", "time_of_day", "zeit", "uhrzeit", "hora", "heure")
-"""13.30 is a clock time in a column of these names only: elsewhere it is a number."""
+"""Only in columns of these names is 13.30 a clock time; elsewhere it is a number."""
 
 _HOUR_NAMES = ("he", "hour ending", "hour_ending", "hourending", "hr ending", "stunde", "period")
 _CLOCK_LIKE = (
     r"(?i)^\d{1,2}h\d{2}$|^\d{1,2} ?([ap]m|uhr)$|^\d{1,2}[:.]\d{2} ?(-|to|bis) ?\d{1,2}[:.]\d{2}$"
 )
-"""Clock times and hours that are recognised, so as not to be taken for names, but not read."""
+"""Clock times and hours that are recognised so that they do not name series, but not read."""
 
 _WEEKDAYS = ("weekday", "dayofweek", "day_of_week", "dow")
 
@@ -50,22 +50,22 @@ def calendar_parts(free: Sequence[str], sample: Block) -> JoinedColumn | None:
     """The columns year and month (or quarter), day, hour, minute as one column of times.
 
     None unless there are a year and a month or quarter, all with plausible whole numbers. A finer
-    part counts only if all coarser ones are there.
+    part is used only if all coarser parts exist.
     """
-    found: dict[str, str] = {}
+    parts: dict[str, str] = {}
     for column in free:
         part = part_of(column)
-        if part and part not in found and _is_part(sample.columns[column], part):
-            found[part] = column
-    if "year" not in found or not ("month" in found or "quarter" in found):
+        if part and part not in parts and _is_part(sample.columns[column], part):
+            parts[part] = column
+    if "year" not in parts or not ("month" in parts or "quarter" in parts):
         return None
-    chosen = ["year", "month" if "month" in found else "quarter"]
+    chosen = ["year", "month" if "month" in parts else "quarter"]
     if chosen[1] == "month":
         for part in ("day", "hour", "minute"):
-            if part not in found:
+            if part not in parts:
                 break
             chosen.append(part)
-    columns = tuple(found[part] for part in chosen)
+    columns = tuple(parts[part] for part in chosen)
     return JoinedColumn(",".join(columns), columns, PARTS)
 
 
@@ -74,7 +74,7 @@ def clock_column(time: str, free: Sequence[str], sample: Block) -> str:
     if not _only_dates(sample.columns[time]):
         return ""
     dates = sample.columns[time]
-    # What stands beside dates that come once each (sunrise, say) describes the day.
+    # A clock time next to dates that occur once each, such as the sunrise, describes the day.
     repeat = len(dates.unique()) < len(dates)
     for column in free:
         array = sample.columns[column].drop_null()
@@ -87,7 +87,7 @@ def clock_column(time: str, free: Sequence[str], sample: Block) -> str:
             if hours is not None and len(hours) and hours.min() >= 0 and hours.max() <= 24:
                 if hours.max() == 24:
                     raise DataError(
-                        "holds hours up to 24, which may be the beginning or the end of an hour",
+                        "has hours up to 24, which may be the beginning or the end of an hour",
                         file=sample.file,
                         column=column,
                         advice="Write a column with the date and the hour from 0 to 23.",
@@ -97,10 +97,10 @@ def clock_column(time: str, free: Sequence[str], sample: Block) -> str:
 
 
 def joined_time(columns: tuple[str, ...]) -> JoinedColumn:
-    """The time of several columns: parts of a date if all are called so, else date and clock.
+    """The time that several columns make: parts of a date if all are named so, else date and clock.
 
     Raises:
-        DataError: they are neither.
+        DataError: the columns are neither.
     """
     name = ",".join(columns)
     parts = [part_of(column) for column in columns]
@@ -116,7 +116,7 @@ def joined_time(columns: tuple[str, ...]) -> JoinedColumn:
 
 
 def repeats_time(column: str, sample: Block, times: npt.NDArray[np.datetime64]) -> bool:
-    """Whether a column only says again what the time says: an epoch, a year, a month, ..."""
+    """Whether a column only repeats the time or a part of it: seconds, a year, a month, ..."""
     part = part_of(column)
     numbers = part_numbers(sample.columns[column], part)
     if numbers is None:
@@ -135,7 +135,7 @@ def repeats_time(column: str, sample: Block, times: npt.NDArray[np.datetime64]) 
 
 
 def part_of_time(column: str, array: pa.Array) -> str:
-    """What a column says of the time, for a message: "a clock time", "a month"; "" if nothing.
+    """The part of the time in a column, for a message: "a clock time", "a month"; "" if none.
 
     Such a column never names a series.
     """
@@ -152,7 +152,7 @@ def part_of_time(column: str, array: pa.Array) -> str:
         texts = {text.casefold() for text in as_text(known).unique().to_pylist()}
         if texts <= {"am", "pm", "a.m.", "p.m."}:
             return "AM or PM"
-        # One or two of them may be something else: sun is weather too, and May a name.
+        # One or two of them may mean something else: sun is weather, and May is a name.
         if len(texts) > 2 and texts <= WEEKDAY_NAMES.keys():
             return "a day of the week"
         if (
@@ -202,7 +202,7 @@ def _only_dates(array: pa.Array) -> bool:
 
 
 def _is_clock(array: pa.Array, named: bool) -> bool:
-    """Whether values are clock times; 13.30 counts only if the column is `named` so."""
+    """Whether values are clock times; 13.30 counts only in a column `named` as clock times are."""
     import pyarrow as pa
 
     if pa.types.is_time(array.type):
@@ -214,7 +214,7 @@ def _is_clock(array: pa.Array, named: bool) -> bool:
 
 
 def is_another_time(column: str, sample: Block) -> bool:
-    """Whether a column beside the time holds whole times as well, such as the end of each step."""
+    """Whether another column than the time also has whole times, such as the end of each step."""
     array = sample.columns[column].drop_null()
     if not len(array) or not (_has_dates(array) or is_words(array)):
         return False
@@ -236,7 +236,7 @@ def _has_dates(array: pa.Array) -> bool:
 def sample_times(
     time: str, sample: Block, time_format: str, time_zone: str
 ) -> npt.NDArray[np.datetime64] | None:
-    """The first rows' times on their own wall clock, or None if they cannot be read."""
+    """The times of the first rows in wall-clock time, or None if they cannot be read."""
     reader = TimeReader(time, time_format=time_format, time_zone=time_zone)
     try:
         times = reader.read(sample)

@@ -1,4 +1,4 @@
-"""Which column or columns of a table are the time."""
+"""Which column, or which columns together, are the time of a table."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from pipelines.series.times.time_columns import AmbiguousTimeError, TimeReader
 from pipelines.series.times.time_parts import calendar_parts, clock_column, joined_time
 
 _LEAST_NUMBERED = 5
-"""Columns such as d_1, d_2, ... or V2, V3, ... from which on they seem to count the time."""
+"""At least this many columns such as d_1, d_2, ... or V2, V3, ... seem to count the time."""
 
 
 def time_role(
@@ -36,7 +36,7 @@ def time_role(
     joined: list[JoinedColumn],
     report: DataReport,
 ) -> str:
-    """The time's name; what it is made of is added to `joined` and taken from `free`."""
+    """The name of the time; columns that make it together go from `free` to `joined`."""
     whole: JoinedColumn | None = None
     if stated:
         time = stated[0]
@@ -85,12 +85,12 @@ def _find_time(
     if parts:
         return parts.name
     if named:
-        # A column that should be the time tells, in its error, which row is wrong.
+        # Reading a column that should be the time raises an error that tells which row is wrong.
         return named[0]
     dated = [column for column in free if _is_time(column)]
     if len(dated) > 1:
         raise DataError(
-            f"the columns are called after times ({', '.join(dated[:2])}, ...), and rows are not",
+            f"the columns are named after times ({', '.join(dated[:2])}, ...), the rows are not",
             file=table.name,
             advice="Transpose the table: one row per time, one column per series.",
         )
@@ -98,15 +98,15 @@ def _find_time(
     numbered = re.findall(r"\b[A-Za-z]_?(\d+)\b", " ".join(free))
     if words and len(numbered) >= _LEAST_NUMBERED and 2 * len(numbered) > len(free):
         raise DataError(
-            f"no column reads as times, and the columns are numbered ({free[-2]}, {free[-1]}), so "
-            "that each row seems to be a series",
+            f"no column can be read as times, and the columns are numbered ({free[-2]}, "
+            f"{free[-1]}), so that each row seems to be a series",
             file=table.name,
             advice="Transpose the table: one row per time, one column per series.",
         )
     if not [column for column in words if column.lower() not in ID_NAMES]:
         return _counted_rows(table, free, sample, options)
     raise DataError(
-        f"no column reads as times among {', '.join(table.columns[:10])}",
+        f"no column can be read as times among {', '.join(table.columns[:10])}",
         file=table.name,
         advice="Add a column of time stamps, or state time_column (and time_format).",
     )
@@ -116,14 +116,14 @@ def _counted_rows(table: Table, free: Sequence[str], sample: Block, options: Ser
     """The column that counts the rows, or "" if there is none and the rows are to be counted.
 
     Raises:
-        DataError: one of several columns rises by equal steps, as only a time does.
+        DataError: one of several columns rises by equal steps, like a time.
     """
     if not getattr(table, "numbered", True):
         raise DataError(
-            "no column reads as times, and the labels of the rows leave out numbers",
+            "no column can be read as times, and the numbers of the rows have gaps",
             file=table.name,
             advice="Add a column of times; if the rows follow one another, call reset_index(drop="
-            "True); if their labels count the time, rename the index to ds.",
+            "True); if their numbers count the time, rename the index to ds.",
         )
     left = [column for column in free if column.lower() not in ID_NAMES]
     if options.targets or len(left) < 2:
@@ -133,7 +133,7 @@ def _counted_rows(table: Table, free: Sequence[str], sample: Block, options: Ser
         counts = [column for column in rising if column.lower() not in COUNTER_NAMES]
         return counts[0] if counts else ""
     raise DataError(
-        f"rises by equal steps, as a time does, and no column is called {TIME_NAMES[0]}",
+        f"rises by equal steps, like a time, and no column is called {TIME_NAMES[0]}",
         file=table.name,
         column=rising[0],
         advice="If it is the time, state it as time_column with its time_format (unix, or steps "
@@ -159,7 +159,7 @@ def _is_time(text: str) -> bool:
 def _reads_as_times(column: str, sample: Block, options: SeriesOptions) -> bool:
     reader = TimeReader(column, time_format=options.time_format, time_zone=options.time_zone)
     array = sample.columns[column]
-    # A number tells only together with others what it counts.
+    # A single number does not tell what it counts.
     rows = array if is_number(array.type) or parses_as_numbers(array[:1]) else array[:1]
     try:
         reader.read(Block({column: rows}, sample.file, sample.row_number))

@@ -1,4 +1,4 @@
-"""Zones of the local wall clock: which are known, and how its times become UTC."""
+"""Zones of the local wall clock: which are known, and how wall-clock times become UTC."""
 
 from __future__ import annotations
 
@@ -11,12 +11,18 @@ Times = npt.NDArray[np.datetime64]
 
 
 def localize(times: Times, time_zone: str, file: str) -> Times:
-    """Wall clock times of a zone as UTC, datetime64[s].
+    """Converts wall-clock times of a zone to UTC, datetime64[s].
 
-    An hour that the clock shows twice, in autumn, is resolved by the order of the rows.
+    For an hour that occurs twice, in autumn, the order of the rows decides.
+
+    Args:
+        times: wall-clock times, datetime64 [T], in the order of the rows.
+        time_zone: an IANA name or an offset such as "+01:00".
+        file: file of the times, for messages.
 
     Raises:
-        DataError: a time that the clock never showed, or twice without an order that tells which.
+        DataError: a time did not occur in the zone, or occurred twice and the order of the rows
+            does not tell which one is meant.
     """
     import pandas as pd
 
@@ -27,17 +33,17 @@ def localize(times: Times, time_zone: str, file: str) -> Times:
         raise DataError(
             f"a time does not fit the clock in {time_zone}: {str(error).splitlines()[0]}",
             file=file,
-            advice="Clocks skip an hour in spring and repeat one in autumn: mend the time stamps, "
-            "write them in UTC, or leave out time_zone.",
+            advice="Clocks skip an hour in spring and repeat one in autumn: correct the time "
+            "stamps, write them in UTC, or leave out time_zone.",
         ) from None
     return np.asarray(aware.tz_convert("UTC").tz_localize(None).values.astype("datetime64[s]"))
 
 
 def check_zone(time_zone: str) -> None:
-    """Refuses a zone that is not known.
+    """Refuses an unknown time zone.
 
     Raises:
-        DataError: it is neither an IANA name nor an offset.
+        DataError: the zone is neither an IANA name nor an offset.
     """
     import pandas as pd
 
@@ -50,7 +56,7 @@ def check_zone(time_zone: str) -> None:
 
 
 def zone_of(offset: str) -> str:
-    """The zone of an offset as a time stamp writes it: "UTC", or such as "+01:00"."""
+    """The zone for an offset in the notation of time stamps: "UTC", or for example "+01:00"."""
     if offset in ("Z", "+00", "+0000", "+00:00", "-00:00"):
         return "UTC"
     digits = offset.replace(":", "").ljust(5, "0")

@@ -1,4 +1,4 @@
-"""Frequencies, the continuation of time stamps, and the local wall clock."""
+"""Frequencies, the continuation of time stamps, and local wall-clock time."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ Times = npt.NDArray[np.datetime64]
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 STEP = "step"
-"""The frequency of rows that are counted and have no date: steps are kept as minutes since 1970."""
+"""The frequency of counted rows without a date; steps are stored as minutes since 1970."""
 
 OLD_ALIASES = {"H": "h", "T": "min", "S": "s", "BH": "bh"}
-"""What pandas called units until version 2, and calls them since."""
+"""Former names of units in pandas, until version 2, and their present names."""
 
 _OLD_MONTHS = {"M": "ME or MS", "Q": "QE or QS", "Y": "YE or YS", "A": "YE or YS"}
 
 
 def current_alias(frequency: str) -> str:
-    """A pandas alias with the names of units that pandas uses today ("15T" is "15min")."""
-    found = re.fullmatch(r"(-?\d*)([A-Z]+)", frequency)
-    if found and found[2] in OLD_ALIASES:
-        return found[1] + OLD_ALIASES[found[2]]
+    """A pandas alias in the present names of units ("15T" becomes "15min")."""
+    parts = re.fullmatch(r"(-?\d*)([A-Z]+)", frequency)
+    if parts and parts[2] in OLD_ALIASES:
+        return parts[1] + OLD_ALIASES[parts[2]]
     return frequency
 
 
 _LEAST_FILLED = 10
-"""Cells for each row, up to which a grid is one with gaps."""
+"""With up to this many cells per row, rows on a common grid are rows with gaps."""
 
 _ROUND_STEPS = (
     *(1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600, 7200, 10800, 14400),
     *(21600, 43200, 86400, 604800),
 )
-"""Steps in seconds that clocks and loggers usually have."""
+"""Usual steps of clocks and loggers, in seconds."""
 
 FINER_THAN_SECONDS = (
     "Time stamps are kept to the second. Give a column that counts the rows (0, 1, 2, ...) in "
@@ -52,7 +52,7 @@ def offset_of(frequency: str) -> Any:
     """The pandas offset of an alias such as "h", "30min", "D", "B", "MS", "QE" or "YS".
 
     Raises:
-        DataError: pandas does not know it, or it is finer than a second.
+        DataError: pandas does not know the alias, or it is not a whole number of seconds.
     """
     import pandas as pd
 
@@ -63,11 +63,11 @@ def offset_of(frequency: str) -> Any:
     except ValueError:
         offset = None
     if offset is None or offset.n < 1:
-        found = re.fullmatch(r"\d*([A-Z])(-[A-Z]{3})?", frequency)
-        today = _OLD_MONTHS.get(found[1] if found else "")
+        parts = re.fullmatch(r"\d*([A-Z])(-[A-Z]{3})?", frequency)
+        today = _OLD_MONTHS.get(parts[1] if parts else "")
         raise DataError(
             f"frequency {frequency!r} is not known",
-            advice=f"pandas calls it {today} today, by whether a time ends or starts the period."
+            advice=f"Write {today}, by whether a time is the end or the start of the period."
             if today
             else "Write a pandas alias such as 30min, h, D, B, W, MS, ME, QS or YS.",
         )
@@ -89,7 +89,7 @@ def fixed_seconds(frequency: str) -> float | None:
         return float(_MINUTE)
 
     offset = pd.tseries.frequencies.to_offset(frequency)
-    # A day is no fixed length to pandas 3, though it is on a clock without daylight saving.
+    # To pandas 3 a day is not a fixed length, but without daylight saving it is one.
     if isinstance(offset, pd.offsets.Day):
         return float(offset.n * _DAY)
     if isinstance(offset, pd.offsets.Tick):
@@ -100,16 +100,16 @@ def fixed_seconds(frequency: str) -> float | None:
 def future_times(last: np.datetime64, frequency: str, horizon: int) -> Times:
     """The `horizon` time stamps after `last`, datetime64[s] [horizon].
 
-    Month ends stay month ends, business days skip week ends.
+    Month ends stay month ends, and business days skip weekends.
     """
     return regular_times(last, frequency, horizon + 1)[1:]
 
 
 def regular_times(first: np.datetime64, frequency: str, count: int) -> Times:
-    """`count` time stamps from `first` on, datetime64[s] [count]; `first` must lie on the grid.
+    """`count` time stamps that begin with `first`, datetime64[s] [count].
 
     Raises:
-        DataError: `first` is no time of this frequency (a Sunday among business days, ...).
+        DataError: `first` is not a time of this frequency, such as a Sunday among business days.
     """
     import pandas as pd
 
@@ -122,22 +122,22 @@ def regular_times(first: np.datetime64, frequency: str, count: int) -> Times:
     if not offset.is_on_offset(start):
         raise DataError(
             f"the time {first} does not belong to the frequency {frequency!r}",
-            advice="State another frequency, or mend the time stamp.",
+            advice="State another frequency, or correct the time stamp.",
         )
     dates = pd.date_range(start, periods=count, freq=offset)
     return np.asarray(dates.values.astype("datetime64[s]"))
 
 
 def infer_frequency(times: Times) -> str:
-    """The pandas alias of the step that most neighbouring time stamps have, or "".
+    """The pandas alias of the step between most neighbouring time stamps, or "".
 
-    Gaps do not disturb it, since the most frequent step counts; of equally frequent ones the
-    shortest. Daily data that never falls on a week end is "B"; steps of 28 to 31, 90 to 92 or 365
-    and 366 days are months, quarters and years if they start or end one. "" means that no step is
-    shared by more than half of the neighbours or that there are fewer than two time stamps.
+    Gaps do not matter, since the most frequent step counts, and of equally frequent steps the
+    shortest. Daily data without weekends is "B"; steps of 28 to 31, 90 to 92 or 365 and 366 days
+    are months, quarters and years if all times start or end one. "" means that no step is shared
+    by at least half of the neighbours, or that there are fewer than two time stamps.
 
     Args:
-        times: datetime64[s] [T], ascending without duplicates.
+        times: ascending time stamps without duplicates, datetime64[s] [T].
     """
     if len(times) < 2:
         return ""
@@ -156,7 +156,7 @@ def infer_frequency(times: Times) -> str:
 
 
 def fixed_alias(seconds: int) -> str:
-    """The pandas alias of a step of so many seconds."""
+    """The pandas alias of a step of `seconds`."""
     for unit, alias in ((_DAY, "D"), (_HOUR, "h"), (_MINUTE, "min"), (1, "s")):
         if seconds % unit == 0:
             return alias if seconds == unit else f"{seconds // unit}{alias}"
@@ -166,20 +166,20 @@ def fixed_alias(seconds: int) -> str:
 def common_divisor(series: Sequence[Times]) -> str:
     """The alias of the longest step that divides all steps of all series, or "".
 
-    "" also where most of a grid of that step would be without a row.
+    It is also "" if nearly all cells of a grid with that step would be empty.
 
     Args:
-        series: ascending times of each, datetime64[s] [T].
+        series: ascending times of each series, datetime64[s] [T].
     """
     steps = [np.diff(times.astype("datetime64[s]").astype(np.int64)) for times in series]
     divisor = int(np.gcd.reduce(np.concatenate(steps))) if any(map(len, steps)) else 0
-    cells = sum(int(one.sum()) for one in steps)
+    cells = sum(int(own.sum()) for own in steps)
     rows = sum(len(times) for times in series)
     return fixed_alias(divisor) if divisor and cells <= _LEAST_FILLED * rows * divisor else ""
 
 
 def usual_step(series: Sequence[Times]) -> str:
-    """The alias of the step that neighbouring times nearly have, as jittering loggers', or ""."""
+    """The alias of the approximate step between times, as of a jittering logger, or ""."""
     steps = np.concatenate([np.diff(np.unique(times)) for times in series]).astype(np.int64)
     median = float(np.median(steps)) if len(steps) else 0.0
     for seconds in _ROUND_STEPS:
@@ -196,7 +196,7 @@ def _on_business_days(seconds: npt.NDArray[np.int64]) -> bool:
 
 
 def _months(times: Times) -> str:
-    """The alias of steps of whole months, if every time starts one or every time ends one."""
+    """The alias of steps of whole months if all times are first days, or all last days, of one."""
     days = times.astype("datetime64[D]")
     if np.any(days != times):
         return ""
@@ -236,7 +236,7 @@ def _business_months(times: Times) -> str:
 
 
 def show_time(moment: np.datetime64, frequency: str) -> str:
-    """A time for a message: without a clock where it stands at 0:00, or the number of a step."""
+    """A time for a message: without the clock time if it is 0:00, or the number of a step."""
     if frequency == STEP:
         return f"step {step_numbers(moment)}"
     text = str(moment.astype("datetime64[s]"))
@@ -244,14 +244,14 @@ def show_time(moment: np.datetime64, frequency: str) -> str:
 
 
 def step_numbers(times: Any) -> Any:
-    """The numbers of steps that have no date, int64 as `times`; see `STEP`."""
+    """The numbers of steps without a date, int64 of the shape of `times`; see `STEP`."""
     return np.asarray(times).astype("datetime64[m]").astype(np.int64)
 
 
 def anchored(frequency: str, times: Times) -> str:
-    """Weeks without a stated day ("W", "2W") on the day of the week that most times have.
+    """Adds the most frequent day of the week to weeks without a stated day ("W", "2W").
 
-    pandas alone takes them for weeks that end on Sundays.
+    Without a day, pandas assumes weeks that end on Sundays.
     """
     if not re.fullmatch(r"\d*W", frequency) or not len(times):
         return frequency
@@ -261,7 +261,7 @@ def anchored(frequency: str, times: Times) -> str:
 
 
 def instant(moment: np.datetime64, time_zone: str) -> np.datetime64:
-    """The UTC of a moment on the wall clock of a zone; one that the clock skipped is moved on."""
+    """The UTC of a wall-clock time of a zone; times that the clock skips are moved forward."""
     import pandas as pd
 
     clock = pd.Timestamp(moment.astype("datetime64[s]"))
@@ -270,10 +270,10 @@ def instant(moment: np.datetime64, time_zone: str) -> np.datetime64:
 
 
 def wall_clock_minutes(times: Times, time_zone: str = "") -> npt.NDArray[np.int32]:
-    """Minutes since 1970-01-01 00:00 on the local wall clock, int32 as `times`.
+    """Minutes since 1970-01-01 00:00 in local wall-clock time, int32 of the shape of `times`.
 
     Args:
-        times: datetime64; instants (UTC) if `time_zone` is given, else the wall clock itself.
+        times: datetime64; instants (UTC) if there is a time zone, else wall-clock times.
         time_zone: an IANA name or a fixed offset such as "+01:00".
     """
     if time_zone:

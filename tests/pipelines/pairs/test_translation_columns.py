@@ -138,7 +138,7 @@ def test_markup_is_not_taken_for_sentences(tmp_path: Path, begins: str) -> None:
 
 def test_two_files_of_pairs_are_not_the_sides_of_one(tmp_path: Path) -> None:
     rows = ["\t".join(pair) for pair in PAIRS]
-    with pytest.raises(DataError, match="each holds pairs"):
+    with pytest.raises(DataError, match="each file has pairs"):
         load_all(two_files(tmp_path, "a.tsv", "b.tsv", (rows, rows[::-1])))
 
 

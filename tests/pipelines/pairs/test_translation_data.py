@@ -84,7 +84,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_no_part_of_a_sentence(tmp_p
         ("a\nb\n", "x\n", "2 lines, but .*1: they do not align"),
         ("a\n\nb\n", "x\ny\nz\nw\n", "Look at line 2"),
         ("", "x\n", "the file is empty"),
-        ("a\n", "\n", "no pair of which both"),
+        ("a\n", "\n", "no pair whose two sentences both"),
         (b"caf\xe9\n", "x\n", "not UTF-8"),
         ("a\n".encode("utf-16"), "x\n", "UTF-16, not UTF-8"),
         (b"a\0b\n", "x\n", "NUL"),
@@ -99,7 +99,7 @@ def test_files_that_cannot_be_pairs_are_refused(
 
 def test_other_files_are_refused_with_what_could_be_meant(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a dog\nein Hund\n")
-    with pytest.raises(DataError, match=r"file:SOURCE,TARGET, or one that ends in \.tsv"):
+    with pytest.raises(DataError, match=r"file:SOURCE,TARGET, or one file that ends in \.tsv"):
         load_all(f"file:{tmp_path / 'a.txt'}")
     (tmp_path / "a.csv").write_text("en,de\na dog,ein Hund\n")
     with pytest.raises(DataError, match=r"tabs instead of commas"):

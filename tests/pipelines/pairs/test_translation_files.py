@@ -165,7 +165,7 @@ def test_files_of_equal_length_that_have_lost_each_other_are_refused(
     source, target = [a for a, _ in PAIRS], [b for _, b in PAIRS]
     # One sentence is missing here and one was added at the end: as many lines as before.
     target = target[:lost] + target[lost + 1 :] + ["un."]
-    with pytest.raises(DataError, match="fit those that stand 1 line earlier") as error:
+    with pytest.raises(DataError, match="fit those 1 line earlier") as error:
         read_aligned_files(side(tmp_path / "a.en", source), side(tmp_path / "a.fr", target))
     assert error.value.row is not None and abs(error.value.row - lost - 1) <= 50
 
@@ -213,7 +213,9 @@ def test_parts_in_another_direction_than_the_training_are_refused(tmp_path: Path
     data = two_files(tmp_path)
     turned = f"file:{','.join(data.removeprefix('file:').split(',')[::-1])}"
     for part in ("validation", "test"):
-        with pytest.raises(DataError, match=r"is from fr to en, but the training from en to fr"):
+        with pytest.raises(
+            DataError, match=r"is from fr to en, but the training was from en to fr"
+        ):
             load_pairs(data, **{part: turned})
     config = TranslationConfig(data=data, split="1,0,0")
     with pytest.raises(DataError, match=r"is from fr to en, but the training"):

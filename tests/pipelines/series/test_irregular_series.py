@@ -57,7 +57,7 @@ def test_days_with_sales_only_and_three_days_a_week() -> None:
     three = days[days.weekday.isin([0, 2, 4])]
     for chosen in (some, three):
         frame = pd.DataFrame({"date": chosen, "y": 1.0})
-        with pytest.raises(DataError, match="state frequency D, which takes"):
+        with pytest.raises(DataError, match="state frequency D, which treats"):
             load_series(frame)
         one = load_series(frame, frequency="D")[0]
         assert np.array_equal(one.times[one.observed], chosen.values.astype("datetime64[s]"))

@@ -97,7 +97,7 @@ def test_what_tells_a_time_of_day_never_names_a_series(
     name: str, values: object, words: str
 ) -> None:
     frame = pd.DataFrame({"date": HOURS.strftime("%Y-%m-%d"), name: values, "y": VALUES})
-    with pytest.raises(DataError, match=rf"{name!r} holds {words}.*one column with the whole time"):
+    with pytest.raises(DataError, match=rf"{name!r} has {words}.*one column with the whole time"):
         load_series(frame)
 
 
@@ -107,15 +107,15 @@ def test_labels_of_a_frame_that_say_something_are_not_lost() -> None:
         assert load_series(pd.DataFrame({"y": VALUES}, index=index)).frequency == "D"
     frame = pd.DataFrame({"y": VALUES})
     assert load_series(frame).frequency == "step"
-    with pytest.raises(DataError, match="labels of the rows leave out numbers"):
+    with pytest.raises(DataError, match="numbers of the rows have gaps"):
         load_series(frame[frame["y"] != 3])
-    with pytest.raises(DataError, match="lengths of time"):
+    with pytest.raises(DataError, match="has durations and not times"):
         load_series(frame.set_axis(pd.to_timedelta(np.arange(400), "h")))
     wide = pd.DataFrame(np.ones((5, 12)), columns=[f"2024-{month:02}" for month in range(1, 13)])
     with pytest.raises(DataError, match="Transpose the table"):
         load_series(wide)
     named = wide.set_axis([f"1/{day}/20" for day in range(11, 23)], axis=1).assign(country="x")
-    with pytest.raises(DataError, match=r"called after times \(1/11/20, 1/12/20"):
+    with pytest.raises(DataError, match=r"named after times \(1/11/20, 1/12/20"):
         load_series(named)
 
 

@@ -194,7 +194,7 @@ def test_a_set_is_read_by_name_and_position() -> None:
     series_set = load_series(wide_frame(), targets=("load", "other"))
     assert series_set["other"] is series_set[1]
     assert series_set.select(("other",)).names == ("other",)
-    with pytest.raises(DataError, match="there are load, other"):
+    with pytest.raises(DataError, match=r"no series is called 'others'\. Available: load, other\."):
         series_set["others"]
 
 

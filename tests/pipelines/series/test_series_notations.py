@@ -138,7 +138,7 @@ def test_weeks_and_days_of_the_year() -> None:
 
 
 def test_formats_that_are_none_are_refused() -> None:
-    for wrong, message in (("YYYY-MM-DD", "holds no %"), ("%Q", "bad directive")):
+    for wrong, message in (("YYYY-MM-DD", "has no %"), ("%Q", "bad directive")):
         with pytest.raises(ConfigurationError, match=message):
             of_times(DAYS.astype(str), time_format=wrong)
 
@@ -215,7 +215,7 @@ def test_old_names_of_frequencies_and_weeks_of_any_day() -> None:
 
 @pytest.mark.parametrize(
     ("wrong", "words"),
-    [("date", "header line"), ("Total 2024", "totals"), ("2024-01-05 24:00", "next one")],
+    [("date", "header line"), ("Total 2024", "totals"), ("2024-01-05 24:00", "next day")],
 )
 def test_a_line_that_is_no_data_is_called_what_it_is(wrong: str, words: str) -> None:
     times = [str(day.date()) for day in DAYS]

@@ -81,7 +81,7 @@ def test_the_31st_of_february_is_no_day_of_march(tmp_path: Path) -> None:
 def test_no_time_column(tmp_path: Path) -> None:
     path = tmp_path / "data.csv"
     path.write_text("x,y\nsoon,2\nlater,4\n")
-    with pytest.raises(DataError, match="no column reads as times among x, y"):
+    with pytest.raises(DataError, match="no column can be read as times among x, y"):
         load_series(f"file:{path}")
     path.write_text("x,y\n1,2\n3,4\n5,6\n")
     with pytest.raises(DataError, match="rises by equal steps"):
@@ -100,7 +100,7 @@ def test_duplicate_times_follow_the_policy(tmp_path: Path) -> None:
     times = ["2024-01-01", "2024-01-02", "2024-01-02", "2024-01-03"]
     error = refusal(tmp_path, times)
     assert error.row == 4
-    assert "before in row 3" in str(error)
+    assert "first in row 3" in str(error)
     for policy, expected in (("first", 1), ("last", 2), ("mean", 1.5)):
         series_set = load(tmp_path, times, duplicates=policy)
         assert series_set["a"].target.tolist() == [0, expected, 3]
@@ -124,7 +124,7 @@ def test_left_out_times_are_filled_and_counted(tmp_path: Path) -> None:
         2.75,
         3,
     ]
-    assert "3 in all" in str(refusal(tmp_path, times, missing="error"))
+    assert "3 values in all" in str(refusal(tmp_path, times, missing="error"))
 
 
 def test_irregular_times(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_irregular_times(tmp_path: Path) -> None:
 
 def test_no_common_step(tmp_path: Path) -> None:
     times = ["2024-01-01", "2024-01-02", "2024-01-04", "2024-01-09", "2024-01-20"]
-    assert "no step of time" in str(refusal(tmp_path, times))
+    assert "do not share a step of time" in str(refusal(tmp_path, times))
     assert len(load(tmp_path, times, frequency="D")["a"]) == 20
 
 
@@ -152,7 +152,7 @@ def test_a_mistyped_year_does_not_fill_the_memory(tmp_path: Path) -> None:
     times = [f"2024-01-01 00:00:{second:02d}" for second in range(10)] + ["2204-01-01 00:00:10"]
     error = refusal(tmp_path, times)
     assert error.row == 11
-    assert "likely wrong" in str(error)
+    assert "probably wrong" in str(error)
 
 
 def test_one_offset_for_all_is_a_zone(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_marks_of_missing_values_are_reported_and_can_be_stated() -> None:
     values = np.where(np.arange(60) % 9 == 4, -999.0, np.arange(60.0) % 7)
     frame = pd.DataFrame({"date": DAYS, "y": values})
     report = load_series(frame).report
-    assert report.count("values that look like marks of missing ones") == 7
+    assert report.count("values that look like markers of missing values") == 7
     one = load_series(frame, missing_markers=(-999,))["y"]
     assert one.target.min() == 0 and int((~one.observed).sum()) == 7
     plain = load_series(frame.assign(y=np.arange(60.0) % 7)).report
@@ -89,7 +89,7 @@ def test_marks_of_missing_values_are_reported_and_can_be_stated() -> None:
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        (["1,467", "2,001", "998"], "every comma has three digits"),
+        (["1,467", "2,001", "998"], "digits follow every comma"),
         (["1,467,001", "2,001"], "',' groups thousands here"),
         (["1,467.5", "2,001.5"], "',' groups thousands here"),
         (["1,5", "2,25"], "decimal mark, state decimal"),
