@@ -139,7 +139,8 @@ def _int8_entry(cell: str, timesteps: int, make: Callable[[Path], str], folder: 
     if cell == "LSTM" or timesteps == 1:
         return _made(INT8, make, folder)
     return Entry(
-        INT8, note="no sequence: the converter quantises no loop; int8 streams step by step"
+        INT8,
+        note="no sequence: the converter cannot quantise a loop; in int8 it streams step by step",
     )
 
 
@@ -258,7 +259,12 @@ def markdown(report: dict[str, Any]) -> str:
         for name, contender in by_name.items():
             if "median_ms" not in contender:
                 notes.append(f"- {name}, {case['cell']} {tuple(case['size'])}: {contender['note']}")
-    lines += ["", "Milliseconds a call; in brackets the form and the file's kB.", "", *notes]
+    lines += [
+        "",
+        "Milliseconds per call; in brackets the form and the file's size in kB.",
+        "",
+        *notes,
+    ]
     lines += ["", "## Goals", "", "| size | layer | goal | ratio | met |", "| --- " * 5 + "|"]
     for case in report["cases"]:
         for goal, found in case["goals"].items():

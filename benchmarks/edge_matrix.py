@@ -216,14 +216,15 @@ def markdown(results: dict[str, dict[str, Any]]) -> str:
     lines = [
         "# Which form of which layer runs where",
         "",
-        f"Made by `python -m benchmarks.edge_matrix`: {len(results)} cells, {works} of them work. "
+        f"Made by `python -m benchmarks.edge_matrix`: {len(results)} combinations, of which "
+        f"{works} work. "
         f"Layers of {UNITS} units over {TIMESTEPS} timesteps of {FEATURES} features, batch 1, "
         f"random weights (issue 3674's model: 4 layers, {DEEP_TIMESTEPS} timesteps; trained for "
         f"{TRAINED_STEPS} steps where the table says so); compared with "
-        "Keras on 16 random sequences. Error: largest absolute difference; in brackets root mean "
-        "square relative to the output's. Latency: processor time of one run, one thread, median, "
-        "on an x86 computer (also for tflm, whose times say little about a device). Streaming: one "
-        "timestep a run.",
+        "Keras on 16 random sequences. Error: largest absolute difference; in brackets, its root "
+        "mean square relative to that of the output. Latency: median processor time of one run on "
+        "one thread of an x86 computer (also for tflm, whose times say little about a device). "
+        "Streaming: one time step per run.",
         "",
         "| layer | form | quantisation | runtime | error | kB | ms | arena kB |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",

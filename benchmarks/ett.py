@@ -238,9 +238,10 @@ def _markdown(rows: Iterable[Row], command: str) -> str:
         )
     lines += [
         "",
-        "The point-wise models are one model a cell: lookback 96, horizon 720, the last state of "
-        "the recurrence gives the whole horizon; at shorter horizons their forecast is cut. Each "
-        "had 5 minutes. NLinear is solved in closed form (ridge, its strength chosen on the "
+        "The point-wise models are one model per cell with lookback 96 and horizon 720, in which "
+        "the last state of the recurrence gives the whole horizon; for shorter horizons their "
+        "forecast is cut. Each trained for 5 minutes. NLinear is solved in closed form (ridge, its "
+        "strength chosen on the "
         "validation part). Published: SegRNN's README (lookback 96) and paper (lookback 720), "
         "LTSF-Linear's table for NLinear and repeat-last.",
         "",

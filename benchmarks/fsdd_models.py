@@ -182,8 +182,9 @@ def write_results(given: argparse.Namespace) -> None:
         "# Spoken digits: strings of 1 to 7 digits (FSDD)",
         "",
         "Word error rate (a word is a digit) of greedy decoding; the share of single digits that "
-        "are right in full. Known speakers: recordings 5 to 9 of four speakers, none of them heard "
-        "in training. Unseen speaker: nobody of that name in training. Trained on strings of "
+        "are fully correct. Known speakers: recordings 5 to 9 of four speakers, none of which "
+        "occur in training. Unseen speaker: this speaker does not occur in training. Trained on "
+        "strings of "
         "recordings 13 to 49 of the four, and on the synthetic speech of builtin:digits.",
         "",
         "| model | differs by | augmented | parameters | minutes | epochs | strings, known | "
@@ -193,10 +194,10 @@ def write_results(given: argparse.Namespace) -> None:
         "",
         "Every model that is not bidirectional reads the past and "
         f"{BASE['lookahead']} output frames ({BASE['lookahead'] * 40} ms) ahead, so a stream gives "
-        "what the whole recording gives (`tests/test_speech_streaming.py`).",
+        "the same result as the whole recording (`tests/speech/test_speech_streaming.py`).",
         "",
-        f"Trained on {cores(found)} of a two-core machine whose other core was busy. A model whose "
-        "minutes were over before its last epoch had not reached the end of its learning rate's "
+        f"Trained on {cores(found)} of a two-core machine whose other core was busy. A model that "
+        "ran out of minutes before its last epoch did not reach the end of its learning rate "
         "schedule.",
         "",
         "`python -m benchmarks.fsdd_models`",

@@ -125,7 +125,8 @@ def table(processes: list[Process], given: argparse.Namespace) -> str:
     lines = [
         "# Validation loss against training time",
         "",
-        f"Nats a character on {given.validation.name}, the state carried through the whole text; "
+        f"Nats per character on {given.validation.name}, with the state carried through the whole "
+        "text; "
         f"trained on {given.train.name}. "
         + ", ".join(f"{name} {value}" for name, value in SETTINGS.items())
         + f". Turns of {TURN_SECONDS:g} s on {had}, {platform.machine()}.",

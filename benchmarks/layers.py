@@ -102,7 +102,7 @@ class _Processes:
 def measure(
     processes: _Processes, names: list[str], cell: str, shape: tuple[int, ...], rounds: int
 ) -> Measured:
-    """Of each contender the medians of its milliseconds, by the clock and of processor time."""
+    """Of each contender the medians of its milliseconds, wall-clock time and processor time."""
     times: dict[str, dict[str, list[float]]] = {name: {} for name in names}
     for order in ORDERS:
         for round_ in range(rounds + 2):
@@ -139,8 +139,9 @@ def table(rows: list[Any], rounds: int, threads: int) -> str:
         "# Recurrent layers on a CPU",
         "",
         f"Written by `python -m benchmarks.layers`: milliseconds on {of_threads}, medians of",
-        f"{rounds} interleaved calls, by the clock and in processor time; memory is the peak above",
-        "a process before its first call, MB. The gain is the best Keras over the better rnn_apps.",
+        f"{rounds} interleaved calls, as wall-clock time and as processor time; memory is the peak",
+        "in MB beyond a process before its first call. The gain is the time of the best Keras",
+        "setting divided by that of the better rnn_apps setting.",
         "",
         f"| cell | (batch, timesteps, features, units) | measured | {' | '.join(names)} | gain |",
         "|---" * (len(names) + 4) + "|",

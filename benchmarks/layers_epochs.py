@@ -92,10 +92,11 @@ def table(rows: list[dict[str, Any]], contenders: list[str]) -> str:
     lines = [
         "# An epoch with the recurrent layers of rnn_apps and with Keras'",
         "",
-        "Written by `python -m benchmarks.layers_epochs`: seconds, medians of passes in turn in",
-        "processes of their own, scaled from the steps of a pass to those of an epoch. CPU is the",
+        "Written by `python -m benchmarks.layers_epochs`: seconds, medians of alternating passes",
+        "in separate processes, scaled from the steps of a pass to those of an epoch. CPU is the",
         "processor time of all threads. The first pass compiles; its seconds are not scaled.",
-        "The gain is the time of the best Keras over that of rnn_apps, by the clock and by CPU.",
+        "The gain is the time of the best Keras divided by that of rnn_apps, in wall-clock time",
+        "and in CPU time.",
         "",
         "| application | model | steps of a pass | of an epoch | "
         + " | ".join(names)

@@ -180,7 +180,8 @@ def headline_lines(result: Result) -> list[str]:
         f"Trained on train for {result['minutes']:.0f} minutes ({result['epochs']} epochs) on "
         f"{cores([result])}; the best epoch is chosen on val, and val is judged. The "
         "published conditional GRU of this size (LIUM, wmt17-mmt) has "
-        f"{PUBLISHED['val']} on val and {PUBLISHED['test']} on test; the test part was not here.",
+        f"{PUBLISHED['val']} on val and {PUBLISHED['test']} on test; the test part was not "
+        "available.",
         "",
         f"{result['parameters']:,} parameters; BPE of {source} English and {target} German "
         "subwords; text lowercased and tokenised as Moses does (benchmarks/moses_style.py), "
@@ -195,7 +196,7 @@ def headline_lines(result: Result) -> list[str]:
         ),
         "",
         "On plain text with a beam of 5 (detokenised, case restored by the most frequent case of "
-        "each word in the training data, because the model writes small letters): BLEU "
+        "each word in the training data, because the model writes lower case): BLEU "
         f"{mixed:.2f} in mixed case, {small:.2f} lowercased, sacrebleu "
         f"`{result['plain']['signatures']['BLEU']}`.",
         "",
