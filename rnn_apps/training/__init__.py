@@ -32,4 +32,6 @@ _HOMES = {
     "fit": "trainer",
 }
 
+__all__ = sorted(_HOMES)
+
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)
