@@ -1,4 +1,4 @@
-"""Forecasting with recurrent networks: train, judge beside baselines, predict, export.
+"""Forecasting with recurrent networks: train, compare with baselines, predict, export.
 
 from rnn_apps import forecasting
 

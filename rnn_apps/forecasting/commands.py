@@ -13,21 +13,29 @@ def _predict_arguments(parser: argparse.ArgumentParser) -> None:
         "--data",
         default="",
         metavar="SOURCE",
-        help="the series to continue; without it, those that the run was trained on",
+        help="series to continue; without this option those that the run was trained on",
     )
-    parser.add_argument("--to", required=True, metavar="FILE.csv", help="where the forecasts go")
+    parser.add_argument("--to", required=True, metavar="FILE.csv", help="file for the forecasts")
     parser.add_argument(
-        "--plot", default="", metavar="FILE", help="the picture, .png or .svg (beside the CSV)"
+        "--plot",
+        default="",
+        metavar="FILE",
+        help="file for the picture, .png or .svg; by default next to the CSV",
     )
     parser.add_argument(
-        "--samples", type=int, default=0, metavar="N", help="also N sample paths (not of points)"
+        "--samples",
+        type=int,
+        default=0,
+        metavar="N",
+        help="number of sample paths to add; not for output = point",
     )
     parser.add_argument(
         "--recent",
         type=int,
         default=0,
         metavar="N",
-        help="calibrate the intervals on the data's latest N windows",
+        help="number of latest windows per series to calibrate the intervals on again; 0 keeps the "
+        "calibration of the training run",
     )
 
 
@@ -50,5 +58,12 @@ APPLICATION = Application(
     summary="forecast time series: points, quantiles, distributions, calibrated intervals",
     package="rnn_apps.forecasting",
     config="rnn_apps.forecasting.config:ForecastingConfig",
-    verbs=(Verb("predict", "continue series: a CSV and a plot", _predict_arguments, _predict),),
+    verbs=(
+        Verb(
+            "predict",
+            "forecast what follows the end of series, as a CSV and a plot",
+            _predict_arguments,
+            _predict,
+        ),
+    ),
 )

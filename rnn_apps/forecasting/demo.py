@@ -18,10 +18,10 @@ SOURCE = "elecdemand"
 
 
 def demand_config(folder: Path) -> ForecastingConfig:
-    """The recipe for half-hourly demand a day ahead, with the past week in view.
+    """The recipe for half-hourly demand a day ahead, with a lookback of a week.
 
-    Demand follows the weather, which is forecast well a day ahead; here the measured temperature
-    stands for that forecast, so that the figures are those of a perfect one.
+    Demand follows the weather, which is forecast well a day ahead. Here the measured temperature
+    replaces that forecast, so that the figures assume a perfect weather forecast.
     """
     return ForecastingConfig(
         data=f"builtin:{SOURCE}",
@@ -47,7 +47,7 @@ def demo(folder: Path) -> DemoResult:
     """Trains, judges, exports, verifies and uses a forecaster.
 
     Args:
-        folder: where the run, the exported files and a forecast go.
+        folder: folder for the run, the exported files and a forecast.
     """
     run = train(demand_config(folder / "run"))
     forecasters = run.metrics["test"]["forecasters"]
@@ -64,18 +64,18 @@ def demo(folder: Path) -> DemoResult:
             name: figures[name]["mase"]
             for name in ("repeat last", "seasonal naive", "seasonal naive, a week", "NLinear")
         },
-        proof=f"LiteRT: {difference:.1e} GW from Keras at most, {milliseconds:.2f} ms a forecast",
+        proof=f"LiteRT: at most {difference:.1e} GW from Keras, {milliseconds:.2f} ms per forecast",
         use=_last_day(run, folder),
         report=run.folder.report,
         notes={
             "80 % interval covers": figures[judged]["coverage_80"],
-            "80 % interval that learns on covers": figures[online]["coverage_80"],
+            "80 % online interval covers": figures[online]["coverage_80"],
         },
     )
 
 
 def _last_day(run: Run, folder: Path) -> str:
-    """Forecasts the last day of the data from what was known before it, into a CSV."""
+    """Forecasts the last day of the data from the days before it, into a CSV."""
     frame, _ = builtin_data(SOURCE, "forecasting").load()
     horizon = run.config.horizon
     truth = frame["Demand"].to_numpy()[-horizon:]
@@ -86,6 +86,7 @@ def _last_day(run: Run, folder: Path) -> str:
     forecast.to_csv(path, index=False)
     error = np.abs(forecast["forecast"].to_numpy() - truth).mean()
     return (
-        f"The demand of {frame.index[-1].date()}, forecast from the day before, was "
-        f"{error:.2f} GW off on average, at a mean demand of {truth.mean():.2f} GW ({path.name})."
+        f"The demand of {frame.index[-1].date()} was forecast from the day before with a mean "
+        f"absolute error of {error:.2f} GW, at a mean demand of {truth.mean():.2f} GW "
+        f"({path.name})."
     )

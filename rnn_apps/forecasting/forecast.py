@@ -1,4 +1,4 @@
-"""What every forecaster gives, whether a network or a baseline, in the data's own unit."""
+"""The forecasts of every forecaster, network or baseline, in the data's own unit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 Inputs = Mapping[str, NDArray[Any]]
 
-# Inputs that hold a row for each time step.
+# Inputs that hold one row per time step.
 _OVER_TIME = frozenset({"past_target", "past_covariates", "future_covariates", "times"})
 
 
@@ -20,9 +20,10 @@ class Forecast:
     """A batch of forecasts.
 
     Args:
-        point: float32 [batch, horizon].
-        quantiles: float32 [batch, horizon, levels], rising along the levels; None without.
-        samples: float32 [batch, samples, horizon] sample paths; None without.
+        point: point forecasts float32 [batch, horizon].
+        quantiles: quantiles float32 [batch, horizon, levels], rising along the levels; None for a
+            point forecast alone.
+        samples: sample paths float32 [batch, samples, horizon]; None if none were drawn.
     """
 
     point: NDArray[np.float32]
@@ -33,8 +34,8 @@ class Forecast:
 class Forecaster(Protocol):
     """Maps raw inputs, as `pipelines.WindowBatches` gives them, to forecasts in the raw unit.
 
-    `lookback` is the number of past steps that it reads; `levels` are those of its quantiles, ()
-    for point forecasts alone.
+    `lookback` is the number of past time steps that it reads; `levels` are the levels of its
+    quantiles, () for point forecasts alone.
     """
 
     @property
@@ -51,13 +52,14 @@ class Forecaster(Protocol):
 
 @dataclass(frozen=True)
 class Window:
-    """A batch of windows with their truth, as numpy arrays.
+    """A batch of windows with their true values, as numpy arrays.
 
     Args:
-        inputs: raw inputs, see `pipelines.WindowBatches`.
-        truth: float32 [batch, horizon].
-        weights: float32 [batch, horizon], 0 where the truth is missing or the row is padding.
-        step: the number of the batch within its epoch, with which it can be had again.
+        inputs: raw inputs by name, see `pipelines.WindowBatches`.
+        truth: true values float32 [batch, horizon].
+        weights: weights float32 [batch, horizon]; 0 where the truth is missing or the row is
+            padding.
+        step: number of the batch within its epoch; `windows` can start at it again.
     """
 
     inputs: Inputs
@@ -67,14 +69,14 @@ class Window:
 
     @property
     def series_index(self) -> NDArray[np.int64]:
-        """int64 [batch]: the series that each window is from; 0 where the data has one series."""
+        """The position of each window's series, int64 [batch]; 0 if the data has one series."""
         if "series_index" in self.inputs:
             return np.asarray(self.inputs["series_index"], np.int64).reshape(-1)
         return np.zeros(len(self.truth), np.int64)
 
 
 def windows(batches: Any, start_step: int = 0) -> Iterator[Window]:
-    """One pass over a `pipelines.Batches` of windows, in numpy; rows without any truth left out."""
+    """One pass over a `pipelines.Batches` of windows, as numpy; rows without truth are skipped."""
     steps = batches.epoch(0, start_step=start_step)
     for step, (inputs, targets, weights) in enumerate(steps, start_step):
         observed = np.asarray(weights)
@@ -89,7 +91,7 @@ def windows(batches: Any, start_step: int = 0) -> Iterator[Window]:
 
 
 def crop(inputs: Inputs, lookback: int) -> Inputs:
-    """The inputs with the last `lookback` past steps only; the horizon stays whole."""
+    """The inputs with only the last `lookback` past steps; the horizon is kept."""
     surplus = inputs["past_target"].shape[1] - lookback
     if surplus < 0:
         raise ValueError(f"a window of {lookback + surplus} steps has no {lookback} past steps")

@@ -1,4 +1,4 @@
-"""A trained network behind the interface that the baselines have."""
+"""A trained network with the same interface as the baselines."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class NetworkForecaster:
     """Forecasts with a deployment model: raw inputs -> raw forecasts.
 
     Args:
-        deployed: from `deployment_model`.
-        config: the run's.
-        positions: int32 [series], where each series of the data stands among the training's.
+        deployed: model from `deployment_model`.
+        config: configuration of the run.
+        positions: position of each series of the data among the training series, int32 [series].
     """
 
     def __init__(

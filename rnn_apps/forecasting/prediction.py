@@ -1,4 +1,4 @@
-"""Forecasts of what follows the data, as a table with time stamps, as a CSV and as a plot."""
+"""Forecasts beyond the end of the data, as a table with time stamps, a CSV and a plot."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PAST_SHOWN = 3
 
 
 def forecast_ends(forecaster: Forecaster, series_set: SeriesSet, horizon: int) -> Forecast:
-    """Forecasts what follows the end of every series, a row a series.
+    """Forecasts what follows the end of every series; one row per series.
 
     Raises:
         DataError: a series is too short, or its known-future covariates do not reach far enough.
@@ -53,14 +53,17 @@ def forecast_ends(forecaster: Forecaster, series_set: SeriesSet, horizon: int) -
 def recalibrated(
     calibrated: Calibrated, series_set: SeriesSet, horizon: int, count: int
 ) -> Calibrated:
-    """The forecaster calibrated anew on the latest windows of each series that is given.
+    """The forecaster calibrated again on the latest windows of every series.
 
-    Intervals that were calibrated long ago follow data that has drifted since; the truth of these
-    windows is known, so nothing of the future is used.
+    So intervals that were calibrated long ago follow data that has drifted since. The true values
+    of these windows are known, so nothing of the future is used.
 
     Args:
-        count: how many windows of each series, at least 1. Levels that so few cannot calibrate
-            keep their calibration.
+        calibrated: forecaster with its earlier calibration.
+        series_set: series whose latest windows are used.
+        horizon: number of time steps to forecast.
+        count: number of windows per series, at least 1. Levels that this many windows cannot
+            calibrate keep their earlier calibration.
 
     Raises:
         DataError: no series is long enough for a single such window.
@@ -75,25 +78,25 @@ def recalibrated(
         tails, lookback=calibrated.lookback, horizon=horizon, batch_size=BATCH_SIZE
     )
     old = calibrated.calibration
-    found, _ = calibrate(calibrated.base, windows(batches), old.levels, old.scale)
-    kept = np.isin(old.levels, unreached_levels(old.levels, found.windows))
+    new, _ = calibrate(calibrated.base, windows(batches), old.levels, old.scale)
+    kept = np.isin(old.levels, unreached_levels(old.levels, new.windows))
     if kept.any():
         shown = ", ".join(f"{level:g}" for level in np.asarray(old.levels)[kept])
         _log.warning(
-            f"{found.windows} recent windows are too few to calibrate the quantiles {shown}: they "
+            f"{new.windows} recent windows are too few to calibrate the quantiles {shown}: they "
             "keep the calibration of the validation part."
         )
-    corrections = np.where(kept, old.corrections, found.corrections)
-    count = old.windows if kept.any() else found.windows
+    corrections = np.where(kept, old.corrections, new.corrections)
+    count = old.windows if kept.any() else new.windows
     return Calibrated(
         calibrated.base, dataclasses.replace(old, corrections=corrections, windows=count)
     )
 
 
 def as_frame(series_set: SeriesSet, forecast: Forecast, levels: tuple[float, ...]) -> pd.DataFrame:
-    """One row a series and step: series, time, forecast, a column a quantile, and a sample path.
+    """One row per series and step: series, time, forecast, one column per quantile and sample path.
 
-    The times go on where each series ends, in its frequency and its time zone.
+    The times continue where each series ends, in its frequency and its time zone.
     """
     import pandas as pd
 
@@ -116,9 +119,9 @@ def as_frame(series_set: SeriesSet, forecast: Forecast, levels: tuple[float, ...
 
 
 def local_times(series_set: SeriesSet, times: np.ndarray) -> pd.Index:
-    """Times as the data's own clock shows them, with its time zone if it has one.
+    """Times in the data's own time zone, if it has one.
 
-    Rows that are counted and have no date give their numbers.
+    Rows that are counted and have no date give their row numbers.
     """
     import pandas as pd
 
@@ -136,20 +139,22 @@ def predict_to_files(
     """Writes forecasts as CSV and draws them; what `rnn-apps forecast predict` does.
 
     Args:
-        source: the data to continue; "" for the run's own.
-        csv: the file for the table.
-        plot: the file for the picture, .png or .svg; "" for a PNG beside the CSV.
-        samples, recent: see `Run.predict`.
+        run: trained run.
+        source: source of the data to continue; "" for the run's own data.
+        csv: file for the table.
+        plot: file for the picture, .png or .svg; "" for a PNG next to the CSV.
+        samples: number of sample paths to add, see `Run.predict`.
+        recent: number of latest windows to calibrate on again, see `Run.predict`.
 
     Returns:
-        The files, and from when to when the forecast reaches.
+        The paths of the files, and the first and the last time of the forecast.
     """
     table = Path(csv)
     picture = Path(plot) if plot else table.with_suffix(".png")
     if picture.suffix.lower() not in (".png", ".svg"):
         raise UserError(f"--plot {picture}: write a .png or a .svg file")
     if picture == table:
-        raise UserError(f"--to {table}: name the table .csv; the picture goes beside it")
+        raise UserError(f"--to {table}: name the table .csv; the picture is written next to it")
     series_set = run.series(source or None)
     frame = run.predict(series_set, samples=samples, recent=recent)
     with atomic_path(table) as beside:
@@ -196,7 +201,7 @@ def _draw(run: Run, series_set: SeriesSet, frame: pd.DataFrame, path: Path) -> N
 
 
 def wall_clock(times: Any) -> np.ndarray:
-    """Times without their zone, on the local wall clock, or numbers, for an axis."""
+    """Local wall-clock times without their time zone, or row numbers, for the axis of a chart."""
     import pandas as pd
 
     if pd.api.types.is_integer_dtype(times):

@@ -20,6 +20,7 @@ from rnn_apps.forecasting.features.description import DataDescription
 from rnn_apps.forecasting.forecast import Forecast
 from rnn_apps.forecasting.judging.conformal import Calibrated
 from rnn_apps.forecasting.judging.yardsticks import Yardsticks
+from rnn_apps.forecasting.network.network import find_network
 from rnn_apps.forecasting.network_forecaster import NetworkForecaster
 from rnn_apps.forecasting.prediction import as_frame, forecast_ends, recalibrated
 from rnn_apps.forecasting.run_data import positions, serving_series, training_series
@@ -233,7 +234,6 @@ def load(folder: str | Path) -> Run:
     config = found.read_config(ForecastingConfig)
     description = DataDescription.load(found.path / DESCRIPTION)
     yardsticks = Yardsticks.load(found.path / YARDSTICKS)
-    # Imported so that Keras knows the layers by name.
-    import rnn_apps.forecasting.network.build  # noqa: F401
-
+    # Keras finds the layers of a network by name once its module is imported.
+    find_network(config.model)
     return Run(found, config, description, found.load_model(), yardsticks)

@@ -1,4 +1,4 @@
-"""The windows of a run's parts, refused before training if they cannot serve their purpose."""
+"""The windows of a run's parts; a part that cannot serve its purpose is refused before training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rnn_apps.forecasting.config import ForecastingConfig
 _PURPOSES = {
     "training": "the model learns from it",
     "validation": "it chooses the best epoch and calibrates the intervals",
-    "test": "the run is judged on it; a test part of 0 leaves that to the validation part",
+    "test": "the run is judged on it; with a test part of 0 it is judged on the validation part",
 }
 
 
@@ -25,7 +25,9 @@ class TrainingParts:
     """The windows of each part; `test` is None if the split has no test part.
 
     Attributes:
-        calibration_windows: validation windows with a truth, at the horizon step that has fewest.
+        training, validation, test: windows of the part.
+        calibration_windows: number of validation windows with an observed value, at the horizon
+            step that has the fewest.
     """
 
     training: WindowBatches
@@ -35,11 +37,11 @@ class TrainingParts:
 
 
 def training_parts(series_set: SeriesSet, split: Split, config: ForecastingConfig) -> TrainingParts:
-    """The windows of the parts, each with an observed truth where it is needed.
+    """The windows of the parts, each part with observed values to forecast.
 
     Raises:
-        DataError: a part has no room for a window or no window with an observed truth, or the
-            validation part has none for some horizon step.
+        DataError: a part is too short for a window or has no window with an observed value to
+            forecast, or the validation part has none for some horizon step.
     """
 
     def windows(name: str, part: Part, *, shuffle: bool = False, stride: int = 1) -> WindowBatches:
@@ -62,7 +64,7 @@ def training_parts(series_set: SeriesSet, split: Split, config: ForecastingConfi
             f"steps ahead, so intervals cannot be calibrated; of {validation.examples} windows, "
             f"the step seen most often has {by_step.max()}",
             file=series_set.report.source,
-            advice="Choose another split, so that the validation part is no outage.",
+            advice="Choose another split, whose validation part is not an outage.",
         )
     return TrainingParts(training, validation, test, int(by_step.min()))
 
@@ -79,7 +81,7 @@ def trained_until(series_set: SeriesSet, split: Split) -> str:
 
 
 def rows_after(series_set: SeriesSet, split: Split) -> int:
-    """How many rows of the longest series lie after all parts of the split."""
+    """The number of rows of the longest series after all parts of the split."""
     last = split.test[1]
     return max(len(one) - part_rows((None, last), one, series_set)[1] for one in series_set)
 
@@ -97,7 +99,7 @@ def part_times(series_set: SeriesSet, part: Part) -> tuple[str, str]:
 
 
 def _check_percentages(series_set: SeriesSet, split: Split) -> None:
-    """Refuses numbers of rows that are together 100 where there are more: shares are meant."""
+    """Refuses three numbers of rows that add up to 100 if there are more rows: shares are meant."""
     borders = (split.train[1], split.validation[1], split.test[1])
     if all(isinstance(border, int) for border in borders) and borders[2] == 100:
         rows = max(series_set.rows, *(len(one) for one in series_set))
@@ -106,7 +108,7 @@ def _check_percentages(series_set: SeriesSet, split: Split) -> None:
                 f"the three whole numbers of the split count time steps, 100 of the {rows} that "
                 "the data has",
                 file=series_set.report.source,
-                advice="Write shares as 0.7,0.1,0.2; for 100 steps, give data of no more.",
+                advice="Write shares as 0.7,0.1,0.2; to use 100 time steps, give data with 100.",
             )
 
 
@@ -129,5 +131,5 @@ def _check_truth(batches: WindowBatches, name: str) -> None:
         f"the {name} part, from {first} to {last}, has {batches.examples} windows, and none has an "
         "observed value to forecast",
         file=batches.series_set.report.source,
-        advice=f"Choose another split, so that it is no outage: {_PURPOSES[name]}.",
+        advice=f"Choose another split, so that the part is not an outage: {_PURPOSES[name]}.",
     )

@@ -19,6 +19,7 @@ from rnn_apps.forecasting.features.description import DataDescription, describe
 from rnn_apps.forecasting.judging.yardsticks import fit_yardsticks
 from rnn_apps.forecasting.network.build import build_model
 from rnn_apps.forecasting.network.capabilities import check_capabilities
+from rnn_apps.forecasting.network.network import find_network
 from rnn_apps.forecasting.network.objective import make_objective
 from rnn_apps.forecasting.network_forecaster import NetworkForecaster
 from rnn_apps.forecasting.run import APPLICATION, DESCRIPTION, TRAJECTORIES, YARDSTICKS, Run
@@ -149,7 +150,7 @@ def _finished(
 def _trajectories(run: Run, series_set: SeriesSet) -> RankTrajectories | None:
     """How the steps of a sample path depend on each other, learnt from the validation part."""
     config = run.config
-    if config.output == "point" or config.model == "deepar":
+    if config.output == "point" or find_network(config.model).capability.sample_paths != "copula":
         return None
     batches = WindowBatches(
         series_set, lookback=config.lookback, horizon=config.horizon, part=run.split.validation,

@@ -1,4 +1,4 @@
-"""What a run understood of its data, in a few lines that a person reads before training."""
+"""What a run understood of its data, in a few lines to read before training."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pipelines.series.time_series import SeriesSet
 from pipelines.series.times.timestamps import STEP, show_time
 from rnn_apps.forecasting.config import ForecastingConfig
 from rnn_apps.forecasting.judging.conformal import unreached_levels
+from rnn_apps.forecasting.network.network import find_network
 from rnn_apps.forecasting.training_parts import TrainingParts, part_times, rows_after
 
 _MOST_NAMES = 5
@@ -17,7 +18,7 @@ _MOST_NAMES = 5
 def understood(
     series_set: SeriesSet, split: Split, config: ForecastingConfig, parts: TrainingParts
 ) -> list[str]:
-    """Series, step, times, columns, parts, findings, and what will be missed later."""
+    """Series, step, times, columns, parts, findings, and what will be missing later."""
     lines = [_series(series_set), _columns(series_set, config), _parts(series_set, split, parts)]
     for finding in series_set.report.findings:
         lines.append(f"Found: {finding}.")
@@ -26,13 +27,13 @@ def understood(
     if parts.test is None:
         lines.append(
             "There is no test part: the run is judged on the validation part, which also chose the "
-            "epoch and calibrated the intervals, so that its figures are too good."
+            "epoch and calibrated the intervals, so its figures are too good."
         )
     return [line for line in lines if line]
 
 
 def understood_for_use(series_set: SeriesSet, lookback: int) -> list[str]:
-    """What was understood of data that a trained run is given."""
+    """What was understood of new data for a trained run."""
     lines = [_series(series_set)]
     lines += [f"Found: {finding}." for finding in series_set.report.findings]
     blind = [one.name for one in series_set if 2 * one.observed[-lookback:].sum() < lookback]
@@ -52,7 +53,7 @@ def understood_for_use(series_set: SeriesSet, lookback: int) -> list[str]:
 
 
 def listed(names: tuple[str, ...] | list[str]) -> str:
-    """A few names, and how many more there are."""
+    """The first few names, and the number of further ones."""
     shown = ", ".join(names[:_MOST_NAMES])
     return shown + (f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else "")
 
@@ -106,7 +107,7 @@ def _parts(series_set: SeriesSet, split: Split, parts: TrainingParts) -> str:
 
 
 def _scales(series_set: SeriesSet, split: Split) -> str:
-    """The series whose scale the training part does not tell."""
+    """The series whose scale the training part does not show."""
     unseen, still = [], []
     for one in series_set:
         start, stop = part_rows(split.train, one, series_set)
@@ -118,7 +119,7 @@ def _scales(series_set: SeriesSet, split: Split) -> str:
     told = []
     if unseen:
         told.append(
-            f"{listed(unseen)}: no value in the training part, so that the model learns nothing of "
+            f"{listed(unseen)}: no value in the training part, so the model learns nothing about "
             "it; it is scaled by its later values"
         )
     if still:
@@ -134,8 +135,8 @@ def _known_ahead(series_set: SeriesSet, config: ForecastingConfig) -> str:
         return ""
     return (
         f"{listed(series_set.future_names)}: the data has {known} values after its last target, "
-        f"and a forecast needs {config.horizon}. To predict, give data with rows for the time to "
-        "come, these columns filled and the target left empty."
+        f"and a forecast needs {config.horizon}. To predict, give data with rows for the future "
+        "time steps, these columns filled and the target left empty."
     )
 
 
@@ -143,15 +144,17 @@ def _calibration(config: ForecastingConfig, parts: TrainingParts) -> str:
     levels = unreached_levels(config.quantiles, parts.calibration_windows)
     if not levels:
         return ""
-    trained = config.output != "point" and config.model != "deepar"
+    trained = find_network(config.model).capability.quantiles(config.output)
     return calibration_note(levels, parts.calibration_windows, trained)
 
 
 def calibration_note(levels: tuple[float, ...], windows: int, trained: bool) -> str:
-    """What to know of levels that too few windows calibrate.
+    """A note on quantile levels that too few windows calibrate; "" if there are none.
 
     Args:
-        trained: whether the model itself has quantiles.
+        levels: quantile levels that are not calibrated.
+        windows: number of calibration windows.
+        trained: switch between a model with quantiles of its own and a point forecaster.
     """
     if not levels:
         return ""
@@ -159,7 +162,7 @@ def calibration_note(levels: tuple[float, ...], windows: int, trained: bool) -> 
     kept = (
         "they stay as trained, without a guarantee"
         if trained
-        else "the largest errors seen stand for them, which cover less than they say"
+        else "the largest errors seen are used instead, which cover less than the levels say"
     )
     return (
         f"Intervals: {windows} validation windows are too few to calibrate the quantiles "

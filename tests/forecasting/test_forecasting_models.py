@@ -15,20 +15,21 @@ import tensorflow as tf
 from pipelines.base.errors import ConfigurationError, DataError
 from pipelines.series.splits import parse_split
 from pipelines.series.time_series import SeriesSet, TimeSeries
-from rnn_apps.forecasting.config import MODELS, ForecastingConfig
+from rnn_apps.forecasting.config import ForecastingConfig
 from rnn_apps.forecasting.device.deployment import deployment_model
 from rnn_apps.forecasting.features.calendar_features import CalendarFeatures
 from rnn_apps.forecasting.features.calendar_names import CALENDAR_FEATURES, usable_features
 from rnn_apps.forecasting.features.description import DataDescription, describe
 from rnn_apps.forecasting.network.build import build_model
 from rnn_apps.forecasting.network.capabilities import (
-    CAPABILITIES,
     calendar_features,
+    capabilities,
     capability_table,
     check_capabilities,
 )
 from rnn_apps.forecasting.network.inputs import input_specification, model_part
 from rnn_apps.forecasting.network.objective import make_objective
+from rnn_apps.forecasting.network.registry import network_names
 from rnn_apps.forecasting.network.segment import ParallelDecoder
 from rnn_apps.forecasting.sampling.sample_paths import (
     RankTrajectories,
@@ -88,7 +89,7 @@ def forecast(config: ForecastingConfig, description: DataDescription, batch: Any
 
 
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", network_names())
 def test_every_model_and_cell_trains_saves_and_forecasts(
     model: str, cell: str, tmp_path: Path
 ) -> None:
@@ -99,7 +100,7 @@ def test_every_model_and_cell_trains_saves_and_forecasts(
         model=model, cell=cell, output=output, normalisation="revin", series_embedding=2,
         calendar=("time_of_day", "day_of_week"),
     )  # fmt: skip
-    description = RICH if CAPABILITIES[model].past else NO_PAST
+    description = RICH if capabilities()[model].past else NO_PAST
     network = build_model(config, description)
     batch = batch_of(config, description)
     objective = make_objective(config)
@@ -158,7 +159,7 @@ def test_deepar_sees_only_what_came_before() -> None:
     assert (first[:, 7] != second[:, 7]).all()
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", network_names())
 def test_the_scaler_is_inside(model: str) -> None:
     """Data in another unit, described as such, gives the same forecast in that unit."""
     config = config_of(model=model, normalisation="none")
@@ -169,7 +170,7 @@ def test_the_scaler_is_inside(model: str) -> None:
     np.testing.assert_allclose(forecast(config, other, moved), expected, rtol=1e-4, atol=1e-3)
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", network_names())
 def test_last_value_moves_with_the_level_of_the_window(model: str) -> None:
     config = config_of(model=model, normalisation="last_value")
     batch = batch_of(config, PLAIN)
@@ -232,7 +233,7 @@ def test_the_parallel_decoder_is_one_step_of_the_keras_cell(cell: str) -> None:
         np.testing.assert_allclose(found[:, segment], expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", network_names())
 def test_mixed_precision_deploys_in_float32(model: str) -> None:
     config = config_of(model=model, precision="mixed_bfloat16", normalisation="none")
     with layer_precision("mixed_bfloat16"):
@@ -349,7 +350,7 @@ def test_what_does_not_go_together_is_refused(
 
 
 def test_what_the_table_allows_is_taken() -> None:
-    for model, capability in CAPABILITIES.items():
+    for model, capability in capabilities().items():
         description = RICH if capability.past else NO_PAST
         for output in capability.outputs:
             normalisation = "none" if output == "negative_binomial" else "revin"

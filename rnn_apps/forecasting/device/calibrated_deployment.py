@@ -18,10 +18,10 @@ class ConformalCorrection(keras.layers.Layer):
     """Adds the calibration's corrections to quantiles, see `conformal.Calibration`.
 
     Args:
-        levels: the quantile levels.
-        corrections: [horizon][levels], in units of each series' scale.
-        scale: one number per series.
-        smallest: what no quantile falls below; None for no such bound.
+        levels: quantile levels, ascending.
+        corrections: corrections [horizon][levels], in units of each series' scale.
+        scale: units of the corrections, one number per series.
+        smallest: lower bound of every quantile; None for no bound.
 
     Call: quantiles [batch, horizon, levels], or points [batch, horizon, 1] for every level; and
     series_index int32 [batch] where there are several series -> [batch, horizon, levels], rising
@@ -53,7 +53,7 @@ class ConformalCorrection(keras.layers.Layer):
         else:
             unit = tf.gather(tf.constant(self.scale, tf.float32), series_index)
             shifted = quantiles + shift * unit[:, None, None]
-        # As `conformal.uncrossed`, in operations that every edge runtime has.
+        # The same as `conformal.uncrossed`, in operations that every edge runtime has.
         columns = tf.unstack(shifted, num=len(self.levels), axis=-1)
         for i in range(self.pivot + 1, len(columns)):
             columns[i] = tf.maximum(columns[i], columns[i - 1])
@@ -71,10 +71,15 @@ class ConformalCorrection(keras.layers.Layer):
 def calibrated_deployment(
     deployed: keras.Model, config: ForecastingConfig, calibration: Calibration
 ) -> keras.Model:
-    """`deployed` with calibrated "quantiles" [batch, horizon, levels] beside "forecast".
+    """`deployed` with calibrated "quantiles" [batch, horizon, levels] alongside "forecast".
 
-    Returned as it is where the calibration is in units of series that the model is not told: one
-    that scales by the window and serves several series.
+    A model that scales by the window and serves several series is returned as it is: it is not told
+    which series it sees, and the calibration is in units of the series.
+
+    Args:
+        deployed: model from `deployment_model`.
+        config: configuration of the run.
+        calibration: calibration of the run's model.
     """
     inputs = {tensor.name: tensor for tensor in deployed.inputs}
     several = len(calibration.scale) > 1

@@ -14,17 +14,17 @@ import tensorflow as tf
 
 from rnn_apps.forecasting.features.calendar_names import CALENDAR_FEATURES
 
-_MINUTES_A_DAY = 1440
+_MINUTES_PER_DAY = 1440
 _DAYS_FROM_0000_03_01 = 719_468
 """Days from 0000-03-01 to 1970-01-01 in the proleptic Gregorian calendar."""
 
 
 @keras.saving.register_keras_serializable(package="rnn_apps")
 class CalendarFeatures(keras.layers.Layer):
-    """Sine and cosine of where a time stamp stands in the day, the week, the month and the year.
+    """Sine and cosine of a time stamp's position in the day, the week, the month and the year.
 
     Args:
-        features: names from `CALENDAR_FEATURES`, each giving two channels in the order named.
+        features: names from `CALENDAR_FEATURES`; each gives two channels, in this order.
 
     Call: int32 [batch, timesteps] minutes -> float32 [batch, timesteps, 2 * len(features)].
     """
@@ -35,16 +35,17 @@ class CalendarFeatures(keras.layers.Layer):
         self.features = tuple(features)
         for name in self.features:
             if name not in CALENDAR_FEATURES:
-                raise ValueError(f"{name!r} is no calendar feature: {', '.join(CALENDAR_FEATURES)}")
+                known = ", ".join(CALENDAR_FEATURES)
+                raise ValueError(f"{name!r} is not a calendar feature; choose from {known}")
 
     def call(self, minutes: tf.Tensor) -> tf.Tensor:
         """See the class."""
         minutes = tf.cast(minutes, tf.int32)
-        days = minutes // _MINUTES_A_DAY
-        # Everything but the cycle's position is whole-number arithmetic: minutes since 1970 have
-        # more digits than a float32 holds.
+        days = minutes // _MINUTES_PER_DAY
+        # Whole numbers up to the position in the cycle: minutes since 1970 have more digits than a
+        # float32 holds.
         positions = {
-            "time_of_day": lambda: _fraction(minutes - days * _MINUTES_A_DAY, _MINUTES_A_DAY),
+            "time_of_day": lambda: _fraction(minutes - days * _MINUTES_PER_DAY, _MINUTES_PER_DAY),
             "day_of_week": lambda: _fraction((days + 3) % 7, 7),
             "day_of_month": lambda: _fraction(_civil(days)[1], 31),
             "day_of_year": lambda: _fraction(_civil(days)[0], 366),

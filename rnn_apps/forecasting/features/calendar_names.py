@@ -1,4 +1,4 @@
-"""The calendar features' names and which of them a series can use. Imports nothing heavy."""
+"""The names of the calendar features, and which of them data can use. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _CYCLE_MINUTES = {
 
 
 def usable_features(step_minutes: float, span_minutes: float) -> tuple[str, ...]:
-    """The calendar features that data of one sampling interval can carry and has seen twice.
+    """The calendar features that vary at this sampling interval and whose cycle was seen twice.
 
-    A feature needs at least two steps in its cycle, else it is constant; and training data that
-    covers its cycle twice, else the model learns the one cycle by heart instead of the season.
+    A feature needs at least two steps per cycle, or it is constant; and training data that covers
+    its cycle twice, or the model memorises the one cycle instead of learning the season.
 
     Args:
-        step_minutes: minutes between two values.
-        span_minutes: minutes from the first training value to the last.
+        step_minutes: number of minutes between two values.
+        span_minutes: number of minutes from the first training value to the last.
     """
     return tuple(
         name

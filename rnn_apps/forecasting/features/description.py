@@ -1,6 +1,6 @@
-"""What a model has to know of its data: how many series, which covariates, their statistics.
+"""What a model has to know about its data: the series, the covariates and their statistics.
 
-It is computed from the training part alone, is written beside the run's config, and is all that
+It is computed from the training part alone, is written next to the run's config, and is all that
 `build_model` needs to build the same model again without the data.
 """
 
@@ -30,15 +30,17 @@ class DataDescription:
     """The training data as the model sees it.
 
     Attributes:
-        series_names: one name a series; `series_index` counts in this order.
-        location: what scaling subtracts, a number a series (0 for counts).
-        scale: what scaling divides by, a number above 0 a series.
-        step_minutes: minutes between two values; 0 for rows that are counted and have no date.
-        span_minutes: minutes from the first training value to the last, of the longest series;
-            0 likewise.
-        past_names: past covariates, with their statistics in `past_location`, `past_scale`.
-        future_names: known-future covariates, likewise.
-        static_names: static covariates, likewise.
+        series_names: names of the series; `series_index` counts in this order.
+        location: numbers that scaling subtracts, one per series (0 for counts).
+        scale: numbers above 0 that scaling divides by, one per series.
+        step_minutes: number of minutes between two values; 0 for rows that are counted and have no
+            date.
+        span_minutes: number of minutes from the first training value to the last, of the longest
+            series; 0 for rows that are counted and have no date.
+        past_names: names of the past covariates; `past_location` and `past_scale` are their
+            statistics.
+        future_names: names of the known-future covariates, with statistics in the same way.
+        static_names: names of the static covariates, with statistics in the same way.
     """
 
     series_names: tuple[str, ...]
@@ -65,7 +67,7 @@ class DataDescription:
         """Reads what `save` wrote.
 
         Raises:
-            DataError: the file is missing or is no description.
+            DataError: the file is missing or does not hold a description.
         """
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -83,10 +85,14 @@ def describe(series_set: SeriesSet, split: Split, config: ForecastingConfig) -> 
     """The description of the training part of `split`.
 
     Args:
-        config: its `output` decides between standardising and dividing by the mean (counts).
+        series_set: series that the model is trained on.
+        split: training, validation and test part.
+        config: configuration whose `output` decides between standardising and dividing by the
+            mean (counts).
 
     Raises:
-        DataError: a series holds anything but whole numbers from 0 on and the output is for counts.
+        DataError: the output is for counts, and a series holds a value that is not a whole number
+            of 0 or more.
     """
     import numpy as np
 
@@ -138,7 +144,7 @@ def _check_counts(series_set: SeriesSet) -> None:
             when = show_time(one.times[wrong[0]], series_set.frequency)
             raise DataError(
                 f"holds {one.target[wrong[0]]:g} at {when}; output = 'negative_binomial' is for "
-                "counts: whole numbers from 0 on",
+                "counts: whole numbers of 0 or more",
                 file=series_set.report.source,
                 column=one.name,
                 advice="Choose output = 'student_t' or 'gaussian'.",

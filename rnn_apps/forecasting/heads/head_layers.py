@@ -1,4 +1,4 @@
-"""The heads of `heads` as layers of a model."""
+"""The heads as layers of a model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rnn_apps.forecasting.heads.heads import Head, make_head
 
 
 class _HeadLayer(keras.layers.Layer):
-    """A float32 layer that knows its head by the head's name and levels."""
+    """A float32 layer that makes its head from the head's name and quantile levels."""
 
     def __init__(self, output: str, quantiles: Sequence[float] = (), **kwargs: Any) -> None:
         kwargs["dtype"] = "float32"
@@ -46,11 +46,11 @@ class HeadAffine(_HeadLayer):
 
 @keras.saving.register_keras_serializable(package="rnn_apps")
 class HeadForecast(_HeadLayer):
-    """Parameters in the data's unit [batch, horizon, K] -> what is asked of the head.
+    """Parameters in the data's unit [batch, horizon, K] -> forecasts.
 
     Returns:
-        "forecast" [batch, horizon]; and "quantiles" [batch, horizon, levels] if the head has any
-        and levels were given.
+        "forecast" [batch, horizon]; and "quantiles" [batch, horizon, levels] if the layer has
+        levels and the head is not a point.
     """
 
     def call(self, parameters: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -1,11 +1,11 @@
-"""What a model says about each step to come: a point, quantiles, or a distribution.
+"""What a model says about each future step: a point, quantiles or a distribution.
 
 A head turns the K raw numbers that the network gives for each of the `horizon` steps into
-parameters [batch, horizon, K], and knows their loss, quantiles, mean and samples. Everything is
-float32, whatever the precision of the layers, but for the negative binomial's likelihood (float64).
+parameters [batch, horizon, K], and computes their loss, quantiles, mean and samples. Everything is
+float32, whatever the precision of the layers, except the negative binomial's likelihood (float64).
 
-Parameters live in a scaled space. `affine` carries them to `factor * y + shift`, so that one rule
-undoes the window normalisation, and then the scaling of the series.
+Parameters live in a scaled space. `affine` maps them to those of `factor * y + shift`, so that one
+rule undoes the window normalisation, and then the scaling of the series.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ import tensorflow as tf
 _SMALLEST_SPREAD = 1e-3
 """Least standard deviation or scale, in units of the training part's standard deviation."""
 _MOST_COUNTS = 1024
-"""Counts up to which a negative binomial's quantile is found by adding up probabilities."""
+"""Number of counts whose probabilities are added up to find a negative binomial's quantile."""
 
 
 class Head(ABC):
     """One kind of output.
 
     Attributes:
-        width: raw network outputs, and parameters, for each step (K).
+        width: number of raw network outputs, and of parameters, per step (K).
     """
 
     width: int
@@ -44,12 +44,13 @@ class Head(ABC):
     def loss(
         self, parameters: tf.Tensor, target: tf.Tensor, location: tf.Tensor, scale: tf.Tensor
     ) -> tf.Tensor:
-        """The loss of each step, float32 [batch, horizon].
+        """The loss per step, float32 [batch, horizon].
 
         Args:
-            parameters: [batch, horizon, K] in scaled space.
-            target: the truth in its own units [batch, horizon].
-            location: [batch, 1], and `scale` [batch, 1]: truth = scaled * scale + location.
+            parameters: parameters [batch, horizon, K] in scaled space.
+            target: true values [batch, horizon] in their own unit.
+            location, scale: statistics of the series, each [batch, 1]; truth = scaled * scale +
+                location.
         """
 
     @abstractmethod
@@ -66,7 +67,7 @@ class Head(ABC):
 
 
 class PointHead(Head):
-    """The mean (squared error), the median (absolute error) or between them (Huber, 1964)."""
+    """The mean (squared error), the median (absolute error) or a compromise (Huber 1964)."""
 
     width = 1
 
@@ -101,9 +102,9 @@ class PointHead(Head):
 class QuantileHead(Head):
     """Quantiles trained with the pinball loss, which cannot cross.
 
-    The first raw number is the median; the others are turned into steps of at least 0 which are
-    added up outwards from it. Rounding never changes the order of two sums, so the order of the
-    quantiles holds to the last bit.
+    The first raw number is the median; the others are turned into steps of at least 0, which are
+    added up outwards from it. Rounding never reverses the order of two sums, so the quantiles never
+    cross, not even by the last bit.
     """
 
     def __init__(self, levels: Sequence[float]) -> None:
@@ -137,10 +138,10 @@ class QuantileHead(Head):
         return parameters[..., self.median]
 
     def quantiles(self, parameters: tf.Tensor, levels: Sequence[float]) -> tf.Tensor:
-        """Only the levels that the head was trained for.
+        """Picks quantiles among the levels that the head was trained for.
 
         Raises:
-            ValueError: another level is asked for.
+            ValueError: the head was not trained for one of the levels.
         """
         missing = [level for level in levels if level not in self.levels]
         if missing:
@@ -166,7 +167,7 @@ class GaussianHead(Head):
     def loss(
         self, parameters: tf.Tensor, target: tf.Tensor, location: tf.Tensor, scale: tf.Tensor
     ) -> tf.Tensor:
-        """Negative log-likelihood of the scaled truth."""
+        """Negative log-likelihood of the scaled true value."""
         mean, deviation = parameters[..., 0], parameters[..., 1]
         standard = ((target - location) / scale - mean) / deviation
         return 0.5 * tf.square(standard) + tf.math.log(deviation) + 0.5 * float(np.log(2 * np.pi))
@@ -210,7 +211,7 @@ class StudentTHead(Head):
     def loss(
         self, parameters: tf.Tensor, target: tf.Tensor, location: tf.Tensor, scale: tf.Tensor
     ) -> tf.Tensor:
-        """Negative log-likelihood of the scaled truth."""
+        """Negative log-likelihood of the scaled true value."""
         degrees, mean, spread = tf.unstack(parameters, axis=-1)
         standard = ((target - location) / scale - mean) / spread
         return (
@@ -233,7 +234,7 @@ class StudentTHead(Head):
         return mean[..., None] + spread[..., None] * tf.stack(standard, axis=-1)
 
     def sample(self, parameters: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """A normal draw over the root of a chi-square draw divided by its degrees of freedom."""
+        """A normal draw divided by the root of a chi-square draw per degree of freedom."""
         degrees, mean, spread = tf.unstack(parameters, axis=-1)
         first, second = tf.unstack(tf.random.split(seed, 2))
         normal = tf.random.stateless_normal(tf.shape(mean), first)
@@ -244,8 +245,8 @@ class StudentTHead(Head):
 class NegativeBinomialHead(Head):
     """Counts with variance mean + dispersion * mean^2; parameters: mean, dispersion.
 
-    Scaled by the mean without a shift: mean * scale, dispersion / sqrt(scale) (Salinas et al.
-    2020, "DeepAR", sections 3.1 and 3.3). The likelihood is that of the counts themselves.
+    Scaling has no shift: mean * scale, dispersion / sqrt(scale) (Salinas et al. 2020, "DeepAR",
+    sections 3.1 and 3.3). The likelihood is that of the counts themselves.
     """
 
     width = 2
@@ -255,14 +256,14 @@ class NegativeBinomialHead(Head):
         return softplus(tf.cast(raw, tf.float32)) + 1e-4
 
     def affine(self, parameters: tf.Tensor, shift: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
-        """As the class says; `shift` must be 0: counts have no other origin."""
+        """See the class; `shift` must be 0, as counts have no other origin."""
         mean, dispersion = parameters[..., 0], parameters[..., 1]
         return tf.stack([mean * factor, dispersion * tf.math.rsqrt(factor)], axis=-1)
 
     def loss(
         self, parameters: tf.Tensor, target: tf.Tensor, location: tf.Tensor, scale: tf.Tensor
     ) -> tf.Tensor:
-        """Negative log-likelihood of the counts; float64, as it takes differences of log Gamma."""
+        """Negative log-likelihood of the counts; float64 inside, for differences of log Gamma."""
         parameters = tf.cast(self.affine(parameters, location, scale), tf.float64)
         counts = tf.cast(target, tf.float64)
         mean, dispersion = parameters[..., 0], parameters[..., 1]
@@ -283,23 +284,23 @@ class NegativeBinomialHead(Head):
     def quantiles(self, parameters: tf.Tensor, levels: Sequence[float]) -> tf.Tensor:
         """The smallest count whose cumulative probability reaches the level.
 
-        Exact below 1,024 counts; above, by the cube-root approximation of a gamma distribution of
-        the same mean and variance (Wilson & Hilferty 1931), rounded.
+        It is exact below 1,024 counts. Above, it is the rounded quantile of a gamma distribution of
+        the same mean and variance by the cube-root approximation (Wilson & Hilferty 1931).
         """
         mean, dispersion = parameters[..., :1], parameters[..., 1:]
         cumulative = _negative_binomial_cumulative(mean, dispersion)
         shape = mean / (1.0 + dispersion * mean)
-        found = []
+        counts = []
         for level in levels:
             exact = tf.reduce_sum(tf.cast(cumulative < level, tf.float32), axis=-1)
             root = 1.0 - 1.0 / (9.0 * shape) + NormalDist().inv_cdf(level) / (3.0 * tf.sqrt(shape))
             gamma = tf.round(mean * tf.nn.relu(root) ** 3)[..., 0]
             beyond = exact >= float(_MOST_COUNTS)
-            found.append(tf.where(beyond, tf.maximum(gamma, float(_MOST_COUNTS)), exact))
-        return tf.stack(found, axis=-1)
+            counts.append(tf.where(beyond, tf.maximum(gamma, float(_MOST_COUNTS)), exact))
+        return tf.stack(counts, axis=-1)
 
     def sample(self, parameters: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """A Poisson draw whose rate is a gamma draw, float32 as all draws."""
+        """A Poisson draw whose rate is a gamma draw; float32 like all draws."""
         mean, dispersion = parameters[..., 0], parameters[..., 1]
         first, second = tf.unstack(tf.random.split(seed, 2))
         rate = tf.random.stateless_gamma(
@@ -323,7 +324,7 @@ def make_head(output: str, *, error: str = "mse", quantiles: Sequence[float] = (
 
 
 def softplus(raw: tf.Tensor) -> tf.Tensor:
-    """log(1 + exp(raw)) from operations that every edge runtime has."""
+    """log(1 + exp(raw)), from operations that every edge runtime has."""
     return tf.nn.relu(raw) + tf.math.log(1.0 + tf.exp(-tf.abs(raw)))
 
 
@@ -331,7 +332,7 @@ def _student_t_polynomial(level: float) -> list[float]:
     """Coefficients, constant first, of the standard quantile as a function of 1 / degrees.
 
     The quantile is smooth in 1 / degrees on [0, 0.5], so that a polynomial through Chebyshev
-    points stands in for the inverse of the incomplete beta function, which no edge runtime has.
+    points replaces the inverse of the incomplete beta function, which no edge runtime has.
     """
     from scipy.special import ndtri, stdtrit
 

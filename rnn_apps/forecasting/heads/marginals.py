@@ -1,7 +1,7 @@
 """Distribution functions of the heads in numpy: probabilities of values, values of probabilities.
 
-Both are exact (by scipy) and serve sample paths and calibration outside the graph. Parameters
-[..., K] are in the data's unit, as `Head.affine` gives them.
+Both are exact (computed by scipy) and used for sample paths, outside the graph. Parameters [..., K]
+are in the data's unit, as `Head.affine` gives them.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ def probabilities(
 ) -> Array:
     """P(Y <= value), for values [...] under parameters [..., K]; in (0, 1).
 
-    For counts it is drawn evenly between P(Y < value) and P(Y <= value), so that the truth's
-    probabilities are uniform (randomised probability integral transform, Smith 1985).
+    For counts it is drawn uniformly between P(Y < value) and P(Y <= value), so that probabilities
+    of true values are uniform (randomised probability integral transform, Smith 1985).
     """
     from scipy import special, stats
 
     if output == "gaussian":
-        found = special.ndtr((values - parameters[..., 0]) / parameters[..., 1])
+        probability = special.ndtr((values - parameters[..., 0]) / parameters[..., 1])
     elif output == "student_t":
         degrees, mean, spread = np.moveaxis(parameters, -1, 0)
-        found = special.stdtr(degrees, (values - mean) / spread)
+        probability = special.stdtr(degrees, (values - mean) / spread)
     elif output == "negative_binomial":
         successes, chance = _negative_binomial(parameters)
         upper = stats.nbinom.cdf(values, successes, chance)
         lower = stats.nbinom.cdf(values - 1.0, successes, chance)
-        found = lower + generator.uniform(size=values.shape) * (upper - lower)
+        probability = lower + generator.uniform(size=values.shape) * (upper - lower)
     else:
-        found = special.ndtr(_scores_of_values(parameters, values, levels))
-    return np.clip(found, 1e-9, 1.0 - 1e-9)
+        probability = special.ndtr(_scores_of_values(parameters, values, levels))
+    return np.clip(probability, 1e-9, 1.0 - 1e-9)
 
 
 def values_at(
     output: str, parameters: Array, probability: Array, levels: Sequence[float] = ()
 ) -> Array:
-    """The value that a draw stays below with `probability` [...], under parameters [..., K]."""
+    """The quantiles [...] at the levels `probability` [...], under parameters [..., K]."""
     from scipy import special, stats
 
     if output == "gaussian":
@@ -66,9 +66,9 @@ def _negative_binomial(parameters: Array) -> tuple[Array, Array]:
     return 1.0 / dispersion, 1.0 / (1.0 + dispersion * mean)
 
 
-# Between its quantiles, and beyond them, a quantile head's distribution is taken as normal: the
-# quantile function is piecewise linear in the normal score of the level, its outermost pieces
-# going on. That is exact where the truth is normal, and its tails are never cut off.
+# Between and beyond its quantiles, a quantile head's distribution is taken as normal: the quantile
+# function is piecewise linear in the normal score of the level, and its outermost pieces continue.
+# That is exact for normal data, and the tails are never cut off.
 
 
 def _values_of_scores(parameters: Array, scores: Array, levels: Sequence[float]) -> Array:

@@ -1,9 +1,10 @@
-"""Rolling-origin backtest: every forecaster on the same windows, each read once.
+"""Rolling-origin backtest: every forecaster on the same windows, each window read once.
 
-The origin moves through the part by `stride` rows (1: every window of the part counts, the last
-short batch too). Forecasters are not fitted again as the origin moves: what was fitted on the
-training part, and calibrated on the validation part, is judged on what came after. The one
-exception says so in its name: online intervals adapt to truth that is known at the origin.
+The forecast origin moves through the part by `stride` rows (with 1, every window of the part
+counts, those of the last short batch too). Forecasters are not fitted again as the origin moves:
+they were fitted on the training part and calibrated on the validation part, and are judged on the
+data after both. The one exception has it in its name: online intervals adapt to values that are
+already known at the origin.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class Example:
-    """One window of the backtest with the first forecaster's forecast."""
+    """One window of the backtest with the judged forecaster's forecast."""
 
     label: str
     series: int
@@ -54,11 +55,12 @@ class Backtest:
     """What a backtest found.
 
     Args:
-        metrics: by the forecaster's name, in the order of the table; the first is the one judged.
-        examples: the worst, the median and the best window of the first, by its scaled error.
-        windows: how many windows were forecast.
-        left_out: baselines that could not see far enough back, with the reason.
-        short_series: series without a window in the part.
+        metrics: figures by the forecaster's name, in the order of the table; the first forecaster
+            is the one judged.
+        examples: the judged forecaster's worst, median and best window, by scaled error.
+        windows: number of windows that were forecast.
+        left_out: reason by the name of every baseline that could not see far enough back.
+        short_series: names of the series without a window in the part.
     """
 
     metrics: dict[str, ForecastMetrics]
@@ -68,7 +70,7 @@ class Backtest:
     short_series: tuple[str, ...] = ()
 
     def table(self) -> dict[str, Any]:
-        """One row a forecaster: header and rows for a report or the terminal."""
+        """Header and rows for a report or the terminal, one row per forecaster."""
         overall = {name: metrics.overall() for name, metrics in self.metrics.items()}
         columns = dict(COLUMNS)
         for nominal, _, _ in next(iter(self.metrics.values())).intervals:
@@ -79,20 +81,20 @@ class Backtest:
         return {"header": ["forecaster", *columns.values()], "rows": rows}
 
     def as_json(self) -> dict[str, Any]:
-        """Every figure, as plain JSON: overall, and by series where they are few."""
-        found: dict[str, Any] = {"windows": self.windows, "forecasters": {}}
+        """Every figure as plain JSON: overall, and per series unless there are many series."""
+        figures: dict[str, Any] = {"windows": self.windows, "forecasters": {}}
         if self.left_out:
-            found["left_out"] = self.left_out
+            figures["left_out"] = self.left_out
         if self.short_series:
-            found["series_without_windows"] = list(self.short_series)
+            figures["series_without_windows"] = list(self.short_series)
         for name, metrics in self.metrics.items():
             entry: dict[str, Any] = {"overall": metrics.overall()}
             if 1 < len(metrics.scales.names) <= MOST_SERIES_LISTED:
                 entry["series"] = metrics.per_series()
-            found["forecasters"][name] = entry
+            figures["forecasters"][name] = entry
         first = next(iter(self.metrics.values()))
-        found["by_step"] = first.per_step()
-        return dict(as_json(found))
+        figures["by_step"] = first.per_step()
+        return dict(as_json(figures))
 
 
 def backtest(
@@ -108,12 +110,14 @@ def backtest(
     """Judges calibrated forecasters on every window of a part.
 
     Args:
-        forecasters: the first is the one to be judged, the others are its baselines. A baseline
-            that looks further back than the first is left out if it would cost windows.
-        scales: of every series of `series_set`, from the training part.
-        part: see `pipelines.series.splits.Part`; None for all rows.
-        online: the first forecaster with online intervals, as a row of its own.
-        stride: rows between neighbouring origins.
+        forecasters: forecaster to be judged, followed by its baselines. A baseline that looks
+            further back than the first is left out if that would cost windows.
+        series_set: series to forecast.
+        scales: statistics of the training part for every series of `series_set`.
+        part: rows to judge on, see `pipelines.series.splits.Part`; None for all rows.
+        horizon: number of time steps to forecast.
+        online: judged forecaster with online intervals, as a row of its own; None for no such row.
+        stride: number of rows between neighbouring origins.
 
     Raises:
         DataError: no window fits into the part, or none has an observed truth.
@@ -131,16 +135,14 @@ def backtest(
         if serves(batches_for, baseline.lookback, judged.lookback):
             entrants.append(baseline)
         else:
-            left_out[baseline.name] = (
-                f"{baseline.lookback} past steps are not there for all windows"
-            )
+            left_out[baseline.name] = f"not every window has {baseline.lookback} past steps"
     batches = batches_for(max(entrant.lookback for entrant in entrants))
     rows = _Rows(entrants, scales, horizon, online)
     for window in windows(batches):
         rows.add(window)
     if not rows.windows:
         raise DataError(
-            f"of {batches.examples} windows none has an observed value to judge by",
+            f"none of the {batches.examples} windows has an observed value to judge by",
             file=series_set.report.source,
             advice="The target is missing there: give data that has it, or name another part.",
         )
@@ -149,7 +151,7 @@ def backtest(
 
 
 class _Rows:
-    """The table's rows while windows stream by, and the error of every window."""
+    """Adds up the table's rows window by window, and keeps the error of every window."""
 
     def __init__(
         self,
@@ -180,7 +182,7 @@ class _Rows:
         self._best: Example | None = None
 
     def add(self, window: Window) -> None:
-        """Forecasts a batch with every entrant."""
+        """Forecasts a batch with every forecaster of the table and adds its errors."""
         self.windows += len(window.truth)
         for name, forecast in self._forecasts(window):
             self.metrics[name].update(
@@ -216,13 +218,14 @@ class _Rows:
         self._places.append(np.stack([steps, np.arange(len(error))], axis=1))
 
     def examples(self, batches: WindowBatches) -> list[Example]:
-        """The worst, the median and the best window; the median is read once more."""
+        """The worst, the median and the best window; the median one is read a second time."""
         errors, places = np.concatenate(self._errors), np.concatenate(self._places)
         number = np.argsort(errors, kind="stable")[len(errors) // 2]
         step, row = places[number].tolist()
         batch = next(windows(batches, start_step=step))
         median = self._example("median", batch, row, float(errors[number]))
-        return [one for one in (self._worst, median, self._best) if one is not None]
+        chosen = (self._worst, median, self._best)
+        return [example for example in chosen if example is not None]
 
     def _example(self, label: str, batch: Window, row: int, error: float) -> Example:
         rows = slice(row, row + 1)

@@ -1,4 +1,4 @@
-"""The forecasts that a network must beat, behind the same interface as the network.
+"""The baselines that a network must beat, with the same interface as the network.
 
 Repeat-last, seasonal naive and drift are in Hyndman & Athanasopoulos, "Forecasting: Principles and
 Practice" (3rd edition), section 5.2. NLinear is Zeng et al. 2023, "Are Transformers Effective for
@@ -38,7 +38,7 @@ class RepeatLast:
 
 @dataclass(frozen=True)
 class SeasonalNaive:
-    """Every step ahead is the value one season before, or two where that is not known yet."""
+    """Every step ahead is the latest known value a whole number of seasons before it."""
 
     horizon: int
     season: int
@@ -89,10 +89,10 @@ class NLinear:
     """A linear map of the last-value-subtracted window, one for all series; see `fit_nlinear`.
 
     Args:
-        weights: float64 [lookback, horizon], from scaled differences to scaled differences.
-        bias: float64 [horizon].
-        scale: float64 [series], the unit in which each series is measured.
-        ridge: the strength that the validation part chose, relative to the mean variance.
+        weights: weights float64 [lookback, horizon] from scaled differences to scaled differences.
+        bias: offsets float64 [horizon] of the scaled differences.
+        scale: units float64 [series] in which the series are measured.
+        ridge: ridge strength that the validation part chose, relative to the mean variance.
     """
 
     weights: Array
@@ -124,23 +124,27 @@ def fit_nlinear(
     """Fits NLinear in closed form: ridge regression on sums over all windows of all series.
 
     The sums are [lookback + 1, lookback + 1 + horizon], so memory does not grow with the data.
-    The bias is penalised no more than a direction of the mean variance; with the window's last
-    value at 0 it is a drift. The strength is that of `strengths` with the least squared error on
-    the validation windows, computed from their sums too; without a validation window the
-    smallest. A window counts when all of its truth was observed.
+    The bias is penalised no more than a direction of the mean variance; as the window's last value
+    is 0, the bias is a drift. The strength chosen from `strengths` has the least squared error on
+    the validation windows, computed from sums as well; without a validation window it is the
+    smallest. A window counts if all of its true values were observed.
 
     Args:
         training, validation: windows of at least `lookback` past steps, each read once.
-        scale: float64 [series], such as the training part's standard deviation; 0 counts as 1.
+        scale: units float64 [series], such as the training part's standard deviation; 0 counts
+            as 1.
+        lookback: number of past time steps that the map reads.
+        horizon: number of time steps to forecast.
+        strengths: ridge strengths to choose from, relative to the mean variance.
 
     Raises:
-        ConfigurationError: no training window has all of its truth.
+        ConfigurationError: no training window has all of its true values.
     """
     unit = np.where(np.isfinite(scale) & (scale > 0), scale, 1.0)
     fitted = _Sums(lookback, horizon, unit)
     fitted.add(training)
     if fitted.count == 0:
-        raise ConfigurationError("NLinear: no training window has all of its truth observed")
+        raise ConfigurationError("NLinear: no training window has all of its true values observed")
     chosen = _Sums(lookback, horizon, unit)
     chosen.add(validation)
     values, vectors = np.linalg.eigh(fitted.xx)

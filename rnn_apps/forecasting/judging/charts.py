@@ -33,8 +33,7 @@ def draw_fan(
         axes: axes to draw on.
         past_times, past: times and values before the forecast [past steps].
         times, point: times and values of the forecast [horizon].
-        quantiles: forecast quantiles [horizon, levels]; their intervals are darker the nearer they
-            are to the median.
+        quantiles: forecast quantiles [horizon, levels]; intervals are darker towards the median.
         levels: levels of the quantiles, between 0 and 1.
         truth: true values at `times` [horizon], where they are known.
     """
@@ -91,7 +90,7 @@ def _time_label(times: ArrayLike) -> str:
 
 
 def error_by_step(errors: Mapping[str, ArrayLike], label: str) -> Figure:
-    """One line for each forecaster: an error against the horizon step, counted from 1.
+    """An error against the horizon step, counted from 1; one line per forecaster.
 
     Args:
         errors: errors of each forecaster [horizon], by its name.
@@ -107,7 +106,7 @@ def error_by_step(errors: Mapping[str, ArrayLike], label: str) -> Figure:
 
 
 def coverage_by_step(coverages: Mapping[str, ArrayLike]) -> Figure:
-    """The share of true values inside each interval against the horizon step; dotted, its aim.
+    """The share of true values inside each interval per horizon step; dotted, the nominal share.
 
     Args:
         coverages: shares [horizon] by the nominal coverage in per cent, such as "80".

@@ -1,8 +1,8 @@
 """Conformal intervals on top of any forecaster, calibrated on the validation part.
 
 Split conformal prediction (Papadopoulos et al. 2002; Lei et al. 2018) and conformalised quantile
-regression (Romano, Patterson & Candes 2019, "Conformalized Quantile Regression", theorem 2: the
-ends of an interval calibrated on their own) are one rule here. For each horizon step and each
+regression (Romano, Patterson & Candes 2019, "Conformalized Quantile Regression", theorem 2: each
+end of an interval is calibrated on its own) are one rule here. For each horizon step and each
 level tau the score of a calibration window is
 
     E_i = (y_i - q_tau(x_i)) / s
@@ -10,14 +10,14 @@ level tau the score of a calibration window is
 with s the scale of the window's series, and the calibrated quantile is q_tau + s c_tau, where c_tau
 is the ceil(tau (n + 1))-th smallest of the n scores for tau above 1/2, the floor(tau (n + 1))-th
 for tau below. If calibration and test windows are exchangeable, each end then holds with at least
-its nominal probability, and so does the interval. A point forecaster has q_tau = its point for
-every tau, so its scores are residuals. The median is left as the forecaster gives it: it bounds no
-interval. Where n is too small for a level (n + 1 < 1 / min(tau, 1 - tau)) no score bounds that
-share of the truth: quantiles that the forecaster was trained for are then left as they are, a point
-forecaster's ends take the extreme score, and `Calibration.unreached` says for which levels.
+its nominal probability, and so does the interval. For a point forecaster q_tau is the point for
+every tau, so its scores are residuals. The median is left as the forecaster gives it, as it bounds
+no interval. Where n is too small for a level (n + 1 < 1 / min(tau, 1 - tau)) no score bounds that
+share of the true values: quantiles that the forecaster was trained for are then left as they are, a
+point forecaster's ends take the extreme score, and `Calibration.unreached` lists the levels.
 
-Windows that overlap are not exchangeable, and data drifts. `OnlineCalibration` therefore goes on
-calibrating while it forecasts, with the truth that is known at each origin and nothing else.
+Windows that overlap are not exchangeable, and data drifts. `OnlineCalibrated` therefore goes on
+calibrating while it forecasts, from nothing but the values that are known at each origin.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ class Calibration:
     """Corrections of quantiles, per horizon step and level, in units of each series' scale.
 
     Args:
-        levels: the levels, ascending.
-        corrections: float64 [horizon, levels]; 0 at the median.
-        scale: float64 [series].
-        windows: the number of calibration windows.
-        smallest: what no value falls below; 0 for counts.
+        levels: quantile levels, ascending.
+        corrections: corrections float64 [horizon, levels] in units of `scale`; 0 at the median.
+        scale: units float64 [series] of the series' scores.
+        windows: number of calibration windows.
+        smallest: lower bound of every quantile; 0 for counts.
     """
 
     levels: tuple[float, ...]
@@ -72,7 +72,7 @@ class Calibration:
         return Forecast(forecast.point, calibrated, forecast.samples)
 
     def arrays(self, prefix: str = "") -> dict[str, NDArray[Any]]:
-        """The calibration as plain arrays for an .npz file, their names beginning with `prefix`."""
+        """The calibration as plain arrays for an .npz file, each name beginning with `prefix`."""
         return {
             f"{prefix}levels": np.asarray(self.levels),
             f"{prefix}corrections": self.corrections,
@@ -83,13 +83,13 @@ class Calibration:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], prefix: str = "") -> Calibration:
-        """What `arrays` gave."""
+        """The calibration that `arrays` turned into arrays."""
         return cls(
             tuple(arrays[f"{prefix}levels"].tolist()),
             arrays[f"{prefix}corrections"],
             arrays[f"{prefix}scale"],
             int(arrays[f"{prefix}windows"]),
-            # Runs that were trained before it was kept have none.
+            # Older runs do not hold it.
             float(arrays.get(f"{prefix}smallest", -np.inf)),
         )
 
@@ -122,9 +122,13 @@ class Calibrated:
 
 
 def unreached_levels(levels: Sequence[float], windows: int) -> tuple[float, ...]:
-    """The levels that so few windows cannot calibrate, the median aside, which is not calibrated.
+    """The levels that this many windows cannot calibrate; the median is never calibrated.
 
-    Of n exchangeable scores none lies beyond a share tau of the truth unless (n + 1) tau >= 1.
+    Unless (n + 1) tau >= 1, none of n exchangeable scores lies beyond a share tau of the values.
+
+    Args:
+        levels: quantile levels, ascending.
+        windows: number of calibration windows.
     """
     return tuple(
         level
@@ -143,10 +147,11 @@ def calibrate(
     """Calibrates a forecaster on the windows of the validation part.
 
     Args:
-        forecaster: gives points, or quantiles at exactly `levels`.
-        validation: windows; of more than `most_windows`, evenly spaced ones are kept.
-        levels: ascending, within (0, 1).
-        scale: float64 [series], the unit of each series' scores; 0 or NaN counts as 1.
+        forecaster: forecaster of points, or of quantiles at exactly `levels`.
+        validation: windows of the validation part, each read once.
+        levels: quantile levels, ascending, within (0, 1).
+        scale: units float64 [series] of the series' scores; 0 or NaN counts as 1.
+        most_windows: number of evenly spaced windows that are kept where there are more.
 
     Returns:
         The calibration, and the scores float64 [windows, horizon, levels] in the windows' order.
@@ -161,7 +166,7 @@ def calibrate(
 
 
 class Calibrator:
-    """Gathers scores window by window, see `calibrate`: for several forecasters in one pass."""
+    """Gathers scores window by window, so that one pass calibrates several forecasters."""
 
     def __init__(
         self,
@@ -182,7 +187,7 @@ class Calibrator:
         self._kept = _EvenlySpaced()
 
     def add(self, window: Window) -> None:
-        """Adds the scores of windows that look back at least as far as the forecaster."""
+        """Adds a batch's scores; its windows look back at least as far as the forecaster."""
         forecast = self.forecaster.forecast(crop(window.inputs, self.forecaster.lookback))
         most = MOST_NUMBERS // (window.truth.shape[1] * len(self.levels))
         rows = scores(forecast, window, len(self.levels), self.unit)
@@ -194,7 +199,7 @@ class Calibrator:
         known = 0 if rows is None else int(np.isfinite(rows[:, :, 0]).sum(axis=0).min())
         if rows is None or known == 0:
             raise ConfigurationError(
-                "no validation window has its truth observed, so intervals cannot be calibrated. "
+                "no validation window has an observed true value to calibrate intervals on. "
                 "Give the validation part more data"
             )
         # NaN, where the truth is missing, sorts last and is not counted.
@@ -226,8 +231,8 @@ def as_quantiles(forecast: Forecast, levels: int) -> Array:
 def uncrossed(quantiles: Array, levels: Sequence[float]) -> Array:
     """Quantiles [..., levels] that rise along the levels.
 
-    From the first level at or above the median outwards, each takes at least the room of the one
-    before it, so an interval only ever grows and keeps its guarantee; the median stays.
+    From the first level at or above the median outwards, no quantile lies nearer to the median than
+    its inner neighbour, so an interval can only grow and keeps its guarantee; the median stays.
     """
     pivot = next((i for i, level in enumerate(levels) if level >= 0.5), len(levels) - 1)
     above = np.maximum.accumulate(quantiles[..., pivot:], axis=-1)
@@ -261,7 +266,7 @@ def _order_statistics(rows: Array, levels: Sequence[float]) -> Array:
 
 
 def rank_of(level: float, count: NDArray[np.int64]) -> NDArray[np.int64] | None:
-    """Which of `count` sorted scores bounds a share `level`, counted from 0; None at the median."""
+    """The rank, from 0, of the sorted score that bounds a share `level`; None at the median."""
     # The tolerance keeps 0.9 * 10, which is 9.000000000000002, from being rounded up.
     exact = level * (count + 1)
     if abs(level - 0.5) < 1e-9:

@@ -15,8 +15,8 @@ from rnn_apps.forecasting.judging.conformal import check_levels
 class WeightedQuantileLoss(keras.metrics.Metric):
     """2 sum(w pinball) / sum(w |y|), averaged over the levels (Salinas et al. 2020, section 4).
 
-    `update_state` takes truth [batch, horizon], quantiles [batch, horizon, levels] and weights
-    [batch, horizon] or None. 0 before any truth other than 0 was seen.
+    `update_state` takes true values [batch, horizon], quantiles [batch, horizon, levels] and
+    weights [batch, horizon] or None. The result is 0 until a true value other than 0 was seen.
 
     Raises:
         ConfigurationError: levels that do not rise within (0, 1).
@@ -55,10 +55,10 @@ class WeightedQuantileLoss(keras.metrics.Metric):
 
 @keras.saving.register_keras_serializable(package="rnn_apps")
 class Coverage(keras.metrics.Metric):
-    """The share of the truth between two of the forecast's quantiles, both ends included.
+    """The share of true values between two of the forecast's quantiles, both ends included.
 
-    `update_state` takes truth [batch, horizon], quantiles [batch, horizon, levels] and weights
-    [batch, horizon] or None; `lower` and `upper` are positions along the levels.
+    `update_state` takes true values [batch, horizon], quantiles [batch, horizon, levels] and
+    weights [batch, horizon] or None; `lower` and `upper` are positions along the levels.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Forecast errors: exact formulas, and sums that any number of windows can be streamed into.
+"""Forecast errors: exact formulas, and sums to which any number of windows can be added.
 
 Notation: y is the truth, f the point forecast, q_tau the forecast of the tau-quantile, w a weight
 that is 0 where the truth is missing or the row is padding. Every mean is sum(w * term) / sum(w).
@@ -11,12 +11,12 @@ that is 0 where the truth is missing or the row is padding. Every mean is sum(w 
     pinball  max(tau (y - q_tau), (tau - 1)(y - q_tau)) (Gneiting & Raftery 2007, section 6.1)
     weighted quantile loss  mean over tau of 2 sum(w pinball_tau) / sum(w |y|)
              (Salinas et al. 2020, "DeepAR", section 4; GluonTS's mean weighted quantile loss)
-    coverage share of the truth in [q_lower, q_upper], both ends included
+    coverage share of true values in [q_lower, q_upper], both ends included
     width    q_upper - q_lower
 
-Zero division: a term 0/0 of sMAPE counts as 0 (forecast and truth agree). A mean over no observed
-value, a weighted quantile loss whose truth is 0 throughout, and the MASE of a series whose Q is 0
-or unknown (a constant training part, or one shorter than the season) are NaN; such a series is left
+Division by zero: a term 0/0 of sMAPE counts as 0 (forecast and truth agree). NaN are a mean over no
+observed value, a weighted quantile loss whose true values are all 0, and the MASE of a series whose
+Q is 0 or unknown (a constant training part, or one shorter than the season); such a series is left
 out of the MASE over all series, and is NaN in the table of series. Nothing is clipped or padded
 with a small constant. `as_json` writes NaN as null.
 """
@@ -40,7 +40,7 @@ _POINT_TERMS = 10
 def mean_absolute_error(
     truth: ArrayLike, forecast: ArrayLike, weights: ArrayLike | None = None, axis: Any = None
 ) -> Any:
-    """MAE over `axis` (None: all; 0 of [windows, horizon]: one figure for each horizon step)."""
+    """MAE over `axis` (None for all; 0 of [windows, horizon] gives one figure per horizon step)."""
     return _mean(np.abs(_float(truth) - _float(forecast)), weights, axis)
 
 
@@ -89,8 +89,9 @@ def pinball(truth: ArrayLike, quantiles: ArrayLike, levels: Sequence[float]) -> 
     """The pinball loss of every value and level.
 
     Args:
-        truth: [...].
-        quantiles: [..., levels], the forecast quantiles in the order of `levels`.
+        truth: true values [...] of any shape.
+        quantiles: forecast quantiles [..., levels] in the order of `levels`.
+        levels: quantile levels, within (0, 1).
 
     Returns:
         float64 [..., levels].
@@ -131,7 +132,7 @@ def coverage(
     weights: ArrayLike | None = None,
     axis: Any = None,
 ) -> Any:
-    """The share of the truth that lies within [lower, upper], over `axis`."""
+    """The share of true values within [lower, upper], over `axis`."""
     y = _float(truth)
     return _mean(((y >= _float(lower)) & (y <= _float(upper))).astype(np.float64), weights, axis)
 
@@ -148,7 +149,7 @@ def seasonal_naive_error(
 ) -> float:
     """Mean |y_t - y_{t-season}| of one series' training part: the denominator of MASE.
 
-    Only pairs of which both values were observed count; NaN without any.
+    Only pairs whose values were both observed count; NaN if there is no such pair.
     """
     if season < 1:
         raise ConfigurationError(f"season = {season} must be at least 1")
@@ -165,22 +166,22 @@ def seasonal_naive_error(
 def intervals_of(levels: Sequence[float]) -> list[tuple[float, int, int]]:
     """The central intervals that `levels` hold: (nominal coverage, lower index, upper index).
 
-    Widest last. Levels without a mirror image (0.1 has 0.9) belong to none.
+    The widest comes last. Levels without a mirror image, as 0.1 has 0.9, belong to no interval.
     """
-    found = []
+    intervals = []
     for i, lower in enumerate(levels):
         for j, upper in enumerate(levels):
             if lower < 0.5 and abs(lower + upper - 1.0) < 1e-9:
-                found.append((round(upper - lower, 10), i, j))
-    return sorted(found)
+                intervals.append((round(upper - lower, 10), i, j))
+    return sorted(intervals)
 
 
 @dataclass(frozen=True)
 class SeriesScales:
-    """What is known of every series' training part, each float64 [series].
+    """Statistics of every series' training part, each float64 [series].
 
-    `seasonal_error` is the denominator of MASE, `standard_deviation` that of the scaled errors
-    which papers on long-horizon forecasting report (the mean cancels in an error).
+    `seasonal_error` is the denominator of MASE, `standard_deviation` that of the scaled errors in
+    papers on long-horizon forecasting (the mean cancels in an error).
     """
 
     names: tuple[str, ...]
@@ -189,13 +190,13 @@ class SeriesScales:
 
 
 class ForecastMetrics:
-    """Streams windows into sums, for all series, for each series and for each horizon step.
+    """Adds windows to sums: over all series, per series and per horizon step.
 
-    Memory is (series + horizon) * (10 + 3 * levels) numbers whatever the number of windows.
+    Memory is (series + horizon) * (10 + 3 * levels) numbers for any number of windows.
 
     Args:
-        scales: the training part's figures for every series.
-        horizon: horizon steps of a forecast.
+        scales: statistics of the training part for every series.
+        horizon: number of time steps of a forecast.
         levels: quantile levels, ascending; () for point forecasts alone.
     """
 
@@ -222,8 +223,10 @@ class ForecastMetrics:
         """Adds a batch.
 
         Args:
-            truth, weights, point: [batch, horizon]; series_index: int [batch].
-            quantiles: [batch, horizon, levels]; required when the metrics have levels.
+            truth, point: true values and point forecasts, each [batch, horizon].
+            weights: weights [batch, horizon]; 0 where the truth is missing or the row is padding.
+            series_index: position of each window's series, int [batch].
+            quantiles: forecast quantiles [batch, horizon, levels]; required with levels.
 
         Raises:
             ValueError: a shape that does not fit, or a forecast that is not finite.
@@ -276,12 +279,12 @@ class ForecastMetrics:
         return terms
 
     def overall(self) -> dict[str, float]:
-        """Every figure over all series and steps, each observed value counting once."""
+        """Every figure over all series and steps; each observed value counts once."""
         table = self._figures(self._by_series.sum(axis=0, keepdims=True))
         return {name: float(values[0]) for name, values in table.items()}
 
     def per_series(self) -> list[dict[str, Any]]:
-        """One row for each series, with its name; NaN where a figure is not defined."""
+        """One row per series with its name; NaN where a figure is not defined."""
         table = self._figures(self._by_series)
         return [
             {"series": name, **{key: float(values[i]) for key, values in table.items()}}
@@ -289,7 +292,7 @@ class ForecastMetrics:
         ]
 
     def per_step(self) -> dict[str, Array]:
-        """Every figure for each horizon step, float64 [horizon]."""
+        """Every figure per horizon step, float64 [horizon]."""
         return self._figures(self._by_step)
 
     def _figures(self, sums: Array) -> dict[str, Array]:

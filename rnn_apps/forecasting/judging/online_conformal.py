@@ -1,4 +1,4 @@
-"""Intervals that go on learning while they forecast, for data that drifts.
+"""Intervals that keep adapting while they forecast, for data that drifts.
 
 Adaptive conformal inference (Gibbs & Candes 2021, "Adaptive Conformal Inference Under Distribution
 Shift", equation 2), for each series, horizon step and quantile level on its own: the working level
@@ -6,13 +6,13 @@ b starts at the nominal level tau and moves by
 
     b <- b + rate * (tau - 1{truth <= calibrated quantile})
 
-each time a truth becomes known, and the correction is the b-quantile of the scores. Over T origins
-the share of hits differs from tau by at most (1 + rate) / (rate T), whatever the data does (their
-proposition 4.1), as long as b stays within the scores at hand. The scores are those of the
-validation part, and after them the latest that have become known.
+each time a true value becomes known, and the correction is the b-quantile of the scores. Over T
+origins the share of hits differs from tau by at most (1 + rate) / (rate T), whatever the data does
+(their proposition 4.1), as long as b stays within the available scores. The scores are those of the
+validation part, replaced one by one by the latest that have become known.
 
-No truth is used before its time: what was forecast for `h` steps after an origin counts for
-origins that come later than that step only.
+No true value is used before it is known: a forecast for `h` steps after an origin only counts for
+origins after that step.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ class OnlineSettings:
     """How fast intervals adapt.
 
     Args:
-        rate: the step of the working level; 0 leaves it at its nominal value. Neighbouring
-            windows share most of their truth, so a season of them is one piece of news: 0.05
-            over the season's length has proved right.
-        memory: how many of the latest scores of a series are kept for each horizon step.
-        refresh: how many origins pass before the scores are sorted anew.
+        rate: step size of the working level; 0 leaves it at its nominal value. Neighbouring
+            windows share most of their true values, so that a season of windows carries about one
+            window's information: 0.05 divided by the season's length has worked well.
+        memory: number of the latest scores per series and horizon step that are kept.
+        refresh: number of origins after which the scores are sorted again.
     """
 
     rate: float = 0.05
@@ -46,7 +46,7 @@ class OnlineSettings:
 
     @classmethod
     def for_season(cls, season: int, stride: int = 1) -> OnlineSettings:
-        """The settings for data with `season` steps in a season, origins `stride` apart."""
+        """The settings for a season of `season` time steps and origins `stride` rows apart."""
         return cls(rate=0.05 / max(1.0, season / stride))
 
 
@@ -54,11 +54,11 @@ class OnlineCalibrated:
     """A calibrated forecaster that adapts its intervals as a backtest proceeds.
 
     Args:
-        calibrated: the forecaster with its split conformal calibration.
-        validation_scores: float64 [windows, horizon, levels], oldest first, NaN where unknown:
-            what every series starts from.
-        stride: rows between neighbouring origins.
-        settings: how fast it adapts.
+        calibrated: forecaster with its split conformal calibration.
+        validation_scores: scores float64 [windows, horizon, levels] from which every series starts,
+            oldest first; NaN where unknown.
+        stride: number of rows between neighbouring origins.
+        settings: speed at which the intervals adapt; None for the defaults.
     """
 
     def __init__(
@@ -72,14 +72,14 @@ class OnlineCalibrated:
         self.settings = settings or OnlineSettings()
         self.levels = np.asarray(calibrated.levels)
         self.horizon = validation_scores.shape[1]
-        # A truth h steps after the origin is known to origins at least this many places later.
+        # The value h steps after an origin is known to origins at least this many places later.
         self.delay = np.arange(self.horizon) // stride + 1
         self.start = validation_scores[-self.settings.memory :]
         self.series = -1
 
     @property
     def name(self) -> str:
-        """The forecaster's name, marked as adapting."""
+        """The forecaster's name with a note that its intervals adapt."""
         return f"{self.calibrated.name}, online intervals"
 
     @property
@@ -88,12 +88,12 @@ class OnlineCalibrated:
         return self.calibrated.lookback
 
     def follow(self, window: Window, base: Forecast | None = None) -> Forecast:
-        """Forecasts a batch in the order of time, learning from the truth as it becomes known.
+        """Forecasts a batch in the order of time, learning from values as they become known.
 
         Args:
             window: windows of consecutive origins, series after series, as an unshuffled
-                `pipelines.WindowBatches` gives them; call after call without a hole.
-            base: the uncalibrated forecasts of the batch, if they are there already.
+                `pipelines.WindowBatches` gives them; successive calls leave no origin out.
+            base: uncalibrated forecasts of the batch; None to compute them.
         """
         if base is None:
             base = self.calibrated.base.forecast(crop(window.inputs, self.lookback))
@@ -128,7 +128,7 @@ class OnlineCalibrated:
         self.count = np.isfinite(self.ordered).sum(axis=0)
 
     def _correction(self) -> Array:
-        """The corrections for the current origin, after what has become known by now."""
+        """The corrections for the current origin, from everything that is known at it."""
         self._learn()
         if self.origin % self.settings.refresh == 0 and self.origin:
             self._sort()
@@ -136,12 +136,12 @@ class OnlineCalibrated:
         upper = self.levels > 0.5
         rank = np.where(upper, np.ceil(exact - 1e-9), np.floor(exact + 1e-9)).astype(np.int64) - 1
         rank = np.clip(rank, 0, np.maximum(self.count - 1, 0))
-        found = np.take_along_axis(self.ordered, rank[np.newaxis], axis=0)[0]
+        correction = np.take_along_axis(self.ordered, rank[np.newaxis], axis=0)[0]
         if self.calibrated.base.levels:
-            # Trained quantiles that too few scores would correct stay as they were calibrated.
+            # With too few scores, trained quantiles stay as they were calibrated.
             enough = (self.count + 1) * np.minimum(self.levels, 1 - self.levels) >= 1 - 1e-9
-            found = np.where(enough, found, self.calibrated.calibration.corrections)
-        return np.where(np.abs(self.levels - 0.5) < 1e-9, 0.0, np.nan_to_num(found))
+            correction = np.where(enough, correction, self.calibrated.calibration.corrections)
+        return np.where(np.abs(self.levels - 0.5) < 1e-9, 0.0, np.nan_to_num(correction))
 
     def _learn(self) -> None:
         steps = np.arange(self.horizon)

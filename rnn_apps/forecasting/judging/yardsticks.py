@@ -1,4 +1,4 @@
-"""What a run is judged by, fitted once on its training and validation part and kept with it.
+"""What a run is judged by; fitted once on its training and validation part, kept in its folder.
 
 The scales of the metrics, the season, the fitted NLinear, and the interval calibrations of the
 model and of every baseline: enough to judge the run on other data without its training data.
@@ -38,9 +38,9 @@ from rnn_apps.forecasting.judging.metrics import SeriesScales, seasonal_naive_er
 Array = NDArray[np.float64]
 
 BATCH_SIZE = 512
-# NLinear is fitted on sums over windows; past so many, further ones hardly move its weights.
+# NLinear is fitted on sums over windows; beyond this many, further windows hardly change it.
 MOST_FITTING_WINDOWS = 400_000
-# Of the scores, that online intervals start from; about a month and a half of half-hours.
+# Number of scores from which online intervals start; about six weeks of half-hours.
 MOST_SCORES_KEPT = 2_000
 _MODEL = "model"
 
@@ -50,13 +50,14 @@ class Yardsticks:
     """See the module.
 
     Args:
-        season: steps of the season of MASE and the seasonal naive forecast.
-        longer: steps of a second, longer season with a naive forecast of its own; 0 for none.
-        horizon: horizon steps.
-        scales: of every series, from the training part.
-        nlinear: the fitted baseline; None if the training part has too little for it.
-        calibrations: by the forecaster's name, ``model`` for the model itself.
-        scores: the model's scores on the validation part, from which online intervals start.
+        season: number of time steps of the season of MASE and the seasonal naive forecast.
+        longer: number of time steps of a second season with a naive forecast of its own; 0 for no
+            second season.
+        horizon: number of time steps to forecast.
+        scales: statistics of the training part for every series.
+        nlinear: fitted linear baseline; None if the training part is too short for it.
+        calibrations: calibrations by the forecaster's name, ``model`` for the model itself.
+        scores: scores of the model on the validation part, from which online intervals start.
     """
 
     season: int
@@ -68,14 +69,14 @@ class Yardsticks:
     scores: Array
 
     def baselines(self, lookback: int) -> list[Calibrated]:
-        """The calibrated baselines; drift looks back on `lookback` steps."""
-        found = naive_baselines(self.horizon, lookback, self.season, self.longer)
+        """The calibrated baselines; drift looks back over `lookback` steps."""
+        baselines = naive_baselines(self.horizon, lookback, self.season, self.longer)
         if self.nlinear is not None:
-            found.append(self.nlinear)
+            baselines.append(self.nlinear)
         return [
-            Calibrated(one, self.calibrations[one.name])
-            for one in found
-            if one.name in self.calibrations
+            Calibrated(baseline, self.calibrations[baseline.name])
+            for baseline in baselines
+            if baseline.name in self.calibrations
         ]
 
     def calibrated(self, model: Forecaster) -> Calibrated:
@@ -83,10 +84,10 @@ class Yardsticks:
         return Calibrated(model, self.calibrations[_MODEL])
 
     def for_series(self, series_set: SeriesSet) -> Yardsticks:
-        """The same for other series: known by name, or else measured on all that is given.
+        """The same for other series: known by name, or else measured on all of their values.
 
         A series that training has not seen has no MASE; its intervals are in units of the
-        standard deviation of what is given.
+        standard deviation of its values in `series_set`.
         """
         known = {name: i for i, name in enumerate(self.scales.names)}
         seasonal = np.full(len(series_set), np.nan)
@@ -136,7 +137,7 @@ class Yardsticks:
         """Reads what `save` wrote.
 
         Raises:
-            UserError: the file is missing or is damaged.
+            UserError: the file is missing or damaged.
         """
         try:
             with np.load(path, allow_pickle=False) as arrays:
@@ -166,15 +167,15 @@ class Yardsticks:
 
 
 def naive_baselines(horizon: int, lookback: int, season: int, longer: int = 0) -> list[Forecaster]:
-    """Repeat-last, seasonal naive (of both seasons) and drift; what makes no sense is left out."""
-    found: list[Forecaster] = [RepeatLast(horizon)]
+    """Repeat-last, seasonal naive for each season, and drift where the window has two steps."""
+    baselines: list[Forecaster] = [RepeatLast(horizon)]
     if season > 1:
-        found.append(SeasonalNaive(horizon, season))
+        baselines.append(SeasonalNaive(horizon, season))
     if longer > season:
-        found.append(SeasonalNaive(horizon, longer, name="seasonal naive, a week"))
+        baselines.append(SeasonalNaive(horizon, longer, name="seasonal naive, a week"))
     if lookback > 1:
-        found.append(Drift(horizon, lookback))
-    return found
+        baselines.append(Drift(horizon, lookback))
+    return baselines
 
 
 def fit_yardsticks(
@@ -190,10 +191,13 @@ def fit_yardsticks(
     """Fits the baselines on the training part and calibrates everything on the validation part.
 
     Args:
-        model: the trained model.
-        levels: the quantile levels of everything.
-        season: steps of a season; 0 for what the frequency suggests.
-        smallest: what no value falls below; 0 for counts.
+        model: forecaster with the trained network.
+        series_set: series that the model was trained on.
+        split: training, validation and test part.
+        horizon: number of time steps to forecast.
+        levels: quantile levels of the model and of every baseline.
+        season: number of time steps of a season; 0 for the one that the frequency suggests.
+        smallest: lower bound of every quantile; 0 for counts.
 
     Raises:
         DataError: the validation part has no window to calibrate on.
@@ -214,7 +218,7 @@ def fit_yardsticks(
     baselines = naive_baselines(horizon, lookback, season, longer)
     if nlinear is not None:
         baselines.append(nlinear)
-    # A baseline that looks further back than the data goes is left out.
+    # A baseline that looks further back than the data reaches is left out.
     entrants = [model, *(b for b in baselines if serves(validation, b.lookback, lookback))]
     calibrators = [Calibrator(one, levels, unit) for one in entrants]
     for window in windows(validation(max(one.lookback for one in entrants))):
@@ -236,7 +240,7 @@ def _evenly(rows: Array, most: int) -> Array:
 
 
 def serves(batches_for: Callable[[int], WindowBatches], lookback: int, least: int) -> bool:
-    """Whether looking back on `lookback` steps costs no window that `least` steps would have."""
+    """Whether a lookback of `lookback` steps leaves as many windows as one of `least` steps."""
     if lookback <= least:
         return True
     try:
@@ -260,9 +264,9 @@ def training_scales(series_set: SeriesSet, split: Split, season: int) -> tuple[S
 
 
 def step_minutes_of(series_set: SeriesSet) -> float:
-    """Median of the minutes between two values of the longest series; 0 for a single one.
+    """Median minutes between two values of the longest series; 0 for a single value.
 
-    0 also for rows that are counted and have no date.
+    It is also 0 for rows that are counted and have no date.
     """
     if series_set.frequency == STEP:
         return 0.0

@@ -1,109 +1,80 @@
-"""Which model takes which inputs and gives which outputs, as data; and the refusal of the rest.
+"""The refusal of what a network has not declared, and the table of the declarations.
 
-`docs/forecasting-models.md` shows the same tables; a test compares the two.
+`docs/forecasting-models.md` shows the same table; a test compares the two.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 from pipelines.base.errors import ConfigurationError
 from rnn_apps.application.configuration import check
 from rnn_apps.forecasting.config import OUTPUTS, ForecastingConfig
 from rnn_apps.forecasting.features.calendar_names import usable_features
 from rnn_apps.forecasting.features.description import DataDescription
-
-
-@dataclass(frozen=True)
-class Capability:
-    """What one model can do.
-
-    Attributes:
-        past, future, static: whether it takes covariates of that kind.
-        calendar: whether it takes features of the time stamps.
-        series_embedding: whether it takes an embedding of the series.
-        outputs: the outputs that it can give.
-        sample_paths: how it draws joint paths over the horizon.
-    """
-
-    past: bool
-    future: bool
-    static: bool
-    calendar: bool
-    series_embedding: bool
-    outputs: tuple[str, ...]
-    sample_paths: str
-
-
-CAPABILITIES: dict[str, Capability] = {
-    "direct": Capability(True, True, True, True, True, OUTPUTS, "copula"),
-    "encoder_decoder": Capability(True, True, True, True, True, OUTPUTS, "copula"),
-    # DeepAR unrolls one recurrence over past and future, so every input must be known in both.
-    "deepar": Capability(
-        False,
-        True,
-        True,
-        True,
-        True,
-        ("point", "gaussian", "student_t", "negative_binomial"),
-        "ancestral",
-    ),
-    "segment": Capability(True, True, True, True, True, OUTPUTS, "copula"),
-}
+from rnn_apps.forecasting.network.network import Capability, find_network, network_of
+from rnn_apps.forecasting.network.registry import network_names
 
 
 def check_capabilities(config: ForecastingConfig, description: DataDescription) -> None:
-    """Refuses a config that the model, its output or the data cannot serve.
+    """Refuses a config that the network, its output or the data cannot serve.
 
     Raises:
-        ConfigurationError: names the field, why it does not go, and what does.
+        ConfigurationError: names the field, why it does not fit, and what does.
     """
     check(config)
-    capability = CAPABILITIES[config.model]
+    network = network_of(config)
+    capability = network.capability
     if config.output not in capability.outputs:
         raise ConfigurationError(
             f"output = {config.output!r} does not go with model = {config.model!r}, which gives: "
             f"{', '.join(capability.outputs)}"
         )
     _check_covariates(config.model, capability, description)
+    _check_series_embedding(config, capability)
     _check_quantiles(config)
-    _check_normalisation(config)
-    if config.model == "deepar" and config.lookback < 2:
-        raise ConfigurationError("lookback = 1: model = 'deepar' needs at least 2 past time steps")
-    if config.model == "segment" and config.lookback % config.segment_length:
-        whole = max(1, round(config.lookback / config.segment_length)) * config.segment_length
-        raise ConfigurationError(
-            f"lookback = {config.lookback} is not a multiple of segment_length = "
-            f"{config.segment_length}: choose lookback = {whole}, or another segment_length"
-        )
-    if config.scaling == "window" and config.series_embedding:
-        raise ConfigurationError(
-            "series_embedding knows the training series only; scaling = 'window' is for others "
-            "too: set series_embedding = 0 or scaling = 'series'"
-        )
+    _check_normalisation(config, capability)
+    network.check()
     calendar_features(config, description)
 
 
 def calendar_features(config: ForecastingConfig, description: DataDescription) -> tuple[str, ...]:
-    """The calendar features that the config asks for, with "auto" resolved for the data.
+    """The calendar features of the model's graph, "auto" resolved for the network and the data.
 
     Raises:
-        ConfigurationError: "auto" or "none" is combined with other names.
+        ConfigurationError: "auto" or "none" is combined with other names, the rows have no date, or
+            the network reads no calendar.
     """
+    taken = find_network(config.model).capability.calendar
     named = tuple(dict.fromkeys(config.calendar))
     if named in ((), ("none",)):
         return ()
     if named == ("auto",):
-        return usable_features(description.step_minutes, description.span_minutes)
+        usable = usable_features(description.step_minutes, description.span_minutes)
+        return usable if taken else ()
     for word in ("auto", "none"):
         if word in named:
             raise ConfigurationError(f"calendar: {word!r} cannot be combined with other features")
+    if not taken:
+        raise ConfigurationError(
+            f"model = {config.model!r} takes no calendar features ({', '.join(named)}): set "
+            f"calendar = none, {_another_model('calendar')}"
+        )
     if not description.step_minutes:
         raise ConfigurationError(
             f"calendar = {', '.join(named)}: the rows are counted and have no date; set calendar = "
             "none, or give a column of times"
         )
     return named
+
+
+def capabilities() -> dict[str, Capability]:
+    """What every registered network has declared, by the network's name."""
+    return {name: find_network(name).capability for name in network_names()}
+
+
+def _another_model(declared: str) -> str:
+    """Advice to choose a model that has declared something, such as "past"."""
+    able = [name for name, other in capabilities().items() if getattr(other, declared)]
+    return f"or choose model = {' or '.join(able)}"
 
 
 def _check_covariates(model: str, capability: Capability, description: DataDescription) -> None:
@@ -113,11 +84,25 @@ def _check_covariates(model: str, capability: Capability, description: DataDescr
         ("static", capability.static, description.static_names),
     ):
         if names and not taken:
-            others = [m for m, c in CAPABILITIES.items() if getattr(c, kind)]
             raise ConfigurationError(
                 f"model = {model!r} takes no {kind} covariates ({', '.join(names)}): leave them "
-                f"out with {kind}_covariates = none, or choose model = {' or '.join(others)}"
+                f"out with {kind}_covariates = none, {_another_model(kind)}"
             )
+
+
+def _check_series_embedding(config: ForecastingConfig, capability: Capability) -> None:
+    if not config.series_embedding:
+        return
+    if not capability.series_embedding:
+        raise ConfigurationError(
+            f"model = {config.model!r} takes no series embedding: set series_embedding = 0, "
+            f"{_another_model('series_embedding')}"
+        )
+    if config.scaling == "window":
+        raise ConfigurationError(
+            "series_embedding knows the training series only, and scaling = 'window' also serves "
+            "other series: set series_embedding = 0 or scaling = 'series'"
+        )
 
 
 def _check_quantiles(config: ForecastingConfig) -> None:
@@ -130,18 +115,21 @@ def _check_quantiles(config: ForecastingConfig) -> None:
         )
 
 
-def _check_normalisation(config: ForecastingConfig) -> None:
+def _check_normalisation(config: ForecastingConfig, capability: Capability) -> None:
     longest = max(config.level_steps, *config.ensemble_level_steps, 1)
     if longest > config.lookback:
         raise ConfigurationError(
             f"a level of {longest} steps is more than lookback = {config.lookback}"
         )
-    if config.ensemble_level_steps and (
-        config.normalisation != "last_value" or config.model == "deepar"
-    ):
+    if config.ensemble_level_steps and capability.autoregressive:
         raise ConfigurationError(
-            "ensemble_level_steps needs normalisation = 'last_value' and a model other than "
-            "'deepar', which feeds its own forecast back"
+            f"ensemble_level_steps needs a model other than {config.model!r}, which feeds its own "
+            "forecast back"
+        )
+    if config.ensemble_level_steps and config.normalisation != "last_value":
+        raise ConfigurationError(
+            f"normalisation = {config.normalisation!r}: ensemble_level_steps needs normalisation = "
+            "'last_value'"
         )
     if config.output == "negative_binomial" and config.normalisation != "none":
         raise ConfigurationError(
@@ -151,7 +139,7 @@ def _check_normalisation(config: ForecastingConfig) -> None:
 
 
 def capability_table() -> str:
-    """`CAPABILITIES` as a Markdown table, as `docs/forecasting-models.md` shows it."""
+    """The declarations as a Markdown table, as `docs/forecasting-models.md` shows it."""
     header = (
         "model",
         "past covariates",
@@ -163,7 +151,7 @@ def capability_table() -> str:
         "sample paths",
     )
     rows = [header, ("---",) * len(header)]
-    for model, capability in CAPABILITIES.items():
+    for model, capability in capabilities().items():
         flags = (
             capability.past,
             capability.future,

@@ -2,8 +2,8 @@
 
 Salinas et al. 2020, "DeepAR: Probabilistic forecasting with autoregressive recurrent networks". At
 each step the network reads the value before and what is known of the step, and gives the
-parameters of the step's distribution. Training feeds the true values ("teacher forcing");
-forecasting feeds the mean, or a draw for sample paths, one step after the other.
+parameters of the step's distribution. Training, the deployed loop and sampling share one
+recurrence: what feeds it differs, see `autoregressive`.
 """
 
 from __future__ import annotations
@@ -14,56 +14,25 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from rnn_apps.forecasting.config import ForecastingConfig
+from pipelines.base.errors import ConfigurationError
 from rnn_apps.forecasting.heads.heads import Head, make_head
-from rnn_apps.forecasting.network.inputs import Features, with_context
+from rnn_apps.forecasting.network.autoregressive import AutoregressiveNetwork, FeedbackCell
+from rnn_apps.forecasting.network.inputs import with_context
+from rnn_apps.forecasting.network.network import Features, network
 from rnn_apps.forecasting.network.recurrent import stack
 from rnn_apps.layers.cells.registry import find_cell
 
 
-def deepar_training(
-    features: Features, future_target: Any, config: ForecastingConfig, width: int
-) -> Any:
-    """Raw head inputs [batch, horizon, width], given the truth.
-
-    Args:
-        future_target: [batch, horizon], scaled and normalised as `features.target`.
-    """
-    values = keras.layers.Concatenate(dtype="float32")([features.target, future_target])
-    steps = config.lookback + config.horizon - 1
-    # The value before each step from the second on: the last one is never an input.
-    before = keras.layers.Reshape((steps + 1, 1))(values)
-    before = keras.layers.Cropping1D((0, 1), dtype="float32")(before)
-    sequence = before
-    if features.past is not None and features.future is not None:
-        known = keras.layers.Concatenate(axis=1)([features.past, features.future])
-        known = keras.layers.Cropping1D((1, 0), dtype="float32")(known)
-        sequence = keras.layers.Concatenate()([before, known])
-    sequence = with_context(sequence, features.context, steps)
-    hidden, _ = stack(
-        sequence,
-        cell=config.cell,
-        units=config.units,
-        layers=config.layers,
-        dropout=config.dropout,
-        name="encoder",
-        return_sequences=True,
-    )
-    hidden = keras.layers.Cropping1D((config.lookback - 1, 0))(hidden)
-    hidden = keras.layers.Dropout(config.dropout)(hidden)
-    return keras.layers.Dense(width, dtype="float32", name="output")(hidden)
-
-
 @keras.saving.register_keras_serializable(package="rnn_apps")
-class AutoregressiveCell(keras.layers.Layer):
-    """A cell for `keras.layers.RNN` that feeds the mean of each step to the next.
+class AutoregressiveCell(FeedbackCell):
+    """One step of a DeepAR: recurrent cells on top of each other, and the projection of the head.
 
     Args:
         cell: name of a registered cell, such as "gru".
-        units: size of each layer's state.
-        layers: cells on top of each other.
-        output: the head's name, see `heads.make_head`.
-        known: numbers known of each step; 0 for none (the input is then not read).
+        units: size of each cell's state.
+        layers: number of cells on top of each other.
+        output: name of the head, see `heads.make_head`.
+        known: count of the numbers known of each step; 0 for none (the input is then not read).
 
     Call: inputs [batch, max(known, 1)], states (those of each cell, then the last value
     [batch, 1]) -> raw head inputs [batch, K], the next states.
@@ -80,12 +49,13 @@ class AutoregressiveCell(keras.layers.Layer):
         self.output_kind = output
         self.known = known
         self.head: Head = make_head(output)
-        own = find_cell(cell)
+        equations = find_cell(cell)
         self.cells = [
-            own.keras_cell(units, dtype="float32", name=f"cell_{i + 1}") for i in range(layers)
+            equations.keras_cell(units, dtype="float32", name=f"cell_{i + 1}")
+            for i in range(layers)
         ]
         self.projection = keras.layers.Dense(self.head.width, dtype="float32", name="output")
-        self.state_size = [units] * (len(own.states) * layers) + [1]
+        self.state_size = [units] * (len(equations.states) * layers) + [1]
         self.output_size = self.head.width
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -96,25 +66,18 @@ class AutoregressiveCell(keras.layers.Layer):
             size = self.units
         self.projection.build((None, self.units))
 
-    def call(
-        self, inputs: tf.Tensor, states: Sequence[tf.Tensor], training: bool = False
-    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """See the class."""
-        raw, following = self.advance(inputs, states)
-        mean = self.head.forecast(self.head.parameters(raw))
-        return raw, [*following, mean[:, None]]
-
     def advance(
         self, inputs: tf.Tensor, states: Sequence[tf.Tensor]
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """Raw head inputs [batch, K] and the cells' next states; the value to feed is open."""
+        """See `FeedbackCell`."""
         hidden = states[-1]
         if self.known:
             hidden = tf.concat([hidden, inputs], axis=-1)
-        a_cell = len(find_cell(self.cell_kind).states)
+        per_cell = len(find_cell(self.cell_kind).states)
         following: list[tf.Tensor] = []
         for index, cell in enumerate(self.cells):
-            hidden, after = cell(hidden, list(states[index * a_cell : (index + 1) * a_cell]))
+            before = list(states[index * per_cell : (index + 1) * per_cell])
+            hidden, after = cell(hidden, before)
             following += list(after) if isinstance(after, list | tuple) else [after]
         return self.projection(hidden), following
 
@@ -130,42 +93,98 @@ class AutoregressiveCell(keras.layers.Layer):
         return {**super().get_config(), **config}
 
 
-def deepar_start(features: Features, config: ForecastingConfig) -> tuple[Any, list[Any]]:
-    """Runs the recurrence over the past.
+# One recurrence runs over past and future, so every input must be known in both: no past
+# covariates.
+@network(
+    "deepar",
+    outputs=("point", "gaussian", "student_t", "negative_binomial"),
+    future=True,
+    static=True,
+    calendar=True,
+    series_embedding=True,
+    sample_paths="ancestral",
+)
+class DeepAR(AutoregressiveNetwork):
+    """See the module."""
 
-    Returns:
-        What is known of the steps to come [batch, horizon, max(known, 1)], and the states with
-        which `AutoregressiveCell` goes on: those of each layer, then the last value [batch, 1].
-    """
-    steps = config.lookback - 1
-    past = keras.layers.Reshape((config.lookback, 1))(features.target)
-    last = keras.layers.Cropping1D((steps, 0))(past)
-    last = keras.layers.Reshape((1,))(last)
-    sequence = keras.layers.Cropping1D((0, 1))(past)
-    known = None
-    if features.past is not None:
-        sequence = keras.layers.Concatenate()(
-            [sequence, keras.layers.Cropping1D((1, 0))(features.past)]
+    def check(self) -> None:
+        """Refuses a window without a value before another."""
+        if self.config.lookback < 2:
+            raise ConfigurationError(
+                f"lookback = {self.config.lookback}: model = 'deepar' needs at least 2 past time "
+                "steps"
+            )
+
+    def teacher_forced(self, features: Features, truth: Any, width: int) -> Any:
+        """See `AutoregressiveNetwork`."""
+        config = self.config
+        values = keras.layers.Concatenate(dtype="float32")([features.target, truth])
+        steps = config.lookback + config.horizon - 1
+        # The value before each step from the second on: the last one is never an input.
+        before = keras.layers.Reshape((steps + 1, 1))(values)
+        before = keras.layers.Cropping1D((0, 1), dtype="float32")(before)
+        sequence = before
+        if features.past is not None and features.future is not None:
+            known = keras.layers.Concatenate(axis=1)([features.past, features.future])
+            known = keras.layers.Cropping1D((1, 0), dtype="float32")(known)
+            sequence = keras.layers.Concatenate()([before, known])
+        sequence = with_context(sequence, features.context, steps)
+        hidden, _ = stack(
+            sequence,
+            cell=config.cell,
+            units=config.units,
+            layers=config.layers,
+            dropout=config.dropout,
+            name="encoder",
+            return_sequences=True,
         )
-        known = features.future
-    sequence = with_context(sequence, features.context, steps)
-    if features.context is not None:
-        repeated = keras.layers.RepeatVector(config.horizon)(features.context)
-        known = repeated if known is None else keras.layers.Concatenate()([known, repeated])
-    if known is None:
-        known = keras.layers.RepeatVector(config.horizon)(last)
-    _, states = stack(
-        sequence,
-        cell=config.cell,
-        units=config.units,
-        layers=config.layers,
-        dropout=0.0,
-        name="encoder",
-    )
-    return known, [*(state for layer in states for state in layer), last]
+        hidden = keras.layers.Cropping1D((config.lookback - 1, 0))(hidden)
+        hidden = keras.layers.Dropout(config.dropout)(hidden)
+        return keras.layers.Dense(width, dtype="float32", name="output")(hidden)
 
+    def start(self, features: Features) -> tuple[Any, list[Any]]:
+        """See `AutoregressiveNetwork`; where nothing is known of a step, its input is not read."""
+        config = self.config
+        steps = config.lookback - 1
+        past = keras.layers.Reshape((config.lookback, 1))(features.target)
+        last = keras.layers.Cropping1D((steps, 0))(past)
+        last = keras.layers.Reshape((1,))(last)
+        sequence = keras.layers.Cropping1D((0, 1))(past)
+        known = None
+        if features.past is not None:
+            sequence = keras.layers.Concatenate()(
+                [sequence, keras.layers.Cropping1D((1, 0))(features.past)]
+            )
+            known = features.future
+        sequence = with_context(sequence, features.context, steps)
+        if features.context is not None:
+            repeated = keras.layers.RepeatVector(config.horizon)(features.context)
+            known = repeated if known is None else keras.layers.Concatenate()([known, repeated])
+        if known is None:
+            known = keras.layers.RepeatVector(config.horizon)(last)
+        _, states = stack(
+            sequence,
+            cell=config.cell,
+            units=config.units,
+            layers=config.layers,
+            dropout=0.0,
+            name="encoder",
+        )
+        return known, [*(state for layer in states for state in layer), last]
 
-def known_numbers(features: Features) -> int:
-    """Numbers known of each step: known-future covariates, calendar and context."""
-    parts = (features.future, features.context)
-    return sum(int(part.shape[-1]) for part in parts if part is not None)
+    def feedback_cell(self, features: Features) -> AutoregressiveCell:
+        """See `AutoregressiveNetwork`."""
+        config = self.config
+        parts = [part for part in (features.future, features.context) if part is not None]
+        known = sum(int(part.shape[-1]) for part in parts)
+        return AutoregressiveCell(
+            config.cell, config.units, config.layers, config.output, known,
+            name="autoregressive_cell",
+        )  # fmt: skip
+
+    def fill_cell(self, cell: FeedbackCell, trained: keras.Model) -> None:
+        """See `AutoregressiveNetwork`."""
+        assert isinstance(cell, AutoregressiveCell)
+        for index, layer_cell in enumerate(cell.cells):
+            layer_cell.set_weights(trained.get_layer(f"encoder_{index + 1}").get_weights())
+        cell.projection.set_weights(trained.get_layer("output").get_weights())

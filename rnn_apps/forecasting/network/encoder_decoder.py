@@ -1,8 +1,8 @@
 """Encoder-decoder: the encoder's states start a decoder that runs over the horizon.
 
-As in Sutskever et al. 2014, with one difference: the decoder reads what is known of each step to
-come (covariates, calendar, how far ahead it is), not its own last output. So no error is fed back,
-and training and forecasting run the same graph.
+As in Sutskever et al. 2014, with one difference: the decoder reads what is known of each future
+step (covariates, calendar, a learnt vector per step), not its own last output. So no error is fed
+back, and training and forecasting run the same graph.
 """
 
 from __future__ import annotations
@@ -12,17 +12,22 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from rnn_apps.forecasting.config import ForecastingConfig
-from rnn_apps.forecasting.network.inputs import Features, with_context
+from rnn_apps.forecasting.config import OUTPUTS
+from rnn_apps.forecasting.network.inputs import with_context
+from rnn_apps.forecasting.network.network import Features, Network, network
 from rnn_apps.forecasting.network.recurrent import stack
 
 _STEP_SIZE = 16
-"""Numbers learnt for each step of the horizon."""
+"""Size of the vector that is learnt per step of the horizon."""
 
 
 @keras.saving.register_keras_serializable(package="rnn_apps")
 class StepEmbedding(keras.layers.Layer):
-    """Learnt numbers for each of `steps` positions, the same for every example.
+    """A learnt vector per step, the same for every example.
+
+    Args:
+        steps: number of steps.
+        size: size of each step's vector.
 
     Call: any tensor [batch, ...], read for its batch size alone -> [batch, steps, size].
     """
@@ -54,23 +59,39 @@ class StepEmbedding(keras.layers.Layer):
         return {**super().get_config(), "steps": self.steps, "size": self.size}
 
 
-def encoder_decoder(features: Features, config: ForecastingConfig, width: int) -> Any:
-    """Raw head inputs [batch, horizon, width]."""
-    sequence = keras.layers.Reshape((config.lookback, 1))(features.target)
-    if features.past is not None:
-        sequence = keras.layers.Concatenate()([sequence, features.past])
-    sequence = with_context(sequence, features.context, config.lookback)
-    shape: dict[str, Any] = {
-        "cell": config.cell,
-        "units": config.units,
-        "layers": config.layers,
-        "dropout": config.dropout,
-    }
-    last, states = stack(sequence, name="encoder", **shape)
-    steps = StepEmbedding(config.horizon, _STEP_SIZE, name="steps")(last)
-    if features.future is not None:
-        steps = keras.layers.Concatenate()([steps, features.future])
-    steps = with_context(steps, features.context, config.horizon)
-    decoded, _ = stack(steps, name="decoder", return_sequences=True, initial_states=states, **shape)
-    decoded = keras.layers.Dropout(config.dropout)(decoded)
-    return keras.layers.Dense(width, dtype="float32", name="output")(decoded)
+@network(
+    "encoder_decoder",
+    outputs=OUTPUTS,
+    past=True,
+    future=True,
+    static=True,
+    calendar=True,
+    series_embedding=True,
+    sample_paths="copula",
+)
+class EncoderDecoder(Network):
+    """See the module."""
+
+    def outputs(self, features: Features, width: int) -> Any:
+        """See `Network`."""
+        config = self.config
+        sequence = keras.layers.Reshape((config.lookback, 1))(features.target)
+        if features.past is not None:
+            sequence = keras.layers.Concatenate()([sequence, features.past])
+        sequence = with_context(sequence, features.context, config.lookback)
+        shape: dict[str, Any] = {
+            "cell": config.cell,
+            "units": config.units,
+            "layers": config.layers,
+            "dropout": config.dropout,
+        }
+        last, states = stack(sequence, name="encoder", **shape)
+        steps = StepEmbedding(config.horizon, _STEP_SIZE, name="steps")(last)
+        if features.future is not None:
+            steps = keras.layers.Concatenate()([steps, features.future])
+        steps = with_context(steps, features.context, config.horizon)
+        decoded, _ = stack(
+            steps, name="decoder", return_sequences=True, initial_states=states, **shape
+        )
+        decoded = keras.layers.Dropout(config.dropout)(decoded)
+        return keras.layers.Dense(width, dtype="float32", name="output")(decoded)

@@ -1,8 +1,7 @@
-"""The model's raw inputs, and how they become the features that a network reads."""
+"""The model's raw inputs, and the features that a network reads."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -12,6 +11,7 @@ from rnn_apps.forecasting.config import ForecastingConfig
 from rnn_apps.forecasting.features.calendar_features import CalendarFeatures
 from rnn_apps.forecasting.features.description import DataDescription
 from rnn_apps.forecasting.network.capabilities import calendar_features
+from rnn_apps.forecasting.network.network import Features
 from rnn_apps.forecasting.network.normalisation import (
     CovariateScaler,
     SeriesScaler,
@@ -20,35 +20,12 @@ from rnn_apps.forecasting.network.normalisation import (
 )
 
 
-@dataclass(frozen=True)
-class Features:
-    """What a network reads, all scaled; tensors of a functional model.
-
-    Attributes:
-        target: [batch, lookback] the past target.
-        past: [batch, lookback, C] past covariates, known-future covariates and calendar; or None.
-        future: [batch, horizon, F] known-future covariates and calendar; or None.
-        context: [batch, S] static covariates and the series' embedding; or None.
-        location, scale: [batch, 1] of the series' scaling.
-        shift, factor: [batch, 1] of the window's normalisation; None without one.
-    """
-
-    target: Any
-    past: Any | None
-    future: Any | None
-    context: Any | None
-    location: Any
-    scale: Any
-    shift: Any | None
-    factor: Any | None
-
-
 def input_specification(
     config: ForecastingConfig, description: DataDescription
 ) -> dict[str, tuple[tuple[int, ...], str]]:
     """Name -> (shape without the batch, dtype) of the inputs that the model takes.
 
-    They are those keys of a `pipelines.WindowBatches` batch that the model has a use for.
+    They are the keys of a `pipelines.WindowBatches` batch that the model uses.
     """
     whole = config.lookback + config.horizon
     specification: dict[str, tuple[tuple[int, ...], str]] = {
@@ -72,7 +49,7 @@ def input_specification(
 
 
 def raw_inputs(config: ForecastingConfig, description: DataDescription) -> dict[str, Any]:
-    """`keras.Input`s after `input_specification`, by name."""
+    """The inputs of `input_specification` as `keras.Input`s, by name."""
     return {
         name: keras.Input(shape, dtype=dtype, name=name)
         for name, (shape, dtype) in input_specification(config, description).items()
@@ -82,7 +59,7 @@ def raw_inputs(config: ForecastingConfig, description: DataDescription) -> dict[
 def features(
     inputs: dict[str, Any], config: ForecastingConfig, description: DataDescription
 ) -> Features:
-    """Scales, normalises and joins raw inputs into what a network reads."""
+    """Scales, normalises and joins raw inputs into the features that a network reads."""
     target, location, scale = _scaled_target(inputs, config, description)
     shift = factor = None
     if config.normalisation != "none":
@@ -176,6 +153,6 @@ def _joined(parts: list[Any]) -> Any | None:
 
 
 def model_part(inputs: dict[str, tf.Tensor], model: keras.Model) -> dict[str, tf.Tensor]:
-    """Those of `inputs` that `model` takes; a batch of the pipeline may hold more."""
+    """The `inputs` that `model` takes; a batch of the pipeline may hold more."""
     names = {tensor.name for tensor in model.inputs}
     return {name: value for name, value in inputs.items() if name in names}

@@ -2,8 +2,8 @@
 
 Two steps, both affine, both undone at the model's end:
 
-1. `SeriesScaler` brings every series to the training part's scale (or, with `window`, to the
-   window's own). The loss is computed in this scaled space.
+1. `SeriesScaler` scales every series by statistics of its training part (`WindowScaler` by those of
+   the window itself). The loss is computed in this scaled space.
 2. `WindowNormalisation` takes the level out of the single window: its last value, as SegRNN and
    NLinear do, or its mean and standard deviation, as reversible instance normalisation does.
 """
@@ -25,15 +25,15 @@ _VARIANCE_FLOOR = 1e-5
 class SeriesScaler(keras.layers.Layer):
     """Scales a window by its series' stored location and scale.
 
-    The statistics are non-trainable weights, so that they are saved with the model and end up
-    inside the export.
+    The statistics are non-trainable weights, so that they are saved with the model and are part of
+    its exports.
 
     Args:
-        location: what is subtracted, one number a series.
-        scale: what is divided by, one number above 0 a series.
+        location: numbers to subtract, one per series.
+        scale: numbers above 0 to divide by, one per series.
 
-    Call: (past_target [batch, lookback], series_index int32 [batch]), or past_target alone where
-    there is one series -> scaled [batch, lookback], location [batch, 1], scale [batch, 1].
+    Call: (past_target [batch, lookback], series_index int32 [batch]), or past_target alone for a
+    single series -> scaled [batch, lookback], location [batch, 1], scale [batch, 1].
     """
 
     def __init__(self, location: Sequence[float], scale: Sequence[float], **kwargs: Any) -> None:
@@ -59,7 +59,7 @@ class SeriesScaler(keras.layers.Layer):
         location = tf.convert_to_tensor(self.location)[:, None]
         scale = tf.convert_to_tensor(self.scale)[:, None]
         if series_index is None:
-            # A row of zeros a window keeps the batch dimension without a shape operation.
+            # A zero per window keeps the batch dimension without a shape operation.
             zeros = past_target[:, :1] * 0.0
             location, scale = location + zeros, scale + zeros
         else:
@@ -77,8 +77,9 @@ class WindowScaler(keras.layers.Layer):
     """Scales a window by its own statistics, for series that training has not seen.
 
     Args:
-        shift: whether the mean is subtracted. Without, the window is divided by its mean absolute
-            value plus 1 (Salinas et al. 2020, "DeepAR", section 3.3): counts stay at 0 and above.
+        shift: switch for subtracting the mean. If off, the window is divided by its mean absolute
+            value plus 1 (Salinas et al. 2020, "DeepAR", section 3.3), so that counts stay at 0 or
+            above.
 
     Call: past_target [batch, lookback] -> scaled, location [batch, 1], scale [batch, 1].
     """
@@ -107,15 +108,15 @@ class WindowScaler(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="rnn_apps")
 class WindowNormalisation(keras.layers.Layer):
-    """Takes level, and with RevIN the spread, out of a window.
+    """Takes the level, and with RevIN the spread, out of a window.
 
     Args:
-        method: "last_value" subtracts the window's last value (Lin et al. 2023, "SegRNN"; Zeng et
-            al. 2023, NLinear), or the mean of the last `steps` values. "revin" subtracts the mean
-            and divides by the standard deviation (Kim et al. 2022, "Reversible instance
-            normalization"; its learnt affine map is one gain and offset for all series, as all
-            series share one model).
-        steps: values that the level is the mean of; a whole season evens out its noise.
+        method: name of the method. "last_value" subtracts the window's last value (Lin et al. 2023,
+            "SegRNN"; Zeng et al. 2023, NLinear), or the mean of the last `steps` values. "revin"
+            subtracts the mean and divides by the standard deviation (Kim et al. 2022, "Reversible
+            instance normalization"; the learnt affine map is one gain and offset for all series,
+            as all series share one model).
+        steps: number of last values whose mean is the level; a whole season averages out its noise.
 
     Call: scaled [batch, lookback] -> normalised [batch, lookback], shift [batch, 1], factor
     [batch, 1] with scaled = normalised * factor + shift.
@@ -157,8 +158,8 @@ class CovariateScaler(keras.layers.Layer):
     """Standardises covariates, each by its mean and deviation over the training part.
 
     Args:
-        location: one number a covariate.
-        scale: one number above 0 a covariate.
+        location: numbers to subtract, one per covariate.
+        scale: numbers above 0 to divide by, one per covariate.
 
     Call: [..., covariates] -> the same shape, float32.
     """

@@ -1,4 +1,4 @@
-"""Stacks of recurrent layers, by the name of their cell."""
+"""Stacks of recurrent layers from the name of their cell."""
 
 from __future__ import annotations
 
@@ -23,10 +23,14 @@ def stack(
     """Recurrent layers on top of each other with dropout between them.
 
     Args:
-        sequence: [batch, timesteps, C].
-        name: the layers are called `name`_1, `name`_2, ...
-        return_sequences: whether the result has all time steps or the last one.
-        initial_states: for each layer its state tensors [batch, units]; zeros without.
+        sequence: tensor [batch, timesteps, C].
+        cell: name of a registered cell, such as "gru".
+        units: size of each layer's state.
+        layers: number of layers on top of each other.
+        dropout: share of units left out between layers.
+        name: prefix of the layers' names `name`_1, `name`_2, ...
+        return_sequences: switch between the outputs of all time steps and that of the last one.
+        initial_states: state tensors [batch, units] of each layer; None for zeros.
 
     Returns:
         The last layer's output [batch, (timesteps,) units], and each layer's final states.

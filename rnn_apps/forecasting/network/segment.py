@@ -3,10 +3,10 @@
 Lin et al. 2023, "SegRNN: Segment Recurrent Neural Network for Long-Term Time Series Forecasting".
 `segment_length` values are projected to one step of the recurrence, so that it runs over
 lookback / segment_length steps. Every output segment is decoded in one step of a cell from the
-encoder's last state ("parallel multi-step forecasting", section 4.2), told apart by a learnt
-position and by the series' embedding.
+encoder's last state ("parallel multi-step forecasting", section 4.2); a learnt position and the
+series' embedding tell the segments apart.
 
-Two differences from the paper: the decoding cell has weights of its own; and segments to come also
+Two differences from the paper: the decoding cell has weights of its own, and future segments also
 read their known-future covariates and calendar.
 """
 
@@ -18,8 +18,9 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from rnn_apps.forecasting.config import ForecastingConfig
-from rnn_apps.forecasting.network.inputs import Features
+from pipelines.base.errors import ConfigurationError
+from rnn_apps.forecasting.config import OUTPUTS, ForecastingConfig
+from rnn_apps.forecasting.network.network import Features, Network, network
 from rnn_apps.forecasting.network.recurrent import stack
 from rnn_apps.layers.cells.registry import find_cell
 from rnn_apps.layers.initializers import ForgetGateBias
@@ -27,15 +28,15 @@ from rnn_apps.layers.initializers import ForgetGateBias
 
 @keras.saving.register_keras_serializable(package="rnn_apps")
 class ParallelDecoder(keras.layers.Layer):
-    """One step of a recurrent cell, taken from one state for every segment to come at once.
+    """One step of a recurrent cell from one state, for all future segments at once.
 
-    All segments share the state's product with the recurrent kernel, which a recurrent layer
-    called once a segment would compute again and again: it makes the horizon nearly free.
+    All segments share the state's product with the recurrent kernel, which a recurrent layer called
+    once per segment would compute again and again. That makes a long horizon nearly free.
 
     Args:
         cell: name of a registered cell, such as "gru" (with the reset gate after the product).
         units: size of the state.
-        segments: how many are decoded.
+        segments: number of segments to decode.
 
     Call: states, a list of [batch, units], those of the cell; optionally `future`
     [batch, segments, F] and `context` [batch, S] -> [batch, segments, units].
@@ -49,7 +50,7 @@ class ParallelDecoder(keras.layers.Layer):
         self._equations = find_cell(cell)
         gates = self._equations.gates * units
         # Half of the cell's input is the position, as the paper gives the other half to the series.
-        # Of this layer's own precision, also when a file is loaded under another policy.
+        # The sublayers keep this layer's precision when a file is loaded under another policy.
         plain: dict[str, Any] = {"use_bias": False, "dtype": self.dtype_policy}
         self.position = keras.layers.Dense(gates, name="position_kernel", **plain)
         self.known = keras.layers.Dense(gates, name="future_kernel", **plain)
@@ -113,7 +114,7 @@ class ParallelDecoder(keras.layers.Layer):
         return decoded
 
     def _initial_bias(self, shape: tuple[int, ...], dtype: Any = None) -> Any:
-        """Zeros, but ones for a forget gate (Jozefowicz et al. 2015), as Keras has it."""
+        """Zeros, but ones for a forget gate (Jozefowicz et al. 2015), as in Keras."""
         if self._equations.forget_gate is None:
             return ops.zeros(shape, dtype)
         bias = ForgetGateBias("zeros", self._equations.gates, self._equations.forget_gate)
@@ -132,44 +133,68 @@ class ParallelDecoder(keras.layers.Layer):
 
 
 def _orthogonal_gates(shape: tuple[int, int], dtype: Any = None) -> Any:
-    """An orthogonal matrix, as Keras' cells start their recurrent kernels."""
+    """An orthogonal matrix, Keras' initial recurrent kernel."""
     return keras.initializers.Orthogonal()(shape, dtype)
 
 
-def segment(features: Features, config: ForecastingConfig, width: int) -> Any:
-    """Raw head inputs [batch, horizon, width]."""
-    length = config.segment_length
-    sequence = keras.layers.Reshape((config.lookback, 1))(features.target)
-    if features.past is not None:
-        sequence = keras.layers.Concatenate()([sequence, features.past])
-    channels = sequence.shape[-1]
-    segments = keras.layers.Reshape((config.lookback // length, length * channels))(sequence)
-    embedded = keras.layers.Dense(config.units, activation="relu", name="segment_embedding")(
-        segments
-    )
-    _, states = stack(
-        embedded,
-        cell=config.cell,
-        units=config.units,
-        layers=config.layers,
-        dropout=config.dropout,
-        name="encoder",
-    )
-    count = -(-config.horizon // length)
-    decoder = ParallelDecoder(config.cell, config.units, count, name="decoder")
-    future = _future_segments(features, config, count)
-    decoded = decoder(states[-1], future=future, context=features.context)
-    decoded = keras.layers.Dropout(config.dropout)(decoded)
-    raw = keras.layers.Dense(length * width, dtype="float32", name="output")(decoded)
-    raw = keras.layers.Reshape((count * length, width), dtype="float32")(raw)
-    surplus = count * length - config.horizon
-    if surplus:
-        raw = keras.layers.Cropping1D((0, surplus), dtype="float32")(raw)
-    return raw
+@network(
+    "segment",
+    outputs=OUTPUTS,
+    past=True,
+    future=True,
+    static=True,
+    calendar=True,
+    series_embedding=True,
+    sample_paths="copula",
+)
+class Segment(Network):
+    """See the module."""
+
+    def check(self) -> None:
+        """Refuses a window that is not a whole number of segments."""
+        lookback, length = self.config.lookback, self.config.segment_length
+        if lookback % length:
+            whole = max(1, round(lookback / length)) * length
+            raise ConfigurationError(
+                f"lookback = {lookback} is not a multiple of segment_length = {length}: choose "
+                f"lookback = {whole}, or another segment_length"
+            )
+
+    def outputs(self, features: Features, width: int) -> Any:
+        """See `Network`."""
+        config = self.config
+        length = config.segment_length
+        sequence = keras.layers.Reshape((config.lookback, 1))(features.target)
+        if features.past is not None:
+            sequence = keras.layers.Concatenate()([sequence, features.past])
+        channels = sequence.shape[-1]
+        segments = keras.layers.Reshape((config.lookback // length, length * channels))(sequence)
+        embedded = keras.layers.Dense(config.units, activation="relu", name="segment_embedding")(
+            segments
+        )
+        _, states = stack(
+            embedded,
+            cell=config.cell,
+            units=config.units,
+            layers=config.layers,
+            dropout=config.dropout,
+            name="encoder",
+        )
+        count = -(-config.horizon // length)
+        decoder = ParallelDecoder(config.cell, config.units, count, name="decoder")
+        future = _future_segments(features, config, count)
+        decoded = decoder(states[-1], future=future, context=features.context)
+        decoded = keras.layers.Dropout(config.dropout)(decoded)
+        raw = keras.layers.Dense(length * width, dtype="float32", name="output")(decoded)
+        raw = keras.layers.Reshape((count * length, width), dtype="float32")(raw)
+        surplus = count * length - config.horizon
+        if surplus:
+            raw = keras.layers.Cropping1D((0, surplus), dtype="float32")(raw)
+        return raw
 
 
 def _future_segments(features: Features, config: ForecastingConfig, count: int) -> Any | None:
-    """What is known of each segment to come [batch, segments, length * F], filled up with zeros."""
+    """The known inputs of future segments [batch, segments, length * F], padded with zeros."""
     if features.future is None:
         return None
     future = features.future

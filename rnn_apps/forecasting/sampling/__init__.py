@@ -1,1 +1,1 @@
-"""Sample paths: futures that are drawn as a whole."""
+"""Sample paths: joint draws of all steps of the horizon."""

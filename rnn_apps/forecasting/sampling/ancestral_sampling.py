@@ -1,4 +1,4 @@
-"""Sample paths of a DeepAR, in the graph: every step draws, and the draw is fed to the next."""
+"""Sample paths of an autoregressive network, in the graph: each draw is fed to the next step."""
 
 from __future__ import annotations
 
@@ -9,22 +9,24 @@ import tensorflow as tf
 
 from pipelines.base.errors import ConfigurationError
 from rnn_apps.forecasting.config import ForecastingConfig
-from rnn_apps.forecasting.device.deployment import deepar_parts
 from rnn_apps.forecasting.features.description import DataDescription
-from rnn_apps.forecasting.network.build import head_of
+from rnn_apps.forecasting.network.autoregressive import AutoregressiveNetwork
 from rnn_apps.forecasting.network.inputs import input_specification
+from rnn_apps.forecasting.network.network import network_of
+from rnn_apps.forecasting.network.outputs import head_of
 
 
 class AncestralSampler(tf.Module):
-    """Draws paths from a trained DeepAR (Salinas et al. 2020, section 3).
+    """Draws paths from a trained autoregressive network (Salinas et al. 2020, section 3).
 
     Args:
-        model: from `build_model`, trained.
-        config, description: those that it was built with.
-        paths: how many are drawn for each window.
+        model: trained model, from `build_model`.
+        config: configuration that the model was built with.
+        description: data description that the model was built with.
+        paths: number of paths per window.
 
     Raises:
-        ConfigurationError: the model is no DeepAR, or its output is a point.
+        ConfigurationError: the network does not feed its forecast back, or its output is a point.
     """
 
     def __init__(
@@ -35,12 +37,13 @@ class AncestralSampler(tf.Module):
         paths: int,
     ) -> None:
         super().__init__()
-        if config.model != "deepar" or config.output == "point":
+        network = network_of(config)
+        if not isinstance(network, AutoregressiveNetwork) or config.output == "point":
             raise ConfigurationError(
-                "only model = 'deepar' with a distribution as output draws step by step, not "
-                f"model = {config.model!r} with output = {config.output!r}"
+                "only a network that feeds its forecast back, with a distribution as output, draws "
+                f"step by step, not model = {config.model!r} with output = {config.output!r}"
             )
-        self.start, self.cell = deepar_parts(model, config, description)
+        self.start, self.cell = network.parts(model, description)
         self.head = head_of(config)
         self.horizon = config.horizon
         self.paths = paths

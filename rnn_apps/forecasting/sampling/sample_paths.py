@@ -1,12 +1,12 @@
 """Sample paths: joint draws over the whole horizon.
 
-A DeepAR draws step by step (`ancestral_sampling`). The other models forecast each step's own
-distribution, and paths drawn from those one by one would jump about. Their draws are joined as the
-truth was joined in the past, by the Schaake shuffle (Clark et al. 2004): for windows of the
-validation part, the probability that the forecast gave to each step's truth makes a trajectory
-over the horizon; n of these trajectories are taken, and at every step the n draws are put in the
-order of the trajectories' ranks. So each step keeps its own forecast distribution exactly, and the
-dependence between steps (the rank copula) is the one observed.
+A network that feeds its forecast back draws step by step (`ancestral_sampling`). The other networks
+forecast a distribution for each step on its own; independent draws from those would jump from step
+to step. The Schaake shuffle (Clark et al. 2004) gives the draws the dependence that true values had
+in the past. For each window of the validation part, the probabilities that the forecast gave to the
+true values form a trajectory over the horizon. n of these trajectories are taken, and at every step
+the n draws are put in the order of the trajectories' ranks. So each step keeps its own forecast
+distribution exactly, and the dependence between steps (the rank copula) is the observed one.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ from pipelines.base.errors import ConfigurationError, DataError
 from rnn_apps.forecasting.config import ForecastingConfig
 from rnn_apps.forecasting.features.description import DataDescription
 from rnn_apps.forecasting.heads.marginals import probabilities, values_at
-from rnn_apps.forecasting.network.build import head_of
+from rnn_apps.forecasting.network.capabilities import capabilities
 from rnn_apps.forecasting.network.inputs import model_part
+from rnn_apps.forecasting.network.network import find_network
+from rnn_apps.forecasting.network.outputs import head_of
 from rnn_apps.forecasting.sampling.ancestral_sampling import AncestralSampler
 
 Array = NDArray[np.float64]
@@ -35,20 +37,20 @@ _MOST_TRAJECTORIES = 2_000
 
 
 class RankTrajectories:
-    """The probabilities that past forecasts gave to the truth, window by window.
+    """The probabilities that past forecasts gave to the true values, window by window.
 
     Args:
-        probabilities: [windows, horizon], in (0, 1).
+        probabilities: probabilities [windows, horizon], in (0, 1).
     """
 
     def __init__(self, probabilities: Array) -> None:
         self.probabilities = np.asarray(probabilities, np.float64)
 
     def draw(self, paths: int, generator: np.random.Generator) -> Array:
-        """Probabilities [paths, horizon]: evenly spread at each step, joined as observed."""
+        """Probabilities [paths, horizon]: uniform at each step, with the observed dependence."""
         count, horizon = self.probabilities.shape
         chosen = generator.choice(count, size=paths, replace=paths > count)
-        # Noise far below any difference between probabilities breaks ties by chance.
+        # Noise far below any difference between probabilities breaks ties at random.
         taken = self.probabilities[chosen] + generator.uniform(0.0, 1e-12, (paths, horizon))
         ranks = taken.argsort(axis=0).argsort(axis=0)
         return (ranks + generator.uniform(size=(paths, horizon))) / paths
@@ -68,9 +70,9 @@ class RankTrajectories:
         try:
             stored = np.load(path, allow_pickle=False)
         except (OSError, ValueError) as error:
-            raise DataError(f"holds no rank trajectories: {error}", file=path) from None
+            raise DataError(f"does not hold rank trajectories: {error}", file=path) from None
         if stored.ndim != 2 or not len(stored):
-            raise DataError("holds no rank trajectories", file=path)
+            raise DataError("does not hold rank trajectories", file=path)
         return cls(stored)
 
 
@@ -84,28 +86,35 @@ def rank_trajectories(
     """Learns the dependence between steps from windows that training has not seen.
 
     Args:
-        model: from `build_model`, trained.
-        batches: (inputs, targets, weights), such as an epoch of the validation part; shuffled, if
-            there are more than `most` windows.
-        most: trajectories to keep. Only windows with all of their truth observed count.
+        model: trained model, from `build_model`.
+        config: configuration that the model was built with.
+        batches: batches of (inputs, targets, weights), such as an epoch of the validation part;
+            shuffled, if there are more than `most` windows.
+        most: number of trajectories to keep. Only windows whose true values were all observed
+            count.
 
     Raises:
-        ConfigurationError: the output is a point.
-        DataError: no window has all of its truth.
+        ConfigurationError: the output is a point, or the network draws no sample paths.
+        DataError: no window has all of its true values.
     """
     _check_samplable(config)
     generator = np.random.default_rng(config.seed)
-    found: list[Array] = []
+    trajectories: list[Array] = []
     for inputs, targets, weights in batches:
         whole = np.asarray(weights).min(axis=1) > 0
         parameters = _raw_parameters(model, config, inputs)[whole]
         truth = np.asarray(targets, np.float64)[whole]
-        found.append(probabilities(config.output, parameters, truth, generator, config.quantiles))
-        if sum(map(len, found)) >= most:
+        trajectories.append(
+            probabilities(config.output, parameters, truth, generator, config.quantiles)
+        )
+        if sum(map(len, trajectories)) >= most:
             break
-    if not sum(map(len, found)):
-        raise DataError("no validation window has all of its truth, from which paths are joined")
-    return RankTrajectories(np.concatenate(found)[:most])
+    if not sum(map(len, trajectories)):
+        raise DataError(
+            "no validation window has all of its true values, so the dependence between horizon "
+            "steps is unknown"
+        )
+    return RankTrajectories(np.concatenate(trajectories)[:most])
 
 
 def sample_paths(
@@ -121,33 +130,36 @@ def sample_paths(
     """Draws paths over the horizon for each window, in the data's unit.
 
     Args:
-        model: from `build_model`, trained.
-        config, description: those that it was built with.
-        inputs: a batch of raw inputs.
-        paths: how many are drawn for each window, at least 1.
-        seed: the same seed gives the same paths.
-        trajectories: from `rank_trajectories`; not needed by a DeepAR.
+        model: trained model, from `build_model`.
+        config: configuration that the model was built with.
+        description: data description that the model was built with.
+        inputs: batch of raw inputs by name.
+        paths: number of paths per window, at least 1.
+        seed: seed of the draws; the same seed gives the same paths.
+        trajectories: observed dependence between steps, from `rank_trajectories`; None for a
+            network that draws step by step.
 
     Returns:
         float32 [batch, paths, horizon].
 
     Raises:
-        ConfigurationError: the output is a point, or trajectories are missing.
+        ConfigurationError: the output is a point, the network draws no sample paths, or
+            trajectories are missing.
     """
     _check_samplable(config)
     if paths < 1:
         raise ConfigurationError(f"paths = {paths} must be at least 1")
-    if config.model == "deepar":
+    if find_network(config.model).capability.sample_paths == "ancestral":
         sampler = AncestralSampler(model, config, description, paths)
-        given: dict[str, Any] = {
+        tensors: dict[str, Any] = {
             name: tf.convert_to_tensor(inputs[name]) for name in sampler.signature if name != "seed"
         }
-        given["seed"] = tf.constant([seed, 0], tf.int32)
-        return sampler.sample(given)["samples"].numpy()
+        tensors["seed"] = tf.constant([seed, 0], tf.int32)
+        return sampler.sample(tensors)["samples"].numpy()
     if trajectories is None:
         raise ConfigurationError(
-            f"model = {config.model!r} joins its steps into paths as validation windows show, and "
-            "no window of the validation part had all of its truth: train with another split"
+            f"model = {config.model!r} learns the dependence between horizon steps from validation "
+            "windows, and none of them had all of its true values: train with another split"
         )
     generator = np.random.default_rng(seed)
     parameters = _raw_parameters(model, config, inputs)
@@ -157,6 +169,11 @@ def sample_paths(
 
 
 def _check_samplable(config: ForecastingConfig) -> None:
+    if find_network(config.model).capability.sample_paths == "none":
+        able = [name for name, other in capabilities().items() if other.sample_paths != "none"]
+        raise ConfigurationError(
+            f"model = {config.model!r} draws no sample paths: choose model = {' or '.join(able)}"
+        )
     if config.output == "point":
         raise ConfigurationError(
             "output = 'point' has no distribution to draw from: train with output = 'quantiles', "
