@@ -8,6 +8,7 @@ from pipelines.base.lazy_names import lazy_names
 _HOMES = {
     "export_saved_model": "saved_model",
     "export_tflite": "tflite",
+    "export_c": "c.export",
     "export_signatures": "tflite",
     "SignatureRequest": "tflite",
     "TaskMetric": "proof.task_metric",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rnn_apps.export.results import ExportResult
 
 _TARGETS = ("litert", "tflm")
+_EXPORT_TARGETS = (*_TARGETS, "c")
 
 
 def _add_export_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,9 +28,11 @@ def _add_export_arguments(parser: argparse.ArgumentParser) -> None:
         "--to",
         required=True,
         metavar="PATH",
-        help="FILE.tflite, or a folder for a SavedModel",
+        help="FILE.tflite, or a folder for a SavedModel or for C code",
     )
-    parser.add_argument("--target", choices=_TARGETS, default="litert", help="the runtime")
+    parser.add_argument(
+        "--target", choices=_EXPORT_TARGETS, default="litert", help="the runtime; c: C99 source"
+    )
     parser.add_argument(
         "--mode", choices=("sequence", "streaming"), default="sequence", help="whole or in chunks"
     )
@@ -57,6 +60,9 @@ def _add_export_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="target tflm: write the C array header and the C++ example there",
     )
+    parser.add_argument(
+        "--name", help="target c: beginning of all names in the code; without it, the model's name"
+    )
 
 
 def _run_export(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -65,6 +71,10 @@ def _run_export(arguments: argparse.Namespace) -> dict[str, Any]:
     target = Path(arguments.to)
     if arguments.c_files and arguments.target != "tflm":
         raise ConfigurationError("--c-files is for microcontrollers: add --target tflm.")
+    if arguments.target == "c":
+        return _exported_code(arguments)
+    if arguments.name is not None:
+        raise ConfigurationError("--name begins the names of C code: add --target c.")
     is_file = target.suffix.lower() == ".tflite"
     if not is_file:
         _refuse_for_saved_model(arguments, target)
@@ -99,6 +109,45 @@ def _run_export(arguments: argparse.Namespace) -> dict[str, Any]:
         )
         summary["c_files"] = [str(written.header), str(written.example)]
     return summary
+
+
+def _exported_code(arguments: argparse.Namespace) -> dict[str, Any]:
+    from rnn_apps.export.c import export_c
+
+    unused = {
+        "--quantize": arguments.quantize is not None,
+        "--form": arguments.form != "auto",
+        "--keep-reference": arguments.keep_reference,
+    }
+    if given := [name for name, is_given in unused.items() if is_given]:
+        raise ConfigurationError(f"--target c takes no {', '.join(given)}: leave it out")
+    if Path(arguments.to).suffix.lower() == ".tflite":
+        raise ConfigurationError(f"--to {arguments.to}: C code is a folder; name one")
+    data = read_examples(arguments.data)
+    with _named_after(arguments.data):
+        result = export_c(
+            open_model(arguments.model, arguments.modules),
+            arguments.to,
+            mode=arguments.mode,
+            representative_data=data,
+            timesteps=arguments.timesteps,
+            batch_size=arguments.batch_size,
+            chunk=arguments.chunk,
+            name=arguments.name,
+            tolerance=arguments.tolerance,
+        )
+    return {
+        "folder": str(result.folder),
+        "header": str(result.header),
+        "function": result.interface.function,
+        "error": result.error,
+        "checked_on": result.reference_data,
+        "weight_bytes": result.cost.weight_bytes,
+        "state_bytes": result.cost.state_bytes,
+        "scratch_bytes": result.cost.scratch_bytes,
+        "multiply_accumulates": result.cost.products,
+        "card": str(result.folder / "card.json"),
+    }
 
 
 def _exported_file(
@@ -291,7 +340,7 @@ def _why_not_arrays(path: str, refusal: Exception) -> tuple[str, str]:
 VERBS = (
     Verb(
         "export",
-        "a Keras model as a proven .tflite file or a SavedModel",
+        "a Keras model as a proven .tflite file, a SavedModel or C code",
         _add_export_arguments,
         _run_export,
     ),

@@ -1,0 +1,170 @@
+"""The text of a model's header and source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rnn_apps.export.c.emission import POOLS, constant_text, kernels_for, written
+from rnn_apps.export.c.interface import BYTES, Argument, Interface, interface_of
+from rnn_apps.export.c.program import C_TYPES, Product, Program, Repeat, Statement, Window
+
+
+@dataclass(frozen=True)
+class Code:
+    """A model as C.
+
+    Attributes:
+        interface: what the code offers.
+        header: text of PREFIX.h.
+        source: text of PREFIX.c.
+        weight_bytes: bytes of all constants.
+        products: multiply-accumulates of one call.
+    """
+
+    interface: Interface
+    header: str
+    source: str
+    weight_bytes: int
+    products: int
+
+
+def code_of(program: Program, prefix: str, call: str, title: str) -> Code:
+    """Writes a scheduled program.
+
+    Args:
+        program: what is to be computed.
+        prefix: beginning of all names, and name of both files.
+        call: "run" or "step".
+        title: what the files are, for their first comment.
+    """
+    writer, lines = written(program, prefix)
+    interface = interface_of(program, writer.layout, prefix, call)
+    body = "\n".join(lines)
+    text = "\n".join([*writer.functions, body])
+    kernels = kernels_for(text, prefix)
+    arrays = [constant_text(buffer, name) for name, buffer in writer.constants.items()]
+    own = "\n".join([*writer.functions, _functions(interface, body)])
+    own = own.replace("@_", f"{prefix}_")
+    source = "\n".join([_top(interface, title), *arrays, *kernels, own])
+    return Code(
+        interface,
+        _header(interface, title),
+        source,
+        sum(one.size * BYTES[one.dtype] for one in writer.constants.values()),
+        _products(program.statements),
+    )
+
+
+def _top(interface: Interface, title: str) -> str:
+    macro = f"{interface.prefix.upper()}_RESTRICT"
+    return f"""/* {title}. Written by rnn-apps; see README.md. */
+
+#include "{interface.prefix}.h"
+
+#include <string.h>
+
+#if defined(__GNUC__) || defined(__clang__) || defined(_MSC_VER)
+#define {macro} __restrict
+#elif !defined(__cplusplus) && defined(__STDC_VERSION__) && __STDC_VERSION__ >= 199901L
+#define {macro} restrict
+#else
+#define {macro}
+#endif
+"""
+
+
+def _functions(interface: Interface, body: str) -> str:
+    """The two functions that the header declares."""
+    memory = f"{interface.prefix}_memory *memory"
+    unused = "" if "memory->" in body else "    (void)memory;\n"
+    for given in interface.inputs:
+        if given.identifier not in body:
+            unused += f"    (void){given.identifier};\n"
+    return f"""void {interface.prefix}_init({memory})
+{{
+    memset(memory, 0, sizeof *memory);
+}}
+
+{_declaration(interface)}
+{{
+{unused}{body}
+}}
+"""
+
+
+def _declaration(interface: Interface) -> str:
+    parameters = [f"{interface.prefix}_memory *memory"]
+    parameters += [f"const {one.c_type} *{one.identifier}" for one in interface.inputs]
+    parameters += [f"{one.c_type} *{one.identifier}" for one in interface.outputs]
+    joined = ", ".join(parameters)
+    return f"void {interface.function}({joined})"
+
+
+def _header(interface: Interface, title: str) -> str:
+    prefix, upper = interface.prefix, interface.prefix.upper()
+    sizes = "\n".join(_size(upper, one) for one in (*interface.arguments, *interface.states))
+    members = [f"    {one.c_type} {one.identifier}[{one.size}];" for one in interface.states]
+    members += [
+        f"    {C_TYPES[dtype]} {POOLS[dtype]}[{size}];"
+        for dtype, size in interface.scratch.items()
+        if size
+    ]
+    if not members:
+        members = ["    uint8_t nothing;"]
+    joined = "\n".join(members)
+    how = (
+        "One step: reads the inputs, writes the outputs, and keeps the states in `memory`."
+        if interface.call == "step"
+        else "One whole sequence; nothing is kept from call to call."
+    )
+    return f"""/* {title}. Written by rnn-apps; see README.md. */
+
+#ifndef {upper}_H
+#define {upper}_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
+/* Elements of each argument and state. */
+{sizes}
+
+/* All memory that the model uses; {interface.state_bytes} bytes are kept from call to call and
+   {interface.scratch_bytes} are used during a call. One for each instance. */
+typedef struct {{
+{joined}
+}} {prefix}_memory;
+
+/* Begins a sequence: all states are zero. */
+void {prefix}_init({prefix}_memory *memory);
+
+/* {how}
+   The arguments must not overlap each other. */
+{_declaration(interface)};
+
+#ifdef __cplusplus
+}}
+#endif
+
+#endif
+"""
+
+
+def _size(upper: str, one: Argument) -> str:
+    shape = ", ".join(map(str, one.shape))
+    return f"#define {upper}_{one.identifier.upper()}_SIZE {one.size} /* [{shape}] */"
+
+
+def _products(statements: list[Statement]) -> int:
+    total = 0
+    for one in statements:
+        if isinstance(one, Repeat):
+            total += one.count * _products(one.body)
+        elif isinstance(one, Product):
+            total += one.out.size * one.left.shape[1]
+        elif isinstance(one, Window) and one.weights is not None:
+            places = one.out.shape[0] * one.out.shape[1]
+            total += places * one.weights.size
+    return total

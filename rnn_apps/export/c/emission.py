@@ -1,0 +1,394 @@
+"""A scheduled program as one C header and one C source."""
+
+from __future__ import annotations
+
+import importlib.resources
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from rnn_apps.export.c.elementwise import expression
+from rnn_apps.export.c.layout import Layout, laid_out
+from rnn_apps.export.c.names import identifiers
+from rnn_apps.export.c.program import (
+    C_TYPES,
+    Assignment,
+    Buffer,
+    Index,
+    Loop,
+    Operand,
+    Product,
+    Program,
+    Reduction,
+    Repeat,
+    Statement,
+    View,
+    Window,
+)
+
+# The scratch memory of each type, as it is called in the caller's struct.
+POOLS = {"float32": "scratch", "int32": "integers", "bool": "truths"}
+_KERNELS = importlib.resources.files("rnn_apps.export.c") / "kernels"
+_NUMBERS_OF_A_LINE = 8
+
+
+@dataclass
+class Writer:
+    """What is needed to write a program's statements.
+
+    Attributes:
+        prefix: beginning of all names.
+        layout: places of the scratch buffers.
+        names: identifiers of inputs, outputs and states, by their buffers' numbers.
+        functions: text of the functions written so far.
+        constants: constants that are used, by name.
+    """
+
+    prefix: str
+    layout: Layout
+    names: dict[int, str]
+    functions: list[str] = field(default_factory=list)
+    constants: dict[str, Buffer] = field(default_factory=dict)
+    _constant_names: dict[int, str] = field(default_factory=dict)
+
+    def base(self, buffer: Buffer) -> str:
+        """The address of a buffer's first element, where the caller's memory is `memory`."""
+        if buffer.kind == "constant":
+            new = f"{self.prefix}_constant{len(self.constants) + 1}"
+            name = self._constant_names.setdefault(buffer.number, new)
+            self.constants[name] = buffer
+            return name
+        if buffer.kind == "scratch":
+            place = self.layout.places[buffer.number]
+            pool = f"memory->{POOLS[buffer.dtype]}"
+            return f"{pool} + {place}" if place else pool
+        name = self.names[buffer.number]
+        return f"memory->{name}" if buffer.kind == "state" else name
+
+    def address(self, view: View) -> str:
+        """The address of a view's first element."""
+        base = self.base(view.buffer)
+        if view.offset == Index():
+            return base
+        return f"{base} + {view.offset}"
+
+
+def written(program: Program, prefix: str) -> tuple[Writer, list[str]]:
+    """The program's writer, with its functions and constants, and the lines of its body."""
+    names: dict[int, str] = {}
+    for kind, views in (
+        ("input", program.inputs),
+        ("output", program.outputs),
+        ("state", program.states),
+    ):
+        spelled = identifiers(kind, views)
+        names |= {view.buffer.number: spelled[name] for name, view in views.items()}
+    writer = Writer(prefix, laid_out(program), names)
+    lines = _block(writer, program.statements, "    ")
+    return writer, lines
+
+
+def _block(writer: Writer, statements: Sequence[Statement], indent: str) -> list[str]:
+    lines: list[str] = []
+    for one in statements:
+        if isinstance(one, Repeat):
+            index = one.variable
+            lines.append(f"{indent}for (int32_t {index} = 0; {index} < {one.count}; ++{index}) {{")
+            lines += _block(writer, one.body, indent + "    ")
+            lines.append(f"{indent}}}")
+        elif isinstance(one, Loop):
+            lines += _loop(writer, one, indent)
+        elif isinstance(one, Product):
+            lines += _product(writer, one, indent)
+        elif isinstance(one, Reduction):
+            lines += _reduction(writer, one, indent)
+        else:
+            assert isinstance(one, Window)
+            lines += _window(writer, one, indent)
+    return lines
+
+
+def _variables(views: Sequence[View]) -> list[str]:
+    return sorted({name for view in views for name, _ in view.offset.terms})
+
+
+def _loop(writer: Writer, loop: Loop, indent: str) -> list[str]:
+    """A call of a function of its own, whose arguments share no memory."""
+    block = _as_memory_function(writer, loop, indent)
+    if block is not None:
+        return block
+    read = [view for view in loop.reads() if not _is_number(view)]
+    stored = [view for view, _ in loop.stores]
+    buffers = {view.buffer.number: view.buffer for view in (*stored, *read)}
+    changed = {view.buffer.number for view in stored}
+    names = {number: f"p{place}" for place, number in enumerate(buffers)}
+    name = f"{writer.prefix}_loop{len(writer.functions) + 1}"
+    arguments, parameters = [], []
+    for number, buffer in buffers.items():
+        const = "" if number in changed else "const "
+        kind = C_TYPES[buffer.dtype]
+        arguments.append(writer.base(buffer))
+        parameters.append(f"{const}{kind} *{writer.prefix.upper()}_RESTRICT {names[number]}")
+    for variable in _variables([*stored, *read]):
+        arguments.append(variable)
+        parameters.append(f"int32_t {variable}")
+    body = _elements(loop, names)
+    text = f"static void {name}({', '.join(parameters)})\n{{\n" + "\n".join(body) + "\n}\n"
+    writer.functions.append(text)
+    return [f"{indent}{name}({', '.join(arguments)});"]
+
+
+def _as_memory_function(writer: Writer, loop: Loop, indent: str) -> list[str] | None:
+    """memcpy or memset for loops that do no more."""
+    lines = []
+    for view, value in loop.stores:
+        if loop.assignments or view.strides not in ((1,), ()):
+            return None
+        size = f"{view.size} * sizeof({C_TYPES[view.buffer.dtype]})"
+        number = _number(value)
+        if number == 0:
+            lines.append(f"{indent}memset({writer.address(view)}, 0, {size});")
+        elif isinstance(value, View) and value.strides in ((1,), ()) and not _is_number(value):
+            if value.buffer is view.buffer:
+                return None
+            lines.append(
+                f"{indent}memcpy({writer.address(view)}, {writer.address(value)}, {size});"
+            )
+        else:
+            return None
+    return lines
+
+
+def _number(value: Operand) -> float | int | None:
+    """The number that an operand always is; None if it is another one for each element."""
+    if isinstance(value, int | float):
+        return value
+    if isinstance(value, View) and _is_number(value):
+        assert value.buffer.data is not None
+        return value.buffer.data[0].item()
+    return None
+
+
+def _is_number(view: View) -> bool:
+    return view.buffer.kind == "constant" and view.buffer.size == 1
+
+
+def literal(number: float | int, dtype: str) -> str:
+    """A number as C writes it."""
+    if dtype != "float32":
+        return "(-2147483647 - 1)" if int(number) == -(2**31) else str(int(number))
+    value = float(np.clip(np.float32(number), np.finfo(np.float32).min, np.finfo(np.float32).max))
+    text = f"{value:.9g}"
+    return f"{text}f" if any(mark in text for mark in ".e") else f"{text}.0f"
+
+
+def _elements(loop: Loop, names: dict[int, str]) -> list[str]:
+    """The loops over all elements, and what is done to each."""
+    lines = []
+    indices = [f"i{axis}" for axis in range(len(loop.shape))]
+    indent = "    "
+    for index, size in zip(indices, loop.shape, strict=True):
+        lines.append(f"{indent}for (int32_t {index} = 0; {index} < {size}; ++{index}) {{")
+        indent += "    "
+    loaded: dict[View, str] = {}
+    types: dict[str, str] = {}
+
+    def place(view: View, row: str | None = None) -> str:
+        strides = view.strides if row is None else view.strides[1:]
+        own = Index(view.offset.constant, view.offset.terms)
+        for index, stride in zip(indices, strides, strict=True):
+            own = own + Index(0, ((index, stride),) if stride else ())
+        text = str(own) if row is None else f"{row} * {view.strides[0]} + {own}"
+        return f"{names[view.buffer.number]}[{text}]"
+
+    def operand(value: Operand, dtype: str) -> str:
+        number = _number(value)
+        if number is not None:
+            kind = value.buffer.dtype if isinstance(value, View) else dtype
+            text = literal(number, kind)
+            return f"({text})" if text.startswith("-") else text
+        if isinstance(value, str):
+            return value
+        assert isinstance(value, View)
+        if value not in loaded:
+            loaded[value] = f"x{len(loaded)}"
+            kind = C_TYPES[value.buffer.dtype]
+            lines.append(f"{indent}const {kind} {loaded[value]} = {place(value)};")
+            types[loaded[value]] = value.buffer.dtype
+        return loaded[value]
+
+    for one in loop.assignments:
+        if one.function == "gather":
+            table, row_index = one.operands
+            assert isinstance(table, View)
+            row = f"@_row({operand(row_index, 'int32')}, {table.shape[0]})"
+            text = place(table, row)
+        else:
+            parts = tuple(operand(value, _wanted(one, types)) for value in one.operands)
+            text = expression(one.function, one.dtype, parts)
+        types[one.name] = one.dtype
+        lines.append(f"{indent}const {C_TYPES[one.dtype]} {one.name} = {text};")
+    # Everything is read before anything is written: a state may be its own next value.
+    values = [operand(value, view.buffer.dtype) for view, value in loop.stores]
+    for (view, _), value in zip(loop.stores, values, strict=True):
+        lines.append(f"{indent}{place(view)} = {value};")
+    for depth in range(len(loop.shape), 0, -1):
+        lines.append("    " * depth + "}")
+    return lines
+
+
+def _wanted(one: Assignment, types: dict[str, str]) -> str:
+    """The type of an assignment's plain numbers: that of its other operands."""
+    for operand in one.operands[::-1]:
+        if isinstance(operand, View):
+            return operand.buffer.dtype
+        if isinstance(operand, str) and types.get(operand) != "bool":
+            return types[operand]
+    return one.dtype
+
+
+def _product(writer: Writer, one: Product, indent: str) -> list[str]:
+    rows, columns = one.out.shape
+    depth = one.left.shape[1]
+    lines: list[str] = []
+    if not one.accumulates:
+        assert one.out.is_contiguous
+        size = f"{rows * columns} * sizeof(float)"
+        lines.append(f"{indent}memset({writer.address(one.out)}, 0, {size});")
+    right = one.right
+    by_columns = (right.strides[1] == 1 or columns == 1) and one.left.strides[1] in (0, 1)
+    by_columns = by_columns and one.out.strides[1] in (0, 1)
+    if by_columns and (depth == 1 or right.strides[0] > 0):
+        call = (
+            f"@_product({writer.address(one.out)}{{out}}, {writer.address(one.left)}{{left}}, "
+            f"{writer.address(right)}, {depth}, {columns}, {right.strides[0]});"
+        )
+    else:
+        call = (
+            f"@_strided_product({writer.address(one.out)}{{out}}, "
+            f"{writer.address(one.left)}{{left}}, {one.left.strides[1]}, "
+            f"{writer.address(right)}, {right.strides[0]}, {right.strides[1]}, "
+            f"{depth}, {columns});"
+        )
+    if rows == 1:
+        return [*lines, indent + call.format(out="", left="")]
+    moved = {"out": one.out.strides[0], "left": one.left.strides[0]}
+    steps = {name: f" + row * {stride}" for name, stride in moved.items()}
+    lines.append(f"{indent}for (int32_t row = 0; row < {rows}; ++row)")
+    return [*lines, f"{indent}    {call.format(**steps)}"]
+
+
+_STARTS = {"sum": "0", "product": "1"}
+_STEPS = {
+    "sum": "total += value;",
+    "product": "total *= value;",
+    "maximum": "total = value > total ? value : total;",
+    "minimum": "total = value < total ? value : total;",
+}
+
+
+def _reduction(writer: Writer, one: Reduction, indent: str) -> list[str]:
+    """A function with one loop for each dimension."""
+    kept = len(one.out.shape)
+    kind = C_TYPES[one.source.buffer.dtype]
+    indices = [f"i{axis}" for axis in range(len(one.source.shape))]
+    variables = _variables([one.out, one.source])
+    name = f"{writer.prefix}_reduction{len(writer.functions) + 1}"
+    restrict = f"{writer.prefix.upper()}_RESTRICT"
+    out_kind = C_TYPES[one.out.buffer.dtype]
+    parameters = [f"{out_kind} *{restrict} out", f"const {kind} *{restrict} source"]
+    parameters += [f"int32_t {variable}" for variable in variables]
+
+    def place(view: View, names: Sequence[str], zeros: int = 0) -> str:
+        own = view.offset
+        for index, stride in zip(names, view.strides[: len(names)], strict=True):
+            own = own + Index(0, ((index, stride),) if stride else ())
+        return str(own)
+
+    depth = 1
+    lines = []
+    for axis in range(kept):
+        lines.append("    " * depth + _for(indices[axis], one.source.shape[axis]))
+        depth += 1
+    here = "    " * depth
+    first = f"source[{place(one.source, indices[:kept])}]"
+    start = _STARTS.get(one.kind, first)
+    lines.append(f"{here}{kind} total = ({kind}){start};")
+    if one.kind.startswith("arg"):
+        lines.append(f"{here}int32_t found = 0;")
+    for axis in range(kept, len(indices)):
+        lines.append("    " * depth + _for(indices[axis], one.source.shape[axis]))
+        depth += 1
+    inner = "    " * depth
+    lines.append(f"{inner}const {kind} value = source[{place(one.source, indices)}];")
+    if one.kind.startswith("arg"):
+        mark = ">" if one.kind == "argmax" else "<"
+        lines.append(f"{inner}if (value {mark} total) {{")
+        lines.append(f"{inner}    total = value;\n{inner}    found = {indices[-1]};\n{inner}}}")
+    else:
+        lines.append(inner + _STEPS[one.kind])
+    for _ in range(kept, len(indices)):
+        depth -= 1
+        lines.append("    " * depth + "}")
+    result = "found" if one.kind.startswith("arg") else "total"
+    lines.append(f"{here}out[{place(one.out, indices[:kept])}] = {result};")
+    for _ in range(kept):
+        depth -= 1
+        lines.append("    " * depth + "}")
+    text = f"static void {name}({', '.join(parameters)})\n{{\n" + "\n".join(lines) + "\n}\n"
+    writer.functions.append(text)
+    arguments = [writer.base(one.out.buffer), writer.base(one.source.buffer), *variables]
+    return [f"{indent}{name}({', '.join(arguments)});"]
+
+
+def _for(index: str, size: int) -> str:
+    return f"for (int32_t {index} = 0; {index} < {size}; ++{index}) {{"
+
+
+def _window(writer: Writer, one: Window, indent: str) -> list[str]:
+    """A call of the kernel of its kind, with all sizes."""
+    height, width, channels = one.source.shape
+    rows, columns, outputs = one.out.shape
+    arguments = [writer.address(one.out), writer.address(one.source)]
+    if one.weights is not None:
+        arguments.append(writer.address(one.weights))
+    numbers = [height, width, channels, rows, columns, outputs]
+    numbers += [*one.window, *one.steps, *one.spread, *one.before]
+    text = ", ".join([*arguments, *map(str, numbers)])
+    return [f"{indent}@_{one.kind}({text});"]
+
+
+def kernels_for(text: str, prefix: str) -> list[str]:
+    """The kernels that a text uses, those that others need before them."""
+    found: dict[str, str] = {}
+
+    def add(name: str) -> None:
+        file = _KERNELS / f"{name}.c"
+        if name in found or not file.is_file():
+            return
+        own = file.read_text(encoding="utf-8")
+        for needed in re.findall(r"@_([a-z_0-9]+)", own):
+            if needed != name:
+                add(needed)
+        found[name] = own
+
+    for name in sorted(set(re.findall(r"@_([a-z_0-9]+)", text))):
+        add(name)
+    return [
+        own.replace("@_RESTRICT", f"{prefix.upper()}_RESTRICT").replace("@_", f"{prefix}_")
+        for own in found.values()
+    ]
+
+
+def constant_text(buffer: Buffer, name: str) -> str:
+    """A constant array."""
+    assert buffer.data is not None
+    numbers = [literal(number, buffer.dtype) for number in buffer.data.tolist()]
+    lines = [
+        ", ".join(numbers[start : start + _NUMBERS_OF_A_LINE])
+        for start in range(0, len(numbers), _NUMBERS_OF_A_LINE)
+    ]
+    joined = ",\n    ".join(lines)
+    return f"static const {C_TYPES[buffer.dtype]} {name}[{buffer.size}] = {{\n    {joined}\n}};\n"

@@ -1,0 +1,1 @@
+"""From TensorFlow's operators to the statements of a program."""

@@ -1,0 +1,378 @@
+"""Operators that compute: elementwise functions, products, reductions, windows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from rnn_apps.export.c.elementwise import OPERATORS, is_known
+from rnn_apps.export.c.lowering.movement import reshaped
+from rnn_apps.export.c.lowering.values import Scope, Value, broadcast, c_dtype, static_shape
+from rnn_apps.export.c.program import (
+    Index,
+    Operand,
+    Product,
+    Reduction,
+    View,
+    Window,
+    contiguous_strides,
+)
+from rnn_apps.export.results import ExportError
+
+
+def elementwise(scope: Scope, op: tf.Operation) -> Value:
+    """An operator of `OPERATORS`; whole numbers that count a loop's passes stay what they are."""
+    counted = _counted(scope, op)
+    if counted is not None:
+        return counted
+    function = OPERATORS[op.type]
+    shape = static_shape(op.outputs[0])
+    dtype = c_dtype(op.outputs[0].dtype)
+    if op.type == "Select":
+        return _old_select(scope, op, shape, dtype)
+    operands = [_operand(scope, tensor, shape) for tensor in op.inputs]
+    if op.type in ("Exp", "Pow") or is_known(function, dtype):
+        return scope.computed(function, shape, dtype, *operands)
+    raise ExportError(f"{op.type} of {dtype} numbers has no C code yet")
+
+
+def _old_select(scope: Scope, op: tf.Operation, shape: tuple[int, ...], dtype: str) -> Value:
+    """Select: a condition of one dimension chooses rows."""
+    condition = scope.view(op.inputs[0])
+    if len(condition.shape) == 1 and len(shape) > 1:
+        rows = (*condition.shape, *(1 for _ in shape[1:]))
+        condition = reshaped(scope, condition, rows)
+    operands = [broadcast(condition, shape)]
+    operands += [broadcast(scope.view(tensor), shape) for tensor in op.inputs[1:]]
+    return scope.computed("select", shape, dtype, *operands)
+
+
+def _operand(scope: Scope, tensor: tf.Tensor, shape: Sequence[int]) -> Operand:
+    return broadcast(scope.view(tensor), shape)
+
+
+def _counted(scope: Scope, op: tf.Operation) -> Index | None:
+    """Sums and differences of whole numbers that count a loop's passes."""
+    values = [scope.value(tensor) for tensor in op.inputs]
+    if not any(isinstance(value, Index) for value in values):
+        return None
+    if any(not isinstance(v, Index) and not (_is_scalar(v)) for v in values):
+        return None
+    indices = [v if isinstance(v, Index) else Index(int(v)) for v in values]  # type: ignore[arg-type]
+    if op.type in ("AddV2", "Add"):
+        return indices[0] + indices[1]
+    if op.type == "Sub":
+        return indices[0] + indices[1] * -1
+    if op.type == "Mul" and not (indices[0].terms and indices[1].terms):
+        factor, other = sorted(indices, key=lambda index: len(index.terms))
+        return other * factor.constant
+    return None
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.size == 1
+
+
+def cast(scope: Scope, op: tf.Operation) -> Value:
+    """Cast."""
+    value = scope.value(op.inputs[0])
+    if isinstance(value, Index):
+        return value
+    view = scope.view(op.inputs[0])
+    before, after = view.buffer.dtype, c_dtype(op.outputs[0].dtype)
+    if before == after:
+        return view
+    function = {"float32": "to_float", "bool": "to_bool"}.get(
+        after, "to_int" if before == "float32" else "widen"
+    )
+    return scope.computed(function, view.shape, after, view)
+
+
+def leaky_relu(scope: Scope, op: tf.Operation) -> Value:
+    """LeakyRelu."""
+    view = scope.view(op.inputs[0])
+    return scope.computed("leaky_relu", view.shape, "float32", view, float(op.get_attr("alpha")))
+
+
+def power(scope: Scope, op: tf.Operation) -> Value:
+    """Pow; squares, roots and inverses without a logarithm."""
+    shape = static_shape(op.outputs[0])
+    base = _operand(scope, op.inputs[0], shape)
+    exponent = scope.value(op.inputs[1])
+    known = {2.0: "square", 1.0: "copy", 0.5: "sqrt", -0.5: "rsqrt", -1.0: "reciprocal"}
+    if isinstance(exponent, np.ndarray) and exponent.size == 1 and float(exponent) in known:
+        dtype = c_dtype(op.outputs[0].dtype)
+        return scope.computed(known[float(exponent)], shape, dtype, base)
+    if isinstance(exponent, np.ndarray) and (exponent == np.round(exponent)).all():
+        raise ExportError(
+            "a whole power other than 2 has no C code, since its base may be negative: write it as "
+            "products"
+        )
+    return scope.computed("power", shape, "float32", base, _operand(scope, op.inputs[1], shape))
+
+
+def matrix_product(scope: Scope, op: tf.Operation) -> Value:
+    """MatMul and BatchMatMul: one product for each row of the leading dimensions."""
+    left, right = scope.view(op.inputs[0]), scope.view(op.inputs[1])
+    names = ("transpose_a", "transpose_b") if op.type == "MatMul" else ("adj_x", "adj_y")
+    left = _swapped(left) if op.get_attr(names[0]) else left
+    right = _swapped(right) if op.get_attr(names[1]) else right
+    return product(scope, left, right, static_shape(op.outputs[0]))
+
+
+def product(scope: Scope, left: View, right: View, shape: tuple[int, ...]) -> View:
+    """The matrix product of the last two dimensions, the leading ones being broadcast."""
+    target = scope.new(shape)
+    lead = shape[:-2]
+    left = broadcast(left, (*lead, *left.shape[-2:]))
+    right = broadcast(right, (*lead, *right.shape[-2:]))
+    if not target.size:
+        return target
+    if left.shape[-1] == 0:
+        scope.store(target, 0.0)
+        return target
+    for place in np.ndindex(*lead):
+        scope.emit(Product(_at(target, place), _at(left, place), _at(right, place)))
+    return target
+
+
+def _swapped(view: View) -> View:
+    return View(
+        view.buffer,
+        (*view.shape[:-2], view.shape[-1], view.shape[-2]),
+        (*view.strides[:-2], view.strides[-1], view.strides[-2]),
+        view.offset,
+    )
+
+
+def _at(view: View, place: Sequence[int]) -> View:
+    """The part of a view at a place of its leading dimensions."""
+    offset = view.offset
+    for index, stride in zip(place, view.strides, strict=False):
+        offset = offset + index * stride
+    count = len(place)
+    return View(view.buffer, view.shape[count:], view.strides[count:], offset)
+
+
+def einsum(scope: Scope, op: tf.Operation) -> Value:
+    """Einsum of two tensors without repeated letters: views that a matrix product takes."""
+    equation = op.get_attr("equation")
+    equation = equation.decode() if isinstance(equation, bytes) else equation
+    sources, result = equation.replace(" ", "").split("->")
+    names = sources.split(",")
+    if len(names) != 2 or "." in equation or any(len(set(n)) != len(n) for n in (*names, result)):
+        raise ExportError(f"einsum {equation!r} has no C code yet: use matmul")
+    left, right = names
+    views = {n: scope.view(tensor) for n, tensor in zip((0, 1), op.inputs, strict=True)}
+    sizes = dict(zip(left, views[0].shape, strict=True)) | dict(
+        zip(right, views[1].shape, strict=True)
+    )
+    summed = [c for c in left if c in right and c not in result]
+    shared = [c for c in left if c in right and c in result]
+    rows = [c for c in left if c not in right]
+    columns = [c for c in right if c not in left]
+    if any(c not in result for c in (*rows, *columns)):
+        raise ExportError(f"einsum {equation!r} has no C code yet: use matmul")
+    one = _arranged(scope, views[0], left, (shared, rows, summed), sizes)
+    other = _arranged(scope, views[1], right, (shared, summed, columns), sizes)
+    groups = tuple(math.prod(sizes[c] for c in part) for part in (shared, rows, columns))
+    made = product(scope, one, other, groups)
+    order = [*shared, *rows, *columns]
+    spread = View(
+        made.buffer,
+        tuple(sizes[c] for c in order),
+        contiguous_strides([sizes[c] for c in order]),
+    )
+    return View(
+        spread.buffer,
+        tuple(sizes[c] for c in result),
+        tuple(spread.strides[order.index(c)] for c in result),
+    )
+
+
+def _arranged(
+    scope: Scope, view: View, names: str, groups: Sequence[list[str]], sizes: dict[str, int]
+) -> View:
+    """A view with its dimensions in the order of `groups`, each group as one dimension."""
+    order = [names.index(c) for group in groups for c in group]
+    turned = View(
+        view.buffer,
+        tuple(view.shape[axis] for axis in order),
+        tuple(view.strides[axis] for axis in order),
+        view.offset,
+    )
+    return reshaped(scope, turned, [math.prod(sizes[c] for c in group) for group in groups])
+
+
+_REDUCTIONS = {
+    "Sum": "sum", "Mean": "sum", "Max": "maximum", "Min": "minimum", "Prod": "product",
+    "Any": "maximum", "All": "minimum", "ArgMax": "argmax", "ArgMin": "argmin",
+}  # fmt: skip
+
+
+def reduction(scope: Scope, op: tf.Operation) -> Value:
+    """Sum, Mean, Max, Min, Prod, Any, All, ArgMax, ArgMin."""
+    view = scope.view(op.inputs[0])
+    axes = scope.array(op.inputs[1], "the axis of a reduction").ravel().tolist()
+    axes = sorted(axis % len(view.shape) for axis in axes)
+    reduced = reduce(scope, view, axes, _REDUCTIONS[op.type])
+    if op.type == "Mean":
+        count = math.prod(view.shape[axis] for axis in axes)
+        if reduced.buffer.dtype != "float32":
+            raise ExportError("a mean of whole numbers has no C code: cast them to float32")
+        reduced = scope.computed("multiply", reduced.shape, "float32", reduced, 1.0 / count)
+    return reshaped(scope, reduced, static_shape(op.outputs[0]))
+
+
+def reduce(scope: Scope, view: View, axes: Sequence[int], kind: str) -> View:
+    """A reduction along some axes; the others stay."""
+    kept = [axis for axis in range(len(view.shape)) if axis not in axes]
+    order = [*kept, *axes]
+    if not math.prod(view.shape[axis] for axis in axes):
+        raise ExportError("a reduction of nothing: a dimension has the size 0")
+    source = View(
+        view.buffer,
+        tuple(view.shape[axis] for axis in order),
+        tuple(view.strides[axis] for axis in order),
+        view.offset,
+    )
+    dtype = "int32" if kind.startswith("arg") else view.buffer.dtype
+    target = scope.new([view.shape[axis] for axis in kept], dtype)
+    scope.emit(Reduction(target, source, kind))
+    return target
+
+
+def softmax(scope: Scope, op: tf.Operation) -> Value:
+    """Softmax and LogSoftmax over the last dimension, the largest number taken off before."""
+    view = scope.view(op.inputs[0])
+    axis = len(view.shape) - 1
+    largest = _kept(reduce(scope, view, [axis], "maximum"), view.shape)
+    moved = scope.computed("subtract", view.shape, "float32", view, largest)
+    raised = scope.computed("exp", view.shape, "float32", moved)
+    total = reduce(scope, raised, [axis], "sum")
+    if op.type == "LogSoftmax":
+        logarithm = scope.computed("log", total.shape, "float32", total)
+        return scope.computed(
+            "subtract", view.shape, "float32", moved, _kept(logarithm, view.shape)
+        )
+    inverse = scope.computed("reciprocal", total.shape, "float32", total)
+    return scope.computed("multiply", view.shape, "float32", raised, _kept(inverse, view.shape))
+
+
+def _kept(reduced: View, shape: tuple[int, ...]) -> View:
+    """What was reduced along the last axis, broadcast along it."""
+    wide = View(reduced.buffer, (*reduced.shape, 1), (*reduced.strides, 0), reduced.offset)
+    return broadcast(wide, shape)
+
+
+def convolution(scope: Scope, op: tf.Operation) -> Value:
+    """Conv2D and DepthwiseConv2dNative, which Keras' Conv1D is too, with one row."""
+    depthwise = op.type != "Conv2D"
+    weights = scope.view(op.inputs[1])
+    groups = scope.view(op.inputs[0]).shape[-1] // weights.shape[2]
+    if not depthwise and groups != 1:
+        raise ExportError("a convolution with groups has no C code yet: use groups=1")
+    window = (weights.shape[0], weights.shape[1])
+    kind = "depthwise" if depthwise else "convolution"
+    return _windows(scope, op, kind, window, tuple(op.get_attr("dilations")), weights)
+
+
+def pooling(scope: Scope, op: tf.Operation) -> Value:
+    """MaxPool and AvgPool."""
+    sizes = tuple(int(size) for size in op.get_attr("ksize"))
+    kind = "maximum" if op.type == "MaxPool" else "average"
+    return _windows(scope, op, kind, (sizes[1], sizes[2]), (1, 1, 1, 1), None)
+
+
+def _windows(
+    scope: Scope,
+    op: tf.Operation,
+    kind: str,
+    window: tuple[int, int],
+    spread: Sequence[int],
+    weights: View | None,
+) -> View:
+    if op.get_attr("data_format") not in (b"NHWC", "NHWC"):
+        raise ExportError("channels before space have no C code: use data_format='channels_last'")
+    source, shape = scope.view(op.inputs[0]), static_shape(op.outputs[0])
+    # The kernels know the distances from element to element by the sizes alone.
+    source = source if source.is_contiguous else scope.copied(source)
+    weights = scope.copied(weights) if weights and not weights.is_contiguous else weights
+    steps = tuple(int(step) for step in op.get_attr("strides"))
+    padding = op.get_attr("padding")
+    padding = padding.decode() if isinstance(padding, bytes) else padding
+    before = (0, 0)
+    if padding == "SAME":
+        before = tuple(  # type: ignore[assignment]
+            max(
+                0,
+                (shape[axis] - 1) * steps[axis]
+                + (window[axis - 1] - 1) * spread[axis]
+                + 1
+                - source.shape[axis],
+            )
+            // 2
+            for axis in (1, 2)
+        )
+    elif padding == "EXPLICIT":
+        explicit = op.get_attr("explicit_paddings")
+        before = (int(explicit[2]), int(explicit[4]))
+    target = scope.new(shape)
+    if weights is not None:
+        scope.store(target, 0.0)
+    for row in range(shape[0]):
+        scope.emit(
+            Window(
+                kind,
+                _at(target, (row,)),
+                _at(source, (row,)),
+                weights,
+                window,
+                (steps[1], steps[2]),
+                (int(spread[1]), int(spread[2])),
+                before,
+            )
+        )
+    return target
+
+
+def cumulative_sum(scope: Scope, op: tf.Operation) -> Value:
+    """Cumsum along a short axis, sum by sum."""
+    view = scope.view(op.inputs[0])
+    axis = int(scope.array(op.inputs[1], "the axis of a sum")) % len(view.shape)
+    if op.get_attr("reverse") or op.get_attr("exclusive"):
+        raise ExportError("a reverse or exclusive cumulative sum has no C code yet")
+    dtype = view.buffer.dtype
+    target = scope.new(view.shape, dtype)
+    stride, out_stride = view.strides[axis], target.strides[axis]
+    shape = (*view.shape[:axis], *view.shape[axis + 1 :])
+
+    def at(source: View, step: int, place: int) -> View:
+        strides = (*source.strides[:axis], *source.strides[axis + 1 :])
+        return View(source.buffer, shape, strides, source.offset + step * place)
+
+    for place in range(view.shape[axis]):
+        here: View = at(view, stride, place)
+        if place:
+            here = scope.computed("add", shape, dtype, at(target, out_stride, place - 1), here)
+        scope.store(at(target, out_stride, place), here)
+    return target
+
+
+ARITHMETIC: dict[str, Any] = {
+    **dict.fromkeys(OPERATORS, elementwise),
+    **dict.fromkeys(("MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3"), matrix_product),
+    **dict.fromkeys(_REDUCTIONS, reduction),
+    **dict.fromkeys(("Softmax", "LogSoftmax"), softmax),
+    **dict.fromkeys(("Conv2D", "DepthwiseConv2dNative"), convolution),
+    **dict.fromkeys(("MaxPool", "AvgPool"), pooling),
+    "Cast": cast,
+    "LeakyRelu": leaky_relu,
+    "Pow": power,
+    "Einsum": einsum,
+    "Cumsum": cumulative_sum,
+}

@@ -1,0 +1,73 @@
+"""What an export to C tells about itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rnn_apps.export.c.interface import Interface
+from rnn_apps.export.results import OutputError, ProofExtent
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a model's code costs on a device.
+
+    Attributes:
+        weight_bytes: bytes of constants.
+        state_bytes: bytes that are kept from call to call.
+        scratch_bytes: bytes that are used during a call.
+        products: multiply-accumulates of one call.
+        code_bytes: bytes of machine code on this computer, compiled for size; None if that could
+            not be measured.
+        stack_bytes: bytes of stack that one call needs at most on this computer; None likewise.
+    """
+
+    weight_bytes: int
+    state_bytes: int
+    scratch_bytes: int
+    products: int
+    code_bytes: int | None = None
+    stack_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class CodeResult:
+    """A written and proven folder of C code.
+
+    Attributes:
+        folder: where it is.
+        interface: names, shapes and types of what the code takes and gives.
+        mode: "sequence" or "streaming".
+        errors: difference from Keras of each output.
+        cost: what the code costs on a device.
+        compiler: compiler that the code was proven with.
+        sanitized: whether sanitizers watched the proof.
+        reference_data: "representative" or "random".
+        measured_on: how much was compared.
+    """
+
+    folder: Path
+    interface: Interface
+    mode: str
+    errors: tuple[OutputError, ...]
+    cost: Cost
+    compiler: str
+    sanitized: bool
+    reference_data: str
+    measured_on: ProofExtent
+
+    @property
+    def header(self) -> Path:
+        """Path of the header."""
+        return self.folder / "src" / f"{self.interface.prefix}.h"
+
+    @property
+    def source(self) -> Path:
+        """Path of the source."""
+        return self.folder / "src" / f"{self.interface.prefix}.c"
+
+    @property
+    def error(self) -> float:
+        """The largest absolute difference from Keras over all outputs."""
+        return max((error.maximum_absolute for error in self.errors), default=0.0)

@@ -1,0 +1,79 @@
+"""The functions that C code has of its own are as exact as their comments say."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rnn_apps.export.c.emission import kernels_for
+
+# Name, its values in double precision, from, to, largest absolute error, largest relative error.
+FUNCTIONS = {
+    "exp": (np.exp, -86.9, 88.0, 0.0, 4e-7),
+    "tanh": (np.tanh, -30.0, 30.0, 4e-7, 0.0),
+    "sigmoid": (lambda x: 1 / (1 + np.exp(-x)), -60.0, 60.0, 3e-7, 0.0),
+    "erf": (np.vectorize(math.erf), -6.0, 6.0, 8e-7, 0.0),
+    "log": (np.log, 1e-30, 1e6, 3e-7, 3e-7),
+    "rsqrt": (lambda x: 1 / np.sqrt(x), 1e-20, 1e10, 0.0, 3e-7),
+    "sqrt": (np.sqrt, 1e-20, 1e10, 0.0, 4e-7),
+    "softplus": (lambda x: np.logaddexp(0, x), -40.0, 40.0, 3e-7, 5e-7),
+    "expm1": (np.expm1, -20.0, 5.0, 3e-7, 5e-7),
+    "floor": (np.floor, -1e7, 1e7, 0.0, 0.0),
+    "round": (np.round, -1e6, 1e6, 0.0, 0.0),
+}
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+    folder = tmp_path_factory.mktemp("functions")
+    called = "\n".join(
+        f"void all_{name}(const float *in, float *out, int32_t n)\n"
+        f"{{ for (int32_t i = 0; i < n; ++i) out[i] = @_{name}(in[i]); }}"
+        for name in FUNCTIONS
+    )
+    kernels = "\n".join(kernels_for(called, "f"))
+    text = f"#include <stdint.h>\n#include <string.h>\n{kernels}\n{called.replace('@_', 'f_')}\n"
+    (folder / "f.c").write_text(text)
+    command = ["cc", "-std=c99", "-O2", "-shared", "-fPIC", "f.c", "-o", "f.so"]
+    subprocess.run(command, cwd=folder, check=True)
+    return ctypes.CDLL(str(Path(folder) / "f.so"))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_is_as_exact_as_it_says(name: str, library: ctypes.CDLL) -> None:
+    exact, low, high, absolute, relative = FUNCTIONS[name]
+    draw = np.random.default_rng(0)
+    values = np.concatenate([np.linspace(low, high, 100_001), draw.normal(size=20_000)])
+    if low > 0:
+        values = np.concatenate([np.geomspace(low, high, 100_001), np.linspace(0.5, 2, 10_001)])
+    values = values[(values >= low) & (values <= high)].astype(np.float32)
+    pointer = ctypes.POINTER(ctypes.c_float)
+    out = np.empty_like(values)
+
+    getattr(library, f"all_{name}")(
+        values.ctypes.data_as(pointer), out.ctypes.data_as(pointer), ctypes.c_int32(values.size)
+    )
+
+    wanted = exact(values.astype(np.float64))
+    error = np.abs(out - wanted)
+    assert (error <= absolute + relative * np.abs(wanted)).all(), error.max()
+
+
+def test_functions_stay_defined_beyond_their_range(library: ctypes.CDLL) -> None:
+    values = np.array([-np.inf, np.inf, -1e30, 1e30, 0.0], np.float32)
+    pointer = ctypes.POINTER(ctypes.c_float)
+    for name, expected in {
+        "exp": [0, 1.65e38, 0, 1.65e38, 1],
+        "tanh": [-1, 1, -1, 1, 0],
+        "sigmoid": [0, 1, 0, 1, 0.5],
+    }.items():
+        out = np.empty_like(values)
+        getattr(library, f"all_{name}")(
+            values.ctypes.data_as(pointer), out.ctypes.data_as(pointer), ctypes.c_int32(5)
+        )
+        np.testing.assert_allclose(out, expected, rtol=0.01, atol=1e-6)
