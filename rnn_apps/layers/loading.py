@@ -17,7 +17,7 @@ _HDF5 = b"\x89HDF"
 
 _HOMES = (
     "adaptive_softmax",
-    "attention",
+    "attention.layer",
     "recurrence.acceleration",
     "cells.zoneout",
     "feature_normalisation",

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rnn_apps.application.configuration import option
+from rnn_apps.layers.attention.registry import attention_choices
 from rnn_apps.layers.cells.registry import cell_names
 from rnn_apps.training.config import TrainingConfig
+from rnn_apps.translation.network.decoder_options import DECODERS
 
 APPLICATION = "translate"
 TOKENIZERS = ("subwords", "characters", "words")
-ATTENTIONS = ("none", "bahdanau", "dot", "general", "concat")
 NORMALIZATIONS = ("identity", "nfkc", "nmt_nfkc", "nfkc_cf", "nmt_nfkc_cf")
 BLEU_TOKENIZERS = ("13a", "none", "intl", "char", "zh", "ja-mecab", "ko-mecab")
 MAXIMISED = ("val_bleu", "val_exact")
@@ -21,7 +22,7 @@ MAXIMISED = ("val_bleu", "val_exact")
 class TranslationConfig(TrainingConfig):
     """Sentence pairs, model, training and search of a translation model.
 
-    A step takes pairs of like length, `token_budget` tokens and `batch_size` pairs at most.
+    A step takes pairs of similar length, at most `token_budget` tokens and `batch_size` pairs.
     """
 
     MAY_CHANGE_ON_RESUME: ClassVar[frozenset[str]] = TrainingConfig.MAY_CHANGE_ON_RESUME | {
@@ -33,94 +34,112 @@ class TranslationConfig(TrainingConfig):
 
     data: str = option(
         "",
-        "sentence pairs: file:SOURCE,TARGET (aligned lines, .gz too), file:PAIRS.tsv, "
+        "training pairs: file:SOURCE,TARGET (aligned lines, .gz too), file:PAIRS.tsv, "
         "file:PAIRS.tmx, tfds:NAME[/CONFIG] or builtin:NAME",
     )
-    validation: str = option("", "validation pairs, as data; empty: drawn from the data")
-    test: str = option("", "test pairs, as data; empty: drawn from the data")
+    validation: str = option(
+        "", "validation pairs, in the same forms as data; empty to draw them from the data"
+    )
+    test: str = option(
+        "", "test pairs, in the same forms as data; empty to draw them from the data"
+    )
     split: str = option(
         "0.9,0.05,0.05",
-        "shares of the data for training, validation and test, drawn at random; a part that has a "
-        "source of its own takes none",
+        "shares of the data for training, validation and test, drawn at random; a part with data "
+        "of its own takes no share",
     )
     source_language: str = option(
-        "", "language translated from, where the data have several, such as en"
+        "", "language that is translated from, where the data have several, such as en"
     )
-    target_language: str = option("", "language translated into")
+    target_language: str = option("", "language that is translated into")
     tokenizer: str = option("subwords", "units of text", choices=TOKENIZERS)
     vocabulary_size: int = option(
-        0, "most tokens of a vocabulary; 0: all, or 8,000 subwords", minimum=0
+        0, "largest number of tokens of a vocabulary; 0 for all, or 8,000 subwords", minimum=0
     )
     minimum_count: int = option(
         0,
-        "times that a word or character must come to have a token of its own; 0: words twice, "
+        "number of times that a word or character must occur to have a token; 0: words twice, "
         "unless the text has <unk> or vocabulary_size leaves words out; characters once",
         minimum=0,
     )
-    joint_vocabulary: bool = option(True, "one vocabulary for both languages")
-    subword_model: str = option("bpe", "how subwords are chosen", choices=("bpe", "unigram"))
+    joint_vocabulary: bool = option(True, "whether both languages share one vocabulary")
+    subword_model: str = option(
+        "bpe", "method that chooses the subwords", choices=("bpe", "unigram")
+    )
     normalization: str = option(
         "nmt_nfkc",
-        "what becomes of the characters of a sentence, source and target: a rule of sentencepiece; "
-        "those that end in _cf also fold capitals",
+        "sentencepiece's rule that normalises the characters of source and target; "
+        "rules that end in _cf also fold capitals",
         choices=NORMALIZATIONS,
     )
     subword_sampling: float = option(
         0.0,
-        "merges of BPE left out at random in training, or the smoothness of sampling of unigram "
-        "subwords, so that a sentence has many encodings",
+        "share of BPE merges left out at random in training, or smoothness of the sampling of "
+        "unigram subwords; gives a sentence many encodings",
         minimum=0.0,
         below=1.0,
     )
     longest: int = option(
-        100, "training pairs with a sentence of more tokens are left out; 0: none", minimum=0
+        100,
+        "most tokens of a sentence; longer training pairs are left out; 0 for no limit",
+        minimum=0,
     )
     length_ratio: float = option(
         4.0,
-        "training pairs are left out in which one sentence has so many times the tokens of the "
-        "other; 0: none",
+        "largest ratio of the numbers of tokens of the two sentences; other training pairs are "
+        "left out; 0 for no limit",
         minimum=0.0,
     )
-    batch_size: int = option(256, "pairs a step at most", minimum=1)
+    batch_size: int = option(256, "largest number of pairs per step", minimum=1)
     token_budget: int = option(
-        1536, "tokens a step at most, padding included, on the longer side", minimum=1
+        1536, "largest number of tokens per step, padding included, on the longer side", minimum=1
     )
     cell: str = option("gru", "recurrent cell", choices=cell_names)
     units: int = option(256, "size of each recurrent layer's state", minimum=1)
-    encoder_layers: int = option(1, "recurrent layers of the encoder", minimum=1)
-    decoder_layers: int = option(1, "recurrent layers of the decoder", minimum=1)
-    embedding_size: int = option(128, "numbers that stand for a token", minimum=1)
+    encoder_layers: int = option(1, "number of recurrent layers of the encoder", minimum=1)
+    decoder_layers: int = option(1, "number of recurrent layers of the decoder", minimum=1)
+    embedding_size: int = option(128, "number of features of a token's embedding", minimum=1)
     embedding_range: float = option(
         0.5,
-        "embeddings are drawn between minus this and this before training; too small a range, and "
-        "narrow embeddings are not heard for thousands of steps",
+        "largest initial value of the embeddings, drawn between minus this and this; if it is too "
+        "small, narrow embeddings have almost no effect for the first thousands of steps",
         above=0.0,
     )
-    bidirectional: bool = option(True, "the encoder also reads from the end")
-    attention: str = option("bahdanau", "how the decoder looks at the source", choices=ATTENTIONS)
+    bidirectional: bool = option(True, "whether the encoder also reads from the end")
+    attention: str = option(
+        "bahdanau",
+        "kind of attention by which the decoder reads the source",
+        choices=attention_choices,
+    )
     decoder: str = option(
         "conditional",
-        "conditional: the attention stands between two cells; plain: around one",
-        choices=("plain", "conditional"),
+        "kind of decoder; conditional: attention between two cells; plain: before or after them",
+        choices=DECODERS,
     )
-    input_feeding: bool = option(False, "what was read out goes into the next step (Luong)")
-    coverage: bool = option(False, "the attention knows where it has looked")
-    residual: bool = option(False, "add a layer's input to its output, from the second layer on")
-    layer_norm: bool = option(False, "normalise inside the cells")
+    input_feeding: bool = option(
+        False, "whether the readout is part of the next step's input (Luong)"
+    )
+    coverage: bool = option(
+        False, "whether the attention depends on how much each position has had so far"
+    )
+    residual: bool = option(
+        False, "whether a layer's input is added to its output, from the second layer on"
+    )
+    layer_norm: bool = option(False, "whether the cells normalise their inputs and states")
     tied: str = option(
         "target",
-        "target: the output layer's matrix is the target embedding's; all: the source's too, for a "
-        "joint vocabulary",
+        "matrices that are one; target: the output layer's and the target embedding's; all: the "
+        "source embedding's too, for a joint vocabulary",
         choices=("none", "target", "all"),
     )
     embedding_dropout: float = option(
-        0.3, "share of the embeddings' features left out", minimum=0.0, below=1.0
+        0.3, "share of the embeddings' features left out in training", minimum=0.0, below=1.0
     )
     annotation_dropout: float = option(
-        0.5, "share of what the encoder gives left out", minimum=0.0, below=1.0
+        0.5, "share of the encoder's outputs left out in training", minimum=0.0, below=1.0
     )
     output_dropout: float = option(
-        0.5, "share left out before the output layer", minimum=0.0, below=1.0
+        0.5, "share of the output layer's inputs left out in training", minimum=0.0, below=1.0
     )
     label_smoothing: float = option(
         0.1, "probability spread over the vocabulary in the loss", minimum=0.0, below=1.0
@@ -133,28 +152,29 @@ class TranslationConfig(TrainingConfig):
         maximum=1.0,
     )
     gradient_accumulation: int = option(
-        1, "steps whose gradients are averaged before the weights change", minimum=1
+        1, "number of steps whose gradients are averaged before the weights change", minimum=1
     )
     average_epochs: int = option(
         0,
-        "the weights of so many epochs, the best by the monitored figure, are averaged at the end; "
-        "0: off",
+        "number of epochs, the best by the monitored figure, whose weights are averaged at the "
+        "end; 0 for no average",
         minimum=0,
     )
     dev_bleu: bool = option(
-        True, "translate the validation sentences greedily after each epoch: val_bleu"
+        True, "whether the validation sentences are translated after each epoch, for val_bleu"
     )
     monitor: str = option(
         "val_loss",
-        "the figure that early stopping and the best weights follow: val_loss, val_bleu or "
-        "val_exact",
+        "figure that early stopping and the best weights follow: val_loss, val_bleu or val_exact",
     )
-    beam_width: int = option(5, "hypotheses of the search in evaluation", minimum=1)
+    beam_width: int = option(5, "number of hypotheses of the search in evaluation", minimum=1)
     length_penalty: float = option(
         1.0, "exponent of the length that a hypothesis' log probability is divided by", minimum=0.0
     )
     bleu_tokenizer: str = option(
-        "13a", "sacrebleu's tokenizer; none for text that is tokenised", choices=BLEU_TOKENIZERS
+        "13a",
+        "sacrebleu's tokenizer; none for text that is tokenised already",
+        choices=BLEU_TOKENIZERS,
     )
 
     @property

@@ -13,6 +13,8 @@ from typing import Any, Protocol
 import keras
 import tensorflow as tf
 
+from pipelines.base.errors import ConfigurationError
+
 States = list[Any]
 """The state tensors of a cell, each [..., units]; the first one is also the cell's output."""
 
@@ -22,7 +24,7 @@ class Activations:
     """The elementwise functions of a cell.
 
     Args:
-        candidate: function of what may be written into the state; Keras' `activation`.
+        candidate: function of the value that may be written into the state; Keras' `activation`.
         gate: function of the gates; Keras' `recurrent_activation`.
     """
 
@@ -37,8 +39,8 @@ class Recall(Protocol):
         """The product [..., gates * units], or the part of it that belongs to some gates.
 
         Args:
-            state: tensor [..., units].
-            gates: range of the gates that are asked for; None for all.
+            state: one of the cell's states, [..., units].
+            gates: range of the gates whose product is needed; None for all.
         """
 
 
@@ -62,7 +64,7 @@ class NormalisedCell:
 
     Args:
         keras_cell: class of the cell, for `keras.layers.RNN`.
-        vectors: names of its weights that are used elementwise, the bias first.
+        vectors: names of the weights that are used elementwise, the bias first.
         step: function (read, recalled, states, vectors by name) -> the new states; `read` and
             `recalled` are the bare products.
     """
@@ -78,7 +80,7 @@ def _one_bias(keras_cell: Any) -> tuple[Any, Any]:
 
 @dataclass(frozen=True)
 class Cell:
-    """A recurrent cell, everything that the toolkit knows of it.
+    """A recurrent cell: everything that the toolkit knows about it.
 
     Args:
         name: name in configurations, such as "gru".
@@ -94,13 +96,13 @@ class Cell:
         recurrent: whether there is a recurrent kernel.
         forget_gate: index of the gate whose bias starts at 1 (Jozefowicz et al. 2015); None if
             the cell has none.
-        activations: functions that the cell has if nobody chooses others.
+        activations: default elementwise functions of the cell.
         biases: function of a cell that gives its input bias and its recurrent bias; each None
             where there is none.
         variant: function of a cell that gives the equations of its own options; None if all
             share `step`.
         long_memory: function of a number of time steps that gives the cell's options for memories
-            that span up to so many (Tallec and Ollivier 2018); None if no bias can do that.
+            that span up to this many (Tallec and Ollivier 2018); None if no bias can do that.
         normalised: variant with layer normalisation; None if there is none.
     """
 
@@ -120,6 +122,19 @@ class Cell:
     variant: Callable[[Any], Step] | None = None
     long_memory: Callable[[int], dict[str, Any]] | None = None
     normalised: NormalisedCell | None = None
+
+    def normalised_variant(self) -> NormalisedCell:
+        """The variant of the cell with layer normalisation.
+
+        Raises:
+            ConfigurationError: the cell has none.
+        """
+        if self.normalised is None:
+            raise ConfigurationError(
+                f"cell = {self.name!r} has no variant with layer normalisation: choose "
+                "layer_norm = false"
+            )
+        return self.normalised
 
     def step_of(self, keras_cell: Any) -> Step:
         """The equations of one cell object, whose options may change them."""

@@ -1,7 +1,7 @@
 """The two halves of a translation model as a device runs them: `encode` and `decode_step`.
 
 A device reads one sentence at a time, so nothing is padded, and the rows of `decode_step` are the
-hypotheses of that sentence: what attention reads is there once, whatever their number.
+hypotheses of that sentence: what the attention reads is there once, however many they are.
 """
 
 from __future__ import annotations
@@ -13,12 +13,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from rnn_apps.layers.cells.registry import find_cell
 from rnn_apps.translation.network.model import END, PADDING, START, Source, TranslationModel
 
 TOKENS, TOKEN, LOGITS, ALIGNMENT = "source", "token", "logits", "alignment"
 ANNOTATIONS, KEYS = "annotations", "keys"
-ATTENDED = "attended"
 SUCCESSOR = "{}_out"
 
 Example = dict[str, NDArray[Any]]
@@ -33,12 +31,12 @@ class _Encoder(keras.layers.Layer):
 
     def call(self, tokens: Any) -> dict[str, Any]:
         source, states = self.translation.encode(tokens, padded=False)
-        named = dict(zip(state_names(self.translation), states, strict=True))
+        named = dict(zip(self.translation.step.state_names, states, strict=True))
         return named | {name: getattr(source, name) for name in memory_names(self.translation)}
 
 
 class _DecodeStep(keras.layers.Layer):
-    """A token, the states and the memories -> logits, alignment and the states after it."""
+    """A token, the states and what the attention reads -> logits, alignment and new states."""
 
     def __init__(self, translation: TranslationModel, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -46,7 +44,7 @@ class _DecodeStep(keras.layers.Layer):
 
     def call(self, inputs: dict[str, Any]) -> dict[str, Any]:
         model = self.translation
-        names = state_names(model)
+        names = model.step.state_names
         annotations = inputs.get(ANNOTATIONS)
         source = Source(
             annotations,
@@ -62,21 +60,12 @@ class _DecodeStep(keras.layers.Layer):
         return found
 
 
-def state_names(model: TranslationModel) -> list[str]:
-    """The names of the decoder's states, in its own order."""
-    network = model.network
-    kinds = find_cell(network.cell).states
-    names = [f"{kind}_{layer + 1}" for layer in range(network.decoder_layers) for kind in kinds]
-    names += ["readout"] if network.input_feeding else []
-    return names + ([ATTENDED] if network.coverage else [])
-
-
 def memory_names(model: TranslationModel) -> list[str]:
-    """What stays the same for a sentence: what attention looks at."""
-    if model.network.attention == "none":
+    """The names of what stays the same for a sentence: what the attention reads."""
+    attention = model.step.recurrence.attention
+    if attention is None:
         return []
-    # With "dot" the keys are the annotations.
-    return [ANNOTATIONS] if model.network.attention == "dot" else [ANNOTATIONS, KEYS]
+    return [ANNOTATIONS, KEYS] if attention.has_own_keys else [ANNOTATIONS]
 
 
 def device_models(model: TranslationModel) -> tuple[keras.Model, keras.Model]:
@@ -85,7 +74,7 @@ def device_models(model: TranslationModel) -> tuple[keras.Model, keras.Model]:
     encoded = _Encoder(model, name="encoder")(tokens)
     encoder = keras.Model({TOKENS: tokens}, encoded, name="encode")
     inputs = {TOKEN: keras.Input((), dtype="int32", name=TOKEN)}
-    for name in state_names(model):
+    for name in model.step.state_names:
         inputs[name] = keras.Input(encoded[name].shape[1:], name=name)
     for name in memory_names(model):
         inputs[name] = keras.Input(batch_shape=(1, *encoded[name].shape[1:]), name=name)
@@ -99,9 +88,9 @@ def decoding_examples(
     """Inputs of single steps, as greedy search meets them, evenly from all sentences.
 
     Args:
-        encoder, decoder: of `device_models`.
+        encoder, decoder: models from `device_models`.
         sources: ids with their end, one array per sentence.
-        most: steps in all.
+        most: largest number of steps.
     """
     step = tf.function(lambda inputs: decoder(inputs), autograph=False, reduce_retracing=True)
     encode = tf.function(lambda inputs: encoder(inputs), autograph=False, reduce_retracing=True)

@@ -17,8 +17,9 @@ def build_model(
     """The network that is trained; see `TranslationModel`.
 
     Args:
-        config: sizes and options.
-        source_vocabulary, target_vocabulary: ids, as `sentence_ids.vocabulary_size` counts them.
+        config: sizes and options of the network.
+        source_vocabulary, target_vocabulary: numbers of ids, as `sentence_ids.vocabulary_size`
+            counts them.
 
     Raises:
         ConfigurationError: options that exclude each other.

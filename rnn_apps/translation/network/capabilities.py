@@ -1,9 +1,10 @@
-"""What a configuration of translation can be. Imports nothing heavy."""
+"""Which options of a translation model exclude each other."""
 
 from __future__ import annotations
 
 from pipelines.base.errors import ConfigurationError
 from rnn_apps.translation.config import MAXIMISED, TranslationConfig
+from rnn_apps.translation.network.decoder_options import check_decoder
 
 
 def check_capabilities(config: TranslationConfig) -> None:
@@ -14,20 +15,7 @@ def check_capabilities(config: TranslationConfig) -> None:
     """
     if config.tied == "all" and not config.joint_vocabulary:
         raise ConfigurationError("tied = 'all' needs one vocabulary: joint_vocabulary = true")
-    if config.attention == "none" and config.decoder == "conditional":
-        raise ConfigurationError(
-            "decoder = 'conditional' needs attention: its second cell reads it. Set decoder = "
-            "'plain' for attention = 'none'"
-        )
-    if config.input_feeding and (
-        config.decoder == "conditional" or config.attention in ("none", "bahdanau")
-    ):
-        raise ConfigurationError(
-            "input_feeding goes with decoder = 'plain' and attention = 'dot', 'general' or "
-            "'concat', where the context is found after the cells"
-        )
-    if config.coverage and config.attention != "bahdanau":
-        raise ConfigurationError(f"coverage needs attention = 'bahdanau', not {config.attention!r}")
+    check_decoder(config.attention, config.decoder, config.input_feeding, config.coverage)
     if config.subword_sampling and config.tokenizer != "subwords":
         raise ConfigurationError(
             f"subword_sampling = {config.subword_sampling} needs tokenizer = 'subwords', not "
@@ -35,8 +23,8 @@ def check_capabilities(config: TranslationConfig) -> None:
         )
     if config.minimum_count and config.tokenizer == "subwords":
         raise ConfigurationError(
-            f"minimum_count = {config.minimum_count} is of tokenizer = 'words' and 'characters': "
-            "subwords know every word"
+            f"minimum_count = {config.minimum_count} applies to tokenizer = 'words' and "
+            "'characters' only: subwords know every word"
         )
     if config.monitor in MAXIMISED and not config.dev_bleu:
         raise ConfigurationError(f"monitor = {config.monitor!r} is known only with dev_bleu = true")

@@ -6,46 +6,51 @@ from typing import Any
 
 import keras
 
-from pipelines.base.errors import ConfigurationError
-from rnn_apps.layers.attention import Attention
-from rnn_apps.layers.cells.cell import Cell, NormalisedCell
+from rnn_apps.layers.attention.layer import Attention
+from rnn_apps.layers.attention.registry import NO_ATTENTION
+from rnn_apps.layers.attention.stage import Stage
 from rnn_apps.layers.cells.registry import find_cell
+from rnn_apps.translation.network.decoder_options import CONDITIONAL, check_decoder, stage_of
+from rnn_apps.translation.network.recurrent_step import (
+    RecurrentStep,
+    SingleStepProducts,
+    Weights,
+    cell_weights,
+)
 
-DECODERS = ("plain", "conditional")
+READOUT = "readout"
 
 
 @keras.saving.register_keras_serializable(package="rnn_apps")
 class DecoderStep(keras.layers.Layer):
     """(embedded token, states, source) -> (readout, states, attention weights).
 
-    Where the attention stands:
+    Where the source is read, see `Stage`:
 
     - decoder "conditional": between two cells of the first layer, each passing its state to the
       other (the conditional GRU of Firat and Cho's dl4mt tutorial, 2016; Sennrich et al. 2017,
       "Nematus", section 3);
-    - "plain" with attention "bahdanau": asked with the state before, its context part of the
-      first cell's input (Bahdanau et al. 2015, section 3.1);
-    - "plain" with "dot", "general" or "concat": asked with the top cell's new output; with
-      `input_feeding` the readout is part of the next step's input (Luong et al. 2015, section 3);
-    - "none": no attention; all of the source is in the first state (Sutskever et al. 2014).
+    - decoder "plain": at the stage that the kind of attention declares. After the cells, with
+      `input_feeding`, the readout is part of the next step's input (Luong et al. 2015, section 3);
+    - attention "none": nowhere; all of the source is in the first state (Sutskever et al. 2014).
 
     The readout is tanh(W_s s + W_y y + W_c c + b), of the top state s, the embedded token y and
     the context c (the deep output of Pascanu et al. 2014, without the maximum).
 
-    The states are a flat list: h, or h and c, of each layer; the readout, if it is fed back; the
-    sum of the attention weights [batch, positions], with coverage.
+    The states are a flat list in the order of `state_names`: those of each layer's cell, the
+    readout if it is fed back, and the memories of the attention.
 
     Args:
         cell: name of a registered cell, such as "gru".
-        units: size of the recurrent state.
-        layers: recurrent layers on top of each other.
-        size: of the readout.
-        attention: "none", or a kind of `Attention`.
+        units: size of each recurrent state.
+        layers: number of recurrent layers, on top of each other.
+        size: size of the readout.
+        attention: name of a registered kind of attention, or "none".
         decoder: "plain" or "conditional".
-        input_feeding: see above; for Luong's attention.
-        coverage: the attention knows where it has looked.
-        residual: add a layer's input to its output, from the second layer on.
-        layer_norm: normalise inside the cells (Ba et al. 2016).
+        input_feeding: whether the readout is fed back, see above.
+        coverage: whether the attention depends on how much attention each position has had.
+        residual: whether a layer's input is added to its output, from the second layer on.
+        layer_norm: whether the cells normalise (Ba et al. 2016).
 
     Raises:
         ConfigurationError: options that exclude each other.
@@ -66,7 +71,7 @@ class DecoderStep(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        _check(attention, decoder, input_feeding)
+        check_decoder(attention, decoder, input_feeding, coverage)
         self.cell = cell
         self.units = units
         self.layers = layers
@@ -78,11 +83,15 @@ class DecoderStep(keras.layers.Layer):
         self.residual = residual
         self.layer_norm = layer_norm
         self.cells = [self._cell(f"cell_{index + 1}") for index in range(layers)]
-        self.second_cell = self._cell("second_cell") if decoder == "conditional" else None
+        self.second_cell = self._cell("second_cell") if decoder == CONDITIONAL else None
         self.attention = (
             None
-            if attention == "none"
+            if attention == NO_ATTENTION
             else Attention(attention, units, coverage, dtype=self.dtype_policy, name="attention")
+        )
+        kind = None if self.attention is None else self.attention.attention
+        self.recurrence = RecurrentStep(
+            cell, layers, kind, stage_of(kind, decoder), residual, layer_norm
         )
         self.readout = keras.layers.Dense(
             size, activation="tanh", dtype=self.dtype_policy, name="readout"
@@ -91,12 +100,13 @@ class DecoderStep(keras.layers.Layer):
     def build(self, embedded_shape: Any, annotations_shape: Any) -> None:
         """Makes the weights for tokens [batch, size] and annotations [batch, positions, size]."""
         embedded, context = embedded_shape[-1], annotations_shape[-1]
+        self._context_size = context
         inputs = embedded + (self.size if self.input_feeding else 0)
         read = embedded + self.units
         if self.attention is not None:
             self.attention.build((None, self.units), (None, None, context))
             read += context
-            if self._attends_before:
+            if self.recurrence.stage is Stage.BEFORE:
                 inputs += context
         self.cells[0].build((None, inputs))
         for cell in self.cells[1:]:
@@ -110,65 +120,88 @@ class DecoderStep(keras.layers.Layer):
         """See `Attention.keys`; the annotations themselves without attention."""
         return annotations if self.attention is None else self.attention.keys(annotations)
 
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """The names of the states, in their order."""
+        kinds = find_cell(self.cell).states
+        names = [f"{kind}_{layer + 1}" for layer in range(self.layers) for kind in kinds]
+        names += [READOUT] if self.input_feeding else []
+        return (*names, *(memory.name for memory in self.recurrence.memories))
+
     def further_states(self, present: Any) -> list[Any]:
-        """The states beside those of the cells, at the start, for `present` [batch, positions]."""
+        """The first states that do not belong to a cell.
+
+        Args:
+            present: [batch, positions], 1 where the source has a token.
+        """
         states = []
         if self.input_feeding:
             shape = (keras.ops.shape(present)[0], self.size)
             states.append(keras.ops.zeros(shape, self.compute_dtype))
-        if self.coverage:
-            states.append(keras.ops.zeros_like(keras.ops.cast(present, self.compute_dtype)))
-        return states
+        present = keras.ops.cast(present, self.compute_dtype)
+        return states + [memory.start(present) for memory in self.recurrence.memories]
 
     def call(
         self, embedded: Any, states: list[Any], annotations: Any, keys: Any, present: Any
     ) -> tuple[Any, list[Any], Any]:
-        """Goes a step.
+        """Runs one decoding step.
 
         Args:
-            embedded: the token before, [batch, size].
+            embedded: embedding of the token before, [batch, size].
             states: see the class.
-            annotations: of the source, [batch, positions, size].
-            keys: of the annotations, from `keys`.
+            annotations: encoder outputs of the source, [batch, positions, size].
+            keys: keys of the annotations, from `keys`.
             present: [batch, positions], 1 where the source has a token.
 
         Returns:
             The readout [batch, size], the states, and the attention weights [batch, positions];
             without attention, `present` in their place.
         """
-        count = len(find_cell(self.cell).states)
-        of_cells = [list(states[i * count : (i + 1) * count]) for i in range(self.layers)]
-        rest = list(states[self.layers * count :])
-        fed = [rest.pop(0)] if self.input_feeding else []
-        attended = rest.pop(0) if self.coverage else None
-        context, weights = [], present
-
-        def look(query: Any) -> Any:
-            assert self.attention is not None
-            return self.attention(query, annotations, keys, present, attended)
-
-        if self._attends_before:
-            found, weights = look(of_cells[0][0])
-            context = [found]
-        inputs = _joined([embedded, *fed, *context])
-        output, of_cells[0] = _run(self.cells[0], inputs, of_cells[0])
-        if self.second_cell is not None:
-            found, weights = look(output)
-            context = [found]
-            output, of_cells[0] = _run(self.second_cell, found, of_cells[0])
-        for index in range(1, self.layers):
-            new, of_cells[index] = _run(self.cells[index], output, of_cells[index])
-            output = output + new if self.residual else new
-        if self.attention is not None and not context:
-            found, weights = look(output)
-            context = [found]
-        readout = self.readout(_joined([output, embedded, *context]))
-        new_states = [state for of_cell in of_cells for state in of_cell]
+        states = list(states)
+        count = self.layers * len(find_cell(self.cell).states)
+        fed = [states.pop(count)] if self.input_feeding else []
+        products = SingleStepProducts(self.recurrent_weights(self.recurrence), annotations)
+        read = self.project(_joined([embedded, *fed]))
+        new = self.recurrence.step(read, states, keys, present, products)
+        context = [] if new.context is None else [new.context]
+        readout = self.readout(_joined([new.output, embedded, *context]))
+        new_states = new.states
         if self.input_feeding:
-            new_states.append(readout)
-        if attended is not None:
-            new_states.append(attended + weights)
-        return readout, new_states, weights
+            new_states = [*new_states[:count], readout, *new_states[count:]]
+        return readout, new_states, new.weights
+
+    def project(self, inputs: Any) -> Any:
+        """The part of the first cell's input product that is known before a step.
+
+        Args:
+            inputs: embedded tokens, with the readouts that are fed back, [rows, size].
+
+        Returns:
+            The product with their rows of the first cell's kernel, [rows, n].
+        """
+        kernel = keras.ops.convert_to_tensor(self.cells[0].kernel)
+        return keras.ops.matmul(inputs, kernel[: inputs.shape[-1]])
+
+    def recurrent_weights(self, recurrence: RecurrentStep) -> Weights:
+        """The weights of the decoder that recur, as tensors.
+
+        Args:
+            recurrence: `recurrence` of this decoder, or the same without its attention.
+        """
+        own = [self.cells[0], self.second_cell, *self.cells[1:]]
+        cells = dict(
+            zip(recurrence.cell_names, (cell for cell in own if cell is not None), strict=True)
+        )
+        weights = cell_weights(recurrence, cells)
+        first = weights.matrices.pop("cell_1/kernel")
+        if recurrence.stage is Stage.BEFORE:
+            # The rows before are those of `project`.
+            weights.matrices["cell_1/kernel"] = first[-self._context_size :]
+        if self.attention is not None and recurrence.attention is not None:
+            for use, held in (("product", weights.matrices), ("step", weights.vectors)):
+                for name, value in self.attention.weights_used_in(use).items():
+                    held[name] = keras.ops.convert_to_tensor(value)
+        return weights
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -186,47 +219,10 @@ class DecoderStep(keras.layers.Layer):
             "layer_norm": self.layer_norm,
         }
 
-    @property
-    def _attends_before(self) -> bool:
-        return self.kind == "bahdanau" and self.decoder == "plain"
-
     def _cell(self, name: str) -> keras.layers.Layer:
         cell = find_cell(self.cell)
-        kind = normalised_variant(cell).keras_cell if self.layer_norm else cell.keras_cell
+        kind = cell.normalised_variant().keras_cell if self.layer_norm else cell.keras_cell
         return kind(self.units, dtype=self.dtype_policy, name=name)
-
-
-def normalised_variant(cell: Cell) -> NormalisedCell:
-    """The variant of a cell with layer normalisation.
-
-    Raises:
-        ConfigurationError: the cell has none.
-    """
-    if cell.normalised is None:
-        raise ConfigurationError(
-            f"cell = {cell.name!r} has no variant with layer normalisation: choose layer_norm = "
-            "false"
-        )
-    return cell.normalised
-
-
-def _check(attention: str, decoder: str, input_feeding: bool) -> None:
-    if decoder not in DECODERS:
-        raise ConfigurationError(f"decoder = {decoder!r}: choose from {', '.join(DECODERS)}")
-    if decoder == "conditional" and attention == "none":
-        raise ConfigurationError(
-            "decoder = 'conditional' needs attention: its second cell reads it"
-        )
-    if input_feeding and (decoder == "conditional" or attention in ("none", "bahdanau")):
-        raise ConfigurationError(
-            "input_feeding goes with decoder = 'plain' and attention = 'dot', 'general' or "
-            "'concat', where the context is found after the cells"
-        )
-
-
-def _run(cell: Any, inputs: Any, states: list[Any]) -> tuple[Any, list[Any]]:
-    output, new = cell(inputs, states)
-    return output, list(new) if isinstance(new, list | tuple) else [new]
 
 
 def _joined(parts: list[Any]) -> Any:

@@ -17,11 +17,15 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from pipelines.base.errors import ConfigurationError
 from rnn_apps.layers.recurrence.time_loop import time_loop
 from rnn_apps.translation.network.decoder import DecoderStep
-from rnn_apps.translation.network.recurrent_step import RecurrentStep, Weights
+from rnn_apps.translation.network.recurrent_step import RecurrentStep, Stepped, Weights
 
 Tensors = list[Any]
+
+CONTEXT = "context"
+"""The name of the product of the attention weights with the annotations."""
 
 
 def run_decoder(
@@ -39,22 +43,23 @@ def run_decoder(
         The readouts [batch, timesteps, size] and the attention weights
         [batch, timesteps, positions]; None for a decoder that must go step by step.
     """
-    recurrent = RecurrentStep.of(step)
-    if recurrent is None or embedded.dtype != tf.float32:
+    recurrent = step.recurrence
+    if step.input_feeding or embedded.dtype != tf.float32:
         return None
-    after = recurrent.attends_after
-    if after:
-        # Nothing that the attention finds goes into the next step.
-        recurrent = replace(recurrent, attention="none")
-    weights = recurrent.weights(step)
+    read_at_once = step.attention is not None and not recurrent.attention_recurs
+    if read_at_once:
+        # Nothing that the attention reads goes into the next step.
+        recurrent = replace(recurrent, attention=None, stage=None)
+    weights = step.recurrent_weights(recurrent)
     by_time = tf.transpose(embedded, [1, 0, 2])
-    read = recurrent.project(step, by_time)
+    read = step.project(tf.reshape(by_time, [-1, by_time.shape[-1]]))
+    read = tf.reshape(read, [*tf.unstack(tf.shape(by_time)[:2]), read.shape[-1]])
     outputs, contexts, looked = _recur(recurrent, read, list(source), states, weights)
-    if after:
+    if read_at_once:
         assert step.attention is not None
         queries = tf.transpose(outputs, [1, 0, 2])
         contexts, looked = (
-            tf.transpose(found, [1, 0, 2]) for found in step.attention.read_all(queries, *source)
+            tf.transpose(found, [1, 0, 2]) for found in step.attention(queries, *source)
         )
     parts = [outputs, by_time, *([] if contexts is None else [contexts])]
     readouts = step.readout(keras.ops.concatenate(parts, axis=-1))
@@ -69,7 +74,8 @@ def _recur(
     matrices, vectors = list(weights.matrices.values()), list(weights.vectors.values())
     length = tf.shape(read)[0]
     sizes = [(one.shape[-1],) for one in (read, annotations, keys)]
-    loops = _loops(recurrent, (*sizes, *(tuple(one.shape) for one in (*matrices, *vectors))))
+    shapes = (*sizes, *(tuple(one.shape) for one in (*matrices, *vectors)))
+    loops = _loops(recurrent, tuple(weights.matrices), tuple(weights.vectors), shapes)
     split = [len(states), len(matrices), len(vectors)]
 
     @tf.custom_gradient
@@ -90,7 +96,7 @@ def _recur(
     # `run` reads behind its arguments' back.
     given = (read, annotations, keys, *states, *matrices, *vectors)
     outputs, contexts, looked = run(*map(tf.convert_to_tensor, given))
-    return outputs, contexts if recurrent.attention != "none" else None, looked
+    return outputs, contexts if recurrent.attention is not None else None, looked
 
 
 def _parts(given: tuple[Any, ...], split: list[int]) -> tuple[Any, Any, Any, Tensors, Any, Any]:
@@ -114,14 +120,25 @@ class _Loops:
 
 
 @functools.cache
-def _loops(recurrent: RecurrentStep, sizes: tuple[tuple[int, ...], ...]) -> _Loops:
+def _loops(
+    recurrent: RecurrentStep,
+    names: tuple[str, ...],
+    vector_names: tuple[str, ...],
+    shapes: tuple[tuple[int, ...], ...],
+) -> _Loops:
     """The two loops of a kind of decoder, compiled.
 
-    Each `sizes` has its own, since TensorFlow forgets a size that differs from call to call.
+    Each `shapes` has its own, since TensorFlow forgets a size that differs from call to call.
+
+    Args:
+        recurrent: recurrence that the loops run.
+        names: names of the matrices.
+        vector_names: names of the other weights.
+        shapes: shapes of what the loops are called with.
     """
-    del sizes
-    names = recurrent.matrix_names
-    vector_names = recurrent.vector_names
+    del shapes
+    attends = recurrent.attention is not None
+    product_names = (*names, *((CONTEXT,) if attends else ()))
 
     def forwards(
         read: Any, annotations: Any, keys: Any, states: Any, matrices: Any, vectors: Any,
@@ -130,18 +147,14 @@ def _loops(recurrent: RecurrentStep, sizes: tuple[tuple[int, ...], ...]) -> _Loo
         weights = Weights(
             dict(zip(names, matrices, strict=True)), dict(zip(vector_names, vectors, strict=True))
         )
-        count = len(names) + (recurrent.attention != "none")
 
         def step(now: Tensors, carried: Tensors) -> tuple[Tensors, Tensors]:
-            products = _Products(weights.matrices, annotations)
-            new, output, context, looked = recurrent.step(
-                now[0], carried, keys, present, weights.vectors, products
-            )
-            made = [products.results[name] for name in recurrent.product_names]
-            assert len(made) == count
-            return new, [output, context, looked, *carried, *made]
+            products = _LoopProducts(weights, annotations)
+            new = recurrent.step(now[0], carried, keys, present, products)
+            made = [products.results[name] for name in product_names]
+            return new.states, [*_given_out(new), *carried, *made]
 
-        collect = 3 + len(states) + count
+        collect = 3 + len(states) + len(product_names)
         _, collected = time_loop(step, [read], states, length, collect=collect)
         outputs, contexts, looked = collected[:3]
         before = collected[3 : 3 + len(states)]
@@ -151,8 +164,9 @@ def _loops(recurrent: RecurrentStep, sizes: tuple[tuple[int, ...], ...]) -> _Loo
         d_outputs: Any, read: Any, annotations: Any, keys: Any, states: Any, matrices: Any,
         vectors: Any, present: Any, length: Any, before: Any, made: Any,
     ) -> Any:  # fmt: skip
-        weights = dict(zip(names, matrices, strict=True))
-        order = recurrent.product_names
+        weights = Weights(
+            dict(zip(names, matrices, strict=True)), dict(zip(vector_names, vectors, strict=True))
+        )
 
         def step(now: Tensors, carried: Tensors) -> tuple[Tensors, Tensors]:
             d_output, d_context, d_looked, x, *rest = now
@@ -166,16 +180,14 @@ def _loops(recurrent: RecurrentStep, sizes: tuple[tuple[int, ...], ...]) -> _Loo
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 for one in (x, keys, *held, *vectors, *taps):
                     tape.watch(one)
-                products = _Products(
+                products = _LoopProducts(
                     weights,
                     annotations,
-                    dict(zip(order, results, strict=True)),
-                    dict(zip(order, taps, strict=True)),
+                    dict(zip(product_names, results, strict=True)),
+                    dict(zip(product_names, taps, strict=True)),
                 )
-                new, output, context, looked = recurrent.step(
-                    x, held, keys, present, dict(zip(vector_names, vectors, strict=True)), products
-                )
-                targets = [*new, output, context, looked]
+                new = recurrent.step(x, held, keys, present, products)
+                targets = [*new.states, *_given_out(new)]
             found = tape.gradient(
                 targets,
                 [*held, x, keys, *vectors, *taps],
@@ -186,7 +198,7 @@ def _loops(recurrent: RecurrentStep, sizes: tuple[tuple[int, ...], ...]) -> _Loo
             d_x, d_new_keys = found[len(states) : len(states) + 2]
             d_new = found[len(states) + 2 : len(states) + 2 + len(vectors)]
             d_taps = found[len(states) + 2 + len(vectors) :]
-            inputs = [products.inputs[name] for name in order]
+            inputs = [products.inputs[name] for name in product_names]
             return (
                 [*d_held, d_keys + d_new_keys, *map(tf.add, d_vectors, d_new)],
                 [d_x, *d_taps, *inputs],
@@ -198,15 +210,15 @@ def _loops(recurrent: RecurrentStep, sizes: tuple[tuple[int, ...], ...]) -> _Loo
             [*d_outputs, read, *before, *made],
             [*map(tf.zeros_like, states), *zeros],
             length,
-            collect=1 + 2 * len(order),
+            collect=1 + 2 * len(product_names),
             backwards=True,
         )
         d_read = collected[0]
-        d_products = dict(zip(order, collected[1 : 1 + len(order)], strict=True))
-        inputs = dict(zip(order, collected[1 + len(order) :], strict=True))
+        d_products = dict(zip(product_names, collected[1 : 1 + len(product_names)], strict=True))
+        inputs = dict(zip(product_names, collected[1 + len(product_names) :], strict=True))
         d_annotations = tf.zeros_like(annotations)
-        if recurrent.attention != "none":
-            d_annotations = tf.einsum("tbp,tbc->bpc", inputs["context"], d_products["context"])
+        if attends:
+            d_annotations = tf.einsum("tbp,tbc->bpc", inputs[CONTEXT], d_products[CONTEXT])
         return (
             d_read,
             d_annotations,
@@ -221,8 +233,25 @@ def _loops(recurrent: RecurrentStep, sizes: tuple[tuple[int, ...], ...]) -> _Loo
     return _Loops(tf.function(forwards, **options), tf.function(backwards, **options))
 
 
-class _Products:
-    """The matrix products of a step; backwards, results that are known and taps on them.
+def _given_out(new: Stepped) -> Tensors:
+    """What a step gives out: its output, the context (the output without attention), the weights.
+
+    The loops collect the same number of tensors with and without attention.
+    """
+    return [new.output, new.output if new.context is None else new.context, new.weights]
+
+
+class _LoopProducts:
+    """The products of a decoding step in the training loop, see `Products`.
+
+    Forwards they are computed and kept; backwards those results are looked up, with taps on them
+    that the gradient is read from.
+
+    Args:
+        weights: weights of the recurrence.
+        annotations: [batch, positions, size].
+        known: results of the step forwards by the product's name; None in the loop forwards.
+        taps: zeros that are added to those results.
 
     Attributes:
         inputs: what was multiplied, by the product's name.
@@ -231,21 +260,21 @@ class _Products:
 
     def __init__(
         self,
-        matrices: dict[str, Any],
+        weights: Weights,
         annotations: Any,
         known: dict[str, Any] | None = None,
         taps: dict[str, Any] | None = None,
     ) -> None:
-        self._matrices = matrices
+        self._weights = weights
         self._annotations = annotations
         self._known = known
         self._taps = taps or {}
         self.inputs: dict[str, Any] = {}
         self.results: dict[str, Any] = {}
 
-    def __call__(self, name: str, value: Any) -> Any:
-        """value [batch, m] times the matrix called so."""
-        matrix = self._matrices[name]
+    def times(self, value: Any, name: str) -> Any:
+        """See `Products.times`; once per step and matrix."""
+        matrix = self._weights.matrices[name]
         return self._multiplied(
             name,
             value,
@@ -253,11 +282,23 @@ class _Products:
             lambda dy: tf.matmul(dy, matrix, transpose_b=True),
         )
 
+    def inner(self, query: Any, keys: Any) -> Any:
+        """See `Products.inner`."""
+        return tf.reduce_sum(keys * query[:, None], axis=-1)
+
+    def score(self, hidden: Any, name: str) -> Any:
+        """See `Products.score`."""
+        return tf.reduce_sum(hidden * self._weights.vectors[name][:, 0], axis=-1)
+
+    def vector(self, name: str) -> Any:
+        """See `Products.vector`."""
+        return self._weights.vectors.get(name)
+
     def context(self, weights: Any) -> Any:
-        """The mean of the annotations by attention weights [batch, positions]."""
+        """See `Products.context`."""
         annotations = self._annotations
         return self._multiplied(
-            "context",
+            CONTEXT,
             weights,
             lambda x: tf.matmul(x[:, None], annotations)[:, 0],
             lambda dy: tf.matmul(annotations, dy[..., None])[..., 0],
@@ -266,6 +307,11 @@ class _Products:
     def _multiplied(
         self, name: str, value: Any, product: Callable[..., Any], reverse: Callable[..., Any]
     ) -> Any:
+        if name in self.inputs:
+            raise ConfigurationError(
+                f"{name} is multiplied twice in one decoding step: the training loop keeps one "
+                "product per step and matrix. Multiply once, and split the result"
+            )
         self.inputs[name] = value
         if self._known is None:
             self.results[name] = product(value)

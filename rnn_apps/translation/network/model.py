@@ -1,4 +1,4 @@
-"""The network: an encoder, the first state, a decoder that goes step by step, an output layer."""
+"""The network: an encoder, the first state, a decoder that runs step by step, an output layer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipelines.base.errors import ConfigurationError
 from rnn_apps.layers import Bidirectional
 from rnn_apps.layers.cells.registry import find_cell
 from rnn_apps.layers.token_embedding import TiedEmbedding, TokenEmbedding
-from rnn_apps.translation.network.decoder import DecoderStep, normalised_variant
+from rnn_apps.translation.network.decoder import DecoderStep
 
 PADDING, START, END, UNKNOWN = 0, 1, 2, 3
 
@@ -50,9 +50,9 @@ class Source(NamedTuple):
     """A batch of encoded sentences, as the decoder reads them.
 
     Attributes:
-        annotations: [batch, positions, size].
-        keys: what the attention made of them once, [batch, positions, n].
-        present: float32 [batch, positions], 1 where there is a token.
+        annotations: encoder outputs, [batch, positions, size].
+        keys: keys of the annotations, computed once per source, [batch, positions, n].
+        present: 1 where there is a token, float32 [batch, positions].
     """
 
     annotations: Any
@@ -72,7 +72,7 @@ class TranslationModel(keras.Model):
     2017); without attention m is the encoder's final state.
 
     Args:
-        network: sizes and options; a `Network`, or its fields as a dict.
+        network: sizes and options, a `Network` or its fields as a dict.
     """
 
     def __init__(self, network: Network | dict[str, Any], **kwargs: Any) -> None:
@@ -139,10 +139,12 @@ class TranslationModel(keras.Model):
     def encode(
         self, tokens: Any, training: bool = False, padded: bool = True
     ) -> tuple[Source, list[Any]]:
-        """Reads source sentences, int32 [batch, positions]: what the decoder needs of them.
+        """Encodes source sentences.
 
         Args:
-            padded: some rows may be padded; a single sentence is read without a mask.
+            tokens: source tokens, int32 [batch, positions].
+            training: whether dropout is applied.
+            padded: whether rows may be padded; a single sentence is read without a mask.
 
         Returns:
             The encoded source, and the decoder's first states.
@@ -162,7 +164,7 @@ class TranslationModel(keras.Model):
     def decode(
         self, tokens: Any, source: Source, states: list[Any], training: bool = False
     ) -> tuple[Any, Any]:
-        """Goes through target tokens, int32 [batch, timesteps].
+        """Runs the decoder over target tokens, int32 [batch, timesteps].
 
         Returns:
             The readouts [batch, timesteps, size], and the attention weights
@@ -224,9 +226,10 @@ class TranslationModel(keras.Model):
         the mean of the logits, which is the product with the mean of the output's columns.
 
         Args:
-            readouts: [n, size].
-            targets: the tokens that follow, int32 [n].
-            label_smoothing: see above.
+            readouts: readouts of the decoder, [n, size].
+            targets: tokens that follow, int32 [n].
+            label_smoothing: share of the probability that is spread, see above.
+            training: whether dropout is applied.
         """
         readouts = tf.cast(self.output_dropout(readouts, training=training), tf.float32)
         rows, bias = self._output_weights()
@@ -240,7 +243,7 @@ class TranslationModel(keras.Model):
         return losses + label_smoothing * (wanted - mean)
 
     def _output_weights(self) -> tuple[Any, Any]:
-        """A row for each token of the target vocabulary [tokens, size], and the biases."""
+        """The output weights, one row per target token [tokens, size], and the biases."""
         if self.output_layer is not None:
             kernel = keras.ops.convert_to_tensor(self.output_layer.kernel)
             return tf.transpose(kernel), keras.ops.convert_to_tensor(self.output_layer.bias)
@@ -262,7 +265,7 @@ class TranslationModel(keras.Model):
             "name": f"encoder_{index + 1}",
         }
         if self.network.layer_norm:
-            one_step = normalised_variant(cell).keras_cell(units, dtype=self.dtype_policy)
+            one_step = cell.normalised_variant().keras_cell(units, dtype=self.dtype_policy)
             layer = keras.layers.RNN(one_step, **options)
         else:
             layer = cell.layer(units, **options)
@@ -271,8 +274,8 @@ class TranslationModel(keras.Model):
         return Bidirectional(layer, dtype=self.dtype_policy, name=f"encoder_{index + 1}")
 
     def _summary(self, hidden: Any, present: Any) -> Any:
-        """What the first states are made of, [batch, size]."""
-        if self.network.attention != "none":
+        """The summary of the source that the first states are computed from, [batch, size]."""
+        if self.step.attention is not None:
             weights = tf.cast(present, hidden.dtype)[..., None]
             return tf.reduce_sum(hidden * weights, axis=1) / tf.maximum(
                 tf.reduce_sum(weights, axis=1), 1

@@ -1,4 +1,4 @@
-"""The loss that training lowers: label-smoothed cross-entropy, in nats a target token."""
+"""The loss that training lowers: label-smoothed cross-entropy, in nats per target token."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def make_objective(label_smoothing: float, sampled_share: Any = None) -> Objecti
     training, `label_smoothing` of the probability is spread evenly over the vocabulary (Szegedy et
     al. 2016, section 7); in validation the loss is the plain one, so that it can be compared.
 
-    With scheduled sampling (Bengio et al. 2015) that share of the target's tokens gives way to what
-    the model holds most probable there after the tokens before, found by a first pass without a
-    gradient (two passes: Mihaylova and Martins 2019). Which ones is drawn from the batch itself, so
-    that a resumed run draws the same.
+    With scheduled sampling (Bengio et al. 2015) that share of the target's tokens is replaced by
+    the tokens that the model finds most probable in their place, computed by a first pass without a
+    gradient (two passes: Mihaylova and Martins 2019). The draw depends on the batch itself, so that
+    a resumed run draws the same.
 
     Args:
-        label_smoothing: see above.
-        sampled_share: a float32 variable, 0 to 1, for scheduled sampling.
+        label_smoothing: share of the probability that is spread over the vocabulary.
+        sampled_share: float32 variable from 0 to 1, for scheduled sampling; None for none.
 
     It returns the sum of the weighted losses and the sum of the weights, float32 scalars.
     """
@@ -57,7 +57,7 @@ def make_objective(label_smoothing: float, sampled_share: Any = None) -> Objecti
 def _with_own_tokens(
     model: Any, target: tf.Tensor, source: Any, states: Any, share: Any
 ) -> tf.Tensor:
-    """The target's tokens, `share` of those that are neither start nor padding the model's own."""
+    """The target's tokens, of which `share` (start and padding aside) are the model's own."""
     readouts, _ = model.decode(target, source, states, training=True)
     own = tf.argmax(model.logits(tf.stop_gradient(readouts)), axis=-1, output_type=tf.int32)
     own = tf.concat([target[:, :1], own[:, :-1]], axis=1)

@@ -1,249 +1,227 @@
 """What recurs in a decoder, as a function of tensors: its products by name, the rest elementwise.
 
-It is `DecoderStep.call` without what can be computed for all timesteps at once.
+It is a decoding step without what can be computed for all steps at once: the input product of the
+embedded token before it, and the readout after it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import keras
 import tensorflow as tf
 
-from rnn_apps.layers.cells.cell import Cell
+from rnn_apps.layers.attention import kind as attention_kind
+from rnn_apps.layers.attention.kind import AttentionKind, Memory
+from rnn_apps.layers.attention.reading import attention_weights, inner_products, weighted_mean
+from rnn_apps.layers.attention.stage import Stage
 from rnn_apps.layers.cells.registry import find_cell
-from rnn_apps.translation.network.decoder import DecoderStep, normalised_variant
 
 Tensors = list[Any]
-_FLOOR = -1e9
 
 
 class Weights(NamedTuple):
     """Weights by name.
 
     Attributes:
-        matrices: what is multiplied with something of every timestep; see `Products`.
-        vectors: what is used elementwise.
+        matrices: weights that each decoding step multiplies with something; see `Products.times`.
+        vectors: weights that each decoding step uses in another way.
     """
 
     matrices: dict[str, Any]
     vectors: dict[str, Any]
 
 
-class Products(Protocol):
-    """Computes matrix products by name."""
-
-    def __call__(self, name: str, value: Any) -> Any:
-        """value [batch, m] times the matrix called so."""
+class Products(attention_kind.Products, Protocol):
+    """The products of a decoding step; the caller chooses how each is computed."""
 
     def context(self, weights: Any) -> Any:
-        """The mean of the annotations by attention weights [batch, positions]."""
+        """The mean of the annotations by attention weights [batch, positions], [batch, size]."""
+
+
+class SingleStepProducts:
+    """The products of one decoding step, computed plainly.
+
+    Args:
+        weights: weights of the recurrence.
+        annotations: [batch or 1, positions, size]; None without attention.
+    """
+
+    def __init__(self, weights: Weights, annotations: Any) -> None:
+        self._weights = weights
+        self._annotations = annotations
+
+    def times(self, value: Any, name: str) -> Any:
+        """See `Products.times`."""
+        return tf.matmul(value, self._weights.matrices[name])
+
+    def inner(self, query: Any, keys: Any) -> Any:
+        """See `Products.inner`."""
+        return inner_products(query, keys)
+
+    def score(self, hidden: Any, name: str) -> Any:
+        """See `Products.score`."""
+        return keras.ops.squeeze(keras.ops.matmul(hidden, self.vector(name)), axis=-1)
+
+    def vector(self, name: str) -> Any:
+        """See `Products.vector`."""
+        return self._weights.vectors.get(name)
+
+    def context(self, weights: Any) -> Any:
+        """See `Products.context`."""
+        return weighted_mean(weights, self._annotations)
+
+
+class Stepped(NamedTuple):
+    """The result of one decoding step.
+
+    Attributes:
+        states: new states, as `RecurrentStep` has them.
+        output: output of the top layer, [batch, units].
+        context: what the attention read, [batch, size]; None without attention.
+        weights: attention weights [batch, positions]; `present` without attention.
+    """
+
+    states: Tensors
+    output: Any
+    context: Any
+    weights: Any
 
 
 @dataclass(frozen=True)
 class RecurrentStep:
     """The recurrence of a `DecoderStep`; equal ones share their compiled loops.
 
+    Its states are a flat list: the states of each layer's cell, then the attention's memories.
+
     Args:
         cell: name of a registered cell, such as "gru".
-        layers: of cells.
-        attention: "none", or a kind of `Attention`.
-        decoder: "plain" or "conditional".
-        coverage: the attention knows where it has looked.
-        residual: a layer's input is added to its output, from the second layer on.
-        layer_norm: the cells normalise.
+        layers: number of recurrent layers.
+        attention: kind of attention; None for none.
+        stage: place of the attention in a step; None without attention.
+        residual: whether a layer's input is added to its output, from the second layer on.
+        layer_norm: whether the cells normalise.
     """
 
     cell: str
     layers: int
-    attention: str
-    decoder: str
-    coverage: bool
+    attention: AttentionKind | None
+    stage: Stage | None
     residual: bool
     layer_norm: bool = False
 
-    @classmethod
-    def of(cls, step: DecoderStep) -> RecurrentStep | None:
-        """The recurrence of a decoder; None where the readout is a part of it."""
-        if step.input_feeding:
-            return None
-        return cls(
-            step.cell, step.layers, step.kind, step.decoder, step.coverage, step.residual,
-            step.layer_norm,
-        )  # fmt: skip
-
     @property
-    def attends_after(self) -> bool:
-        """Whether the attention is asked after the cells, so that nothing recurs through it."""
-        return self.decoder == "plain" and self.attention in ("dot", "general", "concat")
-
-    @property
-    def matrix_names(self) -> tuple[str, ...]:
-        """The names of the matrices."""
-        names = []
-        if self._attends_before:
-            names.append("cell_1/kernel")
-        recurrent = ["recurrent_kernel"] if self._cell_kind.recurrent else []
-        for name in self._cell_names:
-            own = recurrent if name == "cell_1" else ["kernel", *recurrent]
-            names += [f"{name}/{what}" for what in own]
-        if self.attention in ("bahdanau", "concat"):
-            names.append("query_kernel")
-        return tuple(names)
-
-    @property
-    def product_names(self) -> tuple[str, ...]:
-        """The names of the products of a step."""
-        return (*self.matrix_names, *(("context",) if self.attention != "none" else ()))
-
-    @property
-    def vector_names(self) -> tuple[str, ...]:
-        """The names of the vectors."""
-        cell = self._cell_kind
-        of_cell = normalised_variant(cell).vectors if self.layer_norm else ("bias",)
-        names = [f"{name}/{what}" for name in self._cell_names for what in of_cell]
-        if self.attention in ("bahdanau", "concat"):
-            names.append("energy_kernel")
-        if self.coverage:
-            names.append("coverage_kernel")
-        return tuple(names)
-
-    def weights(self, step: DecoderStep) -> Weights:
-        """The weights of a decoder, as tensors."""
-        cells = dict(zip(self._cell_names, _cells(step), strict=True))
-        matrices: dict[str, Any] = {}
-        for name in self.matrix_names:
-            owner, _, what = name.rpartition("/")
-            value = getattr(cells[owner] if owner else step.attention, what)
-            matrices[name] = keras.ops.convert_to_tensor(value)
-        if self._attends_before:
-            assert step.attention is not None
-            # The embedded token's part is not in the loop.
-            embedded = step.cells[0].kernel.shape[0] - step.attention.key_kernel.shape[0]
-            matrices["cell_1/kernel"] = matrices["cell_1/kernel"][embedded:]
-        vectors = {}
-        for name in self.vector_names:
-            owner, _, what = name.rpartition("/")
-            value = getattr(cells[owner] if owner else step.attention, what)
-            vectors[name] = keras.ops.convert_to_tensor(value)
-        return Weights(matrices, vectors)
-
-    def project(self, step: DecoderStep, embedded: Any) -> Any:
-        """The embedded tokens [timesteps, batch, size] times their rows of the first kernel."""
-        kernel = keras.ops.convert_to_tensor(step.cells[0].kernel)[: embedded.shape[-1]]
-        flat = tf.matmul(tf.reshape(embedded, [-1, embedded.shape[-1]]), kernel)
-        shape = tf.shape(embedded)
-        return tf.reshape(flat, [shape[0], shape[1], kernel.shape[-1]])
-
-    def step(
-        self,
-        read: Any,
-        states: Tensors,
-        keys: Any,
-        present: Any,
-        vectors: dict[str, Any],
-        products: Products,
-    ) -> tuple[Tensors, Any, Any, Any]:
-        """Goes a step.
-
-        Args:
-            read: the embedded token's part of the first cell's input product, [batch, n].
-            states: as `DecoderStep` has them.
-            keys: of the annotations.
-            present: [batch, positions].
-            vectors: see `Weights`.
-            products: computes the products.
-
-        Returns:
-            The new states, the top output [batch, units], the context [batch, size] (the output
-            once more without attention) and the attention weights [batch, positions].
-        """
-        count = len(self._cell_kind.states)
-        of_cells = [list(states[i * count : (i + 1) * count]) for i in range(self.layers)]
-        attended = states[self.layers * count] if self.coverage else None
-        weights, context = present, None
-
-        def look(query: Any) -> tuple[Any, Any]:
-            found = self._weights(query, keys, present, attended, vectors, products)
-            return products.context(found), found
-
-        if self._attends_before:
-            context, weights = look(of_cells[0][0])
-            read += products("cell_1/kernel", context)
-        of_cells[0] = self._cell("cell_1", read, of_cells[0], vectors, products)
-        output = of_cells[0][0]
-        if self.decoder == "conditional":
-            context, weights = look(output)
-            read = products("second_cell/kernel", context)
-            of_cells[0] = self._cell("second_cell", read, of_cells[0], vectors, products)
-            output = of_cells[0][0]
-        for index in range(1, self.layers):
-            name = f"cell_{index + 1}"
-            read = products(f"{name}/kernel", output)
-            of_cells[index] = self._cell(name, read, of_cells[index], vectors, products)
-            new = of_cells[index][0]
-            output = output + new if self.residual else new
-        if self.attention != "none" and context is None:
-            context, weights = look(output)
-        new_states = [state for of_cell in of_cells for state in of_cell]
-        if attended is not None:
-            new_states.append(attended + weights)
-        return new_states, output, output if context is None else context, weights
-
-    def _weights(
-        self,
-        query: Any,
-        keys: Any,
-        present: Any,
-        attended: Any,
-        vectors: dict[str, Any],
-        products: Products,
-    ) -> Any:
-        """How much the query attends to each position, [batch, positions]; see `Attention`."""
-        if self.attention in ("dot", "general"):
-            energies = tf.reduce_sum(keys * query[:, None], axis=-1)
-        else:
-            hidden = keys + products("query_kernel", query)[:, None]
-            if attended is not None:
-                hidden += attended[..., None] * vectors["coverage_kernel"]
-            energies = tf.reduce_sum(tf.tanh(hidden) * vectors["energy_kernel"][:, 0], axis=-1)
-        return tf.nn.softmax(energies * present + _FLOOR * (1.0 - present))
-
-    def _cell(
-        self, name: str, read: Any, states: Tensors, vectors: dict[str, Any], products: Products
-    ) -> Tensors:
-        """The new states of a cell whose input product is known."""
-        cell = self._cell_kind
-        if self.layer_norm:
-            variant = normalised_variant(cell)
-            recalled = products(f"{name}/recurrent_kernel", states[0])
-            own = {what: vectors[f"{name}/{what}"] for what in variant.vectors}
-            return variant.step(read, recalled, states, own)
-        bias = vectors[f"{name}/bias"]
-        two = len(bias.shape) == 2
-        input_bias, recurrent_bias = (bias[0], bias[1]) if two else (bias, None)
-
-        def recall(state: Any, gates: slice | None = None) -> Any:
-            product = products(f"{name}/recurrent_kernel", state)
-            return product if recurrent_bias is None else product + recurrent_bias
-
-        return cell.step(read + input_bias, recall, states, cell.activations)
-
-    @property
-    def _cell_kind(self) -> Cell:
-        return find_cell(self.cell)
-
-    @property
-    def _attends_before(self) -> bool:
-        return self.attention == "bahdanau" and self.decoder == "plain"
-
-    @property
-    def _cell_names(self) -> tuple[str, ...]:
-        second = ("second_cell",) if self.decoder == "conditional" else ()
+    def cell_names(self) -> tuple[str, ...]:
+        """The names of the cells, in the order in which they run."""
+        second = ("second_cell",) if self.stage is Stage.BETWEEN else ()
         return ("cell_1", *second, *(f"cell_{layer}" for layer in range(2, self.layers + 1)))
 
+    @property
+    def memories(self) -> tuple[Memory, ...]:
+        """The memories of the attention."""
+        return () if self.attention is None else self.attention.memories
 
-def _cells(step: DecoderStep) -> list[keras.layers.Layer]:
-    second = [step.second_cell] if step.second_cell is not None else []
-    return [step.cells[0], *second, *step.cells[1:]]
+    @property
+    def attention_recurs(self) -> bool:
+        """Whether a step depends on what the attention read or remembers from steps before it."""
+        return self.attention is not None and (
+            self.stage is not Stage.AFTER or bool(self.attention.memories)
+        )
+
+    def step(
+        self, read: Any, states: Tensors, keys: Any, present: Any, products: Products
+    ) -> Stepped:
+        """Runs one decoding step.
+
+        Args:
+            read: part of the first cell's input product that is known before the step, [batch, n].
+            states: see the class.
+            keys: keys of the annotations, [batch or 1, positions, n].
+            present: [batch or 1, positions], 1 where the source has a token.
+            products: products with the weights of `DecoderStep.recurrent_weights`.
+        """
+        count = len(find_cell(self.cell).states)
+        of_cells = [list(states[i * count : (i + 1) * count]) for i in range(self.layers)]
+        memories = {
+            memory.name: value
+            for memory, value in zip(self.memories, states[self.layers * count :], strict=True)
+        }
+        context, weights = None, present
+
+        def attend(query: Any) -> tuple[Any, Any]:
+            assert self.attention is not None
+            energies = self.attention.energies(query, keys, memories, products)
+            found = attention_weights(energies, present, query.dtype)
+            return products.context(found), found
+
+        if self.stage is Stage.BEFORE:
+            context, weights = attend(of_cells[0][0])
+            read = read + products.times(context, "cell_1/kernel")
+        of_cells[0] = self._run("cell_1", read, of_cells[0], products)
+        if self.stage is Stage.BETWEEN:
+            context, weights = attend(of_cells[0][0])
+            read = products.times(context, "second_cell/kernel")
+            of_cells[0] = self._run("second_cell", read, of_cells[0], products)
+        output = of_cells[0][0]
+        for index in range(1, self.layers):
+            name = f"cell_{index + 1}"
+            read = products.times(output, f"{name}/kernel")
+            of_cells[index] = self._run(name, read, of_cells[index], products)
+            new = of_cells[index][0]
+            output = output + new if self.residual else new
+        if self.stage is Stage.AFTER:
+            context, weights = attend(output)
+        new_states = [state for of_cell in of_cells for state in of_cell]
+        new_states += [memory.follow(memories[memory.name], weights) for memory in self.memories]
+        return Stepped(new_states, output, context, weights)
+
+    def _run(self, name: str, read: Any, states: Tensors, products: Products) -> Tensors:
+        """The new states of a cell whose input product is known."""
+        cell = find_cell(self.cell)
+        if self.layer_norm:
+            variant = cell.normalised_variant()
+            recalled = products.times(states[0], f"{name}/recurrent_kernel")
+            own = {what: products.vector(f"{name}/{what}") for what in variant.vectors}
+            return variant.step(read, recalled, states, own)
+
+        input_bias = products.vector(f"{name}/input_bias")
+        recurrent_bias = products.vector(f"{name}/recurrent_bias")
+
+        def recall(state: Any, gates: slice | None = None) -> Any:
+            product = products.times(state, f"{name}/recurrent_kernel")
+            if recurrent_bias is not None:
+                product = product + recurrent_bias
+            if gates is None:
+                return product
+            units = states[0].shape[-1]
+            return product[..., gates.start * units : gates.stop * units]
+
+        read = read if input_bias is None else read + input_bias
+        return cell.step(read, recall, states, cell.activations)
+
+
+def cell_weights(step: RecurrentStep, cells: Mapping[str, Any]) -> Weights:
+    """The weights of a step's cells, as tensors; the names are those that `step` asks for.
+
+    Args:
+        step: recurrence of a decoder.
+        cells: built cells by name.
+    """
+    cell = find_cell(step.cell)
+    matrices: dict[str, Any] = {}
+    vectors: dict[str, Any] = {}
+    for name, own in cells.items():
+        matrices[f"{name}/kernel"] = keras.ops.convert_to_tensor(own.kernel)
+        if cell.recurrent:
+            recurrent_kernel = keras.ops.convert_to_tensor(own.recurrent_kernel)
+            matrices[f"{name}/recurrent_kernel"] = recurrent_kernel
+        if step.layer_norm:
+            for vector in cell.normalised_variant().vectors:
+                vectors[f"{name}/{vector}"] = keras.ops.convert_to_tensor(getattr(own, vector))
+            continue
+        for bias_name, bias in zip(("input_bias", "recurrent_bias"), cell.biases(own), strict=True):
+            if bias is not None:
+                vectors[f"{name}/{bias_name}"] = keras.ops.convert_to_tensor(bias)
+    return Weights(matrices, vectors)
