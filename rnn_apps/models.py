@@ -20,16 +20,16 @@ class RNN(keras.Model):
     the last time step that is not masked.
 
     Args:
-        input_size: features of a time step.
-        hidden_size: units of each recurrent layer (per direction).
-        output_size: outputs.
+        input_size: number of features per time step.
+        hidden_size: number of units of each recurrent layer, per direction.
+        output_size: number of outputs.
         cell: name of a registered cell, such as "simple" (Elman 1990), "lstm" (Hochreiter and
             Schmidhuber 1997), "gru" (Cho et al. 2014), "cifg" (Greff et al. 2015) or "mingru" (Feng
             et al. 2024).
-        layers: recurrent layers, one on the other.
-        bidirectional: a second network reads backwards (Schuster and Paliwal 1997); the outputs
-            of both are put side by side.
-        dropout: part of each recurrent layer's input that is dropped in training.
+        layers: number of recurrent layers, stacked.
+        bidirectional: whether a second network reads backwards (Schuster and Paliwal 1997); the
+            outputs of both are concatenated.
+        dropout: share of each recurrent layer's input that is dropped in training.
         recurrent_initializer: initializer of the recurrent weights, where the cell has any; Keras'
             default is orthogonal.
 

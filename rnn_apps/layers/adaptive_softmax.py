@@ -29,9 +29,9 @@ class AdaptiveSoftmax(keras.layers.Layer):
     the cluster before (figure 3). log p(token) is then log p(cluster) + log p(token | cluster).
 
     Args:
-        vocabulary_size: tokens, sorted by frequency, the most frequent first.
-        cutoffs: the first token of every cluster, ascending.
-        factor: by which projections shrink.
+        vocabulary_size: number of tokens, which are sorted by frequency, the most frequent first.
+        cutoffs: first token of every cluster, in ascending order.
+        factor: factor by which each cluster's projection is smaller than the one before.
 
     Raises:
         ValueError: cutoffs that do not ascend from 1 to the vocabulary's size.
@@ -85,9 +85,9 @@ class AdaptiveSoftmax(keras.layers.Layer):
         A cluster's softmax is computed for its own targets only.
 
         Args:
-            hidden: [rows, timesteps, size], what the layer is called with.
-            targets: int32 [rows, timesteps].
-            training: makes no difference here.
+            hidden: input of the layer, [rows, timesteps, size].
+            targets: tokens to predict, int32 [rows, timesteps].
+            training: whether this is training, which makes no difference here.
         """
         flat = tf.reshape(tf.cast(hidden, tf.float32), [-1, hidden.shape[-1]])
         tokens = tf.reshape(targets, [-1])

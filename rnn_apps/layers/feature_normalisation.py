@@ -19,12 +19,12 @@ KINDS = ("global", "utterance")
 class FeatureNormalisation(keras.layers.Layer):
     """Brings each feature to mean 0 and standard deviation 1; padded frames become 0.
 
-    The same numbers as `pipelines.speech.feature_extraction.normalisation.Normaliser` gives.
+    The same numbers as `pipelines.speech.features.normalisation.Normaliser` gives.
 
     Args:
-        kind: "global": by the training data's statistics, which are weights ("mean", "deviation",
-            not trained, set by `set_statistics`); "utterance": by the utterance's own, for which
-            all of it must be there.
+        kind: statistics to normalise by. "global": those of the training data, which are weights
+            ("mean" and "deviation", not trained, set by `set_statistics`); "utterance": those of
+            the utterance itself, which must be complete.
 
     Call: features float32 [batch, frames, size] and which frames are real, bool [batch, frames] ->
     the shape of the features, in the layer's compute dtype.

@@ -10,10 +10,10 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable(package="rnn_apps")
 class StridedLengths(keras.layers.Layer):
-    """Frames that are left of so many: lengths int32 [batch] -> ceil(length / stride).
+    """Numbers of frames after a stride: lengths int32 [batch] -> ceil(length / stride).
 
     Args:
-        stride: one output frame for so many input frames, the first included.
+        stride: number of input frames per output frame.
     """
 
     def __init__(self, stride: int, **options: Any) -> None:
@@ -42,7 +42,7 @@ class FrameMask(keras.layers.Layer):
         return tf.sequence_mask(lengths, tf.shape(sequence)[1])
 
     def compute_mask(self, sequence: Any, previous_mask: Any = None) -> None:
-        """The mask itself has none."""
+        """None: a mask has no mask of its own."""
 
     def compute_output_spec(self, sequence: Any, lengths: Any) -> keras.KerasTensor:
         """Shape and dtype of what `call` returns."""

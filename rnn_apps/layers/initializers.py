@@ -18,8 +18,8 @@ class OrthogonalGates(keras.initializers.Initializer):
     Henaff, Szlam and LeCun 2016 for recurrent networks).
 
     Args:
-        gain: factor of every block.
-        seed: of the blocks, which differ from each other.
+        gain: factor that every block is multiplied with.
+        seed: seed of the random blocks, which differ from each other.
     """
 
     def __init__(self, gain: float = 1.0, seed: int | None = None) -> None:
@@ -57,8 +57,8 @@ class _ChronoBias(keras.initializers.Initializer):
     uniform in 1 .. timesteps - 1 for the gate that keeps the memory.
 
     Args:
-        timesteps: the longest memory that is expected.
-        seed: of the spans.
+        timesteps: number of time steps that the longest memory is expected to span.
+        seed: seed of the random spans.
     """
 
     def __init__(self, timesteps: int, seed: int | None = None) -> None:
@@ -78,7 +78,7 @@ class _ChronoBias(keras.initializers.Initializer):
 
 @keras.saving.register_keras_serializable(package="rnn_apps")
 class ChronoLSTMBias(_ChronoBias):
-    """Of an LSTM, [4 * units]: the forget gate's is log(u), the input gate's -log(u), others 0.
+    """The bias of an LSTM, [4 * units]: the forget gate's log(u), the input gate's -log(u), else 0.
 
     To be given with `unit_forget_bias=False`, or Keras sets the forget gate's to 1.
     """
@@ -93,7 +93,7 @@ class ChronoLSTMBias(_ChronoBias):
 
 @keras.saving.register_keras_serializable(package="rnn_apps")
 class ChronoGRUBias(_ChronoBias):
-    """Of a GRU, [3 * units] or [2, 3 * units] (`reset_after`): the update gate's is log(u).
+    """The bias of a GRU, [3 * units] or [2, 3 * units] (`reset_after`): the update gate's log(u).
 
     In Keras the update gate z keeps: h = z * h_before + (1 - z) * candidate.
     """
@@ -109,7 +109,7 @@ class ChronoGRUBias(_ChronoBias):
 
 @keras.saving.register_keras_serializable(package="rnn_apps")
 class ChronoMinGRUBias(_ChronoBias):
-    """Of a minimal gated recurrent unit, [2 * units]: the write gate's is -log(u), others 0."""
+    """The bias of a minGRU, [2 * units]: the write gate's is -log(u), others 0."""
 
     def __call__(self, shape: Sequence[int], dtype: Any = None) -> Any:
         """The bias, in the order write gate, candidate."""
@@ -127,7 +127,7 @@ class ForgetGateBias(keras.initializers.Initializer):
 
     Args:
         others: initializer of the other gates' blocks.
-        gates: number of blocks.
+        gates: number of gates, each with its block.
         forget_gate: index of the forget gate's block.
     """
 

@@ -19,7 +19,7 @@ class Lookahead(keras.layers.Layer):
     identity: w[0] = 1, the others 0.
 
     Args:
-        frames: C, how many frames ahead are seen; a stream is delayed by so many.
+        frames: number C of frames that are seen ahead; a stream is delayed by this many.
 
     Call: sequence [batch, frames, size] and optionally a mask, bool [batch, frames] -> the same
     shape.

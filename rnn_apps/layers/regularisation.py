@@ -20,7 +20,7 @@ class ActivationRegularisation(keras.layers.Layer):
     RNNs", equation 1), whose L2 norm is the mean of squares, as in its published code.
 
     Args:
-        weight: alpha.
+        weight: factor of the penalty, alpha in the paper.
     """
 
     def __init__(self, weight: float, **kwargs: Any) -> None:
@@ -46,7 +46,7 @@ class TemporalActivationRegularisation(ActivationRegularisation):
     step costs nothing.
 
     Args:
-        weight: beta.
+        weight: factor of the penalty, beta in the paper.
     """
 
     def call(self, inputs: Any, training: bool = False) -> Any:

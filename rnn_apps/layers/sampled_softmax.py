@@ -43,11 +43,11 @@ def sampled_losses(
     2.2). A candidate that is the target itself is left out.
 
     Args:
-        kernel: float32 [vocabulary_size, size].
-        bias: float32 [vocabulary_size].
-        hidden: float32 [N, size].
-        targets: int32 [N].
-        candidates: int32 [count], from `log_uniform_candidates`.
+        kernel: output weights, one row per token, float32 [vocabulary_size, size].
+        bias: output bias per token, float32 [vocabulary_size].
+        hidden: input of the output layer, float32 [N, size].
+        targets: tokens to predict, int32 [N].
+        candidates: sampled tokens from `log_uniform_candidates`, int32 [count].
     """
     own = tf.reduce_sum(hidden * tf.gather(kernel, targets), axis=-1) + tf.gather(bias, targets)
     others = tf.matmul(hidden, tf.gather(kernel, candidates), transpose_b=True)
@@ -66,9 +66,9 @@ def exact_losses(
     rows x vocabulary only.
 
     Args:
-        kernel, bias: as for `sampled_losses`.
-        hidden: float32 [rows, timesteps, size].
-        targets: int32 [rows, timesteps].
+        kernel, bias: output weights and bias, as for `sampled_losses`.
+        hidden: input of the output layer, float32 [rows, timesteps, size].
+        targets: tokens to predict, int32 [rows, timesteps].
     """
 
     @tf.recompute_grad
@@ -96,8 +96,8 @@ class _SampledLosses:
         """-log p(target) in nats, float32 [rows, timesteps]; in training an estimate.
 
         Args:
-            hidden: [rows, timesteps, size], what the layer is called with.
-            targets: int32 [rows, timesteps].
+            hidden: input of the layer, [rows, timesteps, size].
+            targets: tokens to predict, int32 [rows, timesteps].
         """
         kernel = tf.convert_to_tensor(self._rows())
         bias = tf.convert_to_tensor(self.bias)
@@ -117,9 +117,9 @@ class SampledSoftmax(_SampledLosses, keras.layers.Layer):
     """[..., size] -> float32 logits [..., vocabulary_size]; its `token_losses` samples.
 
     Args:
-        vocabulary_size: tokens, sorted by frequency, the most frequent first.
-        samples: candidates that are drawn in a training step, shared by all its tokens.
-        seed: of the candidates.
+        vocabulary_size: number of tokens, which are sorted by frequency, the most frequent first.
+        samples: number of candidates drawn per training step, shared by all its tokens.
+        seed: seed of the random candidates.
     """
 
     def __init__(
@@ -168,8 +168,8 @@ class SampledTiedEmbedding(_SampledLosses, TiedEmbedding):
     """A `TiedEmbedding` whose `token_losses` samples, as those of `SampledSoftmax`.
 
     Args:
-        vocabulary_size, size, dropout, seed: as for `TiedEmbedding`.
-        samples: as for `SampledSoftmax`.
+        vocabulary_size, size, dropout, seed: arguments of `TiedEmbedding`.
+        samples: number of candidates drawn per training step, shared by all its tokens.
     """
 
     def __init__(

@@ -31,17 +31,17 @@ class SpeechFeatures(keras.layers.Layer):
     """The features of `pipelines.speech.features` with their normalisation, for a batch.
 
     Called with a dict of "samples" float32 [batch, samples], -1 to 1 at the config's sample rate,
-    and "sample_lengths" int32 [batch], the true number of samples of each row; what stands behind
-    them is not read. Returns a dict of "features" float32 [batch, frames, size], zeros behind each
+    and "sample_lengths" int32 [batch], the true number of samples of each row; samples after
+    them are not read. Returns a dict of "features" float32 [batch, frames, size], zeros after each
     row's end, and "frame_lengths" int32 [batch]: 1 + sample_lengths // hop.
 
     It computes in float32 (or float64, see `transform`) whatever the dtype policy.
 
     Args:
-        config: what is computed, a `FeatureConfig` or its fields as a dict.
-        mean: of each feature over the training data, [size]; for "global" normalisation.
-        deviation: likewise the standard deviation.
-        transform: how the Fourier transform is computed. "float64": exactly, for TensorFlow, which
+        config: settings of the features, a `FeatureConfig` or its fields as a dict.
+        mean: mean of each feature over the training data, [size]; for "global" normalisation.
+        deviation: standard deviation of each feature over the training data, [size]; likewise.
+        transform: implementation of the Fourier transform. "float64": exact, for TensorFlow, which
             alone has it; "float32": converts to TFLite, whose own transform is exact, though the
             window is applied in float32; "matrix": as a strided convolution with sines and
             cosines, which every runtime has.

@@ -1,7 +1,7 @@
 """Layers of models that take a sequence in chunks and carry explicitly what they need of the past.
 
-A carried tensor is flat, [batch, size], begins with zeros, and comes back changed: so a device
-keeps it like a recurrent layer's state.
+A carried tensor is flat, [batch, size]; it begins with zeros, and the layer returns its next value.
+A device keeps it like a recurrent layer's state.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class JoinPast(keras.layers.Layer):
     """Puts the frames before a chunk in front of it.
 
     Args:
-        frames: how many; they are zeros before a sequence begins.
+        frames: number of frames of the past; they are zeros before a sequence begins.
 
     Call: (chunk [batch, timesteps, ...], past [batch, frames x ...]) -> the joined frames
     [batch, frames + timesteps, ...] and the next chunk's past.
@@ -52,12 +52,12 @@ class JoinPast(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="rnn_apps")
 class DelayedLookahead(keras.layers.Layer):
-    """The row convolution of `Lookahead`, `frames` timesteps late: when what it looks at is there.
+    """The row convolution of `Lookahead`, `frames` steps late, when the frames ahead are there.
 
     Its weights are those of `Lookahead`.
 
     Args:
-        frames: C, how many frames ahead are seen.
+        frames: number C of frames that are seen ahead.
 
     Call: joined [batch, C + timesteps, size] (`JoinPast` of C frames) -> [batch, timesteps, size],
     whose timestep t is `Lookahead`'s t - C.
@@ -95,10 +95,10 @@ class DelayedLookahead(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="rnn_apps")
 class PerFrame(keras.layers.Layer):
-    """Another shape for each frame: [batch, timesteps, ...] -> [batch, timesteps, *shape].
+    """Reshapes each frame: [batch, timesteps, ...] -> [batch, timesteps, *shape].
 
     Args:
-        shape: of a frame.
+        shape: new shape of a frame.
     """
 
     def __init__(self, shape: tuple[int, ...], **options: Any) -> None:
@@ -121,10 +121,10 @@ class PerFrame(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="rnn_apps")
 class EveryFrame(keras.layers.Layer):
-    """One timestep of so many, the first included: [batch, timesteps, ...].
+    """Keeps every `stride`-th time step from the first one on: [batch, timesteps, ...].
 
     Args:
-        stride: how many.
+        stride: number of time steps of which the first is kept.
     """
 
     def __init__(self, stride: int, **options: Any) -> None:

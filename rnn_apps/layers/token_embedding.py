@@ -9,18 +9,18 @@ import keras
 
 @keras.saving.register_keras_serializable(package="rnn_apps")
 class TokenEmbedding(keras.layers.Layer):
-    """Integer [batch, timesteps] -> float32 [batch, timesteps, size], a matrix' row for each token.
+    """Integer [batch, timesteps] -> float32 [batch, timesteps, size], a matrix row per token.
 
     With `dropout` a token is left out wherever it occurs in a step, as if its row were zero, and
     the others are scaled up by 1 / (1 - dropout) (Gal and Ghahramani 2016, section 4.2).
 
     Args:
-        vocabulary_size: rows of the matrix.
-        size: its columns.
-        dropout: share of the vocabulary left out in training, drawn anew at every call.
-        seed: of the dropout.
-        initial_range: the matrix starts uniform between minus this and this. 0.1 is usual where
-            embeddings are wide (Merity et al. 2017); narrow ones need more: the recurrent layer
+        vocabulary_size: number of tokens, the rows of the matrix.
+        size: number of features per token, the columns of the matrix.
+        dropout: share of the vocabulary that is left out in training, drawn anew in every call.
+        seed: seed of the dropout.
+        initial_range: largest initial value; the matrix starts uniform in +- this. 0.1 is usual for
+            wide embeddings (Merity et al. 2017); narrow ones need more, since the recurrent layer
             above sees a signal of variance size x initial_range^2 / 3.
     """
 

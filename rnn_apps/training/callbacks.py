@@ -30,7 +30,7 @@ def with_standard_callbacks(
     *,
     whole_batches: bool = False,
 ) -> list[keras.callbacks.Callback]:
-    """The given callbacks and those that are switched on: gradient flow and TensorBoard.
+    """The given callbacks and those that the config switches on: gradient flow and TensorBoard.
 
     The flow is recorded on the first examples of `batches`, or on the first batch where the model
     takes `whole_batches` only, unless one of the given callbacks is a `GradientFlow` already.
@@ -53,12 +53,12 @@ def with_standard_callbacks(
 
 
 class TensorBoardScalars(keras.callbacks.Callback):
-    """Writes loss and gradient norm of every step, and an epoch's figures, for TensorBoard.
+    """Writes loss and gradient norm of every step, and the figures of every epoch, for TensorBoard.
 
     Keras' own TensorBoard callback reads the optimizer of a compiled model; ours is not compiled.
 
     Args:
-        folder: of the event files; each session of a run adds one.
+        folder: folder of the event files; each session of a run adds one.
     """
 
     def __init__(self, folder: Path) -> None:

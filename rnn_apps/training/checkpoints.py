@@ -1,8 +1,8 @@
 """Checkpoints: everything a run needs to go on, in one file without pickle.
 
 A checkpoint is an npz archive with the arrays, one JSON text and a SHA-256 over both. It is
-written beside its place, flushed and renamed, so that a kill at any moment leaves the one before.
-The last two are kept: should the newest be damaged on the disk, the other one serves.
+written under another name, flushed and renamed, so that a kill at any moment leaves the one before.
+The last two are kept: if the newest is damaged on the disk, the other one is used.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _CHECKSUM = "sha256"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What one file holds.
+    """The content of one file.
 
     Args:
-        arrays: numbers by name, of any shape and of numpy's own dtypes.
-        content: whatever else belongs to it, as JSON has it.
+        arrays: arrays by name, of any shape and of numpy's own dtypes.
+        content: everything else that belongs to the checkpoint, as JSON can hold it.
     """
 
     arrays: Mapping[str, np.ndarray]

@@ -40,74 +40,90 @@ class TrainingConfig:
     data_dir: str = option(
         "", "folder of prepared TensorFlow datasets, for tfds: sources (default: TFDS_DATA_DIR)"
     )
-    run: str = option("", "folder of the run: config, checkpoints, metrics, history, report")
+    run: str = option(
+        "", "folder of the run, for its config, checkpoints, metrics, history and report"
+    )
     seed: int = option(
         0, "seed of weights, shuffling, dropout and sampling", minimum=0, maximum=2**32 - 1
     )
-    epochs: int = option(10, "most passes over the training data", minimum=1)
-    max_minutes: float = option(0.0, "stop after this much training time; 0: no limit", minimum=0.0)
-    batch_size: int = option(64, "examples a step, over all replicas and workers", minimum=1)
+    epochs: int = option(10, "largest number of passes over the training data", minimum=1)
+    max_minutes: float = option(
+        0.0, "minutes of training time after which training stops; 0 for no limit", minimum=0.0
+    )
+    batch_size: int = option(64, "examples per step, over all replicas and workers", minimum=1)
     optimizer: str = option(
         "adam",
-        "optimizer; sgd has momentum 0.9, asgd none, and averages the weights once it stalls",
+        "optimizer; sgd has momentum 0.9; asgd has none and averages the weights once it stalls",
         choices=("adam", "adamw", "sgd", "asgd", "rmsprop"),
     )
     learning_rate: float = option(1e-3, "peak learning rate", above=0.0)
     schedule: str = option(
         "constant",
-        "how the learning rate moves after warm-up",
+        "course of the learning rate after warm-up",
         choices=("constant", "cosine", "linear", "exponential", "inverse_sqrt"),
     )
-    warmup_steps: int = option(0, "steps over which the learning rate rises from 0", minimum=0)
-    final_learning_rate: float = option(0.0, "where a decaying schedule ends", minimum=0.0)
-    weight_decay: float = option(
-        0.0, "decoupled weight decay, of weights but not of biases", minimum=0.0
+    warmup_steps: int = option(
+        0, "number of steps over which the learning rate rises from 0", minimum=0
     )
-    clip_norm: float = option(1.0, "largest global gradient norm; 0: no clipping", minimum=0.0)
+    final_learning_rate: float = option(
+        0.0, "learning rate at which a decaying schedule ends", minimum=0.0
+    )
+    weight_decay: float = option(0.0, "decoupled weight decay; biases are exempt", minimum=0.0)
+    clip_norm: float = option(
+        1.0,
+        "largest global norm of the gradient, which is clipped to it; 0 for no clipping",
+        minimum=0.0,
+    )
     average_decay: float = option(
         0.0,
-        "decay of the moving average of weights that is evaluated and kept; 0: off",
+        "decay of a moving average of the weights, which is then evaluated and kept; 0 for none",
         minimum=0.0,
         below=1.0,
     )
     stall_epochs: int = option(
         5,
-        "asgd averages from the epoch on that is worse than the best more than so many before it",
+        "for asgd: averaging starts once an epoch is worse than the best epoch seen more than this "
+        "many epochs earlier",
         minimum=0,
     )
-    patience: int = option(0, "epochs without improvement before stopping; 0: never", minimum=0)
+    patience: int = option(
+        0, "epochs without improvement after which training stops; 0 for never", minimum=0
+    )
     monitor: str = option(
-        "val_loss", "the figure of the history that early stopping and the best weights follow"
+        "val_loss", "figure of the history that early stopping and the best weights follow"
     )
-    monitor_mode: str = option(
-        "min", "which end of the monitored figure is better", choices=("min", "max")
-    )
+    monitor_mode: str = option("min", "better end of the monitored figure", choices=("min", "max"))
     precision: str = option(
         "float32",
-        "arithmetic of the layers",
+        "precision of the layers' arithmetic",
         choices=("float32", "mixed_float16", "mixed_bfloat16"),
     )
     strategy: str = option(
         "none", "devices to train on", choices=("none", "mirrored", "multiworker")
     )
-    jit_compile: bool = option(False, "compile the training step with XLA")
+    jit_compile: bool = option(False, "whether the training step is compiled with XLA")
     checkpoint_minutes: float = option(
-        1.0, "time between checkpoints inside an epoch; 0: at each epoch's end only", minimum=0.0
+        1.0,
+        "minutes between checkpoints inside an epoch; 0 for checkpoints at the ends of epochs only",
+        minimum=0.0,
     )
     gradient_flow: bool = option(
-        True, "record the norm of dLoss/dh_t over the time steps of every recurrent layer"
+        True,
+        "whether the norm of dLoss/dh_t is recorded for the time steps of every recurrent layer",
     )
-    tensorboard: bool = option(False, "also write TensorBoard event files into the run")
+    tensorboard: bool = option(
+        False, "whether TensorBoard event files are written into the run folder, too"
+    )
 
     def __post_init__(self) -> None:
-        """Lists are as welcome as tuples, and NumPy's numbers as Python's."""
+        """Turns lists into tuples, and NumPy's numbers into Python's."""
         plain_values(self)
-        # The other base class of a forecaster's config is no relative of this one.
+        # The other base class of a forecaster's config is not related to this one.
         following = getattr(super(), "__post_init__", None)
         if following is not None:
             following()
 
     @property
     def accumulated_steps(self) -> int:
-        """Steps whose gradients are averaged before the weights change."""
+        """The number of steps whose gradients are averaged before the weights change."""
         return 1

@@ -1,4 +1,4 @@
-"""What a training has been through: counters, sums, one row an epoch. All of it JSON."""
+"""The record of a training: counters, sums and one row per epoch, all of it as JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Row = dict[str, Any]
 
 @dataclass
 class EpochTotals:
-    """Sums over the steps of the epoch under way, of all replicas."""
+    """Sums over the steps of the current epoch, over all replicas."""
 
     loss_sum: float = 0.0
     weight_sum: float = 0.0
@@ -38,19 +38,19 @@ class EpochTotals:
 
 @dataclass
 class TrainingState:
-    """Where a training stands; with the variables' values, all that resuming needs.
+    """The state of a training; with the variables' values, everything that resuming needs.
 
     Args:
-        epoch: epochs finished.
-        step_in_epoch: steps taken in the epoch under way.
-        step: steps taken in all.
-        seconds: training time, over all sessions.
-        totals: sums of the epoch under way.
-        rows: the history, one row a finished epoch.
-        best: the best value of the monitored figure; None before there is one.
-        best_epoch: the epoch that reached it, counted from 1.
-        skipped_steps: float16 steps in a row that overflowed and changed nothing.
-        stopped: why training ended before its last epoch; empty while it has not.
+        epoch: number of finished epochs.
+        step_in_epoch: number of steps taken in the current epoch.
+        step: number of steps taken in total.
+        seconds: seconds of training time over all sessions.
+        totals: sums over the current epoch.
+        rows: history, one row per finished epoch.
+        best: best value of the monitored figure; None before there is one.
+        best_epoch: epoch that reached the best value, counted from 1.
+        skipped_steps: number of the latest float16 steps that overflowed and changed nothing.
+        stopped: reason why training ended before its last epoch; empty if it has not.
     """
 
     epoch: int = 0

@@ -18,7 +18,7 @@ def estimate_discounts(counts: NDArray[np.int64]) -> tuple[float, float, float]:
     """What is subtracted from counts of one, of two, and of three and more (equation 17).
 
     Args:
-        counts: of the different n-grams of one order.
+        counts: counts of the different n-grams of one order.
 
     Returns:
         Three discounts, each between zero and its count; `FALLBACK_DISCOUNTS` where the counts of

@@ -1,4 +1,4 @@
-"""How far training is: a bar on a terminal, now and then a line of the log elsewhere."""
+"""The progress of a training: a bar on a terminal, now and then a line of the log elsewhere."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class ProgressDisplay:
             self._bar.stop()
 
     def step(self, step: int, loss: float) -> None:
-        """Shows that `step` steps are done in all, and the mean loss of this epoch."""
+        """Shows that `step` steps are done in total, and the mean loss of this epoch."""
         now = time.monotonic()
         if not self._shown:
             return
@@ -94,7 +94,7 @@ class ProgressDisplay:
             self._last_line = now
 
     def epoch(self, line: str) -> None:
-        """Shows what an epoch came to."""
+        """Shows the results of an epoch."""
         if self._shown:
             _log.info(line)
             self._last_line = time.monotonic()

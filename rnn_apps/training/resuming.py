@@ -12,8 +12,8 @@ from rnn_apps.training.config import TrainingConfig
 def check_same_config(saved: dict[str, Any], config: TrainingConfig) -> None:
     """Refuses to continue a run with other settings than it began with.
 
-    Settings that move no weight may change, such as `epochs`, `patience` or `max_minutes`; but
-    `epochs` not where the learning rate's schedule ends with the last of them.
+    Settings that move no weight may change, such as `epochs`, `patience` or `max_minutes`; but not
+    `epochs` if the learning rate's schedule ends with the last epoch.
 
     Raises:
         ConfigurationError: names every field that changed, with its old and new value.
@@ -38,13 +38,13 @@ def check_same_config(saved: dict[str, Any], config: TrainingConfig) -> None:
 
 
 def changeable(config: TrainingConfig) -> frozenset[str]:
-    """The settings with which a run may be resumed whatever they were before."""
+    """The settings that may have another value when a run is resumed."""
     ends_with_the_epochs = config.schedule in ("cosine", "linear", "exponential")
     return config.MAY_CHANGE_ON_RESUME - ({"epochs"} if ends_with_the_epochs else set())
 
 
 def _as_json(value: Any) -> Any:
-    """As the checkpoint has it: JSON knows lists only."""
+    """The value as a checkpoint holds it: JSON has lists only."""
     if isinstance(value, tuple | list):
         return [_as_json(item) for item in value]
     return value

@@ -26,11 +26,11 @@ second, each summed over all replicas."""
 
 
 class StepResult(NamedTuple):
-    """What a training step found, the same on every worker.
+    """The result of a training step, the same on every worker.
 
     Args:
         loss_sum: sum of the losses over all replicas, before the step changed the weights.
-        weight_sum: sum of their weights.
+        weight_sum: sum of the losses' weights.
         gradient_norm: global norm of the gradient before clipping; NaN or infinite if float16
             overflowed, in which case no weight was changed.
         stop: whether any worker asked to stop.
@@ -46,11 +46,11 @@ class Steps:
     """The compiled steps of a model.
 
     Args:
-        model: built under the strategy's scope, as the optimizer is.
-        optimizer: from `make_optimizer`.
-        objective: the loss.
-        config: clipping and compilation.
-        strategy: where the steps run.
+        model: model, built under the strategy's scope, as the optimizer is.
+        optimizer: optimizer, from `make_optimizer`.
+        objective: function that computes the loss.
+        config: settings of the training, of which clipping and compilation count.
+        strategy: strategy that distributes the steps over devices.
     """
 
     def __init__(
@@ -74,10 +74,10 @@ class Steps:
         """Changes the weights by one step.
 
         Args:
-            batch: from `feeding.feed`.
-            specification: its `tf.TypeSpec`s, so that a short batch is not compiled anew; None
-                for a batch that is spread over replicas.
-            stop: asks every worker to stop after this step.
+            batch: batch from `feeding.feed`.
+            specification: `tf.TypeSpec`s of the batch, so that a short batch is not compiled anew;
+                None for a batch that is spread over replicas.
+            stop: whether every worker is asked to stop after this step.
         """
         if self._train is None:
             self._train = self._compile(self._train_replica, specification, flag=True)
@@ -85,7 +85,7 @@ class Steps:
         return StepResult(float(found[0]), float(found[1]), float(found[2]), bool(found[3] > 0))
 
     def validate(self, batch: Batch, specification: Any) -> tuple[float, float]:
-        """The sum of the losses and of their weights, nothing changed."""
+        """The sum of the losses and the sum of their weights; nothing is changed."""
         if self._validate is None:
             self._validate = self._compile(self._validate_replica, specification, flag=False)
         loss_sum, weight_sum = self._validate(batch).numpy()

@@ -1,4 +1,4 @@
-"""What a training gives."""
+"""The result of a training."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class TrainedModel:
     """A training's result.
 
     Args:
-        model: with the best weights by the monitored figure (their moving average, if kept).
-        history: one row an epoch, as in history.csv.
-        best_epoch: the epoch of those weights, counted from 1; 0 if the figure never was a number.
-        stopped: why training ended before its last epoch; empty if it did not.
+        model: model with the best weights by the monitored figure (their moving average, if kept).
+        history: one row per epoch, as in history.csv.
+        best_epoch: epoch of those weights, counted from 1; 0 if the figure never was a number.
+        stopped: reason why training ended before its last epoch; empty if it did not.
     """
 
     model: keras.Model
@@ -30,7 +30,7 @@ class TrainedModel:
     stopped: str
 
     def figures(self) -> dict[str, Any]:
-        """What a run's metrics.json says of its training."""
+        """What a run's metrics.json holds about its training."""
         best = self.history[self.best_epoch - 1] if self.best_epoch else {}
         return {
             "epochs": len(self.history),

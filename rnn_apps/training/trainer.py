@@ -1,7 +1,7 @@
 """`fit`: the training loop of every application.
 
 It is a loop of our own, not `keras.Model.fit`, for three reasons: `fit` fails on several workers
-(keras issue 20585); it cannot continue inside an epoch to the bit; and under `tf.distribute` it
+(keras issue 20585); it cannot continue bit by bit inside an epoch; and under `tf.distribute` it
 clips each replica's gradient before the sum. Keras' callbacks work as they do in `fit`.
 """
 
@@ -73,24 +73,27 @@ def fit(
     with a GPU after `tf.config.experimental.enable_op_determinism()`.
 
     Args:
-        build_model: makes the model; called under the precision and the strategy of `config`,
-            with seeds set. Layers that take a softmax or give the output should be float32.
-        batches: the training data; see `pipelines.batches.Batches`.
-        objective: `objective(model, batch, training)` gives the sum of the losses and the sum of
-            their weights, float32. What it draws at random must come from a
+        build_model: function that makes the model; called under `config`'s precision and strategy,
+            with seeds set. Layers that compute a softmax or the output should be float32.
+        batches: training data, see `pipelines.batches.Batches`.
+        objective: function `objective(model, batch, training)` that gives the sum of the losses
+            and the sum of their weights, float32. Its random draws must come from a
             `keras.random.SeedGenerator` that the model tracks, or resuming is not exact. As in
-            Keras' own fit autograph rewrites nothing: what depends on a tensor's value is written
-            with `tf.cond`, `tf.while_loop` and the like.
-        config: everything else about the training.
-        folder: the run's folder.
+            Keras' own fit autograph rewrites nothing: branches and loops that depend on a tensor's
+            value are written with `tf.cond`, `tf.while_loop` and the like.
+        config: settings of the training.
+        folder: folder of the run.
         validation: data for val_loss, the weighted mean of the same objective over all of it.
-        resume: continue from the last checkpoint, if there is one.
-        callbacks: Keras callbacks; `model.stop_training = True` stops after the step.
-        metrics: more figures of an epoch, computed from the model by its end.
-        metric_names: those that `metrics` gives, so that `config.monitor` is checked beforehand.
-        strategy: from `make_strategy`; needed for "multiworker" if TensorFlow has run before.
-        begin: called by the chief before anything is written, when training can begin.
-        write_model: write model.keras; False for a caller who writes the model himself.
+        resume: whether training continues from the last checkpoint, if there is one.
+        callbacks: Keras callbacks; one that sets `model.stop_training = True` stops the training
+            after the step.
+        metrics: function that computes further figures of an epoch from the model at its end.
+        metric_names: names of the figures of `metrics`, so that `config.monitor` is checked before
+            training.
+        strategy: strategy from `make_strategy`; needed for "multiworker" if TensorFlow has run
+            before.
+        begin: function that the chief calls once training can begin, before anything is written.
+        write_model: whether model.keras is written; False if the caller writes the model.
 
     Raises:
         UserError: the folder holds a run that is not resumed, or one with another configuration,
@@ -157,7 +160,7 @@ def fit(
 
 
 class _Training:
-    """A training under way: the loop, and the state that a checkpoint holds."""
+    """A running training: the loop, and the state that a checkpoint holds."""
 
     def __init__(
         self,
@@ -221,7 +224,7 @@ class _Training:
             )  # fmt: skip
 
     def restore(self, saved: checkpoints.Checkpoint) -> None:
-        """Puts back what `_save_checkpoint` wrote."""
+        """Restores the state that `_save_checkpoint` wrote."""
         self.state = TrainingState.from_json(saved.content["state"])
         self._earlier_seconds = self.state.seconds
         with self._strategy.scope():
@@ -333,7 +336,7 @@ class _Training:
 
     @property
     def _monitor(self) -> str:
-        """Without validation data the default, val_loss, gives way to the training's loss."""
+        """The monitored figure; without validation data, loss instead of the default val_loss."""
         if self._validation is None and self._config.monitor == "val_loss":
             return "loss"
         return self._config.monitor

@@ -64,8 +64,8 @@ def averaged(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> Itera
 def undisturbed(model: keras.Model) -> Iterator[None]:
     """Inside the block the model may be run: recurrent states start at zero and come back after.
 
-    So do the states of random number generators: what is evaluated, and how often, does not
-    change what is trained.
+    So do the states of random number generators: evaluating does not change the training,
+    however often it happens.
     """
     changing = [*model.non_trainable_variables, *recurrent_states(model)]
     kept = [(v, read(v)) for v in changing]

@@ -51,7 +51,7 @@ def demo(folder: Path) -> DemoResult:
     """Trains, judges, exports, verifies and uses a translation model.
 
     Args:
-        folder: where the run and the exported files go.
+        folder: folder for the run and the exported files.
     """
     run = train(demo_config(folder / "run"))
     found = run.metrics["test"]["translated_by"]

@@ -1,4 +1,4 @@
-"""What every search asks of the models: the next token's logits, and which tokens are allowed."""
+"""What every search needs from the models: the next token's logits, and the allowed tokens."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ class Predicted(NamedTuple):
     """One step of all hypotheses; rows are [batch * width].
 
     Attributes:
-        logits: float32 [rows, vocabulary]; less `normalizers` they are log probabilities.
-        normalizers: float32 [rows].
-        states: of each model.
-        weights: float32 [rows, positions], the attention.
+        logits: logits of the next token, float32 [rows, vocabulary]; minus `normalizers` they are
+            log probabilities.
+        normalizers: logarithms of the sums of the exponentials, float32 [rows].
+        states: new states of each model.
+        weights: attention weights, float32 [rows, positions].
     """
 
     logits: Any
@@ -37,20 +38,20 @@ class Predicted(NamedTuple):
 
 
 class Prediction:
-    """A batch of source sentences, encoded by one model or by several that vote.
+    """A batch of source sentences, encoded by one model or by an ensemble.
 
     Args:
-        models: which share their vocabularies; the mean of their probabilities counts.
-        tokens: int32 [batch, positions], each sentence ended by `END`.
-        options: of the search.
-        width: hypotheses of each sentence.
+        models: models with the same vocabularies, whose mean probability counts.
+        tokens: source tokens, int32 [batch, positions], each sentence ended by `END`.
+        options: options of the search.
+        width: number of hypotheses per sentence.
 
     Attributes:
-        batch, positions: the sizes of `tokens`.
-        present: float32 [batch, positions], 1 where there is a token.
-        limits: int32 [batch], timesteps that a translation may have.
-        longest: the largest of them.
-        first_states: of each model, [batch * width, ...].
+        batch, positions: sizes of `tokens`.
+        present: 1 where there is a token, float32 [batch, positions].
+        limits: number of time steps that a translation may have, int32 [batch].
+        longest: largest of `limits`.
+        first_states: first states of each model, [batch * width, ...].
     """
 
     def __init__(
@@ -89,9 +90,9 @@ class Prediction:
         """The logits where the options allow the token, else about -1e9.
 
         Args:
-            index: the timestep.
-            tokens: int32 [batch, width, timesteps], what is written.
-            logits: [batch * width, vocabulary].
+            index: number of the time step.
+            tokens: tokens written so far, int32 [batch, width, timesteps].
+            logits: logits of the next token, [batch * width, vocabulary].
         """
         vocabulary = tf.shape(logits)[-1]
         never = [PADDING, START] if self._options.allow_unknown else [PADDING, START, UNKNOWN]
@@ -122,16 +123,16 @@ class Prediction:
 
 
 def length_penalty(length: Any, options: SearchOptions) -> Any:
-    """What a log probability is divided by (Wu et al. 2016, equation 14)."""
+    """The divisor of a log probability (Wu et al. 2016, equation 14)."""
     return ((5.0 + tf.cast(length, tf.float32)) / 6.0) ** options.length_penalty
 
 
 def coverage_penalty(attended: Any, present: Any, options: SearchOptions) -> Any:
-    """What is added to a score, at most 0.
+    """The penalty that is added to a score, at most 0.
 
     Args:
-        attended: [..., positions], the attention that each source position got in all.
-        present: likewise, 1 where there is one.
+        attended: sum of the attention that each source position got, [..., positions].
+        present: 1 where there is a position, [..., positions].
     """
     covered = tf.math.log(tf.clip_by_value(attended, 1e-9, 1.0))
     return options.coverage_penalty * tf.reduce_sum(covered * present, axis=-1)

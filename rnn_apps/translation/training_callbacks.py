@@ -1,4 +1,4 @@
-"""What a translation model's training does at the borders of epochs."""
+"""What the training of a translation model does between epochs."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class SampledShare(keras.callbacks.Callback):
     """Scheduled sampling: a share that rises linearly from 0 in the first epoch to the last.
 
     Args:
-        final: the share in the last epoch, 0 to 1.
-        epochs: of the training.
+        final: share in the last epoch, 0 to 1.
+        epochs: number of epochs of the training.
 
     Attributes:
-        share: the float32 variable that the objective reads.
+        share: float32 variable that the objective reads.
     """
 
     def __init__(self, final: float, epochs: int) -> None:
@@ -47,10 +47,10 @@ class EpochWeights(keras.callbacks.Callback):
     for deployment?", section 3.3.
 
     Args:
-        folder: of the run.
-        count: epochs that are kept.
-        monitor: the figure by which they are ranked.
-        highest: whether more of it is better.
+        folder: folder of the run.
+        count: number of epochs that are kept.
+        monitor: name of the figure by which epochs are ranked.
+        highest: whether a higher figure is better.
     """
 
     def __init__(self, folder: Path, count: int, monitor: str, highest: bool) -> None:
@@ -124,13 +124,13 @@ def averaged_if_better(
     figure: Callable[[keras.Model], float],
     highest: bool,
 ) -> tuple[float, float] | None:
-    """Puts averaged weights into the model, unless its own are better.
+    """Gives the model averaged weights, unless its own are better.
 
     Args:
-        model: with the weights of the best epoch.
-        weights: the average; nothing is done if it is empty.
-        figure: what is compared.
-        highest: whether more of it is better.
+        model: model with the weights of the best epoch.
+        weights: averaged weights; if empty, nothing is done.
+        figure: function that computes the compared figure of a model.
+        highest: whether a higher figure is better.
 
     Returns:
         The figure of the best epoch and of the average.

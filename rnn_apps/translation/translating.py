@@ -1,4 +1,4 @@
-"""Sentences in, translations out: batches by length, whose make-up changes no translation."""
+"""Sentences in, translations out, in batches by length; batching changes no translation."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _FOUND = -1e8
 
 
 class Translator:
-    """Translates with one model, or with several that vote by the mean of their probabilities.
+    """Translates with one model, or with an ensemble by the mean of the models' probabilities.
 
     Args:
-        models: trained models of the same two vocabularies.
-        source_tokenizer, target_tokenizer: those vocabularies.
+        models: trained models with the same two vocabularies.
+        source_tokenizer, target_tokenizer: vocabularies of the models.
         glossary: translations of source words, for tokens that stand for unknown words.
 
     Raises:
@@ -109,8 +109,8 @@ def batches_by_length(lengths: Sequence[int], rows_each: int = 1) -> Iterator[li
     """Yields the numbers of sentences that are translated together, those of 0 tokens left out.
 
     Args:
-        lengths: in tokens.
-        rows_each: rows that a sentence takes in a batch.
+        lengths: number of tokens of each sentence.
+        rows_each: number of rows that a sentence takes in a batch.
     """
     batch: list[int] = []
     for row in sorted(range(len(lengths)), key=lambda row: lengths[row]):

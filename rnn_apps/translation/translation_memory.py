@@ -16,7 +16,7 @@ class TranslationMemory:
     """Finds the training sentence whose words are most alike: cosine of tf-idf vectors.
 
     Args:
-        source, target: training pairs.
+        source, target: sentences of the training pairs.
     """
 
     def __init__(self, source: Sequence[str], target: Sequence[str]) -> None:

@@ -34,13 +34,13 @@ _READING = ("files", "header lines", "Windows line ends")
 
 @dataclass(frozen=True)
 class Understood:
-    """The parts of the data, and what is trained on.
+    """The parts of the data, and the pairs that training uses.
 
     Attributes:
-        parts: as they were read.
-        training: what is left of the training pairs, as ids.
-        source, target: the vocabularies.
-        config: of the run.
+        parts: parts of the data, as they were read.
+        training: training pairs that are left after filtering, as ids.
+        source, target: vocabularies of the two languages.
+        config: settings of the run.
     """
 
     parts: PairParts
@@ -173,7 +173,7 @@ class Understood:
 
 
 def _repeated(side: str, sentences: Sequence[str]) -> list[str]:
-    """What is said of a sentence that stands in many pairs, as a mark for a missing one would."""
+    """The remark about a sentence that is in many pairs, as a mark for a missing one would be."""
     [(sentence, count)] = Counter(sentences).most_common(1)
     if len(sentences) < FEWEST_PAIRS or count < MANY_REPEATED * len(sentences):
         return []

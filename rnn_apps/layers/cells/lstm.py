@@ -129,8 +129,8 @@ class LayerNormLSTMCell(LayerNormCell):
 
     Args:
         units: size of h and of c.
-        unit_forget_bias: see above.
-        **kwargs: initializers, and those of a layer.
+        unit_forget_bias: whether 1 is added to the forget gate's bias.
+        **kwargs: arguments of `LayerNormCell` and of a Keras layer.
     """
 
     gates = 4

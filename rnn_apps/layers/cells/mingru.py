@@ -185,7 +185,8 @@ class MinGRU(FastRecurrence, CellLayer):
         units: size of the state.
         dropout: share of the input's features that are dropped in training, the same ones at all
             time steps.
-        parallel: whether training takes the parallel scan; None for where there is a GPU.
+        parallel: whether training takes the parallel scan; None to do so only where there is a
+            GPU.
         **options: arguments of `MinGRUCell` and of `keras.layers.RNN`.
 
     Raises:

@@ -17,7 +17,8 @@ class LayerNormCell(keras.layers.Layer):
 
     Args:
         units: size of the state.
-        kernel_initializer, recurrent_initializer, bias_initializer: as in Keras' cells.
+        kernel_initializer, recurrent_initializer, bias_initializer: initializers of the weights, as
+            in Keras' cells.
     """
 
     gates: int

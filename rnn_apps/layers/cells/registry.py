@@ -33,7 +33,7 @@ def register_cell(name: str, address: str) -> None:
 
     Args:
         name: name of the cell in configurations.
-        address: place of its `Cell`, as ``module:OBJECT``; imported when it is first asked for.
+        address: place of its `Cell`, as ``module:OBJECT``; imported when it is first used.
 
     Raises:
         ConfigurationError: another cell has that name.

@@ -70,10 +70,10 @@ def normalised_simple(
     """The new state of a `LayerNormSimpleRNNCell`.
 
     Args:
-        read: the input times the kernel, [batch, units].
-        recalled: h times the recurrent kernel, [batch, units].
-        states: h.
-        vectors: the cell's vectors by their names.
+        read: product of the input and the kernel, [batch, units].
+        recalled: product of h and the recurrent kernel, [batch, units].
+        states: list of the one state h, [batch, units].
+        vectors: weights of the cell that are used elementwise, by name.
     """
     return [keras.ops.tanh(normalised(read + recalled, vectors["gain"]) + vectors["bias"])]
 

@@ -12,17 +12,17 @@ import keras
 
 @keras.saving.register_keras_serializable(package="rnn_apps")
 class ZoneoutCell(keras.layers.Layer):
-    """Another cell, some of whose state's units keep their value in a timestep.
+    """Wraps another cell; in each time step some units of its states keep their value.
 
-    In training each unit keeps its value with the state's rate, drawn anew for every timestep; in
-    inference every unit takes the expectation (equations 2 and 3). What the cell gives out is its
+    In training each unit keeps its value with the state's rate as probability, drawn anew in every
+    time step; in inference every unit takes the expectation (equations 2 and 3). The output is the
     first state after zoneout.
 
     Args:
-        cell: a cell whose output is its first state: any of Keras' or of this module, without
-            dropout of its own.
-        rates: one for each state: of an LSTM h and c.
-        seed: of the draws.
+        cell: cell whose output is its first state, such as any of Keras' or of this package,
+            without dropout of its own.
+        rates: probability of keeping a unit's value, one per state (for an LSTM h and c).
+        seed: seed of the random draws.
 
     Raises:
         ValueError: rates that are not in [0, 1), or not as many as states; a cell with dropout.

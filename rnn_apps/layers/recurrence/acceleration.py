@@ -1,4 +1,4 @@
-"""Putting the layers of this package in the place of Keras' own, also inside Bidirectional."""
+"""Replacing Keras' own recurrent layers by those of this package, also inside Bidirectional."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def accelerate(model: keras.Model) -> keras.Model:
     model's weights, names and results; it is not compiled, and its weights are its own.
 
     Args:
-        model: a built Functional or Sequential model.
+        model: built Functional or Sequential model.
 
     Raises:
         UserError: the model is of a class of its own, which only its author can change.
@@ -34,7 +34,7 @@ def accelerate(model: keras.Model) -> keras.Model:
 
 
 def accelerated_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
-    """A new layer with the configuration of one of any kind, of this package where it has it."""
+    """A new layer with the configuration of any layer; of this package's class, if it has one."""
     if _can_be_cloned(layer):
         return accelerate(layer)
     if type(layer) is keras.layers.Bidirectional:
@@ -64,8 +64,9 @@ class Bidirectional(keras.layers.Bidirectional):
     """`keras.layers.Bidirectional` (Schuster and Paliwal 1997) on the layers of this package.
 
     Args:
-        layer: a recurrent layer; one of Keras' own is replaced by this package's.
-        backward_layer: likewise, if it is given.
+        layer: recurrent layer; one of Keras' own is replaced by this package's.
+        backward_layer: recurrent layer for the other direction, likewise; None for a copy of
+            `layer`.
     """
 
     def __init__(

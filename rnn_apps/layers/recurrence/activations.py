@@ -1,4 +1,4 @@
-"""Activations whose derivative can be had from their value alone."""
+"""Activations whose derivative can be computed from their value alone."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Activation:
     """An elementwise function and its derivative.
 
     Args:
-        function: y of x.
-        derivative: dy/dx as a function of y, so that x need not be kept for the backward pass.
+        function: function that gives y for x.
+        derivative: function that gives dy/dx for y, so that x need not be kept for the gradient.
     """
 
     function: Callable[[tf.Tensor], tf.Tensor]
@@ -47,9 +47,9 @@ def is_known(function: Any) -> bool:
 
 
 def activation(function: Any) -> Activation:
-    """What is known of one of Keras' activations.
+    """One of Keras' activations with its derivative.
 
     Raises:
-        KeyError: its derivative cannot be had from its value.
+        KeyError: its derivative cannot be computed from its value.
     """
     return _KNOWN[function]

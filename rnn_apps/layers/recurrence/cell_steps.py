@@ -1,4 +1,4 @@
-"""What a step of a recurrent cell computes forwards and backwards, free of the loop around it."""
+"""One time step of a recurrent cell and its gradient, independent of the loop around them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class CellSteps(abc.ABC):
 
     units: int
     saved: ClassVar[int]
-    """How many tensors a forward step keeps for the backward one, besides h."""
+    """Number of tensors that a forward step keeps for the backward one, in addition to h."""
 
     @abc.abstractmethod
     def forward(
@@ -27,9 +27,9 @@ class CellSteps(abc.ABC):
         """One time step.
 
         Args:
-            projected: x W + b, [batch, gates * units].
-            weights: the recurrent kernel [units, gates * units], and what the cell has besides.
-            states: h [batch, units], and the other states.
+            projected: input product x W + b, [batch, gates * units].
+            weights: recurrent kernel [units, gates * units], and the cell's further weights.
+            states: list of h [batch, units] and the other states.
 
         Returns:
             The new states, and what `backward` needs.
@@ -48,19 +48,19 @@ class CellSteps(abc.ABC):
         """The gradient of one time step.
 
         Args:
-            d_states: of the loss with respect to the step's new states.
-            before: h before the step, [batch, units].
-            after: h after it.
-            saved: from `forward`.
-            weights: as for `forward`, the kernel transposed.
-            mask: bool [batch, 1]: where it is False the states have been left as they were.
+            d_states: gradient of the loss with respect to the step's new states.
+            before: state h before the step, [batch, units].
+            after: state h after the step, [batch, units].
+            saved: tensors that `forward` kept.
+            weights: weights as for `forward`, but transposed.
+            mask: rows that the step changed, bool [batch, 1]; None for all.
 
         Returns:
             The gradient with respect to the states before, and what `collect_gradients` takes.
         """
 
     collected: ClassVar[int]
-    """How many tensors a backward step gives to `collect_gradients`."""
+    """Number of tensors that a backward step gives to `collect_gradients`."""
 
     def collect_gradients(
         self, before: tf.Tensor, collected: Tensors, saved: Tensors
@@ -71,9 +71,9 @@ class CellSteps(abc.ABC):
         whose only weight is the recurrent kernel.
 
         Args:
-            before: h before every step, [timesteps, batch, units].
-            collected: what `backward` gave, each [timesteps, batch, ...].
-            saved: likewise what `forward` gave.
+            before: state h before every step, [timesteps, batch, units].
+            collected: tensors that `backward` gave, each [timesteps, batch, ...].
+            saved: tensors that `forward` kept, each [timesteps, batch, ...].
 
         Returns:
             The gradient with respect to `projected`, and those with respect to the weights.

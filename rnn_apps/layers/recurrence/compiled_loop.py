@@ -33,15 +33,16 @@ def run_recurrence(
     """Runs a cell whose input is already projected.
 
     Args:
-        steps: the cell.
-        projected: [timesteps, batch, gates * units], x W + b.
-        weights: what the cell's steps take.
-        states: before the first step, each [batch, units].
-        mask: bool [timesteps, batch, 1]; a step that is False leaves the states as they are.
-        return_sequences: whether h of every step is asked for.
+        steps: equations of the cell and their gradient.
+        projected: input product x W + b of all time steps, [timesteps, batch, gates * units].
+        weights: weights that the cell's steps use.
+        states: states before the first step, each [batch, units].
+        mask: steps to compute, bool [timesteps, batch, 1]; False leaves the states as they are.
+        return_sequences: whether h of every step is returned.
 
     Returns:
-        h after every step [timesteps, batch, units] (None if not asked for), and the last states.
+        h after every step [timesteps, batch, units] (None unless `return_sequences`), and the last
+        states.
     """
     if tf.executing_eagerly() and not tf.config.functions_run_eagerly():
         # A tape that watches eagerly would want to look into the compiled loops.

@@ -22,9 +22,9 @@ def linear_recurrence(keep: tf.Tensor, write: tf.Tensor, start: tf.Tensor) -> tf
     """All states of a linear recurrence.
 
     Args:
-        keep: a, [timesteps, batch, units].
-        write: b, [timesteps, batch, units].
-        start: the state before the first step, [batch, units].
+        keep: factors a_t, [timesteps, batch, units].
+        write: addends b_t, [timesteps, batch, units].
+        start: state before the first step, [batch, units].
 
     Returns:
         h after every step, [timesteps, batch, units].

@@ -1,4 +1,4 @@
-"""Which way a recurrent layer takes through its time steps, and why."""
+"""Which implementation runs the time steps of a recurrent layer, and why."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Path:
     """How a recurrent layer runs.
 
     Args:
-        fast: whether it takes the loop of this package; else it makes the call that Keras makes.
-        reason: why, in a sentence.
+        fast: whether the layer runs the loop of this package; else it calls Keras' own.
+        reason: explanation in one sentence.
     """
 
     fast: bool
@@ -47,7 +47,7 @@ def why_not_fast(
         return "this is not training: there is no backward pass to save work for"
     found = _obstacle(layer, cell_type)
     if not found and timesteps is not None and timesteps < FEWEST_TIMESTEPS:
-        return f"{timesteps} time steps are too few: from {FEWEST_TIMESTEPS} on it gains"
+        return f"{timesteps} time steps are too few: the fast loop gains from {FEWEST_TIMESTEPS} on"
     return found
 
 
@@ -62,7 +62,7 @@ def _obstacle(layer: keras.layers.RNN, cell_type: type[keras.layers.Layer]) -> s
     if getattr(layer, "use_cudnn", "auto") is True:
         return "use_cudnn=True asks for cuDNN"
     if getattr(cell, "dropout", 0.0) >= 1.0:
-        return "dropout=1 is none in Keras' LSTM and GRU, and drops all in its SimpleRNN"
+        return "dropout=1 means no dropout in Keras' LSTM and GRU but drops everything in SimpleRNN"
     if getattr(cell, "recurrent_dropout", 0.0):
         return "recurrent_dropout has a mask of its own for each gate's state"
     if getattr(cell, "implementation", 2) == 1 and cell.dropout:
@@ -71,7 +71,7 @@ def _obstacle(layer: keras.layers.RNN, cell_type: type[keras.layers.Layer]) -> s
         function = getattr(cell, name, None)
         if hasattr(cell, name) and not is_known(function):
             named = getattr(function, "__name__", type(function).__name__)
-            return f"{name}={named}: its derivative cannot be had from its value"
+            return f"{name}={named}: its derivative cannot be computed from its value"
     return None
 
 

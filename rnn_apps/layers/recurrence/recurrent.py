@@ -28,7 +28,7 @@ class FastRecurrence(keras.layers.RNN):
     It may change `_weights`, and `_run_part` where its cell needs no loop.
 
     Args:
-        recurrent_weight_dropout: part of the recurrent kernel's entries that are dropped in
+        recurrent_weight_dropout: share of the recurrent kernel's entries that are dropped in
             training, the same at all time steps of a call (DropConnect on the hidden-to-hidden
             weights: Merity, Keskar and Socher 2017, "Regularizing and optimizing LSTM language
             models", section 2). The others are scaled up, so that the mean stays.
@@ -60,9 +60,9 @@ class FastRecurrence(keras.layers.RNN):
         """All time steps, as Keras' own method of this name.
 
         Args:
-            sequences: [batch, timesteps, features].
-            initial_state: each [batch, units].
-            mask: bool [batch, timesteps] or None.
+            sequences: input, [batch, timesteps, features].
+            initial_state: states before the first step, each [batch, units].
+            mask: time steps to compute, bool [batch, timesteps]; None for all.
 
         Returns:
             The last output [batch, units], all outputs [batch, timesteps, units] (only the last,
@@ -143,7 +143,7 @@ class FastRecurrence(keras.layers.RNN):
 
     @contextlib.contextmanager
     def _dropped_weights(self, training: bool) -> Iterator[None]:
-        """Inside, the cell's recurrent kernel has holes, if this is training."""
+        """Inside the block entries of the recurrent kernel are dropped, if this is training."""
         rate = self.recurrent_weight_dropout
         if not (training and rate):
             yield
@@ -202,9 +202,9 @@ def describe_path(
     """The path that a layer of this package takes on this machine.
 
     Args:
-        layer: one of this package, also in its Bidirectional.
-        training: whether it is called in training; else Keras' own call is the faster one.
-        timesteps: of its sequences, if they are known when the model is traced.
+        layer: recurrent layer of this package, possibly in its Bidirectional.
+        training: whether the layer is called in training; else Keras' own call is the faster one.
+        timesteps: length of its sequences, if it is known when the model is traced.
 
     Raises:
         TypeError: the layer is not one of this package.

@@ -23,17 +23,17 @@ def time_loop(
     """Runs `step` for the first time steps of some sequences.
 
     Args:
-        step: see `Step`; its tensors keep their shapes from step to step.
-        sequences: each [T, ...].
-        carried: what the first step is given.
-        timesteps: int32 scalar, at most T.
-        collect: how many tensors a step collects.
-        backwards: from the last of the time steps to the first; what is collected stays in the
-            sequences' order.
+        step: function that computes a time step; its tensors keep their shapes.
+        sequences: tensors [T, ...] whose slices the steps read.
+        carried: values that the first step receives.
+        timesteps: number of time steps to run, int32 scalar, at most T.
+        collect: number of tensors that a step collects.
+        backwards: whether to run from the last of the time steps to the first; the collected
+            tensors stay in the sequences' order.
 
     Returns:
-        What the last step carried on, and each collected tensor as [T, ...]; after the first
-        `timesteps` it holds zeros.
+        The values that the last step carried on, and each collected tensor as [T, ...], which holds
+        zeros after the first `timesteps`.
     """
     size = tf.shape(sequences[0])[0]
     dtype = carried[0].dtype

@@ -30,7 +30,7 @@ from rnn_apps.training.variables import undisturbed
 _log = logging.getLogger(__name__)
 
 Flow = dict[str, np.ndarray]
-"""Of each recurrent layer the mean norm of dLoss/dh_t, float32 [timesteps]."""
+"""The mean norm of dLoss/dh_t by the name of each recurrent layer, float32 [timesteps]."""
 
 
 class NoRecurrentLayerError(UserError):
@@ -54,10 +54,11 @@ def gradient_flow(
     own. The model runs without dropout, and neither its weights nor its states change.
 
     Args:
-        model: a built model.
-        inputs: what the model is called with, one batch.
-        targets: given to the loss.
-        loss: `loss(targets, outputs)`, the mean over the batch (a Keras loss is one).
+        model: built model.
+        inputs: one batch of the model's inputs.
+        targets: targets of the batch, as the loss takes them.
+        loss: function `loss(targets, outputs)` that gives the mean over the batch, such as a Keras
+            loss.
 
     Returns:
         The layers in the order in which they are called, by name; a layer called twice has
@@ -74,8 +75,9 @@ def compile_flow(model: keras.Model, compute_loss: Callable[[], Any]) -> Callabl
     """A function that gives the flow of a model each time it is called, compiled once.
 
     Args:
-        model: as for `gradient_flow`.
-        compute_loss: runs the model on a fixed batch, without dropout, and gives the mean loss.
+        model: built model, as for `gradient_flow`.
+        compute_loss: function that runs the model on a fixed batch, without dropout, and gives the
+            mean loss.
     """
     labels: list[str] = []
 
@@ -130,10 +132,10 @@ class GradientFlow(keras.callbacks.Callback):
     A model that calls no recurrent layer is not recorded.
 
     Args:
-        folder: of the run.
-        compute_loss: `compute_loss(model)` runs the model on a fixed batch, without dropout, and
-            gives the mean loss.
-        every: epochs between two records; the first epoch is always recorded.
+        folder: folder of the run.
+        compute_loss: function `compute_loss(model)` that runs the model on a fixed batch, without
+            dropout, and gives the mean loss.
+        every: number of epochs between two records; the first epoch is always recorded.
     """
 
     def __init__(

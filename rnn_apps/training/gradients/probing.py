@@ -14,13 +14,13 @@ import tensorflow as tf
 
 @dataclass
 class ProbedCall:
-    """What was added to the hidden states of one cell in one call of its layer.
+    """The zeros that were added to the hidden states of one cell in one call of its layer.
 
     Args:
-        order: the call's place among all probed calls.
-        cell: the cell's place in its layer, from 0.
-        zeros: float32 [batch, timesteps, units].
-        mask: bool [batch, timesteps], False where a step is skipped; None if none is.
+        order: place of the call among all probed calls.
+        cell: place of the cell in its layer, from 0.
+        zeros: addends of the hidden states, float32 [batch, timesteps, units].
+        mask: time steps to compute, bool [batch, timesteps]; None for all.
     """
 
     order: int
@@ -72,7 +72,7 @@ class _ProbingCell(keras.layers.Layer):
             options = {"training": training} if _takes_training(cell) else {}
             outputs, new = cell(outputs, old if count > 1 else old[0], **options)
             new = _as_list(new)
-            # What a cell gives out and what it passes on is the same h, changed alike.
+            # A cell's output and its first state are the same h: both change alike.
             outputs = outputs + addend
             all_new += [new[0] + addend, *new[1:]]
         return outputs, all_new
@@ -82,9 +82,9 @@ class ProbedLayer:
     """A context in which a layer records its calls and adds zeros to its hidden states.
 
     Args:
-        layer: a built recurrent layer.
-        tape: watches the zeros.
-        counter: counts the calls of all layers, so that they can be put in order.
+        layer: built recurrent layer.
+        tape: gradient tape that watches the zeros.
+        counter: counter of the calls of all layers, by which they are put in order.
     """
 
     def __init__(

@@ -25,8 +25,8 @@ class AveragedSGD(keras.optimizers.SGD):
     the optimizer's variables, so that a checkpoint holds it.
 
     Args:
-        learning_rate: a number or a schedule; constant in the paper.
-        **kwargs: of `keras.optimizers.SGD`.
+        learning_rate: learning rate, a number or a schedule; constant in the paper.
+        **kwargs: arguments of `keras.optimizers.SGD`.
     """
 
     def __init__(self, learning_rate: Any = 1.0, **kwargs: Any) -> None:
@@ -67,7 +67,7 @@ class AveragedSGD(keras.optimizers.SGD):
         return int(keras.ops.convert_to_numpy(self.first_averaged_step)) != _NEVER
 
     def begin_averaging(self) -> None:
-        """The mean is that of the weights after each step from the next one on."""
+        """Starts the mean, which is over the weights after each step from the next one on."""
         self.first_averaged_step.assign(keras.ops.cast(self.iterations, "int64"))
 
     def get_config(self) -> dict[str, Any]:
@@ -83,9 +83,9 @@ def average_if_stalled(
     """Begins averaging, at an epoch's end, if the optimizer is an `AveragedSGD` and has stalled.
 
     Args:
-        optimizer: any.
-        figures: the monitored figure of all epochs.
-        config: `stall_epochs` and `monitor_mode`.
+        optimizer: optimizer of the training, of any class.
+        figures: monitored figure of every epoch so far.
+        config: settings of the training, of which `stall_epochs` and `monitor_mode` count.
     """
     if not isinstance(optimizer, AveragedSGD) or optimizer.is_averaging:
         return
@@ -94,15 +94,15 @@ def average_if_stalled(
 
 
 def has_stalled(figures: Sequence[float], interval: int, mode: str = "min") -> bool:
-    """Whether the latest figure is worse than the best but for the `interval` before it.
+    """Whether the latest figure is worse than the best one, the `interval` before it left out.
 
     The trigger of algorithm 1 of the paper: with logs l_0 .. l_(t-1) of earlier epochs and the
     latest v, t > n and v > min(l_0 .. l_(t-n-1)); `interval` is n, 5 in the paper.
 
     Args:
-        figures: of all epochs, the latest one last; what is not a number counts as worst.
-        interval: how many of the epochs before the latest are left out, at least 0.
-        mode: "min" or "max", which end is better.
+        figures: monitored figure of every epoch, the latest one last; NaN counts as worst.
+        interval: number of epochs before the latest that are left out, at least 0.
+        mode: better end of the figure, "min" or "max".
     """
     *earlier, latest = [_signed(figure, mode) for figure in figures]
     compared = earlier[: len(earlier) - interval] if len(earlier) > interval else []

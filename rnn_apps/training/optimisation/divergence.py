@@ -1,4 +1,4 @@
-"""Losses that are no longer finite numbers: what is said of them, and what is left."""
+"""Losses that are no longer finite: which errors they raise, and what can be kept."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ def check_monitor(
     """Refuses a `monitor` that no epoch of the training will have.
 
     Args:
-        config: of the training.
-        has_validation: whether there is a val_loss.
-        metric_names: further figures of an epoch.
+        config: settings of the training.
+        has_validation: whether the training has a val_loss.
+        metric_names: names of the further figures of an epoch.
 
     Raises:
         ConfigurationError: names the figures that there are.
     """
     known = ["loss", *(["val_loss"] if has_validation else []), *metric_names]
-    # Without validation data the default gives way to the training's loss.
+    # Without validation data the default is replaced by the training's loss.
     if config.monitor not in (*known, "val_loss"):
         raise ConfigurationError(
             f"monitor = {config.monitor!r} is not among the figures of this training: "
@@ -73,9 +73,9 @@ def count_step(state: TrainingState, result: StepResult, config: TrainingConfig)
 
 
 def _what_is_left(state: TrainingState, config: TrainingConfig) -> str:
-    """What can be had of a training that cannot go on, as a sentence for its user."""
+    """What can be kept of a training that cannot go on, as a sentence for its user."""
     if not state.best_epoch:
-        return " No epoch was finished, so that there is nothing to keep"
+        return " No epoch was finished, so there is nothing to keep"
     if "epochs" not in changeable(config):
         return ""
     return (

@@ -30,8 +30,8 @@ def make_optimizer(config: TrainingConfig, total_steps: int) -> keras.optimizers
     gradient before they are summed. The training step clips the summed gradient itself.
 
     Args:
-        config: which optimizer, learning rate, schedule, decay, average and precision.
-        total_steps: steps of the whole training, where the schedule ends.
+        config: settings of the optimizer, learning rate, schedule, decay, average and precision.
+        total_steps: number of steps of the whole training, at whose end the schedule ends.
 
     Returns:
         A Keras optimizer, not built, with its `WarmupSchedule` as the attribute `schedule`; under

@@ -14,7 +14,7 @@ from pipelines.base.errors import ConfigurationError
 
 @keras.saving.register_keras_serializable(package="rnn_apps")
 class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
-    """A linear rise from 0 to `peak`, then the chosen way down.
+    """A linear rise from 0 to `peak`, then the chosen schedule.
 
     With p the part of the steps after warm-up that is done, from 0 to 1:
 
@@ -26,11 +26,11 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
       (Vaswani et al. 2017, section 5.3)
 
     Args:
-        peak: the learning rate when the warm-up is over.
-        schedule: one of the names above.
-        warmup_steps: steps of the linear rise; the first of them has peak / warmup_steps.
-        total_steps: steps of the whole training; later ones keep the final rate.
-        final: where "cosine", "linear" and "exponential" end.
+        peak: learning rate at the end of the warm-up.
+        schedule: name of the schedule, one of those above.
+        warmup_steps: number of steps of the linear rise; the first of them has peak / warmup_steps.
+        total_steps: number of steps of the whole training; later ones keep the final rate.
+        final: learning rate at which "cosine", "linear" and "exponential" end.
 
     Raises:
         ConfigurationError: an exponential schedule that would end at 0, or an unknown schedule.
@@ -67,7 +67,7 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
         gradient that is scaled.
 
         Args:
-            factor: float32 scalar, also one that is only known while a compiled step runs.
+            factor: float32 scalar, which may be a tensor of the compiled step.
         """
         self._factor = factor
         try:

@@ -25,9 +25,9 @@ class ServedTranslator(tf.Module):
     """What a SavedModel of a translation model holds; see `translate` and `score`.
 
     Args:
-        model: the trained model.
-        source_tokenizer, target_tokenizer: the vocabularies that it was trained with.
-        options: the search of `translate`.
+        model: trained model.
+        source_tokenizer, target_tokenizer: vocabularies that it was trained with.
+        options: search options of `translate`.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class ServedTranslator(tf.Module):
 
         Returns:
             "text" string [batch, n_best], "score" and "log_probability" float32 [batch, n_best];
-            where the search found fewer, "" with the score -1e9. Of an empty sentence: "" and 0.
+            where the search gave fewer, "" with the score -1e9. Of an empty sentence: "" and 0.
         """
         tokens = self._ids(self.source_tokens, source)
         lengths = tf.reduce_sum(tf.cast(tokens != PADDING, tf.int32), axis=1) - 1
@@ -93,14 +93,14 @@ class ServedTranslator(tf.Module):
         }
 
     def score(self, source: tf.Tensor, target: tf.Tensor) -> dict[str, tf.Tensor]:
-        """How probable given translations are.
+        """The log probabilities of translations.
 
         Args:
-            source, target: string [batch].
+            source, target: sentences and their translations, string [batch].
 
         Returns:
             "log_probability" float32 [batch], in nats, of all tokens and the end; "tokens" int32
-            [batch], how many that are.
+            [batch], the number of tokens.
         """
         targets = self._ids(self.target_tokens, target)
         scores, _ = target_scores(self._model(), self._ids(self.source_tokens, source), targets)

@@ -23,14 +23,14 @@ MUCH_UNSPACED = 0.3
 
 @dataclass(frozen=True)
 class CorpusFigures:
-    """What a set of translations is worth.
+    """The figures of a set of translations.
 
     Attributes:
-        bleu: 0 to 100, higher is better (Papineni et al. 2002).
-        chrf: 0 to 100, higher is better (Popović 2015).
-        ter: edits for each 100 words of the reference, lower is better (Snover et al. 2006).
-        exact: share of translations that are the reference, 0 to 1.
-        length_ratio: words of the translations for each word of the references, by BLEU's count.
+        bleu: BLEU, 0 to 100, higher is better (Papineni et al. 2002).
+        chrf: chrF, 0 to 100, higher is better (Popović 2015).
+        ter: number of edits per 100 words of the reference, lower is better (Snover et al. 2006).
+        exact: share of translations that equal the reference, 0 to 1.
+        length_ratio: number of translated words per word of the references, as BLEU counts them.
     """
 
     bleu: float
@@ -59,11 +59,11 @@ def _is_unspaced(letter: str) -> bool:
 
 
 def unsplit_warning(sentences: Sequence[str], tokenizer: str) -> str:
-    """What a reader must know of BLEU if its tokenizer does not split the sentences; "" if it does.
+    """A warning about BLEU if its tokenizer does not split the sentences; "" if it does.
 
     Args:
-        sentences: references.
-        tokenizer: of BLEU.
+        sentences: reference sentences.
+        tokenizer: name of BLEU's tokenizer.
     """
     if tokenizer not in _SPLIT_AT_SPACES or unsplit_share(sentences) < MUCH_UNSPACED:
         return ""
@@ -78,7 +78,7 @@ class CorpusMetrics:
     """sacrebleu's metrics, set up once.
 
     Args:
-        tokenizer: of BLEU; "none" for text that is tokenised already.
+        tokenizer: name of BLEU's tokenizer; "none" for text that is tokenised already.
     """
 
     def __init__(self, tokenizer: str = "13a") -> None:
@@ -118,7 +118,7 @@ class CorpusMetrics:
         return float(self._chrf.sentence_score(translation, [reference]).score)
 
     def signatures(self) -> dict[str, str]:
-        """What each figure was computed with; known once some have been."""
+        """The signature of each figure, known once figures have been computed."""
         return {
             name: str(metric.get_signature())
             for name, metric in (("BLEU", self._bleu), ("chrF", self._chrf), ("TER", self._ter))

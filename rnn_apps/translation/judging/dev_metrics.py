@@ -25,9 +25,9 @@ def dev_metrics(
     """A function of a model that gives val_bleu (sacrebleu, 0 to 100) and val_exact (0 to 1).
 
     Args:
-        encoded: validation pairs; references are normalised as the vocabulary does.
-        tokenizer: of the target.
-        bleu_tokenizer: of sacrebleu.
+        encoded: validation pairs as ids; references are normalised as the vocabulary does.
+        tokenizer: vocabulary of the target.
+        bleu_tokenizer: name of sacrebleu's tokenizer.
     """
     judge = CorpusMetrics(bleu_tokenizer)
     wanted = [comparable_text(tokenizer, reference) for reference in encoded.pairs.target]

@@ -1,4 +1,4 @@
-"""Sentence pairs that lie in a run's folder, on which its exports are judged."""
+"""Sentence pairs in a run's folder, on which its exports are judged."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def save_examples(path: Path, source: Sequence[str], target: Sequence[str]) -> N
 
 
 def examples_of(run: Run) -> Pairs:
-    """The pairs that lie in the run, else some of its test part.
+    """The pairs in the run's folder, or some of its test part if there are none.
 
     Raises:
         UserError: the file is damaged, or there is none and the data are gone.

@@ -1,4 +1,4 @@
-"""How probable a model holds given translations to be."""
+"""The probabilities that a model gives to translations."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from rnn_apps.translation.translating import batches_by_length, require_vocabula
 
 @dataclass(frozen=True)
 class ScoredPair:
-    """What a model says of a translation.
+    """The probability that a model gives to a translation.
 
     Attributes:
-        log_probability: in nats, of all tokens and the end.
-        tokens: of the target, as they can be printed; "<end>" is the last.
-        token_log_probabilities: float32 [tokens], in nats.
-        attention: float32 [tokens, source tokens], the weights while each token was written; the
+        log_probability: log probability of all tokens and the end, in nats.
+        tokens: target tokens as they can be printed; "<end>" is the last.
+        token_log_probabilities: log probability of each token, float32 [tokens], in nats.
+        attention: weights while each token was written, float32 [tokens, source tokens]; the
             source's end is its last column. Without attention, ones.
     """
 
@@ -87,8 +87,8 @@ def target_scores(
     """Log probabilities of target tokens, and the attention; inside a graph.
 
     Args:
-        source: int32 [batch, positions], each sentence with its end.
-        target: int32 [batch, timesteps], likewise.
+        source: source tokens, int32 [batch, positions], each sentence with its end.
+        target: target tokens, int32 [batch, timesteps], likewise.
 
     Returns:
         float32 [batch, timesteps], 0 where a target is padded, and [batch, timesteps, positions].

@@ -25,14 +25,15 @@ from rnn_apps.translation.search.search_options import SearchOptions
 
 
 class Translations(NamedTuple):
-    """What the search found, best first; row by row what it finds for that row alone.
+    """The results of a search, best first; a row's results do not depend on the other rows.
 
     Attributes:
-        tokens: int32 [batch, n_best, timesteps], without `END`, padded with `PADDING`.
-        scores: float32 [batch, n_best], what hypotheses are ranked by; -1e9 where the search found
-            fewer than `n_best`.
-        log_probabilities: float32 [batch, n_best], in nats, `END` included.
-        looked_at: int32 [batch, n_best, timesteps], the source position that had the most
+        tokens: target tokens, int32 [batch, n_best, timesteps], without `END`, padded with
+            `PADDING`.
+        scores: scores by which hypotheses are ranked, float32 [batch, n_best]; -1e9 where the
+            search found fewer than `n_best`.
+        log_probabilities: log probabilities in nats, `END` included, float32 [batch, n_best].
+        looked_at: source position per token, int32 [batch, n_best, timesteps], that had the most
             attention when a token was written.
     """
 
@@ -43,7 +44,7 @@ class Translations(NamedTuple):
 
 
 class _Beam(NamedTuple):
-    """Hypotheses under way; rows are [batch, beam_width, ...], states [batch * beam_width, ...]."""
+    """Unfinished hypotheses, [batch, beam_width, ...]; states are [batch * beam_width, ...]."""
 
     tokens: Any
     looked_at: Any
@@ -80,7 +81,7 @@ def translate(
 
 
 class _Search:
-    """A search under construction: what stays the same from step to step."""
+    """A running search: everything that stays the same from step to step."""
 
     def __init__(self, prediction: Prediction, options: SearchOptions) -> None:
         self._options = options
@@ -90,7 +91,7 @@ class _Search:
         self._limits = prediction.limits
 
     def run(self) -> Translations:
-        """Searches until no hypothesis under way can still come among the best."""
+        """Searches until no unfinished hypothesis can still be among the best."""
         longest = self._prediction.longest
         _, _, found, _ = tf.while_loop(
             lambda index, _, __, done: (index < longest) & ~tf.reduce_all(done),
@@ -171,7 +172,7 @@ class _Search:
         return best, places // count, _pick(written, places)
 
     def _add(self, index: Any, found: _Found, grown: _Beam, ended: Any, by_end: Any) -> _Found:
-        """The best of what had ended before and what ends now."""
+        """The best of the hypotheses that had ended before and those that end now."""
         scores = grown.log_probabilities / length_penalty(index + 1, self._options)
         if self._options.coverage_penalty:
             present = self._prediction.present[:, None]
@@ -211,7 +212,7 @@ class _Search:
         )
 
     def _decided(self, beam: _Beam, found: _Found) -> Any:
-        """Where nothing under way can still come among the best, [batch].
+        """Where no unfinished hypothesis can still be among the best, [batch].
 
         A log probability only falls, and no length is favoured more than the longest, or, with
         nothing to divide by, than any.
