@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -47,6 +48,9 @@ def batch() -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]:
 def test_the_training_loop_gives_the_results_and_gradients_of_the_steps(
     options: dict[str, Any],
 ) -> None:
+    # Some draws of the weights make a layer normalisation divide by almost nothing, which magnifies
+    # rounding beyond the tolerance.
+    keras.utils.set_random_seed(0)
     model = network(**options)
     inputs, _, _ = batch()
 
