@@ -13,8 +13,8 @@ from pipelines.base.lazy_names import lazy_names
 _HOMES = {
     "load": "runtime.model",
     "EdgeModel": "runtime.model",
-    "Signature": "runtime.model",
-    "TensorSpec": "runtime.model",
+    "Signature": "runtime.signatures",
+    "TensorSpec": "runtime.signatures",
     "StreamingSession": "runtime.streaming",
     "SamplingConfig": "sampling",
     "generate": "sampling",

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from pipelines.base.errors import UserError
-from rnn_apps.edge.runtime.model import EdgeModel, Signature, TensorSpec
+from rnn_apps.edge.runtime.model import EdgeModel
+from rnn_apps.edge.runtime.signatures import Signature, TensorSpec
 
 
 class EdgeForecaster:

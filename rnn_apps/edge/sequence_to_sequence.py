@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from pipelines.base.errors import UserError
-from rnn_apps.edge.runtime.model import EdgeModel, Signature
+from rnn_apps.edge.runtime.model import EdgeModel
+from rnn_apps.edge.runtime.signatures import Signature
 from rnn_apps.edge.runtime.streaming import carry, state_pairs
 from rnn_apps.edge.search import StepResult
 

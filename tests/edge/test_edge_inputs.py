@@ -10,7 +10,7 @@ from edge_files import folder
 
 from pipelines.base.errors import UserError
 from rnn_apps.edge import StreamingSession, load
-from rnn_apps.edge.runtime.model import Signature, TensorSpec
+from rnn_apps.edge.runtime.signatures import Signature, TensorSpec
 from rnn_apps.edge.runtime.streaming import state_pairs
 
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipelines.base.errors import UserError
-
-if TYPE_CHECKING:
-    from rnn_apps.edge.runtime.model import Signature
+from rnn_apps.edge.runtime.signatures import Signature
 
 
 class LiteRTRuntime:

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from pipelines.base.errors import UserError
-from rnn_apps.edge.runtime.model import EdgeModel, Signature, TensorSpec
+from rnn_apps.edge.runtime.model import EdgeModel
 from rnn_apps.edge.runtime.quantization import requantize
+from rnn_apps.edge.runtime.signatures import Signature, TensorSpec
 
 # The session that last began a stream on a model whose state is in variables.
 _OWNERS: weakref.WeakKeyDictionary[EdgeModel, weakref.ref[StreamingSession]] = (

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipelines.base.errors import UserError
-
-if TYPE_CHECKING:
-    from rnn_apps.edge.runtime.flatbuffer import ModelFile
-    from rnn_apps.edge.runtime.model import Signature
+from rnn_apps.edge.runtime.flatbuffer import ModelFile
+from rnn_apps.edge.runtime.signatures import Signature
 
 # Working memory that is tried when none is given: from ten times the file (the interpreter's own
 # guess) on, four times more each time, as long as it is refused.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rnn_apps.edge.runtime.flatbuffer import ModelFile, Operator, Tensor, read_model_file
-from rnn_apps.edge.runtime.model import Signature, TensorSpec, signatures_of
+from rnn_apps.edge.runtime.signatures import Signature, TensorSpec, signatures_of
 from rnn_apps.edge.runtime.streaming import state_pairs
 
 _CUSTOM = 32

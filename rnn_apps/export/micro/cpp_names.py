@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from rnn_apps.edge.runtime.model import Signature
+from rnn_apps.edge.runtime.signatures import Signature
 
 # File systems allow 255 bytes for a name; the longest ending that follows has 11.
 _LONGEST_STEM = 100

@@ -10,7 +10,7 @@ from pathlib import Path
 from pipelines.base.atomic_files import write_text
 from pipelines.base.errors import UserError
 from rnn_apps.edge.runtime.flatbuffer import ModelFile, read_model_file
-from rnn_apps.edge.runtime.model import Signature, TensorSpec, show_shape, signatures_of
+from rnn_apps.edge.runtime.signatures import Signature, TensorSpec, show_shape, signatures_of
 from rnn_apps.export.flatbuffers.inspection import operator_name
 from rnn_apps.export.micro.cmsis_nn_memory import cmsis_nn_bytes
 from rnn_apps.export.micro.cpp_names import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from rnn_apps.edge.runtime.flatbuffer import ModelFile
-from rnn_apps.edge.runtime.model import Signature, TensorSpec
+from rnn_apps.edge.runtime.signatures import Signature, TensorSpec
 from rnn_apps.edge.runtime.streaming import state_pairs
 from rnn_apps.export.flatbuffers.inspection import operator_name
 from rnn_apps.export.micro.cpp_names import tensor_names
