@@ -238,7 +238,7 @@ def _add_verify_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run_verify(arguments: argparse.Namespace) -> dict[str, Any]:
     from rnn_apps.export import verify
-    from rnn_apps.export.proof.verification import require_within
+    from rnn_apps.export.proof.comparison import require_within
 
     stored = arguments.model.endswith(".npz")
     if stored and (arguments.data or arguments.modules):

@@ -16,9 +16,9 @@ from rnn_apps.export.planning.tracing import write_saved_model
 from rnn_apps.export.processes import conversion_process
 from rnn_apps.export.processes.failure_texts import failure_text
 from rnn_apps.export.processes.runtime_process import Latency, RuntimeCall, RuntimeProcess
-from rnn_apps.export.proof.task_metric import TaskMetric, judge
-from rnn_apps.export.proof.verification import require_within
+from rnn_apps.export.proof.comparison import require_within
 from rnn_apps.export.results import ExportError, ExportResult, LayerForm, OutputError
+from rnn_apps.export.task_metric import TaskMetric, judge
 
 # Rivals are timed in turn, so often and so many seconds each; a file that has none is timed once.
 TIMED_ROUNDS = 3

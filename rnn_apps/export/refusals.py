@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 
 from pipelines.base.errors import ConfigurationError
 from rnn_apps.export.forms.choice import FORMS
+from rnn_apps.export.options import Options, SignatureRequest
 from rnn_apps.export.results import MODES, QUANTIZATIONS, TARGETS, ExportError, LayerForm
 from rnn_apps.export.signature.model_signature import InputTensor
-
-if TYPE_CHECKING:
-    from rnn_apps.export.options import Options
-    from rnn_apps.export.tflite import SignatureRequest
 
 FUSED_OPERATORS = {"LSTM": "UNIDIRECTIONAL_SEQUENCE_LSTM"}
 

@@ -13,13 +13,9 @@ from pipelines.base.atomic_files import atomic_folder
 from rnn_apps.export.forms.replacement import in_float32, with_forms
 from rnn_apps.export.planning.probing import probe
 from rnn_apps.export.planning.tracing import TracedFunction, write_saved_model
-from rnn_apps.export.proof.verification import (
-    Comparison,
-    compare,
-    compared_inputs,
-    keras_outputs,
-    require_within,
-)
+from rnn_apps.export.proof.comparison import Comparison, compare, require_within
+from rnn_apps.export.proof.keras_reference import keras_outputs
+from rnn_apps.export.proof.proof_data import compared_inputs
 from rnn_apps.export.refusals import refuse_model, refuse_place
 from rnn_apps.export.results import OutputError
 from rnn_apps.export.signature.example_data import (

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from rnn_apps.edge.runtime.flatbuffer import ModelFile, Subgraph
-from rnn_apps.edge.runtime.model import EdgeModel, Signature, TensorSpec, load
+from rnn_apps.edge.runtime.model import EdgeModel, load
+from rnn_apps.edge.runtime.signatures import Signature, TensorSpec
 from rnn_apps.export.planning.plans import SignaturePlan
 from rnn_apps.export.results import ExportError, MetricResult
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,31 +12,19 @@ import keras
 from pipelines.base.atomic_files import atomic_path
 from pipelines.base.errors import ConfigurationError
 from rnn_apps.export import refusals
-from rnn_apps.export.options import Options
+from rnn_apps.export.options import Options, SignatureRequest
 from rnn_apps.export.planning.plans import SignaturePlan, sequence_plan
 from rnn_apps.export.planning.streaming_plan import streaming_plan
 from rnn_apps.export.processes import conversion_process
-from rnn_apps.export.proof.task_metric import TaskMetric
-from rnn_apps.export.proof.verification import write_reference
+from rnn_apps.export.proof.comparison import write_reference
 from rnn_apps.export.publishing import publish
 from rnn_apps.export.results import ExportResult
 from rnn_apps.export.signature.example_data import first_example, kept_data
 from rnn_apps.export.signature.model_signature import signature_of
+from rnn_apps.export.task_metric import TaskMetric
 
 SEQUENCE_SIGNATURE = "serving_default"
 STREAMING_SIGNATURE = "step"
-
-
-@dataclass(frozen=True)
-class SignatureRequest:
-    """One signature of a file with several: a model and how it is used; see `export_tflite`."""
-
-    model: keras.Model
-    mode: str = "sequence"
-    representative_data: Any = None
-    timesteps: int | Mapping[str, int] | None = None
-    batch_size: int | None = None
-    chunk: int = 1
 
 
 def export_tflite(

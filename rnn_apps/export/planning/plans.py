@@ -19,29 +19,17 @@ from rnn_apps.export.forms.replacement import LayerUse, in_float32, with_forms
 from rnn_apps.export.planning.probing import probe
 from rnn_apps.export.planning.tracing import NamedTensors, TracedFunction
 from rnn_apps.export.processes.runtime_process import RuntimeProcess
+from rnn_apps.export.proof.comparison import Comparison, run_comparisons
+from rnn_apps.export.proof.keras_reference import keras_outputs
+from rnn_apps.export.proof.proof_data import compared_inputs, data_for
 from rnn_apps.export.proof.repeatability import refuse_what_does_not_repeat
-from rnn_apps.export.proof.verification import (
-    COMPARED,
-    Comparison,
-    compared_inputs,
-    keras_outputs,
-    run_comparisons,
-)
 from rnn_apps.export.results import OutputError, ProofExtent
 from rnn_apps.export.signature.example_data import (
     Example,
     batch_of,
-    examples_of,
     first_example,
-    random_examples,
-    spread,
 )
-from rnn_apps.export.signature.model_signature import InputTensor, ModelSignature, signature_of
-
-# The sequences on which a file is proven and int8 is calibrated: all as long as they have no more
-# timesteps together, else no less than the first number and no more than the second.
-PROVEN_TIMESTEPS = 20_000
-FEWEST, MOST = 100, 500
+from rnn_apps.export.signature.model_signature import InputTensor, signature_of
 
 
 class FunctionOfForms(Protocol):
@@ -155,16 +143,3 @@ def sequence_plan(
         proven=ProofExtent(len(examples) * batch_of(signature)),
         comparison=comparison,
     )
-
-
-def data_for(model: keras.Model, signature: ModelSignature, data: Any) -> list[Example]:
-    """The user's representative data as single examples, or random ones.
-
-    Of much data it is a part that is spread evenly over all: see `PROVEN_TIMESTEPS`.
-    """
-    if data is None:
-        return random_examples(model, signature, COMPARED)
-    examples = examples_of(data, signature, MOST)
-    sizes = (array.shape[1] for one in examples for array in one.values() if array.ndim > 1)
-    count = PROVEN_TIMESTEPS // max(sizes, default=1)
-    return spread(examples, max(FEWEST, min(MOST, count)))

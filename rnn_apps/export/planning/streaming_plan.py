@@ -15,6 +15,7 @@ from rnn_apps.export.layers import all_layers, is_of_keras, recurrent_layers
 from rnn_apps.export.planning.plans import SignaturePlan
 from rnn_apps.export.planning.stream_step import NotThisReadingError, StreamingStep, of_any_length
 from rnn_apps.export.processes.runtime_process import RuntimeProcess
+from rnn_apps.export.proof.keras_reference import keras_outputs
 from rnn_apps.export.proof.layer_records import described
 from rnn_apps.export.proof.repeatability import refuse_what_does_not_repeat
 from rnn_apps.export.proof.stream_data import (
@@ -36,7 +37,6 @@ from rnn_apps.export.proof.stream_judgement import (
     refuse_what_differs,
     run_steps,
 )
-from rnn_apps.export.proof.verification import keras_outputs
 from rnn_apps.export.results import ExportError, OutputError, ProofExtent
 from rnn_apps.export.signature.example_data import Example, first_example, spread
 from rnn_apps.export.signature.input_arrays import ExampleDataError

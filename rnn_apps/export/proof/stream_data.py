@@ -12,7 +12,7 @@ import numpy as np
 
 from pipelines.base.errors import ConfigurationError
 from rnn_apps.export.layers import all_layers
-from rnn_apps.export.planning.plans import data_for
+from rnn_apps.export.proof.proof_data import data_for
 from rnn_apps.export.results import ExportError
 from rnn_apps.export.signature.example_data import RANDOM_TIMESTEPS, Example, spread
 from rnn_apps.export.signature.model_signature import InputTensor, ModelSignature

@@ -15,9 +15,10 @@ import numpy as np
 
 from rnn_apps.export.forms.replacement import in_float32
 from rnn_apps.export.layers import is_of_keras
+from rnn_apps.export.proof.comparison import Comparison, compare
+from rnn_apps.export.proof.keras_reference import keras_outputs
 from rnn_apps.export.proof.layer_records import LayerRecord, described, first_difference, recorded
 from rnn_apps.export.proof.stream_data import Stream
-from rnn_apps.export.proof.verification import Comparison, compare, keras_outputs
 from rnn_apps.export.results import ExportError, OutputError
 from rnn_apps.export.signature.example_data import Example
 from rnn_apps.export.signature.model_signature import ModelSignature

@@ -179,7 +179,7 @@ def _export_step(
     run: Run, folder: Path, wanted: StepFile, examples: NDArray[np.int32], keras_bits: float
 ) -> list[Any]:
     """Writes one step model, judged in its runtime before it is there; its row of the table."""
-    from rnn_apps.export.proof.task_metric import TaskMetric
+    from rnn_apps.export.task_metric import TaskMetric
     from rnn_apps.export.tflite import export_tflite
 
     text = examples[:SCORED_TOKENS]
