@@ -1,45 +1,44 @@
-"""The layers inside a model, whatever it is made of."""
+"""The layers inside a model, whatever it is made of, and the states that they carry."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import keras
 
+_CONTAINERS = list | tuple | set | frozenset | dict
 
-def layers_within(layer: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
-    """Yields `layer` and every layer inside it once, depth first.
+
+def layers_within(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """Lists `layer` and every layer inside it, depth first, each once.
 
     Finds the layers of Functional, Sequential and subclassed models, wrapped layers
-    (Bidirectional, TimeDistributed) and layers that are attributes, in lists, tuples or dicts.
+    (Bidirectional, TimeDistributed) and layers that are attributes, alone or in lists, tuples,
+    sets or dictionaries.
     """
+    layers: list[keras.layers.Layer] = []
     seen: set[int] = set()
-
-    def walk(found: Any) -> Iterator[keras.layers.Layer]:
-        if id(found) in seen:
-            return
-        seen.add(id(found))
-        if isinstance(found, keras.layers.Layer):
-            yield found
-            # A model's public list first: it has the order in which the layers are called.
-            for inner in getattr(found, "layers", ()) if isinstance(found, keras.Model) else ():
-                yield from walk(inner)
-            for name, value in vars(found).items():
-                if not name.startswith("__"):
-                    yield from walk_container(value)
-
-    def walk_container(value: Any) -> Iterator[keras.layers.Layer]:
+    waiting: list[Any] = [layer]
+    while waiting:
+        value = waiting.pop()
+        # Lists too are looked into once: they may hold one another.
+        if id(value) in seen or not isinstance(value, keras.layers.Layer | _CONTAINERS):
+            continue
+        seen.add(id(value))
         if isinstance(value, keras.layers.Layer):
-            yield from walk(value)
-        elif isinstance(value, list | tuple):
-            for item in value:
-                yield from walk_container(item)
-        elif isinstance(value, dict):
-            for item in value.values():
-                yield from walk_container(item)
+            layers.append(value)
+        waiting.extend(reversed(list(_parts(value))))
+    return layers
 
-    yield from walk(layer)
+
+def _parts(value: Any) -> Iterable[Any]:
+    """What a layer or a container holds."""
+    if isinstance(value, keras.layers.Layer):
+        # A model's public list first: it has the order in which the layers are called.
+        listed = value.layers if isinstance(value, keras.Model) else ()
+        return (*listed, *vars(value).values())
+    return value.values() if isinstance(value, dict) else value
 
 
 def recurrent_states(model: keras.Model) -> list[keras.Variable]:

@@ -20,11 +20,11 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.base.errors import ConfigurationError, UserError
+from rnn_apps.layers.layers_within import recurrent_states, reset_recurrent_states
 from rnn_apps.training import checkpoints
 from rnn_apps.training.callbacks import with_standard_callbacks
 from rnn_apps.training.config import TrainingConfig
 from rnn_apps.training.feeding import feed
-from rnn_apps.training.gradients.layers_within import recurrent_states, reset_recurrent_states
 from rnn_apps.training.history import EpochTotals, Row, TrainingState, describe, write_history
 from rnn_apps.training.optimisation.averaged_sgd import average_if_stalled
 from rnn_apps.training.optimisation.divergence import check_monitor, count_step

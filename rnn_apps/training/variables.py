@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from pipelines.base.errors import UserError
-from rnn_apps.training.gradients.layers_within import recurrent_states, reset_recurrent_states
+from rnn_apps.layers.layers_within import recurrent_states, reset_recurrent_states
 from rnn_apps.training.optimisation.optimizers import without_loss_scale
 
 

@@ -15,8 +15,8 @@ from pipelines.base.errors import ConfigurationError
 from rnn_apps.language_modelling.config import LanguageModellingConfig
 from rnn_apps.language_modelling.network.build import build_model, inference_model
 from rnn_apps.language_modelling.network.objective import make_objective
+from rnn_apps.layers.layers_within import reset_recurrent_states
 from rnn_apps.training import gradient_flow
-from rnn_apps.training.gradients.layers_within import reset_recurrent_states
 
 VOCABULARY = 23
 ROWS, TIMESTEPS, UNITS = 4, 7, 12

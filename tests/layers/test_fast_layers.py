@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from pipelines.base.errors import UserError
 from rnn_apps import layers
+from rnn_apps.layers.layers_within import layers_within
 from rnn_apps.layers.recurrence import paths
-from rnn_apps.training.gradients.layers_within import layers_within
 
 KINDS = ("SimpleRNN", "LSTM", "GRU")
 

@@ -14,8 +14,8 @@ import pytest
 import tensorflow as tf
 
 from rnn_apps import layers
+from rnn_apps.layers.layers_within import layers_within
 from rnn_apps.layers.recurrence import paths
-from rnn_apps.training.gradients.layers_within import layers_within
 
 KINDS = ("SimpleRNN", "LSTM", "GRU")
 SUPPORT = Path(__file__).parents[1] / "support"

@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from rnn_apps import export
+from rnn_apps.layers.layers_within import reset_recurrent_states
 from rnn_apps.training import TrainingConfig, make_optimizer
-from rnn_apps.training.gradients.layers_within import reset_recurrent_states
 from rnn_apps.training.optimisation.precision import layer_precision
 from rnn_apps.training.steps import Objective, Steps
 

@@ -8,8 +8,8 @@ import keras
 
 from rnn_apps.export.forms.cell_steps import kind_of
 from rnn_apps.export.forms.chunked_loop import CHUNK, recurrent_bytes
+from rnn_apps.export.forms.replaceable_layers import layer_name
 from rnn_apps.export.forms.replacement import LayerUse
-from rnn_apps.export.layers import layer_name
 from rnn_apps.export.results import ExportError, LayerForm
 from rnn_apps.layers.cells.registry import cell_of
 

@@ -1,39 +1,13 @@
-"""Finding a model's layers, however deeply they are nested, and the recurrent ones among them."""
+"""The recurrent layers of a model whose loop over time an export form can replace."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import keras
 
-
-def all_layers(model: keras.layers.Layer) -> list[keras.layers.Layer]:
-    """Every layer that `model` holds: in nested models, wrappers, lists and attributes; once each.
-
-    The order is that of the attributes, outer before inner.
-    """
-    found: dict[int, keras.layers.Layer] = {}
-    waiting: list[Any] = [model]
-    while waiting:
-        value = waiting.pop(0)
-        if isinstance(value, keras.layers.Layer):
-            if id(value) in found:
-                continue
-            found[id(value)] = value
-            if isinstance(value, keras.Model):
-                waiting.extend(value.layers)
-            waiting.extend(vars(value).values())
-        else:
-            waiting.extend(_members(value))
-    return list(found.values())
-
-
-def _members(value: Any) -> Iterator[Any]:
-    if isinstance(value, dict):
-        yield from value.values()
-    elif isinstance(value, list | tuple | set | frozenset):
-        yield from value
+from rnn_apps.layers.layers_within import layers_within
 
 
 def recurrent_layers(model: keras.layers.Layer) -> list[keras.layers.RNN]:
@@ -44,7 +18,7 @@ def recurrent_layers(model: keras.layers.Layer) -> list[keras.layers.RNN]:
     """
     return [
         layer
-        for layer in all_layers(model)
+        for layer in layers_within(model)
         if isinstance(layer, keras.layers.RNN)
         and not _is_convolutional(layer)
         and is_of_keras(type(layer).inner_loop)

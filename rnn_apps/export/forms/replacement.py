@@ -29,17 +29,18 @@ from rnn_apps.export.forms.fused_lstm import run_fused
 from rnn_apps.export.forms.loop import run_loop, run_unrolled
 from rnn_apps.export.forms.operations import plain_operations
 from rnn_apps.export.forms.recurrence import Recurrence
+from rnn_apps.export.forms.replaceable_layers import is_of_keras, layer_name, recurrent_layers
 from rnn_apps.export.forms.reshaping import repeated_call, repeats_vector, reshaped_call
 from rnn_apps.export.forms.streaming import CarriedStates, StateTape
 from rnn_apps.export.forms.time_distributed import flattened_call
-from rnn_apps.export.layers import all_layers, is_of_keras, layer_name, recurrent_layers
+from rnn_apps.layers.layers_within import layers_within
 
 
 @contextlib.contextmanager
 def in_float32(model: keras.Model) -> Iterator[None]:
     """Every layer of `model` computes in float32, whatever precision it was trained in."""
     changed = []
-    for layer in all_layers(model):
+    for layer in layers_within(model):
         if layer.compute_dtype in ("float16", "bfloat16", "float64"):
             changed.append((layer, layer.dtype_policy))
             layer.dtype_policy = _Float32(layer.variable_dtype)
@@ -130,7 +131,7 @@ def with_forms(
             if layer.stateful:
                 stateful.append(layer)
                 vars(layer)["stateful"] = False
-    for layer in all_layers(model):
+    for layer in layers_within(model):
         if _is_patched(layer):
             continue
         if type(layer) is keras.layers.TimeDistributed:

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from rnn_apps.export.forms.cell_steps import States
-from rnn_apps.export.layers import layer_name, recurrent_layers
+from rnn_apps.export.forms.replaceable_layers import layer_name, recurrent_layers
 from rnn_apps.export.signature.signature_names import signature_name
 from rnn_apps.layers.cells.registry import cell_of
 

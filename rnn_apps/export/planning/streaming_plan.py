@@ -10,8 +10,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from rnn_apps.export.forms.replaceable_layers import is_of_keras, recurrent_layers
 from rnn_apps.export.forms.reshaping import repeats_vector
-from rnn_apps.export.layers import all_layers, is_of_keras, recurrent_layers
 from rnn_apps.export.planning.plans import SignaturePlan
 from rnn_apps.export.planning.stream_step import NotThisReadingError, StreamingStep, of_any_length
 from rnn_apps.export.processes.runtime_process import RuntimeProcess
@@ -41,6 +41,7 @@ from rnn_apps.export.results import ExportError, OutputError, ProofExtent
 from rnn_apps.export.signature.example_data import Example, first_example, spread
 from rnn_apps.export.signature.input_arrays import ExampleDataError
 from rnn_apps.export.signature.model_signature import InputTensor, ModelSignature, signature_of
+from rnn_apps.layers.layers_within import layers_within
 
 # Chunks for which one interpreter runs, within one time limit, if it is not one sequence.
 CHUNKS_OF_A_RUN = 200
@@ -93,7 +94,7 @@ def streaming_plan(
     for timed in readings:
         # A RepeatVector gives a row of features to every timestep, or to a decoder.
         length = length_of(whole.inputs, timed)
-        may_repeat = any(repeats_vector(layer, length or 0) for layer in all_layers(model))
+        may_repeat = any(repeats_vector(layer, length or 0) for layer in layers_within(model))
         for repeats in (False, True)[: 1 + may_repeat]:
             for opens_given in (False, True):
                 step = StreamingStep(name, model, whole, timed, chunk, opens_given, repeats)
@@ -112,7 +113,7 @@ def _refuse_without_states(model: keras.Model) -> None:
     """Refuses models that have no state which a step could carry."""
     if recurrent_layers(model):
         return
-    for layer in all_layers(model):
+    for layer in layers_within(model):
         if isinstance(layer, keras.layers.RNN):
             why = (
                 "has a loop of its own (`inner_loop`)"

@@ -12,12 +12,12 @@ import tensorflow as tf
 
 from pipelines.base.errors import UserError
 from rnn_apps.export.forms.replacement import in_float32
-from rnn_apps.export.layers import all_layers
 from rnn_apps.export.processes.failure_texts import failure_text, wrong_index
 from rnn_apps.export.results import ExportError
 from rnn_apps.export.signature.example_data import Example
 from rnn_apps.export.signature.input_arrays import ExampleDataError
 from rnn_apps.export.signature.model_signature import ModelSignature
+from rnn_apps.layers.layers_within import layers_within
 
 
 def keras_outputs(
@@ -112,7 +112,7 @@ def _states_at_zero(model: keras.Model) -> Iterator[Any]:
     """
     stateful = [
         layer
-        for layer in all_layers(model)
+        for layer in layers_within(model)
         if isinstance(layer, keras.layers.RNN) and layer.stateful and layer.states is not None
     ]
     variables = [v for layer in stateful for v in keras.tree.flatten(layer.states)]

@@ -16,7 +16,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from rnn_apps.export.layers import all_layers, is_of_keras
+from rnn_apps.export.forms.replaceable_layers import is_of_keras
+from rnn_apps.layers.layers_within import layers_within
 
 # Relative to the largest value: what the order of additions changes is far below it.
 TOLERANCE = 1e-3
@@ -108,14 +109,14 @@ def described(operation: Any) -> str:
 
 def _operations(model: keras.Model) -> list[Any]:
     """The layers of `model` and what it computes with `keras.ops` between them."""
-    layers = all_layers(model)
+    layers = layers_within(model)
     operations = {id(operation): operation for operation in layers}
     for layer in layers:
         for operation in getattr(layer, "operations", ()):
             operations.setdefault(id(operation), operation)
     # What a cell gives is seen at its layer; what a model of layers gives, at its layers.
     cells = [layer.cell for layer in layers if isinstance(layer, keras.layers.RNN)]
-    inside = {id(part) for cell in cells for part in all_layers(cell)}
+    inside = {id(part) for cell in cells for part in layers_within(cell)}
     return [
         operation
         for operation in operations.values()

@@ -11,11 +11,11 @@ import keras
 import numpy as np
 
 from pipelines.base.errors import ConfigurationError
-from rnn_apps.export.layers import all_layers
 from rnn_apps.export.proof.proof_data import data_for
 from rnn_apps.export.results import ExportError
 from rnn_apps.export.signature.example_data import RANDOM_TIMESTEPS, Example, spread
 from rnn_apps.export.signature.model_signature import InputTensor, ModelSignature
+from rnn_apps.layers.layers_within import layers_within
 
 # A stream is proven on at least this many chunks: the state crosses more than one border.
 FEWEST_CHUNKS = 3
@@ -220,7 +220,7 @@ def with_masked_steps(model: keras.Model, sequence: Example, stream: Stream) -> 
     masked = np.zeros(steps, bool)
     for start in (0, (steps - stretch) // 2, steps - stretch):
         masked[start : start + stretch] = True
-    values = [layer.mask_value for layer in all_layers(model) if _is_masking(layer)]
+    values = [layer.mask_value for layer in layers_within(model) if _is_masking(layer)]
     changed = dict(sequence)
     for name in stream.timed:
         array = sequence[name].copy()

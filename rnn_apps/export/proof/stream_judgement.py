@@ -13,8 +13,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from rnn_apps.export.forms.replaceable_layers import is_of_keras
 from rnn_apps.export.forms.replacement import in_float32
-from rnn_apps.export.layers import is_of_keras
 from rnn_apps.export.proof.comparison import Comparison, compare
 from rnn_apps.export.proof.keras_reference import keras_outputs
 from rnn_apps.export.proof.layer_records import LayerRecord, described, first_difference, recorded

@@ -11,7 +11,6 @@ import keras
 import numpy as np
 
 from pipelines.base.errors import ConfigurationError
-from rnn_apps.export.layers import all_layers
 from rnn_apps.export.signature.input_arrays import (
     ExampleDataError,
     input_array,
@@ -19,6 +18,7 @@ from rnn_apps.export.signature.input_arrays import (
     refuse_uneven,
 )
 from rnn_apps.export.signature.model_signature import ModelSignature
+from rnn_apps.layers.layers_within import layers_within
 
 Example = dict[str, np.ndarray]
 
@@ -274,7 +274,7 @@ def _random_array(
 def _vocabulary(model: keras.Model) -> int:
     sizes = [
         layer.input_dim
-        for layer in all_layers(model)
+        for layer in layers_within(model)
         if isinstance(getattr(layer, "input_dim", None), int) and hasattr(layer, "output_dim")
     ]
     return min(sizes, default=10)
@@ -282,7 +282,7 @@ def _vocabulary(model: keras.Model) -> int:
 
 def _padding_value(model: keras.Model) -> float | None:
     """What the model masks: a Masking layer's value, 0 for an Embedding with `mask_zero`."""
-    for layer in all_layers(model):
+    for layer in layers_within(model):
         if isinstance(layer, keras.layers.Masking):
             return float(layer.mask_value)
         if getattr(layer, "mask_zero", False):

@@ -12,7 +12,7 @@ from typing import Any
 
 import keras
 
-from rnn_apps.export.layers import all_layers
+from rnn_apps.layers.layers_within import layers_within
 from rnn_apps.layers.token_embedding import TokenEmbedding
 
 Retyped = tuple[Any, str]
@@ -25,7 +25,7 @@ _AS_FLOAT32 = ("float64", "float16", "bfloat16")
 def retyped_inputs(model: keras.Model) -> list[Retyped]:
     """Symbolic inputs of `model`, and of models in it, with the dtype that they are to have."""
     found = []
-    for layer in all_layers(model):
+    for layer in layers_within(model):
         if not isinstance(layer, keras.Function):
             continue
         for tensor in layer.inputs:

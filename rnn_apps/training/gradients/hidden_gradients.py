@@ -23,7 +23,7 @@ import tensorflow as tf
 
 from pipelines.base.atomic_files import write_json
 from pipelines.base.errors import UserError
-from rnn_apps.training.gradients.layers_within import layers_within
+from rnn_apps.layers.layers_within import layers_within
 from rnn_apps.training.gradients.probing import ProbedLayer
 from rnn_apps.training.variables import undisturbed
 
