@@ -106,7 +106,7 @@ def measure(
 
 def whole_list(run_folder: Path, folder: Path, source: str) -> list[list[Any]]:
     """Rows of the word error rate of each streaming file on all recordings of a list."""
-    from rnn_apps.edge.speech.trial import try_recogniser
+    from rnn_apps.speech.device.trial import try_recogniser
     from rnn_apps.speech.judging.metrics import total, word_errors
     from rnn_apps.speech.run import load
     from rnn_apps.speech.run_data import load_source, one_part

@@ -73,7 +73,7 @@ def graph_rows(run: Run, sentences: Sequence[str], rounds: int) -> list[dict[str
 
 def device_rows(run: Run, sentences: Sequence[str]) -> list[dict[str, Any]]:
     """Sentences a second on LiteRT, for each file."""
-    from rnn_apps.edge.translation.trial import try_translator
+    from rnn_apps.translation.device.trial import try_translator
 
     searches = {
         str(width): dataclasses.replace(run.search_options, beam_width=width)

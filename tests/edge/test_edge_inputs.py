@@ -73,15 +73,15 @@ def test_a_model_with_a_least_length_is_allocated_for_what_it_is_given(tmp_path:
 
 def test_a_damaged_constant_or_signature_is_refused(tmp_path: Path):
     """LiteRT says so itself; TFLite Micro would read behind the end of the numbers."""
-    from tensorflow.lite.python import schema_py_generated as schema
-    from tensorflow.lite.tools import flatbuffer_utils
+    from ai_edge_litert import schema_py_generated as schema
+
+    from rnn_apps.export.flatbuffers.model_objects import read_objects, write_objects
 
     def written(change):
-        content = bytearray((folder() / "step.tflite").read_bytes())
-        model = flatbuffer_utils.read_model_from_bytearray(content)
+        model = read_objects((folder() / "step.tflite").read_bytes())
         change(model, model.subgraphs[0])
         path = tmp_path / "m.tflite"
-        path.write_bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+        path.write_bytes(write_objects(model))
         return path
 
     def longer(model, graph):

@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from edge_files import FEATURES, UNITS, folder
-from tensorflow.lite.tools import flatbuffer_utils
 
 from rnn_apps.edge import load
 from rnn_apps.edge.runtime.flatbuffer import read_model_file
 from rnn_apps.export.flatbuffers.compact_flatbuffer import ALIGNED_FROM, CONSTANT_ALIGNMENT, compact
+from rnn_apps.export.flatbuffers.model_objects import read_objects
 
 
 def compacted(name: str, tmp_path) -> tuple:
     source = folder() / name
     path = tmp_path / name
-    path.write_bytes(compact(flatbuffer_utils.read_model(str(source))))
+    path.write_bytes(compact(read_objects(source.read_bytes())))
     return source, path
 
 
@@ -56,7 +56,7 @@ def test_every_reader_sees_what_was_there(tmp_path) -> None:
 def test_long_constants_are_aligned(tmp_path) -> None:
     _, path = compacted("step.tflite", tmp_path)
     content = path.read_bytes()
-    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    model = read_objects(content)
     long = [b.data for b in model.buffers if b.data is not None and len(b.data) >= ALIGNED_FROM]
     assert long
     for data in long:

@@ -314,8 +314,8 @@ def test_a_crash_of_the_converter_is_an_error_and_the_next_conversion_works(
     worker = conversion_process._running_worker()
     os.kill(worker.process.pid, 11)
     worker.process.wait()
-    with pytest.raises(conversion_process.ConverterCrashedError, match="exit code -11"):
-        worker.ask({}, 30.0)
+    with pytest.raises(conversion_process.ConverterCrashedError, match="signal SIGSEGV"):
+        conversion_process.ask(worker, {}, 30.0)
     result = export_tflite(model, tmp_path / "n.tflite", form="rule", card=False)
     assert result.error < 1e-6
 

@@ -73,7 +73,7 @@ def test_a_runtime_that_does_not_answer_is_stopped_and_the_next_one_runs(files):
     with RuntimeProcess("litert", time_limit=60.0) as runtime:
         assert runtime.run(files / "step.tflite", [RuntimeCall(one())])
         # A stopped process is to its parent what a graph that never ends is.
-        os.kill(runtime._child.pid, signal.SIGSTOP)
+        os.kill(runtime._worker.process.pid, signal.SIGSTOP)
         runtime.time_limit = 1.0
         start = time.monotonic()
         with pytest.raises(ModelRunError, match="no answer within 1 s") as failure:
@@ -100,7 +100,8 @@ def test_keras_own_loop_never_returns_on_tflite_micro(files):
 def test_a_crash_names_its_signal_and_the_next_one_runs(files):
     with RuntimeProcess("litert") as runtime:
         runtime.run(files / "step.tflite", [RuntimeCall(one())])
-        child = runtime._child
+        worker = runtime._worker
+        child = worker.process
         os.kill(child.pid, signal.SIGSEGV)
         # The signal may go to any of the child's threads: wait until it has ended, unnoticed by
         # `runtime`, which is still about to send its message.
@@ -109,7 +110,7 @@ def test_a_crash_names_its_signal_and_the_next_one_runs(files):
             pytest.MonkeyPatch.context() as patch,
             pytest.raises(ModelRunError, match="SIGSEGV") as failure,
         ):
-            patch.setattr(RuntimeProcess, "_running", lambda _: child)
+            patch.setattr(RuntimeProcess, "_running", lambda _: worker)
             runtime._exchange(b"\x00" * 8, "this model")
         assert failure.value.reason == "crash"
         assert runtime.run(files / "step.tflite", [RuntimeCall(one())])

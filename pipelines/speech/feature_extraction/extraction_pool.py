@@ -6,8 +6,6 @@ import json
 import logging
 import os
 import queue
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -15,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.base.child_processes import child_environment
+from pipelines.base.child_processes import Worker, WorkerError
 from pipelines.base.errors import UserError
 from pipelines.base.terminal_log import duration
 from pipelines.speech.feature_extraction.configuration import FeatureConfig
@@ -25,6 +23,7 @@ _log = logging.getLogger(__name__)
 _SECONDS_BETWEEN_NEWS = 5.0
 _CRASHES_TO_GIVE_UP = 5
 _FEWEST_FOR_SEVERAL = 32
+_SECONDS_TO_END = 10.0
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,8 @@ class _Pool:
         self.answers: dict[int, dict[str, Any]] = {}
         self.failure = ""
         self._requests = requests
-        self._setup = json.dumps({"config": asdict(config), "most_seconds": most_seconds})
+        setup = json.dumps({"config": asdict(config), "most_seconds": most_seconds})
+        self._setup = setup.encode() + b"\n"
         self._open: queue.SimpleQueue[int] = queue.SimpleQueue()
         for number in range(len(requests)):
             self._open.put(number)
@@ -118,63 +118,39 @@ class _Pool:
 
     def serve(self) -> None:
         """One worker process, started anew after a crash, until no request is open."""
-        process: subprocess.Popen[str] | None = None
+        worker: Worker | None = None
         while not (self._stopped or self.failure):
             try:
                 number = self._open.get_nowait()
             except queue.Empty:
                 break
-            process = process or self._start()
-            answer = _ask(process, asdict(self._requests[number]))
-            if answer is None:
-                self._note_crash(number, process)
-                process = None
-            else:
-                self.answers[number] = answer
-        if process is not None:
-            _close(process)
+            request = json.dumps(asdict(self._requests[number])).encode() + b"\n"
+            if worker is None:
+                worker = self._start()
+                request = self._setup + request
+            try:
+                self.answers[number] = json.loads(worker.ask(request, Worker.line))
+            except WorkerError as failure:
+                self._note_crash(number, failure)
+                worker = None
+        if worker is not None:
+            worker.close(patience=_SECONDS_TO_END)
 
-    def _start(self) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "pipelines.speech.feature_extraction.extraction_worker"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            # The processes are the parallelism; threads inside them would get in each other's way.
-            env=child_environment(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1"),
-        )  # fmt: skip
-        if process.stdin:
-            process.stdin.write(self._setup + "\n")
-        return process
+    def _start(self) -> Worker:
+        # The processes are the parallelism; threads inside them would get in each other's way.
+        one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+        module = "pipelines.speech.feature_extraction.extraction_worker"
+        return Worker(module, variables=one_thread)
 
-    def _note_crash(self, number: int, process: subprocess.Popen[str]) -> None:
+    def _note_crash(self, number: int, failure: WorkerError) -> None:
         """An error ends everything; a crash of the decoder only this recording."""
-        _, message = process.communicate()
-        last = message.strip().splitlines()[-1] if message.strip() else ""
-        if process.returncode > 0:
-            self.failure = last or f"exit code {process.returncode}"
+        code = failure.exit_code or 0
+        if code >= 0:
+            self.failure = failure.last_words
             return
         self._crashes += 1
         if self._crashes >= _CRASHES_TO_GIVE_UP:
+            last = failure.said[-1] if failure.said else ""
             self.failure = f"{self._crashes} worker processes were ended by a signal; {last}"
-        signal = f"the decoder was ended by signal {-process.returncode}"
-        self.answers[number] = {"error": ["not audio", signal]}
-
-
-def _ask(process: subprocess.Popen[str], request: dict[str, Any]) -> dict[str, Any] | None:
-    """The answer to a request; None if the process has ended."""
-    if process.stdin is None or process.stdout is None:
-        return None
-    try:
-        process.stdin.write(json.dumps(request) + "\n")
-        process.stdin.flush()
-        line = process.stdout.readline()
-    except (BrokenPipeError, OSError):
-        return None
-    return json.loads(line) if line else None
-
-
-def _close(process: subprocess.Popen[str]) -> None:
-    try:
-        process.communicate(timeout=10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
+        problem = f"the decoder was ended by signal {-code}"
+        self.answers[number] = {"error": ["not audio", problem]}

@@ -6,8 +6,6 @@ It is synthetic speech: a recogniser trained on it has learnt espeak-ng's voices
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.base.atomic_files import atomic_folder, write_text
-from pipelines.base.child_processes import child_environment
+from pipelines.base.child_processes import WorkerError, run_worker
 from pipelines.base.errors import UserError
 from pipelines.data_report import DataReport
 from pipelines.speech.cache import cache_folder
@@ -170,13 +168,15 @@ def _synthesise(utterances: list[Utterance], folder: Path) -> None:
                     "speaker": one.voice, "part": one.part})
         for one in utterances
     ]  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-m", "pipelines.speech.recordings.synthesis_worker", str(folder)],
-        input="\n".join(json.dumps(asdict(one)) for one in utterances),
-        env=child_environment(), capture_output=True, text=True, check=False, timeout=_LONGEST_WAIT,
-    )  # fmt: skip
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        raise UserError(f"the synthesiser espeak-ng failed: {last}")
+    try:
+        run_worker(
+            "pipelines.speech.recordings.synthesis_worker",
+            [str(folder)],
+            request="\n".join(json.dumps(asdict(one)) for one in utterances).encode(),
+            time_limit=_LONGEST_WAIT,
+        )
+    except WorkerError as failure:
+        how = f"no end within {_LONGEST_WAIT} s" if failure.hung else failure.last_words
+        raise UserError(f"the synthesiser espeak-ng failed: {how}") from None
     # Last, since its being there says that all recordings are.
     write_text(folder / "manifest.jsonl", "\n".join(lines) + "\n")

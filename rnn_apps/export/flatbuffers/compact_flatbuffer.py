@@ -13,6 +13,8 @@ from typing import Any, Protocol
 import flatbuffers
 import numpy as np
 
+from rnn_apps.export.flatbuffers.model_objects import finished
+
 # The schema wants constants at multiples of 16 bytes (`force_align`), which Python's packing of
 # whole objects leaves out; for short ones, read once at the start, padding is not worth it.
 CONSTANT_ALIGNMENT = 16
@@ -30,9 +32,7 @@ def compact(model: Any) -> bytes:
             operator.builtinOptions = _shared(operator.builtinOptions, tables)
         subgraph.tensors = [_shared(tensor, tables) for tensor in subgraph.tensors]
     model.operatorCodes = [_shared(code, tables) for code in model.operatorCodes]
-    builder = _SharingBuilder(1024)
-    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-    return bytes(builder.Output())
+    return finished(model, _SharingBuilder(1024))
 
 
 class _Table(Protocol):

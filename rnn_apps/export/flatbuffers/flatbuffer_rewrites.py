@@ -24,8 +24,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from tensorflow.lite.python import schema_py_generated as schema
-from tensorflow.lite.tools import flatbuffer_utils
+from ai_edge_litert import schema_py_generated as schema
 
 from rnn_apps.export.flatbuffers.compact_flatbuffer import compact
 from rnn_apps.export.flatbuffers.flatbuffer_graph import Graph
@@ -34,6 +33,7 @@ from rnn_apps.export.flatbuffers.micro_rewrites import (
     one_hot_as_comparison,
     tile_as_broadcast,
 )
+from rnn_apps.export.flatbuffers.model_objects import read_objects
 
 LSTM = schema.BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM
 # Positions of the two states among the fused LSTM's 24 inputs (lite/kernels/lstm_shared.h).
@@ -56,7 +56,7 @@ def rewrite(content: bytes, names: Sequence[str]) -> bytes:
         "newer_select": newer_select,
         "short_names": short_names,
     }
-    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    model = read_objects(content)
     for name in names:
         known[name](model)
     _forget_unused_operators(model)

@@ -100,10 +100,9 @@ def operator_name(operator: Operator) -> str:
     """The schema's name of an operator, such as FULLY_CONNECTED; custom ones by their own name."""
     if operator.code == _CUSTOM or operator.custom_name:
         return operator.custom_name or "CUSTOM"
-    from ai_edge_litert import schema_py_generated as schema
+    from rnn_apps.export.flatbuffers.model_objects import builtin_operators
 
-    names = {code: name for name, code in vars(schema.BuiltinOperator).items() if name.isupper()}
-    return names.get(operator.code, f"BUILTIN_{operator.code}")
+    return builtin_operators().get(operator.code, f"BUILTIN_{operator.code}")
 
 
 def _signature(signature: Signature) -> SignatureInspection:

@@ -14,11 +14,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+# TensorFlow's own: LiteRT ships neither the converter nor this part of it.
 from tensorflow.lite.python import lite
-from tensorflow.lite.python import schema_py_generated as schema
-from tensorflow.lite.python.interpreter import Interpreter
 from tensorflow.lite.python.optimize.calibrator import Calibrator
-from tensorflow.lite.tools import flatbuffer_utils
+
+from rnn_apps.edge.runtime.flatbuffer import parse_model
+from rnn_apps.edge.runtime.signatures import signatures_of
+from rnn_apps.export.flatbuffers.model_objects import read_objects, write_objects
 
 # SELECT, whose int8 kernel needs one scale for what it reads and writes, and operators that give
 # the same numbers in another shape.
@@ -51,10 +55,10 @@ class IndependentCalibrator(Calibrator):
     def calibrate(self, dataset_gen: Callable[[], Iterable[SignatureExample]]) -> bytes:
         """Measures ranges and returns the model with them, some of them mended."""
         content = super().calibrate(dataset_gen)
-        model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+        model = read_objects(content)
         share_ranges(model)
         widen_zeros(model)
-        return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+        return write_objects(model)
 
     def _feed_tensors(
         self, dataset_gen: Callable[[], Iterable[SignatureExample]], resize_input: bool
@@ -65,13 +69,12 @@ class IndependentCalibrator(Calibrator):
             dataset_gen: function that returns the examples.
             resize_input: whether the inputs take the examples' shapes.
         """
-        interpreter = Interpreter(model_content=self._model_content)
-        orders: dict[str, list[str]] = {}
+        signatures = signatures_of(parse_model(self._model_content))
         for signature, example in dataset_gen():
-            if signature not in orders:
-                details = interpreter.get_signature_runner(signature).get_input_details()
-                orders[signature] = sorted(details, key=lambda name: details[name]["index"])
-            arrays = [example[name] for name in orders[signature]]
+            inputs = signatures[signature].inputs
+            # In the order of the tensors in the graph.
+            names = sorted(inputs, key=lambda name: inputs[name].index)
+            arrays = [example[name] for name in names]
             # Allocates anew if a shape has changed, and always sets the variables to zero.
             if resize_input:
                 self._calibrator.Prepare([list(array.shape) for array in arrays], signature)

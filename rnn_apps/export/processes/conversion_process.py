@@ -6,25 +6,22 @@ time is up, the next conversion starts a new one.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
-import json
-import queue
-import subprocess
-import sys
 import tempfile
 import threading
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
-from pipelines.base.child_processes import child_environment
+from pipelines.base.child_processes import Worker, WorkerError
 from rnn_apps.export.processes.failure_texts import converter_text
 from rnn_apps.export.results import ExportError
 
+# Seconds for importing TensorFlow.
 START_LIMIT = 180.0
 
 
@@ -67,12 +64,12 @@ def convert(conversion: Conversion, *, time_limit: float) -> tuple[str, ...]:
     """Runs one conversion in the child process and returns the names of the file's operators.
 
     Raises:
-        ConverterCrashedError: the process ended, or did not answer within `time_limit` seconds.
+        ConverterCrashedError: the process ended, or did not answer within `time_limit` seconds;
+            time in which it waits for a processor does not count.
         ConverterFailedError: the converter refused the model.
     """
     with _lock:
-        worker = _running_worker()
-        answer = worker.ask(asdict(conversion), time_limit)
+        answer = ask(_running_worker(), asdict(conversion), time_limit)
     if "error" in answer:
         raise ConverterFailedError(converter_text(answer["error"]))
     return tuple(answer["operators"])
@@ -90,80 +87,43 @@ def write_calibration(path: Path, examples: Mapping[str, Sequence[Mapping[str, A
     np.savez(path, **arrays)  # type: ignore[arg-type]
 
 
-class _Worker:
-    """The child process, with a thread that reads its answers so that waiting can end."""
+def ask(worker: Worker, request: dict[str, Any], time_limit: float) -> dict[str, Any]:
+    """Sends one request to the converter's process and returns its answer.
 
-    def __init__(self) -> None:
-        self.log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `close`)
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "rnn_apps.export.processes.conversion_worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.log,
-            text=True,
-            env=child_environment(TF_CPP_MIN_LOG_LEVEL="2"),
-        )
-        self.answers: queue.Queue[str] = queue.Queue()
-        self._started = False
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.answers.put(line)
-        self.answers.put("")
-
-    def ask(self, request: dict[str, Any], time_limit: float) -> dict[str, Any]:
-        assert self.process.stdin is not None
-        if not self._started:
-            self._next_answer(START_LIMIT)
-            self._started = True
-        # A process that has ended also closes the pipe; waiting for its answer says why.
-        with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.write(json.dumps(request) + "\n")
-            self.process.stdin.flush()
-        return self._next_answer(time_limit)
-
-    def _next_answer(self, time_limit: float) -> dict[str, Any]:
-        try:
-            line = self.answers.get(timeout=time_limit)
-        except queue.Empty:
-            self.close()
-            raise ConverterCrashedError(
-                f"the converter did not finish within {time_limit:.0f} s"
-            ) from None
-        if not line:
-            code = self.process.wait()
-            raise ConverterCrashedError(
-                f"the converter crashed (exit code {code}){self._last_words()}"
-            )
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    def _last_words(self) -> str:
-        self.log.seek(0)
-        lines = self.log.read().decode("utf-8", "replace").splitlines()
-        errors = [line for line in lines if "error" in line.lower()]
-        return f": {errors[-1][:300]}" if errors else ""
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        self.log.close()
+    Raises:
+        ConverterCrashedError: as `convert`.
+    """
+    try:
+        if worker not in _ready:
+            worker.ask_json(None, START_LIMIT)
+            _ready.add(worker)
+        answer: dict[str, Any] = worker.ask_json(request, time_limit)
+    except WorkerError as failure:
+        if failure.hung:
+            text = f"the converter did not finish within {time_limit:.0f} s"
+        else:
+            errors = [line for line in failure.said if "error" in line.lower()]
+            said = f": {errors[-1][:300]}" if errors else ""
+            text = f"the converter crashed ({failure.ending}){said}"
+        raise ConverterCrashedError(text) from None
+    return answer
 
 
 _lock = threading.Lock()
-_worker: _Worker | None = None
+_worker: Worker | None = None
+# The workers that have said that TensorFlow is imported.
+_ready: weakref.WeakSet[Worker] = weakref.WeakSet()
 
 
-def _running_worker() -> _Worker:
+def _running_worker() -> Worker:
     global _worker
-    if _worker is None or _worker.process.poll() is not None:
-        _worker = _Worker()
+    if _worker is None or not _worker.is_running:
+        _worker = Worker(
+            "rnn_apps.export.processes.conversion_worker", variables={"TF_CPP_MIN_LOG_LEVEL": "2"}
+        )
     return _worker
 
 
-@atexit.register
 def stop() -> None:
     """Ends the child process; the next conversion starts a new one."""
     global _worker

@@ -7,36 +7,41 @@ answers each with one line of JSON. The converter can end the whole process; the
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 import numpy as np
+
+from pipelines.base.child_processes import reserve_standard_output
 
 
 def main() -> None:
     """Answers requests until standard input ends."""
-    # The converter writes to file descriptor 1 at will: the answers get a descriptor of their own.
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
+    # The converter writes to standard output at will.
+    answers = reserve_standard_output()
     import tensorflow as tf
 
     tf.get_logger().setLevel("ERROR")
-    print(json.dumps({"ready": True}), file=answers, flush=True)
+    _send({"ready": True}, answers)
     for line in sys.stdin:
         _answer(json.loads(line), answers)
 
 
-def _answer(request: dict[str, Any], answers: TextIO) -> None:
+def _answer(request: dict[str, Any], answers: BinaryIO) -> None:
     try:
         content = convert(request)
         Path(request["output"]).write_bytes(content)
         answer: dict[str, Any] = {"bytes": len(content), "operators": operators(content)}
     except Exception as error:
         answer = {"error": f"{type(error).__name__}: {error}"}
-    print(json.dumps(answer), file=answers, flush=True)
+    _send(answer, answers)
+
+
+def _send(answer: dict[str, Any], answers: BinaryIO) -> None:
+    answers.write(json.dumps(answer).encode() + b"\n")
+    answers.flush()
 
 
 def convert(request: dict[str, Any]) -> bytes:
@@ -72,12 +77,10 @@ def convert(request: dict[str, Any]) -> bytes:
 
 def operators(content: bytes) -> list[str]:
     """The names of all operators of a .tflite file, each once, custom ones by their own name."""
-    from tensorflow.lite.python import schema_py_generated as schema
+    from rnn_apps.export.flatbuffers.model_objects import builtin_operators, read_objects
 
-    names = {
-        number: name for name, number in vars(schema.BuiltinOperator).items() if name[0].isupper()
-    }
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    names = builtin_operators()
+    model = read_objects(content)
     found = set()
     for code in model.operatorCodes:
         number = max(code.builtinCode, code.deprecatedBuiltinCode)

@@ -7,16 +7,8 @@ requests and is started anew after a crash or when it was stopped.
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-import select
-import signal
 import statistics
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.base.child_processes import child_environment
+from pipelines.base.child_processes import Worker, WorkerError
 from pipelines.base.errors import UserError
 from rnn_apps.edge.runtime.model import TARGETS
 from rnn_apps.export.processes import frames
@@ -101,15 +93,15 @@ class RuntimeProcess:
 
     Args:
         target: "litert" or "tflm".
-        time_limit: seconds for one request, loading included; after that the child is killed.
+        time_limit: seconds for one request, loading included, after which the child is ended; time
+            in which the child waits for a processor does not count.
         known_as: what messages call the file, if not by its path.
     """
 
     target: str = "litert"
     time_limit: float = 60.0
     known_as: str = ""
-    _child: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
-    _errors: Any = field(default=None, init=False, repr=False)
+    _worker: Worker | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.target not in TARGETS:
@@ -227,16 +219,9 @@ class RuntimeProcess:
 
     def close(self) -> None:
         """Ends the child."""
-        if self._child is not None:
-            self._child.kill()
-            self._child.wait()
-            assert self._child.stdin is not None and self._child.stdout is not None
-            # Closing flushes what the child did not read any more.
-            with contextlib.suppress(BrokenPipeError):
-                self._child.stdin.close()
-            self._child.stdout.close()
-            self._errors.close()
-            self._child = None
+        if self._worker is not None:
+            self._worker.close()
+            self._worker = None
 
     def _refuse_nan(self, path: str | Path, results: Sequence[Mapping[str, np.ndarray]]) -> None:
         for number, outputs in enumerate(results):
@@ -276,59 +261,33 @@ class RuntimeProcess:
         return reply, results
 
     def _exchange(self, message: bytes, what: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        child = self._running()
-        assert child.stdin is not None and child.stdout is not None
-        self._errors.seek(0)
-        self._errors.truncate()
-        deadline = time.monotonic() + self.time_limit
-        pipe = child.stdout.fileno()
+        worker = self._running()
         try:
-            child.stdin.write(message)
-            child.stdin.flush()
-            return frames.receive(lambda size: _read(pipe, size, deadline))
-        except TimeoutError:
+            return worker.ask(message, lambda w: frames.receive(w.exactly), self.time_limit)
+        except WorkerError as failure:
             self.close()
+            if failure.hung:
+                raise ModelRunError(
+                    "hang",
+                    f"{what}: no answer within {self.time_limit:g} s; it was stopped. The graph "
+                    "may never end on this runtime: choose another form, or a longer time limit.",
+                ) from None
+            said = _joined(failure.said)
             raise ModelRunError(
-                "hang",
-                f"{what}: no answer within {self.time_limit:g} s; it was stopped. The graph may "
-                "never end on this runtime: choose another form, or a longer time limit.",
+                "crash", f"{what}: the runtime crashed ({failure.ending}).{said}"
             ) from None
-        except (EOFError, BrokenPipeError):
-            code = child.wait()
-            said = self._said()
-            self.close()
-            end = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-            raise ModelRunError("crash", f"{what}: the runtime crashed ({end}).{said}") from None
 
-    def _running(self) -> subprocess.Popen[bytes]:
-        if self._child is not None and self._child.poll() is not None:
+    def _running(self) -> Worker:
+        if self._worker is None or not self._worker.is_running:
             self.close()
-        if self._child is None:
-            # Appended to by the child, so that truncating it between requests leaves no hole.
-            self._errors = tempfile.TemporaryFile("a+b")  # noqa: SIM115 (closed by `close`)
-            self._child = subprocess.Popen(
-                [sys.executable, "-P", "-m", "rnn_apps.export.processes.runtime_worker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._errors,
-                env=child_environment(),
-            )
-        return self._child
-
-    def _said(self) -> str:
-        """The last lines the runtime wrote to the error stream, for a message."""
-        self._errors.seek(0)
-        lines = self._errors.read().decode(errors="replace").splitlines()
-        lines = [line for line in lines if line.strip() and not line.startswith("INFO:")]
-        # The same complaint comes once per attempt.
-        lines = list(dict.fromkeys(lines))[-_ERROR_LINES:]
-        return "" if not lines else " It said: " + " | ".join(line.strip() for line in lines)
+            self._worker = Worker("rnn_apps.export.processes.runtime_worker")
+        return self._worker
 
     def _named(self, path: str | Path) -> str:
         return self.known_as or str(path)
 
     def _failure(self, path: str | Path, refusal: str) -> ModelRunError:
-        said = self._said()
+        said = _joined(self._worker.said() if self._worker is not None else ())
         if self.known_as:
             # The child knows the file by its path alone.
             refusal = refusal.replace(str(Path(path).absolute()), self.known_as)
@@ -349,18 +308,12 @@ class RuntimeProcess:
         return ModelRunError("failed", f"{self._named(path)} on {self.target}: {refusal}{said}")
 
 
-def _read(pipe: int, size: int, deadline: float) -> bytes:
-    parts = []
-    while size:
-        ready, _, _ = select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))
-        if not ready:
-            raise TimeoutError
-        part = os.read(pipe, min(size, 1 << 20))
-        if not part:
-            raise EOFError
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
+def _joined(said: Sequence[str]) -> str:
+    """The last lines that the runtime wrote to the error stream, for a message."""
+    lines = [line for line in said if not line.startswith("INFO:")]
+    # The same complaint comes once per attempt.
+    lines = list(dict.fromkeys(lines))[-_ERROR_LINES:]
+    return "" if not lines else " It said: " + " | ".join(lines)
 
 
 def _refuse_nan(outputs: Mapping[str, np.ndarray], what: str) -> None:

@@ -7,7 +7,6 @@ messages only, whatever the runtime's native code writes to standard output.
 
 from __future__ import annotations
 
-import os
 import signal
 import statistics
 import sys
@@ -17,6 +16,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from pipelines.base.child_processes import reserve_standard_output
 from pipelines.base.errors import UserError
 from rnn_apps.edge.runtime.model import EdgeModel, load
 from rnn_apps.edge.runtime.streaming import SUCCESSOR, StreamingSession
@@ -24,26 +24,26 @@ from rnn_apps.export.processes import frames
 
 Reply = tuple[dict[str, Any], dict[str, np.ndarray]]
 
-# Beyond this the parent has surely lost interest; the kernel then ends a child that hangs in
-# native code even if the parent is gone.
+# A request that takes so much more processor time than its limit, in seconds, has lost its parent,
+# who would have ended this process: the kernel then ends it, also inside native code. It is
+# processor time that is counted, since the parent's limit stands still while a process waits for a
+# processor.
 GRACE_SECONDS = 5.0
 
 
 def main() -> None:
     """Answers requests from standard input until it ends."""
     requests = sys.stdin.buffer
-    # Standard output becomes the error stream for everybody but us.
-    replies = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
+    replies = reserve_standard_output()
     while True:
         try:
             header, arrays = frames.receive(lambda size: _exactly(requests, size))
         except EOFError:
             return
-        signal.setitimer(signal.ITIMER_REAL, header["time_limit"] + GRACE_SECONDS)
+        signal.setitimer(signal.ITIMER_PROF, header["time_limit"] + GRACE_SECONDS)
         replies.write(frames.encode(*_answer(header, arrays)))
         replies.flush()
-        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.setitimer(signal.ITIMER_PROF, 0.0)
 
 
 def _exactly(stream: BinaryIO, size: int) -> bytes:

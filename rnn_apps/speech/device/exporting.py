@@ -14,7 +14,6 @@ from pipelines.base.atomic_files import atomic_folder, write_json
 from pipelines.base.errors import ConfigurationError, UserError
 from rnn_apps.edge.speech.ctc import ctc_greedy
 from rnn_apps.edge.speech.recogniser import CONTRACT, STREAMING_MODEL, TOKENIZER
-from rnn_apps.edge.speech.trial import Trial, try_recogniser
 from rnn_apps.export.formats import assembled_folder, chosen_formats, write_formats
 from rnn_apps.export.processes import conversion_process
 from rnn_apps.export.results import ExportError, ExportResult
@@ -24,6 +23,7 @@ from rnn_apps.speech.device.export_recordings import (
     judged_recordings,
 )
 from rnn_apps.speech.device.step_model import FEATURES, LOGITS, PRESENT, step_model, whole_model
+from rnn_apps.speech.device.trial import Trial, try_recogniser
 from rnn_apps.speech.judging.metrics import total, word_errors
 from rnn_apps.speech.network.capabilities import can_stream
 from rnn_apps.speech.streaming import raw_features

@@ -21,11 +21,11 @@ from pipelines.tokenizers.sentence_ids import END, START, comparable_text, padde
 from rnn_apps.edge.translation.options import SearchOptions
 from rnn_apps.edge.translation.sentences import one_line
 from rnn_apps.edge.translation.translator import CONTRACT, MODEL, SOURCE_TOKENIZER, TARGET_TOKENIZER
-from rnn_apps.edge.translation.trial import Found, try_translator
 from rnn_apps.export.formats import assembled_folder, chosen_formats, write_formats
 from rnn_apps.export.processes import conversion_process
 from rnn_apps.export.results import ExportError, ExportResult
 from rnn_apps.translation.device.device_models import TOKENS, decoding_examples, device_models
+from rnn_apps.translation.device.trial import Found, try_translator
 from rnn_apps.translation.judging.corpus_metrics import CorpusMetrics
 from rnn_apps.translation.judging.example_pairs import Pairs, examples_of
 from rnn_apps.translation.judging.scoring import score_pairs

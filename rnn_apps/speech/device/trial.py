@@ -1,17 +1,15 @@
-"""A recogniser tried on recordings in a process of its own, which imports what a device has:
-texts, processor time and memory.
+"""Trying an exported recogniser on recordings, in a process that imports what a device has.
 
-    python -m rnn_apps.edge.speech.trial FOLDER FILE TARGET RECORDINGS.npz
+    python -m rnn_apps.speech.device.trial FOLDER FILE TARGET RECORDINGS.npz
 
-The archive holds "samples" float32 [all samples] and "lengths" int64 [recordings]. The last line of
-standard output is the result as JSON.
+The archive holds "samples" float32 [all samples] and "lengths" int64 [recordings]. What is written
+to standard output is the result as JSON: texts, processor time and memory.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,15 +20,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.base.child_processes import child_environment
+from pipelines.base.child_processes import WorkerError, reserve_standard_output, run_worker
 from pipelines.base.errors import UserError
 from rnn_apps.edge.speech.recogniser import EdgeRecogniser
 from rnn_apps.edge.speech.recognition import Utterance
 from rnn_apps.edge.speech.transcripts import DecodingConfig
 
-# Of a stream, as a microphone gives them.
+# Seconds of a stream that are pushed at a time, as a microphone gives them.
 CHUNK_SECONDS = 0.05
-# One run may take so many times as long as its recordings last, and so many seconds beside.
+# A trial may take this many times as long as its recordings last, after this many seconds to start.
 SLOWEST, STARTING_SECONDS = 5.0, 120.0
 
 
@@ -39,13 +37,13 @@ class Trial:
     """What trying a file gave.
 
     Attributes:
-        texts: of each recording, by greedy decoding.
+        texts: the text of each recording, by greedy decoding.
         real_time_factor: processor time of features, model and decoding over the recordings'
             length, one thread.
-        memory_kib: by how much the process grew to its largest, beyond Python, NumPy and the
+        memory_kib: growth of the process to its largest size, beyond Python, NumPy and the
             runtime's library; None where the system does not tell.
-        delay_seconds: how late a stream's text is at most, computing aside; None for a file that
-            takes whole utterances.
+        delay_seconds: the longest time by which a stream's text is late, without the time for
+            computing; None for a file that takes whole utterances.
     """
 
     texts: tuple[str, ...]
@@ -60,7 +58,10 @@ def try_recogniser(
     """Runs a file of an exported folder over recordings, streams in chunks, in a child process.
 
     Args:
-        recordings: samples at the model's rate, [samples] each.
+        folder: the exported folder, with contract and vocabulary.
+        file: the name of the .tflite file in it.
+        target: the runtime, "litert" or "tflm".
+        recordings: one array of samples [samples] per recording, at the model's sample rate.
 
     Raises:
         UserError: the process failed, or took too long.
@@ -70,19 +71,20 @@ def try_recogniser(
         path = Path(scratch) / "recordings.npz"
         lengths = np.array([len(samples) for samples in recordings])
         np.savez(path, samples=np.concatenate(recordings), lengths=lengths)
-        command = [sys.executable, "-m", __name__, str(folder), file, target, str(path)]
-        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
         try:
-            done = subprocess.run(
-                command, env=child_environment(**threads), capture_output=True, text=True,
-                timeout=seconds, check=True,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            raise UserError(f"{file}: took more than {seconds:.0f} s on the recordings") from None
-        except subprocess.CalledProcessError as error:
-            last = (error.stderr.strip().splitlines() or ["no message"])[-1]
-            raise UserError(f"{file}: failed on the recordings: {last}") from None
-    found = json.loads(done.stdout.strip().splitlines()[-1])
+            answer = run_worker(
+                __name__,
+                [str(folder), file, target, str(path)],
+                variables=dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
+                time_limit=seconds,
+            )
+        except WorkerError as failure:
+            if failure.hung:
+                problem = f"took more than {seconds:.0f} s on the recordings"
+            else:
+                problem = f"failed on the recordings: {failure.last_words}"
+            raise UserError(f"{file}: {problem}") from None
+    found = json.loads(answer)
     return Trial(**{**found, "texts": tuple(found["texts"])})
 
 
@@ -102,7 +104,8 @@ def _forget_peak() -> None:
 
 
 def main(folder: str, file: str, target: str, path: str) -> None:
-    """See the module."""
+    """Tries a recogniser and writes the result; see the module."""
+    answers = reserve_standard_output()
     with np.load(path, allow_pickle=False) as archive:
         samples = np.split(archive["samples"], np.cumsum(archive["lengths"])[:-1])
     if target == "litert":
@@ -129,7 +132,8 @@ def main(folder: str, file: str, target: str, path: str) -> None:
         "texts": texts, "real_time_factor": spent / heard, "delay_seconds": delay,
         "memory_kib": None if peak is None or before is None else peak - before,
     }  # fmt: skip
-    print(json.dumps(result))
+    answers.write(json.dumps(result).encode())
+    answers.close()
 
 
 def _streamed(recogniser: EdgeRecogniser, samples: npt.NDArray[np.float32]) -> str:

@@ -1,8 +1,8 @@
-"""A translator tried on sentences in a process of its own, which imports what a device has.
+"""Trying an exported translator on sentences, in a process that imports what a device has.
 
-    python -m rnn_apps.edge.translation.trial FOLDER FILE < REQUEST.json
+    python -m rnn_apps.translation.device.trial FOLDER FILE < REQUEST.json
 
-The request is {"sentences": [...], "searches": {NAME: options}}; the last line of standard output
+The request is {"sentences": [...], "searches": {NAME: options}}. What is written to standard output
 is the result as JSON.
 """
 
@@ -10,20 +10,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pipelines.base.child_processes import child_environment
+from pipelines.base.child_processes import WorkerError, reserve_standard_output, run_worker
 from pipelines.base.errors import UserError
 from rnn_apps.edge.translation.options import SearchOptions
 from rnn_apps.edge.translation.sentences import encode_source
 from rnn_apps.edge.translation.translator import EdgeTranslator
 
-# One sentence may take so long; a busy machine is no reason to give up.
+# A trial may take this long per sentence and search, after this many seconds to start.
 SECONDS_A_SENTENCE, STARTING_SECONDS = 5.0, 120.0
 
 
@@ -33,10 +32,11 @@ class Found:
 
     Attributes:
         texts: the best translation of each sentence.
-        ids: its ids as the model knows them, without an end.
-        log_probabilities: its own, in nats; where it ended, the end included.
-        complete: whether it came to its end.
-        sentences_a_second: of processor time, one thread; encoding, search and decoding together.
+        ids: the ids of each translation as the model knows them, without an end.
+        log_probabilities: the log probability of each translation in nats, its end included.
+        complete: whether each translation came to its end.
+        sentences_a_second: sentences per second of processor time on one thread, for encoding,
+            search and decoding together.
     """
 
     texts: tuple[str, ...]
@@ -52,10 +52,10 @@ def try_translator(
     """Translates in a child process.
 
     Args:
-        folder: an export, or what is to become one.
-        file: the .tflite file in it.
-        sentences: none of them empty.
-        searches: by name.
+        folder: an exported folder, or one that is still being written.
+        file: the name of the .tflite file in it.
+        sentences: the sentences to translate, none of them empty.
+        searches: the options of each search by its name.
 
     Raises:
         UserError: the child process failed, or took too long.
@@ -65,18 +65,22 @@ def try_translator(
         "searches": {name: asdict(options) for name, options in searches.items()},
     }
     limit = STARTING_SECONDS + SECONDS_A_SENTENCE * len(sentences) * len(searches)
-    command = [sys.executable, "-m", __name__, str(folder), file]
     try:
-        done = subprocess.run(
-            command, input=json.dumps(request), capture_output=True, text=True,
-            env=child_environment(), timeout=limit, check=False,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        raise UserError(f"{file}: translating took more than {limit:.0f} seconds") from None
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise UserError(f"{file}: its trial ended with code {done.returncode}: {last}")
-    answer = json.loads(done.stdout.splitlines()[-1])
+        content = run_worker(
+            __name__,
+            [str(folder), file],
+            request=json.dumps(request).encode(),
+            time_limit=limit,
+        )
+    except WorkerError as failure:
+        if failure.hung:
+            problem = f"translating took more than {limit:.0f} seconds"
+        else:
+            problem = (
+                f"its trial ended with {failure.ending}: {(failure.said or ['no message'])[-1]}"
+            )
+        raise UserError(f"{file}: {problem}") from None
+    answer = json.loads(content)
     return {
         name: Found(
             tuple(one["texts"]),
@@ -116,13 +120,15 @@ def _run(
 
 def _main() -> None:
     folder, file = sys.argv[1:]
+    answers = reserve_standard_output()
     request = json.load(sys.stdin)
     translator = EdgeTranslator(folder, file)
     answer = {
         name: _run(translator, request["sentences"], SearchOptions(**options))
         for name, options in request["searches"].items()
     }
-    print(json.dumps(answer))
+    answers.write(json.dumps(answer).encode())
+    answers.close()
 
 
 if __name__ == "__main__":
