@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 
 from pipelines.speech.feature_extraction.configuration import FeatureConfig
 from rnn_apps.edge.speech.endpointing import EndpointConfig
 from rnn_apps.edge.speech.recognition import RecognitionStream
 from rnn_apps.edge.speech.transcripts import DecodingConfig, SpeechDecoder, SpeechLabels
 from rnn_apps.edge.speech.word_model import WordModel
-from rnn_apps.export.planning.streaming_plan import streaming_plan
+from rnn_apps.export.planning.stateful_step import StatefulStep
 from rnn_apps.speech.config import SpeechConfig
 from rnn_apps.speech.device.step_model import FEATURES, LOGITS, PRESENT, step_model
 
@@ -30,49 +29,34 @@ class KerasStepModel:
     """The trained network as `rnn_apps.edge.speech.recognition.StepModel`.
 
     Args:
-        model: as `build_model` gives it; of one direction.
-        config: that it was built with.
-        chunk_outputs: output frames of a step.
+        model: a model of one direction, as `build_model` gives it.
+        config: the configuration that it was built with.
+        chunk_outputs: number of output frames per step.
 
     Raises:
         ConfigurationError: the network needs the whole utterance.
     """
 
     def __init__(self, model: keras.Model, config: SpeechConfig, chunk_outputs: int = 1) -> None:
-        steps = step_model(model, config)
         self.subsampling = config.subsampling
         self.chunk_frames = config.subsampling * chunk_outputs
         self.lookahead = config.lookahead
         self.labels = int(model.output[LOGITS].shape[-1])
-        examples = {
-            name: np.zeros((1, self.chunk_frames, tensor.shape[-1]), np.float32)
-            for name, tensor in steps.input.items()
-            if name in (FEATURES, PRESENT)
-        }
-        plan = streaming_plan("step", steps, data=examples, chunk=self.chunk_frames)
-        self._step = tf.function(plan.function({}), autograph=False)
-        shapes = {input.name: input.shape for input in plan.inputs}
-        self._given = [name for name in shapes if name in (FEATURES, PRESENT)]
-        self._states = {
-            name: np.zeros([size or 1 for size in shape], np.float32)
-            for name, shape in shapes.items()
-            if name not in self._given
-        }
+        steps = step_model(model, config)
+        timed = {FEATURES, PRESENT} & set(steps.input)
+        self._step = StatefulStep(steps, timed, self.chunk_frames)
         self.reset()
 
     def reset(self) -> None:
         """See `StepModel`."""
-        self._state: dict[str, tf.Tensor] = {
-            name: tf.constant(zeros) for name, zeros in self._states.items()
-        }
+        self._state = self._step.start()
 
     def step(self, features: Array, present: Array) -> Array:
         """See `StepModel`."""
-        inputs = {FEATURES: tf.constant(features[None])}
-        if PRESENT in self._given:
-            inputs[PRESENT] = tf.constant(present[None, :, None])
-        outputs = self._step({**inputs, **self._state})
-        self._state = {name: outputs[f"{name}_out"] for name in self._states}
+        inputs = {FEATURES: features[None]}
+        if PRESENT in self._step.inputs:
+            inputs[PRESENT] = present[None, :, None]
+        outputs, self._state = self._step(inputs, self._state)
         logits: Array = outputs[LOGITS][0].numpy()
         return logits
 
