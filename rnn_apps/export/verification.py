@@ -14,7 +14,7 @@ from rnn_apps.edge.runtime.streaming import state_pairs
 from rnn_apps.export.model_files import open_model
 from rnn_apps.export.planning.streaming_plan import streaming_plan
 from rnn_apps.export.processes.runtime_process import RuntimeCall, RuntimeProcess
-from rnn_apps.export.proof.comparison import Comparison, read_reference, run_comparisons
+from rnn_apps.export.proof.comparison import Comparison, compare, read_reference, run_calls
 from rnn_apps.export.proof.keras_reference import keras_outputs
 from rnn_apps.export.proof.stream_data import with_time
 from rnn_apps.export.results import TOLERANCES, Verification
@@ -65,7 +65,7 @@ def verify(
         return _verify_stream(path, model, representative_data, target, known, limit, time_limit)
     comparison = _reference(model, representative_data, known, examples)
     with RuntimeProcess(target, time_limit) as runtime:
-        errors = run_comparisons(runtime, path, [comparison], limit)
+        errors = compare(comparison, run_calls(runtime, path, comparison), limit)
         call = RuntimeCall(comparison.inputs[0], comparison.signature)
         latency = runtime.latency(path, call, repeats=20, seconds=2.0)
     return Verification(path, target, errors, len(comparison.inputs), latency.median_ms)

@@ -70,23 +70,33 @@ def _output_error(
     )
 
 
-def run_comparisons(
-    runtime: RuntimeProcess, path: Path, comparisons: Sequence[Comparison], tolerance: float
-) -> tuple[OutputError, ...]:
-    """Runs all invocations in order, `CALLS_OF_A_RUN` in each interpreter and without a reset, and
-    compares.
+def run_calls(
+    runtime: RuntimeProcess, path: Path, comparison: Comparison
+) -> list[dict[str, np.ndarray]]:
+    """What a file gives for the invocations of a comparison.
+
+    They run in order, `CALLS_OF_A_RUN` in each interpreter and without a reset in between.
+
+    Raises:
+        ModelRunError: the file does not run, or gives NaN.
     """
-    calls = [RuntimeCall(inputs, c.signature) for c in comparisons for inputs in c.inputs]
+    calls = [RuntimeCall(inputs, comparison.signature) for inputs in comparison.inputs]
     results = []
     for start in range(0, len(calls), CALLS_OF_A_RUN):
         results.extend(runtime.run(path, calls[start : start + CALLS_OF_A_RUN]))
-    errors: list[OutputError] = []
-    start = 0
-    for comparison in comparisons:
-        stop = start + len(comparison.inputs)
-        errors.extend(compare(comparison, results[start:stop], tolerance))
-        start = stop
-    return tuple(errors)
+    return results
+
+
+def farthest_call(comparison: Comparison, actual: Sequence[Mapping[str, np.ndarray]]) -> int:
+    """The number of the invocation that holds the largest difference from Keras."""
+    distances = [
+        max(
+            float(np.abs(outputs[name].astype(np.float64) - value).max(initial=0.0))
+            for name, value in expected.items()
+        )
+        for expected, outputs in zip(comparison.expected, actual, strict=True)
+    ]
+    return int(np.argmax(distances))
 
 
 def require_within(errors: Sequence[OutputError], what: str) -> None:

@@ -75,7 +75,8 @@ def _computed(
 
     def by_operations(example: Example) -> dict[str, np.ndarray]:
         reset()
-        return {n: np.asarray(value) for n, value in signature.call(model, example).items()}
+        # A copy: NumPy's view of a tensor would share TensorFlow's memory.
+        return {n: np.array(value) for n, value in signature.call(model, example).items()}
 
     first = by_operations(examples[0])
     if len(examples) == 1:

@@ -29,7 +29,7 @@ def refuse_what_does_not_repeat(
     Raises:
         ExportError: names the first layer that is random or keeps something from call to call.
     """
-    if all(_same(value, again[name]) for name, value in first.items()):
+    if all(is_same(value, again[name]) for name, value in first.items()):
         return
     records = [LayerRecord(), LayerRecord()]
     for record in records:
@@ -44,7 +44,8 @@ def refuse_what_does_not_repeat(
     )
 
 
-def _same(one: np.ndarray, other: np.ndarray) -> bool:
+def is_same(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two outputs differ in rounding at most."""
     if one.shape != other.shape or one.dtype != other.dtype:
         return False
     if not np.issubdtype(one.dtype, np.floating):
