@@ -16,7 +16,7 @@ class EdgeForecaster:
 
     Args:
         model: an exported forecasting model.
-        signature: its name; may be left out where there is one.
+        signature: name of the signature to call; may be left out where there is one.
     """
 
     def __init__(self, model: EdgeModel, signature: str | None = None) -> None:
@@ -27,8 +27,8 @@ class EdgeForecaster:
         """Forecasts one series, or several at once.
 
         Args:
-            inputs: by the signature's names, such as `past_target` [lookback] of one series or
-                [series, lookback] of several, in the series' own units.
+            inputs: arrays by the signature's input names, such as `past_target` [lookback] of one
+                series or [series, lookback] of several, in the series' own units.
 
         Returns:
             The outputs by name, such as [horizon] or [series, horizon].

@@ -25,10 +25,10 @@ class EdgeLanguageModel:
     """An exported language model with its vocabulary.
 
     Args:
-        folder: what exporting a language model wrote: `contract.json`, `tokenizer/` and step
-            models.
-        file: which of the step models.
-        target: "litert" or "tflm".
+        folder: folder that exporting a language model wrote, with `contract.json`, `tokenizer/` and
+            step models.
+        file: name of the step model's file in the folder.
+        target: runtime that runs the file: "litert" or "tflm".
 
     Raises:
         UserError: a file is missing or damaged, or the vocabulary is another model's.
@@ -53,10 +53,10 @@ class EdgeLanguageModel:
         """Yields what the model writes after a prompt, in pieces of whole characters.
 
         Args:
-            prompt: of any length; an empty one begins as a line does.
-            most_tokens: how many tokens are written.
-            config: how they are drawn.
-            stop: a text of one token that ends the writing; it is not given.
+            prompt: text to continue, of any length; an empty one starts a new line.
+            most_tokens: largest number of tokens to write.
+            config: rules by which tokens are drawn.
+            stop: text of one token that ends the writing; the token itself is not returned.
 
         Raises:
             DataError: the prompt or the stop text is not in the vocabulary.
@@ -93,7 +93,7 @@ class EdgeLanguageModel:
 def score_tokens(session: StreamingSession, tokens: np.ndarray) -> np.ndarray:
     """The log probability of each of integers [tokens] but the first; float64 [tokens - 1], nats.
 
-    The session begins anew.
+    The session is reset first.
     """
     session.reset()
     found = np.zeros(max(0, len(tokens) - 1))

@@ -16,15 +16,17 @@ class SamplingConfig:
     """How the next token is drawn from a model's logits.
 
     Attributes:
-        temperature: logits are divided by it; 0 takes the most probable token (greedy).
-        top_k: only the k most probable tokens can be drawn; 0 for all.
-        top_p: only the smallest set of most probable tokens that together have this probability
-            can be drawn (nucleus sampling, Holtzman et al. 2020); 1 for all. Applied after top_k.
-        repetition_penalty: the log probability of a token that was written lately is multiplied
-            by it before anything else (Keskar et al. 2019, there on logits, whose zero is
-            arbitrary); above 1 makes repetition rarer, 1 is off.
-        repetition_window: how many of the latest tokens, the prompt's among them, that means.
-        seed: of the generator; None draws anew each time.
+        temperature: number that logits are divided by; 0 takes the most probable token (greedy).
+        top_k: number of most probable tokens that can be drawn; 0 for all.
+        top_p: probability that the smallest set of most probable tokens must reach together; only
+            these can be drawn (nucleus sampling, Holtzman et al. 2020). 1 for all. Applied after
+            top_k.
+        repetition_penalty: factor of the log probability of each token that was written recently,
+            applied before anything else (Keskar et al. 2019, there on logits, whose zero is
+            arbitrary); above 1 makes repetition rarer, 1 changes nothing.
+        repetition_window: number of latest tokens, those of the prompt included, that count as
+            recent.
+        seed: seed of the generator; None for a new one each time.
     """
 
     temperature: float = 1.0
@@ -59,7 +61,7 @@ def token_probabilities(
     """The distribution a token is drawn from.
 
     Args:
-        logits: [vocabulary].
+        logits: the model's logits of the next token, [vocabulary].
         written: the tokens so far, for the repetition penalty.
         banned: tokens that cannot be drawn at all.
 
@@ -96,9 +98,9 @@ class TokenSampler:
     """Draws the tokens of one text.
 
     Args:
-        config: how.
-        row: number of the text among those that are written side by side: with one seed, each is
-            drawn by a generator of its own, so that none depends on the others.
+        config: rules by which tokens are drawn.
+        row: number of this text among those written at the same time. With one seed, each text has
+            its own generator, so that none depends on the others.
         banned: tokens that are never drawn.
     """
 
@@ -112,7 +114,7 @@ class TokenSampler:
         """The next token.
 
         Args:
-            logits: [vocabulary].
+            logits: the model's logits of the next token, [vocabulary].
             written: all tokens so far, the prompt among them.
         """
         probabilities = token_probabilities(logits, self._config, written, self._banned)
@@ -132,10 +134,10 @@ def generate(
     """Yields tokens as the model writes on after a prompt.
 
     Args:
-        session: over a step model that takes one token and gives its successor's logits
-            [..., vocabulary]; it is reset first.
-        prompt: at least one token.
-        steps: how many tokens at most.
+        session: session over a step model that takes one token and returns the logits [...,
+            vocabulary] of the next; it is reset first.
+        prompt: tokens to continue, at least one.
+        steps: largest number of tokens to write.
         stop: tokens that end the text; they are not yielded.
         banned: tokens that are never written.
 

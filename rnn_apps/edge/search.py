@@ -1,4 +1,4 @@
-"""Greedy and beam search over any decoder that goes step by step.
+"""Greedy and beam search over any decoder that works step by step.
 
 Sources: Graves (2012), "Sequence transduction with recurrent neural networks", for the search;
 Wu et al. (2016), "Google's neural machine translation system", equation 14, for the length and
@@ -22,7 +22,7 @@ class StepResult(NamedTuple, Generic[State]):
     """What one step gave for n hypotheses.
 
     Attributes:
-        log_probabilities: [n, vocabulary] of the next token.
+        log_probabilities: log probabilities [n, vocabulary] of the next token.
         states: the decoder's state after each hypothesis' last token.
         alignments: attention over the source, [n, source]; None without attention.
     """
@@ -41,18 +41,19 @@ class BeamConfig:
     """How a decoder is searched.
 
     Attributes:
-        start_token: what the first step is given.
-        end_token: what ends a hypothesis.
-        beam: hypotheses kept at every step.
-        max_steps: tokens at most, the end token not counted.
+        start_token: token that the first step is given.
+        end_token: token that ends a hypothesis.
+        beam: number of hypotheses kept at every step.
+        max_steps: largest number of tokens, the end token not counted.
         length_penalty: alpha of ((5 + length) / 6) ** alpha, by which the log probability is
             divided; 0 prefers short outputs, 1 nearly the mean log probability of a token.
         coverage_penalty: beta of beta * sum(log(min(attention a source position got, 1))).
-        min_steps: tokens at least, the end token not counted.
-        no_repeat: no sequence of so many tokens occurs twice; 0: no such rule.
+        min_steps: smallest number of tokens, the end token not counted.
+        no_repeat: length of the token sequences of which none may occur twice; 0 for no such rule.
         banned: tokens that are never taken.
-        cut: what has not ended after `max_steps` tokens ends there and is ranked among the
-            complete outputs, as in a graph's search; else it is only taken where those are too few.
+        cut: true if a hypothesis that has not ended after `max_steps` tokens ends there and is
+            ranked among the complete outputs, as in a search inside a graph; otherwise it is taken
+            only where complete outputs are too few.
     """
 
     start_token: int
@@ -84,11 +85,11 @@ class Hypothesis:
     """An output of the search.
 
     Attributes:
-        tokens: without the start and the end token.
-        score: what hypotheses are ranked by: log probability with both penalties.
-        log_probability: of the tokens and, where `complete`, of the end token.
-        complete: it came to its end token within the steps allowed.
-        alignment: [tokens, source], the attention while each token was written.
+        tokens: the tokens without start and end token.
+        score: number that hypotheses are ranked by: the log probability with both penalties.
+        log_probability: log probability of the tokens and, where `complete`, of the end token.
+        complete: true if the end token was reached within the allowed steps.
+        alignment: attention [tokens, source] while each token was written.
     """
 
     tokens: tuple[int, ...]
@@ -114,7 +115,8 @@ def greedy_search(
     """Takes the most probable token at every step.
 
     Args:
-        choose: takes another one, from log probabilities [vocabulary], -inf where forbidden.
+        choose: function that chooses another token from log probabilities [vocabulary], -inf where
+            forbidden; the most probable one if None.
     """
     live = _Live((), 0.0, start, ())
     for length in range(config.max_steps + (0 if config.cut else 1)):
@@ -137,7 +139,7 @@ def beam_search(
     only falls, and no length is favoured more than `max_steps`.
 
     Args:
-        step: the decoder; it is called with all live hypotheses at once.
+        step: the decoder, called with all live hypotheses at once.
         start: the decoder's state before the start token.
     """
     live: list[_Live[State]] = [_Live((), 0.0, start, ())]

@@ -18,8 +18,8 @@ class States(NamedTuple):
     """A hypothesis' states: one row of what a call of the decoder gave.
 
     Attributes:
-        values: by name, [rows, ...], in the runtime's own types.
-        row: which row.
+        values: arrays [rows, ...] by state name, in the runtime's own types.
+        row: number of this hypothesis' row in the arrays.
     """
 
     values: Mapping[str, np.ndarray]
@@ -33,13 +33,13 @@ class EdgeDecoder:
     that stay the same for a sentence (what attention looks at). `decode_step` takes them with
     `token`, and gives `logits` [rows, vocabulary], the next states under their names with "_out"
     after them and, if it attends, `alignment` [rows, source]. Its rows are hypotheses of one
-    sentence: any number of them where the file leaves that free, else so many as it says. A memory
-    of one row serves all of them.
+    sentence: any number of them where the file leaves that free, else the number that it fixes. A
+    memory of one row serves all of them.
 
     Args:
-        model: the file.
-        encode, decode_step: the signatures' names.
-        encoder: another file that has the signature `encode`; by default the same.
+        model: exported model with both signatures.
+        encode, decode_step: names of the two signatures.
+        encoder: another model that has the signature `encode`; the same model if None.
 
     Raises:
         UserError: the signatures do not fit together.

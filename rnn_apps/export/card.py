@@ -1,4 +1,4 @@
-"""The card beside an exported file: what it is, how it was proven, what it costs."""
+"""The card that comes with an exported file: what it is, how it was proven, what it costs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def write_card(result: ExportResult, *, model_name: str) -> Path:
     """Writes `FILE.tflite.json` and `FILE.tflite.md` beside an exported file, both atomically.
 
     Args:
-        result: what the export of `result.path` told; the file itself is read for the rest.
+        result: result of the export; the rest is read from the file at `result.path`.
         model_name: the Keras model's name.
 
     Returns:
@@ -43,9 +43,9 @@ def add_task_metric(
     """Puts into the card of `result` what the model is for: a metric before and after the export.
 
     Args:
-        name: of the metric, with its unit.
+        name: name of the metric, with its unit.
         keras, file: the Keras model's figure and the file's, in its target's runtime.
-        measured_on: the data.
+        measured_on: description of the data.
     """
     assert result.card is not None
     card = json.loads(result.card.read_text(encoding="utf-8"))
@@ -116,7 +116,7 @@ def card_markdown(card: dict[str, Any]) -> str:
         "## Signatures",
         *[_signature(name, signature) for name, signature in card["signatures"].items()],
         "## Operators",
-        _table(("operator", "times"), [(k, str(v)) for k, v in card["operators"].items()]),
+        _table(("operator", "count"), [(k, str(v)) for k, v in card["operators"].items()]),
         "## Made with",
         _table(("package", "version"), list(card["versions"].items())),
     ]
@@ -157,7 +157,7 @@ def _candidates(candidates: dict[str, float | str]) -> list[str]:
         (form, value if isinstance(value, str) else f"{value:.3g} ms")
         for form, value in candidates.items()
     ]
-    return ["### Forms that were tried", _table(("form", "latency, or why it dropped out"), rows)]
+    return ["### Forms that were tried", _table(("form", "latency, or why it failed"), rows)]
 
 
 def _extents(card: dict[str, Any]) -> str:
@@ -197,7 +197,7 @@ def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 
 
 def _finite(numbers: dict[str, Any]) -> dict[str, Any]:
-    """JSON has no NaN: None stands for it."""
+    """Replaces NaN and infinity by None, since JSON has neither."""
     return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value
         for name, value in numbers.items()

@@ -1,7 +1,7 @@
 """What a model is for, measured before and after its export, and judged before a file is published.
 
-Errors of single numbers say little about a quantised model that feeds its own state back; words
-wrong or bits a token do. The metric is one function, which is given the model twice: as Keras
+Errors of single numbers say little about a quantised model that feeds its own state back; word
+errors or bits per token do. The metric is one function, which is given the model twice: as Keras
 computes it and as the written file on its target's runtime, both behind the same interface
 (`rnn_apps.edge.EdgeModel`), so that a `StreamingSession` or a decoder runs on either.
 """
@@ -26,13 +26,15 @@ class TaskMetric:
     """How a model is judged.
 
     Attributes:
-        name: of the metric, with its unit.
-        measure: runs the model on the task's data and gives the figure. It may raise ExportError
-            itself, where the file is wrong in a way that no figure shows.
-        most_loss: by how much the file may be worse than Keras, in the metric's own unit.
-        larger_is_better: whether a smaller figure is the worse one.
-        measured_on: the data, in words, for the card.
-        keras: Keras' own figure, where it is known already; otherwise `measure` is given Keras.
+        name: name of the metric, with its unit.
+        measure: function that runs the model on the task's data and returns the figure. It may
+            raise ExportError itself, where the file is wrong in a way that no figure shows.
+        most_loss: largest difference by which the file may be worse than Keras, in the metric's own
+            unit.
+        larger_is_better: true if a larger figure is better.
+        measured_on: description of the data for the card.
+        keras: Keras' own figure, where it is known already; otherwise `measure` is called with
+            Keras.
     """
 
     name: str

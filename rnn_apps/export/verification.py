@@ -41,13 +41,13 @@ def verify(
     """Runs a .tflite file on its target's runtime and compares it with a Keras model.
 
     Args:
-        path: the file.
+        path: path of the .tflite file.
         model: a Keras model, the path of a .keras file, or the path of an .npz file with stored
             reference data (`FILE.reference.npz`, written by `export_tflite(keep_reference=True)`).
         representative_data: inputs to compare on; random ones that fit the model if None.
-        target: the runtime: "litert" or "tflm".
-        tolerance: largest difference in units of the output's largest value; by default what
-            suits the file's numbers: 1e-5 for float, 0.1 for a quantised file.
+        target: name of the runtime: "litert" or "tflm".
+        tolerance: largest difference in units of the output's largest value; by default 1e-5 for a
+            float file and 0.1 for a quantised one.
 
     Returns:
         The errors by output; `.ok` says whether they are within the tolerance.

@@ -53,9 +53,9 @@ class Tensor:
     """One tensor of a subgraph.
 
     Attributes:
-        index: its number in the subgraph, which the runtimes use too.
+        index: number of the tensor in the subgraph, which the runtimes use too.
         shape: the shape as converted; free dimensions hold 1.
-        free_shape: the same with -1 for every free dimension.
+        free_shape: shape with -1 for every free dimension.
         buffer: number of the buffer that holds a constant (0: none).
     """
 
@@ -106,8 +106,8 @@ class ModelFile:
     """What a .tflite file holds, without the values of its constants.
 
     Attributes:
-        buffer_bytes: bytes of every buffer, by its number.
-        metadata: name -> number of the buffer that holds it.
+        buffer_bytes: size of every buffer in bytes, by the buffer's number.
+        metadata: number of the buffer that holds each entry of metadata, by the entry's name.
     """
 
     version: int

@@ -17,7 +17,7 @@ class LiteRTRuntime:
 
     A file whose only signature is its first graph is run directly: inputs are resized only when
     a shape changes, which keeps the cost of a step at a few microseconds. Files with several
-    signatures go through signature runners, one for each.
+    signatures go through signature runners, one per signature.
 
     Raises:
         UserError: LiteRT is not installed, or cannot run the file.
@@ -99,7 +99,7 @@ class LiteRTRuntime:
         }
 
     def _begin_anew(self) -> None:
-        """Another interpreter: one that failed to allocate is of no use any more."""
+        """Makes another interpreter: one that failed to allocate cannot be used again."""
         self._interpreter = self._new_interpreter()
         self._shapes = {}
         self._allocated = False

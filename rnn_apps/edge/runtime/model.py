@@ -49,10 +49,10 @@ class EdgeModel:
         """Runs the model once.
 
         Args:
-            inputs: by name; a single array stands for the only input. Real numbers given to a
-                quantised input are quantised.
-            signature: which signature; may be left out if there is one.
-            raw: give quantised outputs as the integers they are.
+            inputs: arrays by input name, or a single array where there is one input. Real numbers
+                given to a quantised input are quantised.
+            signature: name of the signature to run; may be left out where there is one.
+            raw: true if quantised outputs are returned as integers instead of real numbers.
 
         Returns:
             The outputs by name; quantised ones as real numbers (float32) unless `raw`.
@@ -100,15 +100,15 @@ def load(
 ) -> EdgeModel:
     """Opens an exported model on a runtime of this machine.
 
-    A damaged file is refused. A file that was made to harm is not always seen: TensorFlow Lite
-    Micro trusts shapes and options, so run what comes from strangers in a process of its own.
+    A damaged file is refused. A malicious file is not always recognised: TensorFlow Lite Micro
+    trusts shapes and options, so run files from strangers in a separate process.
 
     Args:
         path: a .tflite file.
         target: "litert" (package ai-edge-litert) or "tflm" (package tflite-micro, the interpreter
             for microcontrollers).
-        threads: for LiteRT.
-        arena_bytes: working memory for TensorFlow Lite Micro; without it, as much as it takes.
+        threads: number of threads on LiteRT; TensorFlow Lite Micro has one.
+        arena_bytes: bytes of working memory for TensorFlow Lite Micro; as many as it needs if None.
 
     Raises:
         UserError: the file is damaged, the runtime is not installed or cannot run the model.

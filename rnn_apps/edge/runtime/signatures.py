@@ -22,9 +22,10 @@ class TensorSpec:
 
     Attributes:
         index: number of the tensor in its subgraph.
-        shape: the shape, -1 for a dimension that is free (always fixed on TensorFlow Lite Micro).
-        dtype: numpy's name of the type the runtime takes or gives.
-        scale, zero_point: real = scale * (integer - zero_point); None where not quantised.
+        shape: sizes of the dimensions; -1 for a free one (none is free on TensorFlow Lite Micro).
+        dtype: NumPy's name of the type that the runtime takes or returns.
+        scale, zero_point: parameters of the quantisation, real = scale * (integer - zero_point); a
+            scale of None means that the tensor is not quantised.
     """
 
     name: str
@@ -109,7 +110,7 @@ def signatures_of(file: ModelFile, fixed: bool = False) -> dict[str, Signature]:
     """The signatures of a file; a file without any is given one, named by its tensors.
 
     Args:
-        fixed: free dimensions are frozen at the size the file was converted with.
+        fixed: true if free dimensions get the size that the file was converted with.
     """
     if not file.signatures:
         graph = file.subgraphs[0]

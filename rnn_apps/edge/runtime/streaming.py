@@ -25,8 +25,8 @@ def state_pairs(signature: Signature) -> dict[str, str]:
     """Names of the state inputs of a signature -> the outputs that hold their successors.
 
     An input is a state where an output of the same shape and kind has its name with "_out" after
-    it. A signature of which nothing else would be left to go in has no states: an autoencoder's
-    output may be called so.
+    it. If every input matched, the signature has no states: an autoencoder's output may be named
+    like that.
     """
     pairs = {
         name: SUCCESSOR.format(name)
@@ -110,8 +110,8 @@ class StreamingSession:
 
     Args:
         model: a model with a streaming signature.
-        signature: its name; without one, "step" or the only signature.
-        batch: number of streams that run side by side, where the file leaves that free.
+        signature: name of the signature; without one, "step" or the only signature.
+        batch: number of streams that run in parallel, where the file leaves that free.
 
     Raises:
         UserError: the signature carries no state.
@@ -143,7 +143,7 @@ class StreamingSession:
         return {name: np.array(value) for name, value in self._state.real().items()}
 
     def reset(self) -> None:
-        """Begins a new stream."""
+        """Starts a new stream."""
         self._state.reset()
         self._shapes = None
         if self._has_variables:
@@ -156,7 +156,8 @@ class StreamingSession:
         """Runs the next chunk of the stream.
 
         Args:
-            chunk: inputs that are not states, by name; an array where there is only one.
+            chunk: arrays of the inputs that are not states, by name; a single array where there is
+                one such input.
 
         Returns:
             The outputs that are not states, as real numbers; an array where there is only one.

@@ -20,7 +20,7 @@ class TFLiteMicroRuntime:
     """Runs the first graph of a file; it knows inputs by position only, names come from the file.
 
     Attributes:
-        arena_bytes: the working memory that was given to the interpreter.
+        arena_bytes: bytes of working memory that the interpreter was given.
     """
 
     def __init__(self, content: bytes, file: ModelFile, arena_bytes: int | None = None) -> None:

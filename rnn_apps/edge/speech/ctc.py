@@ -23,9 +23,10 @@ class AlignedLabel:
     """A label and where the best alignment emits it.
 
     Attributes:
-        start: first frame of the label.
-        end: the frame after its last one.
-        log_probability: the largest that the model gives it there, in nats.
+        start: number of the label's first frame.
+        end: number of the frame after its last one.
+        log_probability: largest log probability, in nats, that the model gives the label in those
+            frames.
     """
 
     label: int
@@ -39,9 +40,9 @@ class CtcHypothesis:
     """Labels with the log probability of all their alignments, and the scorer's part in it.
 
     Attributes:
-        labels: all that was not taken with `CtcBeamSearch.take_settled`.
-        score: nats, what the scorer adds included.
-        alignment: one entry a label, of the single most probable alignment.
+        labels: all labels that were not taken with `CtcBeamSearch.take_settled`.
+        score: log probability in nats, the scorer's part included.
+        alignment: one entry per label, from the single most probable alignment.
     """
 
     labels: Labels
@@ -66,7 +67,7 @@ def ctc_greedy(log_probabilities: np.ndarray, blank: int) -> Labels:
     """The labels on the most probable path: repeats joined, blanks removed.
 
     Args:
-        log_probabilities: [frames, labels], or logits.
+        log_probabilities: log probabilities or logits, [frames, labels].
         blank: number of the blank label.
     """
     best = np.argmax(log_probabilities, axis=-1)

@@ -4,8 +4,8 @@ Source: Hannun et al. (2014), "First-pass large vocabulary continuous speech rec
 bi-directional recurrent DNNs", algorithm 1.
 
 Prefixes are linked: each knows the one that it extends, so that a longer one costs no more than a
-short one. What all prefixes of the beam share is settled from time to time and let go of; so a
-frame costs the same however long the stream is.
+short one. The labels that all prefixes of the beam share are settled from time to time and handed
+over, so that a frame costs the same however long the stream is.
 """
 
 from __future__ import annotations
@@ -41,11 +41,13 @@ class CtcBeamSearch:
 
     Args:
         blank: number of the blank label.
-        beam: prefixes kept after every frame.
-        scorer: what adds to the acoustic model's log probability; None for that alone.
-        least_log_probability: labels below it are not tried in a frame; -inf tries all.
-        most_labels: at most so many labels, the most probable ones, are tried in a frame; 0: all.
-        beam_width_nats: prefixes that are worse than the best by more are dropped.
+        beam: number of prefixes kept after every frame.
+        scorer: scorer that adds to the acoustic model's log probability; None for none.
+        least_log_probability: log probability below which a label is not tried in a frame; -inf
+            tries all.
+        most_labels: largest number of labels, the most probable ones, that are tried in a frame; 0
+            for all.
+        beam_width_nats: distance from the best prefix, in nats, beyond which prefixes are dropped.
         silent: labels that are never tried, such as one that stands for nothing.
     """
 
@@ -86,7 +88,8 @@ class CtcBeamSearch:
         """Takes the next frames.
 
         Args:
-            log_probabilities: [frames, labels], each frame normalised (log-softmax).
+            log_probabilities: log probabilities [frames, labels], each frame normalised
+                (log-softmax).
 
         Raises:
             UserError: the shape does not fit, or a number is NaN.
@@ -107,8 +110,8 @@ class CtcBeamSearch:
         """The best label sequences for what was pushed so far, best first.
 
         Args:
-            n_best: how many at most; there are never more than the beam is wide.
-            final: the utterance ends here: the scorer's `finish` counts.
+            n_best: largest number of hypotheses; there are never more than the beam is wide.
+            final: true if the utterance ends here, so that the scorer's `finish` counts.
         """
         ranks = self._beam.ranks()
         if final and self._scorer:

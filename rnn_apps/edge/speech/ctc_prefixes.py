@@ -15,10 +15,11 @@ class Prefix:
     """Labels of the beam, linked to the prefix without the last one.
 
     Attributes:
-        depth: number of labels, those that were settled included.
-        slot: its place in the beam, -1 if it is there only for what extends it.
+        depth: number of labels, settled ones included.
+        slot: place of the prefix in the beam; -1 if it is kept only for prefixes that extend it.
         children: the prefixes that extend it by a label and are in use, by that label.
-        extensions: what the scorer said of labels after it, kept while it is in the beam.
+        extensions: what the scorer returned for each following label, kept while the prefix is in
+            the beam.
     """
 
     __slots__ = ("children", "depth", "extensions", "gained", "label", "parent", "slot", "state")
@@ -56,8 +57,8 @@ class Beam:
     Attributes:
         in_blank, in_label: log probability of the alignments that end in a blank, and in the last
             label.
-        best_blank, best_label: likewise of the single best alignment.
-        blank_spans, label_spans: those alignments.
+        best_blank, best_label: log probability of the single best such alignment.
+        blank_spans, label_spans: the single best alignments themselves.
     """
 
     prefixes: list[Prefix]
@@ -82,11 +83,12 @@ class Step:
 
     Attributes:
         frame: log probability of each label.
-        labels: those that prefixes are extended by.
-        in_blank, in_label: of the prefixes as they are, as in `Beam`.
-        grown: [prefixes, labels], log probability of each extension.
-        gained: likewise what the scorer adds to it in all.
-        merged: slot of a prefix that an extension gives, too -> that extension's place in `grown`.
+        labels: labels by which prefixes are extended.
+        in_blank, in_label: log probabilities of the unextended prefixes, as in `Beam`.
+        grown: log probability of each extension, [prefixes, labels].
+        gained: sum of what the scorer adds to each extension, [prefixes, labels].
+        merged: place in `grown` of an extension that gives a prefix which the beam already holds,
+            by that prefix's slot.
     """
 
     frame: Scores

@@ -30,17 +30,18 @@ class EndpointConfig:
     """When an utterance is over.
 
     Args:
-        judge: what tells silence: "labels", no label for a while (frames whose most probable label
+        judge: measure of silence: "labels", no label for a while (frames whose most probable label
             is the blank or a space); "energy", no sound well above the background; or "either".
-        pause_seconds: silence after something was heard that ends the utterance. For "labels" it
-            counts from the last label to the next one, which a model writes inside a word or
-            at its end: shorter pauses between sounds end an utterance too.
-        longest_silence_seconds: silence from the beginning on after which a new, empty utterance
-            is begun, so that nothing grows while nobody speaks.
-        longest_seconds: greatest length of an utterance, which may part a word. From four fifths
-            of it on, a gap of 0.2 s without a label ends the utterance, and from nine tenths on any
-            frame without one. 0: no limit.
-        speech_decibels: how far above the background a sound counts as speech, for "energy".
+        pause_seconds: length of the silence, after something was heard, that ends the utterance.
+            For "labels" it is counted between two labels, and a model may write a label before the
+            end of its sound, so shorter pauses between sounds end an utterance too.
+        longest_silence_seconds: length of the silence from the utterance's beginning after which a
+            new, empty utterance starts, so that memory does not grow while nobody speaks.
+        longest_seconds: largest length of an utterance, at which a word may be cut. From four
+            fifths of it on, a gap of 0.2 s without a label ends the utterance; from nine tenths on,
+            any frame without one. 0 for no limit.
+        speech_decibels: level above the background, in dB, from which a sound counts as speech, for
+            "energy".
 
     Raises:
         ConfigurationError: a number is out of its range.
@@ -66,8 +67,8 @@ class QuietMeter:
     """How long a stream has been quiet: its level against a background that is followed.
 
     Args:
-        sample_rate: in Hz.
-        speech_decibels: how far above the background speech is at least.
+        sample_rate: sample rate of the stream, in Hz.
+        speech_decibels: level above the background, in dB, from which a sound counts as speech.
     """
 
     def __init__(self, sample_rate: int, speech_decibels: float) -> None:
@@ -103,7 +104,7 @@ class Endpointer:
     therefore ends the utterance once the outputs have come as far.
 
     Args:
-        config: the rules.
+        config: rules by which an utterance ends.
         sample_rate: sample rate of the stream, in Hz.
     """
 
@@ -125,7 +126,7 @@ class Endpointer:
 
         Args:
             samples: float32 [samples].
-            heard: whether any label was written in the present utterance so far.
+            heard: true if any label was written in the current utterance so far.
         """
         self._samples += len(samples)
         self._meter.push(samples)
@@ -140,9 +141,9 @@ class Endpointer:
         """Whether the utterance ends with the latest output; if so, the next one begins.
 
         Args:
-            heard: whether any label was written in the present utterance.
-            quiet_seconds: for how long none was.
-            at: where the latest output ends, in seconds from the beginning of the stream.
+            heard: true if any label was written in the current utterance so far.
+            quiet_seconds: length of the time, in seconds, in which no label was written.
+            at: end of the latest output, in seconds from the beginning of the stream.
         """
         config = self.config
         lasted = at - self._begun_at

@@ -26,9 +26,9 @@ class FeatureStream:
     and four frames later where there are deltas.
 
     Args:
-        config: what is computed.
-        mean: of each feature over the training data, [size]; for "global" normalisation.
-        deviation: likewise the standard deviation.
+        config: configuration of the features.
+        mean: mean of each feature over the training data, [size]; for "global" normalisation.
+        deviation: standard deviation of each feature over the training data, [size].
 
     Raises:
         ConfigurationError: normalisation by the utterance needs all of it; or mean and deviation

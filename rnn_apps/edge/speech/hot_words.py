@@ -22,7 +22,7 @@ class HotWords:
 
     Args:
         phrases: words or phrases of several words, as transcripts spell them.
-        boost: nats for each phrase.
+        boost: bonus per phrase, in nats.
 
     Raises:
         ConfigurationError: a phrase is empty.

@@ -30,10 +30,10 @@ def open_microphone(
                 print(utterance.text)
 
     Args:
-        sample_rate: in Hz.
-        device: number or part of the name of an input as `python -m sounddevice` lists them; None:
-            the usual one.
-        chunk_seconds: length of a chunk.
+        sample_rate: sample rate of the samples, in Hz.
+        device: number of an input or a part of its name, as `python -m sounddevice` lists them; the
+            default input if None.
+        chunk_seconds: length of a chunk in seconds.
 
     Yields:
         An iterator of chunks, float32 [samples], that ends when the microphone is unplugged.

@@ -64,11 +64,12 @@ class EdgeRecogniser:
     """An exported speech recogniser with its alphabet and features.
 
     Args:
-        folder: what exporting a recogniser wrote: `contract.json`, `tokenizer/` and models.
-        file: which of the models: one for streams, or one for whole utterances.
-        target: "litert" or "tflm".
-        decoding: how outputs become text.
-        word_model: in place of the one that `decoding` names.
+        folder: folder that exporting a recogniser wrote, with `contract.json`, `tokenizer/` and
+            models.
+        file: name of the model's file in the folder: one for streams, or one for whole utterances.
+        target: runtime that runs the file: "litert" or "tflm".
+        decoding: options by which outputs become text.
+        word_model: word model that replaces the one named in `decoding`.
 
     Raises:
         UserError: a file is missing or damaged, or the alphabet is another model's.
@@ -112,7 +113,7 @@ class EdgeRecogniser:
         """What the model says of a whole utterance, float32 [output frames, labels].
 
         Args:
-            samples: at `sample_rate`; see `pipelines.speech.audio.samples.one_channel`.
+            samples: samples at `sample_rate`; see `pipelines.speech.audio.samples.one_channel`.
 
         Raises:
             UserError: see `pipelines.speech.audio.samples.one_channel`; or there are no samples.
@@ -158,8 +159,9 @@ class EdgeRecogniser:
         """Recognises a stream. Several may be open at once: each hears its own.
 
         Args:
-            endpoint: when an utterance ends; None: when its `finish` is called.
-            sample_rate: sample rate of what is pushed in Hz, if it is not the model's.
+            endpoint: rules by which an utterance ends; if None, it ends when its `finish` is
+                called.
+            sample_rate: sample rate of the pushed samples in Hz, if it is not the model's.
 
         Raises:
             UserError: the file takes whole utterances only, or samples of that rate need soxr.
@@ -179,8 +181,8 @@ class EdgeRecogniser:
         """Yields what is said into the microphone, utterance by utterance, until it is closed.
 
         Args:
-            endpoint: when an utterance ends; None: with the usual rules.
-            device: see `microphone.open_microphone`.
+            endpoint: rules by which an utterance ends; the default ones if None.
+            device: microphone to open; see `microphone.open_microphone`.
 
         Raises:
             UserError: sounddevice is not installed, or there is no microphone.

@@ -26,10 +26,10 @@ class StepModel(Protocol):
     """A speech model that takes a chunk of frames and carries its state.
 
     Attributes:
-        chunk_frames: feature frames that a step takes, a multiple of `subsampling`.
-        subsampling: feature frames to an output frame.
-        lookahead: output frames that come before the first real one.
-        labels: numbers an output frame.
+        chunk_frames: number of feature frames per step, a multiple of `subsampling`.
+        subsampling: number of feature frames per output frame.
+        lookahead: number of output frames that come before the first real one.
+        labels: number of labels, the size of an output frame.
     """
 
     chunk_frames: int
@@ -44,7 +44,7 @@ class StepModel(Protocol):
         """One chunk.
 
         Args:
-            features: float32 [chunk_frames, size].
+            features: features of one chunk, float32 [chunk_frames, size].
             present: float32 [chunk_frames], 1 for frames of the utterance, 0 behind its end.
 
         Returns:
@@ -72,7 +72,7 @@ class FrameStepper:
         """The outputs that the next frames complete: logits, float32 [output frames, labels].
 
         Args:
-            features: float32 [frames, size].
+            features: features of the next frames, float32 [frames, size].
         """
         if len(features):
             self._waiting.append(features)
@@ -123,9 +123,10 @@ class Utterance:
     """A part of a stream, from one endpoint to the next, and what was heard in it.
 
     Attributes:
-        start, end: seconds from the beginning of the stream, by the outputs: a sound at an end
-            that the model writes late belongs to the utterance that holds its label.
-        transcripts: best first; the best one's text may be empty.
+        start, end: times of the utterance in seconds from the beginning of the stream, by the
+            outputs: a sound at an end that the model writes late belongs to the utterance that
+            holds its label.
+        transcripts: transcripts, best first; the best one's text may be empty.
     """
 
     start: float
@@ -145,12 +146,12 @@ class RecognitionStream:
     whole recording at once; endpoints part its text and change nothing else.
 
     Args:
-        features: what the model reads, without normalisation (which is in the model) unless it
-            streams.
+        features: configuration of the features that the model reads, without normalisation (which
+            is in the model) unless it streams.
         model: the step model.
-        decoder: of its outputs.
-        endpoint: when an utterance ends; None: when `finish` is called.
-        sample_rate: sample rate of what is pushed, in Hz, resampled where it is not the model's
+        decoder: decoder of the model's outputs.
+        endpoint: rules by which an utterance ends; if None, it ends when `finish` is called.
+        sample_rate: sample rate of the pushed samples in Hz, resampled where it is not the model's
             (needs the package soxr); None for the model's.
 
     Raises:
@@ -201,7 +202,7 @@ class RecognitionStream:
         """Takes the next samples; the utterances that ended in them.
 
         Args:
-            samples: at `sample_rate`; see `pipelines.speech.audio.samples.one_channel`.
+            samples: samples at `sample_rate`; see `pipelines.speech.audio.samples.one_channel`.
 
         Raises:
             UserError: see `pipelines.speech.audio.samples.one_channel`; nothing was taken then.

@@ -19,8 +19,8 @@ class Resampler:
     """Resamples a stream in chunks of any size.
 
     Args:
-        source_rate: sample rate of what comes in, in Hz.
-        sample_rate: sample rate of what goes out, in Hz.
+        source_rate: sample rate of the input, in Hz.
+        sample_rate: sample rate of the output, in Hz.
 
     Raises:
         UserError: a rate is absurd, or soxr is not installed.

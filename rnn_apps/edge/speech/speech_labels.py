@@ -18,7 +18,7 @@ class SpeechLabels:
     """What the outputs of a speech model stand for.
 
     Attributes:
-        pieces: the UTF-8 of each label; "" for one that stands for nothing.
+        pieces: UTF-8 bytes of each label; empty for a label that stands for nothing.
         blank: number of the blank label.
     """
 

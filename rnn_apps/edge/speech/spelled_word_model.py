@@ -18,8 +18,8 @@ class SpelledModel(NamedTuple):
     """A word model as a decoder uses it.
 
     Attributes:
-        model: the model, its words spelled as the labels spell.
-        note: what the labels cannot write of it, "" if they can write all that was looked at.
+        model: the word model, its words spelled as the labels spell.
+        note: note on words of the model that the labels cannot write; "" if they can write all.
     """
 
     model: WordModel

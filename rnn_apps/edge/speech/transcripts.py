@@ -35,19 +35,20 @@ class DecodingConfig:
     """How outputs become text.
 
     Args:
-        method: "greedy", the best label of each frame, or "beam", prefix beam search.
-        beam_width: prefixes that the search keeps.
-        n_best: transcripts that are given at most; one with "greedy".
-        word_model: an ARPA file with an n-gram model of words; "" for none. Its words, and hot
-            words, are spelled as the model's transcripts are: in lower case where those were.
-        word_model_weight: factor of its log probability.
-        word_bonus: nats for each word, so that the word model does not favour few.
-        unknown_word_penalty: nats taken away from a word that the word model does not know.
-        hot_words: words and phrases that are listened for.
-        hot_word_boost: nats for each of them that is written.
-        least_probability: labels that are less probable in a frame are not tried there.
-        most_labels: most labels that are tried in a frame.
-        beam_nats: prefixes that are worse than the best by more are dropped.
+        method: kind of decoding: "greedy", the best label of each frame, or "beam", prefix beam
+            search.
+        beam_width: number of prefixes that the search keeps.
+        n_best: largest number of transcripts returned; one with "greedy".
+        word_model: path of an ARPA file with an n-gram model of words; "" for none. Its words, and
+            hot words, are spelled as the model's transcripts are: in lower case where those were.
+        word_model_weight: factor of the word model's log probability.
+        word_bonus: bonus per word in nats, so that the word model does not favour few words.
+        unknown_word_penalty: penalty in nats per word that the word model does not know.
+        hot_words: words and phrases to listen for.
+        hot_word_boost: bonus in nats per hot word or phrase that is written.
+        least_probability: probability below which a label is not tried in a frame.
+        most_labels: largest number of labels that are tried in a frame.
+        beam_nats: distance from the best prefix, in nats, beyond which prefixes are dropped.
 
     Raises:
         ConfigurationError: a number is out of its range, or "greedy" is asked for what needs a
@@ -97,8 +98,9 @@ class Word:
     """A word that was heard.
 
     Attributes:
-        start, end: seconds from the beginning of the stream, by the frames in which the best
-            alignment emits its labels. A model that looks ahead little emits them late.
+        start, end: times of the word in seconds from the beginning of the stream, by the frames in
+            which the best alignment emits its labels. A model with little lookahead emits them
+            late.
         confidence: geometric mean of its labels' largest probabilities, 0 to 1.
     """
 
@@ -113,7 +115,7 @@ class Transcript:
     """What was heard.
 
     Attributes:
-        score: log probability in nats, with what word model and hot words add.
+        score: log probability in nats, with the parts of word model and hot words.
         confidence: geometric mean of the labels' largest probabilities, 0 to 1; of an empty
             transcript that of the blank's.
     """
@@ -125,18 +127,19 @@ class Transcript:
 
 
 class SpeechDecoder:
-    """Decodes a stream of outputs; what it holds does not grow with the stream's length but for
+    """Decodes a stream of outputs. Its memory does not grow with the stream's length, except for
     the words themselves.
 
     Args:
-        labels: of the outputs.
-        config: how they are decoded.
-        seconds_per_frame: from one output frame to the next.
-        word_model: in place of the one that the config names.
+        labels: labels that the outputs stand for.
+        config: options of the decoding.
+        seconds_per_frame: time from one output frame to the next, in seconds.
+        word_model: word model that replaces the one named in the config.
 
     Attributes:
         quiet_frames: number of frames at the end whose most probable label is a blank or a space.
-        note: what the labels cannot write of the word model, "" if they can write it.
+        note: note on words of the word model that the labels cannot write; "" if they can write
+            all.
 
     Raises:
         ConfigurationError: the labels cannot write a hot word.
@@ -165,10 +168,11 @@ class SpeechDecoder:
         self.reset()
 
     def reset(self, start_seconds: float = 0.0) -> None:
-        """Begins a new utterance.
+        """Starts a new utterance.
 
         Args:
-            start_seconds: where it begins in the stream, for the words' times.
+            start_seconds: beginning of the utterance in the stream, in seconds, for the words'
+                times.
         """
         self._search.reset()
         self._start = start_seconds
@@ -294,7 +298,7 @@ def decode(
     """The best transcripts of a whole utterance, best first; see `SpeechDecoder`.
 
     Args:
-        logits: or log probabilities, [frames, labels].
+        logits: logits or log probabilities, [frames, labels].
     """
     decoder = SpeechDecoder(labels, config, seconds_per_frame, word_model)
     decoder.push(np.asarray(logits))

@@ -30,7 +30,7 @@ class WordModel:
     """p(word | words before) with Katz' weights; one word after another.
 
     Args:
-        tables: for each order, from 1, its n-grams; log10.
+        tables: n-grams of each order, from 1 on, with log10 probabilities.
     """
 
     def __init__(self, tables: Sequence[Table]) -> None:

@@ -23,13 +23,13 @@ class _State(NamedTuple):
 
 @dataclass(frozen=True)
 class WordWeights:
-    """How much words count beside the acoustic model.
+    """How much words count compared with the acoustic model.
 
     Attributes:
         model: factor of the word model's log probability.
-        bonus: nats for each word, which makes up for that factor.
-        unknown: nats taken away from a word that the model does not know, as soon as no known word
-            begins like it.
+        bonus: bonus per word in nats, which makes up for that factor.
+        unknown: penalty in nats of a word that the model does not know, from the point on where no
+            known word begins like it.
     """
 
     model: float = 0.5
@@ -41,11 +41,11 @@ class WordScorer:
     """Scores prefixes word by word; see `ctc.PrefixScorer`.
 
     Args:
-        pieces: the UTF-8 that every label stands for; words end where a piece holds a space.
-        weights: of what follows.
-        model: of words; None: only hot words and the bonus count.
-        hot_words: that are listened for.
-        known_words: words and phrases that count as known though the model has not seen them.
+        pieces: UTF-8 bytes that every label stands for; words end where a piece holds a space.
+        weights: weights of the word model and the bonuses.
+        model: n-gram model of words; if None, only hot words and the bonus count.
+        hot_words: words and phrases to listen for.
+        known_words: words and phrases that count as known although the model has not seen them.
     """
 
     def __init__(

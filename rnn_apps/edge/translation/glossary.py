@@ -74,11 +74,11 @@ def text_without_unknown(
     that the attention was on, the unknown token stays.
 
     Args:
-        tokenizer: the target's.
-        ids: without padding, start and end.
-        looked_at: for each, the source token that had the most attention.
-        source_words: of each source token, from `words_of_tokens`.
-        known: whether the source's vocabulary has each source token.
+        tokenizer: tokenizer of the target language.
+        ids: ids of the translation without padding, start and end.
+        looked_at: number of the source token with the most attention, per id.
+        source_words: word of each source token, from `words_of_tokens`.
+        known: flags per source token: whether the source's vocabulary has it.
         glossary: translations of source words; other words are copied.
     """
     text = tokenizer.decode(np.asarray(ids, np.int64) - SPECIALS)

@@ -12,27 +12,30 @@ class SearchOptions:
     """Beam search, or sampling, of translations.
 
     Args:
-        beam_width: hypotheses kept at every step; 1 is greedy search.
-        n_best: translations given for a sentence, at most `beam_width`; with sampling, how many
-            are drawn.
+        beam_width: number of hypotheses kept at every step; 1 is greedy search.
+        n_best: number of translations per sentence, at most `beam_width`; with sampling, the number
+            drawn.
         length_penalty: alpha of ((5 + length) / 6) ** alpha, by which a hypothesis' log
             probability is divided (Wu et al. 2016, equation 14).
         coverage_penalty: beta of beta * sum over source positions of log(min(attention, 1)).
-        longest: tokens at most, for each source token, and `longest_extra` more.
-        longest_extra: see `longest`.
-        shortest: tokens at least, for each source token.
-        no_repeat: no sequence of so many tokens occurs twice; 0: no such rule.
-        allow_unknown: whether the token for unknown text may be written. It may be replaced
+        longest: largest number of tokens per source token, with `longest_extra` more per sentence.
+        longest_extra: number of tokens per sentence beyond `longest`.
+        shortest: smallest number of tokens per source token.
+        no_repeat: length of the token sequences of which none may occur twice; 0 for no such rule.
+        allow_unknown: true if the token for unknown text may be written. It may be replaced
             afterwards, see `replace_unknown`.
-        replace_unknown: an unknown token gives way to a word that the source's vocabulary does not
-            know, or to a glossary's translation, if there is one near where the attention was.
-        temperature: above 0, translations are drawn instead of searched for, from probabilities
-            raised to the power of 1 / temperature.
-        top_k: draw from the so many most probable tokens; 0: from all.
-        top_p: draw from the fewest most probable tokens that have this probability together.
-        seed: of what is drawn. Each sentence is drawn for itself: the same sentence gives the same
+        replace_unknown: true if an unknown token is replaced by a word that the source's vocabulary
+            does not know, or by a glossary's translation, if there is one near the place of most
+            attention.
+        temperature: temperature of sampling. Above 0, translations are drawn instead of searched
+            for, from probabilities raised to the power of 1 / temperature.
+        top_k: number of most probable tokens to draw from; 0 for all.
+        top_p: probability that the smallest set of most probable tokens must reach together; only
+            these are drawn.
+        seed: seed of sampling. Each sentence is drawn for itself: the same sentence gives the same
             translations in any batch.
-        longest_source: longer source sentences, in tokens, are refused: they would take very long.
+        longest_source: largest number of tokens in a source sentence; longer ones are refused,
+            since they would take very long.
     """
 
     beam_width: int = 5

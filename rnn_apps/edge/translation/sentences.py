@@ -20,12 +20,12 @@ class Translation:
     """A translation of a sentence.
 
     Attributes:
-        text: as it can be read, unknown tokens replaced.
-        score: what translations of a sentence are ranked by; see `SearchOptions`.
-        log_probability: in nats, of all tokens and the end.
-        tokens: as they can be printed.
-        alignment: for each token the number of the source token that it looked at most; the
-            source's end counts as one.
+        text: readable text, unknown tokens replaced.
+        score: number that translations of a sentence are ranked by; see `SearchOptions`.
+        log_probability: log probability in nats of all tokens and the end.
+        tokens: tokens in printable form.
+        alignment: number of the source token with the most attention, per token; the source's end
+            counts as one.
     """
 
     text: str
@@ -67,7 +67,7 @@ class TranslationReader:
     """Makes texts of what a search found.
 
     Args:
-        source, target: the vocabularies.
+        source, target: tokenizers of the two languages.
         glossary: translations of source words that the model does not know.
     """
 

@@ -31,11 +31,11 @@ class EdgeTranslator:
     """An exported translation model with its vocabularies.
 
     Args:
-        folder: what exporting a translation model wrote: `contract.json`, the tokenizers and
-            .tflite files.
-        file: which of the files.
+        folder: folder that exporting a translation model wrote, with `contract.json`, the
+            tokenizers and .tflite files.
+        file: name of the .tflite file in the folder.
         glossary: translations of source words, for tokens that stand for unknown words.
-        threads: for LiteRT.
+        threads: number of threads on LiteRT.
 
     Raises:
         UserError: a file is missing or damaged.
@@ -76,7 +76,7 @@ class EdgeTranslator:
         """The best translations of each sentence, best first.
 
         Args:
-            options: how they are searched for; by default as the model was judged.
+            options: options of the search; by default those that the model was judged with.
 
         Raises:
             DataError: a sentence is too long, or holds half a character.

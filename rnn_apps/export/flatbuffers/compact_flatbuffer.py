@@ -1,9 +1,9 @@
-"""Writes a .tflite file's objects so that what is equal is in the file once.
+"""Writes a .tflite file's objects so that equal parts are in the file once.
 
 A loop body of ten timesteps has two hundred tensors and as many operators that differ in little
 more than their numbers. A flatbuffer may point to one vector, string or table from many places, and
 readers only follow the pointers, so equal ones are shared here: a small file loses a third of what
-isn't weights. Nothing that a runtime sees changes.
+isn't weights. A runtime sees no difference.
 """
 
 from __future__ import annotations

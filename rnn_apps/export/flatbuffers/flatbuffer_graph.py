@@ -1,4 +1,4 @@
-"""One graph of a .tflite file, with what it takes to change its operators."""
+"""One graph of a .tflite file, with functions that change its operators."""
 
 from __future__ import annotations
 

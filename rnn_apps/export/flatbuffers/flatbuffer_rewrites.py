@@ -6,7 +6,7 @@ write zeros into the variables before every LSTM: each call is a sequence of its
 
 `repair_int8`: the scales that the converter gives to a quantised fused LSTM's states, and to what
 is reversed for a layer that goes backwards, are wrong in three cases, where the kernels compute
-nonsense without a word. And a mask's value that no int8 number stands for is never met.
+wrong numbers without a message. And a mask's value that no int8 number represents never matches.
 
 `share_constants`: equal constants become one, so that signatures share their weights.
 

@@ -39,12 +39,12 @@ class Inspection:
     """What a file holds.
 
     Attributes:
-        sha256: of the whole file.
-        operator_counts: operator name -> how often it stands in the file, all graphs together.
+        sha256: SHA-256 of the whole file.
+        operator_counts: number of uses of each operator in all graphs together, by operator name.
         quantization: None (float32), "dynamic" (int8 weights, float activations), "float16"
             (weights) or "int8" (integer activations).
-        variables: tensors that keep their value from call to call, by name.
-        constant_bytes: bytes of constants by type.
+        variables: names of the tensors that keep their value from call to call.
+        constant_bytes: size of the constants in bytes, by type.
     """
 
     path: str

@@ -27,7 +27,7 @@ class CellSteps:
             computed for many timesteps in one product.
         step: (projected [batch, projected], flat states) -> (output [batch, units], new states).
         output_size: width of `output`.
-        output_is_first_state: the output and the first new state are the same tensor.
+        output_is_first_state: true if the output and the first new state are the same tensor.
         start: features [batch, features] -> (output, new states), from states of zeros: without
             the products and gates that zeros cancel. None for a cell that isn't known.
     """

@@ -111,8 +111,8 @@ def _walk(
     """Last output [1, units], outputs [timesteps, units] (if `collect`) and final states.
 
     Args:
-        rows: [timesteps, features].
-        sizes: timesteps of one pass of each loop, outer before inner.
+        rows: features of the sequence, [timesteps, features].
+        sizes: numbers of timesteps per pass of each loop, outer before inner.
     """
     if not sizes or rows.shape[0] <= sizes[-1]:
         return _unrolled(cell, rows, states, collect)

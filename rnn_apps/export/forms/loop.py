@@ -4,7 +4,7 @@ Keras' own loop collects its outputs in a TensorList. The converter needs that l
 static, and without it writes a graph that is slow on LiteRT and never returns on TFLite Micro
 (tflite-micro issue 3674). Here the outputs are one tensor that the loop updates in place
 (`DYNAMIC_UPDATE_SLICE`), and the input projection is done before the loop; or, where memory counts
-more than time, in the loop: TFLite Micro holds what goes around three times.
+more than time, inside the loop: TFLite Micro keeps three copies of whatever a loop carries.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ def run_loop(
     Args:
         mask: bool [batch, timesteps]; a masked timestep leaves the states as they are and repeats
             the previous output (or zeros, if the layer says `zero_output_for_mask`), as in Keras.
-        steps_per_iteration: timesteps done by one pass of the loop's body; more of them make the
+        steps_per_iteration: number of timesteps per pass of the loop's body; more of them make the
             file larger and the loop's overhead smaller. Needs a static number of timesteps.
-        projects_within: each timestep is projected in the body: the features go around, not their
-            projection, which is several times wider than the layer.
+        projects_within: true if each timestep is projected in the body: the loop then carries the
+            features, not their projection, which is several times wider than the layer.
         previous: output before the first timestep [batch, units], which masked timesteps at the
             beginning repeat; zeros if None, as at the beginning of a sequence.
     """

@@ -1,4 +1,4 @@
-"""Standing export forms in for a model's recurrent layers while it is traced.
+"""Replaces a model's recurrent layers by their export forms while the model is traced.
 
 The model itself is traced, so that any model works: Functional, Sequential, nested or subclassed,
 with custom layers. For the length of a `with` block each recurrent layer's `call` is another
@@ -104,13 +104,15 @@ def with_forms(
     """Recurrent layers of `model` take the export forms named in `forms` (layer path -> form).
 
     Args:
-        tape: where a streaming model's states come from and go to; without one every call starts
-            from zeros (or from the `initial_state` it is given), also in a `stateful` layer.
-        uses: every call of a recurrent layer is noted here.
+        tape: record of a streaming model's states, which are read from it and written to it;
+            without one every call starts from zeros (or from the `initial_state` it is given), also
+            in a `stateful` layer.
+        uses: list to which every call of a recurrent layer is appended.
         default: the form of layers that `forms` leaves out.
         weight_bytes: bytes of a weight on the device, which say how many copies of it are cheap.
-        repeats: timesteps for which the model was built, and those of a step, which is what a
-            RepeatVector of the first number gives instead; None where each stays as it is.
+        repeats: two numbers of timesteps: those that the model was built for, and those of a step,
+            which a RepeatVector of the first number gives instead; None leaves every RepeatVector
+            as it is.
     """
     how = _Replacing(forms, default, tape, uses, weight_bytes)
     replaced: list[tuple[keras.layers.Layer, str]] = []

@@ -1,4 +1,4 @@
-"""States that go in and out of a streaming model's step."""
+"""The states that a streaming model's step takes and returns."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class StateTape:
         model: the model that is traced.
         inputs: state tensors by name; None while the names are only being collected.
         within: calls of recurrent layers that run inside one timestep, and so start anew.
-        opens_given: a layer that is called with `initial_state` starts a stream from it; otherwise
-            the model carries that state itself, through inputs and outputs of its own.
+        opens_given: true if a layer that is called with `initial_state` starts a stream from it;
+            otherwise the model carries that state itself, through inputs and outputs of its own.
         reserved: names that a state must not take.
     """
 
@@ -60,7 +60,7 @@ class StateTape:
         """What one call of `layer` carries from step to step; None if nothing.
 
         Args:
-            given: whether the model calls it with an `initial_state`.
+            given: true if the model calls the layer with an `initial_state`.
         """
         call = self._calls[id(layer)]
         self._calls[id(layer)] += 1

@@ -1,1 +1,1 @@
-"""Files for microcontrollers: the model as C++, its arena, an example."""
+"""Files for microcontrollers: the model as a C array, its arena, an example program."""

@@ -138,7 +138,7 @@ def example_source(stem: str, file: ModelFile, signature: Signature) -> str:
 
     Args:
         stem: the model's name in C++, as `cpp_names.file_stem` gives it.
-        file: what the file says about itself.
+        file: description of the file, as `read_model_file` returns it.
     """
     writer = _Writer(signature, keeps_variables=_keeps_variables(file))
     handles = _resource_variables(file)

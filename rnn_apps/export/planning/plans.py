@@ -46,17 +46,19 @@ class SignaturePlan:
     """One signature.
 
     Attributes:
-        inputs: everything that the signature takes, states included.
-        outputs: an example of everything that it gives.
+        inputs: all inputs of the signature, states included.
+        outputs: an example of each output.
         uses: the recurrent layers, as the model calls them here.
-        function: (forms: layer path -> form, bytes of a weight) -> the function to trace.
+        function: function (forms: layer path -> form, bytes per weight) that returns the function
+            to trace.
         calibration: examples of `inputs`.
-        reference: one call as Keras computes it.
-        prove: runs a file's signature and gives the errors; raises if it does not run.
-        real_data: whether the user gave the data.
-        proven: what `prove` runs.
-        comparison: single calls with what Keras gives for them, to be kept for a later `verify`;
-            a streaming signature has none.
+        reference: function that computes one call with Keras.
+        prove: function that runs a file's signature and returns the errors; raises if the file does
+            not run.
+        real_data: true if the user gave the data.
+        proven: extent of the data that `prove` runs on.
+        comparison: single calls with Keras' outputs for them, to be kept for a later `verify`; None
+            for a streaming signature.
     """
 
     name: str

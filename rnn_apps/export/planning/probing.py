@@ -1,4 +1,4 @@
-"""Tracing a model once to see how it uses its recurrent layers."""
+"""Traces a model once to see how it uses its recurrent layers."""
 
 from __future__ import annotations
 

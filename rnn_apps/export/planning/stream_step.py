@@ -33,10 +33,11 @@ class StreamingStep:
     """One way to read a model as a step: which inputs have time, and what its states are.
 
     Args:
-        timed: the inputs with a time axis.
-        opens_given: a layer that the model calls with `initial_state` starts a stream from it.
-        repeats: a RepeatVector of as many timesteps as the model was built for gives its input to
-            every timestep, and not as a sequence of its own.
+        timed: names of the inputs with a time axis.
+        opens_given: true if a layer that the model calls with `initial_state` starts a stream from
+            it.
+        repeats: true if a RepeatVector of as many timesteps as the model was built for repeats its
+            input for every timestep of the stream; otherwise its output is a sequence of its own.
     """
 
     def __init__(

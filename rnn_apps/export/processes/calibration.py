@@ -67,7 +67,7 @@ class IndependentCalibrator(Calibrator):
 
         Args:
             dataset_gen: function that returns the examples.
-            resize_input: whether the inputs take the examples' shapes.
+            resize_input: true if the inputs take the examples' shapes.
         """
         signatures = signatures_of(parse_model(self._model_content))
         for signature, example in dataset_gen():

@@ -30,8 +30,8 @@ class Conversion:
     """One request to the converter; paths are files on disk, so that only names travel.
 
     Attributes:
-        calibration: .npz with arrays `SIGNATURE/INDEX/INPUT`; for int8 only.
-        rewrites: what to change in the written flatbuffer, in order (`flatbuffer_rewrites`).
+        calibration: path of an .npz file with arrays `SIGNATURE/INDEX/INPUT`; for int8 only.
+        rewrites: names of the changes to the written flatbuffer, in order (`flatbuffer_rewrites`).
     """
 
     saved_model: str

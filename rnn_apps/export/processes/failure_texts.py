@@ -1,4 +1,4 @@
-"""What Keras, TensorFlow and the converter say when they fail, in words that name the cause."""
+"""Rewords the failures of Keras, TensorFlow and the converter so that they name the cause."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def converter_text(message: str) -> str:
     """What the converter could not do, with the operator and the place in the model.
 
     Args:
-        message: the converter's own, with its dump of the graph.
+        message: text of the converter's error, with its dump of the graph.
     """
     unknown = dict.fromkeys(_UNKNOWN_OPERATOR.findall(message))
     places: dict[str, str] = {}

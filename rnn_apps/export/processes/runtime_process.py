@@ -48,7 +48,7 @@ class RuntimeCall:
     Attributes:
         inputs: arrays by the signature's names; real numbers for a quantised input are quantised.
         signature: its name; may be left out where there is one.
-        reset: set the variables inside the model to zero first.
+        reset: true if the variables inside the model are set to zero first.
     """
 
     inputs: Mapping[str, np.ndarray]
@@ -95,7 +95,7 @@ class RuntimeProcess:
         target: "litert" or "tflm".
         time_limit: seconds for one request, loading included, after which the child is ended; time
             in which the child waits for a processor does not count.
-        known_as: what messages call the file, if not by its path.
+        known_as: name of the file in messages; its path if empty.
     """
 
     target: str = "litert"
@@ -129,8 +129,8 @@ class RuntimeProcess:
         """Runs the calls in order, in one interpreter that is made for this request.
 
         Args:
-            raw: quantised outputs as integers instead of the real numbers they stand for.
-            allow_nan: do not fail on an output that is not finite.
+            raw: true if quantised outputs are returned as integers instead of real numbers.
+            allow_nan: true if an output that is not finite is accepted.
 
         Returns:
             For each call its outputs by name.

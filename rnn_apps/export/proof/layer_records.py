@@ -1,4 +1,4 @@
-"""What every layer of a model gives while the model runs, and the first that gives something else.
+"""Records each layer's output while a model runs, and finds the first that differs.
 
 A stream can be wrong for many reasons; which layer needs more than a chunk is seen by running the
 model on a whole sequence and chunk by chunk, and comparing layer by layer.
@@ -28,9 +28,9 @@ class OperationCall:
     """One call of an operation.
 
     Attributes:
-        number: how many of its calls came before.
-        given: what its first argument held, flat.
-        outputs: what it returned, flat.
+        number: number of its earlier calls.
+        given: values of its first argument, flat.
+        outputs: values that it returned, flat.
     """
 
     operation: Any

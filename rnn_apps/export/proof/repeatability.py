@@ -1,4 +1,4 @@
-"""A model that gives something else each time cannot be compared with any file."""
+"""Refuses a model whose outputs differ from run to run: no file can be compared with it."""
 
 from __future__ import annotations
 

@@ -41,9 +41,10 @@ class StreamedSequence:
     Attributes:
         whole: the sequence with the states that the model itself takes.
         chunks: its chunks, without states.
-        expected: what Keras gives for the whole.
-        middle: a number of chunks before the end.
-        until_middle: what Keras gives for so many chunks; None where it takes whole sequences only.
+        expected: Keras' outputs for the whole sequence.
+        middle: number of chunks up to a place before the end.
+        until_middle: Keras' outputs for the first `middle` chunks; None where the model takes whole
+            sequences only.
     """
 
     whole: Example
@@ -141,8 +142,8 @@ def refuse_what_differs(
     """Refuses a model whose steps do not give what it gives for the whole sequence.
 
     Args:
-        step: one step of the model with Keras' own loops.
-        watched: the same layer by layer, with what each layer gave.
+        step: function that runs one step of the model with Keras' own loops.
+        watched: the same function layer by layer, which also returns each layer's output.
 
     Raises:
         ExportError: names the layer that needs more than the chunk, and why.

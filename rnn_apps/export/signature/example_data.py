@@ -90,8 +90,7 @@ def examples_of(data: Any, signature: ModelSignature, limit: int) -> list[Exampl
         data: one array, dict or tuple of arrays in the model's input structure, batch first; or a
             list (or other iterable, such as a tf.data.Dataset) of such batches. The names of a dict
             are those of the model's inputs, as the model or as the file calls them.
-        limit: at most this many sequences are taken, evenly spread over all that there are (data is
-            often sorted).
+        limit: largest number of sequences taken, evenly spread over all (data is often sorted).
 
     Raises:
         ExampleDataError: other names or another number of inputs than the model's, a wrong shape

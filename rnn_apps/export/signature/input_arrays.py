@@ -18,7 +18,7 @@ class ExampleDataError(ConfigurationError):
     """Representative data that does not fit the model.
 
     Args:
-        problem: what is wrong, as a clause without the name of the data.
+        problem: the problem as a clause without the name of the data.
     """
 
     def __init__(self, problem: str) -> None:
