@@ -34,22 +34,38 @@ def _add_export_arguments(parser: argparse.ArgumentParser) -> None:
         "--target", choices=_EXPORT_TARGETS, default="litert", help="the runtime; c: C99 source"
     )
     parser.add_argument(
-        "--mode", choices=("sequence", "streaming"), default="sequence", help="whole or in chunks"
+        "--target", choices=_TARGETS, default="litert", help="runtime that the file is for"
     )
     parser.add_argument(
-        "--quantize", choices=("dynamic", "float16", "int8"), help="without it: float32"
+        "--mode",
+        choices=("sequence", "streaming"),
+        default="sequence",
+        help="whether the file takes whole sequences or one chunk after another with its states",
+    )
+    parser.add_argument(
+        "--quantize",
+        choices=("dynamic", "float16", "int8"),
+        help="kind of quantisation; float32 without it",
     )
     parser.add_argument(
         "--data",
         metavar="FILE",
-        help=".npy, or .npz with one array for each input: real examples, batch first",
+        help="real examples, batch first: .npy, or .npz with one array per input",
     )
     _add_import(parser)
-    parser.add_argument("--form", default="auto", help="form of the recurrent layers")
-    parser.add_argument("--timesteps", type=int, help="fix the number of timesteps")
-    parser.add_argument("--batch-size", type=int, help="fix the batch size; otherwise it is free")
-    parser.add_argument("--chunk", type=int, default=1, help="timesteps of one streaming step")
-    parser.add_argument("--tolerance", type=float, help="largest error allowed")
+    parser.add_argument(
+        "--form",
+        default="auto",
+        help="form of the recurrent layers in the file; measured without it",
+    )
+    parser.add_argument("--timesteps", type=int, help="number of timesteps to fix")
+    parser.add_argument("--batch-size", type=int, help="batch size to fix; free without it")
+    parser.add_argument(
+        "--chunk", type=int, default=1, help="number of timesteps per streaming step"
+    )
+    parser.add_argument(
+        "--tolerance", type=float, help="largest error allowed, in units of the largest output"
+    )
     parser.add_argument(
         "--keep-reference",
         action="store_true",
@@ -204,7 +220,7 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="MODULE",
-        help="module or .py file with layers of the model's own; may be given several times",
+        help="module or .py file that defines the model's own layers; may be repeated",
     )
 
 
@@ -227,13 +243,17 @@ def _add_verify_arguments(parser: argparse.ArgumentParser) -> None:
         "--model",
         required=True,
         metavar="MODEL.keras",
-        help="what it came from, or the .reference.npz that export --keep-reference wrote",
+        help="model that the file was made from, or the .reference.npz of export --keep-reference",
     )
-    parser.add_argument("--target", choices=_TARGETS, default="litert", help="the runtime")
-    parser.add_argument("--data", metavar="FILE", help=".npy or .npz with real examples")
+    parser.add_argument(
+        "--target", choices=_TARGETS, default="litert", help="runtime that the file is for"
+    )
+    parser.add_argument("--data", metavar="FILE", help="real examples to compare on: .npy or .npz")
     _add_import(parser)
-    parser.add_argument("--signature", default="serving_default", help="which signature")
-    parser.add_argument("--tolerance", type=float, help="largest error allowed")
+    parser.add_argument("--signature", default="serving_default", help="signature to run")
+    parser.add_argument(
+        "--tolerance", type=float, help="largest error allowed, in units of the largest output"
+    )
 
 
 def _run_verify(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -104,7 +104,7 @@ def require_within(errors: Sequence[OutputError], what: str) -> None:
     wrong = [error for error in errors if not error.within]
     if wrong:
         listed = "; ".join(
-            f"{error.output!r} is off by {error.maximum_absolute:.3g} where Keras' values reach "
+            f"{error.output!r} differs by {error.maximum_absolute:.3g} where Keras' values reach "
             f"{error.scale:.3g} (tolerance {error.tolerance:g} of that)"
             for error in wrong
         )

@@ -160,7 +160,7 @@ def refuse_what_differs(
         how = (
             "the outputs of a step have other shapes than a part of the whole"
             if wrong is None
-            else f"output {wrong[0].output!r} is off by {wrong[0].maximum_absolute:.3g} where the "
+            else f"output {wrong[0].output!r} differs by {wrong[0].maximum_absolute:.3g} where the "
             f"values reach {wrong[0].scale:.3g}"
         )
         cause = culprit(model, whole, stream, sequence, watched)
