@@ -163,7 +163,7 @@ def next_logits(session: StreamingSession, token: int) -> np.ndarray:
     """Feeds one token to a step language model: the logits [vocabulary] of what follows.
 
     Raises:
-        UserError: the model takes more than one token at a time, or is no language model.
+        UserError: the model takes more than one token at a time, or is not a language model.
     """
     names = [name for name in session.signature.inputs if name not in session.state]
     if len(names) != 1:

@@ -78,7 +78,7 @@ class EdgeDecoder:
         return States({name: self._handed_on(raw, name) for name in self._states}, 0)
 
     def step(self, tokens: Sequence[int], states: Sequence[States]) -> StepResult[States]:
-        """One step of n hypotheses: in one call where the file has so many rows."""
+        """One step of n hypotheses, in one call where the file has n rows."""
         results = [self._call(*part) for part in self._parts(tokens, states)]
         if len(results) == 1:
             return results[0]

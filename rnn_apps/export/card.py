@@ -21,7 +21,7 @@ _PACKAGES = ("rnn-apps", "tensorflow", "keras", "ai-edge-litert", "tflite-micro"
 
 
 def write_card(result: ExportResult, *, model_name: str) -> Path:
-    """Writes `FILE.tflite.json` and `FILE.tflite.md` beside an exported file, both atomically.
+    """Writes `FILE.tflite.json` and `FILE.tflite.md` next to an exported file, both atomically.
 
     Args:
         result: result of the export; the rest is read from the file at `result.path`.

@@ -20,7 +20,7 @@ from rnn_apps.export.processes.failure_texts import failure_text
 if TYPE_CHECKING:
     import keras
 
-# A zip file whose content is both this large and so many times larger than the file is refused.
+# A zip file is refused if its content has more than this many bytes and this many times its size.
 LARGEST_CONTENT = 2**31
 LARGEST_EXPANSION = 50
 # How many of each layer's numbers of units its recurrent kernel has at least, by class.

@@ -20,7 +20,8 @@ from rnn_apps.export.proof.comparison import require_within
 from rnn_apps.export.results import ExportError, ExportResult, LayerForm, OutputError
 from rnn_apps.export.task_metric import TaskMetric, judge
 
-# Rivals are timed in turn, so often and so many seconds each; a file that has none is timed once.
+# Rivals are timed in turn, for this many rounds of this many seconds each; a file without rivals is
+# timed once.
 TIMED_ROUNDS = 3
 TIMED_SECONDS = 0.5
 TIMED_ALONE_SECONDS = 0.3

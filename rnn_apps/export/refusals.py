@@ -19,7 +19,7 @@ FUSED_OPERATORS = {"LSTM": "UNIDIRECTIONAL_SEQUENCE_LSTM"}
 
 
 def refuse_model(model: Any) -> None:
-    """Refuses what is no built Keras model on TensorFlow.
+    """Refuses what is not a built Keras model on TensorFlow.
 
     Raises:
         ConfigurationError: not a Keras model.

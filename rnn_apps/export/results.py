@@ -1,4 +1,4 @@
-"""What an export tells about itself: forms and their reasons, errors, sizes, times."""
+"""The results of an export: forms and their reasons, errors, sizes, times."""
 
 from __future__ import annotations
 
@@ -113,11 +113,11 @@ class MetricResult:
 class ExportResult:
     """A written and verified file.
 
-    `latency_ms` (median of one invocation, one thread) and `sizes` are those of the first
-    signature where there are several; `arena_bytes` is known on TFLite Micro only.
+    `latency_ms` (median of one invocation, one thread) is that of the first signature where there
+    are several; `arena_bytes` is known on TFLite Micro only.
     `measured_on` says by signature how many sequences the errors were measured on.
     `candidates` holds what `form="auto"` measured: form -> milliseconds of the fastest run, or why
-    it dropped out. `metric` is there where the export was given one.
+    it failed. `metric` is set if the export was given one.
     """
 
     path: Path

@@ -53,29 +53,35 @@ def export_tflite(
 
     Args:
         model: a built Keras model: Functional, Sequential, nested or subclassed.
-        target: "litert" (ai-edge-litert, batch and time stay free where the model has them free) or
-            "tflm" (TensorFlow Lite Micro: batch 1, all shapes fixed).
-        mode: "sequence" (every call is a sequence of its own) or "streaming" (a signature "step"
-            that takes `chunk` timesteps and the states, and gives outputs and new states).
-        quantize: None, "dynamic" (int8 weights, LiteRT), "float16" (weights, LiteRT) or "int8".
+        target: runtime that the file is for: "litert" (ai-edge-litert; batch and time stay free
+            where the model has them free) or "tflm" (TensorFlow Lite Micro; batch 1, all shapes
+            fixed).
+        mode: use of the model: "sequence" (every call is a sequence of its own) or "streaming" (a
+            signature "step" that takes `chunk` timesteps and the states, and returns outputs and
+            new states).
+        quantize: kind of quantisation: None, "dynamic" (int8 weights, LiteRT), "float16" (weights,
+            LiteRT) or "int8".
         representative_data: real inputs, batch first, in the model's own structure (an array, a
-            tuple or dict of arrays, or a list of such batches): what the file is compared on and
-            what int8 is calibrated with. Random data is used where there is none. All sequences
-            are used, or some hundred that are spread evenly over much data. For a stream these
-            are whole sequences of any length, for int8 of at least two chunks.
-        form: "auto" (the fastest, measured on LiteRT), "rule" (the best by rule, unmeasured), one
-            of "fused", "blocked loop", "loop", "chunked loop", "compact loop", "unrolled", "keras
-            loop" for all recurrent layers, or a dict from layer path to form.
-        timesteps: fixes the free dimensions besides the batch (a dict: by input name).
-        batch_size: fixes the batch.
-        chunk: timesteps that one streaming step takes.
-        integer_io: int8 files take and give int8; by default so on "tflm" only.
+            tuple or dict of arrays, or a list of such batches). The file is compared with Keras on
+            them, and int8 is calibrated with them. Random data is used if None. All sequences are
+            used, or some hundred that are spread evenly over much data. For a stream these are
+            whole sequences of any length, for int8 of at least two chunks.
+        form: form of the recurrent layers: "auto" (the fastest, measured on LiteRT), "rule" (the
+            best by rule, unmeasured), one of "fused", "blocked loop", "loop", "chunked loop",
+            "compact loop", "unrolled", "keras loop" for all of them, or a dict from layer path to
+            form.
+        timesteps: number of timesteps that fixes the free dimensions other than the batch; a dict
+            fixes those of the named inputs.
+        batch_size: batch size to fix.
+        chunk: number of timesteps per streaming step.
+        integer_io: true if int8 files take and return int8; by default on "tflm" only.
         tolerance: largest allowed |file - Keras| in units of max(0.1, max |Keras|); by default
             1e-5, float16 5e-3, dynamic 0.05, int8 0.1.
-        time_limit: seconds for one conversion, and for one run of the file.
-        card: write a card beside the file, as Markdown and as JSON.
-        keep_reference: write `FILE.reference.npz` beside the file: the inputs that it was compared
-            on and Keras' outputs, with which `verify` needs no model.
+        time_limit: seconds for one conversion, and for one run of the file; time in which the child
+            process waits for a processor does not count.
+        card: true to write a card next to the file, as Markdown and as JSON.
+        keep_reference: true to write `FILE.reference.npz` next to the file: the inputs that it was
+            compared on and Keras' outputs, with which `verify` needs no model.
         metric: the task's own metric, measured with Keras and with the file before it is published;
             both figures are in the result and on the card.
 

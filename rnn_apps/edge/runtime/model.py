@@ -28,7 +28,7 @@ class EdgeModel:
         """The signature of this name; without a name the only one.
 
         Raises:
-            UserError: there is none of this name, or no name was given and there are several.
+            UserError: the model has no signature of this name, or several and no name was given.
         """
         names = ", ".join(map(repr, self.signatures))
         if key is None:

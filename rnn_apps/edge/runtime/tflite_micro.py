@@ -71,8 +71,8 @@ class TFLiteMicroRuntime:
     ) -> Callable[[], object]:
         """What sets the inputs and runs the graph on them.
 
-        They are set at every run: an operator may have written over them in the arena since, and
-        a token that is no longer one ends the run.
+        They are set at every run: an operator may have overwritten them in the arena since, and
+        a token that is overwritten may end the process.
         """
         placed = [
             (value, self._input_positions[signature.inputs[name].index])

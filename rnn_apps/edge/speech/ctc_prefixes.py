@@ -101,7 +101,7 @@ class Step:
 
 
 def ancestor(prefix: Prefix, depth: int) -> Prefix:
-    """The prefix of a prefix that has so many labels."""
+    """The ancestor of `prefix` with `depth` labels."""
     while prefix.depth > depth and prefix.parent is not None:
         prefix = prefix.parent
     return prefix

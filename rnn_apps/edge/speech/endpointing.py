@@ -17,7 +17,7 @@ from pipelines.base.errors import ConfigurationError
 
 JUDGES = ("labels", "energy", "either")
 _LEAST_DECIBELS = -100.0
-# How fast the estimate of the background follows: down at once, up by so much a second.
+# Speed at which the estimate of the background rises, in dB per second; it falls at once.
 _RISE_DECIBELS = 2.0
 # Towards its greatest length an utterance is ended at the next short gap between words, and then at
 # the next frame that belongs to no label: a label that is cut in two would be written twice.
@@ -157,7 +157,7 @@ class Endpointer:
         )
         if over:
             if self._quiet_at == math.inf:
-                # The sound has told nothing of this pause, and shall not tell it a second time.
+                # The sound has not reported this pause, and must not report it afterwards.
                 self._meter.begin_utterance()
             self._quiet_at = math.inf
             self._begun_at = at

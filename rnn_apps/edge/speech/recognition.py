@@ -272,7 +272,7 @@ class RecognitionStream:
         return ended
 
     def _ended(self, at: float) -> Utterance:
-        """What was heard up to here; the decoder begins anew, and nothing but the decoder."""
+        """Returns what was heard up to here and resets the decoder, and nothing but the decoder."""
         utterance = Utterance(self._start, at, tuple(self._decoder.finish()))
         self._start = at
         self._decoder.reset(at)

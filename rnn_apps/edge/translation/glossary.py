@@ -29,7 +29,7 @@ def read_glossary(path: str | Path) -> dict[str, str]:
     """A glossary from a file in UTF-8: a line for each word, its translation after a tab.
 
     Raises:
-        DataError: the file cannot be read, or a line is none of this kind.
+        DataError: the file cannot be read, or a line has another form.
     """
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")

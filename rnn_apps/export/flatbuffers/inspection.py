@@ -76,7 +76,7 @@ def inspect(path: str | Path) -> Inspection:
     that length is made, so that files of unknown origin can be inspected.
 
     Raises:
-        UserError: there is no such file, or it is no whole .tflite file.
+        UserError: there is no such file, or it is not a whole .tflite file.
     """
     file, content = read_model_file(path)
     operators = [item for graph in file.subgraphs for item in graph.operators]

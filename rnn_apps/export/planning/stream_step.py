@@ -26,7 +26,7 @@ from rnn_apps.export.signature.model_signature import InputTensor, ModelSignatur
 
 
 class NotThisReadingError(ExportError):
-    """A model that is another kind of stream, or none."""
+    """The model does not fit this reading: it is another kind of stream, or none."""
 
 
 class StreamingStep:

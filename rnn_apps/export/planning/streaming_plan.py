@@ -186,7 +186,7 @@ def _proven(
         long = chosen[0] if calibrating else _longer(model, whole, stream, chosen, chunks)
         chosen.insert(1, with_masked_steps(model, long, stream))
     first, *others = expected_of(model, whole, stream, chosen)
-    # The first again, after another stream: it begins anew.
+    # The first again, after another stream: it must start from zeros.
     return [first, *others[:1], first, *others[1:]]
 
 

@@ -54,7 +54,7 @@ class ConverterFailedError(ExportError):
 def prepare() -> None:
     """Starts the child process, unless there is one, and does not wait for it.
 
-    It imports TensorFlow, which takes seconds that the caller has other work for.
+    Importing TensorFlow takes the child seconds, in which the caller can do other work.
     """
     with _lock:
         _running_worker()

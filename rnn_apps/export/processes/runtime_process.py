@@ -31,7 +31,7 @@ _MISSING_OPERATOR = (
     re.compile(r"Select TensorFlow op\(s\), included in the given model.*?(Flex\w+)", re.DOTALL),
     re.compile(r"node number \d+ \((Flex\w+|\w+)\) failed to prepare.*?delegate", re.DOTALL),
 )
-# What the forms of recurrent layers are written with, beside arithmetic that every runtime has.
+# The operators that the forms of recurrent layers need beyond arithmetic, which every runtime has.
 _OPERATORS_OF_FORMS = frozenset(
     {"WHILE", "DYNAMIC_UPDATE_SLICE", "REVERSE_SEQUENCE", "UNIDIRECTIONAL_SEQUENCE_LSTM"}
 )

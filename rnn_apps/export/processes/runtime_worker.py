@@ -24,10 +24,9 @@ from rnn_apps.export.processes import frames
 
 Reply = tuple[dict[str, Any], dict[str, np.ndarray]]
 
-# A request that takes so much more processor time than its limit, in seconds, has lost its parent,
-# who would have ended this process: the kernel then ends it, also inside native code. It is
-# processor time that is counted, since the parent's limit stands still while a process waits for a
-# processor.
+# A request that takes this many seconds of processor time more than its limit has lost its parent,
+# who would have ended this process. The kernel then ends it, also inside native code. Processor
+# time is counted because the parent's limit does not run while this process waits for a processor.
 GRACE_SECONDS = 5.0
 
 

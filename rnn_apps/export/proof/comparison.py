@@ -131,7 +131,7 @@ def read_reference(path: Path) -> Comparison:
     """Reads what `write_reference` wrote.
 
     Raises:
-        ConfigurationError: the file is no such archive.
+        ConfigurationError: the file is not such an archive.
     """
     collected: dict[int, dict[str, dict[str, np.ndarray]]] = {}
     signature = ""

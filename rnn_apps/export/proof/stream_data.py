@@ -98,7 +98,7 @@ def with_time(inputs: Sequence[InputTensor]) -> list[frozenset[str]]:
     as_long = certain | {input.name for input in fixed if input.shape[1] in lengths}
     readings = [likely]
     if sure:
-        # A row that is not as long as the sequences is none of them.
+        # A row of another length than the sequences is not a sequence.
         usual = frozenset(n for n in likely if n in as_long)
         readings = [usual, as_long, certain]
     else:
@@ -161,7 +161,7 @@ def _with_free_time(input: InputTensor, steps: int) -> InputTensor:
 
 
 def some_of(sequences: Sequence[Example], stream: Stream) -> list[Example]:
-    """As many whole sequences as have `PROVEN_CHUNKS` together, evenly spread over all.
+    """Whole sequences with `PROVEN_CHUNKS` chunks together, evenly spread over all.
 
     At least two, where there are two, which are cut if they are longer.
     """

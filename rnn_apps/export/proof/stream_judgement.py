@@ -1,7 +1,7 @@
 """Whether a model can stream at all: Keras' own steps against Keras' own run on the whole.
 
 Judged before anything is converted, so that a refusal says what about the model cannot stream, and
-a file that differs from Keras is another matter.
+a file that differs from Keras is a separate finding.
 """
 
 from __future__ import annotations
