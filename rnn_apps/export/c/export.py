@@ -23,10 +23,10 @@ from rnn_apps.export.c.lowering.graph import lowered
 from rnn_apps.export.c.names import check_prefix, prefix_of
 from rnn_apps.export.c.results import CodeResult
 from rnn_apps.export.c.schedule import scheduled
-from rnn_apps.export.layers import layer_name
+from rnn_apps.export.forms.replaceable_layers import layer_name
 from rnn_apps.export.planning.plans import SignaturePlan, sequence_plan
 from rnn_apps.export.planning.streaming_plan import streaming_plan
-from rnn_apps.export.proof.verification import require_within
+from rnn_apps.export.proof.comparison import require_within
 from rnn_apps.export.results import MODES, TOLERANCES, ExportError
 from rnn_apps.export.signature.example_data import kept_data
 
