@@ -7,9 +7,12 @@ import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelines.base.errors import UserError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Result = dict[str, Any]
 
@@ -46,18 +49,36 @@ class Verb:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """Something to look at, to read or to hear on the demo's page; made by the run it shows.
+
+    Args:
+        caption: what it is, in a sentence.
+        figure: matplotlib figure, if it is a chart.
+        text: quoted text, if a model wrote it.
+        sound: content of a WAV file, if it is a recording.
+    """
+
+    caption: str
+    figure: Figure | None = None
+    text: str = ""
+    sound: bytes = b""
+
+
+@dataclass(frozen=True)
 class DemoResult:
     """What an application's demo showed on built-in data; all of it measured in that run.
 
     Args:
-        data: the built-in data it was trained and judged on.
-        metric: what is compared, such as ``MASE``; lower is better.
-        figure: the trained model's.
-        baselines: the baselines' figures by name.
-        proof: how the exported file compared with Keras on the device runtime.
-        use: what using it once gave, in a sentence.
-        report: the run's page.
+        data: name of the built-in data that the model was trained and judged on.
+        metric: name of what is compared, such as ``MASE``; lower is better.
+        figure: the metric of the trained model.
+        baselines: the metric of each baseline, by its name.
+        proof: how the exported file compares with Keras on the device runtime.
+        use: what using the exported model once gave, in a sentence.
+        report: path of the run's page.
         notes: further figures worth a line, by name.
+        pictures: what the demo's page shows of the run.
     """
 
     data: str
@@ -68,6 +89,7 @@ class DemoResult:
     use: str
     report: Path
     notes: dict[str, float] = field(default_factory=dict)
+    pictures: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,8 +101,8 @@ class Application:
         summary: one line for ``--help``.
         package: the package with `train` and `load`; its module `demo` has `demo(folder)`.
         config: the config dataclass, as ``module:Class``.
-        verbs: the application's own verbs, beside train, evaluate and export; one of those names
-            takes the shared verb's place.
+        verbs: the application's own verbs, in addition to train, evaluate and export; a verb with
+            one of those names replaces the shared one.
     """
 
     name: str

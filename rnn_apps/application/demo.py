@@ -1,4 +1,4 @@
-"""`rnn-apps demo`: every application that stands, from built-in data to the edge runtime."""
+"""`rnn-apps demo`: every application, from built-in data to the edge runtime."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from pipelines.base.atomic_files import check_writable, write_json, writing
 from pipelines.base.errors import UserError
 from pipelines.builtin import builtin_data
-from rnn_apps.application.definition import Application, DemoResult, Result, Verb
+from rnn_apps.application.definition import Application, DemoResult, Picture, Result, Verb
 from rnn_apps.application.report import Report
 from rnn_apps.application.shown_values import format_cell
 
@@ -26,8 +26,9 @@ def run_demo(applications: tuple[Application, ...], folder: Path) -> Result:
     """Trains, judges, exports, verifies and uses every application once on built-in data.
 
     Args:
-        applications: those to show.
-        folder: where the runs and the page that links them go; an earlier demo there is replaced.
+        applications: applications to show.
+        folder: folder for the runs and for the page that links them; an earlier demo in it is
+            replaced.
 
     Raises:
         UserError: `folder` holds something that is not a demo, or a package with built-in data is
@@ -50,7 +51,8 @@ def run_demo(applications: tuple[Application, ...], folder: Path) -> Result:
         rows.append([application.name, result.data, result.metric, result.figure, baselines,
                      result.proof, minutes])  # fmt: skip
         results[application.name] = result
-        details.append({"application": application.name, **vars(result), "minutes": minutes})
+        figures = {name: value for name, value in vars(result).items() if name != "pictures"}
+        details.append({"application": application.name, **figures, "minutes": minutes})
     page = folder / "index.html"
     _write_page(page, rows, results)
     write_json(folder / _MARK, {"applications": list(results)})
@@ -87,18 +89,35 @@ def _write_page(path: Path, rows: list[list[object]], results: dict[str, DemoRes
     for name, result in results.items():
         report.section(name)
         report.text(result.use)
-        for note, value in result.notes.items():
-            report.text(f"{note}: {format_cell(value)}")
+        for picture in result.pictures:
+            _show(report, picture)
+        report.table("Further figures", ["figure", "value"], list(result.notes.items()))
         report.link("The run's report", result.report.relative_to(path.parent).as_posix())
     report.write(path)
 
 
+def _show(report: Report, picture: Picture) -> None:
+    if picture.text:
+        report.text(f"{picture.caption}:")
+        report.quotation(picture.text)
+    if picture.figure is not None:
+        report.figure(picture.figure, picture.caption)
+    if picture.sound:
+        report.sound(picture.sound, picture.caption if picture.figure is None else "")
+
+
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--to", default="demo-runs", metavar="FOLDER", help="where the runs go (demo-runs)"
-    )
+        "--to",
+        default="demo-runs",
+        metavar="FOLDER",
+        help="folder for the runs and the page (demo-runs)",
+    )  # fmt: skip
     parser.add_argument(
-        "--only", default="", metavar="APPLICATION", help="show one application, such as forecast"
+        "--only",
+        default="",
+        metavar="APPLICATION",
+        help="the only application to show, such as forecast",
     )
 
 

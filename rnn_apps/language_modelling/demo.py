@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rnn_apps.application.definition import DemoResult
+from rnn_apps.application.definition import DemoResult, Picture
 from rnn_apps.edge import EdgeLanguageModel, SamplingConfig
 from rnn_apps.export.formats import require_all
 from rnn_apps.language_modelling.config import LanguageModellingConfig
@@ -56,17 +56,18 @@ def demo(folder: Path) -> DemoResult:
     text = PROMPT + "".join(device.write(PROMPT, WRITTEN_TOKENS, sampling))
     return DemoResult(
         data=f"builtin:{SOURCE}, characters",
-        metric="bits a character",
+        metric="bits per character",
         figure=judged["bits_per_character"],
         baselines={BASELINE: baseline["bits_per_character"]},
         proof=(
-            f"LiteRT: Keras' greedy text, {1000 / milliseconds:.0f} characters a second, "
+            f"LiteRT: Keras' greedy text, {1000 / milliseconds:.0f} characters per second, "
             f"{kibibytes:.0f} KiB"
         ),
-        use=f"Written by the exported file: {text}",
+        use=f"The exported file wrote {WRITTEN_TOKENS} characters after {PROMPT!r}.",
         report=run.folder.report,
         notes={
             "perplexity": judged["perplexity"],
-            "bits a character of the exported file on the test text's beginning": bits,
+            "bits per character of the exported file on the test text's beginning": bits,
         },
+        pictures=(Picture("Written by the exported file, at a temperature of 0.7", text=text),),
     )

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rnn_apps.application.definition import DemoResult
+import numpy as np
+
+from pipelines.speech import Recording, features
+from rnn_apps.application.definition import DemoResult, Picture
 from rnn_apps.edge import EdgeRecogniser
 from rnn_apps.export.formats import require_all
 from rnn_apps.speech.config import SpeechConfig
+from rnn_apps.speech.judging.charts import heard
+from rnn_apps.speech.run import Run
+from rnn_apps.speech.run_report import wav_file
 from rnn_apps.speech.training_run import train
 
 SOURCE = "builtin:digits"
@@ -55,7 +61,7 @@ def demo(folder: Path) -> DemoResult:
     require_all(exported)
     row = dict(zip(exported["table"]["header"], exported["table"]["rows"][-1], strict=True))
     recording = run.recordings("test")[0]
-    heard = EdgeRecogniser(folder / "exported").transcribe(recording.path)[0].text
+    recognised = EdgeRecogniser(folder / "exported").transcribe(recording.path)[0]
     return DemoResult(
         data=f"{SOURCE}: synthetic speech, voices that were not trained on",
         metric="word error rate",
@@ -65,7 +71,26 @@ def demo(folder: Path) -> DemoResult:
             f"LiteRT, streaming: word error rate {row['word error rate']:.4f}, real-time factor "
             f"{row['real-time factor']:.3f}, {row['KiB']:.0f} KiB"
         ),
-        use=f"The exported file heard {heard!r} where {recording.transcript!r} was said.",
+        use=f"The exported file heard {recognised.text!r} where {recording.transcript!r} was said.",
         report=run.folder.report,
         notes={"words said": words["reference"], "delay in ms": row["delay in ms"]},
+        pictures=(_heard(run, recording, recognised.text),),
     )
+
+
+def _heard(run: Run, recording: Recording, text: str) -> Picture:
+    """A recording to hear, the spectrogram that the model reads, and what it takes it for."""
+    config = run.config
+    read = features(recording.read(config.sample_rate), config.feature_config())
+    [log_probabilities] = run.recogniser.log_probabilities(
+        {"features": read[np.newaxis], "frame_lengths": np.array([len(read)], np.int32)}
+    )
+    figure = heard(
+        read, np.exp(log_probabilities), [*run.labels.tokenizer.tokens, ""], config.hop_seconds,
+        config.seconds_per_output,
+    )  # fmt: skip
+    caption = (
+        "Log mel spectrogram of a test recording, and below it the probability of each word over "
+        f"time (grey: no word). Said: {recording.transcript!r}, recognised: {text!r}."
+    )
+    return Picture(caption, figure, sound=wav_file(recording, config.sample_rate))

@@ -136,10 +136,16 @@ def _example(report: Report, run: Run, found: Evaluated, place: int, name: str) 
         " ".join(f"{word.text} {word.start:.2f} s" for word in transcript.words),
     )
     if recording.seconds <= MOST_SECONDS_TO_HEAR:
-        report.sound(_wav(recording, config.sample_rate), "")
+        report.sound(wav_file(recording, config.sample_rate), "")
 
 
-def _wav(recording: Recording, sample_rate: int) -> bytes:
+def wav_file(recording: Recording, sample_rate: int) -> bytes:
+    """The content of a WAV file with a recording, 16 bits per sample.
+
+    Args:
+        recording: recording to be heard.
+        sample_rate: sample rate of the file in Hz.
+    """
     import soundfile
 
     content = io.BytesIO()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rnn_apps.application.definition import DemoResult
+from rnn_apps.application.definition import DemoResult, Picture
 from rnn_apps.edge import EdgeTranslator
 from rnn_apps.export.formats import require_all
 from rnn_apps.translation.config import TranslationConfig
 from rnn_apps.translation.judging.evaluation import BASELINE, GREEDY
+from rnn_apps.translation.run import Run
+from rnn_apps.translation.run_report import attention_chart
 from rnn_apps.translation.training_run import train
 
 SOURCE = "phrases"
@@ -72,4 +74,14 @@ def demo(folder: Path) -> DemoResult:
         use=f"Translated by the exported file: {SENTENCE} → {translated}",
         report=run.folder.report,
         notes={"BLEU": judged["bleu"], "chrF": judged["chrf"]},
+        pictures=_attention(run, translated),
     )
+
+
+def _attention(run: Run, translated: str) -> tuple[Picture, ...]:
+    """Where the model looks in the sentence while it writes the translation."""
+    [scored] = run.score([(SENTENCE, translated)])
+    figure = attention_chart(run, SENTENCE, scored)
+    if figure is None:
+        return ()
+    return (Picture(f"Attention: {SENTENCE} → {translated}", figure),)

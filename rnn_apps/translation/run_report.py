@@ -14,7 +14,10 @@ from rnn_apps.training.learning_curves import plot_learning_curves
 from rnn_apps.translation.judging import charts
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from rnn_apps.translation.judging.evaluation import Evaluated
+    from rnn_apps.translation.judging.scoring import ScoredPair
     from rnn_apps.translation.run import Run
 
 SHOWN_AT_EACH_END = 10
@@ -118,13 +121,24 @@ def _attention(report: Report, run: Run, found: Evaluated) -> None:
     )
     numbers = list(dict.fromkeys(int(n) for n in picks))
     shown = [(found.pairs.source[n], found.best[n].text) for n in numbers]
-    names = run.source_tokenizer.tokens
     for (source, text), scored in zip(shown, run.score(shown), strict=True):
-        columns = [*(names[n] for n in run.source_tokenizer.encode(one_line(source))), "<end>"]
-        if scored.attention.shape[1] == len(columns) <= 2 * _LONGEST_MAP:
-            report.figure(
-                charts.attention_map(scored.attention, columns, scored.tokens), f"{source} → {text}"
-            )
+        figure = attention_chart(run, source, scored)
+        if figure is not None:
+            report.figure(figure, f"{source} → {text}")
+
+
+def attention_chart(run: Run, source: str, scored: ScoredPair) -> Figure | None:
+    """The attention of one translation as a map; None if it has none that fits a page.
+
+    Args:
+        run: run whose model translated.
+        source: the source sentence.
+        scored: the translation's tokens and attention, from `Run.score`.
+    """
+    names = run.source_tokenizer.tokens
+    columns = [*(names[n] for n in run.source_tokenizer.encode(one_line(source))), "<end>"]
+    fits = scored.attention.shape[1] == len(columns) <= 2 * _LONGEST_MAP
+    return charts.attention_map(scored.attention, columns, scored.tokens) if fits else None
 
 
 def _training(report: Report, run: Run) -> None:
