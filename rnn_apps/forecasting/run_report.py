@@ -34,7 +34,7 @@ def write_report(
     )
     report.text(
         f"{config.model} model with {config.layers} {config.cell} layer(s) of {config.units} "
-        f"units, output {config.output}, trained on {config.data or 'a DataFrame'}."
+        f"units each, output {config.output}, trained on {config.data or 'a DataFrame'}."
     )
     _accuracy(report, run, found, table)
     _examples(report, run, series_set, found.examples)
@@ -47,10 +47,11 @@ def write_report(
 
 
 def _accuracy(report: Report, run: Run, found: Backtest, table: dict[str, Any]) -> None:
-    report.section("Accuracy beside the baselines")
+    report.section("Accuracy compared with the baselines")
     report.text(
-        "Rolling-origin backtest: every window of the part is forecast and counted, without "
-        "fitting again. Lower is better, and 80 % coverage should be near 0.8. MASE is in units "
+        "Rolling-origin backtest: every window of this part of the data is forecast and "
+        "counted, and no model is fitted again. Lower is better, and the coverage of 80 % "
+        "intervals should be close to 0.8. MASE is in units "
         f"of the training part's seasonal naive error with a season of {run.yardsticks.season} "
         "steps; scaled errors are in units of each series' standard deviation in the training "
         "part. The baselines' intervals come from their residuals on the validation part."
@@ -59,10 +60,10 @@ def _accuracy(report: Report, run: Run, found: Backtest, table: dict[str, Any]) 
     if run.judged_part == "validation":
         report.text(
             "The split has no test part. The validation part also chose the epoch and calibrated "
-            "the intervals, so that its figures are too good."
+            "the intervals, so these figures are too optimistic."
         )
     if found.short_series:
-        report.text(f"Without a window in this part: {', '.join(found.short_series)}.")
+        report.text(f"Series without a window in this part: {', '.join(found.short_series)}.")
     for name, reason in found.left_out.items():
         report.text(f"{name} is left out: {reason}.")
     first = next(iter(found.metrics.values()))
@@ -83,7 +84,7 @@ def _by_series(report: Report, rows: list[dict[str, Any]]) -> None:
     columns = ["series", "mae", "rmse", "mase", "smape"]
     ordered = sorted(rows, key=lambda row: -np.nan_to_num(row["mase"], nan=-1.0))
     shown = ordered if len(ordered) <= 20 else [*ordered[:10], *ordered[-10:]]
-    title = "By series, worst first"
+    title = "Accuracy per series, worst first"
     if len(shown) < len(ordered):
         title += f": the first and the last 10 of {len(ordered)}"
     report.table(title, columns, [[row[name] for name in columns] for row in shown])
@@ -113,21 +114,21 @@ def _examples(report: Report, run: Run, series_set: SeriesSet, examples: list[Ex
             }
         )
     figure = fan_charts(panels, run.config.quantiles)
-    report.figure(figure, "Truth (dashed), forecast and calibrated intervals")
+    report.figure(figure, "Forecasts with calibrated intervals, and the true values (dashed)")
 
 
 def _intervals(report: Report, run: Run, found: Backtest) -> None:
     first = next(iter(found.metrics.values()))
     if not first.intervals:
         return
-    report.section("Intervals")
+    report.section("Prediction intervals")
     calibration = run.yardsticks.calibrations["model"]
     report.text(
         f"Calibrated on {calibration.windows} windows of the validation part by split conformal "
         "prediction, for each horizon step and quantile level. "
         + (f"{run.calibration_note} " if run.calibration_note else "")
-        + "'online intervals' go on learning during the backtest from truth that was known at "
-        "each origin; no other row has seen anything of the tested part."
+        + "The intervals called 'online intervals' keep learning during the backtest, from true "
+        "values that were known at each origin; no other row uses anything of the tested part."
     )
     for name, metrics in list(found.metrics.items())[:2]:
         steps = metrics.per_step()
@@ -142,13 +143,17 @@ def _training(report: Report, run: Run) -> None:
     report.figures(figures)
     history = read_history(run.folder.history)
     if history:
-        report.figure(plot_learning_curves(history), "Learning curves")
+        report.figure(
+            plot_learning_curves(history, "loss (in the normalised units of training)"),
+            "Learning curves",
+        )
     recorded = run.folder.path / "gradient_flow.json"
     if recorded.exists():
         report.figure(
             plot_gradient_flow(read_flows(recorded)),
-            "Norm of dLoss/dh_t over the time steps of every recurrent layer, on windows of the "
-            "training part: does the loss reach back to the window's beginning?",
+            "Gradient flow: norm of dLoss/dh_t over the time steps of every recurrent layer, on "
+            "windows of the training part. It shows whether the loss reaches back to the beginning of the "
+            "window.",
         )
 
 
@@ -168,6 +173,8 @@ def _data(report: Report, run: Run, series_set: SeriesSet) -> None:
     report.table("", ["covariates", "columns"], covariates)
     if found.findings:
         rows = [[f.kind, f.count, f.treatment, "; ".join(f.places)] for f in found.findings]
-        report.table("What was found in the data", ["found", "count", "treatment", "first"], rows)
+        report.table(
+            "What was found in the data", ["what", "count", "treatment", "first places"], rows
+        )
     else:
         report.text("Nothing irregular was found in the data.")

@@ -29,7 +29,7 @@ def write_report(run: Run, found: Evaluated, details: dict[str, Any], path: Path
         footer=f"Made by: rnn-apps language evaluate --run {run.folder.path}",
     )
     report.text(
-        f"{config.layers} {config.cell} layer(s) of {config.units} units over a vocabulary of "
+        f"{config.layers} {config.cell} layer(s) of {config.units} units each over a vocabulary of "
         f"{run.tokenizer.size} {run.tokenizer.kind}, trained on "
         f"{config.data or 'a text in memory'}."
     )
@@ -47,10 +47,10 @@ def _accuracy(report: Report, found: Evaluated) -> None:
     report.section("How well the text is predicted")
     report.text(
         "The whole text is scored once, from its beginning to its end, with the state carried "
-        "through it: every token but the first is predicted from all tokens before it. Lower is "
-        "better but for the last two columns: how often the token that came was held most "
-        "probable, or among the five most probable. The n-gram model counts the same training "
-        "text in the same tokens."
+        "through it: every token except the first is predicted from all tokens before it. Lower is "
+        "better, except in the last two columns: how often the model considered the actual token "
+        "the most probable one, or one of the five most probable. The n-gram model is counted on "
+        "the same training text in the same tokens."
     )
     table = found.table()
     report.table(table["title"], table["header"], table["rows"], marked=[0])
@@ -60,28 +60,28 @@ def _accuracy(report: Report, found: Evaluated) -> None:
 
 def _where(report: Report, found: Evaluated, details: dict[str, Any]) -> None:
     report.section("Where the cost lies")
-    header = ["token", "share of tokens", "bits each", "share of cost", "first"]
+    header = ["token", "share of tokens", "bits per token", "share of cost", "most probable"]
     report.table("By kind of token", header, [list(row.values()) for row in details["by_class"]])
-    header = ["token", "count", "bits each", "share of cost"]
+    header = ["token", "count", "bits per token", "share of cost"]
     rows = [list(row.values()) for row in details["most_costly"]]
     report.table("The most costly tokens", header, rows)
     report.figure(
         charts.cost_by_position(details["by_position"]),
-        "By distance from the beginning, where the state is empty",
+        "Cost by distance from the beginning of the text, where the state is empty",
     )
     report.figure(
-        charts.cost_over_the_text(breakdown.over_the_text(found.scores)), "Along the text"
+        charts.cost_over_the_text(breakdown.over_the_text(found.scores)), "Cost along the text"
     )
 
 
 def _calibration(report: Report, details: dict[str, Any]) -> None:
     report.section("Calibration")
     report.text(
-        "Where the model holds a token most probable, with the probability on the horizontal axis, "
-        "that token should come as often. The mean distance from that (expected calibration error) "
-        f"is {details['expected_calibration_error']:.4f}."
+        "A model is well calibrated if the token that it considers most probable comes as often as "
+        "its probability says. The mean deviation from that (expected calibration error) is "
+        f" {details['expected_calibration_error']:.4f}."
     )
-    report.figure(charts.reliability(details["calibration"]))
+    report.figure(charts.reliability(details["calibration"]), "Calibration of the first choice")
 
 
 def _samples(report: Report, run: Run, found: Evaluated) -> None:
@@ -98,7 +98,7 @@ def _samples(report: Report, run: Run, found: Evaluated) -> None:
         sampling = SamplingConfig(temperature=temperature, seed=0)
         [text] = run.generate(prompt, WritingConfig(SAMPLE_TOKENS, sampling))
         rows.append([f"{temperature:g}", text])
-    report.table(f"After the text's beginning: {prompt!r}", ["temperature", "text"], rows)
+    report.table(f"Text after the prompt {prompt!r}", ["temperature", "text"], rows)
 
 
 def _training(report: Report, run: Run) -> None:

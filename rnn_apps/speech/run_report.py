@@ -47,7 +47,7 @@ def _about(run: Run) -> str:
     config = run.config
     text = (
         f"{config.layers} {'bidirectional ' if config.bidirectional else ''}{config.cell} layer(s) "
-        f"of {config.units} units behind {len(config.filters)} convolution(s), writing "
+        f"of {config.units} units each, after {len(config.filters)} convolution(s), writing "
         f"{run.labels.size - 1} {run.labels.tokenizer.kind}, trained on "
         f"{config.data or 'recordings in memory'}. "
     )
@@ -63,9 +63,9 @@ def _about(run: Run) -> str:
 def _accuracy(report: Report, found: Evaluated) -> None:
     report.section("How well it recognises")
     report.text(
-        "Word and character error rates: what has to be substituted, inserted and deleted to get "
-        "from what was recognised to what was said, over what was said. Greedy decoding takes the "
-        "most probable label of each frame."
+        "Word and character error rates: the number of substitutions, insertions and deletions "
+        "between the recognised text and the reference, divided by the length of the reference. "
+        "Greedy decoding takes the most probable label of each frame."
     )
     table = found.table()
     report.table(table["title"], table["header"], table["rows"], marked=[0])
@@ -78,11 +78,11 @@ def _where(report: Report, details: dict[str, Any]) -> None:
     for key, name in (("by_speaker", "speaker"), ("by_length", "words")):
         rows = [[row[name], row["utterances"], *_counts(row)] for row in details[key]]
         if rows:
-            title = "By speaker, the worst first" if name == "speaker" else "By words said"
+            title = "Errors per speaker, worst first" if name == "speaker" else "Errors by length"
             header = ["speaker" if name == "speaker" else "words said", "utterances"]
             report.table(title, [*header, *_COUNT_NAMES], rows)
     if details["by_length"]:
-        report.figure(charts.errors_by_length(details["by_length"]), "By length")
+        report.figure(charts.errors_by_length(details["by_length"]), "Word error rate by length")
     errors = [
         [row["said"] or "(nothing)", row["recognised"] or "(nothing)", row["times"]]
         for row in details["errors"]
@@ -98,9 +98,9 @@ def _counts(row: dict[str, Any]) -> list[Any]:
 def _examples(report: Report, run: Run, found: Evaluated) -> None:
     report.section("Utterances")
     report.text(
-        "The worst, some from the middle, and the best, by errors a word and then by confidence. "
-        "Above, what the model read; below, how probable it held which label when, and the blank "
-        "in grey."
+        "The worst, some from the middle, and the best, by errors per word and then by confidence. "
+        "Upper chart: the features that the model reads. Lower chart: the probability of each "
+        "label over time; the blank, which means that nothing new is written, is grey."
     )
     first = found.first
     rates = [one.errors / max(one.reference, 1) for one in first.words]
@@ -162,4 +162,6 @@ def _training(report: Report, run: Run) -> None:
     if history:
         report.figure(plot_learning_curves(history, "loss (nats per label)"), "Learning curves")
         if "val_wer" in history:
-            report.figure(charts.error_rates_over_epochs(history), "On the validation part")
+            report.figure(
+                charts.error_rates_over_epochs(history), "Error rates on the validation part"
+            )

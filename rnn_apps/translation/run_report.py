@@ -52,19 +52,19 @@ def write_report(run: Run, found: Evaluated, details: dict[str, Any], path: Path
 def _quality(report: Report, found: Evaluated) -> None:
     report.section("How good the translations are")
     report.text(
-        "BLEU and chrF are 100 at most, and higher is better; TER counts edits for each 100 words "
-        "of the reference, and lower is better. All are sacrebleu's, of detokenised text, with "
-        "one reference. The baseline gives the translation of the training sentence whose words "
-        f"are most alike. With teacher forcing the references have a perplexity of "
-        f"{found.perplexity:.3f} a token."
+        "BLEU and chrF are 100 at most, and higher is better; TER counts edits per 100 words of "
+        "the reference, and lower is better. All are computed by sacrebleu on detokenised text "
+        "with one reference per sentence. The baseline answers with the translation of the "
+        "training sentence whose words are most similar. With teacher forcing the references have "
+        f"a perplexity of {found.perplexity:.3f} per token."
     )
     table = found.table()
     report.table(table["title"], table["header"], table["rows"], marked=[0])
-    report.table("Signatures", ["figure", "sacrebleu"], list(found.signatures.items()))
+    report.table("Signatures", ["metric", "signature of sacrebleu"], list(found.signatures.items()))
     seconds = [[name, value, len(found.pairs) / value] for name, value in found.seconds.items()]
     report.table(
         "Time on the machine that made this page, compilation included",
-        ["search", "seconds", "sentences a second"],
+        ["search", "seconds", "sentences per second"],
         seconds,
     )
     for note in found.notes:
@@ -72,11 +72,11 @@ def _quality(report: Report, found: Evaluated) -> None:
 
 
 def _lengths(report: Report, details: dict[str, Any]) -> None:
-    report.section("By length")
+    report.section("Quality by length")
     rows = details["by_length"]
     header = ["words of the source", "sentences", "mean chrF", "length ratio"]
     report.table("", header, [list(row.values()) for row in rows])
-    report.figure(charts.quality_by_length(rows))
+    report.figure(charts.quality_by_length(rows), "Translation quality by the length of the source")
 
 
 def _sentences(report: Report, found: Evaluated) -> None:
@@ -86,11 +86,11 @@ def _sentences(report: Report, found: Evaluated) -> None:
     ends = min(SHOWN_AT_EACH_END, -(-count // 2))
     middle = count // 2
     groups = {
-        "The best": order[:ends],
-        "In the middle": order[
+        "The best translations": order[:ends],
+        "Translations from the middle": order[
             max(middle - SHOWN_BETWEEN // 2, 0) : middle + SHOWN_BETWEEN // 2 + 1
         ],
-        "The worst": order[::-1][:ends],
+        "The worst translations": order[::-1][:ends],
     }
     header = ["source", "translation", "reference", "chrF"]
     for title, numbers in groups.items():
@@ -107,10 +107,10 @@ def _sentences(report: Report, found: Evaluated) -> None:
 def _attention(report: Report, run: Run, found: Evaluated) -> None:
     if run.config.attention == "none":
         return
-    report.section("Where it looks")
+    report.section("Where the model looks")
     report.text(
-        "Each row is a token of the translation, each column one of the source; the darker, the "
-        "more of the attention was there while the token was written."
+        "Each row is a token of the translation and each column a token of the source; the darker "
+        "a cell, the more attention the source token had while the token of the row was written."
     )
     order = np.argsort(-np.array(found.sentence_chrf), kind="stable")
     short = [n for n in order if 0 < len(found.best[n].tokens) <= _LONGEST_MAP]
@@ -154,7 +154,9 @@ def _training(report: Report, run: Run) -> None:
         for one in data.get("findings", [])
     ]
     if rows:
-        report.table("What was found in the data", ["what", "count", "treatment", "first"], rows)
+        report.table(
+            "What was found in the data", ["what", "count", "treatment", "first places"], rows
+        )
     history = read_history(run.folder.history)
     if history:
         report.figure(plot_learning_curves(history, "loss (nats per token)"), "Learning curves")

@@ -80,7 +80,12 @@ def test_a_run_is_judged_on_its_test_pairs_beside_a_baseline(run: Run) -> None:
     assert 1.0 <= found["perplexity"] < 2.0
     assert sum(row["sentences"] for row in found["by_length"]) == 30
     page = run.folder.report.read_text(encoding="utf-8")
-    for words in ("Sentences, best to worst", "Where it looks", "Signatures", "Learning curves"):
+    for words in (
+        "Sentences, best to worst",
+        "Where the model looks",
+        "Signatures",
+        "Learning curves",
+    ):
         assert words in page
     history = run.folder.history.read_text(encoding="utf-8").splitlines()
     assert "val_bleu" in history[0] and len(history) == 21
