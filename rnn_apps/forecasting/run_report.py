@@ -152,8 +152,8 @@ def _training(report: Report, run: Run) -> None:
         report.figure(
             plot_gradient_flow(read_flows(recorded)),
             "Gradient flow: norm of dLoss/dh_t over the time steps of every recurrent layer, on "
-            "windows of the training part. It shows whether the loss reaches back to the beginning of the "
-            "window.",
+            "windows of the training part. It shows whether the loss reaches back to the beginning "
+            "of the window.",
         )
 
 

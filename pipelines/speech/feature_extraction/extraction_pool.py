@@ -72,10 +72,7 @@ def extract_missing(
             if now - told > _SECONDS_BETWEEN_NEWS:
                 told = now
                 rate = pool.done / (now - started)
-                _log.info(
-                    "Features: %d of %d recordings, %.0f per second, about %s left",
-                    pool.done, len(requests), rate, _time_left(len(requests) - pool.done, rate),
-                )  # fmt: skip
+                _log.info(_progress(pool.done, len(requests), rate))
     finally:
         pool.stop()
         for thread in threads:
@@ -85,8 +82,11 @@ def extract_missing(
     return [pool.answers[i] for i in range(len(requests))]
 
 
-def _time_left(count: int, rate: float) -> str:
-    return duration(count / rate) if rate else "an unknown time"
+def _progress(done: int, count: int, rate: float) -> str:
+    text = f"Features: {done} of {count} recordings"
+    if not done:
+        return text
+    return f"{text}, {rate:.0f} per second, about {duration((count - done) / rate)} left"
 
 
 class _Pool:
