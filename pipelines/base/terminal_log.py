@@ -8,9 +8,11 @@ worries its user. `logging.getLogger("rnn_apps").setLevel("WARNING")` keeps it q
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -37,15 +39,45 @@ def show_log(package: str) -> None:
     if logger.level == logging.NOTSET:
         logger.setLevel(logging.INFO)
     if not any(isinstance(handler, TerminalHandler) for handler in logger.handlers):
-        logger.addHandler(TerminalHandler())
+        logger.addHandler(TerminalHandler(logger))
+
+
+@contextlib.contextmanager
+def nothing_but_our_lines(*packages: str) -> Iterator[None]:
+    """Keeps the log of packages on our handlers alone, for the command line.
+
+    Some library that is imported on the way may set up logging for the whole process; without this,
+    the lines after that would look different from those before.
+
+    Args:
+        packages: names of packages that `show_log` shows.
+    """
+    loggers = [logging.getLogger(package) for package in packages]
+    before = [logger.propagate for logger in loggers]
+    for logger in loggers:
+        logger.propagate = False
+    try:
+        yield
+    finally:
+        for logger, propagate in zip(loggers, before, strict=True):
+            logger.propagate = propagate
 
 
 class TerminalHandler(logging.Handler):
-    """Writes the text of each record to standard error, unless the user's own logging does."""
+    """Writes the text of each record to standard error, unless the user's own logging does.
+
+    Args:
+        logger: logger that the handler belongs to.
+    """
+
+    def __init__(self, logger: logging.Logger) -> None:
+        super().__init__()
+        self._logger = logger
 
     def emit(self, record: logging.LogRecord) -> None:
         """Writes one record."""
-        if any(map(_reaches_the_terminal, logging.getLogger().handlers)):
+        others = logging.getLogger().handlers if self._logger.propagate else []
+        if any(map(_reaches_the_terminal, others)):
             return
         try:
             text = self.format(record)

@@ -17,6 +17,7 @@ from typing import Any
 
 from pipelines.base.atomic_files import ADVICE
 from pipelines.base.errors import ConfigurationError, UserError
+from pipelines.base.terminal_log import nothing_but_our_lines
 from rnn_apps import __version__
 from rnn_apps.application.configuration import add_flags, from_flags, toml_content
 from rnn_apps.application.definition import Application, PartialResultError, Result, Verb
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from rnn_apps.application.console import results_only, show, show_json
 
     try:
-        with results_only(options.json) as stream:
+        with results_only(options.json) as stream, nothing_but_our_lines("pipelines", "rnn_apps"):
             failed: PartialResultError | None = None
             try:
                 result = options.verb.run(options)

@@ -34,7 +34,13 @@ from rnn_apps.training.optimisation.optimizers import (
     without_loss_scale,
 )
 from rnn_apps.training.optimisation.precision import layer_precision
-from rnn_apps.training.optimisation.strategies import agree_on, any_worker, is_chief, make_strategy
+from rnn_apps.training.optimisation.strategies import (
+    agree_on,
+    any_worker,
+    is_chief,
+    make_strategy,
+    report_unused_gpu,
+)
 from rnn_apps.training.progress import ProgressDisplay
 from rnn_apps.training.resuming import check_same_config
 from rnn_apps.training.steps import Objective, Steps
@@ -104,6 +110,7 @@ def fit(
     if metric_names or metrics is None:
         check_monitor(config, validation is not None, metric_names)
     strategy = strategy or make_strategy(config.strategy)
+    report_unused_gpu()
     saved = checkpoints.load_latest(folder / "checkpoints") if resume else None
     if not resume and checkpoints.exist(folder / "checkpoints"):
         raise UserError(

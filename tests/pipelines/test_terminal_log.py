@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipelines.base.terminal_log import TerminalHandler, duration, show_log
+from pipelines.base.terminal_log import TerminalHandler, duration, nothing_but_our_lines, show_log
 
 
 @pytest.fixture
@@ -53,6 +53,20 @@ def test_logging_of_the_users_own_takes_the_place_of_ours() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stderr == "mine: once\nmine: twice\n" and not done.stdout
+
+
+def test_the_command_line_looks_the_same_whatever_a_library_sets_up(
+    logger: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    logging.getLogger().addHandler(handler)
+    try:
+        with nothing_but_our_lines("a_package"):
+            logger.info("ours")
+        logger.info("the library's")
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert capsys.readouterr().err == "ours\nthe library's\n"
 
 
 def test_a_log_file_of_the_users_does_not_silence_the_terminal(

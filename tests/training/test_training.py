@@ -16,6 +16,7 @@ from training_setup import ArrayBatches, build_lstm, make_batches, squared_error
 
 from pipelines.base.errors import ConfigurationError, UserError
 from rnn_apps.training import TrainedModel, TrainingConfig, WarmupSchedule, fit
+from rnn_apps.training.optimisation import strategies
 
 CONFIG = TrainingConfig(epochs=2, batch_size=8, learning_rate=0.01, gradient_flow=False)
 
@@ -330,6 +331,30 @@ def test_tensorboard_files_hold_the_figures(tmp_path: Path) -> None:
             found.setdefault(value.tag, []).append(float(tf.make_ndarray(value.tensor)))
     assert len(found["step/loss"]) == 6
     assert len(found["epoch/val_loss"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("device", "visible", "usable", "said"),
+    [
+        (True, None, [], True),
+        (True, "-1", [], False),
+        (True, None, ["/physical_device:GPU:0"], False),
+        (False, None, [], False),
+    ],
+)
+def test_a_gpu_that_cannot_be_used_is_said_in_one_line(
+    device: bool, visible: str | None, usable: list[str], said: bool,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(strategies, "has_nvidia_device", lambda: device)
+    monkeypatch.setattr(strategies.tf.config, "list_physical_devices", lambda kind: usable)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    strategies.report_unused_gpu.cache_clear()
+    strategies.report_unused_gpu()
+    strategies.report_unused_gpu()
+    assert capsys.readouterr().err.count("an NVIDIA device that TensorFlow cannot use") == said
 
 
 def test_progress_lines_go_to_standard_error(

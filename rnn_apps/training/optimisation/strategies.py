@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import logging
 import os
 from typing import Any
 
 import tensorflow as tf
 
 from pipelines.base.errors import ConfigurationError
+from pipelines.base.quiet_tensorflow import has_nvidia_device
 
+_log = logging.getLogger(__name__)
 _EXAMPLE = (
     '{"cluster": {"worker": ["host1:12345", "host2:12345"]}, '
     '"task": {"type": "worker", "index": 0}}'
@@ -38,6 +42,21 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
             "strategy = 'multiworker' must be set up before TensorFlow runs anything: call "
             f"rnn_apps.training.make_strategy first and hand it to fit ({error})"
         ) from None
+
+
+@functools.cache
+def report_unused_gpu() -> None:
+    """Says once per process that there is an NVIDIA device which TensorFlow cannot use.
+
+    TensorFlow's own messages about it are hidden along with its start-up notices. A device that the
+    user has hidden with CUDA_VISIBLE_DEVICES is not missed.
+    """
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
+    if has_nvidia_device() and not hidden and not tf.config.list_physical_devices("GPU"):
+        _log.warning(
+            "This machine has an NVIDIA device that TensorFlow cannot use, so training runs on the "
+            "CPU. Start again with TF_CPP_MIN_LOG_LEVEL=0 in the environment to see why."
+        )
 
 
 def check_cluster(text: str) -> None:
