@@ -62,7 +62,7 @@ def without_notices(text: bytes, level: int) -> bytes:
     """The lines of a log without those that TF_CPP_MIN_LOG_LEVEL promises to hide.
 
     Args:
-        text: what was written to standard error.
+        text: text that was written to standard error.
         level: value of the switch: 1 hides notices, 2 also warnings, 3 also errors.
     """
     kept = []

@@ -1,4 +1,4 @@
-"""Where computed things are kept between runs."""
+"""The cache folder, which keeps computed files between runs."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ FOLDER_VARIABLE = "RNN_APPS_CACHE"
 
 
 def cache_folder(named: str | Path = "") -> Path:
-    """The folder named, else that of the variable RNN_APPS_CACHE, else ~/.cache/rnn-apps.
+    """The cache folder: `named`, else the variable RNN_APPS_CACHE, else ~/.cache/rnn-apps.
 
-    Everything in it can be made again; it may be deleted at any time that nothing runs.
+    Everything in it can be computed again; it may be deleted whenever nothing is running.
+
+    Args:
+        named: path of the folder, created if needed; "" for the default.
 
     Raises:
-        UserError: it cannot be made.
+        UserError: the folder cannot be created.
     """
     user_cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     chosen = str(named) or os.environ.get(FOLDER_VARIABLE) or f"{user_cache}/rnn-apps"
@@ -25,7 +28,7 @@ def cache_folder(named: str | Path = "") -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(
-            f"{folder}: the cache folder cannot be made: {error.strerror}. Name another with "
+            f"{folder}: the cache folder cannot be created: {error.strerror}. Name another with "
             f"the setting cache_dir or the variable {FOLDER_VARIABLE}"
         ) from None
     return folder

@@ -138,7 +138,7 @@ def test_recorded_noise_is_mixed_in_at_the_ratio(tmp_path: Path) -> None:
     spectrum = np.abs(np.fft.rfft(added[:4000]))
     assert spectrum.argmax() == pytest.approx(0.5 / (2 * np.pi) * 4000, abs=2)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="holds no recording of noise"):
+    with pytest.raises(DataError, match="has no recording of noise"):
         noise_files(f"file:{tmp_path / 'empty'}")
 
 

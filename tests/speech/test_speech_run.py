@@ -167,7 +167,7 @@ def test_the_command_line(run: speech.Run, folder: Path, capfd: pytest.CaptureFi
                 "--data",
                 f"file:{folder / 'recordings' / '0.wav'}",
             ],
-            "does not say how a list",
+            "is not the ending of a list",
         ),
     )
     for arguments, message in mistakes:

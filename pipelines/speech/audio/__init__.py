@@ -1,1 +1,1 @@
-"""Sound files and samples: what they hold, checked before anything trusts it."""
+"""Sound files and samples, whose content is checked before it is used."""

@@ -1,4 +1,4 @@
-"""The error of a recording that cannot be used; the standard library alone."""
+"""The error for a recording that cannot be used; needs only the standard library."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ class AudioError(DataError):
     """A recording that cannot be used.
 
     Attributes:
-        kind: what is wrong in few words, the same for all recordings with this trouble, such as
-            "missing" or "truncated"; `problem` says it for this one.
+        kind: the problem in few words, the same for all recordings with this problem, such as
+            "missing" or "truncated"; `problem` describes it for this recording.
     """
 
     def __init__(self, kind: str, problem: str, file: str | Path, advice: str | None = None):
@@ -21,10 +21,10 @@ class AudioError(DataError):
         self.kind = kind
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Errors travel between processes by their constructor's arguments.
+        # Errors are sent between processes as the arguments of their constructor.
         return AudioError, (self.kind, self.problem, self.file, self.advice)
 
     @property
     def explanation(self) -> str:
-        """What is wrong and what to do about it, without the file's name."""
+        """The problem and what to do about it, without the name of the file."""
         return f"{self.problem}. {self.advice}" if self.advice else self.problem

@@ -1,7 +1,7 @@
-"""Ogg, FLAC, AIFF and AU files before they are decoded: is what they announce all that there is?
+"""Checks of Ogg, FLAC, AIFF and AU files before decoding: is their announced content all there?
 
-A decoder reads what is left of a file that was cut, and the first of two that were joined, and
-says nothing of it.
+A decoder silently reads the rest of a truncated file, or only the first of two files that were
+joined.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from pipelines.speech.audio.pieced_file import Piece
 
 _LONGEST_FLAC = 2**36 - 1
 _COPY = "Copy it again."
-# Bytes behind the end that may be anything, such as a tag.
+# Number of bytes after the end that may be anything, such as a tag.
 _MOST_TRAILING = 1024
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 def check_ogg(path: str | Path) -> bool:
-    """Whether the last page says that it is the last; a recorder that was stopped writes none.
+    """Whether the last page is marked as the last; an interrupted recorder writes no such page.
 
     Raises:
         AudioError: the file is cut inside a page, damaged, or several recordings in a row.
@@ -34,7 +34,7 @@ def check_ogg(path: str | Path) -> bool:
         while at < len(data):
             head = data[at : at + 27]
             if head[:4] != b"OggS" or len(head) < 27:
-                # Behind the last page some programs put a tag.
+                # Some programs put a tag after the last page.
                 ended = flags & 4 and len(data) - at <= _MOST_TRAILING
                 if not any(data[at:]) or (ended and b"OggS" not in data[at:]):
                     break
@@ -43,25 +43,25 @@ def check_ogg(path: str | Path) -> bool:
             flags = head[5]
             if flags & 2 and begun:
                 raise AudioError(
-                    "joined", f"holds a second recording from byte {at} on", path,
-                    "Part the files, or join their sound: sox first.ogg second.ogg both.ogg",
+                    "joined", f"has a second recording from byte {at} on", path,
+                    "Split the files, or join their sound: sox first.ogg second.ogg both.ogg",
                 )  # fmt: skip
             begun = not flags & 2
             sizes = data[at + 27 : at + 27 + head[26]]
             end = at + 27 + head[26] + sum(sizes)
             if end > len(data):
                 raise AudioError("truncated", "ends inside a page", path, _COPY)
-            # A decoder leaves out a page whose checksum is wrong.
+            # A decoder skips a page with a wrong checksum.
             if _ogg_checksum(data[at:end]) != head[22:26]:
-                raise AudioError("damaged", f"holds a damaged page at byte {at}", path, _COPY)
+                raise AudioError("damaged", f"has a damaged page at byte {at}", path, _COPY)
             at = end
         return bool(flags & 4)
 
 
 def _ogg_checksum(page: bytes) -> bytes:
-    """The checksum of a page as it stands in it (RFC 3533, section 6).
+    """The checksum of a page in the form that the page stores (RFC 3533, section 6).
 
-    It is the usual CRC-32 with all bits the other way round, from zero.
+    It is the usual CRC-32 with all bits reversed, beginning with zero.
     """
     reversed_bits = (page[:22] + bytes(4) + page[26:]).translate(_REVERSED)
     value = zlib.crc32(reversed_bits, 0xFFFF_FFFF) ^ 0xFFFF_FFFF
@@ -69,10 +69,10 @@ def _ogg_checksum(page: bytes) -> bytes:
 
 
 def flac_pieces(path: str | Path) -> list[Piece] | None:
-    """The file with the greatest length there is, if its header does not say the length; else None.
+    """The file with the largest possible length in its header if it states none; else None.
 
     Raises:
-        AudioError: it is two files that were joined.
+        AudioError: the file is two files that were joined.
     """
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         again = data.find(b"fLaC\0\0\0\x22", 4)
@@ -80,10 +80,10 @@ def flac_pieces(path: str | Path) -> list[Piece] | None:
             again = data.find(b"fLaC\x80\0\0\x22", 4)
         if again >= 0:
             raise AudioError(
-                "joined", f"holds a second recording from byte {again} on", path,
-                "Part the files, or join their sound: sox first.flac second.flac both.flac",
+                "joined", f"has a second recording from byte {again} on", path,
+                "Split the files, or join their sound: sox first.flac second.flac both.flac",
             )  # fmt: skip
-        # The first block is STREAMINFO; its last 36 bits before the checksum count the samples.
+        # The first block is STREAMINFO; the 36 bits before its checksum count the samples.
         if len(data) < 42 or data[4] & 0x7F or data[21] & 0x0F or any(data[22:26]):
             return None
         count = _LONGEST_FLAC.to_bytes(5, "big")
@@ -92,10 +92,10 @@ def flac_pieces(path: str | Path) -> list[Piece] | None:
 
 
 def check_aiff(path: str | Path) -> None:
-    """Refuses an AIFF file that is cut inside its samples, or is not chunks to its end.
+    """Refuses an AIFF file that is truncated or not made of chunks up to its end.
 
     Raises:
-        AudioError: see there.
+        AudioError: the file ends inside its samples, does not state its length, or is damaged.
     """
     size = Path(path).stat().st_size
     with open(path, "rb") as file:
@@ -117,15 +117,15 @@ def check_aiff(path: str | Path) -> None:
 
 
 def check_au(path: str | Path) -> None:
-    """Refuses an AU file that is cut, or holds more than it announces.
+    """Refuses an AU file that is truncated, or has more than it announces.
 
     Raises:
-        AudioError: see there.
+        AudioError: the number of bytes is not the announced one.
     """
     size = Path(path).stat().st_size
     with open(path, "rb") as file:
         start, length = struct.unpack(">4xII", file.read(12).ljust(12, b"\0"))
-    # All ones: the length is not known, and everything counts.
+    # All ones mean an unknown length: the samples go to the end of the file.
     if length == 0xFFFF_FFFF:
         return
     there = size - start
@@ -134,16 +134,16 @@ def check_au(path: str | Path) -> None:
     if length < there:
         raise AudioError(
             "absurd header",
-            f"holds {there - length} bytes behind the samples that its header announces", path,
-            "It may be several files that were joined: part them.",
+            f"has {there - length} bytes after the samples that its header announces", path,
+            "It may be several files that were joined: split them.",
         )  # fmt: skip
 
 
 def check_sphere(path: str | Path) -> None:
-    """Refuses a NIST SPHERE file that is cut.
+    """Refuses a NIST SPHERE file that is truncated.
 
     Raises:
-        AudioError: see there.
+        AudioError: the file has fewer bytes than announced.
     """
     with open(path, "rb") as file:
         head = file.read(4096)
@@ -162,10 +162,10 @@ def check_sphere(path: str | Path) -> None:
 
 
 def check_wave64(path: str | Path) -> None:
-    """Refuses a Wave64 file that is cut inside its samples.
+    """Refuses a Wave64 file that is truncated.
 
     Raises:
-        AudioError: see there.
+        AudioError: the file has fewer bytes than announced.
     """
     size = Path(path).stat().st_size
     with open(path, "rb") as file:
@@ -181,5 +181,5 @@ def check_wave64(path: str | Path) -> None:
 
 
 def _truncated(path: str | Path, announced: int, there: int) -> AudioError:
-    problem = f"announces {announced} bytes of samples and holds {max(there, 0)}"
+    problem = f"announces {announced} bytes of samples but has {max(there, 0)}"
     return AudioError("truncated", problem, path, _COPY)

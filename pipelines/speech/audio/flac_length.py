@@ -1,4 +1,4 @@
-"""The length of a FLAC file that does not say it, as from a pipe: counted by decoding it."""
+"""The length of a FLAC file that does not state it, as from a pipe: counted by decoding."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from pathlib import Path
 
 from pipelines.speech.audio.pieced_file import Piece, PiecedFile
 
-# libsndfile refuses a whole read that goes beyond the end, so the last ones become short.
+# libsndfile refuses a read that goes beyond the end as a whole, so the last reads are short.
 _READS = (2**16, 2**8, 1)
-# Where STREAMINFO's 36 bits with the number of samples begin, in the lower half of a byte.
+# Byte whose lower half begins the 36 bits of STREAMINFO with the number of samples.
 _COUNT_AT = 21
 
 
 def with_length(path: str | Path, pieces: Sequence[Piece]) -> list[Piece]:
-    """The pieces of a FLAC file with the number of its samples in the first of them.
+    """The pieces of a FLAC file, with the number of its samples in the first piece.
 
     Args:
-        path: the file.
-        pieces: from `containers.flac_pieces`.
+        path: path of the file.
+        pieces: pieces from `containers.flac_pieces`, which state no number of samples.
     """
     samples = 0
     for size in _READS:
         samples = _count(path, pieces, size, samples)
-    # The last sample is refused where the decoder looks for more behind it.
+    # The last sample is refused if the decoder looks for more after it.
     longer = _counted(pieces, samples + 1)
     if _count(path, longer, samples + 1, 0) == samples + 1:
         return longer
@@ -39,7 +39,7 @@ def _counted(pieces: Sequence[Piece], samples: int) -> list[Piece]:
 
 
 def _count(path: str | Path, pieces: Sequence[Piece], size: int, known: int) -> int:
-    """How many samples come in whole reads of a size, after those that are known to come."""
+    """The number of samples that whole reads of `size` reach, after `known` readable samples."""
     import soundfile
 
     samples = known
@@ -48,8 +48,8 @@ def _count(path: str | Path, pieces: Sequence[Piece], size: int, known: int) -> 
             with soundfile.SoundFile(source) as file:
                 for at in range(0, known, _READS[0]):
                     file.read(min(_READS[0], known - at), dtype="int16")
-                while found := len(file.read(size, dtype="int16")):
-                    samples += found
+                while count := len(file.read(size, dtype="int16")):
+                    samples += count
         except (soundfile.LibsndfileError, RuntimeError):
             pass
     return samples

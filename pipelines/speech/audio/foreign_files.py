@@ -1,4 +1,4 @@
-"""Files that cannot be read as sound: what they are instead, and what to do about it."""
+"""Files that cannot be read as sound: what they are, and what to do about it."""
 
 from __future__ import annotations
 
@@ -24,54 +24,54 @@ _KNOWN: tuple[tuple[int, bytes, str], ...] = (
     (28, b"\x80theora", "a Theora video"),
 )  # fmt: skip
 _OTHER: tuple[tuple[bytes, str, str], ...] = (
-    (b"version https://git-lfs", "is a pointer of Git LFS, not the file", "Fetch it: git lfs pull"),
+    (b"version https://git-lfs", "is a Git LFS pointer, not the file", "Fetch it: git lfs pull"),
     (b"PK\x03\x04", "is a ZIP archive", "Unpack it."),
-    (b"\x1f\x8b", "is packed with gzip", "Unpack it."),
-    (b"\x93NUMPY", "is a NumPy array", "Give its samples as an array, or write a WAV file."),
+    (b"\x1f\x8b", "is compressed by gzip", "Unpack it."),
+    (b"\x93NUMPY", "is a NumPy array", "Pass its samples as an array, or write a WAV file."),
 )
 
-# Formats without a header that libsndfile takes by the end of a file's name, whatever is in it.
+# Formats without a header, which libsndfile assumes by the ending of a file's name.
 _HEADERLESS = {".vox": "vox -r 8000", ".gsm": "gsm -r 8000"}
 
 
 def conversion(path: str | Path, options: str = "") -> str:
-    """The command that writes what a file holds to a new WAV file.
+    """The command that converts a file to a new WAV file.
 
     Args:
-        path: the file.
-        options: what FFmpeg is told in front of it.
+        path: path of the file.
+        options: options of FFmpeg for reading the file.
     """
     name = Path(path).name
-    # FFmpeg does not write to the file that it reads.
+    # FFmpeg cannot write to the file that it reads.
     stem = Path(path).stem + ("-converted" if name.lower().endswith(".wav") else "")
     before = f"{options} " if options else ""
     return f"ffmpeg {before}-i {shlex.quote(name)} {shlex.quote(stem + '.wav')}"
 
 
 def refuse_foreign(path: str | Path, head: bytes) -> None:
-    """Refuses a file of a format that is known and not read.
+    """Refuses a file in a known format that cannot be read here.
 
     Args:
-        path: the file.
-        head: its first bytes, 40 at least where there are as many.
+        path: path of the file.
+        head: bytes from the beginning of the file, at least 40 of them or the whole file.
 
     Raises:
-        AudioError: it is one.
+        AudioError: the file has such a format; the message says which, and how to convert it.
     """
     for place, magic, what in _KNOWN:
         if head[place : place + len(magic)] == magic:
             raise AudioError(
-                "not audio", f"is {what}, which is not read here", path,
+                "not audio", f"is {what}, which is not supported", path,
                 f"Convert it: {conversion(path)}",
             )  # fmt: skip
 
 
 def not_audio(path: str | Path, reason: str) -> AudioError:
-    """The error of a file that libsndfile cannot open.
+    """The error for a file that libsndfile cannot open.
 
     Args:
-        path: the file.
-        reason: what libsndfile says.
+        path: path of the file.
+        reason: error message of libsndfile.
     """
     with open(path, "rb") as file:
         head = file.read(4096)
@@ -82,7 +82,7 @@ def not_audio(path: str | Path, reason: str) -> AudioError:
         begin = head.decode("utf-8", "replace").strip().splitlines()[:1]
         return AudioError(
             "not audio", f"is a text that begins with {(begin or [''])[0][:40]!r}", path,
-            "Look into it: a download may have saved a page in place of the recording.",
+            "Open it: a download may have saved a web page instead of the recording.",
         )  # fmt: skip
     name = Path(path)
     raw = _HEADERLESS.get(name.suffix.lower(), "raw -r 16000 -e signed -b 16 -c 1")

@@ -1,4 +1,4 @@
-"""Levels of a recording, taken while it is read: silent, clipped, channels that cancel?"""
+"""Levels of a recording, measured while it is read: silence, clipping, channels that cancel."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy.typing as npt
 from pipelines.speech.audio.reading import Samples
 
 SILENT_PEAK = 1e-4
-"""-80 dB of full scale: three steps of 16 bit."""
+"""-80 dB of full scale: three steps of 16-bit samples."""
 
 _FULL_SCALE = 0.999
 _CLIPPED_SHARE = 1e-3
-# Two channels of opposite sign: their mean has less than a thousandth of the power of one.
+# If two channels cancel, their mean has less than a thousandth of the power of one channel.
 _CANCELLED = 1e-3
 _OFFSET = 0.02
 
@@ -20,7 +20,7 @@ Powers = npt.NDArray[np.float64]
 
 
 class LevelMeter:
-    """Watches the samples of a recording go by; see `audio.stream_audio`."""
+    """Measures the samples of a recording block by block; see `reading.stream_audio`."""
 
     def __init__(self) -> None:
         self.samples = 0
@@ -31,7 +31,7 @@ class LevelMeter:
         self._sum = 0.0
 
     def __call__(self, block: Samples) -> None:
-        """Takes the next samples, [samples, channels], as they are in the file."""
+        """Adds the next samples of the file, [samples, channels]."""
         mono = block.mean(axis=1)
         self.samples += len(block)
         self.peak = max(self.peak, float(np.abs(mono).max(initial=0.0)))
@@ -42,23 +42,23 @@ class LevelMeter:
 
     @property
     def silent(self) -> bool:
-        """No sample of the mean of the channels is louder than -80 dB of full scale."""
+        """Whether the mean of the channels nowhere reaches -80 dB of full scale."""
         return self.peak < SILENT_PEAK
 
     @property
     def clipped(self) -> bool:
-        """More than one sample in a thousand is at full scale, where speech has few."""
+        """Whether more than one sample in a thousand is at full scale, where speech has few."""
         return self._at_full_scale > _CLIPPED_SHARE * self.samples
 
     @property
     def unusable(self) -> tuple[str, str] | None:
-        """Why nothing can be heard, as kind and problem; None if something can."""
+        """The reason why nothing can be heard, as kind and problem; None if something can."""
         loudest = float(self._powers.max())
-        # Noise of several channels adds up to less, but never to so little.
+        # The mean of independent noise is also quieter, but never by this much.
         if len(self._powers) > 1 and self._mono_power < _CANCELLED * loudest:
             return (
                 "channels cancel",
-                "has channels that are each other's negative: take one of them",
+                "has channels that are the negative of each other: use only one of them",
             )
         if self.silent:
             return "silent", f"has no sample above {self.peak:.1g} of full scale"
@@ -66,11 +66,11 @@ class LevelMeter:
 
     @property
     def notes(self) -> list[str]:
-        """What is peculiar, in few words each."""
+        """Peculiarities of the recording, in few words each."""
         loudest = float(self._powers.max())
-        found = ["clipped"] if self.clipped else []
+        notes = ["clipped"] if self.clipped else []
         if len(self._powers) > 1 and float(self._powers.min()) < _CANCELLED * loudest:
-            found.append("a silent channel")
+            notes.append("a silent channel")
         if abs(self._sum) > _OFFSET * self.samples:
-            found.append("samples that are not around zero")
-        return found
+            notes.append("samples that are not around zero")
+        return notes

@@ -1,8 +1,9 @@
-"""MP3 files before they are decoded: their frames are counted, since nothing else tells the length.
+"""Counts the frames of MP3 files before decoding, since nothing else tells their length.
 
-A decoder believes the first frame's tag, or guesses from the size of file and first frame. A file
-of variable bit rate without a tag, one with a picture in it, or two that were joined are then cut
-short, or taken for truncated. Only frame headers are read here (ISO/IEC 11172-3, section 2.4.1.3).
+A decoder trusts the tag in the first frame, or guesses from the sizes of the file and the first
+frame. It then cuts short, or takes as truncated, files of variable bit rate without a tag, files
+with a picture, and files that were joined. Only frame headers are read here (ISO/IEC 11172-3,
+section 2.4.1.3).
 """
 
 from __future__ import annotations
@@ -29,21 +30,21 @@ _RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 
 _TAGS = (b"Xing", b"Info")
 _NOT_ZERO = re.compile(rb"[^\0]")
 _LYRICS_END = re.compile(rb"LYRICS200|LYRICSEND")
-# Bytes behind the last frame that may be anything, such as a tag that is not known here.
+# Number of bytes after the last frame that may be anything, such as an unknown tag.
 _MOST_TRAILING = 1024
-# How far the first frame is looked for, and how many in a row are not a coincidence.
+# How far to search for the first frame, and how many frames in a row are not a coincidence.
 _MOST_LEADING = 2**16
 _FRAMES_IN_A_ROW = 4
 
 
 @dataclass(frozen=True)
 class _Frame:
-    """What the four bytes in front of a frame say.
+    """The content of the four bytes at the beginning of a frame.
 
     Attributes:
-        kind: version, layer, sample rate and whether there is one channel: the same in all frames.
-        length: bytes of the frame, header included; 0 if the header does not say it.
-        side: bytes between the header and the tag of a first frame.
+        kind: version, layer, sample rate and whether it is mono: the same in all frames of a file.
+        length: number of bytes of the frame, header included; 0 if the header does not say it.
+        side: number of bytes between the header and the tag of a first frame.
     """
 
     kind: tuple[int, int, int, bool]
@@ -52,14 +53,14 @@ class _Frame:
 
 
 def mp3_pieces(path: str | Path) -> list[Piece] | None:
-    """The frames of an MP3 file behind a tag that says how many there are.
+    """The frames of an MP3 file, preceded by a tag with their number.
 
     Returns:
-        None where the file's own tag says so; the decoder then also leaves out what the encoder
-        put in front of the sound and behind it.
+        The pieces; None if the file's own tag has the right number. In that case the decoder also
+        leaves out what the encoder added before and after the sound.
 
     Raises:
-        AudioError: the file holds no frame, is truncated or damaged, or changes its sample rate.
+        AudioError: the file has no frame, is truncated or damaged, or changes its sample rate.
     """
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         return _Scan(data, path).pieces()
@@ -72,28 +73,28 @@ class _Scan:
         self._data = data
         self._path = path
         self._first: tuple[int, _Frame] | None = None
-        # Whether something is in front of the frames that is neither one nor a tag.
+        # Whether something other than frames and tags precedes the frames.
         self._odd_start = False
-        # The same, behind them.
+        # Whether something other than frames and tags follows the frames.
         self._odd_end = False
         self._stretches: list[tuple[int, int]] = []
         self._frames = 0
-        # Frames that tags announce, None for one that does not say; and where the tags are.
+        # Numbers of frames that tags announce, None for a tag without a number; and their places.
         self._announced: list[int | None] = []
         self._tag_frame: list[tuple[int, int]] = []
         self._read()
 
     def pieces(self) -> list[Piece] | None:
         if self._first is None:
-            raise not_audio(self._path, "it holds no MP3 frame")
+            raise not_audio(self._path, "it has no MP3 frame")
         if len(self._announced) == 1 and self._announced[0] is not None:
             announced = self._announced[0]
             if announced == self._frames:
                 return [*self._tag_frame, *self._stretches] if self._odd_start else None
-            # Some encoders count the frame of the tag.
+            # Some encoders also count the frame with the tag.
             if announced > self._frames + (not self._odd_end):
                 raise AudioError(
-                    "truncated", f"announces {announced} frames and holds {self._frames}",
+                    "truncated", f"announces {announced} frames but has {self._frames}",
                     self._path, "Copy it again.",
                 )  # fmt: skip
         return [self._tag(), *self._stretches]
@@ -116,19 +117,19 @@ class _Scan:
                 continue
             if frame.kind[1] != 3:
                 raise AudioError(
-                    "not audio", f"is MPEG sound of layer {frame.kind[1]}, which is not read here",
+                    "not audio", f"is MPEG sound of layer {frame.kind[1]}, which is not supported",
                     self._path, f"Convert it: {conversion(self._path)}",
                 )  # fmt: skip
             if not frame.length:
                 raise AudioError(
-                    "not audio", "is an MP3 file of a free bit rate, which cannot be counted",
+                    "not audio", "is an MP3 file of a free bit rate, which is not supported",
                     self._path, f"Convert it: {conversion(self._path)}",
                 )  # fmt: skip
             if at + frame.length > len(data):
                 raise AudioError(
                     "truncated", f"ends inside a frame, after {self._frames} whole ones",
                     self._path,
-                    f"Copy it again. If there is no more of it: {conversion(self._path)}",
+                    f"Copy it again. If no complete copy exists: {conversion(self._path)}",
                 )  # fmt: skip
             self._take(at, frame)
             at += frame.length
@@ -158,27 +159,27 @@ class _Scan:
             self._stretches.append((at, frame.length))
 
     def _begin(self, at: int) -> int:
-        """Where frames begin behind something that is none.
+        """The place of the next frame after something that is not a frame.
 
         A recording of a broadcast begins in the middle of a frame.
 
         Raises:
-            AudioError: nowhere near; or there were frames before.
+            AudioError: no frame is near, or there were frames before.
         """
         if self._frames:
             raise self._damaged(at)
-        found = at
+        place = at
         while (
             not self._announced
-            and (found := self._data.find(b"\xff", found + 1, at + _MOST_LEADING)) >= 0
+            and (place := self._data.find(b"\xff", place + 1, at + _MOST_LEADING)) >= 0
         ):
-            if self._are_frames(found):
+            if self._are_frames(place):
                 self._odd_start = True
-                return found
-        raise not_audio(self._path, "it holds no MP3 frame")
+                return place
+        raise not_audio(self._path, "it has no MP3 frame")
 
     def _are_frames(self, at: int) -> bool:
-        """Whether several frames of one kind follow each other from here on."""
+        """Whether several consecutive frames of the same kind begin here."""
         kinds = set()
         for _ in range(_FRAMES_IN_A_ROW):
             frame = _frame(self._data[at : at + 4])
@@ -189,25 +190,25 @@ class _Scan:
         return len(kinds) == 1
 
     def _nothing_follows(self, at: int) -> bool:
-        """Whether what is left is a tag of a kind that is not known here, or a little rubbish."""
+        """Whether the rest is short and without a frame, such as an unknown tag or stray bytes."""
         if len(self._data) - at > _MOST_TRAILING:
             return False
-        found = at
-        while (found := self._data.find(b"\xff", found)) >= 0:
-            frame = _frame(self._data[found : found + 4])
+        place = at
+        while (place := self._data.find(b"\xff", place)) >= 0:
+            frame = _frame(self._data[place : place + 4])
             if frame is not None and self._first and frame.kind == self._first[1].kind:
                 return False
-            found += 1
+            place += 1
         return True
 
     def _damaged(self, at: int) -> AudioError:
         return AudioError(
-            "damaged", f"holds bytes from {at} on that are neither MP3 frames nor tags", self._path,
-            f"Copy it again, or let FFmpeg skip what is damaged: {conversion(self._path)}",
+            "damaged", f"has bytes from {at} on that are neither MP3 frames nor tags", self._path,
+            f"Copy it again, or let FFmpeg skip the damaged part: {conversion(self._path)}",
         )  # fmt: skip
 
     def _tag(self) -> bytes:
-        """A first frame, without sound, that says how many follow."""
+        """A first frame without sound, with a tag that has the number of frames that follow."""
         assert self._first is not None
         at, frame = self._first
         header = bytearray(self._data[at : at + 4])
@@ -221,7 +222,7 @@ class _Scan:
 
 
 def _frame(header: bytes) -> _Frame | None:
-    """Reads the header of a frame; None if it is none."""
+    """Reads the header of a frame; None for other bytes."""
     if len(header) < 4 or header[0] != 0xFF or header[1] & 0xE0 != 0xE0:
         return None
     version, layer = header[1] >> 3 & 3, 4 - (header[1] >> 1 & 3)
@@ -242,11 +243,11 @@ def _frame(header: bytes) -> _Frame | None:
 
 
 def behind_tags(path: str | Path, count: int) -> bytes:
-    """The first bytes of a file behind the tags that it begins with.
+    """The first bytes of a file after the tags at its beginning.
 
     Args:
-        path: the file, which is not empty.
-        count: number of bytes.
+        path: path of a file that is not empty.
+        count: number of bytes to return.
     """
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         at = 0
@@ -256,7 +257,7 @@ def behind_tags(path: str | Path, count: int) -> bytes:
 
 
 def _tag_length(data: mmap.mmap, at: int) -> int:
-    """Bytes of the tag, or of the zeros, that begin here; 0 if none does."""
+    """The number of bytes of the tag, or of the zeros, that begin here; 0 if neither does."""
     begin = data[at : at + 32]
     if begin[:3] == b"ID3" and len(begin) >= 10:
         size = 0

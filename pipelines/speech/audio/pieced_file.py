@@ -1,4 +1,4 @@
-"""A file that is read as if some of its bytes were others: a header set right, tags left out."""
+"""A file that is read with some bytes replaced: a corrected header, tags left out."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
-# Bytes that stand for themselves, or (first byte, number of bytes) of the file underneath.
+# Literal bytes, or (first byte, number of bytes) of the underlying file.
 Piece = bytes | tuple[int, int]
 
 
 class PiecedFile(io.RawIOBase):
-    """A file made of pieces of another one and of bytes between them, to be read.
+    """A readable file made of pieces of another file and of bytes between them.
 
     Args:
-        path: the file underneath.
-        pieces: what it consists of, in order.
+        path: path of the underlying file.
+        pieces: content of the file, in order.
     """
 
     def __init__(self, path: str | Path, pieces: Sequence[Piece]) -> None:
         super().__init__()
         self._file = open(path, "rb")  # noqa: SIM115 - closed by `close`
         self._pieces = list(pieces)
-        lengths = [len(one) if isinstance(one, bytes) else one[1] for one in self._pieces]
+        lengths = [len(piece) if isinstance(piece, bytes) else piece[1] for piece in self._pieces]
         self._starts = [0, *itertools.accumulate(lengths)]
         self._at = 0
 
@@ -47,7 +47,7 @@ class PiecedFile(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """See `io.RawIOBase`; fills the buffer as far as there are bytes."""
+        """See `io.RawIOBase`; fills the buffer until the file ends."""
         view = memoryview(buffer).cast("B")
         filled = 0
         while filled < len(view) and self._at < self._starts[-1]:
@@ -60,7 +60,7 @@ class PiecedFile(io.RawIOBase):
         return filled
 
     def _next(self, most: int) -> bytes:
-        """The next bytes of the piece that the position lies in."""
+        """The next bytes of the piece at the current position."""
         number = bisect.bisect_right(self._starts, self._at) - 1
         piece = self._pieces[number]
         inside = self._at - self._starts[number]
@@ -71,7 +71,7 @@ class PiecedFile(io.RawIOBase):
         return self._file.read(most)
 
     def close(self) -> None:
-        """Closes the file underneath, too."""
+        """Closes this file and the underlying file."""
         if not self.closed:
             self._file.close()
         super().close()

@@ -35,29 +35,30 @@ Samples = npt.NDArray[np.float32]
 
 EXTENSIONS = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au")
 MOST_SECONDS = 120.0
-"""The longest recording that `read_audio` holds in memory unless told otherwise."""
+"""The longest recording, in seconds, that `read_audio` reads into memory by default."""
 
 LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
 MOST_CHANNELS = 64
 _BLOCK_VALUES = 2**19
-"""Values, over all channels, that are decoded at once: 2 MB."""
+"""Number of values, over all channels, that are decoded at once: 2 MB."""
 
 _FORMATS = {"WAV": (".wav",), "WAVEX": (".wav",), "RF64": (".wav",), "FLAC": (".flac",),
             "OGG": (".ogg", ".oga", ".opus"), "MP3": (".mp3",), "MPEG": (".mp3",)}  # fmt: skip
-# Codings of a WAV file that are MPEG's.
+# Codes of WAV files whose content is MPEG sound.
 _MPEG_IN_WAV = (0x50, 0x55)
 
 
 @dataclass(frozen=True)
 class AudioHeader:
-    """What a sound file says about itself.
+    """The header of a sound file.
 
     Attributes:
-        sample_rate: in Hz, of one channel.
+        sample_rate: sample rate of each channel, in Hz.
         channels: number of channels.
         samples: number of samples of one channel.
-        format: as libsndfile names it: "WAV", "FLAC", "OGG", "MP3", ...
-        marked_end: whether the file ends as its format wants it; if not, it may have been cut.
+        format: name of the format in libsndfile: "WAV", "FLAC", "OGG", "MP3", ...
+        marked_end: True if the file has the end mark of its format; without it, the file may have
+            been cut.
     """
 
     sample_rate: int
@@ -68,23 +69,24 @@ class AudioHeader:
 
     @property
     def seconds(self) -> float:
-        """How long the recording is."""
+        """The length of the recording in seconds."""
         return self.samples / self.sample_rate
 
     def fits_extension(self, path: str | Path) -> bool:
-        """Whether the file's name ends as files of this format do."""
+        """Whether the ending of the file's name is usual for this format."""
         return Path(path).suffix.lower() in _FORMATS.get(self.format, (Path(path).suffix.lower(),))
 
 
 def read_header(path: str | Path) -> AudioHeader:
-    """Reads what a sound file says about itself, and checks its length as far as that goes.
+    """Reads the header of a sound file, and checks its length as far as possible.
 
-    The frames of an MP3 file are counted; a WAV file whose header does not say how long it is lasts
-    as long as there are samples. A FLAC file without a length is decoded; nothing else is.
+    The frames of an MP3 file are counted. A WAV file whose header states no length has samples up
+    to its end. Only a FLAC file without a length is decoded.
 
     Raises:
-        AudioError: the file is missing, not a sound file, truncated, damaged, several recordings
-            that were joined, has no samples, or an absurd sample rate or number of channels.
+        AudioError: the file is missing, not a sound file, truncated or damaged, is several
+            recordings that were joined, or has no samples, an absurd sample rate or an absurd
+            number of channels.
     """
     with _opened(path) as (_, header):
         return header
@@ -101,22 +103,23 @@ def stream_audio(
 ) -> Iterator[Samples]:
     """Yields a recording in blocks, float32 [samples]: the mean of its channels, resampled.
 
-    Memory does not grow with the recording's length. Resampling is soxr's "HQ" (what
-    `librosa.resample` uses by default), carried from block to block.
+    Memory does not grow with the length of the recording. Resampling is soxr's "HQ" (the default of
+    `librosa.resample`), continued from block to block.
 
     Args:
-        path: WAV, FLAC, OGG (Vorbis, Opus), MP3 or another format that libsndfile reads.
-        sample_rate: sample rate of what is yielded, in Hz.
-        most_seconds: longer recordings are refused before anything is decoded.
-        observe: is shown every block before anything is done to it, float32 [samples, channels],
-            such as a `levels.LevelMeter`.
-        offset: where in the file to begin, in seconds.
-        seconds: how much of the file to read; None for all that follows.
+        path: path of a WAV, FLAC, OGG (Vorbis, Opus) or MP3 file, or of another format that
+            libsndfile reads.
+        sample_rate: sample rate of the blocks, in Hz.
+        most_seconds: longest allowed recording; longer ones are refused before decoding.
+        observe: function that is called with every block as it is in the file, float32 [samples,
+            channels], such as a `levels.LevelMeter`; None for no such function.
+        offset: place in the file at which to begin, in seconds.
+        seconds: length of the part to read; None for everything after `offset`.
 
     Raises:
-        AudioError: see `read_header`; or the recording is too long, is cut short, cannot be
-            decoded, does not reach as far as asked for, or holds samples that are not finite
-            numbers or far beyond -1 to 1.
+        AudioError: see `read_header`; or the recording is too long, ends early, cannot be decoded,
+            is shorter than the requested part, or has samples that are not finite numbers or far
+            beyond -1 to 1.
         ConfigurationError: `sample_rate` is absurd.
     """
     if not LOWEST_RATE <= sample_rate <= HIGHEST_RATE:
@@ -174,17 +177,17 @@ def read_audio(
 
 @contextlib.contextmanager
 def _opened(path: str | Path) -> Iterator[tuple[soundfile.SoundFile, AudioHeader]]:
-    """The open file and its header; the file is read as if its header told the truth."""
+    """The open file and its header; wrong headers are replaced by correct ones for the decoder."""
     if not Path(path).is_file():
-        found = "is a folder" if Path(path).is_dir() else "the file does not exist"
-        raise AudioError("missing", found, path)
+        problem = "is a folder" if Path(path).is_dir() else "the file does not exist"
+        raise AudioError("missing", problem, path)
     if Path(path).stat().st_size == 0:
         raise AudioError("no samples", "the file is empty (0 bytes)", path)
     pieces, marked_end, known = _examined(path)
     if not known and pieces is not None:
         pieces = with_length(path, pieces)
     if pieces is None and Path(path).suffix.lower() == ".raw":
-        # soundfile goes by that name, whatever is in the file.
+        # soundfile goes by this ending, whatever the content.
         pieces = _whole(path)
     with contextlib.ExitStack() as stack:
         source: str | PiecedFile = str(path)
@@ -241,7 +244,7 @@ def _examined(path: str | Path) -> tuple[list[Piece] | None, bool, bool]:
     elif Path(path).suffix.lower() in _FORMATS["MP3"]:
         # It begins in the middle of a frame, or with something else.
         return mp3_pieces(path), True, True
-    # Without the file's name: by that alone, anything would be sound of a made up sample rate.
+    # Without the name, by which the decoder would read anything as sound of an assumed rate.
     return _whole(path), True, True
 
 
@@ -291,11 +294,11 @@ def _mono_blocks(
 
 
 def _go_to(file: soundfile.SoundFile, header: AudioHeader, start: int) -> None:
-    """Makes a sample the next one."""
+    """Moves the file to sample `start`."""
     if header.format not in ("MP3", "MPEG"):
         file.seek(start)
         return
-    # Where frames differ in length, the decoder's own search is some frames off.
+    # If frames differ in length, the decoder's own seek is off by some frames.
     for at in range(0, start, _BLOCK_VALUES):
         file.read(min(_BLOCK_VALUES, start - at), dtype="float32")
 
@@ -309,15 +312,15 @@ def _check_values(block: Samples, at: int, path: str | Path) -> None:
     loudest = float(np.abs(block).max(initial=0.0))
     if loudest > LOUDEST:
         raise AudioError(
-            "absurd samples", f"holds samples that reach {loudest:.6g}", path,
-            f"Samples in floating point are from -1 to 1: {range_advice(loudest)}.",
+            "absurd samples", f"has samples that reach {loudest:.6g}", path,
+            f"Floating-point samples are from -1 to 1: {range_advice(loudest)}.",
         )  # fmt: skip
 
 
 def _cut_short(path: str | Path, read: int, header: AudioHeader, reason: str = "") -> AudioError:
     return AudioError(
         "truncated", f"ends after {read} of {header.samples} samples{reason}", path,
-        f"Copy it again, or write what there is to a new file: {conversion(path)}",
+        f"Copy it again, or write the existing part to a new file: {conversion(path)}",
     )  # fmt: skip
 
 

@@ -1,8 +1,8 @@
-"""WAV files before they are decoded: where the samples lie, and whether they are all there.
+"""Checks of WAV files before decoding: where the samples are, and whether they are complete.
 
-A decoder reads what a header announces, or what is there, and says nothing of the difference: a
-program that writes to a pipe announces nothing, or more than there ever was; a file that was cut
-announces what it has lost. The standard library alone, since the device reads WAV files too.
+A decoder reads what the header announces, or what exists, and is silent about the difference: a
+program that writes to a pipe announces nothing or too much, and a truncated file still announces
+the lost part. Only the standard library is needed, since devices read WAV files with this too.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from pipelines.speech.audio.pieced_file import Piece
 
 PCM = 1
 _LEAST_OPEN_ENDED = 0x7FFF_0000
-"""Lengths from here on are what programs write that do not know it: FFmpeg, SoX, arecord, ..."""
+"""Programs that do not know the length write at least this: FFmpeg, SoX, arecord, ..."""
 
 _MOST_BYTES = 0xFFFF_FFFF - 4096
-# Bytes behind the samples that may be anything, such as a tag.
+# Number of bytes after the samples that may be anything, such as a tag.
 _MOST_TRAILING = 1024
 
 
 @dataclass(frozen=True)
 class WaveLayout:
-    """Where the samples of a WAV file are.
+    """The place and the format of the samples of a WAV file.
 
     Attributes:
-        code: how they are coded; 1 for plain integers.
+        code: coding of the samples; 1 for plain integers.
         channels: number of channels.
-        sample_rate: in Hz, of one channel.
-        bits: bits of a sample.
-        block: bytes of one sample of all channels.
+        sample_rate: sample rate of each channel, in Hz.
+        bits: number of bits per sample.
+        block: number of bytes of one sample of all channels.
         start: place of the first byte of the samples.
-        length: number of bytes of samples that are there.
-        open_ended: whether the header does not say how many there are.
+        length: number of bytes of samples in the file.
+        open_ended: True if the header does not say how many bytes there are.
     """
 
     code: int
@@ -50,7 +50,7 @@ class WaveLayout:
     open_ended: bool
 
     def pieces(self, path: str | Path) -> list[Piece]:
-        """The file with a header that says how many bytes of samples there are."""
+        """The file with the right number of bytes in its header."""
         with open(path, "rb") as file:
             head = bytearray(file.read(self.start))
         head[self.start - 4 : self.start] = struct.pack("<I", self.length)
@@ -59,10 +59,10 @@ class WaveLayout:
 
 
 def wave_layout(path: str | Path) -> WaveLayout | None:
-    """Where the samples of a WAV file are; None for a file of another format.
+    """The layout of a WAV file; None for a file of another format.
 
     Raises:
-        AudioError: it has no samples, or is truncated, or holds sound that its header does not
+        AudioError: the file has no samples, is truncated, or has sound that its header does not
             announce.
     """
     size = Path(path).stat().st_size
@@ -70,19 +70,19 @@ def wave_layout(path: str | Path) -> WaveLayout | None:
         head = file.read(12)
         if head[:4] not in (b"RIFF", b"RF64", b"BW64") or head[8:] != b"WAVE":
             return None
-        found: tuple[int, ...] | None = None
+        format_: tuple[int, ...] | None = None
         long_length = 0
         while len(chunk := file.read(8)) == 8:
             name, length = chunk[:4], struct.unpack("<I", chunk[4:])[0]
             start = file.tell()
             if name == b"fmt " and length >= 16:
-                found = struct.unpack("<HHIIHH", file.read(16).ljust(16, b"\0"))
+                format_ = struct.unpack("<HHIIHH", file.read(16).ljust(16, b"\0"))
             elif name == b"ds64":
                 long_length = struct.unpack("<8xQ", file.read(16).ljust(16, b"\0"))[0]
             elif name == b"data":
                 if length == 0xFFFF_FFFF and head[:4] != b"RIFF" and long_length:
                     length = long_length
-                return _layout(file, path, found, start, length, size)
+                return _layout(file, path, format_, start, length, size)
             file.seek(start + length + length % 2)
             if file.tell() >= size:
                 break
@@ -121,8 +121,8 @@ def _layout(
         raise AudioError("no samples", "has a header and no samples", path)
     if announced > there:
         raise AudioError(
-            "truncated", f"announces {announced} bytes of samples and holds {there}", path,
-            "Copy it again. If there is no more of it, write what there is to a new file: "
+            "truncated", f"announces {announced} bytes of samples but has {there}", path,
+            "Copy it again. If no complete copy exists, write the existing part to a new file: "
             f"{conversion(path)}",
         )  # fmt: skip
     _check_rest(file, path, start + announced, size)
@@ -130,26 +130,26 @@ def _layout(
 
 
 def _check_rest(file: BinaryIO, path: str | Path, at: int, size: int) -> None:
-    """Refuses sound behind the samples that the header announces."""
+    """Refuses sound after the samples that the header announces."""
     rest = size - at
     if rest <= _MOST_TRAILING or _only_chunks(file, at, size) or _only_zeros(file, at):
         return
     file.seek(at)
     if b"RIFF" in file.read(12):
         raise AudioError(
-            "joined", f"holds a second WAV file behind its {at} first bytes", path,
-            "Part the files, or join their sound: sox first.wav second.wav both.wav",
+            "joined", f"has a second WAV file after its first {at} bytes", path,
+            "Split the files, or join their sound: sox first.wav second.wav both.wav",
         )  # fmt: skip
     raise AudioError(
         "absurd header",
-        f"holds {rest} bytes behind the samples that its header announces, which may be sound",
+        f"has {rest} bytes after the samples that its header announces, which may be sound",
         path,
         f"Write all of it to a new file: {conversion(path, '-ignore_length 1')}",
     )
 
 
 def _only_chunks(file: BinaryIO, at: int, size: int) -> bool:
-    """Whether the rest of the file is whole chunks, such as tags; also if none is padded."""
+    """Whether the rest of the file is whole chunks, such as tags, padded to even places or not."""
     return any(_chunks_end(file, start, size) for start in (at + at % 2, at))
 
 

@@ -1,1 +1,1 @@
-"""From samples to features: computed, normalised, kept on disk, augmented and batched."""
+"""Features of recordings: computed, normalised, kept on disk, augmented and batched."""

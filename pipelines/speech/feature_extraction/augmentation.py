@@ -1,6 +1,6 @@
-"""Recordings and features changed at random, so that a model learns what does not matter.
+"""Random changes of recordings and features, so that a model learns to ignore them.
 
-Every function is pure: what is random comes from the `numpy.random.Generator` that is passed in.
+Every function is pure: all randomness comes from the `numpy.random.Generator` that is passed in.
 """
 
 from __future__ import annotations
@@ -21,10 +21,15 @@ _CHANNEL_POINTS = 6
 
 
 def change_speed(samples: Samples, factor: float, sample_rate: int) -> Samples:
-    """Plays faster (factor above 1) or slower; pitch changes too (Ko et al. 2015).
+    """Changes speed and pitch: faster for factors above 1, else slower (Ko et al. 2015).
+
+    Args:
+        samples: samples of the recording, float32 [samples].
+        factor: speed in relation to the original.
+        sample_rate: sample rate in Hz.
 
     Returns:
-        float32 [about samples / factor].
+        The changed recording, float32 [about samples / factor].
     """
     if factor == 1.0:
         return samples
@@ -37,9 +42,9 @@ def add_noise(samples: Samples, noise: Samples, signal_to_noise: float) -> Sampl
     """Adds noise whose mean power is `signal_to_noise` decibels below that of the samples.
 
     Args:
-        samples: [samples].
-        noise: at least as long; what is longer is left out.
-        signal_to_noise: in decibels.
+        samples: samples of speech, [samples].
+        noise: samples of noise, at least as many; surplus samples are not used.
+        signal_to_noise: ratio of the power of speech to that of noise, in decibels.
     """
     noise = noise[: len(samples)]
     if len(noise) < len(samples):
@@ -53,10 +58,15 @@ def add_noise(samples: Samples, noise: Samples, signal_to_noise: float) -> Sampl
 def coloured_noise(length: int, slope: float, generator: np.random.Generator) -> Samples:
     """Noise whose power falls with frequency to the power of `slope`: 0 white, 1 pink, 2 brown.
 
+    Args:
+        length: number of samples.
+        slope: exponent of the fall in power.
+        generator: random number generator that draws the noise.
+
     Returns:
-        float32 [length], of standard deviation near 1.
+        float32 [length], with a standard deviation of about 1.
     """
-    # A power of two, since the transform of another length can take many times as long.
+    # A power of two, since transforms of other lengths can take many times as long.
     size = 1 << max(length - 1, 1).bit_length()
     spectrum = np.fft.rfft(generator.standard_normal(size, np.float32))
     spectrum *= np.maximum(np.arange(len(spectrum)), 1.0) ** (-slope / 2)
@@ -68,18 +78,18 @@ def coloured_noise(length: int, slope: float, generator: np.random.Generator) ->
 def room_response(
     seconds: float, sample_rate: int, direct_share: float, generator: np.random.Generator
 ) -> Samples:
-    """The impulse response of a made-up room: noise that falls by 60 dB in `seconds`.
+    """The impulse response of an imaginary room: noise that falls by 60 dB in `seconds`.
 
-    Polack's model (1988) of late reverberation behind the direct sound.
+    Polack's model (1988) of late reverberation, preceded by the direct sound.
 
     Args:
         seconds: the reverberation time RT60.
-        sample_rate: in Hz.
-        direct_share: of the direct sound in the whole energy, 0 to 1.
-        generator: draws the noise.
+        sample_rate: sample rate in Hz.
+        direct_share: share of the direct sound in the total energy, 0 to 1.
+        generator: random number generator that draws the noise.
 
     Returns:
-        float32 [seconds x sample_rate], of energy 1; the direct sound is its first sample.
+        float32 [seconds x sample_rate] with energy 1; the first sample is the direct sound.
     """
     length = max(int(seconds * sample_rate), 2)
     # 60 dB are a factor of 10^-3 in amplitude.
@@ -92,60 +102,63 @@ def room_response(
 
 
 def reverberate(samples: Samples, response: Samples) -> Samples:
-    """The samples as heard in a room, float32 [samples]: what rings on after them is cut off."""
+    """The samples as heard in a room, float32 [samples]; reverberation after their end is cut."""
     length = len(samples) + len(response) - 1
     size = 1 << (length - 1).bit_length()
     product = np.fft.rfft(samples, size) * np.fft.rfft(response, size)
     return np.fft.irfft(product, size)[: len(samples)].astype(np.float32)
 
 
-def change_tempo(found: Features, factor: float) -> Features:
-    """Features as of somebody who speaks faster (factor above 1) or slower at the same pitch.
+def change_tempo(features: Features, factor: float) -> Features:
+    """Features of faster speech (factor above 1) or slower speech at the same pitch.
 
-    Frames are interpolated linearly; of n frames round(n / factor) are left, at least one.
+    Frames are interpolated linearly; n frames become round(n / factor), at least one.
     """
     if factor == 1.0:
-        return found
-    frames = len(found)
+        return features
+    frames = len(features)
     places = np.linspace(0, frames - 1, max(round(frames / factor), 1))
     before = places.astype(np.int64)
     after = np.minimum(before + 1, frames - 1)
     share = (places - before).astype(np.float32)[:, None]
-    return found[before] * (1 - share) + found[after] * share
+    return features[before] * (1 - share) + features[after] * share
 
 
-def change_channel(found: Features, decibels: float, generator: np.random.Generator) -> Features:
-    """Logarithmic powers as through another microphone: some frequencies louder, others quieter.
+def change_channel(features: Features, decibels: float, generator: np.random.Generator) -> Features:
+    """Logarithmic powers as recorded by another microphone: each frequency gets its own gain.
 
     Args:
-        found: natural logarithms of powers, [frames, size], ascending in frequency.
-        decibels: the gain at each of six frequencies is drawn from minus this to this; between
-            them it is interpolated.
-        generator: draws it.
+        features: natural logarithms of powers, [frames, size], ascending in frequency.
+        decibels: largest gain or loss; the gains at six frequencies are drawn uniformly, and
+            interpolated between them.
+        generator: random number generator that draws the gains.
     """
     gains = generator.uniform(-decibels, decibels, _CHANNEL_POINTS) * (np.log(10.0) / 10.0)
-    places = np.linspace(0, found.shape[1] - 1, _CHANNEL_POINTS)
-    return found + np.interp(np.arange(found.shape[1]), places, gains).astype(np.float32)
+    size = features.shape[1]
+    places = np.linspace(0, size - 1, _CHANNEL_POINTS)
+    return features + np.interp(np.arange(size), places, gains).astype(np.float32)
 
 
 def change_gain(samples: Samples, decibels: float) -> Samples:
-    """Louder or quieter by so many decibels; nothing is clipped."""
+    """Makes samples louder or quieter by `decibels`; nothing is clipped."""
     return samples * np.float32(10 ** (decibels / 20))
 
 
 @dataclass(frozen=True, kw_only=True)
 class WaveformAugmentation:
-    """What is done to a recording before its features are computed. The default does nothing.
+    """Changes of a recording before its features are computed. The default changes nothing.
 
     Args:
-        speeds: one is drawn for each utterance, such as (0.9, 1.0, 1.1).
+        speeds: speeds from which one is drawn for each utterance, such as (0.9, 1.0, 1.1).
         noise_probability: share of utterances with noise.
-        noise_files: recordings of it (see `noise.noise_files`); none: white to brown noise.
-        lowest_signal_to_noise: in decibels.
-        highest_signal_to_noise: likewise.
+        noise_files: recordings of noise (see `noise.noise_files`); empty for artificial noise from
+            white to brown.
+        lowest_signal_to_noise: lower limit of the ratio of speech to noise, in decibels.
+        highest_signal_to_noise: upper limit of the ratio of speech to noise, in decibels.
         reverberation_probability: share of utterances that sound as in a room.
-        longest_reverberation: RT60 in seconds; it is drawn from 0.1 to this.
-        gain_decibels: the gain is drawn from minus this to this.
+        longest_reverberation: upper limit of the reverberation time RT60, in seconds; the lower
+            limit is 0.1.
+        gain_decibels: largest gain or loss in decibels; the gain is drawn uniformly.
     """
 
     speeds: tuple[float, ...] = (1.0,)
@@ -203,11 +216,14 @@ class SpecAugment:
     Masked features become 0, which is their mean once they are normalised.
 
     Args:
-        time_masks: how many.
-        longest_time_mask: in frames; each length is drawn from 0 to this.
-        largest_time_share: of the utterance that one mask may cover, for short utterances.
-        frequency_masks: how many.
-        widest_frequency_mask: in features; each width is drawn from 0 to this.
+        time_masks: number of masks over time.
+        longest_time_mask: upper limit of the length of a time mask, in frames; lengths are drawn
+            uniformly from 0.
+        largest_time_share: largest share of an utterance that a time mask may cover, which limits
+            masks of short utterances.
+        frequency_masks: number of masks over frequency.
+        widest_frequency_mask: upper limit of the width of a frequency mask, in features; widths are
+            drawn uniformly from 0.
     """
 
     time_masks: int = 2
@@ -225,17 +241,17 @@ class SpecAugment:
                 f"largest_time_share = {self.largest_time_share} must be from 0 to 1"
             )
 
-    def __call__(self, found: Features, generator: np.random.Generator) -> Features:
-        """Masked features, float32 [frames, size]; the argument is left as it is."""
-        found = found.copy()
-        frames, size = found.shape
+    def __call__(self, features: Features, generator: np.random.Generator) -> Features:
+        """A masked copy of the features, float32 [frames, size]."""
+        masked = features.copy()
+        frames, size = masked.shape
         longest = min(self.longest_time_mask, int(self.largest_time_share * frames))
         for _ in range(self.time_masks):
             length = int(generator.integers(0, longest + 1))
             start = int(generator.integers(0, frames - length + 1))
-            found[start : start + length] = 0.0
+            masked[start : start + length] = 0.0
         for _ in range(self.frequency_masks):
             width = int(generator.integers(0, min(self.widest_frequency_mask, size) + 1))
             start = int(generator.integers(0, size - width + 1))
-            found[:, start : start + width] = 0.0
-        return found
+            masked[:, start : start + width] = 0.0
+        return masked

@@ -1,4 +1,4 @@
-"""Utterances of like length as batches with their true lengths, for the CTC loss."""
+"""Batches of utterances of similar length, with their true lengths, for the CTC loss."""
 
 from __future__ import annotations
 
@@ -21,61 +21,62 @@ Features = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.int64]
 
 _BUCKET_GROWTH = 1.15
-"""Frames of a bucket's longest utterance over those of its shortest, at most."""
+"""Largest ratio of the longest utterance of a bucket to the shortest, in frames."""
 
 _MOST_PADDED = 1.5
-"""Frames of a batch over those of its shortest utterance, at most."""
+"""Largest ratio of the padded length of a batch to its shortest utterance, in frames."""
 
 
 class UtteranceSource(Protocol):
-    """What gives the features of utterances by number: a `FeatureStore` or a `WaveformSource`."""
+    """Features of utterances by their number: a `FeatureStore` or a `WaveformSource`."""
 
     @property
     def frames(self) -> npt.NDArray[np.int64]:
-        """How many each utterance has, int64 [utterances]; augmentation may change them."""
+        """Number of frames of each utterance, int64 [utterances]; augmentation may change it."""
 
     @property
     def fewest_frames(self) -> npt.NDArray[np.int64]:
-        """How many are left after the strongest augmentation, int64 [utterances]."""
+        """The number of frames after the strongest augmentation, int64 [utterances]."""
 
     @property
     def places(self) -> Sequence[str]:
-        """Where each utterance comes from, for messages."""
+        """The place of each utterance in its source, for messages."""
 
     def load(self, number: int, generator: np.random.Generator | None = None) -> Features:
-        """float32 [frames, size], changed at random if there is a generator."""
+        """Features, float32 [frames, size], randomly changed if there is a generator."""
         ...
 
 
 class SpeechBatches:
     """Batches of utterances; see `pipelines.batches.Batches`.
 
-    Utterances of like length share a batch, whose padded frames stay within `frame_budget`. Order
-    and augmentation of an epoch are decided by seed and epoch alone.
+    Utterances of similar length share a batch, whose padded frames stay within `frame_budget`.
+    Order and augmentation of an epoch depend on seed and epoch only.
 
     Yields (inputs, targets, weights):
-        inputs: "features" float32 [rows, frames, size], zeros behind each utterance's end, and
+        inputs: "features" float32 [rows, frames, size], zeros after the end of each utterance, and
             "frame_lengths" int32 [rows], the true number of frames.
-        targets: "labels" int32 [rows, labels], zeros behind the end, and "label_lengths" int32
+        targets: "labels" int32 [rows, labels], zeros after the end, and "label_lengths" int32
             [rows].
-        weights: float32 [rows], 0 for a row that only pads.
+        weights: float32 [rows], 0 for rows of padding.
 
     Args:
-        source: the features.
-        labels: of each of its utterances, from `labels.encode_transcripts`.
-        size: numbers a frame.
-        normalise: applied to the features of every utterance, such as a `Normaliser`.
-        frame_budget: frames of a batch, padding included; a longer utterance is a batch by itself.
-        batch_size: utterances of a batch at most.
-        shuffle: a new order every epoch; else from short to long.
-        curriculum: the first epoch goes from short to long all the same (SortaGrad: Amodei et al.
-            2016, section 3.2).
-        seed: of order and augmentation.
-        subsampling: frames that become one output frame of the model (rounded up).
-        augment: whether the source changes what it loads.
-        mask: applied after normalisation, such as `SpecAugment`.
-        report: takes note of the utterances that are dropped because CTC cannot write their labels
-            into their frames: see `labels.frames_needed`.
+        source: features of the utterances, by their number.
+        labels: labels of each utterance of the source, from `labels.encode_transcripts`.
+        size: number of features per frame.
+        normalise: function applied to the features of every utterance, such as a `Normaliser`.
+        frame_budget: largest number of frames of a batch, padding included; a longer utterance is
+            a batch by itself.
+        batch_size: largest number of utterances of a batch.
+        shuffle: True for a new order in every epoch; False to go from short to long utterances.
+        curriculum: True to go from short to long utterances in the first epoch even if `shuffle`
+            is True (SortaGrad: Amodei et al. 2016, section 3.2).
+        seed: seed of order and augmentation, at least 0.
+        subsampling: number of frames per output frame of the model (rounded up).
+        augment: True to have the source change the features at random.
+        mask: function applied after normalisation, such as `SpecAugment`.
+        report: report that receives the utterances that are dropped because they have too few
+            frames for CTC to emit their labels; see `labels.frames_needed`.
 
     Attributes:
         kept: numbers, in `source`, of the utterances that are used.
@@ -118,7 +119,7 @@ class SpeechBatches:
             raise DataError(
                 "no utterance is long enough for its transcript"
                 + (f":\n{report}" if report else ""),
-                advice="Subsample less, or look whether transcripts and recordings fit.",
+                advice="Subsample less, or check that transcripts and recordings belong together.",
             )
         self._buckets = _buckets(source.frames[self.kept], frame_budget, batch_size)
         self.examples = len(self.kept)
@@ -132,12 +133,11 @@ class SpeechBatches:
         place[order] = np.arange(self.examples)
         buckets = self._buckets
         if shuffle:
-            # Else ascending by length within a bucket.
+            # Without shuffling, a bucket is sorted by length.
             buckets = [
-                replace(one, members=one.members[np.argsort(place[one.members], kind="stable")])
-                for one in buckets
+                replace(bucket, members=_ordered(bucket.members, place)) for bucket in buckets
             ]
-        batches = [self.kept[one] for one in _batches(buckets)]
+        batches = [self.kept[members] for members in _batches(buckets)]
         if shuffle:
             random_numbers(self._seed, index, 0).shuffle(batches)
         return batches
@@ -157,12 +157,14 @@ class SpeechBatches:
 
         @tf.autograph.experimental.do_not_convert
         def batch(step: tf.Tensor) -> tuple[Any, Any, Any]:
-            found, lengths, labels, label_lengths, weights = tf.numpy_function(read, [step], kinds)
-            found.set_shape([None, None, self._size])
+            features, lengths, labels, label_lengths, weights = tf.numpy_function(
+                read, [step], kinds
+            )
+            features.set_shape([None, None, self._size])
             labels.set_shape([None, None])
             for vector in (lengths, label_lengths, weights):
                 vector.set_shape([None])
-            inputs = {"features": found, "frame_lengths": lengths}
+            inputs = {"features": features, "frame_lengths": lengths}
             return inputs, {"labels": labels, "label_lengths": label_lengths}, weights
 
         steps = tf.data.Dataset.range(start_step, self.steps_per_epoch)
@@ -179,49 +181,54 @@ class SpeechBatches:
         padding = -(-len(numbers) // shards) - len(own)
         weights = np.pad(np.ones(len(own), np.float32), (0, padding))
         own = np.concatenate([own, np.repeat(numbers[:1], padding)])
-        found = [self._features(int(number), epoch) for number in own]
+        features = [self._features(int(number), epoch) for number in own]
         labels = [self._labels[number] for number in own]
         return (
-            _padded(found, np.float32),
-            np.array([len(one) for one in found], np.int32),
+            _padded(features, np.float32),
+            np.array([len(frames) for frames in features], np.int32),
             _padded(labels, np.int32),
-            np.array([len(one) for one in labels], np.int32),
+            np.array([len(units) for units in labels], np.int32),
             weights,
         )
 
     def _features(self, number: int, epoch: int) -> Features:
         # Example numbers start at 1: 0 draws the order of the batches.
         generator = random_numbers(self._seed, epoch, number + 1)
-        found = self._source.load(number, generator if self._augment else None)
+        features = self._source.load(number, generator if self._augment else None)
         if self._normalise:
-            found = self._normalise(found)
-        return self._mask(found, generator) if self._mask else found
+            features = self._normalise(features)
+        return self._mask(features, generator) if self._mask else features
+
+
+def _ordered(members: Numbers, place: Numbers) -> Numbers:
+    """The members of a bucket in the order of their places."""
+    return members[np.argsort(place[members], kind="stable")]
 
 
 def _padded(arrays: Sequence[npt.NDArray[Any]], kind: Any) -> npt.NDArray[Any]:
     longest = max(len(array) for array in arrays)
-    found = np.zeros((len(arrays), longest, *arrays[0].shape[1:]), kind)
+    padded = np.zeros((len(arrays), longest, *arrays[0].shape[1:]), kind)
     for row, array in enumerate(arrays):
-        found[row, : len(array)] = array
-    return found
+        padded[row, : len(array)] = array
+    return padded
 
 
 def _feasible(
     source: UtteranceSource, labels: Sequence[Labels], subsampling: int, report: DataReport | None
 ) -> Numbers:
-    """The utterances whose labels fit into their output frames; others are reported."""
-    given = -(-source.fewest_frames // subsampling)
-    needed = np.array([frames_needed(one) for one in labels], np.int64)
+    """The utterances whose labels fit into their output frames; the others are reported."""
+    available = -(-source.fewest_frames // subsampling)
+    needed = np.array([frames_needed(units) for units in labels], np.int64)
     if report is not None:
-        for number in np.flatnonzero(needed > given).tolist():
-            place = f"{source.places[number]}: {given[number]} frames for {needed[number]}"
+        for number in np.flatnonzero(needed > available).tolist():
+            place = f"{source.places[number]}: {available[number]} frames for {needed[number]}"
             report.note("too short for its transcript", "dropped", place)
-    return np.flatnonzero(needed <= given).astype(np.int64)
+    return np.flatnonzero(needed <= available).astype(np.int64)
 
 
 @dataclass(frozen=True)
 class _Bucket:
-    """Utterances of like length: places in what is kept, their frames, and rows of a batch."""
+    """Utterances of similar length: places among those kept, their frames, rows of a batch."""
 
     members: Numbers
     shortest: int
@@ -230,7 +237,7 @@ class _Bucket:
 
 
 def _buckets(frames: Numbers, budget: int, most_rows: int) -> list[_Bucket]:
-    """Groups of like length, from short to long."""
+    """Groups of similar length, from short to long."""
     order = np.argsort(frames, kind="stable")
     buckets = []
     start = 0
@@ -246,11 +253,11 @@ def _buckets(frames: Numbers, budget: int, most_rows: int) -> list[_Bucket]:
 
 
 def _batches(buckets: Sequence[_Bucket]) -> list[Numbers]:
-    """The buckets' members in batches, from short to long.
+    """The members of the buckets in batches, from short to long.
 
-    What does not fill a batch waits for the next bucket, since every number of rows is compiled
-    anew; not where it would be padded a lot. How many batches there are does not depend on the
-    members' order.
+    Members that do not fill a batch wait for the next bucket, unless that would pad them a lot,
+    since code is compiled anew for every number of rows. The number of batches does not depend on
+    the order of the members.
     """
     batches: list[Numbers] = []
     waiting, shortest = np.zeros(0, np.int64), 0
@@ -260,7 +267,7 @@ def _batches(buckets: Sequence[_Bucket]) -> list[Numbers]:
         if full := len(waiting) // bucket.rows * bucket.rows:
             batches += np.split(waiting[:full], full // bucket.rows)
             waiting = waiting[full:]
-            # Those that had waited are in front.
+            # Members that had waited come first.
             shortest = bucket.shortest if len(waiting) <= len(bucket.members) else shortest
         if len(waiting) and (following is None or following.longest > _MOST_PADDED * shortest):
             batches.append(waiting)

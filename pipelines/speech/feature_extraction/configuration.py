@@ -1,4 +1,4 @@
-"""What is computed from samples; the same everywhere, so it needs the standard library alone."""
+"""The configuration of features; used everywhere, so it needs only the standard library."""
 
 from __future__ import annotations
 
@@ -12,43 +12,48 @@ KINDS = ("log_mel", "mfcc", "spectrogram")
 NORMALISATIONS = ("none", "utterance", "global")
 
 DELTA_WIDTH = 9
-"""Frames that a delta is fitted to, as librosa's."""
+"""Number of frames that a delta is fitted to, as in librosa."""
 
 LEAST_DEVIATION = 1e-3
-"""A feature whose standard deviation is smaller is divided by this: it says nothing anyway."""
+"""Lower limit of the standard deviation that a feature is divided by; nearly constant features
+carry no information."""
 
 _COMPUTATION = 2
-"""Raised whenever the same config comes to mean other numbers, so that caches notice."""
+"""Version of the computation, raised whenever the same configuration gives other features, so that
+caches notice."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureConfig:
     """How samples become features, frame by frame, as librosa 0.11 computes them.
 
-    Frames are centred (librosa's `center=True`): frame t is about sample t x hop, and zeros stand
+    Frames are centred (`center=True` in librosa): frame t is around sample t x hop, with zeros
     before the first and after the last sample. The window is a periodic Hann window.
 
     Args:
-        kind: "log_mel": natural logarithm of the power in mel bands (Slaney's scale and
-            normalisation); "mfcc": its orthonormal discrete cosine transform of type II; or
-            "spectrogram": natural logarithm of the power at each frequency of the DFT.
-        sample_rate: in Hz.
-        window_seconds: length of the window.
-        hop_seconds: from frame to frame.
-        fft_size: length of the Fourier transform; 0: the power of two from the window's length on.
-        bands: mel bands.
-        lowest_frequency: of the bands, in Hz.
-        highest_frequency: likewise; 0: half the sample rate.
-        coefficients: of MFCC, the first included.
-        deltas: 0, 1 (with first differences) or 2 (and second ones) of MFCC: Savitzky-Golay filters
-            of order 1 and 2 over nine frames, the first and last frame repeated beyond the ends
-            (`librosa.feature.delta` with mode="nearest").
-        floor: smallest power that the logarithm is taken of.
-        normalisation: of each feature to mean 0 and standard deviation 1: "none", by the utterance
-            itself (needs all of it, so it cannot stream), or "global": by the training data's.
+        kind: kind of features: "log_mel", the natural logarithm of the power in mel bands (Slaney's
+            scale and normalisation); "mfcc", its orthonormal discrete cosine transform of type II;
+            or "spectrogram", the natural logarithm of the power at each frequency of the DFT.
+        sample_rate: sample rate in Hz.
+        window_seconds: length of the window, in seconds.
+        hop_seconds: time from one frame to the next, in seconds.
+        fft_size: length of the Fourier transform; 0 for the first power of two that is not shorter
+            than the window.
+        bands: number of mel bands.
+        lowest_frequency: lower end of the bands, in Hz.
+        highest_frequency: upper end of the bands, in Hz; 0 for half the sample rate.
+        coefficients: number of MFCC, the first included.
+        deltas: order of differences that are added to MFCC: 0 for none, 1 for the first, 2 for the
+            first and second. They are Savitzky-Golay filters of order 1 and 2 over nine frames,
+            with the first and last frame repeated beyond the ends (`librosa.feature.delta` with
+            mode="nearest").
+        floor: smallest power whose logarithm is taken.
+        normalisation: how each feature gets mean 0 and standard deviation 1: "none" for not at all;
+            "utterance" by the statistics of the utterance, which cannot stream because it needs the
+            whole of it; "global" by those of the training data.
 
     Raises:
-        ConfigurationError: the numbers do not go together.
+        ConfigurationError: the values contradict each other.
     """
 
     kind: str = "log_mel"
@@ -102,45 +107,45 @@ class FeatureConfig:
 
     @property
     def window_length(self) -> int:
-        """Samples of the window."""
+        """The number of samples in the window."""
         return round(self.window_seconds * self.sample_rate)
 
     @property
     def hop_length(self) -> int:
-        """Samples from frame to frame."""
+        """The number of samples from one frame to the next."""
         return round(self.hop_seconds * self.sample_rate)
 
     @property
     def fft_length(self) -> int:
-        """Samples of the Fourier transform."""
+        """The number of samples in the Fourier transform."""
         if self.fft_size:
             return self.fft_size
         return max(2, 1 << (max(self.window_length, 1) - 1).bit_length())
 
     @property
     def top_frequency(self) -> float:
-        """Where the highest band ends, in Hz."""
+        """The upper end of the highest band, in Hz."""
         return self.highest_frequency or self.sample_rate / 2
 
     @property
     def size(self) -> int:
-        """Numbers a frame."""
+        """The number of features per frame."""
         if self.kind == "spectrogram":
             return self.fft_length // 2 + 1
         return self.bands if self.kind == "log_mel" else self.coefficients * (1 + self.deltas)
 
     @property
     def lookahead_frames(self) -> int:
-        """Frames that a frame waits for, beyond the half transform that centres it."""
+        """Number of later frames that a frame needs, in addition to half a transform."""
         return DELTA_WIDTH // 2 if self.deltas else 0
 
     def frames(self, samples: int) -> int:
-        """Frames of an utterance of so many samples."""
+        """The number of frames of an utterance with this number of samples."""
         return 1 + samples // self.hop_length
 
     @property
     def key(self) -> str:
-        """SHA-256 in hexadecimal of what decides the features before their normalisation."""
+        """SHA-256, in hexadecimal, of all settings that affect features before normalisation."""
         fields = asdict(self)
         del fields["normalisation"]
         text = json.dumps([_COMPUTATION, fields], sort_keys=True)

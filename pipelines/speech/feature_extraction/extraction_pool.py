@@ -31,10 +31,10 @@ class Request:
     """A recording and the file for its features.
 
     Attributes:
-        path: the sound file.
-        target: the file for the features.
-        offset: where in the sound file to begin, in seconds.
-        seconds: how much of it; None for all that follows.
+        path: path of the sound file.
+        target: path of the file for the features.
+        offset: place in the sound file at which the recording begins, in seconds.
+        seconds: length of the recording; None for everything after `offset`.
     """
 
     path: str
@@ -50,12 +50,19 @@ def extract_missing(
     processes: int,
     most_seconds: float,
 ) -> list[dict[str, Any]]:
-    """Has worker processes extract; their answers in the order of the requests.
+    """Extracts features in worker processes.
 
-    See `extraction_worker.extract` for the answers.
+    Args:
+        requests: recordings and the files for their features.
+        config: features to compute.
+        processes: number of worker processes; 0 for one per core.
+        most_seconds: longest allowed recording, in seconds.
+
+    Returns:
+        The answers in the order of the requests; see `extraction_worker.extract`.
 
     Raises:
-        UserError: the workers fail again and again, or cannot write.
+        UserError: the workers fail repeatedly, or cannot write.
     """
     compile_librosa()
     wanted = processes or os.cpu_count() or 1
@@ -90,7 +97,7 @@ def _progress(done: int, count: int, rate: float) -> str:
 
 
 class _Pool:
-    """Requests that are open and answers that came; shared by the threads."""
+    """Open requests and received answers, which the threads share."""
 
     def __init__(
         self, requests: Sequence[Request], config: FeatureConfig, most_seconds: float
@@ -113,11 +120,11 @@ class _Pool:
         return len(self.answers)
 
     def stop(self) -> None:
-        """No request is begun any more."""
+        """Makes the threads begin no further request."""
         self._stopped = True
 
     def serve(self) -> None:
-        """One worker process, started anew after a crash, until no request is open."""
+        """Runs one worker process, restarted after a crash, until no request is open."""
         worker: Worker | None = None
         while not (self._stopped or self.failure):
             try:
@@ -137,13 +144,13 @@ class _Pool:
             worker.close(patience=_SECONDS_TO_END)
 
     def _start(self) -> Worker:
-        # The processes are the parallelism; threads inside them would get in each other's way.
+        # The processes run in parallel; more threads inside them would only compete.
         one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
         module = "pipelines.speech.feature_extraction.extraction_worker"
         return Worker(module, variables=one_thread)
 
     def _note_crash(self, number: int, failure: WorkerError) -> None:
-        """An error ends everything; a crash of the decoder only this recording."""
+        """Ends everything after an error; a crash of the decoder costs only this recording."""
         code = failure.exit_code or 0
         if code >= 0:
             self.failure = failure.last_words

@@ -1,9 +1,9 @@
-"""The process that extracts features: reads a request a line, answers a line.
+"""The process that extracts features: for each line with a request it writes one with an answer.
 
     python -m pipelines.speech.feature_extraction.extraction_worker
 
-A process of its own, not `multiprocessing`: a script that trains needs no `__main__` guard, and a
-file on which the decoder crashes costs one recording.
+This is a separate program instead of `multiprocessing`, so that training scripts need no `__main__`
+guard, and a file on which the decoder crashes costs only one recording.
 """
 
 from __future__ import annotations
@@ -22,11 +22,16 @@ from pipelines.speech.feature_extraction.extraction_pool import Request
 
 
 def extract(request: Request, config: FeatureConfig, most_seconds: float) -> dict[str, Any]:
-    """Computes the features of a recording and keeps them in the request's target (.npy).
+    """Computes the features of a recording and writes them to the target of the request (.npy).
+
+    Args:
+        request: the recording and the file for its features.
+        config: features to compute.
+        most_seconds: longest allowed recording, in seconds.
 
     Returns:
-        {"frames": their number, "notes": what is peculiar}, or {"error": [kind, problem]}. What is
-        not just the frames is kept next to them, so that it is known the next time.
+        {"frames": number of frames, "notes": peculiarities}, or {"error": [kind, problem]}. Notes
+        and errors are stored next to the features for later runs.
     """
     import numpy as np
 
@@ -43,25 +48,25 @@ def extract(request: Request, config: FeatureConfig, most_seconds: float) -> dic
             raise AudioError(*problem, path)
     except AudioError as error:
         answer: dict[str, Any] = {"error": [error.kind, error.explanation]}
-        # What depends on the caller, or may be mended, is not kept.
+        # Errors that depend on the caller, or may disappear, are not stored.
         if error.kind not in ("missing", "too long"):
             write_json(Path(target).with_suffix(".json"), answer)
         return answer
-    found = features(samples, config)
-    answer = {"frames": len(found), "notes": meter.notes}
+    values = features(samples, config)
+    answer = {"frames": len(values), "notes": meter.notes}
     if answer["notes"]:
         write_json(Path(target).with_suffix(".json"), answer)
-    # Whole or not there, but not flushed to the disk as results are: what a crash of the machine
-    # takes is made again, and flushing would take longer than the features.
+    # Written whole or not at all, but not flushed to the disk like results: features lost in a
+    # crash of the machine are computed again, and flushing would take longer than computing.
     beside = Path(f"{target}.{os.getpid()}.partial")
     with open(beside, "wb") as file:
-        np.save(file, found)
+        np.save(file, values)
     os.replace(beside, target)
     return answer
 
 
 def main() -> None:
-    """Serves requests until the input ends; the first line is the configuration."""
+    """Answers requests until the input ends; the first line is the configuration."""
     setup = json.loads(sys.stdin.readline())
     config = FeatureConfig(**setup["config"])
     for line in sys.stdin:

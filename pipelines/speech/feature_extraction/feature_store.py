@@ -27,14 +27,14 @@ _HASH_THREADS = 4
 
 @dataclass(frozen=True, eq=False)
 class FeatureStore:
-    """Recordings whose features lie on disk.
+    """Recordings whose features are on disk.
 
     Attributes:
-        config: what was computed.
-        recordings: those that have features.
-        files: the features of each, float32 [frames, size] before normalisation.
-        frames: how many each has, int64 [recordings].
-        report: what was dropped, by listing the recordings and by reading them.
+        config: configuration of the features.
+        recordings: the recordings that have features.
+        files: file of each recording's features, float32 [frames, size] before normalisation.
+        frames: number of frames of each recording, int64 [recordings].
+        report: counts of what was dropped while recordings were listed and read.
     """
 
     config: FeatureConfig
@@ -48,12 +48,12 @@ class FeatureStore:
 
     @property
     def fewest_frames(self) -> npt.NDArray[np.int64]:
-        """As `frames`: what is stored does not change."""
+        """The same as `frames`, since stored features do not change."""
         return self.frames
 
     @property
     def places(self) -> tuple[str, ...]:
-        """Where each recording comes from, for messages."""
+        """The place of each recording in its source, for messages."""
         return tuple(recording.place for recording in self.recordings)
 
     def load(
@@ -62,16 +62,16 @@ class FeatureStore:
         """The features of a recording, float32 [frames, size].
 
         Raises:
-            DataError: they are gone or damaged since.
+            DataError: the features were deleted or damaged after they were stored.
         """
         try:
-            found: npt.NDArray[np.float32] = np.load(self.files[number], allow_pickle=False)
-            return found
+            features: npt.NDArray[np.float32] = np.load(self.files[number], allow_pickle=False)
+            return features
         except (OSError, ValueError, EOFError) as error:
             raise DataError(
-                f"the kept features cannot be read: {error}",
+                f"the stored features cannot be read: {error}",
                 file=self.files[number],
-                advice="Delete the file and extract again.",
+                advice="Delete the file and extract the features again.",
             ) from None
 
     def statistics(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
@@ -82,7 +82,7 @@ class FeatureStore:
         """The recordings that `wanted` accepts, with the same report.
 
         Raises:
-            DataError: it accepts none.
+            DataError: no recording is accepted.
         """
         return self.take([i for i, recording in enumerate(self.recordings) if wanted(recording)])
 
@@ -90,10 +90,10 @@ class FeatureStore:
         """The recordings of these numbers, with the same report.
 
         Raises:
-            DataError: there is none.
+            DataError: `numbers` is empty.
         """
         if not len(numbers):
-            raise DataError("no recording is left of those chosen", file=self.report.source)
+            raise DataError("no recording matches the selection", file=self.report.source)
         return FeatureStore(
             self.config,
             tuple(self.recordings[number] for number in numbers),
@@ -111,24 +111,24 @@ def extract_features(
     processes: int = 0,
     most_seconds: float = MOST_SECONDS,
 ) -> FeatureStore:
-    """Extracts the features of all recordings, or finds them where they were kept.
+    """Extracts the features of all recordings, or finds them in the cache folder.
 
-    They are kept by the content of the recording and the config: what is there is not computed
-    again, whatever the recordings' names, and an extraction that was stopped goes on.
+    They are stored by the content of the recording and the configuration: existing features are not
+    computed again, even for renamed recordings, and an interrupted extraction continues.
 
     Args:
-        recordings: from `load_recordings`; its report is added to.
-        config: what is computed.
-        cache_dir: see `cache.cache_folder`.
-        processes: that extract; 0: as many as there are cores.
-        most_seconds: longer recordings are dropped.
+        recordings: recordings from `load_recordings`; findings are added to their report.
+        config: configuration of the features.
+        cache_dir: folder that keeps the features; "" for the default, see `cache.cache_folder`.
+        processes: number of worker processes that extract features; 0 for one per core.
+        most_seconds: longest recording that is used, in seconds; longer ones are dropped.
 
     Raises:
         DataError: no recording is left.
     """
     folder = cache_folder(cache_dir) / "speech-features" / config.key[:16]
     with ThreadPoolExecutor(_HASH_THREADS) as threads:
-        # A file may hold many segments; it is read once.
+        # A file may have many segments, but it is read only once.
         paths = list(dict.fromkeys(item.path for item in recordings))
         digests = dict(zip(paths, threads.map(_digest, paths), strict=True))
         targets = [_target(folder, digests[item.path], item.segment) for item in recordings]
@@ -141,10 +141,10 @@ def extract_features(
             request = Request(str(recording.path), str(target), offset, seconds)
             missing.setdefault(target, request)
     if missing:
-        found = extract_missing(
+        extracted = extract_missing(
             list(missing.values()), config, processes=processes, most_seconds=most_seconds
         )
-        by_target = dict(zip(missing, found, strict=True))
+        by_target = dict(zip(missing, extracted, strict=True))
         answers = [
             answer if answer is not None else by_target[target]
             for target, answer in zip(targets, answers, strict=True)
@@ -167,7 +167,7 @@ def extract_features(
 
 
 def _noted(answer: Any, recording: Recording, sample_rate: int, report: DataReport) -> bool:
-    """Reports what was found in a recording; whether it can be used."""
+    """Reports the findings about a recording, and returns whether it can be used."""
     if "error" in answer:
         kind, problem = answer["error"]
         report.note(kind, "dropped", f"{recording.place} {problem}")
@@ -185,7 +185,7 @@ def _noted(answer: Any, recording: Recording, sample_rate: int, report: DataRepo
 
 
 def _target(folder: Path, digest: str, segment: Segment | None) -> Path:
-    """Where the features of a recording of this content, or of a segment of it, are kept."""
+    """The file for the features of a recording with this content, or of a segment of it."""
     name = digest
     if segment is not None:
         text = f"{digest} {segment.offset!r} {segment.seconds!r}"
@@ -201,13 +201,13 @@ def _digest(path: Path) -> str:
             for piece in iter(lambda: file.read(2**20), b""):
                 digest.update(piece)
     except OSError:
-        # It was there when it was listed; the worker will say what is wrong with it.
+        # The file existed when it was listed; the worker will report what is wrong with it.
         digest.update(str(path).encode())
     return digest.hexdigest()
 
 
 def _kept(target: Path) -> dict[str, Any] | None:
-    """What is known about a recording; None if it has to be read."""
+    """The stored answer about a recording; None if the recording has to be read."""
     answer: dict[str, Any] = {"notes": []}
     try:
         answer = json.loads(target.with_suffix(".json").read_text(encoding="utf-8"))
@@ -218,6 +218,6 @@ def _kept(target: Path) -> dict[str, Any] | None:
     try:
         answer["frames"] = len(np.load(target, mmap_mode="r", allow_pickle=False))
     except (OSError, ValueError, EOFError):
-        # Not there, or damaged: it is made again.
+        # Missing or damaged features are computed again.
         return None
     return answer

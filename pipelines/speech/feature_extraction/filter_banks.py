@@ -1,7 +1,7 @@
-"""Window, mel bands, cosine transform and deltas as arrays of numbers, by NumPy alone.
+"""Window, mel bands, cosine transform and deltas as arrays, computed with NumPy only.
 
-They are what librosa 0.11 computes with; tests compare them number by number. NumPy alone, since
-the device computes with them where there is no librosa.
+They equal those of librosa 0.11; tests compare every number. Only NumPy is needed, since devices
+use this module without librosa.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pipelines.speech.feature_extraction.configuration import DELTA_WIDTH, Featu
 
 Array = npt.NDArray[np.float64]
 
-# Slaney's "Auditory Toolbox" (1998): linear up to 1 kHz at 200/3 Hz a mel, then logarithmic.
+# Slaney's "Auditory Toolbox" (1998): linear up to 1 kHz at 200/3 Hz per mel, then logarithmic.
 _HERTZ_PER_MEL = 200.0 / 3
 _BREAK_HERTZ = 1000.0
 _BREAK_MEL = _BREAK_HERTZ / _HERTZ_PER_MEL
@@ -32,7 +32,7 @@ def window(config: FeatureConfig) -> Array:
 
 
 def hertz_to_mel(hertz: npt.ArrayLike) -> Array:
-    """Slaney's mel scale."""
+    """Frequencies in Hz as mels on Slaney's scale."""
     hertz = np.asarray(hertz, np.float64)
     above = _BREAK_MEL + np.log(np.maximum(hertz, _BREAK_HERTZ) / _BREAK_HERTZ) / _LOG_STEP
     return np.where(hertz < _BREAK_HERTZ, hertz / _HERTZ_PER_MEL, above)
@@ -50,12 +50,12 @@ def mel_bands(config: FeatureConfig, stretch: float = 1.0) -> Array:
     """Triangles of area 1 over frequency (Slaney's), float64 [fft_length / 2 + 1, bands].
 
     Args:
-        config: which bands.
-        stretch: what a frequency of the recording is multiplied with before it is looked up, as if
-            the speaker's vocal tract were so many times shorter; see `_stretched`.
+        config: configuration with the number and the limits of the bands.
+        stretch: factor for all frequencies of the recording, as if the speaker's vocal tract were
+            shorter by this factor; see `_stretched`.
 
     Raises:
-        ConfigurationError: a band is so narrow that no frequency of the transform lies in it.
+        ConfigurationError: a band is so narrow that it has no frequency of the transform.
     """
     ends = hertz_to_mel([config.lowest_frequency, config.top_frequency])
     corners = mel_to_hertz(np.linspace(ends[0], ends[1], config.bands + 2))
@@ -68,7 +68,7 @@ def mel_bands(config: FeatureConfig, stretch: float = 1.0) -> Array:
     if len(empty):
         raise ConfigurationError(
             f"bands = {config.bands}: band {empty[0] + 1} around {corners[empty[0] + 1]:.0f} Hz "
-            f"holds no frequency of a transform of {config.fft_length} samples at "
+            f"has no frequency of a transform of {config.fft_length} samples at "
             f"{config.sample_rate} Hz. Use fewer bands or a larger fft_size"
         )
     bands.setflags(write=False)
@@ -76,10 +76,10 @@ def mel_bands(config: FeatureConfig, stretch: float = 1.0) -> Array:
 
 
 def _stretched(hertz: Array, factor: float, top: float) -> Array:
-    """Frequencies times a factor, but bent so that `top` stays where it is.
+    """Multiplies frequencies by a factor, with a bend so that `top` does not move.
 
-    The piecewise linear warping of vocal tract length perturbation (Jaitly and Hinton 2013,
-    section 3.1); its bend is at 0.8 of the band, which they leave to choose.
+    This is the piecewise linear warping of vocal tract length perturbation (Jaitly and Hinton 2013,
+    section 3.1); the place of the bend, which they leave open, is 0.8 of the band.
     """
     if factor == 1.0:
         return hertz
@@ -98,9 +98,9 @@ def cosine_transform(config: FeatureConfig) -> Array:
 
 
 def delta_filter(order: int) -> Array:
-    """Weights of nine frames around one, whose sum is the derivative there, float64 [9].
+    """Weights of nine frames whose weighted sum is the derivative in the middle, float64 [9].
 
-    Savitzky and Golay 1964: that of the polynomial of degree `order` that fits them best.
+    It is the derivative of the best-fitting polynomial of degree `order` (Savitzky and Golay 1964).
     """
     places = np.arange(DELTA_WIDTH) - DELTA_WIDTH // 2
     powers = np.vander(places.astype(np.float64), order + 1, increasing=True)

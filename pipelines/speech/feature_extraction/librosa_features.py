@@ -1,4 +1,4 @@
-"""Features as librosa computes them: the reference for the graph's and the device's."""
+"""Features by librosa, the reference for the features of graphs and devices."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def features(samples: npt.ArrayLike, config: FeatureConfig) -> Features:
     """The features of an utterance before any normalisation, float32 [frames, size].
 
     Args:
-        samples: at the config's sample rate; see `samples.one_channel`.
-        config: what is computed.
+        samples: samples at the sample rate of the configuration; see `samples.one_channel`.
+        config: configuration of the features.
 
     Raises:
         UserError: there is no sample, or see `samples.one_channel`.
@@ -32,7 +32,7 @@ def features(samples: npt.ArrayLike, config: FeatureConfig) -> Features:
 
     audio = one_channel(samples)
     if not len(audio):
-        raise DataError("there is no sample to compute features of")
+        raise DataError("there are no samples to compute features from")
     mel_bands(config)
     transform = {
         "n_fft": config.fft_length,
@@ -42,7 +42,7 @@ def features(samples: npt.ArrayLike, config: FeatureConfig) -> Features:
         "pad_mode": "constant",
     }
     with warnings.catch_warnings():
-        # An utterance shorter than the transform is filled up with zeros, as we want it.
+        # An utterance shorter than the transform is padded with zeros, as intended.
         warnings.filterwarnings("ignore", message="n_fft=")
         if config.kind == "spectrogram":
             power = np.abs(librosa.stft(audio, **transform)) ** 2
@@ -62,11 +62,11 @@ def features(samples: npt.ArrayLike, config: FeatureConfig) -> Features:
 
 
 def compile_librosa() -> None:
-    """Makes librosa compile what it compiles at its first use on a machine.
+    """Makes librosa compile the functions that it compiles at its first use on a machine.
 
-    That takes half a minute or more, once; its results are kept on disk. Called before worker
-    processes start, so that not each of them does it. If compiling takes more than three seconds,
-    the log says what takes the time.
+    Compiling takes half a minute or more, but only once, since the results are kept on disk. It is
+    done before worker processes start, so that not each of them does it. If it takes more than
+    three seconds, the log says what takes the time.
     """
     import threading
 

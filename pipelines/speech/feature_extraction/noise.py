@@ -27,39 +27,39 @@ _MARGIN_SECONDS = 0.1
 
 
 def noise_files(source: str) -> tuple[str, ...]:
-    """All sound files in the folders that a source such as "file:FOLDER" names, by name.
+    """All sound files in the folders that a source such as "file:FOLDER" names, sorted by name.
 
-    Each is decoded once, so that nothing is wrong with it in the middle of training.
+    Each file is decoded once, so that none fails in the middle of training.
 
     Raises:
-        DataError: there is none, or one of them cannot be read to its end, or is silent.
+        DataError: there is no sound file, or one cannot be read to its end or is silent.
     """
     named = parse_source(source, folders=True)
-    found: list[Path] = []
+    sounds: list[Path] = []
     for path in map(Path, named.paths if named.kind == "file" else ()):
         files = sorted(path.rglob("*")) if path.is_dir() else [path]
-        found += [file for file in files if file.suffix.lower() in EXTENSIONS]
-    if not found:
+        sounds += [file for file in files if file.suffix.lower() in EXTENSIONS]
+    if not sounds:
         raise DataError(
-            "holds no recording of noise", file=source,
+            "has no recording of noise", file=source,
             advice=f"Name a folder with sound files ({', '.join(EXTENSIONS)}): file:FOLDER.",
         )  # fmt: skip
-    for file in found:
+    for file in sounds:
         _check(file)
-    return tuple(map(str, found))
+    return tuple(map(str, sounds))
 
 
 def _check(path: Path) -> None:
-    """Decodes a recording of noise.
+    """Decodes a recording of noise to check it.
 
     Raises:
-        AudioError: it cannot be read, is silent, or is one of those whose parts cannot be read
-            without all that is before them, and long.
+        AudioError: the recording cannot be read, is silent, or is a long MP3 file, whose parts
+            cannot be read without everything before them.
     """
     header = read_header(path)
     if header.format in ("MP3", "MPEG") and header.seconds > MOST_SECONDS:
         raise AudioError(
-            "too long", f"is an MP3 file of {header.seconds:.0f} s, of which parts cannot be read "
+            "too long", f"is an MP3 file of {header.seconds:.0f} s, whose parts cannot be read "
             "quickly", path, f"Convert it: ffmpeg -i {path.name} {path.stem}.wav",
         )  # fmt: skip
     meter = LevelMeter()
@@ -72,16 +72,16 @@ def _check(path: Path) -> None:
 def noise_section(
     files: tuple[str, ...], length: int, sample_rate: int, generator: np.random.Generator
 ) -> Samples:
-    """A section of one of the recordings, drawn at random, float32 [length].
+    """A random section of a random recording, float32 [length].
 
-    A recording that is shorter is repeated. Of a long one only the section is read.
+    A shorter recording is repeated. Only the section is read from a long recording.
     """
     path = files[int(generator.integers(len(files)))]
     header = _header(path)
     if header.seconds > MOST_SECONDS:
         wanted = min(length / sample_rate + _MARGIN_SECONDS, header.seconds)
         offset = float(generator.uniform(0.0, header.seconds - wanted))
-        # Not beyond the last sample by rounding.
+        # Rounding must not lead beyond the last sample.
         offset = min(offset, header.seconds - wanted - 2 / header.sample_rate)
         offset = max(offset, 0.0)
         recording = read_audio(

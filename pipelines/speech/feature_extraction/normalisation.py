@@ -1,4 +1,4 @@
-"""Normalisation of features: by the training data, or by the utterance itself."""
+"""Normalisation of features by statistics of the training data, or of the utterance itself."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ Array = npt.NDArray[np.float32]
 
 
 class Normaliser:
-    """Brings features to mean 0 and standard deviation 1, as the config says.
+    """Brings features to mean 0 and standard deviation 1 according to the configuration.
 
     Args:
-        config: its `normalisation` decides.
-        mean: of each feature over the training data, [size]; needed for "global".
-        deviation: likewise the standard deviation.
+        config: configuration whose `normalisation` says which statistics are used.
+        mean: mean of each feature over the training data, [size]; needed for "global".
+        deviation: standard deviation of each feature over the training data, [size]; needed for
+            "global".
 
     Raises:
-        ConfigurationError: mean and deviation are missing where they are needed, or do not fit.
+        ConfigurationError: mean and deviation are needed but missing, or have another size.
     """
 
     def __init__(
@@ -43,39 +44,40 @@ class Normaliser:
             deviation = _statistic("deviation", deviation, config.size)
             self.deviation = np.maximum(deviation, np.float32(LEAST_DEVIATION))
 
-    def __call__(self, found: Array) -> Array:
+    def __call__(self, features: Array) -> Array:
         """Normalised features of one utterance, float32 [frames, size]."""
         if self.config.normalisation == "utterance":
-            deviation = np.maximum(found.std(axis=0), np.float32(LEAST_DEVIATION))
-            return (found - found.mean(axis=0)) / deviation
+            deviation = np.maximum(features.std(axis=0), np.float32(LEAST_DEVIATION))
+            return (features - features.mean(axis=0)) / deviation
         if self.config.normalisation == "global":
-            return (found - self.mean) / self.deviation
-        return found
+            return (features - self.mean) / self.deviation
+        return features
 
 
-def _statistic(name: str, given: npt.ArrayLike, size: int) -> Array:
-    value = np.asarray(given, np.float32)
-    if value.shape != (size,) or not np.isfinite(value).all():
+def _statistic(name: str, values: npt.ArrayLike, size: int) -> Array:
+    array = np.asarray(values, np.float32)
+    if array.shape != (size,) or not np.isfinite(array).all():
         raise ConfigurationError(
-            f"{name} must be {size} finite numbers, one a feature, not of shape {value.shape}"
+            f"{name} must be {size} finite numbers, one per feature, not of shape {array.shape}"
         )
-    return value
+    return array
 
 
 def feature_statistics(utterances: Iterable[Array]) -> tuple[Array, Array]:
     """Mean and standard deviation of each feature over all frames, float32 [size] each."""
     count, mean, squares = 0, np.zeros(0), np.zeros(0)
-    for found in utterances:
+    for features in utterances:
         # Chan, Golub and LeVeque 1983: exact where a plain sum of squares is not.
-        own = found.mean(axis=0, dtype=np.float64)
-        own_squares = np.square(found - own).sum(axis=0)
+        frames = len(features)
+        own = features.mean(axis=0, dtype=np.float64)
+        own_squares = np.square(features - own).sum(axis=0)
         if not count:
-            count, mean, squares = len(found), own, own_squares
+            count, mean, squares = frames, own, own_squares
             continue
-        total = count + len(found)
+        total = count + frames
         difference = own - mean
-        mean = mean + difference * (len(found) / total)
-        squares = squares + own_squares + difference**2 * (count * len(found) / total)
+        mean = mean + difference * (frames / total)
+        squares = squares + own_squares + difference**2 * (count * frames / total)
         count = total
     if not count:
         raise ConfigurationError("there is no utterance to take statistics of")

@@ -1,6 +1,6 @@
-"""Features of speech by NumPy alone, as the device computes them and as augmentation needs them.
+"""Features of speech computed with NumPy only, for devices and for augmentation.
 
-They are those of `librosa_features.features` to 1e-4, and faster.
+They agree with `librosa_features.features` to 1e-4 and are computed faster.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ class SpeechFeatures:
     """Computes the features of utterances, before any normalisation.
 
     Args:
-        config: what is computed.
-        stretch: of the frequencies; see `filter_banks.mel_bands`. A spectrogram has no bands.
+        config: configuration of the features.
+        stretch: factor for all frequencies, see `filter_banks.mel_bands`; spectrograms, which have
+            no bands, ignore it.
     """
 
     def __init__(self, config: FeatureConfig, stretch: float = 1.0) -> None:
@@ -46,7 +47,7 @@ class SpeechFeatures:
         """The features of a whole utterance, float32 [frames, size].
 
         Args:
-            samples: at the config's sample rate; see `samples.one_channel`.
+            samples: samples at the sample rate of the configuration; see `samples.one_channel`.
 
         Raises:
             UserError: see `samples.one_channel`.
@@ -55,22 +56,22 @@ class SpeechFeatures:
         return self.with_deltas(self.of_frames(np.pad(one_channel(samples), half)))
 
     def of_frames(self, samples: Array) -> Array:
-        """Features, without deltas, of all whole frames that begin at sample 0, [frames, ...]."""
+        """Features, without deltas, of all whole frames from sample 0 on, [frames, ...]."""
         config = self.config
         if len(samples) < config.fft_length:
             return np.zeros((0, config.size // (1 + config.deltas)), np.float32)
         count = 1 + (len(samples) - config.fft_length) // config.hop_length
         if count <= len(self._places):
-            # A stream's chunk: a view of windows would take longer to make than to compute with.
+            # A chunk of a stream: making a view of its windows would take longer than computing.
             return self._of_some(samples[self._places[:count]])
         frames = np.lib.stride_tricks.sliding_window_view(samples, config.fft_length)
         frames = frames[:: config.hop_length]
-        # Piece by piece, since the frames of an hour would need gigabytes.
+        # In pieces, since the frames of an hour would need gigabytes.
         pieces = range(0, len(frames), _FRAMES_AT_ONCE)
         return np.concatenate([self._of_some(frames[at : at + _FRAMES_AT_ONCE]) for at in pieces])
 
     def _of_some(self, frames: Array) -> Array:
-        # The window is float64: a float32 product loses the quiet frequencies of loud frames.
+        # The window is float64, since float32 products lose the quiet frequencies of loud frames.
         spectrum = np.fft.rfft(frames * self._window)
         power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
         if self._bands is not None:
@@ -80,19 +81,19 @@ class SpeechFeatures:
             return logarithm
         return (logarithm @ self._cosines).astype(np.float32)
 
-    def with_deltas(self, found: Array) -> Array:
+    def with_deltas(self, features: Array) -> Array:
         """Adds the deltas of a whole utterance, [frames, size]."""
         if not self._delta_filters:
-            return found
+            return features
         half = DELTA_WIDTH // 2
-        return self.deltas_inside(np.pad(found, ((half, half), (0, 0)), mode="edge"))
+        return self.deltas_inside(np.pad(features, ((half, half), (0, 0)), mode="edge"))
 
-    def deltas_inside(self, found: Array) -> Array:
-        """Adds the deltas of the frames that have four neighbours on both sides; drops others."""
+    def deltas_inside(self, features: Array) -> Array:
+        """Adds the deltas of frames with four neighbours on both sides; drops other frames."""
         half = DELTA_WIDTH // 2
-        frames = len(found) - 2 * half
-        columns = [found[half : half + frames]]
+        frames = len(features) - 2 * half
+        columns = [features[half : half + frames]]
         for weights in self._delta_filters:
-            around = np.lib.stride_tricks.sliding_window_view(found, DELTA_WIDTH, axis=0)
+            around = np.lib.stride_tricks.sliding_window_view(features, DELTA_WIDTH, axis=0)
             columns.append((around @ weights).astype(np.float32))
         return np.concatenate(columns, axis=1)

@@ -1,4 +1,4 @@
-"""Utterances whose features are computed anew each time, from samples that are changed first."""
+"""Utterances whose features are computed each time from randomly changed samples."""
 
 from __future__ import annotations
 
@@ -18,19 +18,21 @@ _STRETCHES = 11
 
 
 class WaveformSource:
-    """What `SpeechBatches` reads where the waveform itself is augmented.
+    """The source that `SpeechBatches` reads if the waveform itself is augmented.
 
     Args:
-        store: the recordings, already read once and found usable; their frames are known.
-        augmentation: what is done to the samples.
-        tempo: frames are interpolated to a tempo drawn from 1 / (1 + tempo) to 1 + tempo.
-        vocal_tract: frequencies are stretched by a factor drawn from 1 / (1 + vocal_tract) to
+        store: usable recordings whose numbers of frames are known.
+        augmentation: changes of the samples.
+        tempo: range of the tempo, which is drawn from 1 / (1 + tempo) to 1 + tempo; frames are
+            interpolated to it.
+        vocal_tract: range of the stretch of frequencies, drawn from 1 / (1 + vocal_tract) to
             1 + vocal_tract (vocal tract length perturbation: Jaitly and Hinton 2013).
-        channel_decibels: frequencies become louder or quieter by up to so much; see
+        channel_decibels: largest gain or loss of a frequency, in decibels; see
             `augmentation.change_channel`.
 
     Raises:
-        ConfigurationError: a vocal tract for features without mel bands, or a channel for MFCC.
+        ConfigurationError: `vocal_tract` is set for features without mel bands, or
+            `channel_decibels` for MFCC.
     """
 
     def __init__(
@@ -78,9 +80,9 @@ class WaveformSource:
         extract = self._extract
         if self._stretched:
             extract = self._stretched[int(generator.integers(len(self._stretched)))]
-        found = extract(samples)
+        features = extract(samples)
         if self._channel_decibels:
-            found = change_channel(found, self._channel_decibels, generator)
+            features = change_channel(features, self._channel_decibels, generator)
         if self._tempo:
-            found = change_tempo(found, float((1 + self._tempo) ** generator.uniform(-1, 1)))
-        return found
+            features = change_tempo(features, float((1 + self._tempo) ** generator.uniform(-1, 1)))
+        return features

@@ -1,1 +1,1 @@
-"""Recordings with what is said in them: listed, loaded, synthesised, labelled, dealt out."""
+"""Recordings with transcripts: listed, loaded, synthesised, labelled, divided into parts."""

@@ -1,4 +1,4 @@
-"""Recordings dealt out to training, validation and test where the data does not say."""
+"""Divides recordings into training, validation and test if the data does not."""
 
 from __future__ import annotations
 
@@ -11,53 +11,56 @@ from pipelines.batches import random_numbers
 from pipelines.speech.recordings.recording import PARTS, Recording, Recordings
 
 FEWEST_SPEAKERS = 10
-"""From so many speakers on, whole speakers are held out."""
+"""With at least this many speakers, whole speakers are held out."""
 
 
 def deal(
     recordings: Recordings, shares: Sequence[float], *, seed: int = 0
 ) -> dict[str, Recordings]:
-    """The recordings of each part: as the source says; where it says nothing, by shares.
+    """Divides recordings into parts: as the source says, or else by shares.
 
-    Where the source names parts, a recording without one is for training, and only validation is
-    taken from training if the source has none. Whole speakers are held out where at least ten are
-    named, so that the figures are of people whom the model has not heard; else recordings are.
+    If the source names parts, recordings without one are for training, and only a missing
+    validation part is taken from training. If at least ten speakers are named, whole speakers are
+    held out, so that results are for people whom the model has not heard; else recordings are.
 
     Args:
-        recordings: all of them.
-        shares: of training, validation and test.
-        seed: of what is held out.
+        recordings: all recordings of the source.
+        shares: shares of training, validation and test.
+        seed: seed of the draws that decide what is held out.
+
+    Returns:
+        The recordings of each part, "train", "validation" and "test", that is not empty.
 
     Raises:
-        DataError: nothing is left for training.
+        DataError: no recording is left for training.
     """
     named = bool(recordings.parts)
-    found: dict[str, list[Recording]] = {part: [] for part in PARTS}
-    for one in recordings:
-        found[one.part or "train"].append(one)
-        if named and not one.part:
+    parts: dict[str, list[Recording]] = {part: [] for part in PARTS}
+    for recording in recordings:
+        parts[recording.part or "train"].append(recording)
+        if named and not recording.part:
             recordings.report.note(
-                "without a part, where others have one", "for training", one.place
+                "without a part, where others have one", "for training", recording.place
             )
     wanted = dict(zip(PARTS, shares, strict=True))
     if named:
         wanted["test"] = 0.0
-        if found["validation"]:
+        if parts["validation"]:
             wanted["validation"] = 0.0
-    left = found["train"]
+    left = parts["train"]
     for part in ("test", "validation"):
         if wanted[part]:
-            # Of what was there at first, however much the other part has taken.
+            # A share of all recordings, although the test part has been taken from them already.
             share = wanted[part] / (1.0 if part == "test" else 1.0 - wanted["test"])
-            left, found[part] = _held_out(left, share, seed)
-    found["train"] = left
+            left, parts[part] = _held_out(left, share, seed)
+    parts["train"] = left
     if not left:
         raise DataError(
             "no recording is left for training", file=recordings.report.source,
             advice="Give more recordings, or a larger share for training.",
         )  # fmt: skip
     return {
-        part: Recordings(tuple(items), recordings.report) for part, items in found.items() if items
+        part: Recordings(tuple(items), recordings.report) for part, items in parts.items() if items
     }
 
 
@@ -65,15 +68,15 @@ def _held_out(
     items: list[Recording], share: float, seed: int
 ) -> tuple[list[Recording], list[Recording]]:
     """What stays, and what is held out: about a share of the items, at least one of several."""
-    speakers = sorted({one.speaker for one in items if one.speaker})
+    speakers = sorted({item.speaker for item in items if item.speaker})
     generator = random_numbers(seed, len(items))
     if len(speakers) >= FEWEST_SPEAKERS:
         count = max(1, round(share * len(speakers)))
         chosen = set(generator.permutation(np.array(speakers))[:count].tolist())
-        taken = [one.speaker in chosen for one in items]
+        taken = [item.speaker in chosen for item in items]
     else:
         count = max(1, round(share * len(items))) if len(items) > 1 else 0
         places = set(generator.permutation(len(items))[:count].tolist())
         taken = [number in places for number in range(len(items))]
     pairs = list(zip(items, taken, strict=True))
-    return [one for one, out in pairs if not out], [one for one, out in pairs if out]
+    return [item for item, out in pairs if not out], [item for item, out in pairs if out]

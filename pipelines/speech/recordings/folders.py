@@ -1,4 +1,4 @@
-"""Folders of recordings: by a rule for the files' names, or as LibriSpeech lays them out."""
+"""Folders of recordings: with a rule for the files' names, or in the layout of LibriSpeech."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _FIELDS = ("transcript", "speaker", "index", "part")
 
 
 def compile_rule(rule: str) -> re.Pattern[str]:
-    """A rule for files' names as a regular expression.
+    """Turns a rule for files' names into a regular expression.
 
     Args:
-        rule: a pattern such as "{transcript}_{speaker}_{index}.wav", where each field takes as
-            little as it can and no "/"; or a regular expression with the named groups
-            "transcript" and maybe "speaker" and "part", such as
+        rule: a pattern such as "{transcript}_{speaker}_{index}.wav", where each field matches as
+            little as possible and no "/"; or a regular expression with the named groups
+            "transcript" and optionally "speaker" and "part", such as
             r"(?P<speaker>[^/]+)/(?P<transcript>.+)_\\d+\\.flac". Either must match the whole path
             relative to the folder, with "/" between its parts.
 
     Raises:
-        ConfigurationError: it is neither, or names no transcript.
+        ConfigurationError: the rule is neither, or names no transcript.
     """
     if "(?P<" in rule:
         expression = rule
@@ -53,64 +53,69 @@ def _piece(piece: str, rule: str) -> str:
     name = piece[1:-1]
     if name not in _FIELDS:
         raise ConfigurationError(
-            f"naming rule {rule!r} has the unknown field {piece}; there are "
+            f"naming rule {rule!r} has the unknown field {piece}. Available: "
             + ", ".join(f"{{{field}}}" for field in _FIELDS)
         )
     return f"(?P<{name}>[^/]+?)"
 
 
 def read_named_folder(folder: str | Path, rule: str, report: DataReport) -> Iterator[Entry]:
-    """Yields the recordings of a folder, whose files' names say what is said in them.
+    """Yields the recordings of a folder whose files' names contain the transcripts.
 
-    Files that are no recordings by their name, and recordings whose names do not fit the rule, are
-    reported and left out.
+    Files whose ending is not that of a recording, and recordings whose names do not match the rule,
+    are reported and left out.
+
+    Args:
+        folder: folder of the recordings, with its subfolders.
+        rule: rule for the files' names; see `compile_rule`.
+        report: report that receives what is left out.
 
     Raises:
         ConfigurationError: see `compile_rule`.
-        DataError: no file fits the rule, or a name says a part that there is not.
+        DataError: no file matches the rule, or a name states a part that does not exist.
     """
     expression = compile_rule(rule)
     root = Path(folder)
-    found = False
+    empty = True
     first_unfit = ""
     for path in _files(root):
         name = path.relative_to(root).as_posix()
         match = expression.fullmatch(name)
         if path.suffix.lower() not in EXTENSIONS and not match:
-            report.note("wrong extension", "no recording by its name, left out", name)
+            report.note("wrong extension", "not a recording by its name, left out", name)
             continue
         if not match:
             first_unfit = first_unfit or name
             report.note("name outside the rule", "dropped", name)
             continue
-        found = True
+        empty = False
         groups = match.groupdict()
         yield Entry(
             path, groups["transcript"] or "", groups.get("speaker") or "",
             stated_part(groups.get("part") or "", file=path), name,
         )  # fmt: skip
-    if not found:
+    if empty:
         example = f", such as {first_unfit!r}" if first_unfit else ""
-        raise DataError(f"no file's name fits the rule {rule!r}{example}", file=root)
+        raise DataError(f"no file's name matches the rule {rule!r}{example}", file=root)
 
 
 def is_librispeech(folder: str | Path) -> bool:
-    """Whether the folder, or one in it, holds transcripts as LibriSpeech does."""
+    """Whether the folder or one of its subfolders has transcripts in the format of LibriSpeech."""
     return next(_transcript_files(Path(folder)), None) is not None
 
 
 def read_librispeech(folder: str | Path) -> Iterator[Entry]:
-    """Yields the recordings of LibriSpeech's layout (Panayotov et al. 2015).
+    """Yields the recordings of a folder in the layout of LibriSpeech (Panayotov et al. 2015).
 
-    SPEAKER/CHAPTER/SPEAKER-CHAPTER.trans.txt holds lines of an utterance's name and its words; the
-    recording is the FLAC (or other sound) file of that name beside it. A folder above that is
-    called train..., dev... or test... says the part.
+    Each line of SPEAKER/CHAPTER/SPEAKER-CHAPTER.trans.txt has the name of an utterance and its
+    words; the recording is the FLAC (or other sound) file of that name in the same folder. If a
+    folder above is called train..., dev... or test..., it states the part.
     """
     root = Path(folder)
     for transcripts in _transcript_files(root):
-        # The nearest folder counts: the one above everything may be called anything.
+        # The nearest folder counts, since the topmost folder may have any name.
         above = reversed(transcripts.relative_to(root.parent).parts[:-1])
-        part = next((found for name in above if (found := parse_part(name))), "")
+        part = next(filter(None, map(parse_part, above)), "")
         speaker = transcripts.name.split("-")[0]
         try:
             lines = transcripts.read_text(encoding="utf-8").splitlines()
@@ -131,7 +136,7 @@ def _sound(folder: Path, name: str) -> Path:
 
 
 def _files(root: Path) -> Iterator[Path]:
-    """All files below the folder in alphabetical order, but for hidden ones."""
+    """All files of the folder and its subfolders in alphabetical order, without hidden ones."""
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):

@@ -1,4 +1,4 @@
-"""Transcripts as labels, and which utterances CTC can learn from."""
+"""Transcripts as labels, and how many frames CTC needs for them."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ Labels = npt.NDArray[np.int32]
 
 
 class LabelSet:
-    """What a recogniser writes: the units of a tokenizer, and behind them the blank of CTC.
+    """The output labels of a recogniser: the units of a tokenizer, followed by the blank of CTC.
 
     Args:
-        tokenizer: characters or subwords.
-        lowercase: whether transcripts are written in lower case.
+        tokenizer: tokenizer of characters, words or subwords.
+        lowercase: True to change transcripts to lower case.
 
     Attributes:
-        size: units and blank.
-        blank: the blank's number, the last one.
+        size: number of labels, the blank included.
+        blank: number of the blank, which is the last label.
     """
 
     def __init__(self, tokenizer: Tokenizer, *, lowercase: bool = True) -> None:
@@ -38,10 +38,10 @@ class LabelSet:
 
     @classmethod
     def load(cls, folder: str | Path, *, lowercase: bool = True) -> LabelSet:
-        """The labels whose tokenizer lies in a folder.
+        """The labels of the tokenizer in a folder.
 
         Raises:
-            DataError: there is none, or its file is damaged.
+            DataError: the folder has no tokenizer, or its file is damaged.
         """
         from pipelines.tokenizers import load_tokenizer
 
@@ -52,7 +52,7 @@ class LabelSet:
         return tidy_transcript(text, lowercase=self.lowercase)
 
     def decode(self, labels: Iterable[int]) -> str:
-        """The text of labels without blanks, in single spaces; what is unknown is left out."""
+        """The text of labels without blanks, with single spaces; unknown labels are left out."""
         known = [label for label in labels if label != self.tokenizer.unknown_id]
         return " ".join(self.tokenizer.decode(known).split())
 
@@ -60,24 +60,24 @@ class LabelSet:
 def encode_transcripts(
     transcripts: Sequence[str], tokenizer: Tokenizer, report: DataReport, places: Sequence[str]
 ) -> tuple[list[int], list[Labels]]:
-    """The labels of those transcripts that the tokenizer's alphabet can write.
+    """Encodes the transcripts that can be written with the tokenizer's alphabet.
 
-    Transcripts that are empty or hold what is outside the alphabet are reported.
+    Transcripts that are empty or have characters outside the alphabet are reported.
 
     Args:
-        transcripts: already tidied.
-        tokenizer: characters or subwords.
-        report: is added to.
-        places: where each transcript comes from, for the report.
+        transcripts: transcripts in the spelling of `LabelSet.tidy`.
+        tokenizer: tokenizer of characters, words or subwords.
+        report: report that receives the transcripts that are dropped.
+        places: place of each transcript in its source, for the report.
 
     Returns:
-        The numbers of the transcripts that are kept, and the labels of those.
+        The numbers of the transcripts that are kept, and their labels.
     """
     kept: list[int] = []
     labels: list[Labels] = []
     for number, (text, place) in enumerate(zip(transcripts, places, strict=True)):
-        found = tokenizer.encode(text)
-        if not len(found):
+        ids = tokenizer.encode(text)
+        if not len(ids):
             report.note("empty transcript", "dropped", place)
             continue
         unknown = tokenizer.unknown_places(text)
@@ -86,13 +86,14 @@ def encode_transcripts(
             report.note("transcript outside the alphabet", "dropped", f"{place}: {pieces}")
             continue
         kept.append(number)
-        labels.append(found)
+        labels.append(ids)
     return kept, labels
 
 
 def frames_needed(labels: Labels) -> int:
-    """Output frames that CTC needs at least: the labels, and a blank between equal neighbours.
+    """The smallest number of output frames for CTC: labels, and blanks between equal neighbours.
 
-    Graves et al. 2006, section 3: otherwise no path gives the labels and the loss is infinite.
+    With fewer frames no path gives the labels, and the loss is infinite (Graves et al. 2006,
+    section 3).
     """
     return len(labels) + int((labels[1:] == labels[:-1]).sum())

@@ -1,4 +1,4 @@
-"""`load_recordings`: from the name of a source to recordings that can be read."""
+"""Loads a list of usable recordings from any source."""
 
 from __future__ import annotations
 
@@ -28,25 +28,26 @@ def load_recordings(
     longest_seconds: float = 60.0,
     cache_dir: str = "",
 ) -> Recordings:
-    """Lists the recordings of a source and looks at every file's header.
+    """Lists the recordings of a source and checks the header of every file.
 
-    Sources: "file:" with a manifest (CSV, TSV, JSON Lines: see `manifests.read_manifest`) or a
-    folder: one in LibriSpeech's layout, one with a file manifest.csv (.tsv, .jsonl), or any folder
-    with a naming rule; "tfds:NAME"; "builtin:NAME".
+    Sources are "file:" with a manifest (CSV, TSV, JSON Lines: see `manifests.read_manifest`) or a
+    folder (in the layout of LibriSpeech, with a file manifest.csv, .tsv or .jsonl, or any folder
+    with a naming rule), "tfds:NAME" and "builtin:NAME".
 
-    What cannot be used is dropped and stands in the result's report, once each and counted by
-    reason: a missing file, one that is not a sound file, without samples, truncated, too short or
-    too long, without a transcript, a segment outside its file. Files that only look peculiar (wrong
-    extension, several channels) are kept and reported; another sample rate is reported where the
-    features are extracted, which have one.
+    Unusable recordings are dropped and counted by reason in the report of the result: files that
+    are missing, not sound files, without samples or truncated, recordings that are too short or
+    too long or have no transcript, and segments outside of their files. Files that are only unusual
+    (wrong extension, several channels) are kept and reported. Other sample rates are reported when
+    features, which have a fixed sample rate, are extracted.
 
     Args:
-        source: its name; recordings are returned as they are.
-        data_dir: the folder of prepared TensorFlow datasets.
-        naming_rule: see `folders.compile_rule`.
-        shortest_seconds: shorter recordings are dropped.
-        longest_seconds: longer recordings are dropped; they are never decoded.
-        cache_dir: where recordings that come without files are kept; "": see `cache.cache_folder`.
+        source: name of the source; recordings are returned unchanged.
+        data_dir: folder of prepared TensorFlow datasets; "" for the default of tfds.
+        naming_rule: rule for the names of the files in a folder; see `folders.compile_rule`.
+        shortest_seconds: length in seconds below which recordings are dropped.
+        longest_seconds: length in seconds above which recordings are dropped without decoding.
+        cache_dir: folder that keeps recordings of sources without files; "" for the default, see
+            `cache.cache_folder`.
 
     Raises:
         DataError: the source cannot be read, or none of its recordings can be used.
@@ -88,8 +89,8 @@ def _file_entries(path: Path, report: DataReport, naming_rule: str) -> Iterable[
     if not path.is_dir():
         if path.suffix.lower() not in manifests.EXTENSIONS:
             raise DataError(
-                f"has a name that ends in {path.suffix or 'nothing'!r}, which does not say how a "
-                "list of recordings is written",
+                f"has a name that ends in {path.suffix or 'nothing'!r}, which is not the ending of "
+                "a list of recordings",
                 file=path,
                 advice=f"Name a list ({', '.join(manifests.EXTENSIONS)}) or a folder.",
             )
@@ -102,9 +103,9 @@ def _file_entries(path: Path, report: DataReport, naming_rule: str) -> Iterable[
     if folders.is_librispeech(path):
         return folders.read_librispeech(path)
     raise DataError(
-        "does not say what is said in its recordings",
+        "has no transcripts of its recordings",
         file=path,
-        advice=f"Put a list into it ({_MANIFEST_NAMES[0]}: path,transcript), or give a rule for "
+        advice=f"Put a list into it ({_MANIFEST_NAMES[0]}: path,transcript), or state a rule for "
         "its files' names: naming_rule = '{transcript}_{speaker}_{index}.wav'.",
     )
 
@@ -112,7 +113,7 @@ def _file_entries(path: Path, report: DataReport, naming_rule: str) -> Iterable[
 def _checked(
     entries: list[Entry], report: DataReport, shortest: float, longest: float
 ) -> Iterator[Recording]:
-    # A file may hold many segments; it is looked at once.
+    # A file may have many segments, but its header is read only once.
     paths = list(dict.fromkeys(entry.path for entry in entries))
     with ThreadPoolExecutor(min(_THREADS, (os.cpu_count() or 1) * 2)) as pool:
         headers = dict(zip(paths, pool.map(_header_or_error, paths, chunksize=64), strict=True))
@@ -147,13 +148,13 @@ def _header_or_error(path: Path) -> AudioHeader | AudioError:
 
 
 def _segment(entry: Entry, header: AudioHeader) -> tuple[Segment | None, tuple[str, str] | None]:
-    """The part of the file that a list means, None for all of it; or what is wrong with it."""
+    """The part of the file in a list, None for the whole file; or kind and problem."""
     if entry.offset is None:
-        # A length alone says the same as the file, or the list is about another file.
+        # A length without an offset must be that of the file; otherwise it is another file.
         if entry.seconds is not None and abs(entry.seconds - header.seconds) > _close(header):
             problem = f"{entry.seconds:g} s by the list, {header.seconds:.2f} s by the file"
             if entry.seconds < header.seconds:
-                problem += "; a segment has an offset, too"
+                problem += "; a segment also needs an offset"
             return None, ("length contradicts the list", problem)
         return None, None
     left = header.seconds - entry.offset
@@ -170,7 +171,7 @@ def _segment(entry: Entry, header: AudioHeader) -> tuple[Segment | None, tuple[s
 
 
 def _close(header: AudioHeader) -> float:
-    """How far a list's length may be from the file's: rounding, and what MP3 encoders add."""
+    """Tolerance for lengths in a list, in seconds: rounding, and what MP3 encoders add."""
     return max(_ENCODER_SECONDS if header.format in ("MP3", "MPEG") else 0.0, _CLOSE_SECONDS)
 
 
@@ -192,4 +193,4 @@ def _note_peculiarities(entry: Entry, header: AudioHeader, place: str, report: D
     if header.channels > 1:
         report.note("several channels", "averaged to one", f"{place} ({header.channels})")
     if not header.marked_end:
-        report.note("no mark of the end", "kept, and may have been cut", place)
+        report.note("no end mark", "kept, although it may have been cut", place)

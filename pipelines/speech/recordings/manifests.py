@@ -1,4 +1,4 @@
-"""Lists of recordings: CSV, TSV and JSON Lines with a path, a transcript and maybe more."""
+"""Lists of recordings: CSV, TSV and JSON Lines with path, transcript and optional columns."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipelines.speech.recordings.recording import Entry, stated_part
 
 EXTENSIONS = (".csv", ".tsv", ".jsonl", ".json", ".ndjson")
 
-# The first name of each is ours; the others are those of Common Voice, NeMo, DeepSpeech and others.
+# The first name of each column is ours; the others are from Common Voice, NeMo, DeepSpeech, ...
 _COLUMNS = {
     "path": ("path", "audio_filepath", "audio", "file", "filename", "file_name", "wav_filename",
              "wav"),
@@ -29,7 +29,7 @@ _COLUMNS = {
     "end": ("end", "end_time", "stop"),
 }  # fmt: skip
 _NEEDED = ("path", "transcript")
-# Columns that say where in a file something is, in a way that is not understood.
+# Columns that seem to state a place in a file in a way that is not supported.
 _PLACE_IN_FILE = re.compile(
     r"(audio[_ ])?(start|begin|end|stop|offset|onset)([_ .-]?(ms|msecs?|millis(econds)?|s|secs?|"
     r"seconds|samples?|frames?|time|times?_?ms))?"
@@ -41,22 +41,26 @@ _CLOSE_SECONDS = 0.05
 def read_manifest(path: str | Path, report: DataReport) -> Iterator[Entry]:
     """Yields the entries of a list of recordings.
 
-    Columns (keys, in JSON Lines): path, transcript, and optionally speaker, part ("train",
-    "validation", "test"), and offset, duration or end in seconds, for a segment of a file; other
-    columns are ignored. Paths are relative to the list's folder, or to a folder `clips` in it (as
-    Common Voice has them).
+    The columns (in JSON Lines, keys) are path and transcript, and optionally speaker, part
+    ("train", "validation", "test"), and for a segment of a file offset, duration or end, in
+    seconds. Other columns are ignored. Paths are relative to the folder of the list, or to a folder
+    `clips` in it (as in Common Voice).
+
+    Args:
+        path: path of the list.
+        report: report that receives what is dropped.
 
     Raises:
-        DataError: the list cannot be read: not UTF-8, no header, a needed column missing, two
-            columns of the same name; or a cell is not what its column says.
+        DataError: the list is not UTF-8, has no header, lacks a needed column or has two columns of
+            the same name; or a cell does not fit its column.
     """
     file = Path(path)
     rows = _json_rows(file, report)
     if file.suffix.lower() in (".csv", ".tsv"):
         rows = _rows(file, report)
-    found = False
+    empty = True
     for number, row in rows:
-        found = True
+        empty = False
         sound = _text(row, "path", file, number).strip()
         place = f"{file.name} row {number}"
         if not sound:
@@ -75,19 +79,20 @@ def read_manifest(path: str | Path, report: DataReport) -> Iterator[Entry]:
             offset=offset,
             seconds=seconds,
         )
-    if not found:
-        raise DataError("the list holds no recording", file=file)
+    if empty:
+        raise DataError("the list has no recording", file=file)
 
 
 def _sound_file(folder: Path, sound: str, transcript: str) -> Path:
     """The file that a list names.
 
     Raises:
-        DataError: the transcript is a file's name, and the path is not.
+        DataError: the transcript is the name of a file, and the path is not.
     """
     spellings = [sound, sound.replace("\\", "/")]
-    # macOS writes the accents of file names as characters of their own, other systems do not.
-    spellings += [unicodedata.normalize(form, one) for form in ("NFC", "NFD") for one in spellings]
+    # macOS writes accents in file names as separate characters, other systems do not.
+    for form in ("NFC", "NFD"):
+        spellings += [unicodedata.normalize(form, name) for name in spellings[:2]]
     for name in dict.fromkeys(spellings):
         for where in (folder / name, folder / "clips" / name):
             if where.exists():
@@ -97,7 +102,7 @@ def _sound_file(folder: Path, sound: str, transcript: str) -> Path:
         raise DataError(
             f"the transcript {said!r} is a file, and the path {sound!r} is not",
             file=folder / said,
-            advice="Path and transcript are in each other's place: correct the list's first line.",
+            advice="Path and transcript are swapped: correct the first line of the list.",
         )
     return folder / sound
 
@@ -109,13 +114,13 @@ def _text(row: Mapping[str, Any], ours: str, file: Path, number: int) -> str:
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         return str(value)
     raise DataError(
-        f"holds {json.dumps(value, ensure_ascii=False, default=str)[:60]}, which is not a text",
+        f"has {json.dumps(value, ensure_ascii=False, default=str)[:60]}, which is not a text",
         file=file, row=number, column=ours,
     )  # fmt: skip
 
 
 def _segment(row: Mapping[str, Any], file: Path, number: int) -> tuple[float | None, float | None]:
-    """Where in the file the recording begins and how long it is, as far as the list says it."""
+    """Offset and length of the recording in seconds; None for what the list does not state."""
     offset, seconds, end = (
         _seconds(row.get(name), name, file, number) for name in ("offset", "duration", "end")
     )
@@ -125,7 +130,7 @@ def _segment(row: Mapping[str, Any], file: Path, number: int) -> tuple[float | N
             raise DataError(
                 f"ends at {end:g} s and lasts {seconds:g} s from {offset or 0:g} s on: they "
                 "contradict each other", file=file, row=number,
-                advice="All of them are in seconds from the beginning of the file.",
+                advice="Offset and end are in seconds from the beginning of the file.",
             )  # fmt: skip
         offset, seconds = offset or 0.0, lasts if seconds is None else seconds
     if seconds is not None and seconds <= 0:
@@ -137,15 +142,15 @@ def _seconds(value: Any, name: str, file: Path, number: int) -> float | None:
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
     try:
-        found = float(value) if not isinstance(value, bool) else math.nan
+        seconds = float(value) if not isinstance(value, bool) else math.nan
     except (TypeError, ValueError):
-        found = math.nan
-    if not math.isfinite(found) or found < 0:
+        seconds = math.nan
+    if not math.isfinite(seconds) or seconds < 0:
         raise DataError(
             f"{value!r} is not a number of seconds", file=file, row=number, column=name,
             advice="Write seconds with a decimal point, such as 12.5.",
         )  # fmt: skip
-    return found
+    return seconds
 
 
 def _rows(file: Path, report: DataReport) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -154,7 +159,7 @@ def _rows(file: Path, report: DataReport) -> Iterator[tuple[int, dict[str, Any]]
             first = lines.readline()
             delimiter = _delimiter(first, file)
             lines.seek(0)
-            # Common Voice's TSV files hold quotation marks that open and close nothing.
+            # The TSV files of Common Voice have quotation marks that are part of the text.
             plain = delimiter == "\t"
             reader = csv.reader(
                 lines, delimiter=delimiter, quoting=csv.QUOTE_NONE if plain else csv.QUOTE_MINIMAL
@@ -166,27 +171,27 @@ def _rows(file: Path, report: DataReport) -> Iterator[tuple[int, dict[str, Any]]
                     continue
                 if len(cells) != len(header):
                     raise DataError(
-                        f"has {len(cells)} fields, the header {len(header)}",
+                        f"has {len(cells)} fields, but the header has {len(header)}",
                         file=file, row=reader.line_num,
-                        advice="Put texts that hold the delimiter in quotation marks.",
+                        advice="Put texts that contain the delimiter in quotation marks.",
                     )  # fmt: skip
                 yield reader.line_num, {ours: cells[at] for ours, at in columns.items()}
     except UnicodeDecodeError as error:
         raise _encoding(file, error) from None
     except csv.Error as error:
-        advice = "Look for a quotation mark that opens and does not close."
+        advice = "Look for a quotation mark that is opened and not closed."
         raise DataError(f"is not a CSV file: {error}", file=file, advice=advice) from None
 
 
 def _delimiter(header: str, file: Path) -> str:
-    """What parts the columns: what the file's name says unless the header says otherwise."""
+    """The delimiter: by the ending of the file's name, unless the header fits another one."""
     usual = "\t" if file.suffix.lower() == ".tsv" else ","
     names = {name for names in _COLUMNS.values() for name in names}
 
     def known(delimiter: str) -> int:
         return len({name.strip().strip('"').lower() for name in header.split(delimiter)} & names)
 
-    return max((usual, *_DELIMITERS), key=lambda one: (known(one), one == usual))
+    return max((usual, *_DELIMITERS), key=lambda mark: (known(mark), mark == usual))
 
 
 def _encoding(file: Path, error: UnicodeDecodeError) -> DataError:
@@ -200,7 +205,7 @@ def _encoding(file: Path, error: UnicodeDecodeError) -> DataError:
 
 
 def _columns(header: Sequence[str], file: Path, report: DataReport) -> dict[str, int]:
-    """Where our columns are."""
+    """The numbers of our columns."""
     lowered = [name.lower() for name in header]
     names = _names(lowered, file, report)
     for needed in _NEEDED:
@@ -208,41 +213,41 @@ def _columns(header: Sequence[str], file: Path, report: DataReport) -> dict[str,
             raise DataError(
                 f"has no column {needed!r} among {', '.join(header) or 'none'}",
                 file=file,
-                advice="The first line names the columns: path, transcript and maybe speaker.",
+                advice="The first line names the columns: path, transcript and optionally speaker.",
             )
     for ours, name in names.items():
         if lowered.count(name) > 1:
             raise DataError(
                 f"has {lowered.count(name)} columns {name!r}", file=file, column=ours,
-                advice="Leave one of them.",
+                advice="Keep only one of them.",
             )  # fmt: skip
     return {ours: lowered.index(name) for ours, name in names.items()}
 
 
-def _names(given: Sequence[str], file: Path, report: DataReport | None) -> dict[str, str]:
-    """The name that each of our columns has among those given.
+def _names(columns: Sequence[str], file: Path, report: DataReport | None) -> dict[str, str]:
+    """The name that each of our columns has in the list.
 
     Raises:
-        DataError: a name says where in a file something is, in a way that is not understood.
+        DataError: a name seems to state a place in a file in a way that is not supported.
     """
     known = {name for names in _COLUMNS.values() for name in names}
-    for name in given:
+    for name in columns:
         if _PLACE_IN_FILE.fullmatch(name) and name not in known:
             raise DataError(
                 f"has the column {name!r}, which seems to be a place in the recording", file=file,
                 advice="Segments have the columns offset and duration, or offset and end, in "
-                "seconds. Rename it, in seconds, or leave it out.",
+                "seconds. Convert and rename the column, or remove it.",
             )  # fmt: skip
-    found = {}
+    chosen = {}
     for ours, names in _COLUMNS.items():
-        candidates = [name for name in names if name in given]
+        candidates = [name for name in names if name in columns]
         if not candidates:
             continue
-        found[ours] = candidates[0]
+        chosen[ours] = candidates[0]
         if len(candidates) > 1 and report is not None:
             kind = f"several columns that could be the {ours}"
             report.note(kind, f"{candidates[0]!r} is read", ", ".join(candidates[1:]))
-    return found
+    return chosen
 
 
 def _json_rows(file: Path, report: DataReport) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -253,16 +258,16 @@ def _json_rows(file: Path, report: DataReport) -> Iterator[tuple[int, dict[str, 
                 if not line.strip():
                     continue
                 row = _json_row(line, file, number)
-                given = tuple(row)
-                if given not in keys:
-                    keys[given] = _keys(given, file, number, None if keys else report)
-                yield number, {ours: row[name] for ours, name in keys[given].items()}
+                present = tuple(row)
+                if present not in keys:
+                    keys[present] = _keys(present, file, number, None if keys else report)
+                yield number, {ours: row[name] for ours, name in keys[present].items()}
     except UnicodeDecodeError as error:
         raise _encoding(file, error) from None
 
 
 def _json_row(line: str, file: Path, number: int) -> Mapping[str, Any]:
-    wanted = 'Write one object per line: {"path": "a.wav", "transcript": "what is said"}.'
+    wanted = 'Write one object per line: {"path": "a.wav", "transcript": "the words"}.'
     try:
         row = json.loads(line)
     except (json.JSONDecodeError, RecursionError) as error:
@@ -273,12 +278,12 @@ def _json_row(line: str, file: Path, number: int) -> Mapping[str, Any]:
 
 
 def _keys(
-    given: tuple[str, ...], file: Path, number: int, report: DataReport | None
+    present: tuple[str, ...], file: Path, number: int, report: DataReport | None
 ) -> dict[str, str]:
-    names = _names(given, file, report)
+    names = _names(present, file, report)
     for needed in _NEEDED:
         if needed not in names:
             raise DataError(
-                f"has no key {needed!r} among {', '.join(given) or 'none'}", file=file, row=number
+                f"has no key {needed!r} among {', '.join(present) or 'none'}", file=file, row=number
             )
     return names

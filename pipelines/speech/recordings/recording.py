@@ -1,4 +1,4 @@
-"""Recordings with what is said in them, and what was found when they were listed."""
+"""Recordings with their transcripts, and the findings of listing them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Segment:
     """A part of a sound file.
 
     Attributes:
-        offset: seconds from the beginning of the file.
+        offset: place in the file at which the part begins, in seconds.
         seconds: length of the part.
     """
 
@@ -30,7 +30,7 @@ class Segment:
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """Offset and length, as `audio.stream_audio` takes them."""
+        """Offset and length, as arguments of `reading.stream_audio`."""
         return self.offset, self.seconds
 
     def __str__(self) -> str:
@@ -39,16 +39,16 @@ class Segment:
 
 @dataclass(frozen=True)
 class Recording:
-    """A sound file, or a segment of one, and what is said in it.
+    """A sound file, or a segment of one, and its transcript.
 
     Attributes:
-        path: the sound file.
-        transcript: what is said, as given.
-        speaker: name of the person who says it; "" if that is not known.
+        path: path of the sound file.
+        transcript: the spoken words, as in the source.
+        speaker: name of the speaker; "" if unknown.
         seconds: length of the file or of the segment.
         sample_rate: sample rate of the file, in Hz.
-        part: "train", "validation" or "test" where the source says so, else "".
-        segment: where in the file it is; None for all of the file.
+        part: "train", "validation" or "test"; "" if the source does not say.
+        segment: part of the file; None for the whole file.
     """
 
     path: Path
@@ -61,7 +61,7 @@ class Recording:
 
     @property
     def place(self) -> str:
-        """The file, and where in it, for messages."""
+        """The file and the place in the file, for messages."""
         return str(self.path) if self.segment is None else f"{self.path} {self.segment}"
 
     def read(
@@ -71,12 +71,17 @@ class Recording:
         most_seconds: float = float("inf"),
         observe: Callable[[Samples], None] | None = None,
     ) -> Samples:
-        """The samples of the recording, float32 [samples]; see `audio.stream_audio`.
+        """The samples of the recording, float32 [samples]; see `reading.read_audio`.
 
-        How long recordings may be was decided when they were listed.
+        The length is not limited by default, since it was checked when recordings were listed.
+
+        Args:
+            sample_rate: sample rate of the samples, in Hz.
+            most_seconds: longest allowed recording, in seconds.
+            observe: function that is called with every block as it is in the file.
 
         Raises:
-            AudioError: see there.
+            AudioError: see `reading.stream_audio`.
         """
         offset, seconds = (0.0, None) if self.segment is None else self.segment.bounds
         return read_audio(
@@ -87,12 +92,16 @@ class Recording:
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a list of recordings, before its file has been looked at.
+    """One line of a list of recordings, before its file has been examined.
 
     Attributes:
-        place: where the line stands, for messages.
-        offset: where in the file the recording begins, in seconds; None if that is not said.
-        seconds: length of the recording as the list says it; None if it does not.
+        path: path of the sound file.
+        transcript: the spoken words.
+        speaker: name of the speaker; "" if unknown.
+        part: "train", "validation" or "test"; "" if the list does not say.
+        place: place of the line, for messages.
+        offset: place in the file at which the recording begins, in seconds; None if not stated.
+        seconds: length of the recording; None if not stated.
     """
 
     path: Path
@@ -106,11 +115,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Recordings(Sequence[Recording]):
-    """Recordings that can be used, and a report of those that cannot.
+    """Usable recordings, and a report on the others.
 
     Attributes:
         items: the recordings.
-        report: what was dropped or changed, and why, counted.
+        report: counts of what was dropped or changed, by reason.
     """
 
     items: tuple[Recording, ...]
@@ -133,7 +142,7 @@ class Recordings(Sequence[Recording]):
 
     @property
     def seconds(self) -> float:
-        """How long all recordings are together."""
+        """The total length of all recordings, in seconds."""
         return sum(item.seconds for item in self.items)
 
     @property
@@ -150,40 +159,40 @@ class Recordings(Sequence[Recording]):
         """The recordings that `wanted` accepts, with the same report.
 
         Raises:
-            DataError: it accepts none.
+            DataError: no recording is accepted.
         """
         chosen = tuple(item for item in self.items if wanted(item))
         if not chosen:
-            raise DataError("no recording is left of those chosen", file=self.report.source)
+            raise DataError("no recording matches the selection", file=self.report.source)
         return Recordings(chosen, self.report)
 
 
 def parse_part(name: str) -> str:
-    """The part that a folder, a split or a column's value names, "" if it names none.
+    """The part that the name of a folder or split, or a value of a column, states; "" for none.
 
     "train-clean-100" is train; "dev", "valid" and "validation" are validation; "test-other" test.
     """
-    found = _PART_NAME.match(name.strip().lower())
-    return "" if found is None else next(part for part in PARTS if found[part])
+    match = _PART_NAME.match(name.strip().lower())
+    return "" if match is None else next(part for part in PARTS if match[part])
 
 
 def stated_part(name: str, **place: Any) -> str:
-    """As `parse_part`, for a text that is there to say the part.
+    """As `parse_part`, for a text whose purpose is to state the part.
 
     Args:
-        name: the text; empty for a recording of no part.
-        place: where it stands, as `DataError` takes it.
+        name: name of the part; empty for a recording without a part.
+        place: place of the text, as arguments of `DataError`.
 
     Raises:
-        DataError: it names none of the parts.
+        DataError: the text does not name a part.
     """
-    found = parse_part(name)
-    if name.strip() and not found:
+    part = parse_part(name)
+    if name.strip() and not part:
         raise DataError(
-            f"the part {name.strip()!r} is none of {', '.join(PARTS)}", **place,
-            advice="Name the part that the recording belongs to, or leave it empty.",
+            f"the part {name.strip()!r} does not exist", **place,
+            advice=f"Available: {', '.join(PARTS)}; or leave it empty.",
         )  # fmt: skip
-    return found
+    return part
 
 
 # A whole word: "training" and "dev-clean" name parts, "testimony" does not.
@@ -193,10 +202,10 @@ _PART_NAME = re.compile(
 
 
 def paths_once(entries: Iterable[Entry], report: DataReport) -> Iterator[Entry]:
-    """Yields the entries but for those whose recording was listed before, which are reported."""
+    """Yields the first entry for each recording; further entries are reported."""
     seen: dict[tuple[str, float | None, float | None], str] = {}
     for entry in entries:
-        # One file may be named in several ways: a.wav, ./a.wav, /home/me/a.wav.
+        # A file may be named in several ways: a.wav, ./a.wav, /home/me/a.wav.
         key = (os.path.abspath(entry.path), entry.offset, entry.seconds)  # noqa: PTH100
         if key not in seen:
             seen[key] = entry.transcript

@@ -1,21 +1,21 @@
-"""One spelling of what is said: of transcripts, of hot words, and of a word model's words.
+"""The common spelling of transcripts, hot words and the words of a word model.
 
-The standard library alone, since the device spells by the same rule.
+Only the standard library is needed, since devices use the same rule.
 """
 
 from __future__ import annotations
 
 import unicodedata
 
-# Its lower case is an i, in every language that has it; Python gives an i and a dot by itself.
+# In all languages that have it, its lower case is i; Python would return i and a separate dot.
 _DOTTED_CAPITAL_I = "\u0130"
 
 
 def tidy_transcript(text: str, *, lowercase: bool = True) -> str:
-    """A text in composed characters (NFC), single spaces and, if wanted, lower case.
+    """A text in composed characters (NFC), with single spaces and, if `lowercase`, in lower case.
 
-    Characters are composed again after the case has changed, since a capital letter with a mark may
-    be two characters where the small one is a single character.
+    Characters are composed again after changing the case, since a capital letter with a mark may be
+    two characters although the small letter is a single one.
     """
     text = unicodedata.normalize("NFC", text)
     if lowercase:

@@ -1,6 +1,7 @@
 """Digits and commands spoken by the synthesiser espeak-ng in many voices: builtin:digits, ...
 
-It is synthetic speech: a recogniser trained on it has learnt espeak-ng's voices, not people's.
+This is synthetic speech: a recogniser trained on it has learnt the voices of espeak-ng, not those
+of people.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ ACCENTS = (
     "English (West Midlands)", "English (Caribbean)",
 )  # fmt: skip
 
-# Voices that sound like people; left out are whispering, robots and other effects.
+# Voices that sound like people, without whispering, robots and other effects.
 VOICES = (
     "Alex", "Alicia", "Andrea", "Andy", "Annie", "Denis", "Diogo", "Gene", "Gene2", "Henrique",
     "Hugo", "Jacky", "Lee", "Marco", "Mario", "Michael", "Mike", "Nguyen", "Reed", "Storm", "adam",
@@ -55,20 +56,20 @@ _WORDS = ("stop", "go", "next", "back", "yes", "no", "louder", "quieter", "play"
 
 @dataclass(frozen=True)
 class Utterance:
-    """What the synthesiser is to say, and how.
+    """What the synthesiser has to say, and how.
 
     Attributes:
-        file: the sound file's name.
-        transcript: what is said, in words.
-        accent: of `ACCENTS`.
-        voice: of `VOICES`; stands for the speaker.
+        file: name of the sound file.
+        transcript: words to say.
+        accent: one of `ACCENTS`.
+        voice: one of `VOICES`, which is used as the speaker.
         part: "train", "validation" or "test".
-        words_a_minute: speed.
-        pitch: 0 to 100, 50 is the voice's own.
-        silence_before: in seconds; silence is faint noise, as it is in a room.
-        silence_after: likewise.
-        noise_decibels: the noise's level below full scale.
-        seed: of the noise.
+        words_a_minute: speed in words per minute.
+        pitch: pitch from 0 to 100; 50 is the normal pitch of the voice.
+        silence_before: length of the faint noise before the words, in seconds.
+        silence_after: length of the faint noise after the words, in seconds.
+        noise_decibels: level of the noise in relation to full scale.
+        seed: seed of the noise.
     """
 
     file: str
@@ -85,9 +86,9 @@ class Utterance:
 
 
 def plan(name: str) -> list[Utterance]:
-    """What is said in the built-in data `name`: always the same, drawn with a fixed seed.
+    """The utterances of the built-in data `name`, always the same, drawn with a fixed seed.
 
-    No voice speaks in two parts.
+    No voice occurs in two parts.
     """
     generator = np.random.default_rng((_SEED, sorted(_SENTENCES).index(name)))
     voices = generator.permutation(np.array(VOICES))
@@ -148,8 +149,12 @@ _SENTENCES = {"digits": _digit_string, "commands": _command}
 def synthesised_entries(name: str, cache_dir: str | Path = "") -> Iterator[Entry]:
     """Yields the recordings of the built-in data "digits" or "commands".
 
-    They are synthesised once, in a process of its own, and kept: espeak-ng says the same thing a
-    little differently every time that a process asks it.
+    They are synthesised once, in a separate process, and kept in the cache, since espeak-ng says
+    the same words slightly differently each time within a process.
+
+    Args:
+        name: name of the data.
+        cache_dir: folder that keeps the recordings; "" for the default, see `cache.cache_folder`.
 
     Raises:
         UserError: the synthesiser fails.
@@ -164,19 +169,19 @@ def synthesised_entries(name: str, cache_dir: str | Path = "") -> Iterator[Entry
 
 def _synthesise(utterances: list[Utterance], folder: Path) -> None:
     lines = [
-        json.dumps({"path": one.file, "transcript": one.transcript,
-                    "speaker": one.voice, "part": one.part})
-        for one in utterances
+        json.dumps({"path": utterance.file, "transcript": utterance.transcript,
+                    "speaker": utterance.voice, "part": utterance.part})
+        for utterance in utterances
     ]  # fmt: skip
     try:
         run_worker(
             "pipelines.speech.recordings.synthesis_worker",
             [str(folder)],
-            request="\n".join(json.dumps(asdict(one)) for one in utterances).encode(),
+            request="\n".join(json.dumps(asdict(item)) for item in utterances).encode(),
             time_limit=_LONGEST_WAIT,
         )
     except WorkerError as failure:
         how = f"no end within {_LONGEST_WAIT} s" if failure.hung else failure.last_words
         raise UserError(f"the synthesiser espeak-ng failed: {how}") from None
-    # Last, since its being there says that all recordings are.
+    # Written last, since its existence means that all recordings exist.
     write_text(folder / "manifest.jsonl", "\n".join(lines) + "\n")

@@ -1,8 +1,8 @@
-"""The process that speaks: espeak-ng's library through ctypes, an utterance for each line of input.
+"""The process that speaks: calls the library of espeak-ng by ctypes, once per line of input.
 
     python -m pipelines.speech.recordings.synthesis_worker FOLDER
 
-A process of its own, since the library keeps global state that decides the sound, and is under
+It is a separate process, since the library keeps global state that affects the sound, and has
 another licence (GPL-3.0-or-later) than this toolkit.
 """
 
@@ -27,7 +27,7 @@ _SPEECH_PEAK = 0.5
 
 
 class Synthesiser:
-    """espeak-ng; one in a process."""
+    """The synthesiser espeak-ng; a process can have only one."""
 
     def __init__(self) -> None:
         import espeakng_loader
@@ -43,7 +43,7 @@ class Synthesiser:
             ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
         )
         self._blocks: list[np.ndarray[Any, Any]] = []
-        # The library keeps no reference of its own.
+        # The library does not keep a reference to it.
         self._callback = kind(self._take)
         self._library.espeak_SetSynthCallback(self._callback)
         self._library.espeak_Synth.argtypes = (
@@ -56,38 +56,38 @@ class Synthesiser:
             self._blocks.append(np.ctypeslib.as_array(samples, (count,)).copy())
         return 0
 
-    def say(self, one: Utterance) -> np.ndarray[Any, Any]:
-        """The utterance alone, int16 [samples] at the library's sample rate."""
+    def say(self, utterance: Utterance) -> np.ndarray[Any, Any]:
+        """The spoken utterance, int16 [samples] at the sample rate of the library."""
         self._blocks.clear()
-        voice = f"{one.accent}+{one.voice}"
+        voice = f"{utterance.accent}+{utterance.voice}"
         if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
             raise RuntimeError(f"espeak-ng has no voice {voice!r}")
-        self._library.espeak_SetParameter(_RATE, one.words_a_minute, 0)
-        self._library.espeak_SetParameter(_PITCH, one.pitch, 0)
-        text = one.transcript.encode() + b"\0"
+        self._library.espeak_SetParameter(_RATE, utterance.words_a_minute, 0)
+        self._library.espeak_SetParameter(_PITCH, utterance.pitch, 0)
+        text = utterance.transcript.encode() + b"\0"
         self._library.espeak_Synth(text, len(text), 0, 1, 0, _UTF8, None, None)
         self._library.espeak_Synchronize()
         return np.concatenate(self._blocks)
 
 
-def recording(speech: np.ndarray[Any, Any], sample_rate: int, one: Utterance) -> Any:
+def recording(speech: np.ndarray[Any, Any], sample_rate: int, utterance: Utterance) -> Any:
     """The utterance with silence around it, all in faint noise, float32 at `SAMPLE_RATE`."""
     samples = soxr.resample(speech.astype(np.float32) / 2**15, sample_rate, SAMPLE_RATE)
     samples *= _SPEECH_PEAK / max(float(np.abs(samples).max()), 1e-3)
-    around = (round(one.silence_before * SAMPLE_RATE), round(one.silence_after * SAMPLE_RATE))
-    samples = np.pad(samples, around)
-    noise = np.random.default_rng(one.seed).standard_normal(len(samples), np.float32)
-    return samples + noise * np.float32(10 ** (one.noise_decibels / 20))
+    silences = (utterance.silence_before, utterance.silence_after)
+    samples = np.pad(samples, [round(seconds * SAMPLE_RATE) for seconds in silences])
+    noise = np.random.default_rng(utterance.seed).standard_normal(len(samples), np.float32)
+    return samples + noise * np.float32(10 ** (utterance.noise_decibels / 20))
 
 
 def main() -> None:
-    """Speaks what the standard input asks for into the folder named on the command line."""
+    """Speaks the utterances on standard input into the folder named on the command line."""
     folder = Path(sys.argv[1])
     synthesiser = Synthesiser()
     for line in sys.stdin:
-        one = Utterance(**json.loads(line))
-        samples = recording(synthesiser.say(one), synthesiser.sample_rate, one)
-        soundfile.write(folder / one.file, samples, SAMPLE_RATE, subtype="PCM_16")
+        utterance = Utterance(**json.loads(line))
+        samples = recording(synthesiser.say(utterance), synthesiser.sample_rate, utterance)
+        soundfile.write(folder / utterance.file, samples, SAMPLE_RATE, subtype="PCM_16")
 
 
 if __name__ == "__main__":

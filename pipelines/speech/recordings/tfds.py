@@ -34,24 +34,24 @@ def dataset_entries(
 ) -> Iterator[Entry]:
     """Yields the recordings of a prepared TensorFlow dataset.
 
-    Its examples come in a fixed order and can only be read one after the other; they are written
-    once as FLAC files into the cache. Without "@SPLIT" all splits are taken, and their names say
-    the parts. Read are a feature of sound, one of text (or a class label) and, where there is one,
-    the speaker.
+    Its examples have a fixed order and can only be read in sequence, so they are written once as
+    FLAC files into the cache. Without "@SPLIT" all splits are used, and their names state the
+    parts. A feature of sound, one of text (or a class label) and, if there is one, the speaker are
+    read.
 
     Args:
-        source: the dataset.
-        data_dir: folder of prepared datasets.
-        cache_dir: see `cache.cache_folder`.
-        report: takes note of a dataset that does not state its sample rate.
+        source: name and split of the dataset.
+        data_dir: folder of prepared datasets; see `load_prepared`.
+        cache_dir: folder that keeps the recordings; "" for the default, see `cache.cache_folder`.
+        report: report that receives a note if the dataset does not state its sample rate.
 
     Raises:
-        DataError: the dataset is not prepared, has no sound or no text, or samples of another range
-            than 16 bits.
+        DataError: the dataset is not prepared, has no sound or no text, or has samples beyond 16
+            bits.
     """
     builder = find_builder(source.name, data_dir)
     if not builder.data_path.exists():
-        # Says what to do about it.
+        # Raises an error that says what to do about it.
         load_prepared(source.name, source.split or "all", data_dir)
     splits = [source.split] if source.split else list(builder.info.splits)
     for split in splits:
@@ -84,34 +84,34 @@ def _write_examples(
         soundfile.write(
             folder / name, _sixteen_bits(example[sound], str(source)), rate, subtype="PCM_16"
         )
-        said = names(int(example[text])) if names else example[text].decode()
+        words = names(int(example[text])) if names else example[text].decode()
         who = example[speaker] if speaker else ""
         who = who.decode() if isinstance(who, bytes) else str(who)
         lines.append(
             json.dumps(
-                {"path": name, "transcript": said, "speaker": who, "part": parse_part(split)}
+                {"path": name, "transcript": words, "speaker": who, "part": parse_part(split)}
             )
         )
     write_text(folder / "manifest.jsonl", "\n".join(lines) + "\n")
 
 
 def _sixteen_bits(samples: Any, place: str) -> Any:
-    """Samples as int16; TensorFlow datasets hold them as int64 or as numbers from -1 to 1.
+    """Samples as int16; TensorFlow datasets have them as int64 or as numbers from -1 to 1.
 
     Raises:
-        DataError: they have another range.
+        DataError: the samples have another range.
     """
     samples = np.asarray(samples)
     loudest = float(np.abs(samples.astype(np.float64)).max(initial=0.0))
     if samples.dtype.kind == "f":
         if not loudest <= LOUDEST:
-            raise DataError(f"holds samples that reach {loudest:.6g}", file=place,
-                            advice=f"Prepare it anew: {range_advice(loudest)}.")  # fmt: skip
+            raise DataError(f"has samples that reach {loudest:.6g}", file=place,
+                            advice=f"Prepare it again: {range_advice(loudest)}.")  # fmt: skip
         samples = np.round(samples * 2.0**15)
     elif loudest > 2**15:
         raise DataError(
-            f"holds whole numbers that reach {loudest:.6g}, beyond 16 bits", file=place,
-            advice="Prepare it anew with samples of 16 bits.",
+            f"has whole numbers that reach {loudest:.6g}, beyond 16 bits", file=place,
+            advice="Prepare it again with samples of 16 bits.",
         )  # fmt: skip
     return np.clip(samples, -(2**15), 2**15 - 1).astype(np.int16)
 
@@ -122,8 +122,8 @@ def _feature_names(features: Mapping[str, Any], place: str) -> tuple[str, str, s
 
     sounds = [name for name in features if isinstance(features[name], tfds.features.Audio)]
     texts = [name for name in _TEXTS if name in features]
-    for found, what in ((sounds, "sound"), (texts, "text")):
-        if not found:
+    for names, what in ((sounds, "sound"), (texts, "text")):
+        if not names:
             raise DataError(
                 f"has no feature of {what} among {', '.join(features)}",
                 file=place,

@@ -82,11 +82,11 @@ def test_accents_of_file_names_are_found_in_either_spelling(
     ("name", "text", "message"),
     [
         ("l.csv", "path,speaker\na.wav,x\n", "no column 'transcript'"),
-        ("l.csv", "path,transcript\na.wav,one,two\n", r"row 2: has 3 fields, the header 2"),
-        ("l.csv", "path,transcript\n", "holds no recording"),
+        ("l.csv", "path,transcript\na.wav,one,two\n", r"row 2: has 3 fields, but the header has 2"),
+        ("l.csv", "path,transcript\n", "has no recording"),
         ("l.jsonl", '{"path": "a.wav"}\n', r"row 1: has no key 'transcript'"),
         ("l.jsonl", '{"path": "a.wav"\n', r"row 1: is not JSON"),
-        ("l.txt", "a.wav hello\n", "does not say how a list"),
+        ("l.txt", "a.wav hello\n", "is not the ending of a list"),
         ("l.csv", "path,transcript\nnowhere.wav,words\n", "missing: 1, dropped"),
     ],
 )
@@ -99,7 +99,7 @@ def test_bad_lists(sounds: Path, name: str, text: str, message: str) -> None:
 def test_a_quotation_mark_that_does_not_close_is_named(sounds: Path) -> None:
     path = sounds / "list.csv"
     path.write_text('path,transcript\na.wav,"one\n' + "b.wav,two\n" * 20_000)
-    with pytest.raises(DataError, match="quotation mark that opens and does not close"):
+    with pytest.raises(DataError, match="quotation mark that is opened and not closed"):
         load_recordings(f"file:{path}")
 
 
@@ -114,9 +114,9 @@ def test_a_folder_with_a_naming_rule(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert recordings.report.count("name outside the rule") == 1
     assert recordings.report.count("wrong extension") == 1
-    with pytest.raises(DataError, match="no file's name fits the rule"):
+    with pytest.raises(DataError, match="no file's name matches the rule"):
         load_recordings(f"file:{tmp_path}", naming_rule="{speaker}/{transcript}.ogg")
-    with pytest.raises(DataError, match="does not say what is said"):
+    with pytest.raises(DataError, match="has no transcripts of its recordings"):
         load_recordings(f"file:{tmp_path}")
 
 

@@ -83,7 +83,7 @@ def test_segments_that_do_not_fit_their_file_are_dropped_and_reported(folder: Pa
         "segment outside the recording": 2, "length contradicts the list": 1,
         "listed twice with different transcripts": 1,
     }  # fmt: skip
-    assert "a segment has an offset, too" in str(recordings.report)
+    assert "a segment also needs an offset" in str(recordings.report)
     # Milliseconds are not seconds.
     with pytest.raises(DataError, match="segment outside the recording: 1"):
         load_recordings(written(folder, [{"offset": 1000, "duration": 500}]))
@@ -98,10 +98,10 @@ def test_segments_that_do_not_fit_their_file_are_dropped_and_reported(folder: Pa
         ({"offset": 1.0, "end": 0.5}, "lasts -0.5 s"),
         ({"offset": 1.0, "duration": 2.0, "end": 2.0}, "contradict each other"),
         ({"start_ms": 1000, "end_ms": 2000}, "'start_ms', which seems to be a place"),
-        ({"split": "holdout"}, "'holdout' is none of train, validation, test"),
-        ({"text": ["two", "words"]}, "column 'transcript': holds .*, which is not a text"),
-        ({"audio_filepath": {"path": "long.wav"}}, "column 'path': holds"),
-        ({"audio_filepath": "words", "text": "long.wav"}, "in each other's place"),
+        ({"split": "holdout"}, "'holdout' does not exist. Available: train, validation, test"),
+        ({"text": ["two", "words"]}, "column 'transcript': has .*, which is not a text"),
+        ({"audio_filepath": {"path": "long.wav"}}, "column 'path': has"),
+        ({"audio_filepath": "words", "text": "long.wav"}, "transcript are swapped"),
     ],
 )
 def test_rows_that_cannot_be_meant_so_are_refused(folder: Path, row, message: str) -> None:
