@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,8 @@ from types import ModuleType
 import pytest
 
 PACKAGES = (
-    "pipelines", "pipelines.tokenizers", "rnn_apps.edge", "rnn_apps.export", "rnn_apps.forecasting",
+    "pipelines", "pipelines.pairs", "pipelines.series", "pipelines.speech", "pipelines.text",
+    "pipelines.tokenizers", "rnn_apps.edge", "rnn_apps.export", "rnn_apps.forecasting",
     "rnn_apps.language_modelling", "rnn_apps.training", "rnn_apps.translation",
 )  # fmt: skip
 
@@ -64,3 +66,20 @@ def test_every_part_is_there_after_importing_the_package() -> None:
     script = "import rnn_apps\nfor name in rnn_apps._LAZY: getattr(rnn_apps, name)"
     subprocess.run([sys.executable, "-c", script], check=True, timeout=120,
                    cwd=Path(__file__).parents[2])  # fmt: skip
+
+
+@pytest.mark.parametrize("package", [name for name in PACKAGES if name.startswith("pipelines.")])
+def test_the_example_of_a_wing_imports_public_names_only(package: str) -> None:
+    module = importlib.import_module(package)
+    examples = re.findall(rf"^from {package} import (.+)$", module.__doc__ or "", re.MULTILINE)
+    assert examples and set(", ".join(examples).split(", ")) <= set(module._HOMES)
+
+
+def test_a_name_is_the_same_object_in_its_wing_and_in_pipelines() -> None:
+    pipelines = importlib.import_module("pipelines")
+    for wing in ("series", "text"):
+        module = importlib.import_module(f"pipelines.{wing}")
+        shared = set(module._HOMES) & set(pipelines._HOMES)
+        assert shared
+        for name in shared:
+            assert getattr(module, name) is getattr(pipelines, name), name
