@@ -1,7 +1,7 @@
 """Tokenizers: text to ids and back. They need only NumPy; subwords also need sentencepiece.
 
 from pipelines.tokenizers import load_tokenizer, train_tokenizer
-tokenizer = train_tokenizer("characters", ["some text\n", "and more of it\n"])
+tokenizer = train_tokenizer("characters", ["some text, ", "and more of it"])
 tokenizer.decode(tokenizer.encode("more text"))
 """
 
