@@ -19,6 +19,11 @@ PAGES = [
 ]  # fmt: skip
 MODULE = re.compile(r"`((?:pipelines|rnn_apps|benchmarks)(?:\.\w+)+)`")
 LINK = re.compile(r"\]\(([^()\s#]+)(?:#[^()\s]*)?\)")
+# "ms a call" is "ms per call" in plain English.
+RATE = re.compile(
+    r"\b(?:ms|milliseconds|seconds|tokens|characters|nats|bits|rows|sentences|bytes|words) "
+    r"an? (?:second|step|batch|call|token|character|epoch|sentence|frame|word|core|row|series)\b"
+)
 COMMAND = re.compile(r"python -m benchmarks\.(\w+)")
 
 
@@ -62,6 +67,14 @@ def test_every_module_and_link_of_a_page_is_there(page: Path) -> None:
     assert [name for name in MODULE.findall(text) if not exists(name)] == []
     links = [link for link in LINK.findall(text) if ":" not in link]
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_rates_are_written_with_per() -> None:
+    pages = [*PAGES, *(ROOT / "benchmarks").glob("*.py"), *(ROOT / "benchmarks").rglob("*.md")]
+    pages += [ROOT / "CHANGELOG.md", *(ROOT / "saved_models").rglob("README.md")]
+    found = {page.name: RATE.findall(page.read_text(encoding="utf-8")) for page in pages}
+    assert {name: rates for name, rates in found.items() if rates} == {}
+    assert RATE.search("it takes 3 ms a step")
 
 
 def test_a_name_that_is_not_there_is_noticed() -> None:
