@@ -31,10 +31,10 @@ def _add_export_arguments(parser: argparse.ArgumentParser) -> None:
         help="FILE.tflite, or a folder for a SavedModel or for C code",
     )
     parser.add_argument(
-        "--target", choices=_EXPORT_TARGETS, default="litert", help="the runtime; c: C99 source"
-    )
-    parser.add_argument(
-        "--target", choices=_TARGETS, default="litert", help="runtime that the file is for"
+        "--target",
+        choices=_EXPORT_TARGETS,
+        default="litert",
+        help="runtime that the file is for, or c for C99 source",
     )
     parser.add_argument(
         "--mode",
