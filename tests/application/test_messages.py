@@ -15,7 +15,7 @@ from rnn_apps.application.command_line import applications, build_parser
 ROOT = Path(__file__).parents[2]
 _FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9]*(?:-[a-z0-9]+)*(?![\w-])")
 # Of commands of others, which are named with their flags.
-_OTHERS = re.compile(r"(?:bunzip2|unxz|pip install|git) [^.;]*")
+_OTHERS = re.compile(r"(?:bunzip2|unxz|pip install|git|cmake|xcode-select) [^.;]*")
 _EXAMPLES = {"--x", "--no-x"}
 
 
