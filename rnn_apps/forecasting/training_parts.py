@@ -76,24 +76,26 @@ def trained_until(series_set: SeriesSet, split: Split) -> str:
     """
     if series_set.frequency == STEP:
         return ""
-    stops = [(one, part_rows(split.validation, one, series_set)[1]) for one in series_set]
-    return str(np.max([one.times[stop - 1] for one, stop in stops if stop]))
+    stops = [(series, part_rows(split.validation, series, series_set)[1]) for series in series_set]
+    return str(np.max([series.times[stop - 1] for series, stop in stops if stop]))
 
 
 def rows_after(series_set: SeriesSet, split: Split) -> int:
     """The number of rows of the longest series after all parts of the split."""
     last = split.test[1]
-    return max(len(one) - part_rows((None, last), one, series_set)[1] for one in series_set)
+    return max(
+        len(series) - part_rows((None, last), series, series_set)[1] for series in series_set
+    )
 
 
 def part_times(series_set: SeriesSet, part: Part) -> tuple[str, str]:
     """The first and the last time of a part over all series, for a message."""
     firsts, lasts = [], []
-    for one in series_set:
-        start, stop = part_rows(part, one, series_set)
+    for series in series_set:
+        start, stop = part_rows(part, series, series_set)
         if stop > start:
-            firsts.append(one.times[start])
-            lasts.append(one.times[stop - 1])
+            firsts.append(series.times[start])
+            lasts.append(series.times[stop - 1])
     frequency = series_set.frequency
     return show_time(np.min(firsts), frequency), show_time(np.max(lasts), frequency)
 
@@ -102,7 +104,7 @@ def _check_percentages(series_set: SeriesSet, split: Split) -> None:
     """Refuses three numbers of rows that add up to 100 if there are more rows: shares are meant."""
     borders = (split.train[1], split.validation[1], split.test[1])
     if all(isinstance(border, int) for border in borders) and borders[2] == 100:
-        rows = max(series_set.rows, *(len(one) for one in series_set))
+        rows = max(series_set.rows, *(len(series) for series in series_set))
         if rows > 100:
             raise DataError(
                 f"the three whole numbers of the split count time steps, 100 of the {rows} that "
@@ -113,7 +115,7 @@ def _check_percentages(series_set: SeriesSet, split: Split) -> None:
 
 
 def _check_rows(series_set: SeriesSet, name: str, part: Part) -> None:
-    rows = [part_rows(part, one, series_set) for one in series_set]
+    rows = [part_rows(part, series, series_set) for series in series_set]
     if all(stop <= start for start, stop in rows):
         raise DataError(
             f"the {name} part of the split has no rows",

@@ -36,9 +36,11 @@ def understood_for_use(series_set: SeriesSet, lookback: int) -> list[str]:
     """What was understood of new data for a trained run."""
     lines = [_series(series_set)]
     lines += [f"Found: {finding}." for finding in series_set.report.findings]
-    blind = [one.name for one in series_set if 2 * one.observed[-lookback:].sum() < lookback]
-    last = np.max([one.times[-1] for one in series_set])
-    early = [one.name for one in series_set if one.times[-1] < last]
+    blind = [
+        series.name for series in series_set if 2 * series.observed[-lookback:].sum() < lookback
+    ]
+    last = np.max([series.times[-1] for series in series_set])
+    early = [series.name for series in series_set if series.times[-1] < last]
     if early:
         lines.append(
             f"Ends before {show_time(last, series_set.frequency)}, and is forecast from its own "
@@ -60,11 +62,11 @@ def listed(names: tuple[str, ...] | list[str]) -> str:
 
 def _series(series_set: SeriesSet) -> str:
     frequency = series_set.frequency
-    first = show_time(np.min([one.times[0] for one in series_set]), frequency)
-    last = show_time(np.max([one.times[-1] for one in series_set]), frequency)
+    first = show_time(np.min([series.times[0] for series in series_set]), frequency)
+    last = show_time(np.max([series.times[-1] for series in series_set]), frequency)
     step = "rows counted without a date" if frequency == STEP else f"a step of {frequency}"
     zone = f" UTC, local time of {series_set.time_zone}" if series_set.time_zone else ""
-    values = sum(int(one.observed.sum()) for one in series_set)
+    values = sum(int(series.observed.sum()) for series in series_set)
     return (
         f"Data: {len(series_set)} series ({listed(series_set.names)}), {step}, {first} to "
         f"{last}{zone}, {values} observed values and {sum(map(len, series_set)) - values} missing."
@@ -109,13 +111,13 @@ def _parts(series_set: SeriesSet, split: Split, parts: TrainingParts) -> str:
 def _scales(series_set: SeriesSet, split: Split) -> str:
     """The series whose scale the training part does not show."""
     unseen, still = [], []
-    for one in series_set:
-        start, stop = part_rows(split.train, one, series_set)
-        values = one.target[start:stop][one.observed[start:stop]]
+    for series in series_set:
+        start, stop = part_rows(split.train, series, series_set)
+        values = series.target[start:stop][series.observed[start:stop]]
         if not len(values):
-            unseen.append(one.name)
-        elif values.min() == values.max() and not np.all(one.target == values[0]):
-            still.append(one.name)
+            unseen.append(series.name)
+        elif values.min() == values.max() and not np.all(series.target == values[0]):
+            still.append(series.name)
     told = []
     if unseen:
         told.append(
@@ -130,7 +132,7 @@ def _scales(series_set: SeriesSet, split: Split) -> str:
 def _known_ahead(series_set: SeriesSet, config: ForecastingConfig) -> str:
     if not series_set.future_names:
         return ""
-    known = min(len(one.future_covariates) - len(one) for one in series_set)
+    known = min(len(series.future_covariates) - len(series) for series in series_set)
     if known >= config.horizon:
         return ""
     return (

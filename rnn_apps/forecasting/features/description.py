@@ -126,9 +126,9 @@ def _training_extent(series_set: SeriesSet, split: Split) -> tuple[float, float]
     import numpy as np
 
     span, step = 0.0, 0.0
-    for one in series_set:
-        start, stop = part_rows(split.train, one, series_set)
-        times = one.times[start:stop].astype("datetime64[s]").astype(np.int64)
+    for series in series_set:
+        start, stop = part_rows(split.train, series, series_set)
+        times = series.times[start:stop].astype("datetime64[s]").astype(np.int64)
         if len(times) > 1 and series_set.frequency != STEP:
             span = max(span, float(times[-1] - times[0]) / 60.0)
             step = float(np.median(np.diff(times))) / 60.0
@@ -138,15 +138,15 @@ def _training_extent(series_set: SeriesSet, split: Split) -> tuple[float, float]
 def _check_counts(series_set: SeriesSet) -> None:
     import numpy as np
 
-    for one in series_set:
-        wrong = np.flatnonzero(one.observed & ((one.target < 0) | (one.target % 1 != 0)))
+    for series in series_set:
+        wrong = np.flatnonzero(series.observed & ((series.target < 0) | (series.target % 1 != 0)))
         if len(wrong):
-            when = show_time(one.times[wrong[0]], series_set.frequency)
+            when = show_time(series.times[wrong[0]], series_set.frequency)
             raise DataError(
-                f"holds {one.target[wrong[0]]:g} at {when}; output = 'negative_binomial' is for "
+                f"holds {series.target[wrong[0]]:g} at {when}; output = 'negative_binomial' is for "
                 "counts: whole numbers of 0 or more",
                 file=series_set.report.source,
-                column=one.name,
+                column=series.name,
                 advice="Choose output = 'student_t' or 'gaussian'.",
             )
 

@@ -52,7 +52,7 @@ class Example:
 
 @dataclass
 class Backtest:
-    """What a backtest found.
+    """The result of a backtest.
 
     Args:
         metrics: figures by the forecaster's name, in the order of the table; the first forecaster

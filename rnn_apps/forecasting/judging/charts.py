@@ -27,7 +27,7 @@ def draw_fan(
     levels: Sequence[float] = (),
     truth: ArrayLike | None = None,
 ) -> None:
-    """Draws what was known, the forecast with its intervals, and the truth where it is given.
+    """Draws the known past, the forecast with its intervals, and the truth where it is known.
 
     Args:
         axes: axes to draw on.

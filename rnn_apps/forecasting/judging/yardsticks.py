@@ -93,13 +93,13 @@ class Yardsticks:
         seasonal = np.full(len(series_set), np.nan)
         deviation, unit = np.zeros(len(series_set)), np.ones(len(series_set))
         units = self.calibrations[_MODEL].scale
-        for i, one in enumerate(series_set):
-            if one.name in known:
-                old = known[one.name]
+        for i, series in enumerate(series_set):
+            if series.name in known:
+                old = known[series.name]
                 seasonal[i] = self.scales.seasonal_error[old]
                 deviation[i], unit[i] = self.scales.standard_deviation[old], units[old]
             else:
-                values = one.target[one.observed].astype(np.float64)
+                values = series.target[series.observed].astype(np.float64)
                 deviation[i] = values.std() if len(values) else 0.0
                 unit[i] = deviation[i] or 1.0
         scales = SeriesScales(series_set.names, seasonal, deviation)
@@ -220,15 +220,16 @@ def fit_yardsticks(
         baselines.append(nlinear)
     # A baseline that looks further back than the data reaches is left out.
     entrants = [model, *(b for b in baselines if serves(validation, b.lookback, lookback))]
-    calibrators = [Calibrator(one, levels, unit) for one in entrants]
-    for window in windows(validation(max(one.lookback for one in entrants))):
+    calibrators = [Calibrator(entrant, levels, unit) for entrant in entrants]
+    for window in windows(validation(max(entrant.lookback for entrant in entrants))):
         for calibrator in calibrators:
             calibrator.add(window)
     calibration, scores = calibrators[0].result()
     calibrations = {_MODEL: calibration}
     calibrations.update({c.forecaster.name: c.result()[0] for c in calibrators[1:]})
     calibrations = {
-        name: dataclasses.replace(one, smallest=smallest) for name, one in calibrations.items()
+        name: dataclasses.replace(fitted, smallest=smallest)
+        for name, fitted in calibrations.items()
     }
     kept = _evenly(scores, min(MOST_SCORES_KEPT, max(100, 4_000_000 // scores[0].size)))
     return Yardsticks(season, longer, horizon, scales, nlinear, calibrations, kept)
@@ -253,10 +254,10 @@ def training_scales(series_set: SeriesSet, split: Split, season: int) -> tuple[S
     """The scales of the metrics, and the unit of each series (1 for a constant one)."""
     statistics = training_statistics(series_set, split)
     seasonal = []
-    for one in series_set:
-        start, stop = part_rows(split.train, one, series_set)
+    for series in series_set:
+        start, stop = part_rows(split.train, series, series_set)
         seasonal.append(
-            seasonal_naive_error(one.target[start:stop], season, one.observed[start:stop])
+            seasonal_naive_error(series.target[start:stop], season, series.observed[start:stop])
         )
     unit = statistics.standard_deviation.astype(np.float64)
     deviation = np.where(statistics.constant, 0.0, unit)

@@ -108,7 +108,7 @@ class DeepAR(AutoregressiveNetwork):
     """See the module."""
 
     def check(self) -> None:
-        """Refuses a window without a value before another."""
+        """Refuses a window of a single value, which has no value before it."""
         if self.config.lookback < 2:
             raise ConfigurationError(
                 f"lookback = {self.config.lookback}: model = 'deepar' needs at least 2 past time "

@@ -127,7 +127,7 @@ class Network(ABC):
         """
 
     def training_outputs(self, inputs: dict[str, Any], features: Features, width: int) -> Any:
-        """Builds the graph that is trained; by default the one that forecasts.
+        """Builds the graph that is trained; by default that of `outputs`.
 
         Args:
             inputs: raw inputs by name; a network that also reads the truth adds to them.
@@ -140,7 +140,7 @@ class Network(ABC):
         return self.outputs(features, width)
 
     def copy_weights(self, trained: keras.Model, deployed: keras.Model) -> None:
-        """Copies the weights of the trained model into one whose graph `outputs` built."""
+        """Copies the trained weights into a deployed model, whose graph `outputs` has built."""
         deployed.set_weights(trained.get_weights())
 
 
@@ -171,8 +171,8 @@ def find_network(name: str) -> type[Network]:
     Raises:
         ConfigurationError: no network has that name.
     """
-    found: type[Network] = registered_network(name)
-    return found
+    network_class: type[Network] = registered_network(name)
+    return network_class
 
 
 def network_of(config: ForecastingConfig) -> Network:
