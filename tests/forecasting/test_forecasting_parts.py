@@ -311,5 +311,5 @@ def test_data_is_told_that_is_left_out_or_was_trained_on(
     for form in ("%Y/%m/%d", "%Y.%m.%d", "%Y-%m-%d %H:%M"):
         other = frame.assign(date=DAYS.strftime(form))
         assert run.predict(other)["time"][0] == pd.Timestamp("2024-02-05"), form
-    with pytest.raises(DataError, match=r"as in the data of the training: %d.%m.%Y"):
+    with pytest.raises(DataError, match=r"write the times as in the training data: %d.%m.%Y"):
         run.predict(frame.assign(date=DAYS.strftime("%b %d, %Y")))
