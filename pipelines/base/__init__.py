@@ -1,1 +1,1 @@
-"""What everything stands on: errors, whole files, cheap imports, children."""
+"""The ground of all packages: errors, atomic files, lazy imports, child processes, the log."""

@@ -62,8 +62,8 @@ def language_code(name: str) -> str:
 
 def same_language(first: str, second: str) -> bool:
     """Whether two names mean the same language; regions are compared only if both have one."""
-    one, other = language_tag(first), language_tag(second)
-    return one == other or one.startswith(f"{other}-") or other.startswith(f"{one}-")
+    a, b = language_tag(first), language_tag(second)
+    return a == b or a.startswith(f"{b}-") or b.startswith(f"{a}-")
 
 
 def language_of_file(path: str | Path) -> str:

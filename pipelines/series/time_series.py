@@ -148,21 +148,21 @@ def latest_windows(
             reach `horizon` rows beyond its end.
     """
     rows: dict[str, list[npt.NDArray[np.generic]]] = {}
-    for one in series_set:
-        error = _reach_error(one, series_set, lookback, horizon)
+    for series in series_set:
+        error = _reach_error(series, series_set, lookback, horizon)
         if error is not None:
             raise error
-        times = np.concatenate([one.times[-lookback:], series_set.future_times(one, horizon)])
-        rows.setdefault("past_target", []).append(one.target[-lookback:])
+        times = np.concatenate([series.times[-lookback:], series_set.future_times(series, horizon)])
+        rows.setdefault("past_target", []).append(series.target[-lookback:])
         rows.setdefault("times", []).append(series_set.wall_clock(times))
         if series_set.past_names:
-            rows.setdefault("past_covariates", []).append(one.past_covariates[-lookback:])
+            rows.setdefault("past_covariates", []).append(series.past_covariates[-lookback:])
         if series_set.future_names:
-            start = len(one) - lookback
-            window = one.future_covariates[start : len(one) + horizon]
+            start = len(series) - lookback
+            window = series.future_covariates[start : len(series) + horizon]
             rows.setdefault("future_covariates", []).append(window)
         if series_set.static_names:
-            rows.setdefault("static_covariates", []).append(one.static_covariates)
+            rows.setdefault("static_covariates", []).append(series.static_covariates)
     inputs = {key: np.stack(values) for key, values in rows.items()}
     inputs["series_index"] = np.arange(len(series_set), dtype=np.int32)
     return inputs
@@ -183,12 +183,12 @@ def with_reach(
     """
     reached: list[TimeSeries] = []
     errors: dict[str, DataError] = {}
-    for one in series_set:
-        error = _reach_error(one, series_set, lookback, horizon)
+    for series in series_set:
+        error = _reach_error(series, series_set, lookback, horizon)
         if error is None:
-            reached.append(one)
+            reached.append(series)
         else:
-            errors[one.name] = error
+            errors[series.name] = error
     if not reached:
         raise next(iter(errors.values()))
     reasons = {name: error.problem for name, error in errors.items()}
@@ -196,22 +196,23 @@ def with_reach(
 
 
 def _reach_error(
-    one: TimeSeries, series_set: SeriesSet, lookback: int, horizon: int
+    series: TimeSeries, series_set: SeriesSet, lookback: int, horizon: int
 ) -> DataError | None:
     source = series_set.report.source
-    if len(one) < lookback:
+    if len(series) < lookback:
         return DataError(
-            f"series {one.name!r} has {len(one)} time steps, the model looks back on {lookback}",
+            f"series {series.name!r} has {len(series)} time steps, the model looks back on "
+            f"{lookback}",
             file=source,
             advice="Give a longer history.",
         )
-    known = len(one.future_covariates) - len(one)
+    known = len(series.future_covariates) - len(series)
     if series_set.future_names and known < horizon:
         names = ", ".join(series_set.future_names)
-        last = show_time(one.times[-1], series_set.frequency)
+        last = show_time(series.times[-1], series_set.frequency)
         return DataError(
             f"{names} must be known for {horizon} steps after {last}, the end of series "
-            f"{one.name!r}; the data has {known}",
+            f"{series.name!r}; the data has {known}",
             file=source,
             advice="Add rows with these times, the known columns filled and the target left empty.",
         )

@@ -45,11 +45,11 @@ def signs_of_damage(lines: Sequence[str], what: str, *, sentences: bool = False)
         sentences: True if each line is a sentence, where marks of HTML and XML are unusual too.
     """
     looked_at = lines[:MOST_LINES]
-    found = []
+    damages: list[str] = []
 
     def tell(holding: list[str], least: float, says: str) -> None:
         if holding and len(holding) >= least:
-            found.append(
+            damages.append(
                 f"{len(holding):,} of {len(looked_at):,} {what}, such as "
                 f"{holding[0].strip()[:60]!r}, {says}"
             )
@@ -75,4 +75,4 @@ def signs_of_damage(lines: Sequence[str], what: str, *, sentences: bool = False)
         tell(
             marked, max(1, many / 10), "are markup, which is kept as text: remove such lines first."
         )
-    return found
+    return damages

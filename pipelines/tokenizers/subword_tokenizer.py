@@ -234,9 +234,7 @@ class SubwordTokenizer(Tokenizer):
             raise DataError(f"is larger than {LARGEST_MODEL} bytes", file=file)
         model = file.read_bytes()
         if hashlib.sha256(model).hexdigest() != content.get("sha256"):
-            raise DataError(
-                f"is not the file that {FILE_NAME} beside it was written with", file=file
-            )
+            raise DataError(f"does not belong to the file {FILE_NAME} next to it", file=file)
         return cls(model)
 
     def _content(self) -> dict[str, Any]:

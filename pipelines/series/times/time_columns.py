@@ -13,17 +13,15 @@ from pipelines.data_report import DataReport
 from pipelines.series.tables.columns import is_text
 from pipelines.series.tables.tables import Block
 from pipelines.series.times import numeric_times, time_formats
+from pipelines.series.times.format_detection import format_of_numbers, format_of_texts
 from pipelines.series.times.numeric_times import NUMERIC_FORMATS, STEPS, UNITS
 from pipelines.series.times.time_formats import (
-    COMPACT,
-    FORMATS,
     WHOLE_PERIODS,
     is_like,
     read_by_format,
     with_plain_offset,
 )
 from pipelines.series.times.time_zones import check_zone, zone_of
-from pipelines.series.times.timestamps import infer_frequency
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,10 +32,6 @@ _OFFSET = r"(?P<zone>Z|[+-]\d\d(?::?\d\d)?)$"
 _YEAR_FIRST = r"^(1[5-9]|2[0-2])\d{2}([-/]\d{1,2}|[-/.]\d{1,2}[-/.]\d{1,2}([T ].*)?)$"
 _NUMBER = r"^[+-]?\d+(\.\d*)?([eE][+-]?\d+)?$"
 _TOTALS = ("total", "sum", "summe", "gesamt", "average", "mean", "grand total")
-
-
-class AmbiguousTimeError(DataError):
-    """Time stamps that fit two formats and give different times."""
 
 
 class TimeReader:
@@ -69,7 +63,7 @@ class TimeReader:
         self.column = column
         self.zone = time_zone
         self.fractions: npt.NDArray[np.int32] | None = None
-        self._given_zone = bool(time_zone)
+        self._zone_is_stated = bool(time_zone)
         self._format = time_format
         self._kind = ""
         self._report = report or DataReport()
@@ -144,7 +138,7 @@ class TimeReader:
                 # Numbers beyond int64 are not dates in digits.
                 whole = np.clip(numbers, -1, 2**53).astype(np.int64)
                 texts = pa.array(whole).cast(pa.string()) if np.all(whole == numbers) else None
-            self._format = self._find_number_format(texts, numbers, block)
+            self._format = format_of_numbers(texts, numbers, block, self.column, self._report)
         if self._format not in NUMERIC_FORMATS:
             if not is_text(array.type):
                 array = pa.array(numbers.astype(np.int64)).cast(pa.string())
@@ -173,27 +167,6 @@ class TimeReader:
             raise block.error("the time is not a finite number", int(wrong[0]), self.column)
         return np.asarray(numbers)
 
-    def _find_number_format(
-        self, texts: pa.Array | None, numbers: numeric_times.Numbers, block: Block
-    ) -> str:
-        if texts is not None and is_like(texts, WHOLE_PERIODS["year"]):
-            years = "year" if read_by_format(texts, "year") is not None else ""
-            if years:
-                return years
-        digits: list[str] = []
-        if texts is not None:
-            digits = [form for form, like in COMPACT.items() if is_like(texts, like)]
-        if digits:
-            form = self._fitting_format(texts, digits, block)
-            if form:
-                return form
-        found = numeric_times.numeric_format(numbers)
-        if not found:
-            raise numeric_times.unknown_numbers(numbers, block, self.column)
-        what = "rows counted without a date" if found == STEPS else f"read as {found}"
-        self._report.note("time format", what)
-        return found
-
     def _parse(self, array: pa.Array, block: Block) -> pa.Array:
         import pyarrow as pa
 
@@ -206,7 +179,7 @@ class TimeReader:
             moments = array.cast(kind)
         except pa.ArrowInvalid:
             raise self._unreadable(array, block, _casts_to(kind)) from None
-        if self.aware and not self._given_zone:
+        if self.aware and not self._zone_is_stated:
             self._settle_offset(array, block)
         return moments.cast(pa.timestamp("us"))
 
@@ -243,7 +216,7 @@ class TimeReader:
             self._kind = "aware"
         else:
             self._kind = "naive"
-            self._format = self._find_format(array, block)
+            self._format = format_of_texts(array, block, self.column, self._report)
 
     def _settle_offset(self, array: pa.Array, block: Block) -> None:
         import pyarrow.compute as compute
@@ -262,55 +235,6 @@ class TimeReader:
                 )
             self.zone = zone
 
-    def _find_format(self, array: pa.Array, block: Block) -> str:
-        for form, like in WHOLE_PERIODS.items():
-            if is_like(array, like):
-                return form
-        fitting = [form for form in FORMATS if read_by_format(array[:1], form) is not None]
-        found = self._fitting_format(array, fitting, block)
-        if found:
-            return found
-        if fitting:
-            return fitting[0]
-        raise block.error(
-            f"{str(array[0])[:40]!r} cannot be read as a time",
-            0,
-            self.column,
-            f"Write ISO 8601 (2016-07-01 00:00). {numeric_times.ADVICE}",
-        )
-
-    def _fitting_format(self, array: pa.Array, forms: list[str], block: Block) -> str:
-        """The format among `forms` by which all texts of `array` are times, or "".
-
-        Raises:
-            AmbiguousTimeError: two formats fit and give different times, and regularity does not
-                tell which is right.
-        """
-        whole: dict[str, pa.Array] = {}
-        for form in forms:
-            moments = read_by_format(array, form)
-            if moments is not None:
-                whole[form] = moments
-        if not whole:
-            return ""
-        readings = list(whole.values())
-        chosen = list(whole)
-        if any(not reading.equals(readings[0]) for reading in readings):
-            chosen = [form for form, moments in whole.items() if _is_regular(moments)]
-            # If months of a few years are read as days, most of each year is missing.
-            filled = [form for form in chosen if _is_mostly_there(whole[form])]
-            chosen = filled or chosen
-        if not chosen or any(not whole[form].equals(whole[chosen[0]]) for form in chosen):
-            raise AmbiguousTimeError(
-                f"{str(array[0])!r} may be {' or '.join(whole)}",
-                file=block.file,
-                row=block.row_number(0),
-                column=self.column,
-                advice="State the time_format.",
-            )
-        self._report.note("time format", f"read as {chosen[0]}")
-        return chosen[0]
-
     def _by_format(self, array: pa.Array, block: Block) -> pa.Array:
         import pyarrow as pa
 
@@ -319,7 +243,9 @@ class TimeReader:
         moments = read_by_format(array, self._format)
         if moments is None:
             form = self._format
-            raise self._unreadable(array, block, lambda one: read_by_format(one, form) is not None)
+            raise self._unreadable(
+                array, block, lambda text: read_by_format(text, form) is not None
+            )
         if aware:
             self.zone = self.zone or "UTC"
         return moments.cast(pa.timestamp("us"))
@@ -330,16 +256,16 @@ class TimeReader:
         import pyarrow as pa
 
         first = next(i for i in range(len(array)) if not readable(array[i : i + 1]))
-        one = array[first : first + 1]
+        text = array[first : first + 1]
         other = pa.timestamp("us") if self.aware else pa.timestamp("us", "UTC")
-        if not self._format and _casts_to(other)(one):
+        if not self._format and _casts_to(other)(text):
             return self._mixed(block, first)
         expected = f" (expected {self._format})" if self._format else ""
         return block.error(
-            f"{str(one[0])[:40]!r} cannot be read as a time{expected}",
+            f"{str(text[0])[:40]!r} cannot be read as a time{expected}",
             first,
             self.column,
-            self._cause(str(one[0]), block, first),
+            self._cause(str(text[0]), block, first),
         )
 
     def _cause(self, text: str, block: Block, row: int) -> str:
@@ -401,18 +327,3 @@ def _casts_to(kind: pa.DataType) -> Callable[[pa.Array], bool]:
         return True
 
     return casts
-
-
-def _is_mostly_there(moments: pa.Array) -> bool:
-    """Whether at least half of the steps from the first to the last time stamp exist."""
-    times = np.unique(moments.to_numpy(zero_copy_only=False).astype("datetime64[s]"))
-    steps = np.diff(times).astype(np.int64)
-    return not len(steps) or bool(steps.sum() <= 2 * len(times) * np.median(steps))
-
-
-def _is_regular(moments: pa.Array) -> bool:
-    """Whether time stamps ascend and most of their steps are the same."""
-    times = moments.to_numpy(zero_copy_only=False).astype("datetime64[s]")
-    if np.any(times[1:] < times[:-1]):
-        return False
-    return bool(infer_frequency(np.unique(times)))

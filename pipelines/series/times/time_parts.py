@@ -24,8 +24,9 @@ from pipelines.series.tables.joined_columns import (
     whole_numbers,
 )
 from pipelines.series.tables.tables import Block
+from pipelines.series.times.format_detection import AmbiguousTimeError
 from pipelines.series.times.numeric_times import UNITS, epoch_of
-from pipelines.series.times.time_columns import AmbiguousTimeError, TimeReader
+from pipelines.series.times.time_columns import TimeReader
 from pipelines.series.times.time_formats import is_like
 from pipelines.series.times.timestamps import wall_clock_minutes
 

@@ -20,7 +20,8 @@ from pipelines.series.tables.column_kinds import (
 from pipelines.series.tables.columns import is_number, is_text
 from pipelines.series.tables.joined_columns import CLOCK, JoinedColumn
 from pipelines.series.tables.tables import Block, Table
-from pipelines.series.times.time_columns import AmbiguousTimeError, TimeReader
+from pipelines.series.times.format_detection import AmbiguousTimeError
+from pipelines.series.times.time_columns import TimeReader
 from pipelines.series.times.time_parts import calendar_parts, clock_column, joined_time
 
 _LEAST_NUMBERED = 5
