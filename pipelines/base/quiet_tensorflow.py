@@ -17,6 +17,7 @@ import platform
 import re
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, MutableMapping, Sequence
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -30,7 +31,12 @@ _NVIDIA_DEVICES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/proc/driver/n
 # As in "I0000 00:00:1795883462.990519   17873 port.cc:153] oneDNN custom operations are on."
 _RECORD = re.compile(rb"(?P<severity>[IWE])\d{4} \d\d:\d\d:\d+\.\d+ +\d+ [\w.]+:\d+\] ")
 _PREAMBLE = b"WARNING: All log messages before absl::InitializeLog() is called"
+_LITERT_NOTICE = re.compile(rb"INFO: (Created|Initialized|Applying) .*(TensorFlow Lite|delegate)")
 _LEVELS = {b"I": 1, b"W": 2, b"E": 3}
+# Two threads that exchanged the same descriptor at once could leave the wrong one behind.
+_EXCHANGE = threading.RLock()
+_interpreters: list[str] = []
+"""Filled once this process makes an interpreter."""
 
 
 def has_nvidia_device() -> bool:
@@ -69,7 +75,7 @@ def without_notices(text: bytes, level: int) -> bytes:
     for line in text.splitlines(keepends=True):
         record = _RECORD.match(line)
         hidden = record is not None and _LEVELS[record["severity"]] <= level
-        if not hidden and not line.startswith(_PREAMBLE):
+        if not (hidden or line.startswith(_PREAMBLE) or _LITERT_NOTICE.match(line)):
             kept.append(line)
     return b"".join(kept)
 
@@ -84,13 +90,14 @@ def notices_held_back(level: int) -> Iterator[None]:
     Args:
         level: value of the switch, as for `without_notices`.
     """
-    try:
-        kept = os.dup(_STANDARD_ERROR)
-    except OSError:
-        # The process has no standard error, as under a window system.
-        yield
-        return
-    with tempfile.TemporaryFile() as held:
+    with _EXCHANGE, contextlib.ExitStack() as stack:
+        try:
+            held = stack.enter_context(tempfile.TemporaryFile())
+            kept = os.dup(_STANDARD_ERROR)
+        except OSError:
+            # There is no standard error, as under a window system, or no room for the file.
+            yield
+            return
         if sys.stderr is not None:
             sys.stderr.flush()
         os.dup2(held.fileno(), _STANDARD_ERROR)
@@ -105,6 +112,21 @@ def notices_held_back(level: int) -> Iterator[None]:
             rest = without_notices(held.read(), level)
             while rest:
                 rest = rest[os.write(_STANDARD_ERROR, rest) :]
+
+
+@contextlib.contextmanager
+def litert_notices_held_back() -> Iterator[None]:
+    """Holds LiteRT's notices back while the process makes its first interpreter.
+
+    LiteRT reports its delegate at that moment and never again, so that later blocks change nothing.
+    """
+    level = os.environ.get(SWITCH, "")
+    if _interpreters or not level.isdecimal() or int(level) == 0:
+        yield
+        return
+    _interpreters.append("first")
+    with notices_held_back(int(level)):
+        yield
 
 
 class _Quietly(importlib.abc.MetaPathFinder):

@@ -57,7 +57,7 @@ def named_values(content: Mapping[str, Any], above: str = "") -> Iterator[tuple[
             for number, item in enumerate(value, start=1):
                 yield from named_values(item, f"{name} {number}")
         else:
-            yield name, value
+            yield name, None if value == "" else value
 
 
 def is_list_of_mappings(value: object) -> TypeGuard[Sequence[Mapping[str, Any]]]:

@@ -93,7 +93,8 @@ def _last_day(run: Run, folder: Path) -> tuple[str, Picture]:
     day = frame.index[-1].date()
     levels = [name for name in forecast.columns if name.startswith("quantile_")]
     panel = {
-        "title": "Half-hourly electricity demand in GW",
+        "title": "Half-hourly electricity demand",
+        "label": "demand (GW)",
         "past_times": wall_clock(frame.index[-(PAST_SHOWN + 1) * horizon : -horizon]),
         "past": demand[-(PAST_SHOWN + 1) * horizon : -horizon],
         "times": wall_clock(forecast["time"]),

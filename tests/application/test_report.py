@@ -62,7 +62,7 @@ def test_nested_figures_are_rows_and_lists_are_read_as_text() -> None:
     assert list(zip(cells[::2], cells[1::2], strict=True)) == [
         ("best loss", "0.1062"),
         ("best validation loss", "0.25"),
-        ("stopped", ""),
+        ("stopped", "–"),
         ("sizes", "3, 4"),
         ("layers 1 units", "8"),
         ("layers 2 units", "16"),

@@ -12,6 +12,7 @@ import pytest
 from pipelines.base import quiet_tensorflow
 from pipelines.base.quiet_tensorflow import (
     SWITCH,
+    litert_notices_held_back,
     notices_held_back,
     quieten_tensorflow,
     without_notices,
@@ -42,6 +43,24 @@ def test_what_else_is_written_meanwhile_arrives(capfd: pytest.CaptureFixture[str
     os.write(2, b"after it\n")
     lines = capfd.readouterr().err.splitlines()
     assert sorted(lines) == ["after it", "from C", "from Python"]
+
+
+def test_the_first_interpreter_is_made_silently(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    notice = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
+    monkeypatch.setattr(quiet_tensorflow, "_interpreters", [])
+    monkeypatch.setenv(SWITCH, "0")
+    with litert_notices_held_back():
+        os.write(2, notice)
+    assert capfd.readouterr().err == notice.decode()
+    monkeypatch.setenv(SWITCH, "2")
+    with litert_notices_held_back():
+        os.write(2, notice + b"ERROR: an operator is unknown\n")
+    assert capfd.readouterr().err == "ERROR: an operator is unknown\n"
+    with litert_notices_held_back():
+        os.write(2, notice)
+    assert capfd.readouterr().err == notice.decode()
 
 
 @pytest.mark.parametrize(("device", "level"), [(True, "2"), (False, "3")])

@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 
 from pipelines.base.errors import UserError
+from pipelines.base.quiet_tensorflow import litert_notices_held_back
 from rnn_apps.edge.runtime.signatures import Signature
 
 
@@ -34,7 +35,7 @@ class LiteRTRuntime:
         self._shapes: dict[int, tuple[int, ...]] = {}
         self._allocated = False
         self._runners: dict[str, Callable[..., dict[str, np.ndarray]]] = {}
-        with _refusals_named("this model"):
+        with _refusals_named("this model"), litert_notices_held_back():
             self._interpreter = self._new_interpreter()
             if len(signatures) > 1 or any(item.subgraph for item in signatures.values()):
                 self._runners = {

@@ -61,7 +61,8 @@ def fan_charts(windows: Sequence[Mapping[str, Any]], levels: Sequence[float]) ->
 
     Args:
         windows: mappings with "title", "past_times", "past", "times", "point", "quantiles" (or
-            None) and "truth", see `draw_fan`.
+            None) and "truth", see `draw_fan`; and, if it is known, the "label" of the vertical axis
+            with the unit of the series.
         levels: levels of the quantiles, between 0 and 1.
     """
     figure = Figure(figsize=(WIDTH, 2.6 * len(windows)), layout="constrained")
@@ -78,7 +79,7 @@ def fan_charts(windows: Sequence[Mapping[str, Any]], levels: Sequence[float]) ->
             truth=window["truth"],
         )
         axes.set_title(window["title"], fontsize=9, loc="left")
-        axes.set_ylabel("value (unit of the data)")
+        axes.set_ylabel(window.get("label", "value (unit of the data)"))
     grid[-1, 0].set_xlabel(_time_label(windows[-1]["times"]))
     grid[0, 0].legend(fontsize=9, loc="upper left")
     return figure
