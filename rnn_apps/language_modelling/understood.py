@@ -61,7 +61,7 @@ def understood(
         if shared > MANY_SHARED:
             lines.append(
                 f"{shared:.0%} of the lines of the {name} text are also in the training text: "
-                "figures on it flatter."
+                "figures on it are too good."
             )
     return lines
 
@@ -73,7 +73,8 @@ def _ends_twice(text: str) -> list[str]:
         return []
     return [
         f"{len(marks):,} lines of the training text end with {marks[0]}, though a line's end is a "
-        "token anyway: it comes twice, which flatters the figures. Remove the marks from the text."
+        "token anyway: the end comes twice, which makes the figures too good. Remove the marks "
+        "from the text."
     ]
 
 
@@ -101,8 +102,11 @@ def _unknown(parts: Mapping[str, TokenArray], tokenizer: Tokenizer) -> str:
     such = f", such as {', '.join(map(repr, examples))}" if examples else ""
     never = ""
     if not parts["train"].unknown and any(part.unknown for part in parts.values()):
-        never = " What is unknown never comes in training, so the model learns nothing of it."
+        never = (
+            " The token for unknown text never occurs in training, so the model learns nothing "
+            "about it."
+        )
     much = ""
     if any(part.unknown > MUCH_UNKNOWN * part.length for part in parts.values()):
-        much = " That is much: --tokenizer subwords knows every text."
+        much = " That is a large share: --tokenizer subwords knows every text."
     return f" Unknown: {shares}{such}.{never}{much}"

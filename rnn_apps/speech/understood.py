@@ -24,8 +24,8 @@ def understood(
 
     Args:
         config: configuration of the run.
-        parts: the utterances of "train" and of those that are held out.
-        labels: what the model writes.
+        parts: utterances of the part "train" and of the parts that are held out.
+        labels: labels that the model writes.
         trained_on: number of the training utterances that CTC can learn from.
     """
     counts = [_part(name, part.store.recordings) for name, part in parts.items()]
@@ -92,7 +92,7 @@ def _spellings(transcripts: Sequence[str], labels: LabelSet) -> list[str]:
     rare = [c for c, count in sorted(counts.items()) if count <= _RARELY and not c.isspace()]
     if rare and len(transcripts) >= _MANY:
         shown = " ".join(rare[:_UNITS_SHOWN])
-        lines.append(f"Characters that only one or two transcripts hold: {shown}")
+        lines.append(f"Characters that occur only once or twice: {shown}")
     return lines
 
 
@@ -108,7 +108,7 @@ def _findings(parts: Mapping[str, Utterances], short: int) -> list[str]:
     if short and not any(one.kind == "too short for its transcript" for one in left_out):
         lines.append(f"Left out: {short} that are too short for their transcripts.")
     if kept:
-        lines.append(f"Kept though peculiar: {_kinds(kept)}.")
+        lines.append(f"Kept although unusual: {_kinds(kept)}.")
     return lines
 
 
@@ -122,7 +122,7 @@ def _kinds(findings: Sequence[Finding]) -> str:
 
 
 def _leaks(parts: Mapping[str, Utterances]) -> list[str]:
-    """Sentences about what is held out and heard in training all the same."""
+    """Sentences about held-out recordings and speakers that also occur in training."""
     lines = []
     # A file of features is named by the content of the recording and its segment.
     trained = set(parts["train"].store.files)
@@ -134,7 +134,7 @@ def _leaks(parts: Mapping[str, Utterances]) -> list[str]:
         if both:
             lines.append(
                 f"Attention: {both} of the {len(part.store)} {_NAMES[name]} recordings are in "
-                "training, too, so the figures on them say little of other recordings."
+                "training, too, so the figures on them say little about other recordings."
             )
         known = {one.speaker for one in part.store.recordings} & speakers
         if known:

@@ -82,7 +82,7 @@ class Understood:
             else f"{self.source.size:,} source and {self.target.size:,} target {kind}"
         )
         return (
-            f"Vocabulary: {sizes}. Tokens of a sentence, median and longest: "
+            f"Vocabulary: {sizes}. Tokens per sentence, median and longest: "
             f"{_two(self.training.source)} in the source, {_two(self.training.target)} in the "
             f"target.{self._unknown()}"
         )
@@ -98,10 +98,12 @@ class Understood:
                 return ""
             tokens = np.concatenate(sentences)
             shares.append(100 * float(np.mean(tokens == unknown)))
-        untrained = "" if min(shares) else " What is never unknown here is not learnt as unknown."
+        untrained = ""
+        if not min(shares):
+            untrained = " Where training has no unknown token, the model learns nothing about it."
         much = ""
         if max(shares) > 100 * MUCH_UNKNOWN:
-            much = " That is much: --tokenizer subwords knows every text."
+            much = " That is a large share: --tokenizer subwords knows every text."
         return f" Unknown: {shares[0]:.2g} % and {shares[1]:.2g} %.{untrained}{much}"
 
     def _left_out(self) -> list[str]:
@@ -118,12 +120,12 @@ class Understood:
         if share > MUCH_LEFT_OUT:
             line += (
                 f" Is that meant? longest = {self.config.longest} tokens and length_ratio = "
-                f"{self.config.length_ratio:g} say what is left out; 0 is no limit."
+                f"{self.config.length_ratio:g} decide what is left out; 0 means no limit."
             )
         return [line]
 
     def _findings(self) -> list[str]:
-        """What reading found, once for each report; the parts of one file share theirs."""
+        """What reading found, once per report; the parts of one file share one report."""
         reports: list[DataReport] = []
         for part in (self.parts.train, self.parts.validation, self.parts.test):
             if part is not None and not any(part.report is known for known in reports):
@@ -143,14 +145,16 @@ class Understood:
         equal = np.mean([a == b for a, b in zip(train.source, train.target, strict=True)])
         if equal > MANY_EQUAL:
             found.append(
-                f"{equal:.0%} of the training pairs have equal sides: nothing to translate?"
+                f"{equal:.0%} of the training pairs have the same text on both sides. Is there "
+                "anything to translate?"
             )
         for side, sentences in (("source", train.source), ("target", train.target)):
             marked = np.mean(["@@ " in one or "\u2581" in one for one in sentences])
             if marked > MANY_MARKED:
                 found.append(
                     f"{marked:.0%} of the {side} sentences hold marks of subwords (@@ or \u2581), "
-                    "which are kept as text: undo them to have plain text, as by sed 's/@@ //g'."
+                    "which are kept as text. For plain text, undo them, for example by "
+                    "sed 's/@@ //g'."
                 )
             found += signs_of_damage(sentences, f"{side} sentences", sentences=True)
             found += _repeated(side, sentences)
@@ -167,7 +171,7 @@ class Understood:
             if part is not None and shared:
                 found.append(
                     f"{shared:,} of the {len(part):,} {name} pairs are also in training: figures "
-                    "on them flatter."
+                    "on them are too good."
                 )
         return found
 

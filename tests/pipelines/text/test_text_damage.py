@@ -172,7 +172,7 @@ def test_training_says_when_much_is_unknown() -> None:
 
     # Chinese has no spaces: nearly every line is one word that comes once.
     lines = "".join(f"这是第{n}本书。\n" for n in range(99))
-    assert "That is much: --tokenizer subwords" in told(lines + "好。\n好。\n")
+    assert "That is a large share: --tokenizer subwords" in told(lines + "好。\n好。\n")
     assert "much" not in told("the cat sat\n" * 9 + "a dog ran\n")
 
 
