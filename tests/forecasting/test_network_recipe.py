@@ -28,6 +28,7 @@ from rnn_apps.forecasting.network.inputs import input_specification
 from rnn_apps.forecasting.network.network import Capability, Network, find_network, network
 from rnn_apps.forecasting.sampling.sample_paths import sample_paths
 
+CONTRIBUTING = Path(__file__).parents[2] / "CONTRIBUTING.md"
 LOOKBACK, HORIZON, ROWS = 12, 4, 200
 SHAPE = ["--lookback", str(LOOKBACK), "--horizon", str(HORIZON), "--split", "120,40,40"]
 ONE_SERIES = DataDescription(
@@ -37,13 +38,17 @@ ONE_SERIES = DataDescription(
 
 @pytest.fixture(scope="module", autouse=True)
 def _toys() -> Iterator[None]:
-    """Registers the networks of tests/support/toy_network.py for the tests of this file alone."""
+    """Registers the recipe's network, and one that feeds its forecast back, for this file alone."""
     known = set(registry.network_names())
-    importlib.import_module("toy_network")
+    recipe = CONTRIBUTING.read_text("utf-8").split("\n### A forecasting network\n")[1]
+    code = recipe.split("```python\n")[1].split("```")[0]
+    exec(compile(code, CONTRIBUTING.name, "exec"), {"__name__": "network_of_the_recipe"})
+    importlib.import_module("toy_feedback_network")
+    assert set(registry.network_names()) - known == {"toy", "toy_feedback"}
     yield
     for name in set(registry.network_names()) - known:
         del registry._CLASSES[name]
-    del sys.modules["toy_network"]
+    del sys.modules["toy_feedback_network"]
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Two forecasting networks of a user's own, each a single class, after CONTRIBUTING's recipe."""
+"""A forecasting network of a user's own that feeds its own forecast back."""
 
 from __future__ import annotations
 
@@ -9,26 +9,7 @@ import tensorflow as tf
 
 from rnn_apps.forecasting.heads.heads import make_head
 from rnn_apps.forecasting.network.autoregressive import AutoregressiveNetwork, FeedbackCell
-from rnn_apps.forecasting.network.network import Features, Network, network
-from rnn_apps.forecasting.network.recurrent import stack
-
-
-@network("toy", outputs=("point", "quantiles"), future=True, sample_paths="copula")
-class Toy(Network):
-    """The last state of a recurrent layer, joined with what is known of each step."""
-
-    def outputs(self, features: Features, width: int) -> Any:
-        """See `Network`."""
-        config = self.config
-        sequence = keras.layers.Reshape((config.lookback, 1))(features.target)
-        state, _ = stack(
-            sequence, cell=config.cell, units=config.units, layers=config.layers, dropout=0.0,
-            name="encoder",
-        )  # fmt: skip
-        steps = keras.layers.RepeatVector(config.horizon)(state)
-        if features.future is not None:
-            steps = keras.layers.Concatenate()([steps, features.future])
-        return keras.layers.Dense(width, dtype="float32", name="output")(steps)
+from rnn_apps.forecasting.network.network import Features, network
 
 
 @keras.saving.register_keras_serializable(package="tests")
