@@ -10,10 +10,10 @@ class ChildProcess:
     """A process that reads requests from its standard input and writes answers to its output.
 
     Args:
-        name: for the message when it ends too early.
-        command: what is run.
-        environment: its environment.
-        silent: leave out what it writes on its standard error.
+        name: name of the process, for the message if it ends too early.
+        command: program and arguments.
+        environment: environment variables of the process.
+        silent: whether its standard error is discarded.
     """
 
     def __init__(
@@ -35,14 +35,14 @@ class ChildProcess:
         )
 
     def ask(self, order: str) -> str:
-        """Tells the process something; its answer."""
+        """Sends a line to the process and returns its answer."""
         assert self._process.stdin is not None
         self._process.stdin.write(f"{order}\n")
         self._process.stdin.flush()
         return self.answer()
 
     def answer(self) -> str:
-        """The next line that the process writes.
+        """Returns the next line that the process writes.
 
         Raises:
             RuntimeError: it has ended.

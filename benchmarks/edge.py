@@ -44,7 +44,7 @@ CONTENDER = Path(__file__).with_name("edge_contender.py")
 
 @dataclass
 class Entry:
-    """One contender: how to run it, what came out, or why it does not take part."""
+    """One contender: how to run it, and its result or the reason why it does not take part."""
 
     name: str
     runtime: str = "litert"
@@ -171,7 +171,7 @@ def _keras_export(model: Any, path: Path) -> str:
 def _onnx_entry(
     folder: Path, cell: str, weights: list[Any], timesteps: int, other_python: str | None
 ) -> Entry:
-    """ONNX Runtime in this Python or, where it isn't here, in the one that has PyTorch."""
+    """ONNX Runtime in this Python or, if it is not installed here, in the one that has PyTorch."""
     pythons = [python for python in (sys.executable, other_python) if python]
     python = next((p for p in pythons if _has(p, "onnx", "onnxruntime")), None)
     if python is None:
@@ -211,7 +211,7 @@ def run_case(cell: str, size: tuple[int, int, int], torch_python: str | None) ->
 
 
 def judge(case: dict[str, Any]) -> dict[str, Any]:
-    """The goals on one case: ratios, and whether each is met; None where it cannot be said."""
+    """The goals of one case: ratios, and whether each goal is met; None if that is unknown."""
     times = {c["name"]: c.get("median_ms") for c in case["contenders"]}
     sizes = {c["name"]: c.get("bytes") for c in case["contenders"]}
 
@@ -303,9 +303,11 @@ def main() -> None:
     """Runs all cases; a case that is already in the JSON file is kept unless --again."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--to", type=Path, default=Path("benchmarks/results/edge.md"))
-    parser.add_argument("--torch-python", help="a Python that has PyTorch, if this one has not")
+    parser.add_argument("--torch-python", help="Python with PyTorch, if this one has none")
     parser.add_argument("--cells", nargs="+", choices=CELLS, default=CELLS)
-    parser.add_argument("--again", action="store_true", help="measure what is there already")
+    parser.add_argument(
+        "--again", action="store_true", help="measure again what has a result already"
+    )
     arguments = parser.parse_args()
     torch_python = arguments.torch_python
     if torch_python is None and importlib.util.find_spec("torch") is not None:

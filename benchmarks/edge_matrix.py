@@ -37,7 +37,7 @@ RNN_TYPES = ("LSTM", "GRU", "SimpleRNN")
 
 @dataclass(frozen=True)
 class Subject:
-    """One model of the matrix, the forms and quantisations it is tried in."""
+    """One model of the matrix, with the forms and quantisations in which it is tried."""
 
     name: str
     build: Callable[[], Any]
@@ -49,7 +49,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: a subject in one form and quantisation on one runtime."""
+    """One row of the table: a subject in one form and quantisation on one runtime."""
 
     subject: Subject
     form: str
@@ -58,7 +58,7 @@ class Cell:
 
     @property
     def key(self) -> str:
-        """Names the cell in the JSON file."""
+        """Name of the combination in the JSON file."""
         quantize = self.quantize or "float"
         return f"{self.subject.name} | {self.form} | {quantize} | {self.target}"
 
@@ -166,7 +166,7 @@ def _trained_deep_model() -> Any:
 
 
 def cells() -> Iterator[Cell]:
-    """All cells in the order of the table."""
+    """All combinations in the order of the table."""
     for subject in subjects():
         for form in subject.forms:
             for quantize in subject.quantizations:
@@ -175,7 +175,7 @@ def cells() -> Iterator[Cell]:
 
 
 def run_cell(cell: Cell, model: Any) -> dict[str, Any]:
-    """Exports and proves one cell."""
+    """Exports and proves one combination."""
     from rnn_apps.export import export_tflite
 
     shape = (16, cell.subject.timesteps, FEATURES)
@@ -256,12 +256,14 @@ def _short(refusal: str) -> str:
 
 
 def main() -> None:
-    """Does the cells that are missing and writes the table after each."""
+    """Measures the combinations without a result and writes the table after each."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--to", type=Path, default=Path("docs/edge-matrix.md"))
     parser.add_argument("--results", type=Path, default=Path("benchmarks/results/edge_matrix.json"))
-    parser.add_argument("--again", action="store_true", help="measure what is there already")
-    parser.add_argument("--only", default="", help="cells whose name holds this")
+    parser.add_argument(
+        "--again", action="store_true", help="measure again what has a result already"
+    )
+    parser.add_argument("--only", default="", help="combinations whose name contains this text")
     arguments = parser.parse_args()
     stored: dict[str, dict[str, Any]] = {}
     if arguments.results.is_file():

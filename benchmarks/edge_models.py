@@ -36,7 +36,7 @@ def keras_model(cell: str, timesteps: int, features: int, units: int, unroll: bo
 
 
 def write_reference(path: Path, model: Any, timesteps: int, features: int) -> np.ndarray:
-    """Inputs and Keras' own output, for every contender to be compared with."""
+    """Writes inputs and Keras' output, with which every contender is compared."""
     inputs = np.random.default_rng(0).normal(size=(1, timesteps, features)).astype(np.float32)
     np.savez(path, inputs=inputs, expected=np.asarray(model(inputs)))
     return inputs

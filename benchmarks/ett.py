@@ -42,12 +42,14 @@ _NLINEAR_LOOKBACK = 336
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Trains what is missing, measures, and writes TO.md and TO.json after every model."""
+    """Trains and measures models without a result; writes TO.md and TO.json after each."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", required=True, help="file:PATH/ETTh1.csv")
-    parser.add_argument("--to", default="benchmarks/results/ett", help="where the table goes")
-    parser.add_argument("--runs", default="runs/ett", help="folder of the models' runs")
-    parser.add_argument("--only", nargs="*", help="names of models; default: all")
+    parser.add_argument(
+        "--to", default="benchmarks/results/ett", help="path of the table, without an ending"
+    )
+    parser.add_argument("--runs", default="runs/ett", help="folder of the run folders")
+    parser.add_argument("--only", nargs="*", help="names of models to train; default: all")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
     series_set = load_series(given.data, SeriesOptions())
@@ -63,13 +65,13 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _once(path: Path, measure: Callable[[], list[Row]]) -> None:
-    """Runs `measure` and keeps its rows at `path`, unless they are there."""
+    """Runs `measure` and writes its rows to `path`, unless that file exists."""
     if not path.exists():
         write_json(path, measure())
 
 
 def trained(recipe: Recipe, series_set: SeriesSet, data: str, runs: Path, seed: int) -> list[Row]:
-    """Trains a model, or continues to, and measures it on the test part."""
+    """Trains a model, or continues its training, and measures it on the test part."""
     import tensorflow as tf
 
     from rnn_apps.forecasting.device.deployment import deployment_model
@@ -130,7 +132,7 @@ def trained(recipe: Recipe, series_set: SeriesSet, data: str, runs: Path, seed: 
 
 
 def _baselines(series_set: SeriesSet) -> list[Row]:
-    """Repeat-last, and NLinear with the lookback it was published with."""
+    """Repeat-last, and NLinear with the lookback for which it was published."""
     split = parse_split(SPLIT)
     deviation = training_statistics(series_set, split).standard_deviation.astype(np.float64)
     rows = []
@@ -189,7 +191,7 @@ def _errors(
 
 
 def _write(given: argparse.Namespace, runs: Path) -> None:
-    """Writes the rows that are there as JSON and as a table."""
+    """Writes the rows that exist so far as JSON and as a table."""
     paths = [runs / "baselines.json", *(runs / r.name / "result.json" for r in RECIPES)]
     rows: list[Row] = []
     for path in paths:

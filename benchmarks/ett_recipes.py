@@ -17,11 +17,11 @@ class Recipe:
     """A model to train.
 
     Args:
-        name: of its run folder.
-        label: in the table.
+        name: name of its run folder.
+        label: name in the table.
         settings: fields of `ForecastingConfig`.
-        horizons: at which it is measured: its own, or shorter ones for a model whose forecast is
-            cut to them.
+        horizons: horizons at which it is measured: its own, or shorter ones to which its
+            forecast is cut.
     """
 
     name: str

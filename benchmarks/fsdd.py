@@ -68,7 +68,7 @@ class Digit:
 
 @dataclass(frozen=True)
 class DigitSets:
-    """Recordings by where they are heard; see the module."""
+    """Recordings by the list in which they are heard; see the module."""
 
     train: list[Digit]
     validation: list[Digit]
@@ -79,10 +79,14 @@ class DigitSets:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, help="folder of DIGIT_SPEAKER_INDEX.wav")
-    parser.add_argument("--to", required=True, help="folder to write; replaced if it is there")
-    parser.add_argument("--unseen-speaker", default="", help="default: first in the alphabet")
+    parser.add_argument("--to", required=True, help="folder to write; an existing one is replaced")
+    parser.add_argument(
+        "--unseen-speaker", default="", help="speaker to hold out; default: first in the alphabet"
+    )
     parser.add_argument("--train-strings", type=int, default=6000)
-    parser.add_argument("--test-strings", type=int, default=600, help="of each test list")
+    parser.add_argument(
+        "--test-strings", type=int, default=600, help="number of strings per test list"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--synthetic", action="store_true", help="also train on builtin:digits")
     arguments = parser.parse_args()
@@ -135,7 +139,7 @@ def write_strings(
     seed: int,
     synthetic: bool = False,
 ) -> dict[str, Any]:
-    """Writes strings and lists into `folder`; the number of strings and seconds of each list."""
+    """Writes strings and lists into `folder`; returns strings and seconds per list."""
     figures: dict[str, Any] = {"seed": seed}
     # Validation is a twentieth of training: it only chooses.
     plans = (
@@ -216,7 +220,7 @@ def _speakers(digits: Sequence[Digit]) -> list[str]:
 
 
 def _pile(digits: Sequence[Digit], speaker: str, generator: np.random.Generator) -> Iterator[Digit]:
-    """The speaker's recordings, shuffled, again and again without end."""
+    """The speaker's recordings in random order, repeated without end."""
     own = [one for one in digits if one.speaker == speaker]
     while True:
         for place in generator.permutation(len(own)):

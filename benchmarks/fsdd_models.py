@@ -84,10 +84,10 @@ class Recipe:
     """A model to train.
 
     Args:
-        name: of its run folder and in the table.
+        name: name of its run folder and of its row in the table.
         group: the comparison that it belongs to.
-        minutes: of training, at most.
-        epochs: after which the learning rate has fallen to 0.
+        minutes: longest training time in minutes.
+        epochs: number of epochs after which the learning rate is 0.
         settings: fields of `SpeechConfig` that differ from `BASE`.
     """
 
@@ -118,10 +118,10 @@ RECIPES = (
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Trains what is missing and writes TO.md and TO.json after every model."""
+    """Trains models without a result and writes TO.md and TO.json after every model."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--strings", required=True, help="folder that benchmarks.fsdd wrote")
-    parser.add_argument("--runs", default="runs/fsdd", help="folder of the models' runs")
+    parser.add_argument("--runs", default="runs/fsdd", help="folder of the run folders")
     parser.add_argument("--only", nargs="*", help="names or groups of models; default: all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--to", default="benchmarks/results/fsdd")
@@ -130,7 +130,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def trained(recipe: Recipe, given: argparse.Namespace) -> Result:
-    """Trains a model, or continues to, and judges it on every test list."""
+    """Trains a model, or continues its training, and judges it on every test list."""
     from rnn_apps.speech.config import SpeechConfig
     from rnn_apps.speech.run import load
     from rnn_apps.speech.training_run import fit_run

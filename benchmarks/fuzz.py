@@ -119,7 +119,7 @@ def _damage(content: bytes, damage: str, generator: np.random.Generator) -> byte
 
 
 def _changed_digit(content: bytes, place: int, generator: np.random.Generator) -> bytes:
-    """Another digit in place of the first one from `place` on; without one, a digit at the end."""
+    """Changes the first digit from `place` on; without any, adds a digit at the end."""
     while place < len(content) and not content[place : place + 1].isdigit():
         place += 1
     return content[:place] + b"%d" % generator.integers(10) + content[place + 1 :]
@@ -138,7 +138,7 @@ def _changed_line(content: bytes, place: int, damage: str) -> bytes:
 
 
 def _new_bytes(content: bytes, count: int, generator: np.random.Generator) -> bytes:
-    """Any bytes, or, half of the time, bytes that the content has: texts stay texts so."""
+    """Random bytes or, half of the time, bytes from the content, so that texts stay texts."""
     if generator.integers(2):
         return generator.bytes(count)
     return bytes(content[index] for index in generator.integers(len(content), size=count))
@@ -153,7 +153,7 @@ class Reader:
         self._child: subprocess.Popen[bytes] | None = None
 
     def read(self, folder: Path) -> dict[str, Any]:
-        """What came of reading: "outcome" and, by outcome, "meaning" and "findings", or "text"."""
+        """Result of reading: "outcome" and, by outcome, "meaning" and "findings", or "text"."""
         limit = self._time_limit
         if self._child is None:
             self._child = self._start()
@@ -303,7 +303,9 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="number of the first input")
     parser.add_argument("--seconds", type=float, default=60.0, help="time limit per input")
     parser.add_argument("--shown", type=int, default=20, help="faults described per subject")
-    parser.add_argument("--messages", action="store_true", help="count what was said, alike once")
+    parser.add_argument(
+        "--messages", action="store_true", help="count the messages; similar ones together"
+    )
     parser.add_argument("--reader", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.reader:

@@ -15,7 +15,7 @@ from benchmarks.fuzz_reading import Meaning, Reading, digest
 from pipelines.series.loading import load_series
 from pipelines.speech.audio.reading import read_audio
 
-# Parts of a run that every evaluation writes anew, and nothing is computed from: plain JSON.
+# Parts of a run that every evaluation writes again and that nothing depends on: plain JSON.
 _RESULTS = ("run/metrics.json", "run/gradient_flow.json")
 
 
@@ -37,7 +37,7 @@ def _of_a_run(folder: Path, part: str, damage: str) -> bool:
 
 
 def _broken_json(folder: Path, part: str, damage: str) -> bool:
-    """Whether the part is not JSON any more; any other part has a checksum beside it."""
+    """Whether the part is not JSON any more; every other part has a checksum."""
     if not part.endswith(".json"):
         return True
     try:

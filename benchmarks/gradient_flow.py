@@ -31,7 +31,7 @@ SHOWN = (0, 49, 99, 149, 179, 189, 198)
 
 
 def networks() -> dict[str, keras.layers.Layer]:
-    """Recurrent layers by what they show."""
+    """Recurrent layers by their name in the table."""
     orthogonal = keras.initializers.Orthogonal
     simple, lstm, gru = keras.layers.SimpleRNN, keras.layers.LSTM, keras.layers.GRU
     return {
@@ -87,7 +87,7 @@ def squared_error(model: keras.Model, batch: Any, training: bool) -> tuple[tf.Te
 
 
 def identity_network() -> keras.Model:
-    """Plain SGD throws it off within steps, unless the gradient is clipped."""
+    """A network that diverges within a few steps of plain SGD, unless gradients are clipped."""
     layer = keras.layers.SimpleRNN(
         16,
         "relu",
@@ -98,7 +98,7 @@ def identity_network() -> keras.Model:
 
 
 def outcome(build: Callable[[], keras.Model], clip_norm: float) -> str:
-    """What 8 epochs of SGD come to."""
+    """The result of 8 epochs of SGD."""
     config = TrainingConfig(
         epochs=8,
         batch_size=16,

@@ -29,8 +29,10 @@ SERIES = 100
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=10_000_000)
-    parser.add_argument("--windows", type=int, default=200_000, help="windows in the timed epoch")
-    parser.add_argument("--to", help="a JSON file for the figures")
+    parser.add_argument(
+        "--windows", type=int, default=200_000, help="number of windows in the timed epoch"
+    )
+    parser.add_argument("--to", help="JSON file for the figures")
     parser.add_argument("--load", help=argparse.SUPPRESS)
     parser.add_argument("--batch", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -46,7 +48,7 @@ def main() -> None:
 
 
 def measure(rows: int, windows: int) -> dict[str, float]:
-    """Writes the file and has it read, and windows made, by processes of their own."""
+    """Writes the file; separate processes read it and make windows."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "data.csv"
         write_table(path, rows)
@@ -62,7 +64,7 @@ def in_process(*flags: str) -> dict[str, float]:
 
 
 def write_table(path: Path, rows: int) -> None:
-    """A long table of `SERIES` series, sorted by id and time, by the minute."""
+    """Writes a long table of `SERIES` series with one row per minute, sorted by id and time."""
     import pyarrow as pa
     from pyarrow import csv
 
@@ -89,7 +91,7 @@ def write_table(path: Path, rows: int) -> None:
 
 
 def load(path: str) -> dict[str, float]:
-    """Loads the file and says how long it took and how much memory the process had at most."""
+    """Loads the file; returns seconds and the process' peak memory."""
     import pandas  # noqa: F401 - so that their own memory is not counted as the data's
     import pyarrow.csv  # noqa: F401
 
@@ -121,7 +123,7 @@ def load(path: str) -> dict[str, float]:
 
 
 def batch(windows: int, lookback: int = 96, horizon: int = 96) -> dict[str, float]:
-    """Windows a second, batches of 256 in random order, of the second of two epochs."""
+    """Windows per second in the second of two epochs, in random batches of 256."""
     import pandas as pd
 
     from pipelines import WindowBatches, load_series

@@ -44,9 +44,9 @@ class Process:
     """A contender's process.
 
     Args:
-        name: as the table says it.
-        command: Python and the contender's kind.
-        files: settings and tokens.
+        name: name in the table.
+        command: Python, and the kind of the contender.
+        files: paths of settings and tokens.
         one_dnn: whether TensorFlow may use oneDNN.
     """
 
@@ -66,7 +66,7 @@ class Process:
         self.start = json.loads(self._child.answer())["validation"]
 
     def turn(self, seconds: float) -> None:
-        """Lets the contender train for so long."""
+        """Lets the contender train for this time."""
         answer = json.loads(self._child.ask(str(seconds)))
         self._seconds += answer.pop("seconds")
         self.rows.append({"minutes": self._seconds / 60.0, **answer})
@@ -82,7 +82,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--train", required=True, type=Path, help="training text, UTF-8")
     parser.add_argument("--validation", required=True, type=Path, help="validation text, UTF-8")
     parser.add_argument("--torch-python", help="a Python that has PyTorch")
-    parser.add_argument("--minutes", type=float, default=10.0, help="training time of each")
+    parser.add_argument(
+        "--minutes", type=float, default=10.0, help="training time per contender in minutes"
+    )
     parser.add_argument("--to", default="benchmarks/results/language_curve")
     given = parser.parse_args(arguments)
     contenders = [
@@ -107,7 +109,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def save_tokens(train: Path, validation: Path, to: Path) -> None:
-    """Both texts as numbers of the training text's characters."""
+    """Writes both texts as numbers of the training text's characters."""
     texts = [path.read_text(encoding="utf-8") for path in (train, validation)]
     number = {character: index for index, character in enumerate(sorted(set(texts[0])))}
     training, held_out = (

@@ -28,17 +28,18 @@ class Contender(Protocol):
     """A model under training.
 
     Attributes:
-        states: of the recurrent layers, as they are carried; None at the start of a text.
+        states: states of the recurrent layers, carried from call to call; None at the start of a
+            text.
     """
 
     states: Any
 
     def train(self, inputs: np.ndarray, targets: np.ndarray) -> float:
-        """One step; the mean loss in nats."""
+        """Does one training step and returns the mean loss in nats."""
         ...
 
     def losses(self, inputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """Each token's loss in nats [rows, timesteps], state carried from the call before."""
+        """Loss of each token in nats, [rows, timesteps], with the state of the previous call."""
         ...
 
 
@@ -188,7 +189,7 @@ def streams(tokens: np.ndarray, rows: int, timesteps: int) -> Iterator[tuple[boo
 
 
 def validation_loss(contender: Contender, tokens: np.ndarray) -> float:
-    """The mean loss over a text, one stream, the state carried to its end."""
+    """The mean loss over a text in one stream, with the state carried to its end."""
     carried, contender.states = contender.states, None
     found = [
         contender.losses(tokens[None, start : start + 512][:, : len(tokens) - 1 - start],

@@ -20,12 +20,14 @@ from pipelines.base.atomic_files import write_json, write_text
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Trains what is missing and writes TO.md and TO.json after every model."""
+    """Trains models without a result and writes TO.md and TO.json after every model."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--train", required=True, help="training text, file:PATH")
     parser.add_argument("--validation", required=True, help="validation text, file:PATH")
-    parser.add_argument("--minutes", type=float, default=10.0, help="training time of each")
-    parser.add_argument("--runs", default="runs/language", help="folder of the models' runs")
+    parser.add_argument(
+        "--minutes", type=float, default=10.0, help="training time per model in minutes"
+    )
+    parser.add_argument("--runs", default="runs/language", help="folder of the run folders")
     parser.add_argument("--only", nargs="*", help="names or groups of models; default: all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--to", default="benchmarks/results/language_models")
@@ -34,7 +36,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def trained(recipe: Recipe, given: argparse.Namespace) -> Result:
-    """Trains a model, or continues to, and scores the validation text."""
+    """Trains a model, or continues its training, and scores the validation text."""
     from rnn_apps.language_modelling import LanguageModellingConfig, load
     from rnn_apps.language_modelling.judging.scoring import score_tokens
     from rnn_apps.language_modelling.training_run import fit_run

@@ -34,8 +34,8 @@ class Recipe:
 
     Args:
         name: folder of its run, and the table's first column.
-        group: which comparison it belongs to.
-        settings: what differs from `BASE`.
+        group: comparison that it belongs to.
+        settings: fields that differ from `BASE`.
     """
 
     name: str

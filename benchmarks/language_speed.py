@@ -41,7 +41,7 @@ NAMES = {
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Measures every row in a process of its own; writes TO.md and TO.json."""
+    """Measures every row in a separate process; writes TO.md and TO.json."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--cell", default="lstm", choices=("simple", "lstm", "gru"))
     parser.add_argument("--units", type=int, default=384)
@@ -69,7 +69,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def in_process(row: str, folder: Path, given: argparse.Namespace) -> dict[str, Any]:
-    """A row as measured by a process that does nothing else."""
+    """A row, measured by a process that does nothing else."""
     command = [
         sys.executable, "-m", "benchmarks.language_speed", "--row", row, str(folder),
         "--cell", given.cell, "--units", str(given.units), "--layers", str(given.layers),
@@ -81,7 +81,7 @@ def in_process(row: str, folder: Path, given: argparse.Namespace) -> dict[str, A
 
 
 def measured(row: str, folder: Path) -> dict[str, Any]:
-    """Tokens a second of a row, and the peak memory of this process."""
+    """Tokens per second of a row, and the peak memory of this process."""
     if row == "prepare":
         prepare(folder)
         return {}
@@ -123,7 +123,7 @@ def prepare(folder: Path) -> None:
 
 
 def trained(folder: Path) -> float:
-    """Characters a second of the median training step."""
+    """Characters per second, by the median training step."""
     import numpy as np
     import tensorflow as tf
 
@@ -154,7 +154,7 @@ def trained(folder: Path) -> float:
 
 
 def one_thread() -> None:
-    """Before TensorFlow has done anything: it computes on one thread."""
+    """Makes TensorFlow compute on one thread; must be called before its first operation."""
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
@@ -162,7 +162,7 @@ def one_thread() -> None:
 
 
 def rate(write: Callable[[int], Any]) -> float:
-    """Tokens a second of processor time, after a first call that compiles."""
+    """Tokens per second of processor time, after a first call that compiles."""
     write(20)
     began = time.process_time()
     write(WRITTEN)
@@ -170,7 +170,7 @@ def rate(write: Callable[[int], Any]) -> float:
 
 
 def written_by_keras(folder: Path) -> float:
-    """Characters a second, one by one through the compiled Keras model."""
+    """Characters per second, one by one through the compiled Keras model."""
     one_thread()
     from rnn_apps.edge.sampling import SamplingConfig
     from rnn_apps.language_modelling import load
@@ -182,7 +182,7 @@ def written_by_keras(folder: Path) -> float:
 
 
 def written_by_saved_model(folder: Path) -> float:
-    """Characters a second of one call of the signature `generate`."""
+    """Characters per second of one call of the signature `generate`."""
     one_thread()
     import tensorflow as tf
 
@@ -200,7 +200,7 @@ def written_by_saved_model(folder: Path) -> float:
 
 
 def written_by_device(folder: Path, name: str) -> float:
-    """Characters a second of a step model on LiteRT, driven by numpy."""
+    """Characters per second of a step model on LiteRT, driven by numpy."""
     from rnn_apps.edge import EdgeLanguageModel, SamplingConfig
 
     file = {"tflite": "model.tflite", "tflite_dynamic": "model_dynamic.tflite"}[name]

@@ -23,7 +23,7 @@ BATCH_SIZE, TIMESTEPS, UNITS, STEPS = 20, 35, 200, 6
 
 
 def measure(output: str, vocabulary_size: int) -> dict[str, float]:
-    """Trains some steps on tokens after Zipf's law; in a fresh process, or memory means nothing."""
+    """Trains some steps on tokens that follow Zipf's law; memory needs a fresh process."""
     import keras
     import numpy as np
     import tensorflow as tf
@@ -69,7 +69,7 @@ def peak_memory() -> int:
 
 
 def measured_apart(output: str, vocabulary_size: int) -> dict[str, Any]:
-    """`measure` in a process of its own."""
+    """Runs `measure` in a separate process."""
     command = [sys.executable, "-m", "benchmarks.large_vocabularies", "--case"]
     found = subprocess.run(
         [*command, f"{output},{vocabulary_size}"], check=True, stdout=subprocess.PIPE, text=True
@@ -81,7 +81,7 @@ def measured_apart(output: str, vocabulary_size: int) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--vocabularies", default="10000,50000")
-    parser.add_argument("--to", type=Path, help="also write the figures into this file")
+    parser.add_argument("--to", type=Path, help="file to which the figures are written, too")
     parser.add_argument("--case", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.case:

@@ -41,14 +41,20 @@ Measured = dict[str, dict[str, float]]
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--torch-python", help="a Python with PyTorch; default: leave it out")
+    parser.add_argument(
+        "--torch-python", help="Python with PyTorch; default: PyTorch does not take part"
+    )
     parser.add_argument("--to", default="benchmarks/results/layers.md")
     parser.add_argument("--cells", nargs="*", default=CELLS)
     parser.add_argument("--shapes", nargs="*", type=int, default=range(len(SHAPES)))
-    parser.add_argument("--contenders", nargs="*", help="default: all")
+    parser.add_argument("--contenders", nargs="*", help="contenders to measure; default: all")
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--threads", type=int, default=0, help="of each process; 0: its default")
-    parser.add_argument("--memory", action="store_true", help="also the peak memory of each")
+    parser.add_argument(
+        "--threads", type=int, default=0, help="number of threads per process; 0 for its default"
+    )
+    parser.add_argument(
+        "--memory", action="store_true", help="also measure the peak memory of each contender"
+    )
     given = parser.parse_args(arguments)
     names = [*KERAS, *OURS, "limit", *(["torch"] if given.torch_python else [])]
     names = [name for name in names if name in (given.contenders or names)]
@@ -70,7 +76,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 class _Processes:
-    """The processes in which the contenders run: those that can share one do."""
+    """The processes in which the contenders run; contenders share a process if they can."""
 
     def __init__(self, torch_python: str | None, threads: int) -> None:
         self._torch_python = torch_python
@@ -94,7 +100,7 @@ class _Processes:
         return ChildProcess(name, [str(python), *how, str(self._threads)], environment)
 
     def close(self) -> None:
-        """Ends them."""
+        """Ends the processes."""
         for process in self._running.values():
             process.close()
 
@@ -102,7 +108,7 @@ class _Processes:
 def measure(
     processes: _Processes, names: list[str], cell: str, shape: tuple[int, ...], rounds: int
 ) -> Measured:
-    """Of each contender the medians of its milliseconds, wall-clock time and processor time."""
+    """Medians of each contender's milliseconds: wall-clock time and processor time."""
     times: dict[str, dict[str, list[float]]] = {name: {} for name in names}
     for order in ORDERS:
         for round_ in range(rounds + 2):
@@ -120,7 +126,7 @@ def measure(
 
 
 def peak(processes: _Processes, name: str, cell: str, shape: tuple[int, ...]) -> float:
-    """The peak memory of a contender in a process of its own, MB above what it began with."""
+    """Peak memory of a contender in a separate process, in MB beyond its start."""
     process = processes.start(name)
     try:
         before = float(process.ask(json.dumps([name, cell, shape, "memory"])))

@@ -40,7 +40,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--applications", nargs="*", choices=SETTINGS, default=list(SETTINGS))
     parser.add_argument("--contenders", nargs="*", choices=CONTENDERS, default=CONTENDERS)
-    parser.add_argument("--steps", type=int, default=0, help="0: all steps of an epoch")
+    parser.add_argument(
+        "--steps", type=int, default=0, help="number of steps per pass; 0 for all steps of an epoch"
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--to", default="benchmarks/results/layers_epochs.md")
     given = parser.parse_args(arguments)
@@ -52,7 +54,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def measure(application: str, contenders: list[str], steps: int, rounds: int) -> dict[str, Any]:
-    """What one epoch takes with each contender: medians of seconds, scaled to all its steps."""
+    """Seconds per epoch of each contender: medians, scaled to all steps of the epoch."""
     found: dict[str, Any] = {"application": application}
     workers = {name: _start(application, name, steps) for name in contenders}
     try:

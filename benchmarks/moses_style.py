@@ -27,7 +27,7 @@ def tokenised(sentence: str, language: str, *, lowercase: bool = True) -> str:
     Args:
         sentence: plain text.
         language: "en" or "de".
-        lowercase: small letters, after the tokens have been found.
+        lowercase: whether the tokens are written in lower case.
     """
     text = "".join(_FORMS.get(character, character) for character in sentence)
     text = f" {' '.join(text.split())} "
@@ -54,7 +54,7 @@ def tokenised(sentence: str, language: str, *, lowercase: bool = True) -> str:
 
 
 def _without_stop(word: str, following: str, language: str) -> list[str]:
-    """The word, and its stop as a token of its own unless it belongs to the word."""
+    """The word, and its stop as a separate token unless it belongs to the word."""
     if len(word) < 2 or not word.endswith(".") or set(word) == {"."}:
         return [word]
     stem = word[:-1]
@@ -80,11 +80,11 @@ def detokenised(tokens: str) -> str:
 
 
 class Recaser:
-    """Gives small letters the case that each word most often has; the first word a capital.
+    """Restores the most frequent case of each word in lower-case tokens; capitalises the first.
 
     Args:
-        sentences: tokens in mixed case, to learn from. First words are not counted: their case is
-            the sentence's.
+        sentences: tokens in mixed case, from which the case is learnt. First words are not counted,
+            since their case is that of the sentence.
     """
 
     def __init__(self, sentences: Iterable[str]) -> None:

@@ -31,14 +31,20 @@ PUBLISHED = {"val": 39.17, "test": 39.0}
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Trains what is missing, judges it, and writes TO.md and TO.json after every model."""
+    """Trains and judges models without a result; writes TO.md and TO.json after each."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", required=True, help="folder of train and val, .en.gz, .de.gz")
-    parser.add_argument("--minutes", type=float, default=140.0, help="training of the headline")
-    parser.add_argument("--each", type=float, default=15.0, help="training of each other model")
-    parser.add_argument("--runs", default="runs/multi30k", help="folder of the runs")
+    parser.add_argument(
+        "--data", required=True, help="folder of train and val as .en.gz and .de.gz"
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=140.0, help="training time of the headline in minutes"
+    )
+    parser.add_argument(
+        "--each", type=float, default=15.0, help="training time of every other model"
+    )
+    parser.add_argument("--runs", default="runs/multi30k", help="folder of the run folders")
     parser.add_argument("--only", nargs="*", default=["headline"], help="names or groups of models")
-    parser.add_argument("--judge", action="store_true", help="judge what is trained")
+    parser.add_argument("--judge", action="store_true", help="judge trained models only")
     parser.add_argument("--to", default="benchmarks/results/multi30k")
     given = parser.parse_args(arguments)
     sources = prepare(Path(given.data), Path(given.runs) / "data")
@@ -52,7 +58,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def train(recipe: Recipe, given: argparse.Namespace, sources: dict[str, str]) -> None:
-    """Trains a model, or continues to."""
+    """Trains a model, or continues its training."""
     from rnn_apps.translation.config import TranslationConfig
     from rnn_apps.translation.training_run import fit_run
 
@@ -69,7 +75,7 @@ def train(recipe: Recipe, given: argparse.Namespace, sources: dict[str, str]) ->
 
 
 def prepare(data: Path, to: Path) -> dict[str, str]:
-    """Writes the tokenised, lowercased sentences; gives each part's source."""
+    """Writes the tokenised, lowercased sentences; returns the source of each part."""
     sources = {}
     for part in PARTS:
         paths = []
@@ -90,7 +96,7 @@ def plain(data: Path, part: str, language: str) -> list[str]:
 
 
 def judged(recipe: Recipe, given: argparse.Namespace) -> Result:
-    """What a trained model is worth on val."""
+    """The figures of a trained model on val."""
     from rnn_apps.translation import load
 
     run = load(Path(given.runs) / recipe.name)
@@ -170,7 +176,7 @@ def write_results(given: argparse.Namespace) -> None:
 
 
 def headline_lines(result: Result) -> list[str]:
-    """The page's part on the headline."""
+    """Lines of the page about the headline."""
     best = next(one for one in result["beams"] if one["width"] == 5)
     mixed, small = (result["plain"][name]["bleu"] for name in ("mixed case", "lowercased"))
     source, target = result["vocabulary"]
@@ -206,7 +212,7 @@ def headline_lines(result: Result) -> list[str]:
 
 
 def comparison_lines(results: list[Result]) -> list[str]:
-    """The page's part on the models that differ in one setting."""
+    """Lines of the page about models that differ in one setting."""
     lines = []
     for group in dict.fromkeys(result["group"] for result in results):
         rows = [result for result in results if result["group"] == group]

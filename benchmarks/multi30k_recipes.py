@@ -52,8 +52,8 @@ class Recipe:
 
     Args:
         name: folder of its run, and the table's first column.
-        group: which comparison it belongs to.
-        settings: what differs from `SHARED`.
+        group: comparison that it belongs to.
+        settings: fields that differ from `SHARED`.
     """
 
     name: str

@@ -22,7 +22,7 @@ class Named(Protocol):
 
     @property
     def name(self) -> str:
-        """Of its folder."""
+        """Name of its folder."""
 
     @property
     def group(self) -> str:
@@ -30,7 +30,7 @@ class Named(Protocol):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What it is trained with."""
+        """Settings of its training."""
 
 
 Recipe = TypeVar("Recipe", bound=Named)
@@ -45,11 +45,11 @@ def train_missing(
     """Trains the recipes that have no result yet.
 
     Args:
-        recipes: all of them.
-        given: with "only", names or groups of those that are meant (None: all), and "runs", the
-            folder of their folders.
-        train: gives the result of one, which is kept in its folder.
-        write: called after each.
+        recipes: all recipes of the benchmark.
+        given: parsed arguments with "only", names or groups of the recipes to train (None for all),
+            and "runs", the folder of the run folders.
+        train: function that trains a recipe and returns its result, which is kept in its folder.
+        write: function that is called after each recipe.
     """
     for recipe in recipes:
         if given.only and not {recipe.name, recipe.group} & set(given.only):
@@ -62,19 +62,19 @@ def train_missing(
 
 
 def results(recipes: Sequence[Named], given: argparse.Namespace) -> list[Result]:
-    """The results there are so far, in the order of the recipes."""
+    """The results that exist so far, in the order of the recipes."""
     paths = (_result(given, recipe) for recipe in recipes)
     return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
 
 
 def cores(found: Sequence[Result]) -> str:
-    """How many cores each had; several may train side by side, each on its own."""
+    """Number of cores of each model; several may train in parallel, each on its own core."""
     counts = sorted({result["cores"] for result in found})
     return " or ".join("1 core" if count == 1 else f"{count} cores" for count in counts)
 
 
 def differences(settings: dict[str, Any]) -> str:
-    """A table's cell: what a recipe differs by."""
+    """Text of a table: the settings by which a recipe differs."""
     return ", ".join(f"{name} {value}" for name, value in settings.items()) or "-"
 
 

@@ -39,7 +39,7 @@ _LEFT_OUT = (
 
 
 def electricity_demand(folder: Path) -> dict[str, Any]:
-    """A day of half-hourly electricity demand with its 80 % interval, from the week before."""
+    """A day of half-hourly electricity demand with 80 % intervals, from a week of values."""
     from rnn_apps import forecasting
     from rnn_apps.forecasting.demo import demand_config
 
@@ -224,7 +224,7 @@ def multi30k(folder: Path) -> dict[str, Any]:
 
 
 def _language_model(folder: Path, config: Any, shown_as: str) -> dict[str, Any]:
-    """Trains a language model into `folder`: what its card says of any text."""
+    """Trains a language model into `folder`; returns the part of its card that fits any text."""
     from rnn_apps import language_modelling
 
     run = language_modelling.train(config)
@@ -248,7 +248,7 @@ def _language_model(folder: Path, config: Any, shown_as: str) -> dict[str, Any]:
 
 
 def _copy_run(run: Path, folder: Path, shown_as: str) -> None:
-    """Copies what is needed to use a run; where it was trained is not where it is now."""
+    """Copies the files that are needed to use a run, and replaces the path of its training."""
     for file in run.iterdir():
         if file.is_file() and file.name not in _LEFT_OUT:
             shutil.copy(file, folder / file.name)
@@ -317,7 +317,7 @@ def _page(name: str, card: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Builds the models that are named, or all."""
+    """Builds the named models, or all."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(MODELS))
     names = parser.parse_args().names or list(MODELS)

@@ -40,7 +40,7 @@ Contender = Callable[[np.ndarray], np.ndarray]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--to", help="a JSON file for the figures")
+    parser.add_argument("--to", help="JSON file for the figures")
     arguments = parser.parse_args()
     if not single_threaded():
         # NumPy starts its threads when it is imported, so only a new process can do without.
@@ -65,7 +65,7 @@ def single_threaded() -> bool:
 
 
 def measure(config: FeatureConfig, rounds: int) -> dict[str, dict[str, float]]:
-    """Milliseconds of processor time a second of sound, and how far from librosa, by contender."""
+    """Milliseconds of processor time per second of sound and error, by contender."""
     samples = sound(config.sample_rate)
     contenders: dict[str, Contender] = {
         "librosa": lambda audio: features(audio, config),

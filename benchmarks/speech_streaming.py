@@ -41,11 +41,19 @@ def main() -> None:
     """Measures; formats that are already in the JSON file next to the table are kept."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--run", type=Path, required=True, help="folder of a trained run")
-    parser.add_argument("--data", default="", help="recordings to judge on; else the run's own")
-    parser.add_argument("--whole", nargs="*", default=[], help="lists to stream to their end")
-    parser.add_argument("--exported", type=Path, required=True, help="where the files go")
-    parser.add_argument("--formats", nargs="+", help="which formats; else all that there are")
-    parser.add_argument("--again", action="store_true", help="measure what is there already")
+    parser.add_argument(
+        "--data", default="", help="recordings to judge on; default: those of the run"
+    )
+    parser.add_argument(
+        "--whole", nargs="*", default=[], help="lists of recordings to stream to their end"
+    )
+    parser.add_argument(
+        "--exported", type=Path, required=True, help="folder for the exported files"
+    )
+    parser.add_argument("--formats", nargs="+", help="formats to measure; default: all")
+    parser.add_argument(
+        "--again", action="store_true", help="measure again what has a result already"
+    )
     parser.add_argument("--to", type=Path, default=Path("benchmarks/results/speech_streaming.md"))
     arguments = parser.parse_args()
     store = arguments.to.with_suffix(".json")
@@ -65,7 +73,7 @@ def main() -> None:
 def measure(
     run_folder: Path, data: str, folder: Path, formats: list[str] | None, known: Any, store: Path
 ) -> None:
-    """Exports and measures what is not known yet; every result is kept at once."""
+    """Exports and measures what has no result yet; every result is kept at once."""
     from rnn_apps.speech.device.export_recordings import judged_recordings
     from rnn_apps.speech.device.exporting import FILES, FORMATS, HEADER, export
     from rnn_apps.speech.network.capabilities import can_stream
@@ -161,7 +169,7 @@ def report(known: dict[str, Any]) -> str:
 
 
 def decoding_rows(run: Any, folder: Path, judged: Any) -> list[list[Any]]:
-    """What each way of decoding costs and gives, on the same outputs."""
+    """Cost and result of each way of decoding, on the same outputs."""
     from rnn_apps.edge import DecodingConfig, EdgeRecogniser
     from rnn_apps.speech.run_data import load_parts
     from rnn_apps.speech.word_model import train_word_model
@@ -189,7 +197,7 @@ def decoded(
     logits: list[Any],
     judged: Any,
 ) -> list[float]:
-    """Word error rate, real-time factor and microseconds an output frame."""
+    """Word error rate, real-time factor and microseconds per output frame."""
     from rnn_apps.edge import SpeechDecoder
     from rnn_apps.speech.judging.metrics import total, word_errors
 

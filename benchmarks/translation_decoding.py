@@ -37,7 +37,7 @@ FORMATS = ("tflite", "tflite_dynamic", "tflite_int8")
 
 
 def graph_rows(run: Run, sentences: Sequence[str], rounds: int) -> list[dict[str, Any]]:
-    """Seconds for one batch at each width: the median of all rounds, which take turns."""
+    """Seconds per batch at each width: medians of alternating rounds."""
     import tensorflow as tf
 
     from pipelines.tokenizers.sentence_ids import padded, sentence_ids
@@ -72,7 +72,7 @@ def graph_rows(run: Run, sentences: Sequence[str], rounds: int) -> list[dict[str
 
 
 def device_rows(run: Run, sentences: Sequence[str]) -> list[dict[str, Any]]:
-    """Sentences a second on LiteRT, for each file."""
+    """Sentences per second on LiteRT, for each file."""
     from rnn_apps.translation.device.trial import try_translator
 
     searches = {

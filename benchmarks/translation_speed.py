@@ -37,7 +37,7 @@ MODELS = {
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Measures each model of each maker in a process of its own; writes TO.md and TO.json."""
+    """Measures each model of each maker in a separate process; writes TO.md and TO.json."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--to", default="benchmarks/results/translation_speed")
     parser.add_argument("--row", nargs=2, help=argparse.SUPPRESS)
@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def in_turn(name: str) -> list[dict[str, Any]]:
-    """A model's rows: its makers take turns, so that a while of other work falls on both."""
+    """Rows of a model: its makers take turns, so that other work on the machine affects both."""
     rounds = [[in_process(name, maker) for maker in _MAKERS] for _ in range(ROUNDS)]
     return [
         sorted(found, key=lambda row: row["milliseconds per step"])[ROUNDS // 2]
@@ -78,7 +78,7 @@ def in_process(name: str, maker: str) -> dict[str, Any]:
 
 
 def measured(name: str, maker: str) -> dict[str, Any]:
-    """Trains some steps; the median processor time of a step."""
+    """Trains some steps; returns the median processor time per step."""
     import numpy as np
     import tensorflow as tf
 
