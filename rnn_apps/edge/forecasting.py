@@ -38,7 +38,7 @@ class EdgeForecaster:
         """
         if set(inputs) != set(self.signature.inputs):
             raise UserError(
-                f"the model takes {', '.join(sorted(self.signature.inputs))}; given were "
+                f"the model takes {', '.join(sorted(self.signature.inputs))}; it was given "
                 f"{', '.join(sorted(inputs)) or 'none'}."
             )
         arrays = {name: _finite(name, value) for name, value in inputs.items()}

@@ -54,7 +54,7 @@ def refuse_request(request: SignatureRequest, options: Options) -> None:
         value = getattr(request, name)
         for number in value.values() if isinstance(value, Mapping) else [value]:
             if number is not None and not (isinstance(number, Integral) and int(number) >= 1):
-                raise ConfigurationError(f"{name} = {number!r} must be a whole number from 1 on")
+                raise ConfigurationError(f"{name} = {number!r} must be a whole number above 0")
     for name, limit in (("tolerance", options.tolerance), ("time_limit", options.time_limit)):
         # Written so that what is not a number is refused.
         if limit is not None and not limit >= 0:

@@ -90,7 +90,7 @@ class EdgeModel:
         if set(inputs) != set(signature.inputs):
             raise UserError(
                 f"signature {signature.key!r} takes the inputs "
-                f"{', '.join(sorted(signature.inputs))}; given were {', '.join(sorted(inputs))}."
+                f"{', '.join(sorted(signature.inputs))}; it was given {', '.join(sorted(inputs))}."
             )
         return {name: spec.to_runtime(inputs[name]) for name, spec in signature.inputs.items()}
 

@@ -202,7 +202,7 @@ class StreamingSession:
             if free and self._state.values and rows not in ((), (self._batch,)):
                 raise UserError(
                     f"input {name!r} has {rows[0]} rows, and the session was made for "
-                    f"{self._batch} stream{'s' if self._batch > 1 else ''} side by side: make it "
+                    f"{self._batch} stream{'s' if self._batch > 1 else ''} in parallel: make it "
                     f"with batch={rows[0]}."
                 )
 
@@ -219,5 +219,5 @@ class StreamingSession:
                 "begins a new stream."
             )
         if set(chunk) != set(names):
-            raise UserError(f"{taken}; given were {', '.join(map(str, chunk)) or 'none'}.")
+            raise UserError(f"{taken}; it was given {', '.join(map(str, chunk)) or 'none'}.")
         return chunk

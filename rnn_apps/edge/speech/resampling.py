@@ -35,7 +35,7 @@ class Resampler:
             self._package: Any = importlib.import_module("soxr")
         except ImportError:
             raise UserError(
-                f"the samples have {source_rate} Hz, the model hears {sample_rate} Hz. Resample "
+                f"the samples have {source_rate} Hz, the model expects {sample_rate} Hz. Resample "
                 "them, or install soxr: pip install soxr"
             ) from None
         self._rates = (source_rate, sample_rate)

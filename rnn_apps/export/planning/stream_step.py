@@ -80,7 +80,7 @@ class StreamingStep:
         self.own = {} if self.opens_given else self._own_states(shapes, pairs)
         if self.has_given_states and not self.own and not self.opens_given:
             raise NotThisReadingError(
-                "the model gives a layer the state to start from and does not give out its next "
+                "the model gives a layer the state to start from and does not return its next "
                 "value, so that a stream cannot carry it"
             )
         if not self.states and not self.own:

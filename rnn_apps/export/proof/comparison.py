@@ -109,8 +109,8 @@ def require_within(errors: Sequence[OutputError], what: str) -> None:
             for error in wrong
         )
         raise ExportError(
-            f"{what} differs from the Keras model: {listed}. Where the task allows as much, say so "
-            "with a larger tolerance="
+            f"{what} differs from the Keras model: {listed}. If the task allows "
+            "such a difference, give a larger tolerance="
         )
 
 

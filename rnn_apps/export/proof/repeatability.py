@@ -38,8 +38,8 @@ def refuse_what_does_not_repeat(
     difference = first_difference(records[0], records[1:])
     where = "it" if difference is None else described(difference[0])
     raise ExportError(
-        f"the Keras model {model.name!r} gives something else each time that it is given the same "
-        f"input: {where} is random at inference too (called with training=True?), or keeps "
+        f"the Keras model {model.name!r} gives different outputs each time that it is given the "
+        f"same input: {where} is random at inference too (called with training=True?), or keeps "
         "something from call to call. There is nothing to compare a file with."
     )
 
