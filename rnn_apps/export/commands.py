@@ -131,7 +131,6 @@ def _exported_code(arguments: argparse.Namespace) -> dict[str, Any]:
     from rnn_apps.export.c import export_c
 
     unused = {
-        "--quantize": arguments.quantize is not None,
         "--form": arguments.form != "auto",
         "--keep-reference": arguments.keep_reference,
     }
@@ -145,6 +144,7 @@ def _exported_code(arguments: argparse.Namespace) -> dict[str, Any]:
             open_model(arguments.model, arguments.modules),
             arguments.to,
             mode=arguments.mode,
+            quantize=arguments.quantize,
             representative_data=data,
             timesteps=arguments.timesteps,
             batch_size=arguments.batch_size,

@@ -260,7 +260,9 @@ def test_the_command_line_writes_c(tmp_path: Path) -> None:
     assert found["function"] == "net_step" and found["error"] < 1e-5
     assert (tmp_path / "code" / "src" / "net.c").is_file()
     json.dumps(found)
-    with pytest.raises(ConfigurationError, match="--quantize"):
-        verb.run(parser.parse_args([*words, "--quantize", "int8"]))
+    with pytest.raises(ConfigurationError, match="--form"):
+        verb.run(parser.parse_args([*words, "--form", "loop"]))
+    with pytest.raises(ConfigurationError, match="quantize = 'dynamic'"):
+        verb.run(parser.parse_args([*words, "--quantize", "dynamic"]))
     with pytest.raises(ConfigurationError, match="--target c"):
         verb.run(parser.parse_args([*words[:-1], "litert", "--name", "net"]))

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnn_apps.export.c.emission import kernels_for
+from rnn_apps.export.c.writing.emission import kernels_for
 
 # Name, its values in double precision, from, to, largest absolute error, largest relative error.
 FUNCTIONS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import tempfile
 from collections.abc import Mapping
@@ -14,15 +15,16 @@ import keras
 from pipelines.base.atomic_files import atomic_folder
 from pipelines.base.errors import ConfigurationError
 from rnn_apps.export import refusals
-from rnn_apps.export.c.code import Code, code_of
-from rnn_apps.export.c.compiler import Compiler, c_compiler
-from rnn_apps.export.c.cost import cost_of
-from rnn_apps.export.c.folder import write_folder
-from rnn_apps.export.c.harness import compiled
 from rnn_apps.export.c.lowering.graph import lowered
-from rnn_apps.export.c.names import check_prefix, prefix_of
+from rnn_apps.export.c.programs.quantisation import quantised
+from rnn_apps.export.c.programs.schedule import scheduled
+from rnn_apps.export.c.proof.compiler import Compiler, c_compiler
+from rnn_apps.export.c.proof.cost import cost_of
+from rnn_apps.export.c.proof.harness import compiled
 from rnn_apps.export.c.results import CodeResult
-from rnn_apps.export.c.schedule import scheduled
+from rnn_apps.export.c.writing.code import Code, code_of
+from rnn_apps.export.c.writing.folder import write_folder
+from rnn_apps.export.c.writing.names import check_prefix, prefix_of
 from rnn_apps.export.forms.replaceable_layers import layer_name
 from rnn_apps.export.planning.plans import SignaturePlan, sequence_plan
 from rnn_apps.export.planning.streaming_plan import streaming_plan
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from rnn_apps.export.processes.runtime_process import RuntimeProcess
 
 CARD = "card.json"
+QUANTIZATIONS = (None, "int8")
 # Each pass of the loop over time projects its own timestep: that needs the least memory.
 FORM = "compact loop"
 
@@ -43,6 +46,7 @@ def export_c(
     folder: str | Path,
     *,
     mode: str = "sequence",
+    quantize: str | None = None,
     representative_data: Any = None,
     timesteps: int | Mapping[str, int] | None = None,
     batch_size: int | None = None,
@@ -51,7 +55,7 @@ def export_c(
     tolerance: float | None = None,
     time_limit: float = 120.0,
 ) -> CodeResult:
-    """Writes `model` as C99 whose outputs are those of Keras, in float32.
+    """Writes `model` as C99 whose outputs are those of Keras.
 
     The code has one header and one source, keeps all its memory in a struct that the caller owns,
     and needs no library. It is compiled with this computer's compiler and run in a child process
@@ -62,13 +66,16 @@ def export_c(
         folder: folder to write; an earlier export of C code there is replaced.
         mode: "sequence" (each call of NAME_run is a sequence of its own) or "streaming" (each call
             of NAME_step takes `chunk` timesteps, and the states stay in the caller's struct).
-        representative_data: real inputs that the code is compared on; see `export_tflite`. Random
-            data is used where there is none.
+        quantize: None (float32) or "int8": weights of 8 bits with a scale per output channel,
+            states, gates and activations of 16 bits; what has no integer kernel stays float32.
+        representative_data: real inputs that the code is compared on, and on which the ranges of
+            int8 are measured; see `export_tflite`. Random data is used where there is none.
         timesteps: number of timesteps where the model leaves it free (a dict: by input name).
         batch_size: rows that one call takes; 1 unless the model itself fixes another number.
         chunk: timesteps of one streaming step.
         name: beginning of all names in the code; by default made from the model's name.
-        tolerance: largest allowed |C - Keras| in units of max(0.1, max |Keras|); 1e-5 by default.
+        tolerance: largest allowed |C - Keras| in units of max(0.1, max |Keras|); by default
+            1e-5, int8 0.1.
         time_limit: seconds for one run of the compiler, and of the compiled code.
 
     Raises:
@@ -77,22 +84,27 @@ def export_c(
         ConfigurationError: an argument or the representative data cannot be used.
     """
     _refuse_arguments(model, mode, timesteps, batch_size, chunk, tolerance)
+    _refuse_quantisation(quantize, representative_data)
     path = Path(folder)
     refuse_place(path)
     prefix = prefix_of(model.name) if name is None else check_prefix(name)
     compiler = c_compiler(time_limit)
     data = kept_data(representative_data)
-    plan = _plan(model, mode, data, timesteps, batch_size, chunk)
-    code = code_for(plan, prefix, "step" if mode == "streaming" else "run", model.name)
-    allowed = TOLERANCES[None] if tolerance is None else tolerance
+    plan = _plan(model, mode, quantize, data, timesteps, batch_size, chunk)
+    call = "step" if mode == "streaming" else "run"
+    code = code_for(plan, prefix, call, model.name, quantize)
+    allowed = TOLERANCES[quantize] if tolerance is None else tolerance
     with tempfile.TemporaryDirectory() as made:
         result = _proven(code, Path(made), compiler, plan, allowed, time_limit, path, mode)
+        result = dataclasses.replace(result, quantize=quantize)
     with atomic_folder(path) as beside:
         write_folder(beside, code, result, model.name)
     return result
 
 
-def code_for(plan: SignaturePlan, prefix: str, call: str, model_name: str) -> Code:
+def code_for(
+    plan: SignaturePlan, prefix: str, call: str, model_name: str, quantize: str | None = None
+) -> Code:
     """The C code of a plan, not proven yet.
 
     Args:
@@ -100,6 +112,7 @@ def code_for(plan: SignaturePlan, prefix: str, call: str, model_name: str) -> Co
         prefix: beginning of all names.
         call: "run" or "step".
         model_name: name of the Keras model.
+        quantize: None or "int8".
 
     Raises:
         ExportError: the plan has an operator or a shape that cannot be C.
@@ -108,6 +121,8 @@ def code_for(plan: SignaturePlan, prefix: str, call: str, model_name: str) -> Co
     states = _states(plan) if call == "step" else {}
     forms = {layer_name(use.layer): FORM for use in plan.uses}
     program = scheduled(lowered(plan.traced(forms), states))
+    if quantize is not None:
+        program = quantised(program, plan.calibration)
     return code_of(program, prefix, call, f"The Keras model {json.dumps(model_name)} in C")
 
 
@@ -123,6 +138,7 @@ def _states(plan: SignaturePlan) -> dict[str, tuple[int, ...]]:
 def _plan(
     model: keras.Model,
     mode: str,
+    quantize: str | None,
     data: Any,
     timesteps: int | Mapping[str, int] | None,
     batch_size: int | None,
@@ -130,8 +146,21 @@ def _plan(
 ) -> SignaturePlan:
     batch = batch_size or _own_batch(model) or 1
     if mode == "streaming":
-        return streaming_plan("step", model, data=data, batch_size=batch, chunk=chunk)
+        return streaming_plan(
+            "step", model, data=data, batch_size=batch, chunk=chunk, quantize=quantize
+        )
     return sequence_plan("run", model, data=data, batch_size=batch, timesteps=timesteps)
+
+
+def _refuse_quantisation(quantize: str | None, data: Any) -> None:
+    if quantize not in QUANTIZATIONS:
+        known = ", ".join(map(repr, QUANTIZATIONS))
+        raise ConfigurationError(f"quantize = {quantize!r}: for C choose from {known}")
+    if quantize is not None and data is None:
+        raise ExportError(
+            'quantize="int8" needs representative_data: real sequences of full length, from which '
+            "the ranges of all activations are measured"
+        )
 
 
 def _own_batch(model: keras.Model) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnn_apps.export.c.interface import Interface
+from rnn_apps.export.c.writing.interface import Interface
 from rnn_apps.export.results import OutputError, ProofExtent
 
 
@@ -39,6 +39,7 @@ class CodeResult:
         folder: where it is.
         interface: names, shapes and types of what the code takes and gives.
         mode: "sequence" or "streaming".
+        quantize: None or "int8".
         errors: difference from Keras of each output.
         cost: what the code costs on a device.
         compiler: compiler that the code was proven with.
@@ -56,6 +57,7 @@ class CodeResult:
     sanitized: bool
     reference_data: str
     measured_on: ProofExtent
+    quantize: str | None = None
 
     @property
     def header(self) -> Path:

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from rnn_apps.export.c.elementwise import OPERATORS, is_known
 from rnn_apps.export.c.lowering.movement import reshaped
 from rnn_apps.export.c.lowering.values import Scope, Value, broadcast, c_dtype, static_shape
-from rnn_apps.export.c.program import (
+from rnn_apps.export.c.programs.program import (
     Index,
     Operand,
     Product,
@@ -21,6 +20,7 @@ from rnn_apps.export.c.program import (
     Window,
     contiguous_strides,
 )
+from rnn_apps.export.c.writing.elementwise import OPERATORS, is_known
 from rnn_apps.export.results import ExportError
 
 

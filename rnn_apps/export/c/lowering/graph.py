@@ -14,7 +14,7 @@ from rnn_apps.export.c.lowering.arithmetic import ARITHMETIC
 from rnn_apps.export.c.lowering.lookups import LOOKUPS
 from rnn_apps.export.c.lowering.movement import MOVEMENTS
 from rnn_apps.export.c.lowering.values import Constants, Scope, Value, c_dtype, static_shape
-from rnn_apps.export.c.program import Buffer, Index, Program, Repeat, View, whole
+from rnn_apps.export.c.programs.program import Buffer, Index, Program, Repeat, View, whole
 from rnn_apps.export.planning.tracing import TracedFunction
 from rnn_apps.export.results import ExportError
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from rnn_apps.export.c.lowering.movement import ordered, reshaped
 from rnn_apps.export.c.lowering.values import Scope, Value, static_shape
-from rnn_apps.export.c.program import Assignment, Index, Loop, View
+from rnn_apps.export.c.programs.program import Assignment, Index, Loop, View
 from rnn_apps.export.results import ExportError
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from rnn_apps.export.c.lowering.values import Scope, Value, broadcast, static_shape
-from rnn_apps.export.c.program import (
+from rnn_apps.export.c.programs.program import (
     Index,
     View,
     contiguous_strides,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from rnn_apps.export.c.program import (
+from rnn_apps.export.c.programs.program import (
     Assignment,
     Buffer,
     Index,

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from rnn_apps.export.c.code import Code
-from rnn_apps.export.c.compiler import SANITIZERS, STRICT, STRICT_CPP, Compiler, cpp_compiler
-from rnn_apps.export.c.interface import Interface
+from rnn_apps.export.c.proof.compiler import SANITIZERS, STRICT, STRICT_CPP, Compiler, cpp_compiler
+from rnn_apps.export.c.writing.code import Code
+from rnn_apps.export.c.writing.interface import Interface
 from rnn_apps.export.processes.runtime_process import ModelRunError, RuntimeCall
 from rnn_apps.export.results import ExportError
 
@@ -116,6 +116,8 @@ class CompiledCode:
                     raise ModelRunError(
                         "nan", f"call {number + 1} of the compiled code: {name!r} is not finite"
                     )
+                if one.fraction is not None:
+                    array = (array * 2.0**-one.fraction).astype(np.float32)
                 outputs[name] = array
                 start += one.bytes
             results.append(outputs)

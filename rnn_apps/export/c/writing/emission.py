@@ -7,30 +7,28 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from rnn_apps.export.c.elementwise import expression
-from rnn_apps.export.c.layout import Layout, laid_out
-from rnn_apps.export.c.names import identifiers
-from rnn_apps.export.c.program import (
+from rnn_apps.export.c.programs.layout import Layout, laid_out
+from rnn_apps.export.c.programs.program import (
     C_TYPES,
-    Assignment,
     Buffer,
     Index,
     Loop,
-    Operand,
     Product,
     Program,
+    QuantisedProduct,
     Reduction,
     Repeat,
     Statement,
     View,
     Window,
 )
+from rnn_apps.export.c.writing.loops import elements, is_number, literal, number_of
+from rnn_apps.export.c.writing.names import identifiers
 
 # The scratch memory of each type, as it is called in the caller's struct.
-POOLS = {"float32": "scratch", "int32": "integers", "bool": "truths"}
-_KERNELS = importlib.resources.files("rnn_apps.export.c") / "kernels"
+POOLS = {"float32": "scratch", "int16": "fixed", "int32": "integers", "bool": "truths"}
+_KERNELS = importlib.resources.files("rnn_apps.export.c.writing") / "kernels"
+_KERNEL_GROUPS = ("functions", "matrices", "integers")
 _NUMBERS_OF_A_LINE = 8
 
 
@@ -102,6 +100,8 @@ def _block(writer: Writer, statements: Sequence[Statement], indent: str) -> list
             lines += _loop(writer, one, indent)
         elif isinstance(one, Product):
             lines += _product(writer, one, indent)
+        elif isinstance(one, QuantisedProduct):
+            lines += _quantised_product(writer, one, indent)
         elif isinstance(one, Reduction):
             lines += _reduction(writer, one, indent)
         else:
@@ -119,7 +119,7 @@ def _loop(writer: Writer, loop: Loop, indent: str) -> list[str]:
     block = _as_memory_function(writer, loop, indent)
     if block is not None:
         return block
-    read = [view for view in loop.reads() if not _is_number(view)]
+    read = [view for view in loop.reads() if not is_number(view)]
     stored = [view for view, _ in loop.stores]
     buffers = {view.buffer.number: view.buffer for view in (*stored, *read)}
     changed = {view.buffer.number for view in stored}
@@ -134,7 +134,7 @@ def _loop(writer: Writer, loop: Loop, indent: str) -> list[str]:
     for variable in _variables([*stored, *read]):
         arguments.append(variable)
         parameters.append(f"int32_t {variable}")
-    body = _elements(loop, names)
+    body = elements(loop, names)
     text = f"static void {name}({', '.join(parameters)})\n{{\n" + "\n".join(body) + "\n}\n"
     writer.functions.append(text)
     return [f"{indent}{name}({', '.join(arguments)});"]
@@ -147,11 +147,12 @@ def _as_memory_function(writer: Writer, loop: Loop, indent: str) -> list[str] | 
         if loop.assignments or view.strides not in ((1,), ()):
             return None
         size = f"{view.size} * sizeof({C_TYPES[view.buffer.dtype]})"
-        number = _number(value)
+        number = number_of(value)
         if number == 0:
             lines.append(f"{indent}memset({writer.address(view)}, 0, {size});")
-        elif isinstance(value, View) and value.strides in ((1,), ()) and not _is_number(value):
-            if value.buffer is view.buffer:
+        elif isinstance(value, View) and value.strides in ((1,), ()) and not is_number(value):
+            mine, theirs = view.buffer, value.buffer
+            if mine is theirs or (mine.dtype, mine.fraction) != (theirs.dtype, theirs.fraction):
                 return None
             lines.append(
                 f"{indent}memcpy({writer.address(view)}, {writer.address(value)}, {size});"
@@ -159,94 +160,6 @@ def _as_memory_function(writer: Writer, loop: Loop, indent: str) -> list[str] | 
         else:
             return None
     return lines
-
-
-def _number(value: Operand) -> float | int | None:
-    """The number that an operand always is; None if it is another one for each element."""
-    if isinstance(value, int | float):
-        return value
-    if isinstance(value, View) and _is_number(value):
-        assert value.buffer.data is not None
-        return value.buffer.data[0].item()
-    return None
-
-
-def _is_number(view: View) -> bool:
-    return view.buffer.kind == "constant" and view.buffer.size == 1
-
-
-def literal(number: float | int, dtype: str) -> str:
-    """A number as C writes it."""
-    if dtype != "float32":
-        return "(-2147483647 - 1)" if int(number) == -(2**31) else str(int(number))
-    value = float(np.clip(np.float32(number), np.finfo(np.float32).min, np.finfo(np.float32).max))
-    text = f"{value:.9g}"
-    return f"{text}f" if any(mark in text for mark in ".e") else f"{text}.0f"
-
-
-def _elements(loop: Loop, names: dict[int, str]) -> list[str]:
-    """The loops over all elements, and what is done to each."""
-    lines = []
-    indices = [f"i{axis}" for axis in range(len(loop.shape))]
-    indent = "    "
-    for index, size in zip(indices, loop.shape, strict=True):
-        lines.append(f"{indent}for (int32_t {index} = 0; {index} < {size}; ++{index}) {{")
-        indent += "    "
-    loaded: dict[View, str] = {}
-    types: dict[str, str] = {}
-
-    def place(view: View, row: str | None = None) -> str:
-        strides = view.strides if row is None else view.strides[1:]
-        own = Index(view.offset.constant, view.offset.terms)
-        for index, stride in zip(indices, strides, strict=True):
-            own = own + Index(0, ((index, stride),) if stride else ())
-        text = str(own) if row is None else f"{row} * {view.strides[0]} + {own}"
-        return f"{names[view.buffer.number]}[{text}]"
-
-    def operand(value: Operand, dtype: str) -> str:
-        number = _number(value)
-        if number is not None:
-            kind = value.buffer.dtype if isinstance(value, View) else dtype
-            text = literal(number, kind)
-            return f"({text})" if text.startswith("-") else text
-        if isinstance(value, str):
-            return value
-        assert isinstance(value, View)
-        if value not in loaded:
-            loaded[value] = f"x{len(loaded)}"
-            kind = C_TYPES[value.buffer.dtype]
-            lines.append(f"{indent}const {kind} {loaded[value]} = {place(value)};")
-            types[loaded[value]] = value.buffer.dtype
-        return loaded[value]
-
-    for one in loop.assignments:
-        if one.function == "gather":
-            table, row_index = one.operands
-            assert isinstance(table, View)
-            row = f"@_row({operand(row_index, 'int32')}, {table.shape[0]})"
-            text = place(table, row)
-        else:
-            parts = tuple(operand(value, _wanted(one, types)) for value in one.operands)
-            text = expression(one.function, one.dtype, parts)
-        types[one.name] = one.dtype
-        lines.append(f"{indent}const {C_TYPES[one.dtype]} {one.name} = {text};")
-    # Everything is read before anything is written: a state may be its own next value.
-    values = [operand(value, view.buffer.dtype) for view, value in loop.stores]
-    for (view, _), value in zip(loop.stores, values, strict=True):
-        lines.append(f"{indent}{place(view)} = {value};")
-    for depth in range(len(loop.shape), 0, -1):
-        lines.append("    " * depth + "}")
-    return lines
-
-
-def _wanted(one: Assignment, types: dict[str, str]) -> str:
-    """The type of an assignment's plain numbers: that of its other operands."""
-    for operand in one.operands[::-1]:
-        if isinstance(operand, View):
-            return operand.buffer.dtype
-        if isinstance(operand, str) and types.get(operand) != "bool":
-            return types[operand]
-    return one.dtype
 
 
 def _product(writer: Writer, one: Product, indent: str) -> list[str]:
@@ -278,6 +191,31 @@ def _product(writer: Writer, one: Product, indent: str) -> list[str]:
     steps = {name: f" + row * {stride}" for name, stride in moved.items()}
     lines.append(f"{indent}for (int32_t row = 0; row < {rows}; ++row)")
     return [*lines, f"{indent}    {call.format(**steps)}"]
+
+
+def _quantised_product(writer: Writer, one: QuantisedProduct, indent: str) -> list[str]:
+    """A call of the kernel for each row."""
+    columns, depth = one.weights.shape
+    numbers = [depth, columns, int(one.accumulates)]
+    kernel = "half_product"
+    if one.shift is not None:
+        kernel, numbers = "fixed_product", [one.shift, *numbers]
+    rows = one.out.shape[0]
+    steps = {"out": one.out.strides[0], "left": one.left.strides[0]}
+    moved = {name: f" + row * {step}" if rows > 1 else "" for name, step in steps.items()}
+    call = ", ".join(
+        [
+            f"{writer.address(one.out)}{moved['out']}",
+            f"{writer.address(one.left)}{moved['left']}",
+            writer.address(one.weights),
+            writer.address(one.scales),
+            *map(str, numbers),
+        ]
+    )
+    if rows == 1:
+        return [f"{indent}@_{kernel}({call});"]
+    loop = f"{indent}for (int32_t row = 0; row < {rows}; ++row)"
+    return [loop, f"{indent}    @_{kernel}({call});"]
 
 
 _STARTS = {"sum": "0", "product": "1"}
@@ -365,8 +303,9 @@ def kernels_for(text: str, prefix: str) -> list[str]:
     found: dict[str, str] = {}
 
     def add(name: str) -> None:
-        file = _KERNELS / f"{name}.c"
-        if name in found or not file.is_file():
+        files = [_KERNELS / group / f"{name}.c" for group in _KERNEL_GROUPS]
+        file = next((one for one in files if one.is_file()), None)
+        if name in found or file is None:
             return
         own = file.read_text(encoding="utf-8")
         for needed in re.findall(r"@_([a-z_0-9]+)", own):

@@ -7,9 +7,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from rnn_apps.export.c.code import Code
-from rnn_apps.export.c.compiler import Compiler
+from rnn_apps.export.c.proof.compiler import Compiler
 from rnn_apps.export.c.results import Cost
+from rnn_apps.export.c.writing.code import Code
 
 
 def cost_of(code: Code, folder: Path, compiler: Compiler) -> Cost:

@@ -8,9 +8,9 @@ import math
 from pathlib import Path
 from typing import Any
 
-from rnn_apps.export.c.code import Code
-from rnn_apps.export.c.interface import Argument, Interface
 from rnn_apps.export.c.results import CodeResult
+from rnn_apps.export.c.writing.code import Code
+from rnn_apps.export.c.writing.interface import Argument, Interface
 
 VERSION = "1.0.0"
 
@@ -161,6 +161,7 @@ def card_of(result: CodeResult, model_name: str) -> dict[str, Any]:
                 "identifier": one.identifier,
                 "shape": list(one.shape),
                 "dtype": one.dtype,
+                **({} if one.fraction is None else {"fraction": one.fraction}),
             }
             for one in arguments
         ]
@@ -169,7 +170,7 @@ def card_of(result: CodeResult, model_name: str) -> dict[str, Any]:
         "model": model_name,
         "target": "c",
         "mode": result.mode,
-        "quantization": None,
+        "quantization": result.quantize,
         "prefix": interface.prefix,
         "function": interface.function,
         "inputs": described(interface.inputs),

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rnn_apps.export.c.emission import POOLS, constant_text, kernels_for, written
-from rnn_apps.export.c.interface import BYTES, Argument, Interface, interface_of
-from rnn_apps.export.c.program import C_TYPES, Product, Program, Repeat, Statement, Window
+from rnn_apps.export.c.programs.program import (
+    C_TYPES,
+    Product,
+    Program,
+    QuantisedProduct,
+    Repeat,
+    Statement,
+    Window,
+)
+from rnn_apps.export.c.writing.emission import POOLS, constant_text, kernels_for, written
+from rnn_apps.export.c.writing.interface import BYTES, Argument, Interface, interface_of
 
 
 @dataclass(frozen=True)
@@ -162,7 +170,7 @@ def _products(statements: list[Statement]) -> int:
     for one in statements:
         if isinstance(one, Repeat):
             total += one.count * _products(one.body)
-        elif isinstance(one, Product):
+        elif isinstance(one, Product | QuantisedProduct):
             total += one.out.size * one.left.shape[1]
         elif isinstance(one, Window) and one.weights is not None:
             places = one.out.shape[0] * one.out.shape[1]

@@ -6,7 +6,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from rnn_apps.export.c.program import (
+from rnn_apps.export.c.programs.program import (
     Assignment,
     Buffer,
     Loop,
@@ -28,13 +28,13 @@ def with_views(statement: Statement, change: Callable[[View], View]) -> Statemen
         return change(one) if isinstance(one, View) else one
 
     if isinstance(statement, Loop):
-        return Loop(
-            statement.shape,
-            [
+        return dataclasses.replace(
+            statement,
+            assignments=[
                 dataclasses.replace(one, operands=tuple(map(operand, one.operands)))
                 for one in statement.assignments
             ],
-            [(change(view), operand(value)) for view, value in statement.stores],
+            stores=[(change(view), operand(value)) for view, value in statement.stores],
         )
     if isinstance(statement, Product):
         return Product(

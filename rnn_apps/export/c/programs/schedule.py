@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from rnn_apps.export.c.program import (
+from rnn_apps.export.c.programs.program import (
     Assignment,
     Buffer,
     Loop,
@@ -21,7 +21,7 @@ from rnn_apps.export.c.program import (
     Statement,
     View,
 )
-from rnn_apps.export.c.rewriting import (
+from rnn_apps.export.c.programs.rewriting import (
     is_copy,
     merged,
     reader_counts,

@@ -17,7 +17,9 @@ import numpy as np
 _numbers = itertools.count()
 
 # What C calls the types.
-C_TYPES = {"float32": "float", "int32": "int32_t", "bool": "uint8_t"}
+C_TYPES = {
+    "float32": "float", "int32": "int32_t", "bool": "uint8_t", "int16": "int16_t", "int8": "int8_t",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class Buffer:
         size: number of elements.
         name: name of an input, an output or a state in the signature; else free.
         data: numbers of a constant.
+        fraction: for 16 bits, a number x is kept as x 2^fraction; for floats that loops in integers
+            read, what they make of them.
     """
 
     kind: str
@@ -70,6 +74,7 @@ class Buffer:
     name: str = ""
     data: np.ndarray | None = None
     number: int = field(default_factory=lambda: next(_numbers))
+    fraction: int | None = None
 
 
 @dataclass(frozen=True)
@@ -137,7 +142,7 @@ Operand = View | str | float | int
 class Assignment:
     """name = function(operands), for each element of a loop.
 
-    A function is a key of `elementwise.FUNCTIONS`; "gather" reads its first operand, a view [rows,
+    A function is a key of `writing.elementwise`; "gather" reads its first operand, a view [rows,
     the loop's shape], in the row that its second one says.
     """
 
@@ -166,11 +171,14 @@ class Loop(Statement):
 
     Attributes:
         stores: (view of the loop's shape, operand) pairs.
+        fractions: for a loop in integers, the fraction of each assignment that is no truth value;
+            None for a loop in floats.
     """
 
     shape: tuple[int, ...]
     assignments: list[Assignment]
     stores: list[tuple[View, Operand]]
+    fractions: dict[str, int] | None = None
 
     def reads(self) -> Iterator[View]:
         """The views that are read."""
@@ -196,6 +204,34 @@ class Product(Statement):
         """The views that are read."""
         yield self.left
         yield self.right
+        if self.accumulates:
+            yield self.out
+
+    def writes(self) -> Iterator[View]:
+        """The views that are written."""
+        yield self.out
+
+
+@dataclass
+class QuantisedProduct(Statement):
+    """A product of int8 weights [N, K] with int16 numbers left [M, K]; out [M, N].
+
+    Attributes:
+        scales: [N]; int32 multipliers where out is int16, float32 factors where it is float32.
+        shift: by how much a sum times its multiplier is shifted to the right; None for floats.
+        accumulates: whether the product is added to what is there.
+    """
+
+    out: View
+    left: View
+    weights: View
+    scales: View
+    shift: int | None
+    accumulates: bool
+
+    def reads(self) -> Iterator[View]:
+        """The views that are read."""
+        yield from (self.left, self.weights, self.scales)
         if self.accumulates:
             yield self.out
 

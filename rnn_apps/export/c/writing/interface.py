@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from rnn_apps.export.c.layout import Layout
-from rnn_apps.export.c.names import identifiers
-from rnn_apps.export.c.program import C_TYPES, Program, View
+from rnn_apps.export.c.programs.layout import Layout
+from rnn_apps.export.c.programs.program import C_TYPES, Program, View
+from rnn_apps.export.c.writing.names import identifiers
 
-BYTES = {"float32": 4, "int32": 4, "bool": 1}
+BYTES = {"float32": 4, "int32": 4, "bool": 1, "int16": 2, "int8": 1}
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,15 @@ class Argument:
         identifier: its name in C.
         shape: shape, batch included.
         dtype: NumPy's name of its type; bool is uint8_t in C.
+    fraction: a state x of 16 bits is kept as x 2^fraction; None for other types.
+        fraction: a state x of 16 bits is kept as x 2^fraction; None for other types.
     """
 
     name: str
     identifier: str
     shape: tuple[int, ...]
     dtype: str
+    fraction: int | None = None
 
     @property
     def size(self) -> int:
@@ -89,7 +92,13 @@ def interface_of(program: Program, layout: Layout, prefix: str, call: str) -> In
     def arguments(kind: str, views: dict[str, View]) -> tuple[Argument, ...]:
         spelled = identifiers(kind, views)
         return tuple(
-            Argument(name, spelled[name], view.shape, view.buffer.dtype)
+            Argument(
+                name,
+                spelled[name],
+                view.shape,
+                view.buffer.dtype,
+                view.buffer.fraction if view.buffer.dtype == "int16" else None,
+            )
             for name, view in views.items()
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rnn_apps.export.c.program import Buffer, Program, Repeat, Statement
+from rnn_apps.export.c.programs.program import Buffer, Program, Repeat, Statement
 
 
 @dataclass(frozen=True)

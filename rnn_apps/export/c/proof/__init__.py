@@ -1,0 +1,1 @@
+"""The proof of C code: compiled on this computer, run in a child process, measured."""

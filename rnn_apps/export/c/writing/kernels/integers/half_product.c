@@ -1,0 +1,29 @@
+/* As the product in 16 bits, with floats as results: each column has a factor of its own. */
+static void @_half_product(float *@_RESTRICT out, const int16_t *@_RESTRICT in,
+                           const int8_t *@_RESTRICT weights, const float *@_RESTRICT factors,
+                           int32_t depth, int32_t columns, int32_t adds)
+{
+    int32_t column = 0;
+    for (; column + 4 <= columns; column += 4) {
+        float totals[4];
+        for (int32_t k = 0; k < 4; ++k)
+            totals[k] = adds ? out[column + k] : 0.0f;
+        for (int32_t start = 0; start < depth; start += 512) {
+            int32_t sums[4];
+            @_sums(in + start, weights + column * depth + start, depth,
+                   depth - start < 512 ? depth - start : 512, sums);
+            for (int32_t k = 0; k < 4; ++k)
+                totals[k] += (float)sums[k] * factors[column + k];
+        }
+        for (int32_t k = 0; k < 4; ++k)
+            out[column + k] = totals[k];
+    }
+    for (; column < columns; ++column) {
+        float total = adds ? out[column] : 0.0f;
+        for (int32_t start = 0; start < depth; start += 512)
+            total += (float)@_sum(in + start, weights + column * depth + start,
+                                  depth - start < 512 ? depth - start : 512)
+                * factors[column];
+        out[column] = total;
+    }
+}

@@ -1,0 +1,106 @@
+"""Models in integers: near Keras, in sequences and streams, whatever stands around the cells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import Input, Model, Sequential, layers
+
+from rnn_apps.export import ExportError
+from rnn_apps.export.c import export_c
+from rnn_apps.export.c.programs.quantisation import fraction_of
+
+CELLS = {"GRU": layers.GRU, "LSTM": layers.LSTM, "SimpleRNN": layers.SimpleRNN}
+
+
+def sequences(rows: int = 24, timesteps: int = 20, features: int = 5) -> np.ndarray:
+    return np.random.default_rng(4).normal(size=(rows, timesteps, features)).astype(np.float32)
+
+
+def trained_stack(cell: type[keras.layers.RNN]) -> keras.Model:
+    keras.utils.set_random_seed(1)
+    x = sequences()
+    model = Sequential(
+        [
+            Input((None, 5)),
+            cell(18, return_sequences=True),
+            cell(13, return_sequences=True),
+            layers.Dense(2),
+        ]
+    )
+    model.compile(keras.optimizers.Adam(0.02), "mse")
+    model.fit(x, 0.2 * np.cumsum(x[..., :2], axis=1), epochs=5, verbose=0)
+    return model
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_sequences_are_near_keras(name: str, tmp_path: Path) -> None:
+    model = trained_stack(CELLS[name])
+
+    result = export_c(
+        model, tmp_path / "q", quantize="int8", representative_data=sequences(), timesteps=20
+    )
+
+    (error,) = result.errors
+    assert 0 < error.relative_rmse < 0.02
+    # A quarter of float32's weights, and scales, biases and a table.
+    floats = sum(int(np.prod(weight.shape)) for weight in model.weights)
+    assert result.cost.weight_bytes < 4 * floats / 2
+    assert "float scratch" not in result.header.read_text()
+
+
+@pytest.mark.parametrize("name", ["GRU", "LSTM"])
+def test_streams_keep_states_of_16_bits(name: str, tmp_path: Path) -> None:
+    model = trained_stack(CELLS[name])
+
+    result = export_c(
+        model, tmp_path / "q", mode="streaming", quantize="int8", representative_data=sequences()
+    )
+
+    assert result.errors[0].relative_rmse < 0.02
+    assert {state.dtype for state in result.interface.states} == {"int16"}
+    assert all(state.fraction is not None for state in result.interface.states)
+
+
+def test_what_has_no_integer_form_stays_float(tmp_path: Path) -> None:
+    keras.utils.set_random_seed(2)
+    ids = Input((12,), dtype="int32")
+    hidden = layers.Embedding(9, 6, mask_zero=True)(ids)
+    hidden = layers.Bidirectional(layers.GRU(5, return_sequences=True, reset_after=False))(hidden)
+    hidden = layers.LayerNormalization()(layers.Dense(8, activation="gelu")(hidden))
+    hidden = layers.Attention()([hidden, hidden])
+    hidden = layers.Conv1D(6, 3, activation="relu")(hidden)
+    model = Model(ids, layers.Dense(3, activation="softmax")(layers.LSTM(4)(hidden)))
+    data = np.random.default_rng(0).integers(1, 9, (12, 12)).astype(np.int32)
+    data[::3, 9:] = 0
+
+    result = export_c(model, tmp_path / "q", quantize="int8", representative_data=data)
+
+    assert result.errors[0].relative_rmse < 0.03
+    assert "fixed_product" in result.source.read_text()
+
+
+def test_long_sums_do_not_overflow(tmp_path: Path) -> None:
+    """All weights and inputs as large as they can be, over more rows than one sum holds."""
+    model = Sequential([Input((1300,)), layers.Dense(6, kernel_initializer="ones"), layers.ReLU()])
+    data = np.full((3, 1300), 1.0, np.float32)
+    data[1] = -1.0
+
+    result = export_c(model, tmp_path / "q", quantize="int8", representative_data=data)
+
+    assert result.errors[0].relative_rmse < 0.002
+
+
+def test_integers_need_real_data(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="representative_data"):
+        export_c(Sequential([Input((4, 3)), layers.GRU(3)]), tmp_path / "q", quantize="int8")
+
+
+def test_fractions_hold_what_was_measured() -> None:
+    for largest in (1e-6, 0.3, 0.999, 1.0, 1.01, 5.0, 300.0):
+        assert largest * 2.0 ** fraction_of(largest) <= 32768
+    # No bit is given away.
+    assert 5.0 * 2.0 ** (fraction_of(5.0) + 1) > 32767
