@@ -112,7 +112,7 @@ def test_it_trains_evaluates_predicts_and_exports_by_the_command_line(
     ("arguments", "message"),
     [
         (["--past-covariates", "holiday"], "'toy' takes no past covariates (holiday)"),
-        (["--output", "gaussian"], "'toy', which gives: point, quantiles"),
+        (["--output", "gaussian"], "with model = 'toy'. Available: point, quantiles"),
         (["--calendar", "day_of_week"], "'toy' takes no calendar features (day_of_week)"),
         (["--series-embedding", "2"], "'toy' takes no series embedding"),
     ],

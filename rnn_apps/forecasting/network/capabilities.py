@@ -25,8 +25,8 @@ def check_capabilities(config: ForecastingConfig, description: DataDescription) 
     capability = network.capability
     if config.output not in capability.outputs:
         raise ConfigurationError(
-            f"output = {config.output!r} does not go with model = {config.model!r}, which gives: "
-            f"{', '.join(capability.outputs)}"
+            f"output = {config.output!r} is not available with model = {config.model!r}. "
+            f"Available: {', '.join(capability.outputs)}"
         )
     _check_covariates(config.model, capability, description)
     _check_series_embedding(config, capability)
@@ -108,7 +108,7 @@ def _check_series_embedding(config: ForecastingConfig, capability: Capability) -
 def _check_quantiles(config: ForecastingConfig) -> None:
     levels = config.quantiles
     if list(levels) != sorted(set(levels)):
-        raise ConfigurationError(f"quantiles = {levels}: each level once, in rising order")
+        raise ConfigurationError(f"quantiles = {levels}: give each level once, in rising order")
     if config.output == "quantiles" and 0.5 not in levels:
         raise ConfigurationError(
             f"quantiles = {levels} lack 0.5, the median, which is the point forecast"
@@ -133,8 +133,8 @@ def _check_normalisation(config: ForecastingConfig, capability: Capability) -> N
         )
     if config.output == "negative_binomial" and config.normalisation != "none":
         raise ConfigurationError(
-            f"normalisation = {config.normalisation!r} shifts the target, and a count has no other "
-            "origin than 0: output = 'negative_binomial' needs normalisation = 'none'"
+            f"normalisation = {config.normalisation!r} shifts the target, but counts start at 0: "
+            "output = 'negative_binomial' needs normalisation = 'none'"
         )
 
 
