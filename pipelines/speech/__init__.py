@@ -2,7 +2,7 @@
 
 from pipelines.speech import FeatureConfig, extract_features, load_recordings
 recordings = load_recordings("file:manifest.csv")
-store = extract_features(recordings, FeatureConfig(), folder="cache")
+store = extract_features(recordings, FeatureConfig(), cache_dir="cache")
 """
 
 from __future__ import annotations

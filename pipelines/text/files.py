@@ -195,7 +195,7 @@ def _files_of_folder(folder: Path) -> list[Path]:
 
 
 def _refuse_mixed_parts(folder: Path, texts: Sequence[Path]) -> None:
-    """A folder with train.txt and test.txt must not be read as one text."""
+    """Refuses a folder with train.txt and test.txt, which must not be read as one text."""
     parts: dict[str, Path] = {}
     for path in texts:
         match = _PARTS.search(str(path.relative_to(folder)).lower())

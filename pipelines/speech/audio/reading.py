@@ -208,8 +208,8 @@ def _decoder(path: str | Path, source: str | PiecedFile) -> soundfile.SoundFile:
 
 
 def _examined(path: str | Path) -> tuple[list[Piece] | None, bool, bool]:
-    """What is to be read in place of the file, if that is not the file itself; whether it ends as
-    its format wants it; and whether its length is known.
+    """The pieces to read instead of the file, None for the file itself; whether the file has the
+    end mark of its format; and whether its length is known.
     """
     with open(path, "rb") as file:
         head = file.read(40)

@@ -67,7 +67,7 @@ def deal(
 def _held_out(
     items: list[Recording], share: float, seed: int
 ) -> tuple[list[Recording], list[Recording]]:
-    """What stays, and what is held out: about a share of the items, at least one of several."""
+    """The items that stay, and about `share` of them that are held out, at least one of several."""
     speakers = sorted({item.speaker for item in items if item.speaker})
     generator = random_numbers(seed, len(items))
     if len(speakers) >= FEWEST_SPEAKERS:
