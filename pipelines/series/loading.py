@@ -12,12 +12,12 @@ from pipelines.base.errors import ConfigurationError, DataError
 from pipelines.data_report import DataReport
 from pipelines.series.common_frequency import check_fractions, check_steps, common_frequency
 from pipelines.series.options import NONE, SeriesOptions
+from pipelines.series.reading.column_roles import ColumnRoles, find_roles
+from pipelines.series.reading.table_reading import Columns, read_columns
 from pipelines.series.regular_grid import Grid, Rows, lay_on_grid
 from pipelines.series.static_covariates import static_values
 from pipelines.series.table_sources import open_source
-from pipelines.series.tables.column_roles import ColumnRoles, find_roles
 from pipelines.series.tables.missing_values import fill, likely_marker
-from pipelines.series.tables.table_reading import Columns, read_columns
 from pipelines.series.time_series import SeriesSet, TimeSeries
 from pipelines.series.times.numeric_times import NUMERIC_FORMATS, STEPS
 from pipelines.series.times.time_formats import check_format

@@ -23,7 +23,7 @@ def _option(default: Any, description: str, choices: tuple[str, ...] = ()) -> An
 class SeriesOptions:
     """The roles of the columns, and the treatment of irregular data.
 
-    Empty text and empty lists mean "detect": see `pipelines.series.tables.column_roles` for the
+    Empty text and empty lists mean "detect": see `pipelines.series.reading.column_roles` for the
     rules. Every treatment that changes data is counted in the `DataReport` of the loaded series.
     """
 

@@ -53,7 +53,7 @@ def open_source(
         data = builtin_data(named.name, "forecasting")
         frame, defaults = data.load()
         return [FrameTable(frame, str(named))], complete(options, defaults)
-    from pipelines.tensorflow_datasets import series_frame
+    from pipelines.series.tfds import series_frame
 
     frame, defaults = series_frame(named, data_dir or None)
     return [FrameTable(frame, str(named))], complete(options, defaults)

@@ -1,1 +1,1 @@
-"""Tables of any origin: files and frames, their columns, and the role of each column."""
+"""Tables of any origin: files and frames, and the content of their columns."""

@@ -13,10 +13,10 @@ import numpy as np
 from pipelines.base.errors import DataError
 from pipelines.data_report import DataReport
 from pipelines.series.options import NONE, SeriesOptions
+from pipelines.series.reading.row_keys import check_one_row_for_each_time
 from pipelines.series.tables.column_kinds import COUNTER_NAMES, ID_NAMES, counts_rows, is_words
 from pipelines.series.tables.columns import cause_of_text
 from pipelines.series.tables.joined_columns import NAMES, JoinedColumn, named_columns, whole_numbers
-from pipelines.series.tables.row_keys import check_one_row_for_each_time
 from pipelines.series.tables.tables import Block, Table
 from pipelines.series.times.spread_times import check_no_spread_times
 from pipelines.series.times.time_parts import (

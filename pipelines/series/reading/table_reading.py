@@ -13,7 +13,7 @@ import numpy.typing as npt
 from pipelines.base.errors import DataError
 from pipelines.data_report import DataReport
 from pipelines.series.options import SeriesOptions
-from pipelines.series.tables.column_roles import ColumnRoles
+from pipelines.series.reading.column_roles import ColumnRoles
 from pipelines.series.tables.columns import CategoryReader, NumberReader
 from pipelines.series.tables.tables import Block, Table
 from pipelines.series.times.numeric_times import STEPS
