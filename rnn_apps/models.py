@@ -27,7 +27,7 @@ class RNN(keras.Model):
             Schmidhuber 1997), "gru" (Cho et al. 2014), "cifg" (Greff et al. 2015) or "mingru" (Feng
             et al. 2024).
         layers: number of recurrent layers, stacked.
-        bidirectional: whether a second network reads backwards (Schuster and Paliwal 1997); the
+        bidirectional: True if a second network reads backwards (Schuster and Paliwal 1997); the
             outputs of both are concatenated.
         dropout: share of each recurrent layer's input that is dropped in training.
         recurrent_initializer: initializer of the recurrent weights, where the cell has any; Keras'

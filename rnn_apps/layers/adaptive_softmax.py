@@ -87,7 +87,7 @@ class AdaptiveSoftmax(keras.layers.Layer):
         Args:
             hidden: input of the layer, [rows, timesteps, size].
             targets: tokens to predict, int32 [rows, timesteps].
-            training: whether this is training, which makes no difference here.
+            training: True in training, which makes no difference here.
         """
         flat = tf.reshape(tf.cast(hidden, tf.float32), [-1, hidden.shape[-1]])
         tokens = tf.reshape(targets, [-1])

@@ -23,7 +23,7 @@ class ProgressDisplay:
         steps_per_epoch: number of steps in each epoch.
         examples_per_step: number of examples in a full batch, over all replicas.
         start_step: number of steps that earlier sessions have taken.
-        shown: whether anything is shown; False for every worker except the first.
+        shown: True to show anything; False for every worker except the first.
         most_seconds: time limit in seconds, after which training stops in any epoch.
     """
 

@@ -33,7 +33,7 @@ class StepResult(NamedTuple):
         weight_sum: sum of the losses' weights.
         gradient_norm: global norm of the gradient before clipping; NaN or infinite if float16
             overflowed, in which case no weight was changed.
-        stop: whether any worker asked to stop.
+        stop: True if any worker asked to stop.
     """
 
     loss_sum: float
@@ -77,7 +77,7 @@ class Steps:
             batch: batch from `feeding.feed`.
             specification: `tf.TypeSpec`s of the batch, so that a short batch is not compiled anew;
                 None for a batch that is spread over replicas.
-            stop: whether every worker is asked to stop after this step.
+            stop: True to ask every worker to stop after this step.
         """
         if self._train is None:
             self._train = self._compile(self._train_replica, specification, flag=True)

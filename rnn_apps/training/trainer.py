@@ -90,7 +90,7 @@ def fit(
         config: settings of the training.
         folder: folder of the run.
         validation: data for val_loss, the weighted mean of the same objective over all of it.
-        resume: whether training continues from the last checkpoint, if there is one.
+        resume: True to continue from the last checkpoint, if there is one.
         callbacks: Keras callbacks; one that sets `model.stop_training = True` stops the training
             after the step.
         metrics: function that computes further figures of an epoch from the model at its end.
@@ -99,7 +99,7 @@ def fit(
         strategy: strategy from `make_strategy`; needed for "multiworker" if TensorFlow has run
             before.
         begin: function that the chief calls once training can begin, before anything is written.
-        write_model: whether model.keras is written; False if the caller writes the model.
+        write_model: True to write model.keras; False if the caller writes the model.
 
     Raises:
         UserError: the folder holds a run that is not resumed, or one with another configuration,

@@ -50,7 +50,7 @@ class EpochWeights(keras.callbacks.Callback):
         folder: folder of the run.
         count: number of epochs that are kept.
         monitor: name of the figure by which epochs are ranked.
-        highest: whether a higher figure is better.
+        highest: True if a higher figure is better.
     """
 
     def __init__(self, folder: Path, count: int, monitor: str, highest: bool) -> None:
@@ -130,7 +130,7 @@ def averaged_if_better(
         model: model with the weights of the best epoch.
         weights: averaged weights; if empty, nothing is done.
         figure: function that computes the compared figure of a model.
-        highest: whether a higher figure is better.
+        highest: True if a higher figure is better.
 
     Returns:
         The figure of the best epoch and of the average.

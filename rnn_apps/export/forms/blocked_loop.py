@@ -14,7 +14,7 @@ import keras
 import tensorflow as tf
 
 from rnn_apps.export.forms.cell_steps import CellSteps, States, cell_steps
-from rnn_apps.export.forms.recurrence import Recurrence
+from rnn_apps.export.forms.recurrent_outputs import RecurrentOutputs
 
 # Timesteps of a block: long enough to make the outer loop cheap, short enough for the buffer.
 LARGEST_BLOCK = 25
@@ -29,7 +29,9 @@ def block_length(timesteps: int | None) -> int:
     return divisors[-1] if divisors and divisors[-1] >= 8 else min(USUAL_BLOCK, timesteps)
 
 
-def run_blocked_loop(layer: keras.layers.RNN, sequences: tf.Tensor, states: States) -> Recurrence:
+def run_blocked_loop(
+    layer: keras.layers.RNN, sequences: tf.Tensor, states: States
+) -> RecurrentOutputs:
     """Runs `layer` over [batch, timesteps, features] from flat `states`, without a mask."""
     cell = cell_steps(layer)
     if layer.go_backwards:
@@ -38,7 +40,7 @@ def run_blocked_loop(layer: keras.layers.RNN, sequences: tf.Tensor, states: Stat
     length = tf.shape(by_time)[0] if sequences.shape[1] is None else sequences.shape[1]
     if not layer.return_sequences:
         states, _ = _walk(cell, by_time, length, states, None)
-        return Recurrence(states[0], None, states)
+        return RecurrentOutputs(states[0], None, states)
     block = block_length(sequences.shape[1])
     # The buffer goes on from block to block, so it always ends with the newest outputs: a last
     # block that is cut short is written with a part of the one before, which is right there too.
@@ -65,7 +67,7 @@ def run_blocked_loop(layer: keras.layers.RNN, sequences: tf.Tensor, states: Stat
         [tf.constant(0), *carried],
         shape_invariants=[tf.TensorShape([]), *(value.shape for value in carried)],
     )
-    return Recurrence(states[0], _batch_first(outputs[block:], sequences), list(states))
+    return RecurrentOutputs(states[0], _batch_first(outputs[block:], sequences), list(states))
 
 
 def _walk(

@@ -19,7 +19,7 @@ import keras
 import tensorflow as tf
 
 from rnn_apps.export.forms.cell_steps import CellSteps, States, cell_steps
-from rnn_apps.export.forms.recurrence import Recurrence
+from rnn_apps.export.forms.recurrent_outputs import RecurrentOutputs
 from rnn_apps.layers.cells.registry import cell_of
 
 # Most timesteps of one pass of the innermost loop, and how many bytes their copies of the recurrent
@@ -61,7 +61,7 @@ def recurrent_bytes(layer: keras.layers.RNN, weight_bytes: int = 4) -> int:
 
 def run_chunked(
     layer: keras.layers.RNN, sequences: tf.Tensor, states: States, weight_bytes: int = 4
-) -> Recurrence:
+) -> RecurrentOutputs:
     """Runs `layer` over one sequence [1, timesteps, features] from flat `states`."""
     timesteps, features = sequences.shape[1], sequences.shape[2]
     chunk = chunk_length(layer, weight_bytes)
@@ -72,12 +72,14 @@ def run_chunked(
     return _run(layer, sequences, states, sizes)
 
 
-def run_one_unrolled(layer: keras.layers.RNN, sequences: tf.Tensor, states: States) -> Recurrence:
+def run_one_unrolled(
+    layer: keras.layers.RNN, sequences: tf.Tensor, states: States
+) -> RecurrentOutputs:
     """As `run_chunked`, without a loop."""
     return _run(layer, sequences, states, [])
 
 
-def run_first_step(layer: keras.layers.RNN, sequences: tf.Tensor) -> Recurrence | None:
+def run_first_step(layer: keras.layers.RNN, sequences: tf.Tensor) -> RecurrentOutputs | None:
     """One timestep [batch, 1, features] from states of zeros, without what zeros cancel.
 
     None for a cell that isn't one of Keras' own.
@@ -86,12 +88,12 @@ def run_first_step(layer: keras.layers.RNN, sequences: tf.Tensor) -> Recurrence 
     if start is None:
         return None
     output, states = start(tf.reshape(sequences, [-1, sequences.shape[2]]))
-    return Recurrence(output, tf.expand_dims(output, 1), states)
+    return RecurrentOutputs(output, tf.expand_dims(output, 1), states)
 
 
 def _run(
     layer: keras.layers.RNN, sequences: tf.Tensor, states: States, sizes: Sequence[int]
-) -> Recurrence:
+) -> RecurrentOutputs:
     rows = tf.reshape(sequences, sequences.shape[1:])
     if layer.go_backwards:
         rows = tf.reverse(rows, axis=[0])
@@ -99,7 +101,7 @@ def _run(
     output, outputs, states = _walk(cell, rows, states, sizes, layer.return_sequences)
     if outputs is not None:
         outputs = tf.reshape(outputs, [1, *outputs.shape])
-    return Recurrence(output, outputs, states)
+    return RecurrentOutputs(output, outputs, states)
 
 
 _Walked = tuple[tf.Tensor, tf.Tensor | None, States]

@@ -13,10 +13,10 @@ import uuid
 import keras
 import tensorflow as tf
 
-from rnn_apps.export.forms.recurrence import Recurrence
+from rnn_apps.export.forms.recurrent_outputs import RecurrentOutputs
 
 
-def run_fused(layer: keras.layers.RNN, sequences: tf.Tensor) -> Recurrence:
+def run_fused(layer: keras.layers.RNN, sequences: tf.Tensor) -> RecurrentOutputs:
     """The fused LSTM over [batch, timesteps, features], forwards or backwards, from zero states.
 
     `layer` is an LSTM, or any RNN of an LSTMCell.
@@ -35,7 +35,7 @@ def run_fused(layer: keras.layers.RNN, sequences: tf.Tensor) -> Recurrence:
     if layer.go_backwards:
         sequences = tf.reverse(sequences, axis=[1])
     last, outputs, *_ = _composite(units)(sequences, hidden, carry, kernel, recurrent_kernel, bias)
-    return Recurrence(last, outputs if layer.return_sequences else None, [])
+    return RecurrentOutputs(last, outputs if layer.return_sequences else None, [])
 
 
 def _composite(units: int) -> tf.types.experimental.PolymorphicFunction:

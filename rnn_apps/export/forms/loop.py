@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from rnn_apps.export.forms.cell_steps import CellSteps, States, cell_steps
-from rnn_apps.export.forms.recurrence import Recurrence
+from rnn_apps.export.forms.recurrent_outputs import RecurrentOutputs
 
 
 def run_loop(
@@ -25,7 +25,7 @@ def run_loop(
     steps_per_iteration: int = 1,
     projects_within: bool = False,
     previous: tf.Tensor | None = None,
-) -> Recurrence:
+) -> RecurrentOutputs:
     """Runs `layer` over [batch, timesteps, features] from flat `states`.
 
     Args:
@@ -80,7 +80,7 @@ def run_loop(
             output, states = walk.step(index, output, states)
             if outputs is not None:
                 outputs = keras.ops.slice_update(outputs, [0, index, 0], output[:, None])
-    return Recurrence(output, outputs, states)
+    return RecurrentOutputs(output, outputs, states)
 
 
 def run_unrolled(
@@ -89,7 +89,7 @@ def run_unrolled(
     states: States,
     mask: tf.Tensor | None,
     previous: tf.Tensor | None = None,
-) -> Recurrence:
+) -> RecurrentOutputs:
     """As `run_loop` without a loop: one copy of the step's operators for each timestep."""
     cell = cell_steps(layer)
     walk = _Walk(layer, cell, sequences, mask)
@@ -98,7 +98,7 @@ def run_unrolled(
     for index in range(sequences.shape[1]):
         output, states = walk.step(index, output, states)
         made.append(output)
-    return Recurrence(output, _stack(made) if layer.return_sequences else None, states)
+    return RecurrentOutputs(output, _stack(made) if layer.return_sequences else None, states)
 
 
 def _free_batch(value: tf.Tensor, sequences: tf.Tensor) -> tf.TensorShape:

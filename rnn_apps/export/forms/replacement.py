@@ -28,7 +28,7 @@ from rnn_apps.export.forms.embeddings import can_be_gathered, gathered_call
 from rnn_apps.export.forms.fused_lstm import run_fused
 from rnn_apps.export.forms.loop import run_loop, run_unrolled
 from rnn_apps.export.forms.operations import plain_operations
-from rnn_apps.export.forms.recurrence import Recurrence
+from rnn_apps.export.forms.recurrent_outputs import RecurrentOutputs
 from rnn_apps.export.forms.replaceable_layers import is_of_keras, layer_name, recurrent_layers
 from rnn_apps.export.forms.reshaping import repeated_call, repeats_vector, reshaped_call
 from rnn_apps.export.forms.streaming import CarriedStates, StateTape
@@ -217,7 +217,7 @@ class _Loop:
 
 def _recurrence(
     layer: keras.layers.RNN, how: _Replacing, sequences: tf.Tensor, initial_state: Any, mask: Any
-) -> Recurrence:
+) -> RecurrentOutputs:
     """One call of a layer in its form, with the states of a stream where there is one."""
     sequences = tf.cast(sequences, "float32")
     mask = _timestep_mask(mask)
@@ -309,7 +309,7 @@ def _run(
     from_zeros: bool,
     weight_bytes: int,
     previous: tf.Tensor | None = None,
-) -> Recurrence:
+) -> RecurrentOutputs:
     if form == "fused":
         return run_fused(layer, sequences)
     if sequences.shape[1] == 1 and mask is None and from_zeros:
@@ -344,7 +344,7 @@ def _run_keras_loop(
     states: States,
     mask: tf.Tensor | None,
     previous: tf.Tensor | None,
-) -> Recurrence:
+) -> RecurrentOutputs:
     last_output, outputs, new_states = type(layer).inner_loop(
         layer,
         sequences,
@@ -358,10 +358,10 @@ def _run_keras_loop(
         last_output = tf.where(begun[:, -1:], last_output, previous)
         if layer.return_sequences:
             outputs = tf.where(begun[..., None], outputs, previous[:, None])
-    return Recurrence(last_output, outputs, keras.tree.flatten(new_states))
+    return RecurrentOutputs(last_output, outputs, keras.tree.flatten(new_states))
 
 
-def _layer_output(layer: keras.layers.RNN, result: Recurrence) -> Any:
+def _layer_output(layer: keras.layers.RNN, result: RecurrentOutputs) -> Any:
     output = result.outputs if layer.return_sequences else result.last_output
     if not layer.return_state:
         return output

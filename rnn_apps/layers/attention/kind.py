@@ -87,7 +87,7 @@ class AttentionKind(abc.ABC):
     defaults here. Objects are hashable: equal ones share their compiled training loops.
 
     Args:
-        coverage: whether the energies depend on the attention that each position has had so far;
+        coverage: True if the energies depend on the attention that each position has had so far;
             for kinds with `has_coverage`.
     """
 
@@ -153,7 +153,7 @@ class AttentionKind(abc.ABC):
         are [batch, timesteps, size], their keys [batch, 1, positions, n].
 
         Args:
-            query: see `Stage`.
+            query: state or output that the attention is asked with, see `Stage`.
             keys: result of `keys`.
             memories: values of `memories`, by name.
             products: products with the weights.

@@ -22,7 +22,7 @@ class Attention(keras.layers.Layer):
     Args:
         kind: name of a registered kind of attention, such as "bahdanau".
         units: size of the hidden layer, for the kinds that have one.
-        coverage: whether the energies depend on the attention that a position has had so far.
+        coverage: True if the energies depend on the attention that a position has had so far.
 
     Raises:
         ConfigurationError: an unknown kind, or coverage with a kind that has none.
@@ -36,7 +36,7 @@ class Attention(keras.layers.Layer):
                 f"attention = {NO_ATTENTION!r} has no layer: choose from "
                 f"{', '.join(attention_names())}"
             )
-        self.attention: AttentionKind = made
+        self.attention_kind: AttentionKind = made
         self.kind = kind
         self.units = units
         self.coverage = coverage
@@ -48,20 +48,20 @@ class Attention(keras.layers.Layer):
             ConfigurationError: the kind needs other sizes.
         """
         query, annotation = query_shape[-1], annotations_shape[-1]
-        self.attention.check_sizes(query, annotation)
+        self.attention_kind.check_sizes(query, annotation)
         sizes = {"query": query, "annotation": annotation, "units": self.units}
-        for weight in self.attention.weights:
+        for weight in self.attention_kind.weights:
             shape = tuple(axis if isinstance(axis, int) else sizes[axis] for axis in weight.shape)
             made = self.add_weight(name=weight.name, shape=shape, initializer=weight.initializer)
             setattr(self, weight.name, made)
 
     def keys(self, annotations: Any) -> Any:
         """The part of the energies that the annotations alone decide, [batch, positions, n]."""
-        return self.attention.keys(annotations, self.weights_used_in("keys"))
+        return self.attention_kind.keys(annotations, self.weights_used_in("keys"))
 
     def weights_used_in(self, use: str) -> dict[str, Any]:
         """The weights with one use, by name; see `AttentionWeight.used_in`."""
-        weights = self.attention.weights
+        weights = self.attention_kind.weights
         return {w.name: getattr(self, w.name) for w in weights if w.used_in == use}
 
     def call(self, queries: Any, annotations: Any, keys: Any, present: Any) -> tuple[Any, Any]:
@@ -77,7 +77,7 @@ class Attention(keras.layers.Layer):
             The contexts [batch, timesteps, size], and the weights [batch, timesteps, positions].
         """
         per_query = keras.ops.expand_dims(keys, axis=1)
-        energies = self.attention.energies(queries, per_query, {}, _ManyQueries(self))
+        energies = self.attention_kind.energies(queries, per_query, {}, _ManyQueries(self))
         present = keras.ops.expand_dims(present, axis=1)
         weights = attention_weights(energies, present, self.compute_dtype)
         return keras.ops.matmul(weights, annotations), weights

@@ -67,7 +67,7 @@ def make_attention(name: str, coverage: bool = False) -> AttentionKind | None:
 
     Args:
         name: value of the configuration's `attention`.
-        coverage: whether the energies depend on the attention so far.
+        coverage: True if the energies depend on the attention so far.
 
     Raises:
         ConfigurationError: no kind has that name, or the kind has no coverage.

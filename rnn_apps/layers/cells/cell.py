@@ -93,7 +93,7 @@ class Cell:
         step: equations of one time step.
         start: equations of the first time step from states of zeros.
         keras_layer: class of Keras' own layer with the same weights; None where Keras has none.
-        recurrent: whether there is a recurrent kernel.
+        recurrent: True if there is a recurrent kernel.
         forget_gate: index of the gate whose bias starts at 1 (Jozefowicz et al. 2015); None if
             the cell has none.
         activations: default elementwise functions of the cell.

@@ -19,10 +19,10 @@ import tensorflow as tf
 
 from rnn_apps.layers.cells.cell import Activations, Cell, Recall, States
 from rnn_apps.layers.initializers import ForgetGateBias
-from rnn_apps.layers.recurrence.activations import Activation, activation
+from rnn_apps.layers.recurrence.activations import DifferentiableActivation, activation
 from rnn_apps.layers.recurrence.cell_layer import CellLayer
-from rnn_apps.layers.recurrence.cell_steps import CellSteps, Tensors, where_present
 from rnn_apps.layers.recurrence.recurrent import FastRecurrence
+from rnn_apps.layers.recurrence.steps_with_gradient import StepsWithGradient, Tensors, where_present
 
 
 @keras.saving.register_keras_serializable(package="rnn_apps")
@@ -84,12 +84,12 @@ class CIFGCell(keras.layers.LSTMCell):
 
 
 @dataclass(frozen=True)
-class CIFGSteps(CellSteps):
-    """See `CellSteps`; the states are h and c."""
+class CIFGSteps(StepsWithGradient):
+    """See `StepsWithGradient`; the states are h and c."""
 
     units: int
-    activation: Activation
-    recurrent_activation: Activation
+    activation: DifferentiableActivation
+    recurrent_activation: DifferentiableActivation
     saved: ClassVar[int] = 4
     collected: ClassVar[int] = 1
 
@@ -143,7 +143,7 @@ class CIFG(FastRecurrence, CellLayer):
 
     cell_type = CIFGCell
 
-    def _steps(self) -> CellSteps:
+    def _steps(self) -> StepsWithGradient:
         return CIFGSteps(
             self.units,
             activation(self.cell.activation),

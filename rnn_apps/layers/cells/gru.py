@@ -23,26 +23,26 @@ import tensorflow as tf
 from rnn_apps.layers.cells.cell import Activations, Cell, NormalisedCell, Recall, States, Step
 from rnn_apps.layers.cells.normalised import LayerNormCell, normalised
 from rnn_apps.layers.initializers import ChronoGRUBias
-from rnn_apps.layers.recurrence.activations import Activation, activation
-from rnn_apps.layers.recurrence.cell_steps import (
-    CellSteps,
+from rnn_apps.layers.recurrence.activations import DifferentiableActivation, activation
+from rnn_apps.layers.recurrence.recurrent import FastRecurrence
+from rnn_apps.layers.recurrence.steps_with_gradient import (
+    StepsWithGradient,
     Tensors,
     product_over_time,
     where_present,
 )
-from rnn_apps.layers.recurrence.recurrent import FastRecurrence
 
 
 @dataclass(frozen=True)
-class ResetAfterSteps(CellSteps):
-    """See `CellSteps`; the state is h, the weights are R and b_n [units].
+class ResetAfterSteps(StepsWithGradient):
+    """See `StepsWithGradient`; the state is h, the weights are R and b_n [units].
 
     The biases of the gates, also the recurrent ones, are in `projected`.
     """
 
     units: int
-    activation: Activation
-    recurrent_activation: Activation
+    activation: DifferentiableActivation
+    recurrent_activation: DifferentiableActivation
     saved: ClassVar[int] = 4
     collected: ClassVar[int] = 2
 
@@ -90,12 +90,12 @@ class ResetAfterSteps(CellSteps):
 
 
 @dataclass(frozen=True)
-class ResetBeforeSteps(CellSteps):
-    """See `CellSteps`; the state is h, the weights are R_zr [units, 2 units] and R_n."""
+class ResetBeforeSteps(StepsWithGradient):
+    """See `StepsWithGradient`; the state is h, the weights are R_zr [units, 2 units] and R_n."""
 
     units: int
-    activation: Activation
-    recurrent_activation: Activation
+    activation: DifferentiableActivation
+    recurrent_activation: DifferentiableActivation
     saved: ClassVar[int] = 3
     collected: ClassVar[int] = 1
 
@@ -146,7 +146,7 @@ class GRU(FastRecurrence, keras.layers.GRU):
 
     cell_type = keras.layers.GRUCell
 
-    def _steps(self) -> CellSteps:
+    def _steps(self) -> StepsWithGradient:
         steps = ResetAfterSteps if self.reset_after else ResetBeforeSteps
         return steps(
             self.units,

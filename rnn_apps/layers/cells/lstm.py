@@ -29,18 +29,18 @@ import tensorflow as tf
 from rnn_apps.layers.cells.cell import Activations, Cell, NormalisedCell, Recall, States
 from rnn_apps.layers.cells.normalised import LayerNormCell, normalised
 from rnn_apps.layers.initializers import ChronoLSTMBias
-from rnn_apps.layers.recurrence.activations import Activation, activation
-from rnn_apps.layers.recurrence.cell_steps import CellSteps, Tensors, where_present
+from rnn_apps.layers.recurrence.activations import DifferentiableActivation, activation
 from rnn_apps.layers.recurrence.recurrent import FastRecurrence
+from rnn_apps.layers.recurrence.steps_with_gradient import StepsWithGradient, Tensors, where_present
 
 
 @dataclass(frozen=True)
-class LSTMSteps(CellSteps):
-    """See `CellSteps`; the states are h and c."""
+class LSTMSteps(StepsWithGradient):
+    """See `StepsWithGradient`; the states are h and c."""
 
     units: int
-    activation: Activation
-    recurrent_activation: Activation
+    activation: DifferentiableActivation
+    recurrent_activation: DifferentiableActivation
     saved: ClassVar[int] = 5
     collected: ClassVar[int] = 1
 
@@ -95,7 +95,7 @@ class LSTM(FastRecurrence, keras.layers.LSTM):
 
     cell_type = keras.layers.LSTMCell
 
-    def _steps(self) -> CellSteps:
+    def _steps(self) -> StepsWithGradient:
         return LSTMSteps(
             self.units,
             activation(self.cell.activation),
@@ -129,7 +129,7 @@ class LayerNormLSTMCell(LayerNormCell):
 
     Args:
         units: size of h and of c.
-        unit_forget_bias: whether 1 is added to the forget gate's bias.
+        unit_forget_bias: True if 1 is added to the forget gate's bias.
         **kwargs: arguments of `LayerNormCell` and of a Keras layer.
     """
 

@@ -22,12 +22,12 @@ import tensorflow as tf
 
 from rnn_apps.layers.cells.cell import Activations, Cell, Recall, States
 from rnn_apps.layers.initializers import ChronoMinGRUBias
-from rnn_apps.layers.recurrence.activations import Activation, activation
+from rnn_apps.layers.recurrence.activations import DifferentiableActivation, activation
 from rnn_apps.layers.recurrence.cell_layer import CellLayer
-from rnn_apps.layers.recurrence.cell_steps import CellSteps, Tensors, where_present
 from rnn_apps.layers.recurrence.linear_recurrence import linear_recurrence
 from rnn_apps.layers.recurrence.paths import gpu_is_visible
 from rnn_apps.layers.recurrence.recurrent import FastRecurrence
+from rnn_apps.layers.recurrence.steps_with_gradient import StepsWithGradient, Tensors, where_present
 
 
 @keras.saving.register_keras_serializable(package="rnn_apps")
@@ -41,7 +41,7 @@ class MinGRUCell(keras.layers.Layer):
         units: size of the state.
         activation: function of the candidate; linear in the paper's section 3.1.
         recurrent_activation: function of the write gate.
-        use_bias: whether there is a bias.
+        use_bias: True if there is a bias.
         kernel_initializer, bias_initializer: initializers of the weights.
         kernel_regularizer, bias_regularizer: penalties on the weights.
         kernel_constraint, bias_constraint: constraints of the weights.
@@ -132,12 +132,12 @@ class MinGRUCell(keras.layers.Layer):
 
 
 @dataclass(frozen=True)
-class MinGRUSteps(CellSteps):
-    """See `CellSteps`; the state is h, and there are no weights beside the input's."""
+class MinGRUSteps(StepsWithGradient):
+    """See `StepsWithGradient`; the state is h, and there are no weights beside the input's."""
 
     units: int
-    activation: Activation
-    recurrent_activation: Activation
+    activation: DifferentiableActivation
+    recurrent_activation: DifferentiableActivation
     saved: ClassVar[int] = 2
     collected: ClassVar[int] = 1
 
@@ -185,7 +185,7 @@ class MinGRU(FastRecurrence, CellLayer):
         units: size of the state.
         dropout: share of the input's features that are dropped in training, the same ones at all
             time steps.
-        parallel: whether training takes the parallel scan; None to do so only where there is a
+        parallel: True if training takes the parallel scan; None to do so only where there is a
             GPU.
         **options: arguments of `MinGRUCell` and of `keras.layers.RNN`.
 
@@ -222,7 +222,7 @@ class MinGRU(FastRecurrence, CellLayer):
             )
         return super().inner_loop(sequences, initial_state, mask, training=training)
 
-    def _steps(self) -> CellSteps:
+    def _steps(self) -> StepsWithGradient:
         return MinGRUSteps(
             self.units,
             activation(self.cell.activation),

@@ -16,17 +16,17 @@ import tensorflow as tf
 
 from rnn_apps.layers.cells.cell import Activations, Cell, NormalisedCell, Recall, States
 from rnn_apps.layers.cells.normalised import LayerNormCell, normalised
-from rnn_apps.layers.recurrence.activations import Activation, activation
-from rnn_apps.layers.recurrence.cell_steps import CellSteps, Tensors, where_present
+from rnn_apps.layers.recurrence.activations import DifferentiableActivation, activation
 from rnn_apps.layers.recurrence.recurrent import FastRecurrence
+from rnn_apps.layers.recurrence.steps_with_gradient import StepsWithGradient, Tensors, where_present
 
 
 @dataclass(frozen=True)
-class SimpleSteps(CellSteps):
-    """See `CellSteps`; the state is h."""
+class SimpleSteps(StepsWithGradient):
+    """See `StepsWithGradient`; the state is h."""
 
     units: int
-    activation: Activation
+    activation: DifferentiableActivation
     saved: ClassVar[int] = 0
     collected: ClassVar[int] = 1
 
@@ -60,7 +60,7 @@ class SimpleRNN(FastRecurrence, keras.layers.SimpleRNN):
 
     cell_type = keras.layers.SimpleRNNCell
 
-    def _steps(self) -> CellSteps:
+    def _steps(self) -> StepsWithGradient:
         return SimpleSteps(self.units, activation(self.cell.activation))
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 
 @dataclass(frozen=True)
-class Activation:
+class DifferentiableActivation:
     """An elementwise function and its derivative.
 
     Args:
@@ -32,12 +32,14 @@ def _of_hard_sigmoid(values: tf.Tensor) -> tf.Tensor:
     return tf.cast(inside, values.dtype) / 6
 
 
-_KNOWN: dict[Any, Activation] = {
-    keras.activations.tanh: Activation(tf.tanh, lambda y: 1 - y * y),
-    keras.activations.sigmoid: Activation(tf.sigmoid, lambda y: y * (1 - y)),
-    keras.activations.relu: Activation(tf.nn.relu, _of_sign),
-    keras.activations.linear: Activation(tf.identity, tf.ones_like),
-    keras.activations.hard_sigmoid: Activation(keras.activations.hard_sigmoid, _of_hard_sigmoid),
+_KNOWN: dict[Any, DifferentiableActivation] = {
+    keras.activations.tanh: DifferentiableActivation(tf.tanh, lambda y: 1 - y * y),
+    keras.activations.sigmoid: DifferentiableActivation(tf.sigmoid, lambda y: y * (1 - y)),
+    keras.activations.relu: DifferentiableActivation(tf.nn.relu, _of_sign),
+    keras.activations.linear: DifferentiableActivation(tf.identity, tf.ones_like),
+    keras.activations.hard_sigmoid: DifferentiableActivation(
+        keras.activations.hard_sigmoid, _of_hard_sigmoid
+    ),
 }
 
 
@@ -46,7 +48,7 @@ def is_known(function: Any) -> bool:
     return function in _KNOWN
 
 
-def activation(function: Any) -> Activation:
+def activation(function: Any) -> DifferentiableActivation:
     """One of Keras' activations with its derivative.
 
     Raises:

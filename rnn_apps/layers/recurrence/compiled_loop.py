@@ -14,7 +14,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from rnn_apps.layers.recurrence.cell_steps import CellSteps, Tensors
+from rnn_apps.layers.recurrence.steps_with_gradient import StepsWithGradient, Tensors
 from rnn_apps.layers.recurrence.time_loop import time_loop
 
 _BUCKET = 32
@@ -22,7 +22,7 @@ _BUCKET = 32
 
 
 def run_recurrence(
-    steps: CellSteps,
+    steps: StepsWithGradient,
     projected: tf.Tensor,
     weights: Tensors,
     states: Tensors,
@@ -38,7 +38,7 @@ def run_recurrence(
         weights: weights that the cell's steps use.
         states: states before the first step, each [batch, units].
         mask: steps to compute, bool [timesteps, batch, 1]; False leaves the states as they are.
-        return_sequences: whether h of every step is returned.
+        return_sequences: True to return h of every step.
 
     Returns:
         h after every step [timesteps, batch, units] (None unless `return_sequences`), and the last
@@ -84,7 +84,7 @@ def run_recurrence(
 
 
 @functools.cache
-def _in_graph(steps: CellSteps, return_sequences: bool) -> Callable[..., Any]:
+def _in_graph(steps: StepsWithGradient, return_sequences: bool) -> Callable[..., Any]:
     """`run_recurrence` as a graph."""
 
     def run(
@@ -116,7 +116,7 @@ def _pad(sequences: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
 
 
 @functools.cache
-def _forward(steps: CellSteps) -> Callable[..., Any]:
+def _forward(steps: StepsWithGradient) -> Callable[..., Any]:
     """(projected, weights, states, mask, length) -> (last states, all h, kept for the gradient)."""
 
     def forward(
@@ -142,7 +142,7 @@ def _forward(steps: CellSteps) -> Callable[..., Any]:
 
 
 @functools.cache
-def _backward(steps: CellSteps) -> Callable[..., Any]:
+def _backward(steps: StepsWithGradient) -> Callable[..., Any]:
     """The loop of `_forward`'s gradient: (what the steps collect, that of the first states)."""
 
     def backward(

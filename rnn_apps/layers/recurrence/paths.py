@@ -19,7 +19,7 @@ class Path:
     """How a recurrent layer runs.
 
     Args:
-        fast: whether the layer runs the loop of this package; else it calls Keras' own.
+        fast: True if the layer runs the loop of this package; else it calls Keras' own.
         reason: explanation in one sentence.
     """
 
@@ -38,7 +38,7 @@ def why_not_fast(
     Args:
         layer: recurrent layer of this package.
         cell_type: class of cell whose steps the fast loop computes.
-        training: whether the layer is called in training.
+        training: True if the layer is called in training.
         timesteps: length of its sequences; None if that is not known when the model is traced.
     """
     if not training:

@@ -15,9 +15,9 @@ from typing import Any, ClassVar
 import keras
 import tensorflow as tf
 
-from rnn_apps.layers.recurrence.cell_steps import CellSteps
 from rnn_apps.layers.recurrence.compiled_loop import run_recurrence
 from rnn_apps.layers.recurrence.paths import Path, why_not_fast
+from rnn_apps.layers.recurrence.steps_with_gradient import StepsWithGradient
 
 _SMALLEST_SPLIT_BATCH = 16
 
@@ -119,7 +119,7 @@ class FastRecurrence(keras.layers.RNN):
             given = tf.reduce_any(mask, axis=1)
         return tf.where(given[..., None], outputs, tf.zeros_like(outputs))
 
-    def _steps(self) -> CellSteps:
+    def _steps(self) -> StepsWithGradient:
         """The cell's steps."""
         raise NotImplementedError
 
@@ -203,7 +203,7 @@ def describe_path(
 
     Args:
         layer: recurrent layer of this package, possibly in its Bidirectional.
-        training: whether the layer is called in training; else Keras' own call is the faster one.
+        training: True if the layer is called in training; else Keras' own call is the faster one.
         timesteps: length of its sequences, if it is known when the model is traced.
 
     Raises:

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 
 Tensors = Sequence[tf.Tensor]
-Step = Callable[[list[tf.Tensor], list[tf.Tensor]], tuple[list[tf.Tensor], list[tf.Tensor]]]
+LoopStep = Callable[[list[tf.Tensor], list[tf.Tensor]], tuple[list[tf.Tensor], list[tf.Tensor]]]
 """(slices of this time step, carried) -> (carried on, collected)."""
 
 
 def time_loop(
-    step: Step,
+    step: LoopStep,
     sequences: Tensors,
     carried: Tensors,
     timesteps: tf.Tensor,
@@ -28,7 +28,7 @@ def time_loop(
         carried: values that the first step receives.
         timesteps: number of time steps to run, int32 scalar, at most T.
         collect: number of tensors that a step collects.
-        backwards: whether to run from the last of the time steps to the first; the collected
+        backwards: True to run from the last of the time steps to the first; the collected
             tensors stay in the sequences' order.
 
     Returns:

@@ -54,7 +54,7 @@ def gradient_flow(
     own. The model runs without dropout, and neither its weights nor its states change.
 
     Args:
-        model: built model.
+        model: built Functional, Sequential or subclassed model.
         inputs: one batch of the model's inputs.
         targets: targets of the batch, as the loss takes them.
         loss: function `loss(targets, outputs)` that gives the mean over the batch, such as a Keras

@@ -24,7 +24,7 @@ def check_monitor(
 
     Args:
         config: settings of the training.
-        has_validation: whether the training has a val_loss.
+        has_validation: True if the training has a val_loss.
         metric_names: names of the further figures of an epoch.
 
     Raises:

@@ -25,7 +25,7 @@ class ServedTranslator(tf.Module):
     """What a SavedModel of a translation model holds; see `translate` and `score`.
 
     Args:
-        model: trained model.
+        model: trained model to serve.
         source_tokenizer, target_tokenizer: vocabularies that it was trained with.
         options: search options of `translate`.
     """

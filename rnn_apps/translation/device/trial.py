@@ -34,7 +34,7 @@ class Found:
         texts: the best translation of each sentence.
         ids: the ids of each translation as the model knows them, without an end.
         log_probabilities: the log probability of each translation in nats, its end included.
-        complete: whether each translation came to its end.
+        complete: True if each translation came to its end.
         sentences_a_second: sentences per second of processor time on one thread, for encoding,
             search and decoding together.
     """

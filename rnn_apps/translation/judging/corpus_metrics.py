@@ -62,7 +62,7 @@ def unsplit_warning(sentences: Sequence[str], tokenizer: str) -> str:
     """A warning about BLEU if its tokenizer does not split the sentences; "" if it does.
 
     Args:
-        sentences: reference sentences.
+        sentences: reference sentences of the target language.
         tokenizer: name of BLEU's tokenizer.
     """
     if tokenizer not in _SPLIT_AT_SPACES or unsplit_share(sentences) < MUCH_UNSPACED:

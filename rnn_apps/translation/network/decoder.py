@@ -47,10 +47,10 @@ class DecoderStep(keras.layers.Layer):
         size: size of the readout.
         attention: name of a registered kind of attention, or "none".
         decoder: "plain" or "conditional".
-        input_feeding: whether the readout is fed back, see above.
-        coverage: whether the attention depends on how much attention each position has had.
-        residual: whether a layer's input is added to its output, from the second layer on.
-        layer_norm: whether the cells normalise (Ba et al. 2016).
+        input_feeding: True if the readout is fed back, see above.
+        coverage: True if the attention depends on how much attention each position has had.
+        residual: True if a layer's input is added to its output, from the second layer on.
+        layer_norm: True if the cells normalise (Ba et al. 2016).
 
     Raises:
         ConfigurationError: options that exclude each other.
@@ -89,7 +89,7 @@ class DecoderStep(keras.layers.Layer):
             if attention == NO_ATTENTION
             else Attention(attention, units, coverage, dtype=self.dtype_policy, name="attention")
         )
-        kind = None if self.attention is None else self.attention.attention
+        kind = None if self.attention is None else self.attention.attention_kind
         self.recurrence = RecurrentStep(
             cell, layers, kind, stage_of(kind, decoder), residual, layer_norm
         )

@@ -242,7 +242,7 @@ def _given_out(new: Stepped) -> Tensors:
 
 
 class _LoopProducts:
-    """The products of a decoding step in the training loop, see `Products`.
+    """The products of a decoding step in the training loop, see `StepProducts`.
 
     Forwards they are computed and kept; backwards those results are looked up, with taps on them
     that the gradient is read from.
@@ -295,7 +295,7 @@ class _LoopProducts:
         return self._weights.vectors.get(name)
 
     def context(self, weights: Any) -> Any:
-        """See `Products.context`."""
+        """See `StepProducts.context`."""
         annotations = self._annotations
         return self._multiplied(
             CONTEXT,

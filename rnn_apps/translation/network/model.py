@@ -143,8 +143,8 @@ class TranslationModel(keras.Model):
 
         Args:
             tokens: source tokens, int32 [batch, positions].
-            training: whether dropout is applied.
-            padded: whether rows may be padded; a single sentence is read without a mask.
+            training: True to apply dropout.
+            padded: True if rows may be padded; a single sentence is read without a mask.
 
         Returns:
             The encoded source, and the decoder's first states.
@@ -229,7 +229,7 @@ class TranslationModel(keras.Model):
             readouts: readouts of the decoder, [n, size].
             targets: tokens that follow, int32 [n].
             label_smoothing: share of the probability that is spread, see above.
-            training: whether dropout is applied.
+            training: True to apply dropout.
         """
         readouts = tf.cast(self.output_dropout(readouts, training=training), tf.float32)
         rows, bias = self._output_weights()

@@ -13,8 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import keras
 import tensorflow as tf
 
-from rnn_apps.layers.attention import kind as attention_kind
-from rnn_apps.layers.attention.kind import AttentionKind, Memory
+from rnn_apps.layers.attention.kind import AttentionKind, Memory, Products
 from rnn_apps.layers.attention.reading import attention_weights, inner_products, weighted_mean
 from rnn_apps.layers.attention.stage import Stage
 from rnn_apps.layers.cells.registry import find_cell
@@ -34,7 +33,7 @@ class Weights(NamedTuple):
     vectors: dict[str, Any]
 
 
-class Products(attention_kind.Products, Protocol):
+class StepProducts(Products, Protocol):
     """The products of a decoding step; the caller chooses how each is computed."""
 
     def context(self, weights: Any) -> Any:
@@ -70,7 +69,7 @@ class SingleStepProducts:
         return self._weights.vectors.get(name)
 
     def context(self, weights: Any) -> Any:
-        """See `Products.context`."""
+        """See `StepProducts.context`."""
         return weighted_mean(weights, self._annotations)
 
 
@@ -101,8 +100,8 @@ class RecurrentStep:
         layers: number of recurrent layers.
         attention: kind of attention; None for none.
         stage: place of the attention in a step; None without attention.
-        residual: whether a layer's input is added to its output, from the second layer on.
-        layer_norm: whether the cells normalise.
+        residual: True if a layer's input is added to its output, from the second layer on.
+        layer_norm: True if the cells normalise.
     """
 
     cell: str
@@ -131,7 +130,7 @@ class RecurrentStep:
         )
 
     def step(
-        self, read: Any, states: Tensors, keys: Any, present: Any, products: Products
+        self, read: Any, states: Tensors, keys: Any, present: Any, products: StepProducts
     ) -> Stepped:
         """Runs one decoding step.
 
@@ -140,7 +139,7 @@ class RecurrentStep:
             states: see the class.
             keys: keys of the annotations, [batch or 1, positions, n].
             present: [batch or 1, positions], 1 where the source has a token.
-            products: products with the weights of `DecoderStep.recurrent_weights`.
+            products: products with the weights from `DecoderStep.recurrent_weights`.
         """
         count = len(find_cell(self.cell).states)
         of_cells = [list(states[i * count : (i + 1) * count]) for i in range(self.layers)]
@@ -177,7 +176,7 @@ class RecurrentStep:
         new_states += [memory.follow(memories[memory.name], weights) for memory in self.memories]
         return Stepped(new_states, output, context, weights)
 
-    def _run(self, name: str, read: Any, states: Tensors, products: Products) -> Tensors:
+    def _run(self, name: str, read: Any, states: Tensors, products: StepProducts) -> Tensors:
         """The new states of a cell whose input product is known."""
         cell = find_cell(self.cell)
         if self.layer_norm:

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 
 @dataclass(frozen=True)
-class Recurrence:
+class RecurrentOutputs:
     """What a recurrent layer computed: last output, all outputs (if asked for), final states."""
 
     last_output: tf.Tensor

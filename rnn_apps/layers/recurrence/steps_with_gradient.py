@@ -10,7 +10,7 @@ import tensorflow as tf
 Tensors = list[tf.Tensor]
 
 
-class CellSteps(abc.ABC):
+class StepsWithGradient(abc.ABC):
     """A cell whose input is already projected: x W + b is known for all time steps.
 
     Hashable: equal cells share their compiled loops.
