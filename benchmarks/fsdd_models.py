@@ -162,7 +162,7 @@ def trained(recipe: Recipe, given: argparse.Namespace) -> Result:
 
 def judged(run: Any, source: str) -> Result:
     """Error rates of greedy decoding on a list; a single digit is right if all of it is."""
-    from rnn_apps.speech.judging.evaluation import judge
+    from rnn_apps.speech.judging.judgement import judge
 
     found = judge(run, source, "test")
     [row] = found.rows.values()

@@ -99,8 +99,8 @@ def prepare(folder: Path) -> None:
     from rnn_apps.application.run_training import claimed_run
     from rnn_apps.language_modelling import LanguageModellingConfig, build_model, load
     from rnn_apps.language_modelling.config import APPLICATION
-    from rnn_apps.language_modelling.device.exporting import EXAMPLES, save_examples
-    from rnn_apps.language_modelling.run import TOKENIZER
+    from rnn_apps.language_modelling.judging.example_text import EXAMPLES, save_examples
+    from rnn_apps.language_modelling.trained import TOKENIZER
 
     settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
     config = LanguageModellingConfig(

@@ -21,7 +21,7 @@ from typing import Any
 from benchmarks.child_process import ChildProcess
 from pipelines.base.atomic_files import write_text
 
-# Another model needs a line here; another application's `train` must call `fit` in training_run.
+# Another model needs a line here; every application trains by `rnn_apps.application.train_run`.
 SETTINGS: dict[str, dict[str, Any]] = {
     "forecasting": {"data": "builtin:elecdemand", "future_covariates": ("none",)},
     "forecasting, direct": {

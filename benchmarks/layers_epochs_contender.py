@@ -85,7 +85,7 @@ def handed_to_fit(application: str, settings: dict[str, Any]) -> tuple[Any, Any,
 
     train = getattr(module, "fit_run", None) or module.train
     try:
-        with mock.patch.object(module, "fit", capture):
+        with mock.patch("rnn_apps.application.train_run.fit", capture):
             train(config_class(**settings))
     except CapturedError as captured:
         build_model, batches, objective, config = captured.args

@@ -114,7 +114,7 @@ def judged(recipe: Recipe, given: argparse.Namespace) -> Result:
         "cores": len(os.sched_getaffinity(0)),
         "vocabulary": [run.source_tokenizer.size, run.target_tokenizer.size],
     }
-    _, pairs = run.data.part("validation")
+    pairs = run.data.part("validation")
     result["beams"] = [beam(run, pairs, width) for width in widths]
     if whole:
         result["plain"] = on_plain_text(run, pairs, Path(given.data))

@@ -22,20 +22,10 @@ from rnn_apps import __version__
 from rnn_apps.application.configuration import add_flags, from_flags, toml_content
 from rnn_apps.application.definition import Application, PartialResultError, Result, Verb
 from rnn_apps.application.flags import refuse_repetition, unknown_flags
+from rnn_apps.application.registry import applications
 from rnn_apps.application.run_folder import begun_settings
 
-_COMMANDS = (
-    "rnn_apps.forecasting.commands",
-    "rnn_apps.language_modelling.commands",
-    "rnn_apps.translation.commands",
-    "rnn_apps.speech.commands",
-)
 _TOOLS = ("rnn_apps.export.commands", "rnn_apps.application.model_zoo", "rnn_apps.application.demo")
-
-
-def applications() -> tuple[Application, ...]:
-    """Every application that stands, in the order of the help text."""
-    return tuple(importlib.import_module(name).APPLICATION for name in _COMMANDS)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

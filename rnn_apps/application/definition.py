@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,8 +22,8 @@ class PartialResultError(UserError):
     """A part of what was asked for could not be done: the rest is shown, then this error.
 
     Args:
-        message: names what could not be done and why.
-        result: what was done, as a verb returns it.
+        message: sentence that names what could not be done and why.
+        result: result of the rest, as a verb returns it.
     """
 
     def __init__(self, message: str, result: Result) -> None:
@@ -35,11 +36,11 @@ class Verb:
     """Something that the command line can do.
 
     Args:
-        name: as typed.
+        name: name of the verb, as it is typed.
         summary: one line for ``--help``.
-        add_arguments: adds the verb's arguments to its parser.
-        run: does it, and returns what ``--json`` prints. A key ``"table"`` with a ``"header"``
-            and ``"rows"`` is shown as a table.
+        add_arguments: function that adds the verb's arguments to its parser.
+        run: function that does the work and returns what ``--json`` prints. A key ``"table"`` with
+            a ``"header"`` and ``"rows"`` is shown as a table.
     """
 
     name: str
@@ -97,12 +98,13 @@ class Application:
     """One application, as the command line and the demo see it.
 
     Args:
-        name: as typed, such as ``forecast``.
+        name: name of the application, as it is typed, such as ``forecast``.
         summary: one line for ``--help``.
-        package: the package with `train` and `load`; its module `demo` has `demo(folder)`.
-        config: the config dataclass, as ``module:Class``.
-        verbs: the application's own verbs, in addition to train, evaluate and export; a verb with
-            one of those names replaces the shared one.
+        package: name of the package with `train` and `load`; if it has a module `demo`, that has
+            `demo(folder)` and `SOURCE`.
+        config: place of the configuration's dataclass, as ``module:Class``.
+        verbs: verbs of the application's own, in addition to train, evaluate and export; one of
+            those names replaces the shared verb.
     """
 
     name: str
@@ -114,6 +116,10 @@ class Application:
     def config_type(self) -> type:
         """The config dataclass."""
         return load_object(self.config)
+
+    def has_demo(self) -> bool:
+        """Whether the application can be shown by `rnn-apps demo`."""
+        return importlib.util.find_spec(f"{self.package}.demo") is not None
 
     def module(self) -> Any:
         """The application's package, imported."""

@@ -13,6 +13,7 @@ from pipelines.base.atomic_files import check_writable, write_json, writing
 from pipelines.base.errors import UserError
 from pipelines.builtin import builtin_data
 from rnn_apps.application.definition import Application, DemoResult, Picture, Result, Verb
+from rnn_apps.application.registry import applications
 from rnn_apps.application.report import Report
 from rnn_apps.application.shown_values import format_cell
 
@@ -122,10 +123,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> Result:
-    # The command line imports this module to list its verbs, so it is imported only here.
-    from rnn_apps.application.command_line import applications
-
-    chosen = applications()
+    chosen = tuple(a for a in applications() if a.has_demo())
     if options.only:
         names = ", ".join(a.name for a in chosen)
         chosen = tuple(a for a in chosen if a.name == options.only)

@@ -21,9 +21,9 @@ class SavedModel:
     """A model in `saved_models/`, described by its card.
 
     Args:
-        name: ``application/name``.
-        folder: where its files are.
-        card: the content of its ``model-card.json``: data, licence, metric and the command that
+        name: name of the model, ``application/name``.
+        folder: folder that holds its files.
+        card: content of its ``model-card.json``: data, licence, metric and the command that
             gives it, size, latency, input and output contract, checksums.
     """
 

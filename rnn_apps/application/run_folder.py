@@ -36,8 +36,8 @@ class RunFolder:
     """The paths inside a run's folder.
 
     Args:
-        path: the folder.
-        application: the application's name on the command line, such as ``forecast``.
+        path: path of the folder.
+        application: name of the application on the command line, such as ``forecast``.
     """
 
     path: Path
@@ -50,7 +50,7 @@ class RunFolder:
 
     @property
     def checkpoints(self) -> Path:
-        """The folder from which an interrupted training resumes."""
+        """The folder from which an interrupted training is continued."""
         return self.path / "checkpoints"
 
     @property
@@ -60,12 +60,12 @@ class RunFolder:
 
     @property
     def metrics(self) -> Path:
-        """What training and the latest evaluation measured."""
+        """The figures of the training and of the latest evaluation."""
         return self.path / "metrics.json"
 
     @property
     def history(self) -> Path:
-        """One row an epoch: losses, learning rate, gradient norm, rate."""
+        """The history: one row per epoch with losses, learning rate, gradient norm, speed."""
         return self.path / "history.csv"
 
     @property
@@ -152,16 +152,16 @@ class RunFolder:
     def check_own_data(self, file: str, source: str, **fingerprint: str) -> None:
         """Refuses to judge the run on its own data if that has changed since training.
 
-        What was trained on might be in the test part, which is cut from the data anew.
+        The test part is cut from the data anew, so it might hold what was trained on.
 
         Args:
-            file: the run's record of its data, such as "text.json".
-            source: where the data comes from.
-            fingerprint: the entry of the record that has to be equal, by its name. A record that
-                lacks it, of an earlier version, is not compared.
+            file: name of the run's record of its data, such as "text.json".
+            source: name of the data, for the message.
+            fingerprint: entry of the record that has to be equal, by its name. A record of an
+                earlier version that lacks it is not compared.
 
         Raises:
-            DataError: the data has changed. Of data that comes with packages it is said only.
+            DataError: the data has changed. Where it comes with a package, a notice is given only.
         """
         path = self.path / file
         record = read_json(path) if path.exists() else {}
@@ -186,6 +186,24 @@ class RunFolder:
     def write_metrics(self, **parts: Any) -> None:
         """Sets the named parts of metrics.json (such as ``training`` or ``test``)."""
         write_json(self.metrics, plain({**self.read_metrics(), **parts}))
+
+    def write_evaluation(
+        self, part: str, figures: dict[str, Any], table: dict[str, Any], *, judged: bool
+    ) -> Path:
+        """Sets what metrics.json says of an evaluated part.
+
+        Args:
+            part: name of the part, or "other_data" for data that is not the run's own.
+            figures: figures that were measured on it.
+            table: figures as the table that the terminal and the report show.
+            judged: True if the run is judged on this part: then the table is kept too.
+
+        Returns:
+            The page for the report: the run's own page for the part that the run is judged on,
+            and a page of its own for every other part.
+        """
+        self.write_metrics(**{part: figures}, **({"table": table} if judged else {}))
+        return self.report if judged else self.path / f"report-{part}.html"
 
 
 def open_run(path: str | Path, application: str) -> RunFolder:

@@ -40,11 +40,12 @@ class Mark:
     """The content of a run's run.json.
 
     Args:
-        application: whose run it is, as typed on the command line.
-        version: of the toolkit that wrote it.
-        parts: for each group the SHA-256 of its files, by path relative to the folder; None for a
-            run of an earlier version, which has no checksums.
-        replacing: the group and the checksums of an exchange that is under way, or was interrupted.
+        application: name of the application, as it is typed on the command line.
+        version: version of the toolkit that wrote the run.
+        parts: SHA-256 of the files of each group, by path relative to the folder; None for a run
+            of an earlier version, which has no checksums.
+        replacing: group and checksums of an exchange that is under way or was interrupted; None
+            for none.
     """
 
     application: str
@@ -114,9 +115,9 @@ def replaced_parts(folder: Path, group: str, *, whole: bool = True) -> Iterator[
     """Yields a folder for new files of a group, and puts them into the run if the block succeeds.
 
     Args:
-        folder: the run's, with its run.json.
-        group: which the files belong to.
-        whole: the new files are the whole group: old ones that have no successor are removed.
+        folder: folder of the run, with its run.json.
+        group: name of the group that the files belong to.
+        whole: True if the new files are the whole group: old ones without a successor are removed.
     """
     with writing(folder / MARK), _staged(folder) as beside:
         yield beside

@@ -46,9 +46,10 @@ class TrainingFolder(RunFolder):
     """The folder of a run that this process trains; made by `claimed_run`.
 
     Attributes:
-        resumed: training goes on from a checkpoint, so that what the run was begun with stays.
-        chief: this process writes the run; of several workers only the first one does.
-        begun: what this process trains has been written into the folder.
+        resumed: True if training continues from a checkpoint, so that the files that the run was
+            begun with stay.
+        chief: True if this process writes the run; of several workers only the first one does.
+        begun: True once the beginning of this training has been written into the folder.
     """
 
     def __init__(
@@ -82,10 +83,10 @@ class TrainingFolder(RunFolder):
         What is tested on may be another: it moves no weight.
 
         Args:
-            file: the run's record of its data, such as "text.json".
-            about: what is to be recorded, with `FINGERPRINTS`: of what is trained on, and of what
-                the best epoch is chosen by.
-            source: where the data comes from, for the message.
+            file: name of the run's record of its data, such as "text.json".
+            about: record of the data, with `FINGERPRINTS` of the training data and of the data
+                that the best epoch is chosen by.
+            source: name of the data, for the message.
 
         Raises:
             DataError: a fingerprint is another one, or data has moved of which there is none, as in
@@ -175,11 +176,11 @@ def claimed_run(
     """Checks that a run can be trained in a folder, and holds it for this process meanwhile.
 
     Args:
-        path: the folder; it need not exist.
-        application: the application's name on the command line.
-        resume: continue the run that is there, or start one where none is.
-        chief: this process writes the run; False for all workers but the first.
-        scratch: a folder inside, of which entries that are made before the run has begun are
+        path: path of the folder, which need not exist.
+        application: name of the application on the command line.
+        resume: True to continue the run that is there, or to start one where there is none.
+        chief: True for the process that writes the run; False for all workers but the first.
+        scratch: name of a folder inside; entries that are made there before the run has begun are
             removed again if it never begins.
 
     Raises:

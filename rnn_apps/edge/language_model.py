@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from pipelines.base.errors import UserError
 from pipelines.tokenizers import TextDecoder, load_tokenizer
+from rnn_apps.edge.contract import CONTRACT, read_contract
 from rnn_apps.edge.runtime.model import load
 from rnn_apps.edge.runtime.streaming import StreamingSession
 from rnn_apps.edge.sampling import SamplingConfig, generate, next_logits
 
-CONTRACT = "contract.json"
 TOKENIZER = "tokenizer"
 STEP_MODEL = "model.tflite"
 
@@ -37,7 +35,7 @@ class EdgeLanguageModel:
 
     def __init__(self, folder: str | Path, file: str = STEP_MODEL, target: str = "litert") -> None:
         self.tokenizer = load_tokenizer(Path(folder) / TOKENIZER)
-        expected = _read_contract(Path(folder) / CONTRACT).get("vocabulary_sha256")
+        expected = read_contract(Path(folder), "a language model").get("vocabulary_sha256")
         self.tokenizer.require_same(str(expected), str(Path(folder) / CONTRACT))
         self.session = StreamingSession(load(Path(folder) / file, target))
         unknown = self.tokenizer.unknown_id
@@ -102,16 +100,3 @@ def score_tokens(session: StreamingSession, tokens: np.ndarray) -> np.ndarray:
         largest = logits.max()
         found[place] = logits[following] - largest - np.log(np.exp(logits - largest).sum())
     return found
-
-
-def _read_contract(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{path}: cannot be read ({error}). Give the folder that exporting a language model "
-            "wrote"
-        ) from None
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: not a JSON object")
-    return content

@@ -40,7 +40,7 @@ def _predict_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _predict(options: argparse.Namespace) -> Result:
-    from rnn_apps.forecasting.prediction import predict_to_files
+    from rnn_apps.forecasting.prediction_files import predict_to_files
     from rnn_apps.forecasting.run import load
 
     return predict_to_files(

@@ -12,7 +12,7 @@ from rnn_apps.application.definition import DemoResult, Picture
 from rnn_apps.export.formats import require_all
 from rnn_apps.forecasting.config import ForecastingConfig
 from rnn_apps.forecasting.judging.charts import fan_charts
-from rnn_apps.forecasting.prediction import PAST_SHOWN, wall_clock
+from rnn_apps.forecasting.prediction_files import PAST_SHOWN, wall_clock
 from rnn_apps.forecasting.run import Run
 from rnn_apps.forecasting.training_run import train
 

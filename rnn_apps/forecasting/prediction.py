@@ -1,17 +1,16 @@
-"""Forecasts beyond the end of the data, as a table with time stamps, a CSV and a plot."""
+"""Forecasts beyond the end of the data, as a table with time stamps."""
 
 from __future__ import annotations
 
 import dataclasses
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pipelines.base.atomic_files import atomic_path
 from pipelines.base.errors import ConfigurationError, UserError
-from pipelines.series.time_series import SeriesSet, TimeSeries, latest_windows
+from pipelines.series.time_series import SeriesSet, TimeSeries, latest_windows, with_reach
 from pipelines.series.times.timestamps import STEP, step_numbers
 from pipelines.series.windows import WindowBatches
 from rnn_apps.forecasting.forecast import Forecast, Forecaster, windows
@@ -20,20 +19,54 @@ from rnn_apps.forecasting.judging.conformal import (
     calibrate,
     unreached_levels,
 )
+from rnn_apps.forecasting.run_data import positions
+from rnn_apps.forecasting.sampling.sample_paths import RankTrajectories, sample_paths
+from rnn_apps.forecasting.trained import TRAJECTORIES, TrainedForecaster
+from rnn_apps.forecasting.understood import understood_for_use
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from rnn_apps.forecasting.run import Run
+    from rnn_apps.forecasting.run_data import Data
 
 _log = logging.getLogger(__name__)
 
 BATCH_SIZE = 256
-PAST_SHOWN = 3
+MOST_SAMPLES = 10_000
+MOST_REASONS = 5
+
+
+def predict(
+    run: TrainedForecaster,
+    data: Data | None = None,
+    *,
+    samples: int = 0,
+    recent: int = 0,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """See `Run.predict`."""
+    config = run.config
+    everything = run.series(data)
+    series_set, left_out = with_reach(everything, config.lookback, config.horizon)
+    if left_out:
+        reasons = [*list(left_out.values())[:MOST_REASONS], "..."][: len(left_out)]
+        _log.warning(f"{len(left_out)} of {len(everything)} series left out: {'; '.join(reasons)}.")
+    for line in understood_for_use(series_set, config.lookback):
+        _log.info(line)
+    if run.calibration_note and not recent:
+        _log.info(run.calibration_note)
+    calibrated = run.forecaster(series_set)
+    if recent:
+        calibrated = recalibrated(calibrated, series_set, config.horizon, recent)
+    forecast = forecast_ends(calibrated, series_set, config.horizon)
+    if samples:
+        paths = _paths(run, series_set, samples, seed)
+        forecast = Forecast(forecast.point, forecast.quantiles, paths)
+    return as_frame(series_set, forecast, calibrated.levels)
 
 
 def forecast_ends(forecaster: Forecaster, series_set: SeriesSet, horizon: int) -> Forecast:
-    """Forecasts what follows the end of every series; one row per series.
+    """Forecasts what follows the end of every series, one row per series.
 
     Raises:
         DataError: a series is too short, or its known-future covariates do not reach far enough.
@@ -59,11 +92,11 @@ def recalibrated(
     of these windows are known, so nothing of the future is used.
 
     Args:
-        calibrated: forecaster with its earlier calibration.
+        calibrated: forecaster with the calibration that is replaced.
         series_set: series whose latest windows are used.
-        horizon: number of time steps to forecast.
-        count: number of windows per series, at least 1. Levels that this many windows cannot
-            calibrate keep their earlier calibration.
+        horizon: number of steps that are forecast.
+        count: number of windows of each series, at least 1. Levels that this many windows are too
+            few to calibrate keep their calibration.
 
     Raises:
         DataError: no series is long enough for a single such window.
@@ -133,81 +166,18 @@ def local_times(series_set: SeriesSet, times: np.ndarray) -> pd.Index:
     return index
 
 
-def predict_to_files(
-    run: Run, source: str, csv: str, plot: str = "", *, samples: int = 0, recent: int = 0
-) -> dict[str, Any]:
-    """Writes forecasts as CSV and draws them; what `rnn-apps forecast predict` does.
-
-    Args:
-        run: trained run.
-        source: source of the data to continue; "" for the run's own data.
-        csv: file for the table.
-        plot: file for the picture, .png or .svg; "" for a PNG next to the CSV.
-        samples: number of sample paths to add, see `Run.predict`.
-        recent: number of latest windows to calibrate on again, see `Run.predict`.
-
-    Returns:
-        The paths of the files, and the first and the last time of the forecast.
-    """
-    table = Path(csv)
-    picture = Path(plot) if plot else table.with_suffix(".png")
-    if picture.suffix.lower() not in (".png", ".svg"):
-        raise UserError(f"--plot {picture}: write a .png or a .svg file")
-    if picture == table:
-        raise UserError(f"--to {table}: name the table .csv; the picture is written next to it")
-    series_set = run.series(source or None)
-    frame = run.predict(series_set, samples=samples, recent=recent)
-    with atomic_path(table) as beside:
-        frame.to_csv(beside, index=False)
-    _draw(run, series_set, frame, picture)
-    forecast = set(frame["series"])
-    left_out = [name for name in series_set.names if name not in forecast]
-    note = run.calibration_note
-    return {
-        "forecasts": str(table),
-        "plot": str(picture),
-        "series": len(forecast),
-        **({"left out": left_out} if left_out else {}),
-        **({"intervals": note.removeprefix("Intervals: ")} if note else {}),
-        "horizon": run.config.horizon,
-        "from": str(frame["time"].min()),
-        "to": str(frame["time"].max()),
-    }
-
-
-def _draw(run: Run, series_set: SeriesSet, frame: pd.DataFrame, path: Path) -> None:
-    from rnn_apps.forecasting.judging.charts import prediction_chart
-
-    names = [name for name in frame.columns if name.startswith("quantile_")]
-    levels = tuple(float(name.removeprefix("quantile_")) for name in names)
-    past = PAST_SHOWN * run.config.horizon
-    panels = []
-    forecast = set(frame["series"])
-    for one in [one for one in series_set if one.name in forecast][:8]:
-        rows = frame[frame["series"] == one.name]
-        panels.append(
-            {
-                "title": one.name,
-                "past_times": wall_clock(local_times(series_set, one.times[-past:])),
-                "past": np.where(one.observed, one.target, np.nan)[-past:],
-                "times": wall_clock(rows["time"]),
-                "point": rows["forecast"].to_numpy(),
-                "quantiles": rows[names].to_numpy() if names else None,
-            }
-        )
-    figure = prediction_chart(panels, levels)
-    with atomic_path(path) as beside:
-        figure.savefig(beside, format=path.suffix[1:].lower(), dpi=120)
-
-
-def wall_clock(times: Any) -> np.ndarray:
-    """Local wall-clock times without their time zone, or row numbers, for the axis of a chart."""
-    import pandas as pd
-
-    if pd.api.types.is_integer_dtype(times):
-        return np.asarray(times)
-    index = pd.DatetimeIndex(times)
-    return np.asarray(index.tz_localize(None) if index.tz is not None else index)
+def _paths(
+    run: TrainedForecaster, series_set: SeriesSet, samples: int, seed: int
+) -> NDArray[np.float32]:
+    if not 0 < samples <= MOST_SAMPLES:
+        raise UserError(f"samples = {samples} must be from 0 to {MOST_SAMPLES}")
+    inputs = latest_windows(series_set, run.config.lookback, run.config.horizon)
+    inputs["series_index"] = positions(series_set, run.config, run.description)
+    trajectories = run.folder.path / TRAJECTORIES
+    return sample_paths(
+        run.model, run.config, run.description, inputs, paths=samples, seed=seed,
+        trajectories=RankTrajectories.load(trajectories) if trajectories.exists() else None,
+    )  # fmt: skip
 
 
 def _tail(one: TimeSeries, rows: int) -> TimeSeries:

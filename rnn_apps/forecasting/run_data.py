@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.base.errors import DataError, UserError
+from pipelines.base.errors import DataError
 from pipelines.series.loading import load_series
 from pipelines.series.options import series_options
+from pipelines.series.splits import Part, parse_split
 from pipelines.series.time_series import SeriesSet
+from rnn_apps.application.own_data import OwnData
 from rnn_apps.forecasting.config import ForecastingConfig
 from rnn_apps.forecasting.features.description import DataDescription
 
@@ -21,34 +23,73 @@ if TYPE_CHECKING:
     Data = str | SeriesSet | pd.DataFrame
 
 
+class OwnSeries(OwnData["Data", SeriesSet, Part | None]):
+    """The series that a run is trained, chosen and judged on; its parts are ranges of rows.
+
+    Args:
+        config: configuration of the run; its split cuts the parts.
+        data: series that the run is trained on, where `config.data` does not name them.
+    """
+
+    unnamed = "no training data is named"
+    lost = "a DataFrame, which is not kept"
+    nothing_held_out = "no rows were held out"
+    address = "--data SOURCE, or a DataFrame from Python"
+    parts = (*OwnData.parts, "all")
+
+    def __init__(self, config: ForecastingConfig, data: Data | None = None) -> None:
+        super().__init__(config.data if data is None else data)
+        self._config = config
+
+    @property
+    def name(self) -> str:
+        """See `OwnData`."""
+        return self._config.data or "the run's data"
+
+    def read(self, source: Data) -> SeriesSet:
+        """See `OwnData`."""
+        return _loaded(self._config, source)
+
+    def present(self) -> tuple[str, ...]:
+        """See `OwnData`."""
+        absent = () if parse_split(self._config.split).has_test else ("test",)
+        return tuple(name for name in self.parts if name not in absent)
+
+    def part(self, name: str) -> Part | None:
+        """The rows of a part; None for all rows, which the part "all" is.
+
+        Raises:
+            UserError: there is no such part.
+        """
+        self.require(name)
+        return None if name == "all" else getattr(parse_split(self._config.split), name)
+
+
 def training_series(
     config: ForecastingConfig, data: Data | None = None
 ) -> tuple[SeriesSet, ForecastingConfig]:
-    """Loads what a run is trained on.
+    """Loads the data that a run is trained on.
 
     Args:
-        config: its `data` names the source, unless `data` is given.
-        data: a DataFrame, a `SeriesSet`, or another source.
+        config: configuration of the run; its `data` names the source, unless `data` is given.
+        data: DataFrame, `SeriesSet` or source to take in place of `config.data`.
 
     Returns:
         The series, and the config with what was found out about the columns filled in, so that
         data of the same kind is read in the same way later.
 
     Raises:
-        UserError: no data is named. DataError: it cannot be used.
+        ConfigurationError: no data is named.
+        DataError: the data cannot be used.
     """
-    if data is None:
-        if not config.data:
-            raise UserError(
-                "no training data is named. Give --data SOURCE, or a DataFrame from Python"
-            )
-        data = config.data
-    series_set = _loaded(config, data)
+    own = OwnSeries(config, data)
+    own.require_named()
+    series_set = own.whole
     found = dataclasses.asdict(series_set.options)
     if config.scaling == "window":
         # Such a model serves other series too, so that the columns' names are left open.
         found["targets"] = config.targets
-    source = data if isinstance(data, str) else ""
+    source = config.data if data is None else data if isinstance(data, str) else ""
     return series_set, dataclasses.replace(config, data=source, **found)
 
 
@@ -85,9 +126,9 @@ def _loaded(config: ForecastingConfig, data: Data) -> SeriesSet:
 def positions(
     series_set: SeriesSet, config: ForecastingConfig, description: DataDescription
 ) -> NDArray[np.int32]:
-    """Where each series of `series_set` stands among those of the training, int32 [series].
+    """The position of each series of `series_set` among those of the training, int32 [series].
 
-    A series that training has not seen stands at 0 if the model scales by the window alone.
+    A series that training has not seen has position 0 if the model scales by the window alone.
 
     Raises:
         DataError: a series that training has not seen, and a model that must know it.

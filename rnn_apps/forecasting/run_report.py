@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,19 +12,21 @@ from pipelines.series.times.timestamps import STEP
 from rnn_apps.application.report import Report
 from rnn_apps.forecasting.judging.backtest import Backtest, Example
 from rnn_apps.forecasting.judging.charts import coverage_by_step, error_by_step, fan_charts
+from rnn_apps.forecasting.trained import TrainedForecaster
 from rnn_apps.training.gradients.charts import plot_gradient_flow
 from rnn_apps.training.gradients.hidden_gradients import read_flows
 from rnn_apps.training.history import read_history
 from rnn_apps.training.learning_curves import plot_learning_curves
 
-if TYPE_CHECKING:
-    from rnn_apps.forecasting.run import Run
-
 PAST_SHOWN = 2
 
 
 def write_report(
-    run: Run, series_set: SeriesSet, found: Backtest, table: dict[str, Any], path: Path
+    run: TrainedForecaster,
+    series_set: SeriesSet,
+    found: Backtest,
+    table: dict[str, Any],
+    path: Path,
 ) -> None:
     """Writes a run's report to `path`."""
     config = run.config
@@ -46,7 +48,9 @@ def write_report(
     report.write(path)
 
 
-def _accuracy(report: Report, run: Run, found: Backtest, table: dict[str, Any]) -> None:
+def _accuracy(
+    report: Report, run: TrainedForecaster, found: Backtest, table: dict[str, Any]
+) -> None:
     report.section("Accuracy compared with the baselines")
     report.text(
         "Rolling-origin backtest: every window of this part of the data is forecast and "
@@ -90,7 +94,9 @@ def _by_series(report: Report, rows: list[dict[str, Any]]) -> None:
     report.table(title, columns, [[row[name] for name in columns] for row in shown])
 
 
-def _examples(report: Report, run: Run, series_set: SeriesSet, examples: list[Example]) -> None:
+def _examples(
+    report: Report, run: TrainedForecaster, series_set: SeriesSet, examples: list[Example]
+) -> None:
     report.section("Worst, median and best window")
     past = PAST_SHOWN * run.config.horizon
     panels = []
@@ -117,7 +123,7 @@ def _examples(report: Report, run: Run, series_set: SeriesSet, examples: list[Ex
     report.figure(figure, "Forecasts with calibrated intervals, and the true values (dashed)")
 
 
-def _intervals(report: Report, run: Run, found: Backtest) -> None:
+def _intervals(report: Report, run: TrainedForecaster, found: Backtest) -> None:
     first = next(iter(found.metrics.values()))
     if not first.intervals:
         return
@@ -137,7 +143,7 @@ def _intervals(report: Report, run: Run, found: Backtest) -> None:
         report.figure(coverage_by_step(shares), f"Coverage by horizon step: {name}")
 
 
-def _training(report: Report, run: Run) -> None:
+def _training(report: Report, run: TrainedForecaster) -> None:
     report.section("Training")
     figures = run.metrics.get("training", {})
     report.figures(figures)
@@ -157,7 +163,7 @@ def _training(report: Report, run: Run) -> None:
         )
 
 
-def _data(report: Report, run: Run, series_set: SeriesSet) -> None:
+def _data(report: Report, run: TrainedForecaster, series_set: SeriesSet) -> None:
     report.section("Data")
     for line in run.metrics.get("data", {}).get("understood", []):
         report.text(line)

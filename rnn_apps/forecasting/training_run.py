@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.base.errors import UserError
@@ -11,25 +13,25 @@ from pipelines.series.splits import parse_split
 from pipelines.series.time_series import SeriesSet
 from pipelines.series.windows import WindowBatches
 from rnn_apps.application.configuration import check
-from rnn_apps.application.run_training import TrainingFolder, claimed_run
+from rnn_apps.application.run_training import TrainingFolder
+from rnn_apps.application.train_run import Outcome, Preparation, judge_trained, train_run
 from rnn_apps.forecasting.config import ForecastingConfig
 from rnn_apps.forecasting.device.deployment import deployment_model
-from rnn_apps.forecasting.device.exporting import EXAMPLES, save_examples
 from rnn_apps.forecasting.features.description import DataDescription, describe
+from rnn_apps.forecasting.judging.example_windows import EXAMPLES, save_examples
 from rnn_apps.forecasting.judging.yardsticks import fit_yardsticks
 from rnn_apps.forecasting.network.build import build_model
 from rnn_apps.forecasting.network.capabilities import check_capabilities
 from rnn_apps.forecasting.network.network import find_network
 from rnn_apps.forecasting.network.objective import make_objective
 from rnn_apps.forecasting.network_forecaster import NetworkForecaster
-from rnn_apps.forecasting.run import APPLICATION, DESCRIPTION, TRAJECTORIES, YARDSTICKS, Run
+from rnn_apps.forecasting.run import Run
 from rnn_apps.forecasting.run_data import positions, training_series
 from rnn_apps.forecasting.sampling.sample_paths import RankTrajectories, rank_trajectories
+from rnn_apps.forecasting.trained import APPLICATION, DESCRIPTION, TRAJECTORIES, YARDSTICKS
 from rnn_apps.forecasting.training_parts import trained_until, training_parts
 from rnn_apps.forecasting.understood import understood
-from rnn_apps.training import fit
-from rnn_apps.training.optimisation.strategies import agree_on, is_chief, make_strategy
-from rnn_apps.training.trained_model import TrainedModel, save_model
+from rnn_apps.training.trained_model import TrainedModel
 
 if TYPE_CHECKING:
     from rnn_apps.forecasting.run_data import Data
@@ -55,43 +57,77 @@ def train(config: ForecastingConfig, resume: bool = False, data: Data | None = N
     Raises:
         UserError: names what cannot be used and what to do about it.
     """
+    trained_run: Run | None = None
+
+    def prepare(folder: TrainingFolder) -> Preparation:
+        def keep(run: Run) -> None:
+            nonlocal trained_run
+            trained_run = run
+
+        return _prepared(folder, config, data, keep)
+
     check(config)
+    parse_split(config.split)
+    folder = train_run(config, APPLICATION, prepare, resume=resume)
+    assert trained_run is not None, "every worker finishes its training with a run"
+    judge_trained(trained_run, folder)
+    return trained_run
+
+
+def _prepared(
+    folder: TrainingFolder,
+    config: ForecastingConfig,
+    data: Data | None,
+    keep: Callable[[Run], None],
+) -> Preparation:
+    """Reads the series and cuts their windows; see `train_run`.
+
+    Args:
+        folder: folder of the run.
+        config: configuration of the run.
+        data: series to take in place of those that `config.data` names.
+        keep: function that is called with the run once it is trained and calibrated.
+    """
     split = parse_split(config.split)
-    strategy = make_strategy(config.strategy)
-    chief = is_chief(strategy)
-    with claimed_run(config.run, APPLICATION, resume=resume, chief=chief) as folder:
-        series_set, config = training_series(config, data)
-        folder.check_config(config)
-        description = describe(series_set, split, config)
-        check_capabilities(config, description)
-        _check_description(folder, description)
-        parts = training_parts(series_set, split, config)
-        told = understood(series_set, split, config, parts)
-        if chief:
-            for line in told:
-                _log.info(line)
+    series_set, config = training_series(config, data)
+    folder.check_config(config)
+    description = describe(series_set, split, config)
+    check_capabilities(config, description)
+    _check_description(folder, description)
+    parts = training_parts(series_set, split, config)
+    lines = understood(series_set, split, config, parts)
 
-        def begin() -> None:
-            with folder.begin(config) as beside:
-                description.save(beside / DESCRIPTION)
+    def finish(trained: TrainedModel) -> Outcome:
+        run = _calibrated(folder, config, description, trained, series_set)
+        keep(run)
+        if not folder.chief:
+            return Outcome({})
+        trajectories = _trajectories(run, series_set)
+        about = {
+            **series_set.report.as_dict(),
+            "understood": lines,
+            "trained_until": trained_until(series_set, run.split),
+        }
 
-        trained = fit(
-            lambda: build_model(config, description),
-            parts.training,
-            make_objective(config),
-            config,
-            folder=folder.path,
-            validation=parts.validation,
-            resume=resume,
-            strategy=strategy,
-            begin=begin,
-            write_model=False,
-        )
-        run = _finished(folder, config, description, trained, series_set, told)
-        agree_on(strategy, 0, "the end of the training")
-    if chief:
-        run.evaluate()
-    return run
+        def write(beside: Path) -> None:
+            run.yardsticks.save(beside / YARDSTICKS)
+            if trajectories is not None:
+                trajectories.save(beside / TRAJECTORIES)
+            part = run.part(run.judged_part)
+            save_examples(beside / EXAMPLES, series_set, part, config.lookback, config.horizon)
+
+        return Outcome({"training": trained.figures(), "data": about}, write)
+
+    return Preparation(
+        config=config,
+        build_model=lambda: build_model(config, description),
+        batches=parts.training,
+        objective=make_objective(config),
+        understood=lines,
+        write_beginning=lambda beside: description.save(beside / DESCRIPTION),
+        finish=finish,
+        validation=parts.validation,
+    )
 
 
 def _check_description(folder: TrainingFolder, description: DataDescription) -> None:
@@ -107,15 +143,14 @@ def _check_description(folder: TrainingFolder, description: DataDescription) -> 
         )
 
 
-def _finished(
+def _calibrated(
     folder: TrainingFolder,
     config: ForecastingConfig,
     description: DataDescription,
     trained: TrainedModel,
     series_set: SeriesSet,
-    told: list[str],
 ) -> Run:
-    """Calibrates on the validation part and fits the baselines; the chief writes it all down."""
+    """Calibrates on the validation part and fits the baselines."""
     places = positions(series_set, config, description)
     deployed = deployment_model(trained.model, config, description)
     _log.info("Calibrating intervals and fitting the baselines")
@@ -128,23 +163,7 @@ def _finished(
         season=config.season,
         smallest=0.0 if config.output == "negative_binomial" else -math.inf,
     )
-    run = Run(folder, config, description, trained.model, yardsticks, series_set)
-    if not folder.chief:
-        return run
-    trajectories = _trajectories(run, series_set)
-    data = {
-        **series_set.report.as_dict(),
-        "understood": told,
-        "trained_until": trained_until(series_set, run.split),
-    }
-    with folder.finish(training=trained.figures(), data=data) as beside:
-        save_model(trained.model, beside / folder.model.name)
-        yardsticks.save(beside / YARDSTICKS)
-        if trajectories is not None:
-            trajectories.save(beside / TRAJECTORIES)
-        part = run.part(run.judged_part)
-        save_examples(beside / EXAMPLES, series_set, part, config.lookback, config.horizon)
-    return run
+    return Run(folder, config, description, trained.model, yardsticks, series_set)
 
 
 def _trajectories(run: Run, series_set: SeriesSet) -> RankTrajectories | None:

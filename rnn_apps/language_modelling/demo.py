@@ -9,7 +9,7 @@ from rnn_apps.edge import EdgeLanguageModel, SamplingConfig
 from rnn_apps.export.formats import require_all
 from rnn_apps.language_modelling.config import LanguageModellingConfig
 from rnn_apps.language_modelling.device.exporting import STEP_FILES
-from rnn_apps.language_modelling.judging.evaluation import BASELINE, MODEL
+from rnn_apps.language_modelling.judging.judgement import BASELINE, MODEL
 from rnn_apps.language_modelling.training_run import train
 
 SOURCE = "world_english_bible"
@@ -43,7 +43,7 @@ def demo(folder: Path) -> DemoResult:
     """Trains, judges, exports, verifies and uses a language model.
 
     Args:
-        folder: where the run, the exported files and a text go.
+        folder: folder for the run, the exported files and a text.
     """
     run = train(demo_config(folder / "run"))
     found = run.metrics["test"]["models"]

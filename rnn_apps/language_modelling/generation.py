@@ -30,10 +30,10 @@ def write_on(
     a generator of the row: a text is the same whatever the other prompts are.
 
     Args:
-        model: the trained model.
-        prompts: each with at least one token; of any lengths.
-        steps: how many tokens are written after each.
-        config: how they are drawn.
+        model: trained model with explicit state.
+        prompts: tokens of each prompt, at least one; of any lengths.
+        steps: number of tokens to write after each prompt.
+        config: settings of the draws.
         banned: tokens that are never written.
 
     Yields:
@@ -70,10 +70,11 @@ def most_probable(
     """The most probable continuation that a beam finds.
 
     Args:
-        prompt: at least one token.
-        steps: tokens of the continuation; fewer where it ends with `end_token`.
-        beam: hypotheses kept at every step.
-        end_token: ends a continuation and is left out of it; None: each has all its steps.
+        prompt: tokens of the prompt, at least one.
+        steps: number of tokens in the continuation; fewer where it ends with `end_token`.
+        beam: number of hypotheses that are kept at every step.
+        end_token: token that ends a continuation and is left out of it; None if each continuation
+            has this many `steps`.
         banned: tokens that are never written.
 
     Returns:

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rnn_apps.application.report import Report
 from rnn_apps.edge.sampling import SamplingConfig
 from rnn_apps.language_modelling.judging import breakdown, charts
+from rnn_apps.language_modelling.judging.judgement import Evaluated
+from rnn_apps.language_modelling.trained import TrainedLanguageModel
 from rnn_apps.language_modelling.writing import WritingConfig
 from rnn_apps.training.history import read_history
 from rnn_apps.training.learning_curves import plot_learning_curves
-
-if TYPE_CHECKING:
-    from rnn_apps.language_modelling.judging.evaluation import Evaluated
-    from rnn_apps.language_modelling.run import Run
 
 SAMPLE_TOKENS = 400
 PROMPT_TOKENS = 40
 TEMPERATURES = (0.0, 0.5, 0.8, 1.0)
 
 
-def write_report(run: Run, found: Evaluated, details: dict[str, Any], path: Path) -> None:
+def write_report(
+    run: TrainedLanguageModel, found: Evaluated, details: dict[str, Any], path: Path
+) -> None:
     """Writes a run's report to `path`; `details` are what metrics.json says of the text."""
     config = run.config
     report = Report(
@@ -84,7 +84,7 @@ def _calibration(report: Report, details: dict[str, Any]) -> None:
     report.figure(charts.reliability(details["calibration"]), "Calibration of the first choice")
 
 
-def _samples(report: Report, run: Run, found: Evaluated) -> None:
+def _samples(report: Report, run: TrainedLanguageModel, found: Evaluated) -> None:
     report.section("What it writes")
     prompt = run.tokenizer.decode(found.tokens[:PROMPT_TOKENS])
     # Only a vocabulary of words has a text that stands for what it does not know.
@@ -96,12 +96,12 @@ def _samples(report: Report, run: Run, found: Evaluated) -> None:
     rows = []
     for temperature in TEMPERATURES:
         sampling = SamplingConfig(temperature=temperature, seed=0)
-        [text] = run.generate(prompt, WritingConfig(SAMPLE_TOKENS, sampling))
+        [text] = run.writer.write([prompt], WritingConfig(SAMPLE_TOKENS, sampling))
         rows.append([f"{temperature:g}", text])
     report.table(f"Text after the prompt {prompt!r}", ["temperature", "text"], rows)
 
 
-def _training(report: Report, run: Run) -> None:
+def _training(report: Report, run: TrainedLanguageModel) -> None:
     report.section("Training")
     figures: dict[str, Any] = run.metrics.get("training", {})
     report.figures(figures)

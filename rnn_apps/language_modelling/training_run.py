@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.base.atomic_files import write_json
-from pipelines.base.errors import ConfigurationError, DataError
-from pipelines.text.corpus import TextParts
+from pipelines.base.errors import DataError
 from pipelines.text.encoding import encode_corpus
 from pipelines.text.token_streams import StreamBatches
 from pipelines.tokenizers import Tokenizer, load_tokenizer, train_tokenizer
 from rnn_apps.application.configuration import check
-from rnn_apps.application.run_folder import RunFolder
-from rnn_apps.application.run_training import TrainingFolder, claimed_run
+from rnn_apps.application.run_training import TrainingFolder
+from rnn_apps.application.train_run import Outcome, Preparation, judge_trained, train_run
 from rnn_apps.language_modelling.config import APPLICATION, LanguageModellingConfig
 from rnn_apps.language_modelling.network.build import build_model
 from rnn_apps.language_modelling.network.capabilities import check_capabilities
 from rnn_apps.language_modelling.network.objective import make_objective
-from rnn_apps.language_modelling.run import TOKENIZER, TOKENS, Run, load
-from rnn_apps.language_modelling.run_text import TEXT, own_parts
+from rnn_apps.language_modelling.run import Run, load
+from rnn_apps.language_modelling.run_text import TEXT, OwnText
+from rnn_apps.language_modelling.trained import TOKENIZER, TOKENS
 from rnn_apps.language_modelling.understood import understood
-from rnn_apps.training import fit
-from rnn_apps.training.trained_model import save_model
+from rnn_apps.training.trained_model import TrainedModel
 
 if TYPE_CHECKING:
     from pipelines.text.corpus import TextCorpus
     from pipelines.text.encoding import TokenArray
-
-_log = logging.getLogger(__name__)
 
 
 def train(
@@ -42,10 +39,10 @@ def train(
     which the evaluation of the run gives.
 
     Args:
-        config: the configuration; its `run` names the folder.
-        resume: continue the run in that folder from its last checkpoint, to the same weights that
-            a run without interruption would have reached.
-        data: a source, or a text in memory, instead of `config.data`.
+        config: configuration; its `run` names the folder.
+        resume: True to continue the run in that folder from its last checkpoint, to the same
+            weights that a run without interruption would have reached.
+        data: source, or text in memory, that replaces `config.data`; empty for `config.data`.
 
     Returns:
         The run; its folder holds config.toml, tokenizer/, checkpoints/, model.keras,
@@ -56,70 +53,70 @@ def train(
     """
     folder = fit_run(config, resume, data)
     run = load(folder.path, data)
-    if run.text.has("validation") or run.text.has("test"):
-        run.evaluate()
-    else:
-        _log.info("Nothing was held out, so the run is not judged. evaluate --data judges it.")
+    judge_trained(run, folder)
     return run
 
 
 def fit_run(
     config: LanguageModellingConfig, resume: bool = False, data: str | TextCorpus = ""
-) -> RunFolder:
+) -> TrainingFolder:
     """As `train`, but the model is not judged yet.
 
     Whatever is wrong with the configuration or the text is said before the folder is changed.
     """
     check(config)
     check_capabilities(config)
-    with claimed_run(config.run, APPLICATION, resume=resume, scratch=TOKENS) as folder:
-        folder.check_config(config)
-        parts = _text(config, data)
-        tokenizer = _tokenizer(folder, parts.train, config)
-        training = encode_corpus(parts.train, tokenizer, folder.path / TOKENS)
-        about = {
-            "name": training.name, "sha256": training.sha256, "tokens": training.length,
-            "characters": training.characters, "bytes": training.bytes,
-        }  # fmt: skip
-        batches = _streams(training, config, shift=True)
-        validation = None
-        if parts.validation is not None:
-            held_out = encode_corpus(parts.validation, tokenizer, folder.path / TOKENS)
-            about["validation_sha256"] = held_out.sha256
-            validation = _streams(held_out, config, shift=False)
-        folder.check_data(TEXT, about, source=training.name)
-        encoded, texts = {"train": training}, {"train": parts.train}
-        if parts.validation is not None:
-            encoded["validation"], texts["validation"] = held_out, parts.validation
-        if parts.test is not None:
-            encoded["test"] = encode_corpus(parts.test, tokenizer, folder.path / TOKENS)
-            texts["test"] = parts.test
-        _require_judgeable(encoded)
-        lines = understood(encoded, tokenizer, texts)
+    return train_run(
+        config,
+        APPLICATION,
+        lambda folder: _prepared(folder, config, data),
+        resume=resume,
+        scratch=TOKENS,
+    )
 
-        def begin() -> None:
-            with folder.begin(config) as beside:
-                write_json(beside / TEXT, about)
-                tokenizer.save(beside / TOKENIZER)
-            for line in lines:
-                _log.info(line)
 
-        trained = fit(
-            lambda: build_model(config, tokenizer.size),
-            batches,
-            make_objective(config),
-            config,
-            folder=folder.path,
-            validation=validation,
-            resume=resume,
-            begin=begin,
-            write_model=False,
-        )
+def _prepared(
+    folder: TrainingFolder, config: LanguageModellingConfig, data: str | TextCorpus
+) -> Preparation:
+    """Reads and encodes the text and learns its vocabulary; see `train_run`."""
+    folder.check_config(config)
+    own = OwnText(config, data)
+    own.require_named()
+    texts = {name: own.part(name) for name in own.present()}
+    tokenizer = _tokenizer(folder, texts["train"], config)
+    encoded = {
+        name: encode_corpus(text, tokenizer, folder.path / TOKENS) for name, text in texts.items()
+    }
+    training, validation = encoded["train"], encoded.get("validation")
+    about = {
+        "name": training.name, "sha256": training.sha256, "tokens": training.length,
+        "characters": training.characters, "bytes": training.bytes,
+    }  # fmt: skip
+    if validation is not None:
+        about["validation_sha256"] = validation.sha256
+    folder.check_data(TEXT, about, source=training.name)
+    batches = _streams(training, config, shift=True)
+    _require_judgeable(encoded)
+    lines = understood(encoded, tokenizer, texts)
+
+    def write_beginning(beside: Path) -> None:
+        write_json(beside / TEXT, about)
+        tokenizer.save(beside / TOKENIZER)
+
+    def finish(trained: TrainedModel) -> Outcome:
         figures = trained.figures() | {"tokens_per_epoch": batches.examples}
-        found = {**training.report, "understood": lines}
-        with folder.finish(training=figures, data=found) as beside:
-            save_model(trained.model, beside / folder.model.name)
-    return folder
+        return Outcome({"training": figures, "data": {**training.report, "understood": lines}})
+
+    return Preparation(
+        config=config,
+        build_model=lambda: build_model(config, tokenizer.size),
+        batches=batches,
+        objective=make_objective(config),
+        understood=lines,
+        write_beginning=write_beginning,
+        finish=finish,
+        validation=None if validation is None else _streams(validation, config, shift=False),
+    )
 
 
 def _require_judgeable(parts: Mapping[str, TokenArray]) -> None:
@@ -135,12 +132,6 @@ def _require_judgeable(parts: Mapping[str, TokenArray]) -> None:
                 file=part.name,
                 advice="Give more text or another split.",
             )
-
-
-def _text(config: LanguageModellingConfig, data: str | TextCorpus) -> TextParts:
-    if not (data or config.data):
-        raise ConfigurationError("no text is named. Say what to train on: --data file:PATH")
-    return own_parts(config, data or config.data)
 
 
 def _tokenizer(

@@ -27,9 +27,9 @@ def understood(
     """Two or three sentences about the text, and one for whatever is odd about it.
 
     Args:
-        parts: the parts as tokens, by name, "train" first.
-        tokenizer: the vocabulary.
-        texts: the same parts as text.
+        parts: parts of the data as tokens, by name, "train" first.
+        tokenizer: vocabulary of the run.
+        texts: texts of the same parts.
     """
     train = parts["train"]
     begins = next(texts["train"].chunks())

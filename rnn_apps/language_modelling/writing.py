@@ -42,8 +42,8 @@ class Writer:
     """Writes on after prompts with a trained model.
 
     Args:
-        model: the trained model.
-        tokenizer: the one it was trained with.
+        model: trained model with explicit state.
+        tokenizer: vocabulary that the model was trained with.
     """
 
     def __init__(self, model: CarriedModel, tokenizer: Tokenizer) -> None:

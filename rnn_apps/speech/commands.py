@@ -101,7 +101,7 @@ def _transcribe(options: argparse.Namespace) -> Result:
     from rnn_apps.speech.run import load
 
     run = load(options.run)
-    from rnn_apps.speech.judging.evaluation import check_decoding
+    from rnn_apps.speech.judging.judgement import check_decoding
 
     for note in check_decoding(run, decoding):
         _log.info(f"{note[0].upper()}{note[1:]}.")

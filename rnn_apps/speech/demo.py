@@ -53,7 +53,7 @@ def demo(folder: Path) -> DemoResult:
     """Trains, judges, exports, verifies and uses a recogniser.
 
     Args:
-        folder: where the run and the exported files go.
+        folder: folder for the run and the exported files.
     """
     run = train(demo_config(folder / "run"))
     words = run.metrics["test"]["decoding"]["greedy"]["words"]

@@ -22,7 +22,7 @@ class Recogniser:
     """A model compiled once for batches of any size.
 
     Args:
-        model: from `build.build_model`.
+        model: model that `build_model` made.
     """
 
     def __init__(self, model: keras.Model) -> None:
@@ -43,7 +43,7 @@ class Recogniser:
         """Of each row of a batch, float32 [its own output frames, labels].
 
         Args:
-            inputs: "features" [rows, frames, size] and "frame_lengths" [rows].
+            inputs: arrays by name: "features" [rows, frames, size], "frame_lengths" [rows].
         """
         found, lengths = self._compute(inputs)
         rows = zip(found.numpy(), lengths.numpy(), strict=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.base.errors import ConfigurationError, DataError
+from pipelines.base.errors import DataError
 from pipelines.data_report import DataReport
 from pipelines.shares import parse_shares
 from pipelines.speech import FeatureStore, Recordings, extract_features, load_recordings
@@ -22,6 +22,7 @@ from pipelines.speech.recordings.dealing import deal
 from pipelines.speech.recordings.labels import Labels, LabelSet, encode_transcripts
 from pipelines.speech.recordings.spelling import tidy_transcript
 from pipelines.tokenizers import train_tokenizer
+from rnn_apps.application.own_data import OwnData
 from rnn_apps.speech.config import SpeechConfig
 
 DEFAULT_SUBWORDS = 500
@@ -46,26 +47,67 @@ class Utterances:
     report: DataReport
 
 
+class OwnRecordings(OwnData[str | Recordings, dict[str, Recordings], Recordings]):
+    """The recordings that a run is trained, chosen and judged on.
+
+    Args:
+        config: configuration of the run.
+        data: recordings that the run is trained on, where `config.data` does not name them.
+    """
+
+    unnamed = "no recordings are named"
+    lost = "recordings that are not kept"
+    nothing_held_out = "no recordings were held out"
+
+    def __init__(self, config: SpeechConfig, data: str | Recordings = "") -> None:
+        super().__init__(data or config.data)
+        self._config = config
+
+    @property
+    def name(self) -> str:
+        """See `OwnData`."""
+        return self.whole["train"].report.source
+
+    def read(self, source: str | Recordings) -> dict[str, Recordings]:
+        """See `OwnData`: the recordings of "train", "validation" and "test", as there are."""
+        config = self._config
+        shares = list(parse_shares(config.split, complete=True))
+        for index, named in ((1, config.validation), (2, config.test)):
+            if named:
+                # It need not be taken from the data.
+                shares[0] += shares[index]
+                shares[index] = 0.0
+        parts = deal(load_source(config, source), shares, seed=config.seed)
+        if config.validation:
+            parts["validation"] = one_part(load_source(config, config.validation), "validation")
+        if config.test:
+            parts["test"] = one_part(load_source(config, config.test), "test")
+        return parts
+
+    def present(self) -> tuple[str, ...]:
+        """See `OwnData`."""
+        return tuple(part for part in self.parts if part in self.whole)
+
+    def part(self, name: str) -> Recordings:
+        """See `OwnData`."""
+        self.require(name)
+        return self.whole[name]
+
+
 def load_parts(config: SpeechConfig, data: str | Recordings = "") -> dict[str, Recordings]:
     """The recordings of "train", "validation" and "test", those of them that there are.
 
+    Args:
+        config: configuration that says how the recordings are read and dealt out.
+        data: recordings to take in place of those that `config.data` names.
+
     Raises:
+        ConfigurationError: no recordings are named.
         DataError: a source cannot be read or holds nothing that can be used.
     """
-    if not (data or config.data):
-        raise ConfigurationError("no recordings are named. Say what to train on: --data SOURCE")
-    shares = list(parse_shares(config.split, complete=True))
-    for index, source in ((1, config.validation), (2, config.test)):
-        if source:
-            # It need not be taken from the data.
-            shares[0] += shares[index]
-            shares[index] = 0.0
-    parts = deal(load_source(config, data or config.data), shares, seed=config.seed)
-    if config.validation:
-        parts["validation"] = one_part(load_source(config, config.validation), "validation")
-    if config.test:
-        parts["test"] = one_part(load_source(config, config.test), "test")
-    return parts
+    own = OwnRecordings(config, data)
+    own.require_named()
+    return own.whole
 
 
 def list_fingerprint(parts: dict[str, Recordings]) -> str:

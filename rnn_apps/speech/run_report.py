@@ -10,14 +10,14 @@ import numpy as np
 
 from rnn_apps.application.report import Report
 from rnn_apps.speech.judging import charts
+from rnn_apps.speech.judging.judgement import Evaluated
 from rnn_apps.speech.network.capabilities import can_stream
+from rnn_apps.speech.trained import TrainedRecogniser
 from rnn_apps.training.history import read_history
 from rnn_apps.training.learning_curves import plot_learning_curves
 
 if TYPE_CHECKING:
     from pipelines.speech import Recording
-    from rnn_apps.speech.judging.evaluation import Evaluated
-    from rnn_apps.speech.run import Run
 
 EXAMPLES_OF_A_KIND = 3
 MOST_SECONDS_TO_HEAR = 12.0
@@ -25,7 +25,9 @@ _COUNTS = ("rate", "reference", "substitutions", "deletions", "insertions")
 _COUNT_NAMES = ["WER %", "words", "substitutions", "deletions", "insertions"]
 
 
-def write_report(run: Run, found: Evaluated, details: dict[str, Any], path: Path) -> None:
+def write_report(
+    run: TrainedRecogniser, found: Evaluated, details: dict[str, Any], path: Path
+) -> None:
     """Writes a run's report to `path`; `details` are what metrics.json says of the recordings."""
     report = Report(
         f"Speech recogniser {run.folder.path.name}",
@@ -43,7 +45,7 @@ def write_report(run: Run, found: Evaluated, details: dict[str, Any], path: Path
     report.write(path)
 
 
-def _about(run: Run) -> str:
+def _about(run: TrainedRecogniser) -> str:
     config = run.config
     text = (
         f"{config.layers} {'bidirectional ' if config.bidirectional else ''}{config.cell} layer(s) "
@@ -95,7 +97,7 @@ def _counts(row: dict[str, Any]) -> list[Any]:
     return [100 * row[name] if name == "rate" else row[name] for name in _COUNTS]
 
 
-def _examples(report: Report, run: Run, found: Evaluated) -> None:
+def _examples(report: Report, run: TrainedRecogniser, found: Evaluated) -> None:
     report.section("Utterances")
     report.text(
         "The worst, some from the middle, and the best, by errors per word and then by confidence. "
@@ -119,7 +121,9 @@ def _examples(report: Report, run: Run, found: Evaluated) -> None:
                 _example(report, run, found, place, name)
 
 
-def _example(report: Report, run: Run, found: Evaluated, place: int, name: str) -> None:
+def _example(
+    report: Report, run: TrainedRecogniser, found: Evaluated, place: int, name: str
+) -> None:
     config, utterances = run.config, found.utterances
     recording = utterances.store.recordings[place]
     transcript = found.first.transcripts[place]
@@ -154,7 +158,7 @@ def wav_file(recording: Recording, sample_rate: int) -> bytes:
     return content.getvalue()
 
 
-def _training(report: Report, run: Run) -> None:
+def _training(report: Report, run: TrainedRecogniser) -> None:
     report.section("Training")
     figures: dict[str, Any] = run.metrics.get("training", {})
     report.figures(figures)

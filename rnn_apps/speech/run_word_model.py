@@ -5,18 +5,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipelines.text.files import open_text_files
 from rnn_apps.edge.speech.word_model import WordModel, perplexity
+from rnn_apps.speech.trained import TrainedRecogniser
 from rnn_apps.speech.word_model import ORDER, train_word_model
-
-if TYPE_CHECKING:
-    from rnn_apps.speech.run import Run
 
 
 def write_word_model(
-    run: Run, to: str | Path, text: Sequence[str | Path] = (), order: int = ORDER
+    run: TrainedRecogniser, to: str | Path, text: Sequence[str | Path] = (), order: int = ORDER
 ) -> dict[str, Any]:
     """Trains an n-gram model of words and writes it as an ARPA file, for decoding.
 
@@ -24,10 +22,10 @@ def write_word_model(
     recogniser writes. All n-grams are held in memory.
 
     Args:
-        run: whose training transcripts it learns.
-        to: the ARPA file.
-        text: more text in UTF-8, files or folders of `.txt` files.
-        order: words of the longest n-gram.
+        run: trained recogniser, from whose training transcripts the model learns.
+        to: ARPA file that the model is written to.
+        text: further text in UTF-8: files, or folders of `.txt` files.
+        order: number of words in the longest n-gram.
 
     Returns:
         "table", the number of n-grams of each order; and where something was held out from
@@ -46,7 +44,7 @@ def write_word_model(
     return {"word_model": str(to), "table": table, **_judged(run, model)}
 
 
-def _judged(run: Run, model: WordModel) -> dict[str, Any]:
+def _judged(run: TrainedRecogniser, model: WordModel) -> dict[str, Any]:
     part = run.held_out_part
     if not part:
         return {}

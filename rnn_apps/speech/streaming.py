@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -18,9 +17,7 @@ from rnn_apps.edge.speech.word_model import WordModel
 from rnn_apps.export.planning.stateful_step import StatefulStep
 from rnn_apps.speech.config import SpeechConfig
 from rnn_apps.speech.device.step_model import FEATURES, LOGITS, PRESENT, step_model
-
-if TYPE_CHECKING:
-    from rnn_apps.speech.run import Run
+from rnn_apps.speech.trained import TrainedRecogniser
 
 Array = npt.NDArray[np.float32]
 
@@ -67,7 +64,7 @@ def raw_features(config: SpeechConfig) -> FeatureConfig:
 
 
 def recognition_stream(
-    run: Run,
+    run: TrainedRecogniser,
     decoding: DecodingConfig | None = None,
     endpoint: EndpointConfig | None = None,
     chunk_outputs: int = 1,
@@ -77,12 +74,12 @@ def recognition_stream(
     """Recognises a stream with a trained run.
 
     Args:
-        run: of one direction.
-        decoding: how outputs become text.
-        endpoint: when an utterance ends; None: when its `finish` is called.
-        chunk_outputs: output frames of a step: more are quicker and come later.
-        word_model: a model that was read, in place of the one that `decoding` names.
-        sample_rate: sample rate of what is pushed in Hz, if it is not the run's.
+        run: trained recogniser of one direction.
+        decoding: way in which outputs become text; None for a beam search.
+        endpoint: rules for the end of an utterance; None if only `finish` ends one.
+        chunk_outputs: number of output frames per step: more are faster and come later.
+        word_model: word model that replaces the one that `decoding` names; None for that one.
+        sample_rate: sample rate of the pushed samples in Hz; None for the run's.
 
     Raises:
         ConfigurationError: the network needs the whole utterance.
@@ -94,7 +91,7 @@ def recognition_stream(
     return RecognitionStream(raw_features(run.config), steps, decoder, endpoint, sample_rate)
 
 
-def _own_steps(run: Run, chunk_outputs: int) -> KerasStepModel:
+def _own_steps(run: TrainedRecogniser, chunk_outputs: int) -> KerasStepModel:
     """The run's step model with a state of its own; tracing and judging it is done once per run."""
     if chunk_outputs not in run.step_models:
         run.step_models[chunk_outputs] = KerasStepModel(run.model, run.config, chunk_outputs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import logging
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -13,13 +13,14 @@ from pipelines.base.errors import ConfigurationError
 from pipelines.speech import SpeechBatches
 from pipelines.speech.recordings.labels import LabelSet
 from rnn_apps.application.configuration import check
-from rnn_apps.application.run_training import TrainingFolder, claimed_run
+from rnn_apps.application.run_training import TrainingFolder
+from rnn_apps.application.train_run import Outcome, Preparation, judge_trained, train_run
 from rnn_apps.speech.config import APPLICATION, SpeechConfig
 from rnn_apps.speech.network.build import build_model
 from rnn_apps.speech.network.capabilities import check_capabilities
 from rnn_apps.speech.network.objective import ctc_objective
 from rnn_apps.speech.recognition import Recogniser, greedy_error_rates
-from rnn_apps.speech.run import TOKENIZER, Run, load
+from rnn_apps.speech.run import Run, load
 from rnn_apps.speech.run_data import (
     RECORDINGS,
     Utterances,
@@ -31,25 +32,22 @@ from rnn_apps.speech.run_data import (
     train_labels,
     training_batches,
 )
+from rnn_apps.speech.trained import TOKENIZER
 from rnn_apps.speech.understood import understood
-from rnn_apps.training import fit
-from rnn_apps.training.optimisation.strategies import agree_on, is_chief, make_strategy
-from rnn_apps.training.trained_model import save_model
+from rnn_apps.training.trained_model import TrainedModel
 
 if TYPE_CHECKING:
     from pipelines.speech import Recordings
-
-_log = logging.getLogger(__name__)
 
 
 def train(config: SpeechConfig, resume: bool = False, data: str | Recordings = "") -> Run:
     """Trains a speech recogniser and judges it on the test recordings.
 
     Args:
-        config: the configuration; its `run` names the folder.
-        resume: continue the run in that folder from its last checkpoint, to the same weights that
-            a run without interruption would have reached.
-        data: a source, or recordings, instead of `config.data`.
+        config: configuration; its `run` names the folder.
+        resume: True to continue the run in that folder from its last checkpoint, to the same
+            weights that a run without interruption would have reached.
+        data: source, or recordings, that replace `config.data`; empty for `config.data`.
 
     Returns:
         The run; its folder holds config.toml, tokenizer/, checkpoints/, model.keras,
@@ -60,10 +58,7 @@ def train(config: SpeechConfig, resume: bool = False, data: str | Recordings = "
     """
     folder = fit_run(config, resume, data)
     run = load(folder.path, data)
-    if folder.chief and run.held_out_part:
-        run.evaluate()
-    elif folder.chief:
-        _log.info("No recordings were held out, so the model is not judged.")
+    judge_trained(run, folder)
     return run
 
 
@@ -76,70 +71,70 @@ def fit_run(
     """
     check(config)
     check_capabilities(config)
-    strategy = make_strategy(config.strategy)
-    chief = is_chief(strategy)
-    with claimed_run(config.run, APPLICATION, resume=resume, chief=chief) as folder:
-        folder.check_config(config)
-        parts = load_parts(config, data)
-        if "validation" not in parts and config.monitor in ("val_wer", "val_cer"):
-            raise ConfigurationError(
-                f"monitor = {config.monitor!r} needs validation recordings: name some, or give "
-                "them a share in split"
-            )
-        labels = _labels(folder, config, parts["train"])
-        training = prepare(config, parts["train"], labels)
-        about = _about(training) | {"list_sha256": list_fingerprint(parts)}
-        validation = prepare(config, parts["validation"], labels) if "validation" in parts else None
-        if validation is not None:
-            about["validation_sha256"] = _about(validation)["sha256"]
-        folder.check_data(RECORDINGS, about, source=training.report.source)
-        batches = training_batches(config, training)
-        held_out = None if validation is None else judged_batches(config, validation)
-        # What cannot be judged is said before training, not after it.
-        used = {"train": training}
-        if validation is not None:
-            used["validation"] = validation
-        if "test" in parts:
-            used["test"] = listened_to(config, parts["test"], labels)
-        lines = understood(config, used, labels, batches.examples)
-        if chief:
-            for line in lines:
-                _log.info(line)
-        statistics = training.store.statistics() if config.normalisation == "global" else None
-        size = training.store.config.size
+    return train_run(
+        config, APPLICATION, lambda folder: _prepared(folder, config, data), resume=resume
+    )
 
-        def begin() -> None:
-            with folder.begin(config) as beside:
-                write_json(beside / RECORDINGS, about)
-                labels.tokenizer.save(beside / TOKENIZER)
 
-        trained = fit(
-            lambda: build_model(config, size, labels.size, statistics),
-            batches,
-            ctc_objective,
-            config,
-            folder=folder.path,
-            validation=held_out,
-            resume=resume,
-            metrics=None
-            if validation is None or held_out is None
-            else _Judge(held_out, validation.transcripts, labels),
-            metric_names=("val_wer", "val_cer") if validation is not None else (),
-            strategy=strategy,
-            begin=begin,
-            write_model=False,
+def _prepared(folder: TrainingFolder, config: SpeechConfig, data: str | Recordings) -> Preparation:
+    """Reads the recordings, learns the alphabet and extracts features; see `train_run`."""
+    folder.check_config(config)
+    parts = load_parts(config, data)
+    if "validation" not in parts and config.monitor in ("val_wer", "val_cer"):
+        raise ConfigurationError(
+            f"monitor = {config.monitor!r} needs validation recordings: name some, or give "
+            "them a share in split"
         )
+    labels = _labels(folder, config, parts["train"])
+    training = prepare(config, parts["train"], labels)
+    about = _about(training) | {"list_sha256": list_fingerprint(parts)}
+    validation = prepare(config, parts["validation"], labels) if "validation" in parts else None
+    if validation is not None:
+        about["validation_sha256"] = _about(validation)["sha256"]
+    folder.check_data(RECORDINGS, about, source=training.report.source)
+    batches = training_batches(config, training)
+    held_out = None if validation is None else judged_batches(config, validation)
+    # What cannot be judged is said before training, not after it.
+    used = {"train": training}
+    if validation is not None:
+        used["validation"] = validation
+    if "test" in parts:
+        used["test"] = listened_to(config, parts["test"], labels)
+    lines = understood(config, used, labels, batches.examples)
+    statistics = training.store.statistics() if config.normalisation == "global" else None
+    size = training.store.config.size
+
+    def write_beginning(beside: Path) -> None:
+        write_json(beside / RECORDINGS, about)
+        labels.tokenizer.save(beside / TOKENIZER)
+
+    def finish(trained: TrainedModel) -> Outcome:
         figures = trained.figures() | {
             "utterances": batches.examples,
             "seconds_of_speech": round(_seconds(training)),
         }
         reports = {id(one.report): one.report for one in used.values()}
-        if chief:
-            data_reports = [report.as_dict() for report in reports.values()]
-            with folder.finish(training=figures, data=data_reports, understood=lines) as beside:
-                save_model(trained.model, beside / folder.model.name)
-        agree_on(strategy, 0, "the end of the training")
-    return folder
+        return Outcome({
+            "training": figures,
+            "data": [report.as_dict() for report in reports.values()],
+            "understood": lines,
+        })  # fmt: skip
+
+    judge = None
+    if validation is not None and held_out is not None:
+        judge = _Judge(held_out, validation.transcripts, labels)
+    return Preparation(
+        config=config,
+        build_model=lambda: build_model(config, size, labels.size, statistics),
+        batches=batches,
+        objective=ctc_objective,
+        understood=lines,
+        write_beginning=write_beginning,
+        finish=finish,
+        validation=held_out,
+        metrics=judge,
+        metric_names=() if judge is None else ("val_wer", "val_cer"),
+    )
 
 
 def _labels(folder: TrainingFolder, config: SpeechConfig, recordings: Recordings) -> LabelSet:
@@ -153,9 +148,9 @@ class _Judge:
     """The error rates on the validation recordings, as `fit` asks for at the end of an epoch.
 
     Args:
-        batches: of the validation recordings, not shuffled.
-        transcripts: of each of them.
-        labels: what the model writes.
+        batches: batches of the validation recordings, not shuffled.
+        transcripts: transcript of each of them.
+        labels: labels that the model writes.
     """
 
     def __init__(

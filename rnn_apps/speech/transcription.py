@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from numbers import Number
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +18,7 @@ from rnn_apps.edge.speech.resampling import resample
 from rnn_apps.edge.speech.word_model import WordModel, read_arpa
 from rnn_apps.speech.decoding import DecodingConfig, SpeechLabels, Transcript, decode
 from rnn_apps.speech.network.capabilities import can_stream
-
-if TYPE_CHECKING:
-    from rnn_apps.speech.run import Run
+from rnn_apps.speech.trained import TrainedRecogniser
 
 Samples = npt.NDArray[np.float32]
 
@@ -69,7 +67,7 @@ def as_list(recordings: Any) -> list[str | Path | Samples]:
 
 
 def transcribe(
-    run: Run,
+    run: TrainedRecogniser,
     recordings: Sequence[str | Path | Samples],
     decoding: DecodingConfig | None = None,
     sample_rate: int | None = None,
@@ -96,7 +94,7 @@ def transcribe(
 
 
 def _transcribed(
-    run: Run,
+    run: TrainedRecogniser,
     recording: str | Path | Samples,
     decoding: DecodingConfig,
     model: WordModel | None,
@@ -123,7 +121,7 @@ def _transcribed(
     return [_streamed(run, recording, decoding, model)]
 
 
-def _check_length(samples: int, run: Run, recording: str | Path) -> None:
+def _check_length(samples: int, run: TrainedRecogniser, recording: str | Path) -> None:
     if samples < SHORTEST_SECONDS * run.config.sample_rate:
         raise DataError(
             f"holds {samples} samples, too few to hear anything", file=recording,
@@ -132,7 +130,7 @@ def _check_length(samples: int, run: Run, recording: str | Path) -> None:
 
 
 def _of_samples(
-    run: Run, samples: Samples, decoding: DecodingConfig, model: WordModel | None
+    run: TrainedRecogniser, samples: Samples, decoding: DecodingConfig, model: WordModel | None
 ) -> list[Transcript]:
     """The transcripts of samples at the run's sample rate, best first.
 
@@ -152,7 +150,7 @@ def _of_samples(
 
 
 def _streamed(
-    run: Run, recording: str | Path, decoding: DecodingConfig, model: WordModel | None
+    run: TrainedRecogniser, recording: str | Path, decoding: DecodingConfig, model: WordModel | None
 ) -> Transcript:
     """One transcript of a long recording: its utterances, from pause to pause."""
     from rnn_apps.edge.speech.endpointing import EndpointConfig

@@ -27,7 +27,7 @@ def train_word_model(transcripts: Iterable[str], order: int = ORDER) -> WordMode
 
     Args:
         transcripts: words with spaces between them, spelled as the recogniser writes them.
-        order: words of the longest n-gram.
+        order: number of words in the longest n-gram.
 
     Returns:
         The model; for every history its probabilities, that of the unknown word included, sum to 1.

@@ -8,7 +8,7 @@ from rnn_apps.application.definition import DemoResult, Picture
 from rnn_apps.edge import EdgeTranslator
 from rnn_apps.export.formats import require_all
 from rnn_apps.translation.config import TranslationConfig
-from rnn_apps.translation.judging.evaluation import BASELINE, GREEDY
+from rnn_apps.translation.judging.judgement import BASELINE, GREEDY
 from rnn_apps.translation.run import Run
 from rnn_apps.translation.run_report import attention_chart
 from rnn_apps.translation.training_run import train

@@ -1,51 +1,40 @@
-"""The sentence pairs of a run, read when they are asked for."""
+"""The sentence pairs of a run: what it is trained, chosen and judged on, and other pairs."""
 
 from __future__ import annotations
 
-import functools
-
-from pipelines.base.errors import ConfigurationError, UserError
+from pipelines.base.errors import UserError
 from pipelines.pairs.encoding import without_empty
 from pipelines.pairs.loading import load_all, load_pairs, require_direction
 from pipelines.pairs.sentence_pairs import PairParts, SentencePairs
+from rnn_apps.application.own_data import OwnData
 from rnn_apps.translation.config import TranslationConfig
 
-PARTS = ("train", "validation", "test")
 PAIRS = "pairs.json"
 """What a run was trained on, with its fingerprint."""
 
 
-class RunData:
-    """The parts of a run's data.
+class RunData(OwnData[str | SentencePairs, PairParts, SentencePairs]):
+    """The sentence pairs that a run is trained, chosen and judged on.
 
     Args:
-        config: names the data.
-        data: a source, or pairs in memory, instead of `config.data`.
+        config: configuration of the run.
+        data: pairs that the run is trained on, where `config.data` does not name them.
     """
 
+    unnamed = "no sentence pairs are named"
+    lost = "pairs in memory, which are not kept"
+    nothing_held_out = "no pairs were held out"
+    address = "--data file:SOURCE,TARGET"
+
     def __init__(self, config: TranslationConfig, data: str | SentencePairs = "") -> None:
+        super().__init__(data or config.data)
         self._config = config
-        self._data = data
 
-    @functools.cached_property
-    def parts(self) -> PairParts:
-        """All parts.
-
-        Raises:
-            ConfigurationError: no data are named.
-            DataError: they cannot be read.
-        """
-        return self.load(self._data or self._config.data)
-
-    def load(self, data: str | SentencePairs) -> PairParts:
-        """The parts of data, with this run's validation and test."""
+    def read(self, source: str | SentencePairs) -> PairParts:
+        """See `OwnData`."""
         config = self._config
-        if not data:
-            raise ConfigurationError(
-                "no sentence pairs are named. Say what to train on: --data file:SOURCE,TARGET"
-            )
         return load_pairs(
-            data,
+            source,
             data_dir=config.data_dir,
             split=config.split,
             validation=config.validation,
@@ -55,18 +44,18 @@ class RunData:
             seed=config.seed,
         )
 
-    def part(self, name: str = "") -> tuple[str, SentencePairs]:
-        """A part and its name; by default test, or validation where there is no test part."""
-        if name and name not in PARTS:
-            raise UserError(f"part = {name!r}: choose from {', '.join(PARTS)}")
-        for one in [name] if name else ["test", "validation"]:
-            found: SentencePairs | None = getattr(self.parts, one)
-            if found is not None:
-                return one, found
-        raise UserError(f"the run has no {name or 'test or validation'} part: name data")
+    def present(self) -> tuple[str, ...]:
+        """See `OwnData`."""
+        return tuple(part for part in self.parts if getattr(self.whole, part) is not None)
+
+    def part(self, name: str) -> SentencePairs:
+        """See `OwnData`."""
+        self.require(name)
+        pairs: SentencePairs = getattr(self.whole, name)
+        return pairs
 
     def other(self, data: str | SentencePairs) -> SentencePairs:
-        """Pairs that are not the run's own, all of them.
+        """Reads pairs that are not the run's own, all of them.
 
         Raises:
             DataError: they cannot be read, or state other languages than the training pairs.
@@ -84,8 +73,8 @@ class RunData:
         return found
 
     def _trained_languages(self) -> tuple[str, str]:
-        """Those of the training pairs; "" where the pairs are gone or do not say."""
+        """The languages of the training pairs; "" where the pairs are gone or do not say."""
         try:
-            return self.parts.train.languages
+            return self.whole.train.languages
         except UserError:
             return "", ""

@@ -12,13 +12,13 @@ from rnn_apps.edge.translation.sentences import one_line
 from rnn_apps.training.history import read_history
 from rnn_apps.training.learning_curves import plot_learning_curves
 from rnn_apps.translation.judging import charts
+from rnn_apps.translation.judging.judgement import Evaluated
+from rnn_apps.translation.trained import TrainedTranslationModel
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from rnn_apps.translation.judging.evaluation import Evaluated
     from rnn_apps.translation.judging.scoring import ScoredPair
-    from rnn_apps.translation.run import Run
 
 SHOWN_AT_EACH_END = 10
 SHOWN_BETWEEN = 5
@@ -26,7 +26,9 @@ ATTENTION_MAPS = 4
 _LONGEST_MAP = 25
 
 
-def write_report(run: Run, found: Evaluated, details: dict[str, Any], path: Path) -> None:
+def write_report(
+    run: TrainedTranslationModel, found: Evaluated, details: dict[str, Any], path: Path
+) -> None:
     """Writes a run's report to `path`; `details` are what metrics.json says of the pairs."""
     config = run.config
     report = Report(
@@ -104,7 +106,7 @@ def _sentences(report: Report, found: Evaluated) -> None:
         report.table(title, header, rows)
 
 
-def _attention(report: Report, run: Run, found: Evaluated) -> None:
+def _attention(report: Report, run: TrainedTranslationModel, found: Evaluated) -> None:
     if run.config.attention == "none":
         return
     report.section("Where the model looks")
@@ -127,7 +129,7 @@ def _attention(report: Report, run: Run, found: Evaluated) -> None:
             report.figure(figure, f"{source} → {text}")
 
 
-def attention_chart(run: Run, source: str, scored: ScoredPair) -> Figure | None:
+def attention_chart(run: TrainedTranslationModel, source: str, scored: ScoredPair) -> Figure | None:
     """The attention of one translation as a map; None if it has none that fits a page.
 
     Args:
@@ -141,7 +143,7 @@ def attention_chart(run: Run, source: str, scored: ScoredPair) -> Figure | None:
     return charts.attention_map(scored.attention, columns, scored.tokens) if fits else None
 
 
-def _training(report: Report, run: Run) -> None:
+def _training(report: Report, run: TrainedTranslationModel) -> None:
     report.section("Training")
     metrics = run.metrics
     figures: dict[str, Any] = metrics.get("training", {})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -25,28 +25,26 @@ from pipelines.tokenizers import Tokenizer
 from pipelines.tokenizers.sentence_ids import vocabulary_size
 from pipelines.tokenizers.subword_tokenizer import SubwordTokenizer
 from rnn_apps.application.configuration import check
-from rnn_apps.application.run_training import TrainingFolder, claimed_run
-from rnn_apps.training import fit
-from rnn_apps.training.optimisation.strategies import agree_on, is_chief, make_strategy
+from rnn_apps.application.run_training import TrainingFolder
+from rnn_apps.application.train_run import Outcome, Preparation, judge_trained, train_run
 from rnn_apps.training.steps import Objective
-from rnn_apps.training.trained_model import save_model
+from rnn_apps.training.trained_model import TrainedModel
 from rnn_apps.training.trainer import Metrics
 from rnn_apps.translation.config import APPLICATION, MAXIMISED, TranslationConfig
 from rnn_apps.translation.judging.dev_metrics import dev_metrics
 from rnn_apps.translation.network.build import build_model
 from rnn_apps.translation.network.capabilities import check_capabilities
 from rnn_apps.translation.network.objective import make_objective
-from rnn_apps.translation.run import Run, load, load_tokenizers, save_tokenizers
+from rnn_apps.translation.run import Run, load
 from rnn_apps.translation.run_data import PAIRS, RunData
 from rnn_apps.translation.search.search_options import SearchOptions
+from rnn_apps.translation.trained import load_tokenizers, save_tokenizers
 from rnn_apps.translation.training_callbacks import (
     EpochWeights,
     SampledShare,
     averaged_if_better,
 )
 from rnn_apps.translation.understood import Understood
-
-_log = logging.getLogger(__name__)
 
 
 def train(config: TranslationConfig, resume: bool = False, data: str | SentencePairs = "") -> Run:
@@ -67,10 +65,7 @@ def train(config: TranslationConfig, resume: bool = False, data: str | SentenceP
     """
     folder = fit_run(config, resume, data)
     run = load(folder.path, data)
-    if run.data.parts.validation is None and run.data.parts.test is None:
-        _log.info("Nothing was held out, so the run is not judged. evaluate --data judges it.")
-    elif folder.chief:
-        run.evaluate()
+    judge_trained(run, folder)
     return run
 
 
@@ -85,70 +80,72 @@ def fit_run(
     check_capabilities(config)
     if config.monitor in MAXIMISED:
         config = dataclasses.replace(config, monitor_mode="max")
-    strategy = make_strategy(config.strategy)
-    chief = is_chief(strategy)
-    with claimed_run(config.run, APPLICATION, resume=resume, chief=chief) as folder:
-        folder.check_config(config)
-        parts = RunData(config, data).parts
-        about = {"name": parts.train.name, "pairs": len(parts.train),
-                 "sha256": parts.train.fingerprint}  # fmt: skip
-        if parts.validation is not None:
-            about["validation_sha256"] = parts.validation.fingerprint
-        folder.check_data(PAIRS, about, source=parts.train.name)
-        source, target = _tokenizers(folder, parts.train, config)
-        training = encode_pairs(
-            parts.train, source, target, longest=config.longest, length_ratio=config.length_ratio
-        )
-        encode = None
-        if config.subword_sampling:
-            assert isinstance(source, SubwordTokenizer) and isinstance(target, SubwordTokenizer)
-            encode = sampled_encoding(training, source, target, config.subword_sampling)
-        batches = _batches(training, config, shuffle=True, encode=encode)
-        validation = metrics = None
-        parts = _judgeable(parts, source, target)
-        if parts.validation is not None:
-            held_out = encode_pairs(parts.validation, source, target)
-            validation = _batches(held_out, config, shuffle=False)
-            if config.dev_bleu:
-                metrics = dev_metrics(held_out, target, config.bleu_tokenizer)
-        lines = Understood(parts, training, source, target, config).lines()
+    return train_run(
+        config, APPLICATION, lambda folder: _prepared(folder, config, data), resume=resume
+    )
 
-        def begin() -> None:
-            with folder.begin(config) as beside:
-                write_json(beside / PAIRS, about)
-                save_tokenizers(beside, source, target)
-            for line in lines:
-                _log.info(line)
 
-        sampled = SampledShare(config.scheduled_sampling, config.epochs)
-        kept = EpochWeights(folder.path, config.average_epochs, config.monitor, _highest(config))
-        objective = make_objective(
-            config.label_smoothing, sampled.share if config.scheduled_sampling else None
-        )
-        trained = fit(
-            lambda: build_model(config, vocabulary_size(source), vocabulary_size(target)),
-            batches,
-            objective,
-            config,
-            folder=folder.path,
-            validation=validation,
-            resume=resume,
-            callbacks=[sampled, *([kept] if config.average_epochs else [])],
-            metrics=metrics,
-            metric_names=MAXIMISED if metrics is not None else (),
-            strategy=strategy,
-            begin=begin,
-            write_model=False,
-        )
+def _prepared(
+    folder: TrainingFolder, config: TranslationConfig, data: str | SentencePairs
+) -> Preparation:
+    """Reads the pairs, learns the vocabularies and encodes both; see `train_run`."""
+    folder.check_config(config)
+    own = RunData(config, data)
+    own.require_named()
+    parts = own.whole
+    about = {"name": parts.train.name, "pairs": len(parts.train),
+             "sha256": parts.train.fingerprint}  # fmt: skip
+    if parts.validation is not None:
+        about["validation_sha256"] = parts.validation.fingerprint
+    folder.check_data(PAIRS, about, source=parts.train.name)
+    source, target = _tokenizers(folder, parts.train, config)
+    training = encode_pairs(
+        parts.train, source, target, longest=config.longest, length_ratio=config.length_ratio
+    )
+    encode = None
+    if config.subword_sampling:
+        assert isinstance(source, SubwordTokenizer) and isinstance(target, SubwordTokenizer)
+        encode = sampled_encoding(training, source, target, config.subword_sampling)
+    batches = _batches(training, config, shuffle=True, encode=encode)
+    validation = metrics = None
+    parts = _judgeable(parts, source, target)
+    if parts.validation is not None:
+        held_out = encode_pairs(parts.validation, source, target)
+        validation = _batches(held_out, config, shuffle=False)
+        if config.dev_bleu:
+            metrics = dev_metrics(held_out, target, config.bleu_tokenizer)
+    lines = Understood(parts, training, source, target, config).lines()
+    sampled = SampledShare(config.scheduled_sampling, config.epochs)
+    kept = EpochWeights(folder.path, config.average_epochs, config.monitor, _highest(config))
+    objective = make_objective(
+        config.label_smoothing, sampled.share if config.scheduled_sampling else None
+    )
+
+    def write_beginning(beside: Path) -> None:
+        write_json(beside / PAIRS, about)
+        save_tokenizers(beside, source, target)
+
+    def finish(trained: TrainedModel) -> Outcome:
         figures: dict[str, Any] = trained.figures() | {"target_tokens_per_epoch": batches.tokens}
         if config.average_epochs and validation is not None:
             figures |= _average(trained.model, kept, validation, objective, metrics, config)
-        if chief:
-            found = training.report.as_dict() | {"understood": lines}
-            with folder.finish(training=figures, data=found) as beside:
-                save_model(trained.model, beside / folder.model.name)
-        agree_on(strategy, 0, "the end of the training")
-    return folder
+        return Outcome({
+            "training": figures, "data": training.report.as_dict() | {"understood": lines}
+        })  # fmt: skip
+
+    return Preparation(
+        config=config,
+        build_model=lambda: build_model(config, vocabulary_size(source), vocabulary_size(target)),
+        batches=batches,
+        objective=objective,
+        understood=lines,
+        write_beginning=write_beginning,
+        finish=finish,
+        validation=validation,
+        callbacks=[sampled, *([kept] if config.average_epochs else [])],
+        metrics=metrics,
+        metric_names=MAXIMISED if metrics is not None else (),
+    )
 
 
 def _judgeable(parts: PairParts, source: Tokenizer, target: Tokenizer) -> PairParts:

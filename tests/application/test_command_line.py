@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from rnn_apps.application.command_line import applications, build_parser, main
+from rnn_apps.application.command_line import build_parser, main
 from rnn_apps.application.configuration import write_toml
 from rnn_apps.application.console import plain, results_only, show
 from rnn_apps.application.definition import Application
+from rnn_apps.application.registry import applications
 
 
 def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

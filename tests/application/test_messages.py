@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from rnn_apps.application.command_line import applications, build_parser
+from rnn_apps.application.command_line import build_parser
+from rnn_apps.application.registry import applications
 
 ROOT = Path(__file__).parents[2]
 _FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9]*(?:-[a-z0-9]+)*(?![\w-])")

@@ -14,7 +14,7 @@ from rnn_apps.forecasting import ForecastingConfig, Run
 from rnn_apps.forecasting.device.calibrated_deployment import calibrated_deployment
 from rnn_apps.forecasting.device.exporting import contract
 from rnn_apps.forecasting.judging.conformal import unreached_levels
-from rnn_apps.forecasting.prediction import predict_to_files
+from rnn_apps.forecasting.prediction_files import predict_to_files
 
 DAYS = pd.date_range("2023-01-01", periods=400)
 

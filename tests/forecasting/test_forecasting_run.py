@@ -15,7 +15,7 @@ from rnn_apps import forecasting
 from rnn_apps.application.command_line import main
 from rnn_apps.forecasting import ForecastingConfig, Run
 from rnn_apps.forecasting.judging.evaluation import check_own_series
-from rnn_apps.forecasting.prediction import predict_to_files
+from rnn_apps.forecasting.prediction_files import predict_to_files
 from rnn_apps.forecasting.run_data import training_series
 
 LOOKBACK, HORIZON, ROWS = 24, 6, 360

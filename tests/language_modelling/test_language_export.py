@@ -61,9 +61,9 @@ def test_a_seed_gives_the_text_that_keras_gives(run: Run, exported: Path) -> Non
 def test_the_card_says_what_quantisation_costs(exported: Path) -> None:
     card = json.loads((exported / "model_int8.tflite.json").read_text(encoding="utf-8"))
     metric = card["task_metric"]
-    assert metric["name"] == "bits a token"
+    assert metric["name"] == "bits per token"
     assert 0 < abs(metric["file"] - metric["keras"]) < 0.5
-    assert "bits a token" in (exported / "model_int8.tflite.md").read_text(encoding="utf-8")
+    assert "bits per token" in (exported / "model_int8.tflite.md").read_text(encoding="utf-8")
     exact = json.loads((exported / "model.tflite.json").read_text(encoding="utf-8"))
     assert exact["task_metric"]["file"] == pytest.approx(metric["keras"], abs=1e-4)
 

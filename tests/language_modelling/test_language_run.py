@@ -84,7 +84,7 @@ def test_loaded_again_it_scores_the_same(run: Run) -> None:
 def test_dynamic_evaluation_and_cache_are_reported_apart(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rnn_apps.language_modelling.judging.evaluation.MOST_TUNING_TOKENS", 400)
+    monkeypatch.setattr("rnn_apps.language_modelling.judging.judgement.MOST_TUNING_TOKENS", 400)
     found = run.evaluate(part="validation", dynamic=True, cache=True)
     names = [row[0] for row in found["table"]["rows"]]
     assert names[0] == "model"

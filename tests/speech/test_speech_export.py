@@ -54,7 +54,7 @@ def test_every_file_is_judged_beside_keras(exported):
     assert rows["streaming_int8.tflite"]["word error rate"] <= exact[0] + 0.05
     for name, row in rows.items():
         if name != "saved_model":
-            assert 0 < row["real-time factor"] < 1 and row["ms a call"] > 0
+            assert 0 < row["real-time factor"] < 1 and row["ms per call"] > 0
             assert row["memory in KiB"] is None or row["memory in KiB"] > 0
     # Half a transform of 256 samples, a chunk of 4 frames and 2 output frames ahead.
     assert rows["streaming.tflite"]["delay in ms"] == 16 + 40 + 80

@@ -92,7 +92,7 @@ def test_word_model_of_a_run(
 
 def test_what_is_judged_is_what_is_transcribed(run: speech.Run, folder: Path) -> None:
     """The same text from a file, from samples, and in the evaluation."""
-    from rnn_apps.speech.judging.evaluation import judge
+    from rnn_apps.speech.judging.judgement import judge
 
     found = judge(run, run.recordings("test"), "test", speech.DecodingConfig(beam_width=4))
     assert list(found.rows) == ["beam of 4", "greedy"]

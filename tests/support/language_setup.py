@@ -12,10 +12,10 @@ from pipelines.tokenizers import train_tokenizer
 from rnn_apps.application.run_training import claimed_run
 from rnn_apps.language_modelling import Run, load
 from rnn_apps.language_modelling.config import APPLICATION, LanguageModellingConfig
-from rnn_apps.language_modelling.device.exporting import EXAMPLES, save_examples
+from rnn_apps.language_modelling.judging.example_text import EXAMPLES, save_examples
 from rnn_apps.language_modelling.network.build import build_model, inference_model
 from rnn_apps.language_modelling.network.carried_model import CarriedModel
-from rnn_apps.language_modelling.run import TOKENIZER
+from rnn_apps.language_modelling.trained import TOKENIZER
 
 
 def small_model(

@@ -15,9 +15,10 @@ from rnn_apps.application.run_training import claimed_run
 from rnn_apps.speech.config import APPLICATION, SpeechConfig
 from rnn_apps.speech.network.build import build_model
 from rnn_apps.speech.network.objective import ctc_objective
-from rnn_apps.speech.run import TOKENIZER, Run, load
+from rnn_apps.speech.run import Run, load
 from rnn_apps.speech.run_data import load_parts, train_labels
 from rnn_apps.speech.streaming import raw_features
+from rnn_apps.speech.trained import TOKENIZER
 
 ALPHABET = "abcdef "
 BATCH = 32

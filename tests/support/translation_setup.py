@@ -21,7 +21,8 @@ from rnn_apps.translation.config import APPLICATION, TranslationConfig
 from rnn_apps.translation.judging.example_pairs import FILE, save_examples
 from rnn_apps.translation.network.model import Network, TranslationModel
 from rnn_apps.translation.network.objective import make_objective
-from rnn_apps.translation.run import Run, load, save_tokenizers
+from rnn_apps.translation.run import Run, load
+from rnn_apps.translation.trained import save_tokenizers
 
 DIGITS = CharacterTokenizer("0123456789")
 WORDS = WordTokenizer(["zero", "one", "two", "three", "four"])

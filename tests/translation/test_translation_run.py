@@ -17,7 +17,7 @@ from rnn_apps import translation
 from rnn_apps.application.command_line import main
 from rnn_apps.application.run_parts import record_parts
 from rnn_apps.translation import Run, SearchOptions, TranslationConfig
-from rnn_apps.translation.run import SOURCE_TOKENIZER
+from rnn_apps.translation.trained import SOURCE_TOKENIZER
 
 ENGLISH = ("one", "two", "three", "four", "five", "six")
 GERMAN = ("eins", "zwei", "drei", "vier", "fünf", "sechs")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import weakref
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ from pipelines.speech.audio.samples import one_channel
 from pipelines.speech.feature_extraction.configuration import FeatureConfig
 from pipelines.speech.feature_extraction.numpy_features import SpeechFeatures
 from pipelines.tokenizers import load_tokenizer
+from rnn_apps.edge.contract import CONTRACT, read_contract
 from rnn_apps.edge.runtime.model import EdgeModel, load
 from rnn_apps.edge.runtime.streaming import STEP_SIGNATURE, StreamingSession
 from rnn_apps.edge.speech.endpointing import EndpointConfig
@@ -26,7 +26,6 @@ from rnn_apps.edge.speech.resampling import resample
 from rnn_apps.edge.speech.transcripts import DecodingConfig, SpeechDecoder, SpeechLabels, Transcript
 from rnn_apps.edge.speech.word_model import WordModel, read_arpa
 
-CONTRACT = "contract.json"
 TOKENIZER = "tokenizer"
 STREAMING_MODEL = "streaming.tflite"
 FEATURES, PRESENT, LOGITS = "features", "present", "logits"
@@ -85,7 +84,7 @@ class EdgeRecogniser:
         word_model: WordModel | None = None,
     ) -> None:
         folder = Path(folder)
-        self.contract = read_contract(folder / CONTRACT)
+        self.contract = _checked_contract(folder)
         tokenizer = load_tokenizer(folder / TOKENIZER)
         tokenizer.require_same(self.contract["vocabulary_sha256"], str(folder / CONTRACT))
         self.labels = SpeechLabels.of(tokenizer)
@@ -250,27 +249,16 @@ _KEYS = ("vocabulary_sha256", "features", "subsampling", "lookahead", "labels",
          "seconds_per_output")  # fmt: skip
 
 
-def read_contract(path: Path) -> dict[str, Any]:
-    """What an export says of itself.
+def _checked_contract(folder: Path) -> dict[str, Any]:
+    """The contract of an exported recogniser.
 
     Raises:
         UserError: it cannot be read, or is not a recogniser's.
+        DataError: its feature configuration cannot be used.
     """
+    contract = read_contract(folder, "a recogniser", _KEYS)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{path}: cannot be read ({error}). Give the folder that exporting a recogniser wrote"
-        ) from None
-    missing = [key for key in _KEYS if not isinstance(content, dict) or key not in content]
-    if missing:
-        raise UserError(
-            f"{path}: holds no {', '.join(missing)}, so it is not a recogniser's. Give the folder "
-            "that exporting a recogniser wrote"
-        )
-    try:
-        FeatureConfig(**content["features"])
+        FeatureConfig(**contract["features"])
     except (TypeError, ConfigurationError) as error:
-        raise DataError(f"features: {error}", file=path) from None
-    found: dict[str, Any] = content
-    return found
+        raise DataError(f"features: {error}", file=folder / CONTRACT) from None
+    return contract

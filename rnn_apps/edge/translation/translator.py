@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.base.errors import UserError
 from pipelines.tokenizers import load_tokenizer
 from pipelines.tokenizers.sentence_ids import END, PADDING, SPECIALS, START
+from rnn_apps.edge.contract import CONTRACT, read_contract
 from rnn_apps.edge.runtime.model import load
 from rnn_apps.edge.sampling import SamplingConfig, TokenSampler
 from rnn_apps.edge.search import BeamConfig, Hypothesis, beam_search, greedy_search
@@ -21,7 +19,6 @@ from rnn_apps.edge.sequence_to_sequence import EdgeDecoder, States
 from rnn_apps.edge.translation.options import SearchOptions
 from rnn_apps.edge.translation.sentences import EMPTY, Translation, TranslationReader, encode_source
 
-CONTRACT = "contract.json"
 SOURCE_TOKENIZER = "source_tokenizer"
 TARGET_TOKENIZER = "target_tokenizer"
 MODEL = "model.tflite"
@@ -50,7 +47,7 @@ class EdgeTranslator:
         threads: int = 1,
     ) -> None:
         folder = Path(folder)
-        contract = _read_contract(folder / CONTRACT)
+        contract = read_contract(folder, "a translation model", ("source_vocabulary_sha256",))
         self.source_tokenizer = load_tokenizer(folder / SOURCE_TOKENIZER)
         joint = bool(contract.get("joint_vocabulary"))
         self.target_tokenizer = (
@@ -146,16 +143,3 @@ def _beam_config(length: int, unknown: int | None, options: SearchOptions) -> Be
         banned=tuple(banned),
         cut=True,
     )
-
-
-def _read_contract(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{path}: cannot be read ({error}). Give the folder that exporting a translation model "
-            "wrote"
-        ) from None
-    if not isinstance(content, dict) or "source_vocabulary_sha256" not in content:
-        raise UserError(f"{path}: not the contract of a translation model")
-    return content

@@ -2,71 +2,81 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
+import keras
 
-from pipelines.base.atomic_files import atomic_path, write_json
-from pipelines.base.errors import UserError
-from pipelines.series.splits import Part
-from pipelines.series.time_series import SeriesSet
-from pipelines.series.windows import WindowBatches
-from rnn_apps.export.formats import assembled_folder, chosen_formats, write_formats
-from rnn_apps.export.processes import conversion_process
+from rnn_apps.export.delivery import SAVED_MODEL, Delivery, DeviceFile, deliver, kibibytes
 from rnn_apps.forecasting.device.calibrated_deployment import calibrated_deployment
-from rnn_apps.forecasting.forecast import windows
+from rnn_apps.forecasting.judging.example_windows import EXAMPLES, read_examples
 from rnn_apps.forecasting.network.inputs import input_specification
+from rnn_apps.forecasting.trained import TrainedForecaster
 
-if TYPE_CHECKING:
-    import keras
-
-    from rnn_apps.forecasting.run import Run
-
-EXAMPLES = "example_windows.npz"
-CONTRACT = "contract.json"
-EXAMPLES_KEPT = 32
-_QUANTIZATIONS = {"tflite": None, "tflite_float16": "float16", "tflite_dynamic": "dynamic"}
-FORMATS = ("saved_model", *_QUANTIZATIONS)
+FILES = {
+    "tflite": DeviceFile("model.tflite"),
+    "tflite_float16": DeviceFile("model_float16.tflite", quantize="float16"),
+    "tflite_dynamic": DeviceFile("model_dynamic.tflite", quantize="dynamic"),
+}
 
 
-def export(run: Run, to: str | Path, formats: Sequence[str]) -> dict[str, Any]:
+def export(run: TrainedForecaster, to: str | Path, formats: Sequence[str]) -> dict[str, Any]:
     """See `Run.export`."""
-    chosen = chosen_formats(formats, FORMATS)
-    if any(name != "saved_model" for name in chosen):
-        conversion_process.prepare()
-    model = calibrated_deployment(run.deployed, run.config, run.yardsticks.calibrations["model"])
-    names = [tensor.name for tensor in model.inputs]
-    real = read_examples(run.folder.path / EXAMPLES)
-    data = {name: real[name] for name in names}
-    folder = Path(to)
-    with assembled_folder(folder, CONTRACT) as beside:
-        written = write_formats(chosen, lambda name: _export_one(name, model, beside, data))
-        write_json(beside / CONTRACT, contract(run, model))
-    header = ["file", "KiB", "largest difference from Keras", "ms per forecast"]
-    return written.result(folder, CONTRACT, "Proven on real windows", header)
+    return deliver(ForecastDelivery(run), to, formats)
 
 
-def _export_one(
-    name: str, model: keras.Model, folder: Path, data: dict[str, np.ndarray]
-) -> list[Any]:
-    """Writes one file and returns its row of the table."""
-    from rnn_apps.export import export_saved_model, export_tflite
+class ForecastDelivery(Delivery):
+    """The files of a forecaster, judged by their numbers on real windows.
 
-    if name == "saved_model":
-        path = folder / "saved_model"
-        errors = export_saved_model(model, path, representative_data=data)
+    Args:
+        run: trained forecaster.
+    """
+
+    files = FILES
+    title = "Proven on real windows"
+    header = ("file", "KiB", "largest difference from Keras", "ms per forecast")
+
+    def __init__(self, run: TrainedForecaster) -> None:
+        self._run = run
+
+    def prepare(self, formats: Sequence[str]) -> None:
+        """See `Delivery`."""
+        calibration = self._run.yardsticks.calibrations["model"]
+        self._model = calibrated_deployment(self._run.deployed, self._run.config, calibration)
+        real = read_examples(self._run.folder.path / EXAMPLES)
+        self._data = {tensor.name: real[tensor.name] for tensor in self._model.inputs}
+
+    def contract(self, formats: Sequence[str]) -> dict[str, Any]:
+        """See `Delivery`."""
+        return contract(self._run, self._model)
+
+    def save_companions(self, folder: Path) -> None:
+        """Nothing: the contract says all that a device needs."""
+
+    def saved_model(self, path: Path) -> list[Any]:
+        """See `Delivery`."""
+        from rnn_apps.export import export_saved_model
+
+        errors = export_saved_model(self._model, path, representative_data=self._data)
         largest = max(error.maximum_absolute for error in errors)
-        size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-        return [path.name, round(size / 1024, 1), largest, None]
-    path = folder / f"model{name.removeprefix('tflite')}.tflite"
-    result = export_tflite(model, path, quantize=_QUANTIZATIONS[name], representative_data=data)
-    return [path.name, round(result.bytes / 1024, 1), result.error, result.latency_ms]
+        return [SAVED_MODEL, kibibytes(path), largest, None]
+
+    def device_file(self, wanted: DeviceFile, folder: Path) -> list[Any]:
+        """See `Delivery`."""
+        from rnn_apps.export import export_tflite
+
+        result = export_tflite(
+            self._model, folder / wanted.file, quantize=wanted.quantize,
+            representative_data=self._data,
+        )  # fmt: skip
+        return [wanted.file, kibibytes(result.path), result.error, result.latency_ms]
 
 
-def contract(run: Run, model: keras.Model) -> dict[str, Any]:
+FORMATS = ForecastDelivery.formats()
+
+
+def contract(run: TrainedForecaster, model: keras.Model) -> dict[str, Any]:
     """What the exported model takes and gives, for whoever feeds it without this toolkit."""
     description, config = run.description, run.config
     specification = input_specification(config, description)
@@ -101,37 +111,7 @@ def contract(run: Run, model: keras.Model) -> dict[str, Any]:
     }
 
 
-def _unreached(run: Run) -> dict[str, Any]:
-    """What the contract says of quantiles that too few windows calibrate."""
+def _unreached(run: TrainedForecaster) -> dict[str, Any]:
+    """The contract's entries about quantiles that too few windows calibrate."""
     levels = run.yardsticks.calibrations["model"].unreached
     return {"not calibrated": list(levels), "note": run.calibration_note} if levels else {}
-
-
-def save_examples(
-    path: Path, series_set: SeriesSet, part: Part | None, lookback: int, horizon: int
-) -> None:
-    """Keeps evenly spaced real windows of a part, on which exports are proven later."""
-
-    def batches(stride: int) -> WindowBatches:
-        return WindowBatches(
-            series_set, lookback=lookback, horizon=horizon, part=part, stride=stride
-        )
-
-    stride = max(1, batches(1).examples // EXAMPLES_KEPT)
-    window = next(windows(batches(stride)))
-    kept: dict[str, Any] = {n: value[:EXAMPLES_KEPT] for n, value in window.inputs.items()}
-    with atomic_path(path) as beside, open(beside, "wb") as file:
-        np.savez(file, **kept)
-
-
-def read_examples(path: Path) -> dict[str, np.ndarray]:
-    """What `save_examples` wrote.
-
-    Raises:
-        UserError: the file is missing or damaged.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: the run's example windows cannot be read: {error}") from None

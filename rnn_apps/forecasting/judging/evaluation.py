@@ -17,17 +17,17 @@ from rnn_apps.forecasting.judging.backtest import Backtest, backtest
 from rnn_apps.forecasting.judging.metrics import as_json
 from rnn_apps.forecasting.judging.online_conformal import OnlineCalibrated, OnlineSettings
 from rnn_apps.forecasting.run_report import write_report
+from rnn_apps.forecasting.trained import TrainedForecaster
 from rnn_apps.forecasting.understood import listed
 
 if TYPE_CHECKING:
     from pipelines.series.time_series import SeriesSet
-    from rnn_apps.forecasting.run import Run
     from rnn_apps.forecasting.run_data import Data
 
 _log = logging.getLogger(__name__)
 
 
-def evaluate(run: Run, data: Data | None, part: str, stride: int) -> dict[str, Any]:
+def evaluate(run: TrainedForecaster, data: Data | None, part: str, stride: int) -> dict[str, Any]:
     """See `Run.evaluate`. Writes metrics.json, report.html and two tables into the run."""
     run.folder.check_evaluable()
     own = data is None
@@ -62,13 +62,9 @@ def evaluate(run: Run, data: Data | None, part: str, stride: int) -> dict[str, A
         title += f". {run.calibration_note}"
     table = {"title": title, **as_json(found.table())}
     key = part if own else "other_data"
-    run.folder.write_metrics(
-        **{key: {"source": source, "part": part, "stride": stride, **found.as_json()}},
-        **({"table": table} if key == run.judged_part else {}),
-    )
+    measured = {"source": source, "part": part, "stride": stride, **found.as_json()}
+    page = run.folder.write_evaluation(key, measured, table, judged=key == run.judged_part)
     _write_tables(run.folder.path, key, found)
-    # The run's own page stays that of the part it is judged on.
-    page = run.folder.report if key == run.judged_part else run.folder.path / f"report-{key}.html"
     write_report(run, series_set, found, table, page)
     return {
         "table": table,
@@ -79,7 +75,7 @@ def evaluate(run: Run, data: Data | None, part: str, stride: int) -> dict[str, A
     }
 
 
-def _tell_of_overlap(run: Run, series_set: SeriesSet) -> None:
+def _tell_of_overlap(run: TrainedForecaster, series_set: SeriesSet) -> None:
     """Says that other data reaches back into the time that the run was trained on."""
     until = run.metrics.get("data", {}).get("trained_until", "")
     known = set(run.description.series_names)
@@ -100,7 +96,7 @@ def _tell_of_overlap(run: Run, series_set: SeriesSet) -> None:
         )
 
 
-def check_own_series(run: Run, series_set: SeriesSet) -> None:
+def check_own_series(run: TrainedForecaster, series_set: SeriesSet) -> None:
     """Says that the run's own data has changed; refuses it where the training part has shrunk.
 
     Series that have grown are the rule: the parts are cut anew, and a later test part holds nothing

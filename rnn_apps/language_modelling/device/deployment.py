@@ -18,8 +18,8 @@ class ServedModel(tf.Module):
     """What a SavedModel of a language model holds; see `score` and `generate`.
 
     Args:
-        model: the trained model.
-        tokenizer: the one it was trained with.
+        model: trained model with explicit state.
+        tokenizer: vocabulary that the model was trained with.
     """
 
     def __init__(self, model: CarriedModel, tokenizer: Tokenizer) -> None:
@@ -53,7 +53,7 @@ class ServedModel(tf.Module):
         """What the model says of each token of each text.
 
         Args:
-            text: string [batch].
+            text: texts to score, string [batch].
 
         Returns:
             "tokens" string [batch, longest], as they can be printed, "" after a text's end;
@@ -97,9 +97,11 @@ class ServedModel(tf.Module):
         """What the model writes after each prompt; a text does not depend on the other prompts.
 
         Args:
-            prompt: string [batch], of any lengths; an empty one begins as a line does.
-            most_tokens: int32 scalar, how many tokens are written.
-            temperature, top_k, top_p, repetition_penalty, seed: scalars, see `GraphSampling`.
+            prompt: texts to continue, string [batch], of any lengths; an empty one is continued
+                as the beginning of a line.
+            most_tokens: number of tokens to write, int32 scalar.
+            temperature, top_k, top_p, repetition_penalty, seed: settings of the draws, scalars; see
+                `GraphSampling`.
 
         Returns:
             "text" string [batch], without the prompt: what is to be written right after it.

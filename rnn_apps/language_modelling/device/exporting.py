@@ -4,113 +4,145 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from pipelines.base.atomic_files import atomic_folder, atomic_path, write_json
-from pipelines.base.errors import UserError
-from rnn_apps.edge.language_model import CONTRACT, STEP_MODEL, TOKENIZER
+from rnn_apps.edge.language_model import STEP_MODEL, TOKENIZER
 from rnn_apps.edge.language_model import score_tokens as score_on_device
 from rnn_apps.edge.runtime.model import EdgeModel
 from rnn_apps.edge.runtime.streaming import StreamingSession
 from rnn_apps.edge.sampling import SamplingConfig, generate
-from rnn_apps.export.formats import assembled_folder, chosen_formats, write_formats
-from rnn_apps.export.processes import conversion_process
+from rnn_apps.export.delivery import (
+    SAVED_MODEL,
+    Delivery,
+    DeviceFile,
+    deliver,
+    kibibytes,
+    saved_and_loaded,
+)
 from rnn_apps.export.results import ExportError
+from rnn_apps.language_modelling.judging.example_text import EXAMPLES, read_examples
 from rnn_apps.language_modelling.judging.scoring import score_tokens
 from rnn_apps.language_modelling.network.build import inference_model
 from rnn_apps.language_modelling.network.carried_model import TOKENS
+from rnn_apps.language_modelling.trained import TrainedLanguageModel
 
-if TYPE_CHECKING:
-    from rnn_apps.language_modelling.run import Run
-
-EXAMPLES = "example_tokens.npy"
-# Of the judged text: what exports are judged on, and calibrated with.
-EXAMPLE_TOKENS = 8_192
+# Tokens of the example text that files are judged on.
 SCORED_TOKENS = 4_096
 CALIBRATION_TIMESTEPS = 64
 COMPARED_TOKENS = 100
 COMPARED_PROMPT = 16
-SAVED_MODEL = "saved_model"
 # A quantised state that is fed back drifts from Keras' without harm to what is predicted: such a
-# file is held to its task, bits a token, beside a coarse bound on every number.
+# file is held to its task, bits per token, and only to a coarse bound on every number.
 QUANTIZED_TOLERANCE = 0.3
 MOST_BITS_LOST = 0.05
 
-
-@dataclass(frozen=True)
-class StepFile:
-    """A step model for a device."""
-
-    file: str
-    target: str = "litert"
-    quantize: str | None = None
-
-
 STEP_FILES = {
-    "tflite": StepFile(STEP_MODEL),
-    "tflite_dynamic": StepFile("model_dynamic.tflite", quantize="dynamic"),
-    "tflite_int8": StepFile("model_int8.tflite", quantize="int8"),
-    "tflm": StepFile("model_tflm.tflite", target="tflm"),
-    "tflm_int8": StepFile("model_tflm_int8.tflite", target="tflm", quantize="int8"),
+    "tflite": DeviceFile(STEP_MODEL),
+    "tflite_dynamic": DeviceFile("model_dynamic.tflite", quantize="dynamic"),
+    "tflite_int8": DeviceFile("model_int8.tflite", quantize="int8"),
+    "tflm": DeviceFile("model_tflm.tflite", target="tflm"),
+    "tflm_int8": DeviceFile("model_tflm_int8.tflite", target="tflm", quantize="int8"),
 }
-FORMATS = (SAVED_MODEL, *STEP_FILES)
 
 
-def export(run: Run, to: str | Path, formats: Sequence[str] | None) -> dict[str, Any]:
+def export(
+    run: TrainedLanguageModel, to: str | Path, formats: Sequence[str] | None
+) -> dict[str, Any]:
     """See `Run.export`."""
-    chosen = chosen_formats(formats, FORMATS)
-    if any(name != SAVED_MODEL for name in chosen):
-        conversion_process.prepare()
-    examples = read_examples(run.folder.path / EXAMPLES)
-    text = examples[:SCORED_TOKENS]
-    nats = -float(score_tokens(run.carried, text).log_probabilities.mean(dtype=np.float64))
-    bits = nats / math.log(2)
-    folder = Path(to)
-    with assembled_folder(folder, CONTRACT) as beside:
-        run.tokenizer.save(beside / TOKENIZER)
-
-        def write(name: str) -> list[Any]:
-            if name == SAVED_MODEL:
-                return _export_saved_model(run, beside / SAVED_MODEL, text)
-            return _export_step(run, beside, STEP_FILES[name], examples, bits)
-
-        written = write_formats(chosen, write)
-        write_json(beside / CONTRACT, contract(run, list(written.rows)))
-    title = f"Proven; bits per token on {len(text)} tokens, Keras {bits:.4f}"
-    header = ["file", "KiB", "bits per token", "largest difference from Keras",
-              "same greedy text", "ms per token"]  # fmt: skip
-    return written.result(folder, CONTRACT, title, header)
+    return deliver(LanguageDelivery(run), to, formats)
 
 
-def save_examples(path: Path, tokens: NDArray[Any]) -> None:
-    """Keeps the beginning of the judged text, on which exports are proven later."""
-    with atomic_path(path) as beside, open(beside, "wb") as file:
-        np.save(file, np.asarray(tokens[:EXAMPLE_TOKENS]), allow_pickle=False)
+class LanguageDelivery(Delivery):
+    """The files of a language model, judged by bits per token and by greedy text.
 
-
-def read_examples(path: Path) -> NDArray[np.int32]:
-    """What `save_examples` wrote.
-
-    Raises:
-        UserError: the file is missing or damaged.
+    Args:
+        run: trained language model.
     """
-    try:
-        return np.asarray(np.load(path, allow_pickle=False), np.int32)
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(
-            f"{path}: the run's example text cannot be read: {error}. Evaluate the run to write it "
-            "anew"
-        ) from None
+
+    files = STEP_FILES
+    header = ("file", "KiB", "bits per token", "largest difference from Keras",
+              "same greedy text", "ms per token")  # fmt: skip
+
+    def __init__(self, run: TrainedLanguageModel) -> None:
+        self._run = run
+
+    def prepare(self, formats: Sequence[str]) -> None:
+        """See `Delivery`."""
+        self._examples = read_examples(self._run.folder.path / EXAMPLES)
+        self._text = self._examples[:SCORED_TOKENS]
+        scores = score_tokens(self._run.carried, self._text)
+        self._bits = -float(scores.log_probabilities.mean(dtype=np.float64)) / math.log(2)
+        self.title = f"Proven; bits per token on {len(self._text)} tokens, Keras {self._bits:.4f}"
+
+    def contract(self, formats: Sequence[str]) -> dict[str, Any]:
+        """See `Delivery`."""
+        return contract(self._run, formats)
+
+    def save_companions(self, folder: Path) -> None:
+        """Writes the vocabulary."""
+        self._run.tokenizer.save(folder / TOKENIZER)
+
+    def saved_model(self, path: Path) -> list[Any]:
+        """See `Delivery`."""
+        from rnn_apps.language_modelling.device.deployment import ServedModel
+
+        with saved_and_loaded(ServedModel(self._run.carried, self._run.tokenizer), path) as loaded:
+            bits, difference = _proven_scores(self._run, loaded, self._text)
+            same = _proven_text(self._run, loaded, self._text)
+        return [path.name, kibibytes(path), bits, difference, same, None]
+
+    def device_file(self, wanted: DeviceFile, folder: Path) -> list[Any]:
+        """Writes one step model, judged in its runtime before it is there."""
+        from rnn_apps.export.task_metric import TaskMetric
+        from rnn_apps.export.tflite import export_tflite
+
+        text = self._text
+        same = False
+
+        def bits_per_token(model: EdgeModel) -> float:
+            nonlocal same
+            session = StreamingSession(model)
+            bits = -float(score_on_device(session, text).mean()) / math.log(2)
+            same = _same_greedy_text(self._run, session, text[:COMPARED_PROMPT])
+            if wanted.quantize is None and not same:
+                raise ExportError(
+                    f"{wanted.file}: greedy text from the device's runtime is not that of Keras"
+                )
+            return bits
+
+        result = export_tflite(
+            _step_model(self._run),
+            folder / wanted.file,
+            target=wanted.target,
+            mode="streaming",
+            quantize=wanted.quantize,
+            representative_data={TOKENS: _sequences(self._examples)},
+            tolerance=None if wanted.quantize is None else QUANTIZED_TOLERANCE,
+            metric=TaskMetric(
+                "bits per token",
+                bits_per_token,
+                most_loss=MOST_BITS_LOST * self._bits,
+                measured_on=f"the first {len(text)} tokens of the judged text",
+                keras=self._bits,
+            ),
+        )
+        assert result.metric is not None
+        return [
+            wanted.file, kibibytes(result.path), result.metric.file, result.error, same,
+            result.latency_ms,
+        ]  # fmt: skip
 
 
-def contract(run: Run, formats: Sequence[str]) -> dict[str, Any]:
+FORMATS = LanguageDelivery.formats()
+
+
+def contract(run: TrainedLanguageModel, formats: Sequence[str]) -> dict[str, Any]:
     """What the exported files take and give, for whoever calls them without this toolkit.
 
     "inputs" and "outputs" are those of the step models.
@@ -175,64 +207,22 @@ _SERVED = {
 }
 
 
-def _export_step(
-    run: Run, folder: Path, wanted: StepFile, examples: NDArray[np.int32], keras_bits: float
-) -> list[Any]:
-    """Writes one step model, judged in its runtime before it is there; its row of the table."""
-    from rnn_apps.export.task_metric import TaskMetric
-    from rnn_apps.export.tflite import export_tflite
-
-    text = examples[:SCORED_TOKENS]
-    same = False
-
-    def bits_a_token(model: EdgeModel) -> float:
-        nonlocal same
-        session = StreamingSession(model)
-        bits = -float(score_on_device(session, text).mean()) / math.log(2)
-        same = _same_greedy_text(run, session, text[:COMPARED_PROMPT])
-        if wanted.quantize is None and not same:
-            raise ExportError(
-                f"{wanted.file}: greedy text from the device's runtime is not that of Keras"
-            )
-        return bits
-
-    result = export_tflite(
-        _step_model(run),
-        folder / wanted.file,
-        target=wanted.target,
-        mode="streaming",
-        quantize=wanted.quantize,
-        representative_data={TOKENS: _sequences(examples)},
-        tolerance=None if wanted.quantize is None else QUANTIZED_TOLERANCE,
-        metric=TaskMetric(
-            "bits a token",
-            bits_a_token,
-            most_loss=MOST_BITS_LOST * keras_bits,
-            measured_on=f"the first {len(text)} tokens of the judged text",
-            keras=keras_bits,
-        ),
-    )
-    assert result.metric is not None
-    return [
-        wanted.file, round(result.bytes / 1024, 1), result.metric.file, result.error, same,
-        result.latency_ms,
-    ]  # fmt: skip
-
-
-def _step_model(run: Run) -> keras.Model:
-    """One text, any number of timesteps, the states in and out, logits alone."""
+def _step_model(run: TrainedLanguageModel) -> keras.Model:
+    """The model for one text: any number of timesteps, states in and out, logits alone."""
     size = run.tokenizer.size
     return inference_model(run.model, run.config, size, batch_size=1, hidden=False)
 
 
 def _sequences(tokens: NDArray[np.int32]) -> NDArray[np.int32]:
-    """[sequences, timesteps], evenly spread over the text."""
+    """Sequences of the text, evenly spread over it, int32 [sequences, timesteps]."""
     timesteps = min(CALIBRATION_TIMESTEPS, len(tokens))
     count = len(tokens) // timesteps
     return tokens[: count * timesteps].reshape(count, timesteps)
 
 
-def _same_greedy_text(run: Run, session: StreamingSession, prompt: NDArray[np.int32]) -> bool:
+def _same_greedy_text(
+    run: TrainedLanguageModel, session: StreamingSession, prompt: NDArray[np.int32]
+) -> bool:
     """Whether the device writes what Keras writes, up to a tie that rounding may decide.
 
     The device's text is read by Keras: each of its tokens must be the most probable there too, or
@@ -247,22 +237,10 @@ def _same_greedy_text(run: Run, session: StreamingSession, prompt: NDArray[np.in
     return bool(np.all((scores.ranks[-len(written) :] == 0) | (behind < 1e-4)))
 
 
-def _export_saved_model(run: Run, path: Path, text: NDArray[np.int32]) -> list[Any]:
-    """Writes the SavedModel, proves it after loading it again, and returns its row."""
-    from rnn_apps.language_modelling.device.deployment import ServedModel
-
-    served = ServedModel(run.carried, run.tokenizer)
-    with atomic_folder(path) as beside:
-        tf.saved_model.save(served, str(beside), signatures=served.signatures())
-        loaded = tf.saved_model.load(str(beside))
-        bits, difference = _proven_scores(run, loaded, text)
-        same = _proven_text(run, loaded, text)
-    size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    return [path.name, round(size / 1024, 1), bits, difference, same, None]
-
-
-def _proven_scores(run: Run, loaded: Any, tokens: NDArray[np.int32]) -> tuple[float, float]:
-    """Bits a token, and the largest difference from Keras, of a text that is known whole.
+def _proven_scores(
+    run: TrainedLanguageModel, loaded: Any, tokens: NDArray[np.int32]
+) -> tuple[float, float]:
+    """Bits per token, and the largest difference from Keras, of a text that is known whole.
 
     Raises:
         ExportError: the scores are not those of Keras.
@@ -282,7 +260,7 @@ def _proven_scores(run: Run, loaded: Any, tokens: NDArray[np.int32]) -> tuple[fl
     return -float(found.mean(dtype=np.float64)) / math.log(2), difference
 
 
-def _proven_text(run: Run, loaded: Any, tokens: NDArray[np.int32]) -> bool:
+def _proven_text(run: TrainedLanguageModel, loaded: Any, tokens: NDArray[np.int32]) -> bool:
     """Whether the SavedModel writes, greedily, what Keras writes.
 
     Raises:
@@ -293,7 +271,7 @@ def _proven_text(run: Run, loaded: Any, tokens: NDArray[np.int32]) -> bool:
     ids = [t for t in tokens[: 2 * COMPARED_PROMPT].tolist() if t != run.tokenizer.unknown_id]
     prompts = [run.tokenizer.decode(ids), run.tokenizer.decode(ids[: COMPARED_PROMPT // 2])]
     config = WritingConfig(COMPARED_TOKENS, SamplingConfig(temperature=0))
-    expected = run.generate(prompts, config)
+    expected = run.writer.write(prompts, config)
     outputs = loaded.signatures["generate"](
         prompt=tf.constant(prompts), most_tokens=tf.constant(COMPARED_TOKENS),
         temperature=tf.constant(0.0), top_k=tf.constant(0), top_p=tf.constant(1.0),

@@ -39,10 +39,10 @@ def draw(
     """The next token of each text. A row's does not depend on the other rows.
 
     Args:
-        logits: float32 [batch, vocabulary].
-        lately: int32 [batch, any], the latest tokens, -1 where there is none.
-        step: int32 scalar, another at every call with the same seed.
-        banned: a token that is never drawn.
+        logits: logits of the next token, float32 [batch, vocabulary].
+        lately: latest tokens, int32 [batch, any], -1 where there is none.
+        step: number of the draw, int32 scalar, a different one at each call with the same seed.
+        banned: token that is never drawn.
 
     Returns:
         int32 [batch].

@@ -42,10 +42,11 @@ class DynamicEvaluation:
     """Scores text with a model whose weights follow it; they are restored afterwards.
 
     Args:
-        model: the trained model.
-        training_tokens: integers [tokens], the text that it was trained on.
-        segment: tokens between two changes of the weights.
-        most_segments: how many segments, evenly spaced, the gradients' size is measured on.
+        model: trained model with explicit state.
+        training_tokens: tokens of the text that the model was trained on, integers [tokens].
+        segment: number of tokens between two changes of the weights.
+        most_segments: number of segments, evenly spaced, on which the size of the gradients is
+            measured.
     """
 
     def __init__(
@@ -96,7 +97,7 @@ class DynamicEvaluation:
         The learning rate is chosen first, then the decay for it.
 
         Args:
-            tokens: integers [tokens], of the validation part.
+            tokens: tokens of the validation part, integers [tokens].
         """
 
         def cost(settings: AdaptationSettings) -> float:

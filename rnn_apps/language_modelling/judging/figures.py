@@ -39,9 +39,9 @@ def predicted_size(
     """The size of a text without its first token.
 
     Args:
-        tokens: integers [tokens], at least two.
-        characters, byte_count: of the whole text as it was read. What a tokenizer leaves out, as
-            one of words does with runs of spaces, counts as text that was predicted.
+        tokens: tokens of the text, integers [tokens], at least two.
+        characters, byte_count: size of the whole text as it was read. Text that a tokenizer leaves
+            out, as a word tokenizer does with runs of spaces, counts as predicted.
     """
     first = tokenizer.token_bytes[int(tokens[0])]
     unknown = 0
@@ -123,8 +123,8 @@ def figures(
     """The figures of scored tokens, summed in float64.
 
     Args:
-        log_probabilities: [tokens - 1], in nats.
-        ranks: [tokens - 1], how many tokens were held to be more probable.
+        log_probabilities: log probability of each token but the first, [tokens - 1], in nats.
+        ranks: number of tokens that the model held to be more probable, [tokens - 1].
     """
     nats = -float(np.mean(log_probabilities, dtype=np.float64))
     if ranks is None:

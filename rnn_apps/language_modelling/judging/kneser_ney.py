@@ -46,9 +46,9 @@ class KneserNey:
     """An n-gram model of one long stream of tokens.
 
     Args:
-        tokens: integers [tokens] from 0 to `vocabulary` - 1.
-        vocabulary: number of tokens there are; each has a probability above zero.
-        order: tokens of the longest n-gram.
+        tokens: tokens of the training text, integers [tokens] from 0 to `vocabulary` - 1.
+        vocabulary: number of different tokens; each has a probability above zero.
+        order: number of tokens in the longest n-gram.
 
     Raises:
         ConfigurationError: the order is below one.
@@ -69,7 +69,7 @@ class KneserNey:
         """The natural logarithm of each token's probability given all tokens before it.
 
         Args:
-            tokens: integers [tokens]. The first is given the distribution without a context.
+            tokens: tokens of a text, integers [tokens]. The first is scored without a context.
 
         Returns:
             float64 [tokens]; all are finite.

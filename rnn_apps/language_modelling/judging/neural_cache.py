@@ -36,8 +36,8 @@ class NeuralCache:
     """A text with what is needed to score it with a cache, at any settings.
 
     Args:
-        model: the trained model.
-        tokens: integers [tokens], the text.
+        model: trained model with explicit state.
+        tokens: tokens of the text, integers [tokens].
 
     Raises:
         DataError: there are fewer than two tokens.

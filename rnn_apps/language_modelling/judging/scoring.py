@@ -47,9 +47,9 @@ def score_tokens(
     """Scores a text as one stream. The result does not depend on the length of the chunks.
 
     Args:
-        model: the trained model.
-        tokens: integers [tokens], in memory or mapped from a file.
-        chunk: timesteps a call.
+        model: trained model with explicit state.
+        tokens: tokens of the text, integers [tokens], in memory or mapped from a file.
+        chunk: number of time steps per call.
 
     Raises:
         DataError: there are fewer than two tokens, so that there is nothing to predict.
@@ -100,7 +100,8 @@ def _over_the_text(
     last bit, so that a token would be more probable than itself.
 
     Args:
-        measure: (outputs of one text, targets [timesteps]) -> tensors [timesteps, ...]; traceable.
+        measure: function (outputs of one text, targets [timesteps]) -> tensors [timesteps, ...],
+            which TensorFlow can trace.
     """
     require_two_tokens(tokens)
 

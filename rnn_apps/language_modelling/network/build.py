@@ -59,11 +59,11 @@ def inference_model(
     tokens that follow, whatever the output layer was trained with.
 
     Args:
-        model: from `build_model` with the same config and vocabulary.
-        config: of that model.
-        vocabulary_size: of that model.
-        batch_size: rows; None for any number.
-        hidden: give "hidden" too.
+        model: model that `build_model` made with the same config and vocabulary.
+        config: configuration of that model.
+        vocabulary_size: number of tokens in its vocabulary.
+        batch_size: number of rows; None for any number.
+        hidden: True to give the output "hidden" too.
 
     Returns:
         A float32 model, whatever precision the other was trained with.

@@ -17,9 +17,10 @@ class CarriedModel:
     """Runs an `inference_model` piece by piece.
 
     Args:
-        model: inputs "tokens" int32 [batch, timesteps] and the states, each [batch, units];
-            outputs "logits" float32 [batch, timesteps, vocabulary], the states by the same names,
-            and "hidden" [batch, timesteps, units], what the logits are computed from.
+        model: Keras model with inputs "tokens" int32 [batch, timesteps] and the states, each
+            [batch, units]; outputs "logits" float32 [batch, timesteps, vocabulary], the states by
+            the same names, and "hidden" [batch, timesteps, units], from which the logits are
+            computed.
     """
 
     def __init__(self, model: keras.Model) -> None:

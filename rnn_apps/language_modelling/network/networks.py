@@ -30,9 +30,9 @@ def stack(
     Keras' SpatialDropout1D, which leaves out whole features.
 
     Args:
-        embedded: [batch, timesteps, size].
-        config: cell, units, layers, regularisation.
-        states: the initial state tensors [batch, units] of all layers, flat; None for layers that
+        embedded: vectors of the tokens, [batch, timesteps, size].
+        config: configuration with cell, units, layers and regularisation.
+        states: initial state tensors [batch, units] of all layers, flat; None for layers that
             keep their states from call to call.
 
     Returns:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +13,9 @@ from pipelines.speech.audio.reading import AudioError
 from pipelines.speech.feature_extraction.numpy_features import SpeechFeatures
 from pipelines.speech.recordings.recording import Recording
 from rnn_apps.speech.device.step_model import FEATURES
-from rnn_apps.speech.run_data import load_parts, load_source, one_part
+from rnn_apps.speech.run_data import load_source, one_part
 from rnn_apps.speech.streaming import raw_features
-
-if TYPE_CHECKING:
-    from rnn_apps.speech.run import Run
+from rnn_apps.speech.trained import TrainedRecogniser
 
 Array = npt.NDArray[np.float32]
 
@@ -42,7 +39,7 @@ class JudgedRecordings:
     transcripts: list[str]
     what: str
 
-    def log_probabilities(self, run: Run) -> list[Array]:
+    def log_probabilities(self, run: TrainedRecogniser) -> list[Array]:
         """What the Keras model gives for each, [output frames, labels]."""
         extract = SpeechFeatures(raw_features(run.config))
         found: list[Array] = []
@@ -64,13 +61,14 @@ class JudgedRecordings:
             yield {"samples": padded, "sample_lengths": lengths}
 
 
-def judged_recordings(run: Run, data: str = "") -> JudgedRecordings:
+def judged_recordings(run: TrainedRecogniser, data: str = "") -> JudgedRecordings:
     """Recordings from the run's test part, evenly spread over it, up to three minutes.
 
     Where the data has no test part it is the validation or else the training part.
 
     Args:
-        data: another source, of which the test part, or all, is taken.
+        run: trained speech recogniser.
+        data: another source, of which the test part, or all, is taken; empty for the run's own.
 
     Raises:
         DataError: the recordings are gone.
@@ -78,7 +76,7 @@ def judged_recordings(run: Run, data: str = "") -> JudgedRecordings:
     if data:
         part, recordings = "test", list(one_part(load_source(run.config, data), "test"))
     else:
-        parts = load_parts(run.config, run.data)
+        parts = run.own.whole
         part = next(name for name in ("test", "validation", "train") if name in parts)
         recordings = list(parts[part])
     seconds = sum(one.seconds for one in recordings)
@@ -94,7 +92,7 @@ def judged_recordings(run: Run, data: str = "") -> JudgedRecordings:
     )
 
 
-def calibration_examples(run: Run) -> list[dict[str, Array]]:
+def calibration_examples(run: TrainedRecogniser) -> list[dict[str, Array]]:
     """Features of training recordings, for comparisons and to calibrate int8.
 
     Returns:
@@ -103,7 +101,7 @@ def calibration_examples(run: Run) -> list[dict[str, Array]]:
     Raises:
         DataError: the recordings are gone.
     """
-    recordings = list(load_parts(run.config, run.data)["train"])
+    recordings = list(run.own.part("train"))
     # The longest ones show the most.
     recordings.sort(key=lambda one: -min(one.seconds, CALIBRATED_SECONDS))
     chosen = _spread(recordings[: 4 * CALIBRATED], CALIBRATED)
@@ -119,7 +117,7 @@ def _spread(recordings: Sequence[Recording], count: int) -> list[Recording]:
     return [recordings[place] for place in places.tolist()]
 
 
-def _read(recordings: Sequence[Recording], run: Run) -> list[tuple[Array, Recording]]:
+def _read(recordings: Sequence[Recording], run: TrainedRecogniser) -> list[tuple[Array, Recording]]:
     """The samples of those recordings that can be read."""
     found, problem = [], ""
     for one in recordings:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import tensorflow as tf
 
@@ -10,9 +10,7 @@ from pipelines.speech.audio.samples import LOUDEST
 from rnn_apps.layers.speech_features import SpeechFeatures
 from rnn_apps.speech.device.step_model import LOGITS
 from rnn_apps.speech.streaming import raw_features
-
-if TYPE_CHECKING:
-    from rnn_apps.speech.run import Run
+from rnn_apps.speech.trained import TrainedRecogniser
 
 RECOGNISE, LOG_PROBABILITIES = "recognise", "log_probabilities"
 
@@ -21,10 +19,10 @@ class ServedRecogniser(tf.Module):
     """What a SavedModel of a recogniser holds; see `recognise` and `log_probabilities`.
 
     Args:
-        run: the trained run.
+        run: trained speech recogniser.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: TrainedRecogniser) -> None:
         super().__init__(name="speech_recogniser")
         self._model = run.model
         # Tracked by TensorFlow.
@@ -57,9 +55,9 @@ class ServedRecogniser(tf.Module):
         """What the model says of each output frame.
 
         Args:
-            samples: float32 [batch, samples], -1 to 1 at the model's sample rate.
-            sample_lengths: int32 [batch], the true number of samples of each row, at least 1; what
-                stands behind them is not read.
+            samples: sound, float32 [batch, samples], -1 to 1 at the model's sample rate.
+            sample_lengths: true number of samples of each row, int32 [batch], at least 1; samples
+                beyond it are not read.
 
         Returns:
             "log_probabilities" float32 [batch, output frames, labels], nats, and "lengths" int32
@@ -94,7 +92,7 @@ class ServedRecogniser(tf.Module):
         """The text of each recording by the best label of each frame (greedy).
 
         Args:
-            samples, sample_lengths: see `log_probabilities`.
+            samples, sample_lengths: sound and its lengths, as for `log_probabilities`.
 
         Returns:
             "text" string [batch], and "confidence" float32 [batch], 0 to 1: the geometric mean of

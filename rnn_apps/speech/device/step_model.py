@@ -23,8 +23,8 @@ def whole_model(model: keras.Model, config: SpeechConfig) -> keras.Model:
     """The network for one utterance of any length, without the lengths that a batch needs.
 
     Args:
-        model: as `build_model` gives it.
-        config: that it was built with.
+        model: model that `build_model` made.
+        config: configuration that the model was built with.
 
     Returns:
         {"features": [1, frames, size]} -> {"logits": [1, output frames, labels]}.
@@ -52,8 +52,8 @@ def step_model(model: keras.Model, config: SpeechConfig) -> keras.Model:
     that are not present, until all its outputs have come.
 
     Args:
-        model: as `build_model` gives it; of one direction.
-        config: that it was built with.
+        model: model that `build_model` made, of one direction.
+        config: configuration that the model was built with.
 
     Returns:
         Inputs: "features" [1, frames, size]; with a lookahead "present" [1, frames, 1], 1 for a

@@ -30,9 +30,9 @@ def build_model(
     what it was padded with. The last label is the blank.
 
     Args:
-        config: of the run.
-        feature_size: numbers a frame.
-        labels: units of the transcripts, and the blank.
+        config: configuration of the run.
+        feature_size: number of features per frame.
+        labels: number of labels, the blank included.
         statistics: mean and standard deviation of each feature over the training data, for global
             normalisation; None leaves the features as they are until weights are loaded.
 

@@ -24,9 +24,9 @@ def convolutions(features: Any, lengths: Any, config: SpeechConfig) -> tuple[Any
     "convolution_i_normalisation", "convolution_i_activation", "convolution_i_lengths".
 
     Args:
-        features: [batch, frames, size].
-        lengths: int32 [batch].
-        config: filters, kernels, strides.
+        features: features of the recordings, [batch, frames, size].
+        lengths: true number of frames of each, int32 [batch].
+        config: configuration with filters, kernels and strides.
 
     Returns:
         [batch, output frames, bands x channels] and the lengths of it, int32 [batch].
@@ -64,9 +64,9 @@ def recurrent_layers(sequence: Any, lengths: Any, config: SpeechConfig) -> Any:
     before it.
 
     Args:
-        sequence: [batch, frames, size].
-        lengths: int32 [batch].
-        config: cell, units, layers, direction, normalisation, dropout.
+        sequence: vectors of the frames, [batch, frames, size].
+        lengths: true number of frames of each, int32 [batch].
+        config: configuration with cell, units, layers, direction, normalisation and dropout.
 
     Returns:
         [batch, frames, units], or twice the units if bidirectional.

@@ -1,112 +1,45 @@
-"""The evaluation of a run: translations beside references and a baseline; and the report."""
+"""The evaluation of a run: pairs are judged, and the figures and the report are written."""
 
 from __future__ import annotations
 
-import dataclasses
-import logging
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from pipelines.base.errors import UserError
-from pipelines.data_report import PLACES_KEPT
-from pipelines.pairs.encoding import without_too_long
-from pipelines.pairs.sentence_pairs import SentencePairs
-from pipelines.tokenizers.sentence_ids import comparable_text
-from rnn_apps.translation.judging.corpus_metrics import (
-    HEADER,
-    CorpusFigures,
-    CorpusMetrics,
-    unsplit_warning,
-)
 from rnn_apps.translation.judging.example_pairs import FILE as EXAMPLES
 from rnn_apps.translation.judging.example_pairs import save_examples
+from rnn_apps.translation.judging.judgement import as_json, judge
 from rnn_apps.translation.run_data import PAIRS
 from rnn_apps.translation.run_report import write_report
-from rnn_apps.translation.translation_memory import TranslationMemory
+from rnn_apps.translation.trained import TrainedTranslationModel
 
 if TYPE_CHECKING:
-    from rnn_apps.translation.run import Run
-    from rnn_apps.translation.translating import Translation
-
-_log = logging.getLogger(__name__)
-
-BASELINE = "nearest training sentence"
-GREEDY = "greedy"
-# Teacher forcing over more pairs than this tells nothing more.
-MOST_SCORED = 2000
-# Upper borders of the source's length in words.
-LENGTHS = (5, 10, 15, 20, 30, 50)
+    from pipelines.pairs.sentence_pairs import SentencePairs
 
 
-@dataclass(frozen=True)
-class Evaluated:
-    """Judged pairs.
-
-    Attributes:
-        name: of the pairs and part.
-        pairs: what was judged.
-        best: the search's best translation of each source.
-        rows: the figures by the name of what gave them; the search is the first.
-        signatures: sacrebleu's, by figure.
-        sentence_chrf: of each translation, 0 to 100.
-        perplexity: of the references, a token, with teacher forcing.
-        seconds: that each search took.
-        notes: what a reader must know of the figures.
-    """
-
-    name: str
-    pairs: SentencePairs
-    best: list[Translation]
-    rows: dict[str, CorpusFigures]
-    signatures: dict[str, str]
-    sentence_chrf: list[float]
-    perplexity: float
-    seconds: dict[str, float]
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def search(self) -> str:
-        """The name of the search that the run is judged with."""
-        return next(iter(self.rows))
-
-    def table(self) -> dict[str, Any]:
-        """The figures for the terminal and the report."""
-        title = f"{self.name}: {len(self.pairs)} pairs"
-        rows = [[name, *found.row()] for name, found in self.rows.items()]
-        return {"title": title, "header": ["translated by", *HEADER], "rows": rows}
-
-
-def evaluate(run: Run, data: str | SentencePairs | None, part: str) -> dict[str, Any]:
+def evaluate(
+    run: TrainedTranslationModel, data: str | SentencePairs | None, part: str
+) -> dict[str, Any]:
     """See `Run.evaluate`. Writes metrics.json and the report into the run."""
     run.folder.check_evaluable()
     own = data is None
     if own:
-        judged_part = run.data.part()[0]
-        part, pairs = run.data.part(part)
-        trained_on = run.data.parts.train
+        part = part or run.data.judged_part
+        pairs, trained_on = run.data.part(part), run.data.whole.train
         run.folder.check_own_data(PAIRS, trained_on.name, sha256=trained_on.fingerprint)
     elif part:
         raise UserError(f"part = {part!r} is of the run's own pairs; others are judged whole")
     else:
         assert data is not None
-        pairs, part, judged_part = run.data.other(data), "other_data", ""
+        pairs, part = run.data.other(data), "other_data"
     found = judge(run, pairs)
     details = as_json(found)
     table = found.table()
-    judged = part == judged_part
+    judged = own and part == run.data.held_out_part
     if judged:
         with run.folder.further_results() as beside:
             save_examples(beside / EXAMPLES, found.pairs.source, found.pairs.target)
-    run.folder.write_metrics(
-        **{part: {"source": pairs.name, "sha256": pairs.fingerprint, **details}},
-        **({"table": table} if judged else {}),
-    )
-    # The run's own page stays that of the part it is judged on.
-    page = run.folder.report if judged else run.folder.path / f"report-{part}.html"
+    measured = {"source": pairs.name, "sha256": pairs.fingerprint, **details}
+    page = run.folder.write_evaluation(part, measured, table, judged=judged)
     write_report(run, found, details, page)
     return {
         "table": table,
@@ -115,150 +48,4 @@ def evaluate(run: Run, data: str | SentencePairs | None, part: str) -> dict[str,
         "perplexity": found.perplexity,
         "report": str(page),
         **found.rows[found.search].as_json(),
-    }
-
-
-def judge(run: Run, pairs: SentencePairs) -> Evaluated:
-    """Translates with the run's search, greedily and by the baseline, and compares.
-
-    References are compared as the target's vocabulary would write them; where that changes some, a
-    row has the figures with the references as they are.
-
-    Raises:
-        DataError: no sentence is short enough to be translated at once.
-    """
-    notes: list[str] = []
-    pairs = _judgeable(run, pairs, notes)
-    _log.info("Translating %s: %d sentences", pairs.name, len(pairs))
-    references = [comparable_text(run.target_tokenizer, one) for one in pairs.target]
-    metrics = CorpusMetrics(run.config.bleu_tokenizer)
-    options = run.search_options
-    width = options.beam_width
-    names = {f"beam {width}" if width > 1 else GREEDY: options}
-    if width > 1:
-        names[GREEDY] = dataclasses.replace(options, beam_width=1)
-    rows: dict[str, CorpusFigures] = {}
-    seconds: dict[str, float] = {}
-    best: list[Translation] = []
-    for name, one in names.items():
-        began = time.monotonic()
-        translated = [found[0] for found in run.translate(pairs.source, one)]
-        seconds[name] = time.monotonic() - began
-        rows[name] = metrics.figures([t.text for t in translated], references)
-        best = best or translated
-    warning = unsplit_warning(references, run.config.bleu_tokenizer)
-    notes += [warning] if warning else []
-    texts = [one.text for one in best]
-    _add_as_written(pairs.target, references, texts, metrics, rows, notes)
-    _add_baseline(run, pairs, references, metrics, rows, notes)
-    chrf = [
-        metrics.sentence_chrf(text, reference)
-        for text, reference in zip(texts, references, strict=True)
-    ]
-    return Evaluated(
-        pairs.name, pairs, best, rows, metrics.signatures(), chrf, _perplexity(run, pairs),
-        seconds, notes,
-    )  # fmt: skip
-
-
-def _judgeable(run: Run, pairs: SentencePairs, notes: list[str]) -> SentencePairs:
-    longest = run.search_options.longest_source
-    kept, left_out = without_too_long(pairs, run.source_tokenizer, run.target_tokenizer, longest)
-    if left_out:
-        shown = ", ".join(left_out[:PLACES_KEPT]) + (", ..." if left_out[PLACES_KEPT:] else "")
-        notes.append(
-            f"{len(left_out)} of the {len(pairs)} pairs of {pairs.name} are not judged, because a "
-            f"sentence of theirs has more than {longest:,} tokens: {shown}"
-        )
-    return kept
-
-
-def _add_as_written(
-    written: Sequence[str],
-    references: Sequence[str],
-    texts: Sequence[str],
-    metrics: CorpusMetrics,
-    rows: dict[str, CorpusFigures],
-    notes: list[str],
-) -> None:
-    changed = [number for number, text in enumerate(written) if text != references[number]]
-    if not changed:
-        return
-    search = next(iter(rows))
-    rows[f"{search}, references as written"] = metrics.figures(texts, written)
-    first = changed[0]
-    notes.append(
-        f"{len(changed)} of the {len(written)} references hold characters that the vocabulary "
-        f"normalises, as {written[first]!r} to {references[first]!r}: no translation has them, "
-        "and translations are compared with references that are normalised alike. The row "
-        "'references as written' compares with the others"
-    )
-
-
-def _add_baseline(
-    run: Run,
-    pairs: SentencePairs,
-    references: Sequence[str],
-    metrics: CorpusMetrics,
-    rows: dict[str, CorpusFigures],
-    notes: list[str],
-) -> None:
-    try:
-        training = run.data.parts.train
-    except UserError as gone:
-        notes.append(f"no baseline beside it: {gone}")
-        return
-    memory = TranslationMemory(training.source, training.target)
-    nearest = [comparable_text(run.target_tokenizer, memory.translate(s)) for s in pairs.source]
-    rows[BASELINE] = metrics.figures(nearest, references)
-    known = set(training.source)
-    seen = sum(source in known for source in pairs.source)
-    if seen:
-        notes.append(f"{seen} of the {len(pairs)} source sentences are also in the training data")
-
-
-def _perplexity(run: Run, pairs: SentencePairs) -> float:
-    chosen = list(zip(pairs.source, pairs.target, strict=True))[:MOST_SCORED]
-    scored = run.score(chosen)
-    tokens = sum(len(one.tokens) for one in scored)
-    return float(np.exp(-sum(one.log_probability for one in scored) / tokens))
-
-
-def by_length(found: Evaluated) -> list[dict[str, Any]]:
-    """chrF of the translations by the length of the source in words."""
-    words = np.array([len(source.split()) for source in found.pairs.source])
-    chrf = np.array(found.sentence_chrf)
-    ratio = np.array(
-        [
-            len(one.text.split()) / max(len(reference.split()), 1)
-            for one, reference in zip(found.best, found.pairs.target, strict=True)
-        ]
-    )
-    rows = []
-    lower = 1
-    for upper in (*LENGTHS, None):
-        inside = (words >= lower) & (words <= (upper or words.max()))
-        if inside.any():
-            rows.append(
-                {
-                    "words": f"{lower} to {upper}" if upper else f"{lower} or more",
-                    "sentences": int(inside.sum()),
-                    "chrf": float(chrf[inside].mean()),
-                    "length_ratio": float(ratio[inside].mean()),
-                }
-            )
-        lower = (upper or 0) + 1
-    return rows
-
-
-def as_json(found: Evaluated) -> dict[str, Any]:
-    """What metrics.json says of the pairs."""
-    return {
-        "pairs": len(found.pairs),
-        "notes": found.notes,
-        "translated_by": {name: one.as_json() for name, one in found.rows.items()},
-        "signatures": found.signatures,
-        "perplexity": found.perplexity,
-        "seconds": {name: round(value, 3) for name, value in found.seconds.items()},
-        "by_length": by_length(found),
     }

@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pipelines.base.atomic_files import write_json
 from pipelines.base.errors import UserError
 from pipelines.pairs.encoding import without_too_long
 from rnn_apps.edge.translation.sentences import one_line
-
-if TYPE_CHECKING:
-    from rnn_apps.translation.run import Run
+from rnn_apps.translation.trained import TrainedTranslationModel
 
 FILE = "example_pairs.json"
 MOST_PAIRS = 100
@@ -26,7 +23,7 @@ def save_examples(path: Path, source: Sequence[str], target: Sequence[str]) -> N
     write_json(path, [list(pair) for pair in _chosen(source, target)])
 
 
-def examples_of(run: Run) -> Pairs:
+def examples_of(run: TrainedTranslationModel) -> Pairs:
     """The pairs in the run's folder, or some of its test part if there are none.
 
     Raises:
@@ -35,7 +32,7 @@ def examples_of(run: Run) -> Pairs:
     path = run.folder.path / FILE
     if path.is_file():
         return _read(path)
-    _, pairs = run.data.part()
+    pairs = run.data.part(run.data.judged_part)
     longest = run.search_options.longest_source
     pairs, _ = without_too_long(pairs, run.source_tokenizer, run.target_tokenizer, longest)
     return _chosen(pairs.source, pairs.target)

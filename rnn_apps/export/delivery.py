@@ -1,0 +1,202 @@
+"""The export of a trained run: every application's files are chosen, written and proven here.
+
+An application derives a class from `Delivery` that knows its files, what Keras gives for its
+examples, how a file is judged against that, and what the contract says. `deliver` does the rest:
+it chooses the formats, judges Keras once, writes each format in a folder that is as the export
+will be, moves what is proven into the export, and leaves out, with the reason, what is not.
+"""
+
+from __future__ import annotations
+
+import abc
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import tensorflow as tf
+
+from pipelines.base.atomic_files import atomic_folder
+from rnn_apps.edge.contract import CONTRACT, write_contract
+from rnn_apps.export.formats import Row, assembled_folder, chosen_formats, write_formats
+from rnn_apps.export.processes import conversion_process
+from rnn_apps.export.results import ExportError
+
+SAVED_MODEL = "saved_model"
+"""The format, and the folder, of a TensorFlow SavedModel."""
+
+
+@dataclass(frozen=True)
+class DeviceFile:
+    """A .tflite file of an export.
+
+    Args:
+        file: name of the file in the folder of the export.
+        target: runtime that runs the file: "litert" or "tflm".
+        quantize: kind of quantisation: "float16", "dynamic" or "int8"; None for float32.
+        streaming: True for a file that takes a stream step by step.
+        needs: name of another file of the export that this one runs with; empty for none.
+    """
+
+    file: str
+    target: str = "litert"
+    quantize: str | None = None
+    streaming: bool = False
+    needs: str = ""
+
+
+class Delivery(abc.ABC):
+    """What an application gives to the export of a run; made anew for each export.
+
+    Attributes:
+        files: device files by the name of their format; each subclass sets it.
+        header: headings of the table with a row for each file, set by `prepare` at the latest.
+        title: title of that table, set by `prepare` at the latest.
+    """
+
+    files: ClassVar[Mapping[str, DeviceFile]]
+    header: Sequence[str]
+    title: str
+
+    @classmethod
+    def formats(cls) -> tuple[str, ...]:
+        """The names of all formats, in the order in which they are written."""
+        return (SAVED_MODEL, *cls.files)
+
+    def choose(self, asked: str | Sequence[str] | None) -> Sequence[str]:
+        """The formats to write, in order.
+
+        Args:
+            asked: names of formats; None for all that the model allows.
+
+        Raises:
+            ConfigurationError: there is no such format, or the model does not allow it.
+        """
+        return chosen_formats(asked, self.formats())
+
+    @abc.abstractmethod
+    def prepare(self, formats: Sequence[str]) -> None:
+        """Reads the examples and judges the Keras model on them, once for all formats.
+
+        Args:
+            formats: names of the formats that are going to be written.
+
+        Raises:
+            UserError: the examples cannot be read.
+        """
+
+    @abc.abstractmethod
+    def contract(self, formats: Sequence[str]) -> Mapping[str, Any]:
+        """What the files of these formats take and give, as contract.json says it."""
+
+    @abc.abstractmethod
+    def save_companions(self, folder: Path) -> None:
+        """Writes the files that every format comes with, such as a vocabulary; often none."""
+
+    @abc.abstractmethod
+    def saved_model(self, path: Path) -> Row:
+        """Writes the SavedModel to `path` and proves it; returns its row of the table.
+
+        Raises:
+            ExportError: it does not compute what Keras computes.
+        """
+
+    @abc.abstractmethod
+    def device_file(self, wanted: DeviceFile, folder: Path) -> Row:
+        """Writes a device file into `folder` and proves it; returns its row of the table.
+
+        Args:
+            wanted: description of the file.
+            folder: folder that holds the companions, the contract of this file and the file that
+                it needs, so that it can be tried there as a device will.
+
+        Raises:
+            ExportError: it does not compute what Keras computes.
+        """
+
+
+def deliver(
+    delivery: Delivery,
+    to: str | Path,
+    asked: str | Sequence[str] | None = None,
+    finished: Callable[[str, Row], None] | None = None,
+) -> dict[str, Any]:
+    """Writes the files of a run, each proven before it is there.
+
+    Args:
+        delivery: files, judge and contract of the application.
+        to: folder for the files.
+        asked: names of formats; None for all that the model allows.
+        finished: function that is called with each format and its row as soon as it is there.
+
+    Returns:
+        "table" with a row for each file, "files", and "contract", the file that says what they
+        take and give; "not written" names the formats that failed, with the reason.
+
+    Raises:
+        ConfigurationError: there is no such format, or the model does not allow it.
+        ExportError: no file computes what Keras computes; none is left behind.
+    """
+    chosen = delivery.choose(asked)
+    if any(name != SAVED_MODEL for name in chosen):
+        conversion_process.prepare()
+    delivery.prepare(chosen)
+    folder = Path(to)
+    with assembled_folder(folder, CONTRACT) as beside:
+        delivery.save_companions(beside)
+        written = write_formats(chosen, lambda name: _write(delivery, name, beside), finished)
+        write_contract(beside, delivery.contract(list(written.rows)))
+    return written.result(folder, CONTRACT, delivery.title, delivery.header)
+
+
+def _write(delivery: Delivery, name: str, folder: Path) -> Row:
+    """Writes one format in a folder of its own and moves what is proven into `folder`."""
+    wanted = delivery.files.get(name)
+    with tempfile.TemporaryDirectory(prefix=".trial.", dir=folder) as trial_name:
+        trial = Path(trial_name)
+        delivery.save_companions(trial)
+        if wanted is None:
+            before = set(trial.iterdir())
+            row = delivery.saved_model(trial / SAVED_MODEL)
+        else:
+            write_contract(trial, delivery.contract([name]))
+            _link_needed(wanted, folder, trial)
+            before = set(trial.iterdir())
+            row = delivery.device_file(wanted, trial)
+        for made in set(trial.iterdir()) - before:
+            os.replace(made, folder / made.name)
+    return row
+
+
+def _link_needed(wanted: DeviceFile, folder: Path, trial: Path) -> None:
+    if not wanted.needs:
+        return
+    if not (folder / wanted.needs).exists():
+        raise ExportError(
+            f"{wanted.file} runs together with {wanted.needs}, which could not be written"
+        )
+    os.link(folder / wanted.needs, trial / wanted.needs)
+
+
+@contextmanager
+def saved_and_loaded(served: Any, path: Path) -> Iterator[Any]:
+    """Writes a SavedModel and yields it as it is loaded again, to be proven.
+
+    The folder is there only if the block succeeds.
+
+    Args:
+        served: `tf.Module` whose `signatures()` gives its concrete functions by name.
+        path: folder for the SavedModel.
+    """
+    with atomic_folder(path) as beside:
+        tf.saved_model.save(served, str(beside), signatures=served.signatures())
+        yield tf.saved_model.load(str(beside))
+
+
+def kibibytes(path: Path) -> float:
+    """The size of a file, or of all files in a folder, in KiB with one decimal."""
+    files = path.rglob("*") if path.is_dir() else (path,)
+    return round(sum(file.stat().st_size for file in files if file.is_file()) / 1024, 1)
