@@ -1,4 +1,4 @@
-"""The command line: ``rnn-apps <application> <verb>`` and the tools beside the applications.
+"""The command line: ``rnn-apps <application> <verb>`` and the tools next to the applications.
 
 Nothing heavy is imported here or by what `--help` needs; TensorFlow comes with the verb that
 uses it.
@@ -149,7 +149,7 @@ def shared_verbs(application: Application) -> tuple[Verb, ...]:
     return (
         Verb("train", "train a model", train_arguments, train),
         Verb(
-            "evaluate", "measure a trained model beside its baselines", evaluate_arguments, evaluate
+            "evaluate", "compare a trained model with its baselines", evaluate_arguments, evaluate
         ),
         Verb("export", "write a SavedModel and TFLite files, verified", export_arguments, export),
     )

@@ -195,7 +195,7 @@ def read_toml(config_type: type, path: str | Path) -> dict[str, Any]:
     """The fields of `config_type` that a TOML file sets.
 
     Raises:
-        ConfigurationError: no such file, not TOML, or a key that is no field.
+        ConfigurationError: no such file, not TOML, or a key that is not a field.
     """
     content = toml_content(path)
     hints = typing.get_type_hints(config_type)

@@ -42,7 +42,7 @@ class SavedModel:
 
 
 def folder() -> Path:
-    """The folder with the models: beside the package in a checkout, inside it when installed."""
+    """The folder with the models: next to the package in a checkout, inside it when installed."""
     package = Path(__file__).resolve().parents[1]
     inside = package / "saved_models"
     return inside if inside.is_dir() else package.parent / "saved_models"

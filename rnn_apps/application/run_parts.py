@@ -6,8 +6,8 @@ life of the run (configuration, vocabularies, what is known of the data), and "r
 model and what is computed from it). A run of an earlier version has neither group.
 
 Files are exchanged in three steps, so that a kill at any moment is noticed and nothing is mixed:
-the new files are written beside, run.json says which are about to be "replacing" the old ones, they
-are renamed into place, and run.json says that they are there.
+the new files are written into a folder next to them, run.json says which are about to be
+"replacing" the old ones, they are renamed into place, and run.json says that they are there.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def _staged(folder: Path) -> Iterator[Path]:
 
 
 def sweep(folder: Path) -> None:
-    """Removes what a killed process had written beside; only for who holds the run's lock."""
+    """Removes a killed process's partial files; only for the holder of the run's lock."""
     for leftover in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
         shutil.rmtree(leftover, ignore_errors=True)
 

@@ -206,7 +206,7 @@ def claimed_run(
 
 
 def _resumed(folder: RunFolder, *, resume: bool) -> bool:
-    """Whether training goes on from a checkpoint; refuses a folder that cannot be trained in."""
+    """Whether training continues from a checkpoint; refuses a folder that cannot be trained in."""
     path = folder.path
     if path.exists() and not path.is_dir():
         raise UserError(f"{path} is a file. Name a folder for the run")

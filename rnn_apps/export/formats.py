@@ -1,7 +1,7 @@
 """Several formats of one model: each is written and proven by itself, and a failure costs only it.
 
-An export is put together beside its folder and moved there at the end, so that a folder never holds
-a contract for files that could not be written, nor new vocabularies with an old model.
+An export is put together next to its folder and moved there at the end, so that a folder never
+holds a contract for files that could not be written, nor new vocabularies with an old model.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def _reason(failure: Exception) -> str:
 
 @contextmanager
 def assembled_folder(path: Path, last: str) -> Iterator[Path]:
-    """Yields an empty folder beside `path` and, if the block succeeds, moves its content to `path`.
+    """Yields an empty folder next to `path`; if the block succeeds, moves its content to `path`.
 
     What `path` holds under other names stays. If the block raises, `path` is as it was.
 

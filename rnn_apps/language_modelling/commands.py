@@ -26,12 +26,12 @@ def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dynamic",
         action="store_true",
-        help="also with dynamic evaluation: the model goes on learning from the text it has read",
+        help="also with dynamic evaluation: the model continues to learn from the text it has read",
     )
     parser.add_argument(
         "--cache",
         action="store_true",
-        help="also with a neural cache: what came lately in a similar state comes again",
+        help="also with a neural cache: recent tokens of a similar state are more probable",
     )
 
 
@@ -51,9 +51,19 @@ def _generate_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TEXT",
         help="what to write on after, or - for standard input; may be given several times",
     )
-    parser.add_argument("--most-tokens", type=int, default=400, metavar="N", help="tokens (400)")
     parser.add_argument(
-        "--temperature", type=float, default=0.8, metavar="T", help="0 is greedy (0.8)"
+        "--most-tokens",
+        type=int,
+        default=400,
+        metavar="N",
+        help="number of tokens to write at most (400)",
+    )
+    parser.add_argument(
+        "--temperature",
+        type=float,
+        default=0.8,
+        metavar="T",
+        help="temperature of the draws; 0 is greedy (0.8)",
     )
     parser.add_argument(
         "--top-k", type=int, default=0, metavar="K", help="draw from the K most probable only"
@@ -72,7 +82,13 @@ def _generate_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="R",
         help="above 1: what was written lately is less probable",
     )
-    parser.add_argument("--seed", type=int, default=None, metavar="N", help="for the same text")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=None,
+        metavar="N",
+        help="seed of the draws; the same seed writes the same text",
+    )
     parser.add_argument(
         "--beam", type=int, default=0, metavar="N", help="search the most probable text instead"
     )
@@ -117,7 +133,9 @@ def _generate(options: argparse.Namespace) -> Result:
 
 def _score_arguments(parser: argparse.ArgumentParser) -> None:
     _add_run(parser)
-    parser.add_argument("--text", required=True, metavar="TEXT", help="or - for standard input")
+    parser.add_argument(
+        "--text", required=True, metavar="TEXT", help="text to score, or - for standard input"
+    )
 
 
 def _score(options: argparse.Namespace) -> Result:
@@ -141,8 +159,8 @@ APPLICATION = Application(
     package="rnn_apps.language_modelling",
     config="rnn_apps.language_modelling.config:LanguageModellingConfig",
     verbs=(
-        Verb("evaluate", "measure a model beside an n-gram model", _evaluate_arguments, _evaluate),
-        Verb("generate", "write on after a prompt", _generate_arguments, _generate),
-        Verb("score", "each token's log probability", _score_arguments, _score),
+        Verb("evaluate", "compare a model with an n-gram model", _evaluate_arguments, _evaluate),
+        Verb("generate", "continue a prompt", _generate_arguments, _generate),
+        Verb("score", "list each token's log probability", _score_arguments, _score),
     ),
 )

@@ -19,7 +19,7 @@ class LanguageModellingConfig(TrainingConfig):
     """Text, model and training of a language model.
 
     `batch_size` is the number of contiguous streams that the text is cut into: each is read from
-    its beginning to its end, `timesteps` tokens a step, with the state carried on.
+    its beginning to its end, `timesteps` tokens per step, with the state carried from step to step.
     """
 
     MAY_CHANGE_ON_RESUME: ClassVar[frozenset[str]] = TrainingConfig.MAY_CHANGE_ON_RESUME
@@ -51,7 +51,9 @@ class LanguageModellingConfig(TrainingConfig):
     )
     batch_size: int = option(64, "contiguous streams read side by side", minimum=1)
     timesteps: int = option(
-        128, "tokens over which the gradient is propagated back; the state goes on", minimum=2
+        128,
+        "tokens over which the gradient is propagated back; the state is carried further",
+        minimum=2,
     )
     random_lengths: bool = option(
         False, "vary the length of back-propagation, and the learning rate with it"
@@ -60,7 +62,7 @@ class LanguageModellingConfig(TrainingConfig):
     units: int = option(512, "size of each recurrent layer's state", minimum=1)
     layers: int = option(2, "recurrent layers on top of each other", minimum=1)
     embedding_size: int = option(
-        0, "numbers that stand for a token; 0: as many as units, at most 256", minimum=0
+        0, "size of a token's vector; 0: as many numbers as units, at most 256", minimum=0
     )
     embedding_range: float = option(
         0.5,

@@ -22,7 +22,7 @@ class WritingConfig:
     Attributes:
         most_tokens: tokens that are written after a prompt.
         sampling: how each is drawn.
-        beam: above 0, the most probable text that so many hypotheses find, instead of drawing.
+        beam: number of hypotheses of a beam search, which replaces drawing; 0 to draw.
         stop: a text that ends the writing once it is written; "" for none. It is kept.
     """
 
@@ -49,7 +49,7 @@ class Writer:
     def __init__(self, model: CarriedModel, tokenizer: Tokenizer) -> None:
         self._model = model
         self._tokenizer = tokenizer
-        # What stands for unknown text is nothing that could be written.
+        # The token for unknown text cannot be written.
         unknown = tokenizer.unknown_id
         self._banned = () if unknown is None else (unknown,)
 

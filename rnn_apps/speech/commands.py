@@ -28,22 +28,32 @@ def _add_decoding(parser: argparse.ArgumentParser) -> None:
         "--greedy", dest="method", action="store_const", const="greedy",
         help="the most probable label of each frame, in place of a beam search", **given,
     )  # fmt: skip
-    group.add_argument("--beam-width", type=int, metavar="N", help="prefixes kept (16)", **given)
+    group.add_argument(
+        "--beam-width", type=int, metavar="N", help="number of prefixes that are kept (16)", **given
+    )
     group.add_argument(
         "--word-model", metavar="FILE.arpa", help="an n-gram model of words to decode with", **given
     )
     group.add_argument(
-        "--word-model-weight", type=float, metavar="W", help="of its log probability (0.5)", **given
+        "--word-model-weight",
+        type=float,
+        metavar="W",
+        help="weight of its log probability (0.5)",
+        **given,
     )
     group.add_argument(
-        "--word-bonus", type=float, metavar="B", help="nats a word, with a word model (1)", **given
+        "--word-bonus",
+        type=float,
+        metavar="B",
+        help="nats added per word, with a word model (1)",
+        **given,
     )
     group.add_argument(
         "--hot-word", dest="hot_words", action="append", metavar="TEXT",
         help="word or phrase to listen for; may be given several times", **given,
     )  # fmt: skip
     group.add_argument(
-        "--hot-word-boost", type=float, metavar="B", help="nats for each hot word (6)", **given
+        "--hot-word-boost", type=float, metavar="B", help="nats added per hot word (6)", **given
     )
 
 
@@ -139,7 +149,7 @@ def _word_model_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--text", nargs="+", default=[], metavar="FILE",
-        help="more text in UTF-8, a sentence a line: files, or folders of .txt files",
+        help="more text in UTF-8, one sentence per line: files, or folders of .txt files",
     )  # fmt: skip
     parser.add_argument(
         "--order", type=int, default=3, metavar="N", help="words of the longest n-gram (3)"

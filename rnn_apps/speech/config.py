@@ -60,7 +60,7 @@ class SpeechConfig(TrainingConfig):
     lowest_frequency: float = option(0.0, "of the mel bands, in Hz", minimum=0.0)
     highest_frequency: float = option(0.0, "in Hz; 0: half the sample rate", minimum=0.0)
     coefficients: int = option(13, "MFCC coefficients", minimum=1)
-    deltas: int = option(0, "orders of differences beside MFCC", minimum=0, maximum=2)
+    deltas: int = option(0, "orders of differences in addition to MFCC", minimum=0, maximum=2)
     floor: float = option(1e-10, "smallest power that the logarithm is taken of", above=0.0)
     normalisation: str = option(
         "global",

@@ -1,4 +1,4 @@
-"""Recognising a stream with the trained Keras model, as a device does with its file."""
+"""Recognises a stream with the trained Keras model, as a device does with its file."""
 
 from __future__ import annotations
 

@@ -32,8 +32,8 @@ class UnusableRecordingsError(DataError):
     """Some of several recordings cannot be used; the others were recognised.
 
     Attributes:
-        transcripts: of each recording, an empty list for one that cannot be used.
-        errors: why, by the number of the recording in the order given.
+        transcripts: transcripts of each recording; an empty list for one that cannot be used.
+        errors: reasons by the number of the recording, in the order given.
     """
 
     def __init__(self, transcripts: list[list[Transcript]], errors: dict[int, UserError]) -> None:
@@ -135,10 +135,10 @@ def _of_samples(
     """The transcripts of samples at the run's sample rate, best first.
 
     Raises:
-        UserError: there is no sample.
+        UserError: there are no samples.
     """
     if not len(samples):
-        raise UserError("there is no sample to recognise")
+        raise UserError("there are no samples to recognise")
     features = SpeechFeatures(run.config.feature_config())(samples)
     inputs: dict[str, Any] = {
         "features": features[None],

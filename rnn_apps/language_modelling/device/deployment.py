@@ -59,7 +59,7 @@ class ServedModel(tf.Module):
             "tokens" string [batch, longest], as they can be printed, "" after a text's end;
             "log_probabilities" float32 [batch, longest] in nats, 0 for a text's first token, which
             nothing comes before, and after its end; "lengths" int32 [batch], in tokens; "nats"
-            float32 [batch], the sum; "unknown" int32 [batch], how many tokens stand for what is
+            float32 [batch], the sum; "unknown" int32 [batch], number of tokens for what is
             not in the vocabulary.
         """
         ragged, marked = self.tokens.encode_marked(text)
@@ -148,7 +148,7 @@ class ServedModel(tf.Module):
             new = (places == at + 1) & (at + 1 >= lengths)[:, None]
             return at + 1, tf.where(new, drawn[:, None], written), following
 
-        # What all prompts have is read in one call; after that each row goes on by itself.
+        # What all prompts have is read in one call; after that each row continues by itself.
         shared = tf.reduce_min(lengths) - 1
         states = self._carried.start(batch)
         states = tf.cond(

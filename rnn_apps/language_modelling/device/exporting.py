@@ -189,7 +189,7 @@ _SERVED = {
             "log_probabilities": "float32 [batch, longest], nats; 0 for a text's first token",
             "lengths": "int32 [batch]",
             "nats": "float32 [batch]",
-            "unknown": "int32 [batch], tokens that stand for what is not in the vocabulary",
+            "unknown": "int32 [batch], number of tokens whose text is not in the vocabulary",
         },
     },
     "generate": {

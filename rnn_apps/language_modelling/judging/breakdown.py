@@ -108,7 +108,7 @@ def most_costly(
 
 
 def over_the_text(scores: TokenScores, pieces: int = 100) -> Table:
-    """Mean bits in each of at most so many equal pieces of the text."""
+    """Mean bits in each piece of the text, which is cut into at most `pieces` equal pieces."""
     parts = np.array_split(_bits(scores), min(pieces, len(scores.log_probabilities)))
     ends = np.cumsum([len(part) for part in parts])
     return [

@@ -1,4 +1,4 @@
-"""Dynamic evaluation: the model goes on learning from the text that it has already been scored on.
+"""Dynamic evaluation: the model continues to learn from the text that has already been scored.
 
 Source: Krause, Kahembwe, Murray and Renals (2018), "Dynamic evaluation of neural sequence models",
 sections 4 and 5: gradient descent over the last segment only, each gradient divided by the root

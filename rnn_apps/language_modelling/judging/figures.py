@@ -1,4 +1,4 @@
-"""What a text cost: perplexity, nats and bits a token, a character and a byte."""
+"""The cost of a text: perplexity, nats and bits per token, per character and per byte."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pipelines.tokenizers.tokenizer import Tokenizer
 
 @dataclass(frozen=True)
 class TextSize:
-    """How much text the predicted tokens stand for, all tokens of a text but the first.
+    """The amount of text that is predicted: all tokens of a text but the first.
 
     Attributes:
         tokens: how many are predicted.
-        characters: code points they stand for.
+        characters: number of code points in their text.
         bytes: the same in UTF-8.
-        unknown: how many of them stand for something that is not in the vocabulary.
+        unknown: number of tokens whose text is not in the vocabulary.
     """
 
     tokens: int
@@ -110,8 +110,8 @@ KEYS = (
     "nats", "perplexity", "bits_per_token", "bits_per_character", "bits_per_byte", "top_1", "top_5",
 )  # fmt: skip
 HEADER = (
-    "nats a token", "perplexity", "bits a token", "bits a character", "bits a byte", "first",
-    "in first 5",
+    "nats per token", "perplexity", "bits per token", "bits per character", "bits per byte",
+    "first", "in first 5",
 )  # fmt: skip
 
 

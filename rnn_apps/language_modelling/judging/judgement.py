@@ -103,7 +103,7 @@ def _notes(text: TokenArray, size: TextSize) -> list[str]:
     such = f"such as {examples}" if examples else "<unk> in the text itself"
     return [
         f"{100 * size.unknown_rate:.3g} % of the tokens are unknown ({such}). Which "
-        "unknown one it was costs nothing here, so there is no figure a character or a byte, and "
+        "unknown one it was costs nothing here, so there is no figure per character or byte, and "
         "none can be compared with that of another vocabulary"
     ]
 

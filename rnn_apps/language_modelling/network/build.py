@@ -22,7 +22,7 @@ _LARGEST_DEFAULT_EMBEDDING = 256
 def build_model(config: LanguageModellingConfig, vocabulary_size: int) -> keras.Model:
     """The model that is trained; it carries its state from batch to batch.
 
-    Input: "tokens" int32 [batch_size, timesteps], of any number of timesteps; row i goes on where
+    Input: "tokens" int32 [batch_size, timesteps], of any number of timesteps; row i continues where
     row i of the batch before ended.
 
     Outputs: "hidden" [batch_size, timesteps, size], what the output layer reads, and "logits"

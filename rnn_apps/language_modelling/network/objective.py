@@ -1,4 +1,4 @@
-"""The loss that training lowers: nats a token."""
+"""The loss that training lowers, in nats per token."""
 
 from __future__ import annotations
 

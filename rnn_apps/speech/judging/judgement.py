@@ -36,10 +36,10 @@ HEADER = [
 
 @dataclass(frozen=True)
 class Judged:
-    """What one way of decoding wrote, and its errors.
+    """The transcripts of one way of decoding, and its errors.
 
     Attributes:
-        transcripts: of each utterance.
+        transcripts: transcript of each utterance.
         words: word errors of each utterance.
         characters: character errors of each utterance.
     """
@@ -50,12 +50,12 @@ class Judged:
 
     @property
     def word_total(self) -> ErrorCounts:
-        """Of all utterances."""
+        """The word errors of all utterances together."""
         return total(self.words)
 
     @property
     def character_total(self) -> ErrorCounts:
-        """Of all utterances."""
+        """The character errors of all utterances together."""
         return total(self.characters)
 
     def row(self) -> list[Any]:
@@ -74,11 +74,11 @@ class Evaluated:
     """Judged recordings.
 
     Attributes:
-        name: of the source and part.
-        utterances: in the order of everything else.
-        log_probabilities: of each, [output frames, labels].
-        rows: what each way of decoding gave, by its name; the one asked for is the first.
-        notes: what a reader must know of the figures.
+        name: name of the source and its part.
+        utterances: utterances, in the order of everything else.
+        log_probabilities: log probabilities of each utterance, [output frames, labels].
+        rows: results of each way of decoding, by its name; the one asked for comes first.
+        notes: sentences that a reader of the figures must know.
     """
 
     name: str
@@ -117,10 +117,15 @@ def judge(
     part: str,
     decoding: DecodingConfig | None = None,
 ) -> Evaluated:
-    """Recognises recordings and counts the errors, by `decoding` and, beside it, greedily.
+    """Recognises recordings and counts the errors, by `decoding` and by greedy decoding.
 
-    Every recording that can be read counts, also one whose transcript the model's alphabet cannot
-    write: what was said was said.
+    Every readable recording counts, also one whose transcript the model's alphabet cannot write.
+
+    Args:
+        run: trained speech recogniser.
+        recordings: recordings with transcripts, or their source.
+        part: name of the part that they are, for the title.
+        decoding: way in which outputs become text; None for greedy decoding alone.
     """
     if isinstance(recordings, str):
         recordings = run.other_recordings(recordings)
@@ -161,7 +166,7 @@ def _decoded(
     config: DecodingConfig,
 ) -> Judged:
     labels = SpeechLabels.of(run.labels.tokenizer)
-    # Read once, not once an utterance.
+    # Read once, not once per utterance.
     model = read_arpa(config.word_model) if config.word_model else None
     seconds = run.config.seconds_per_output
     transcripts = [decode(one, labels, config, seconds, model)[0] for one in found]
@@ -188,7 +193,7 @@ def _notes(run: TrainedRecogniser, utterances: Utterances) -> list[str]:
 
 
 def as_json(found: Evaluated) -> dict[str, Any]:
-    """What metrics.json says of judged recordings."""
+    """The entry of judged recordings in metrics.json."""
     first, said = found.first, found.utterances.transcripts
     recordings = found.utterances.store.recordings
     words = Counter(word for text in said for word in text.split())

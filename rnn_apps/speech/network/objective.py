@@ -1,4 +1,4 @@
-"""The loss that training lowers: connectionist temporal classification, nats a label."""
+"""The loss that training lowers: connectionist temporal classification, in nats per label."""
 
 from __future__ import annotations
 
