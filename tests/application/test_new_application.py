@@ -35,39 +35,39 @@ def write_numbers(path: Path, count: int = 120) -> str:
     return f"file:{path}"
 
 
-def called(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict:
+def called(capfd: pytest.CaptureFixture[str], *arguments: str) -> dict:
     """The result of a verb, as JSON."""
-    assert main([*arguments, "--json"]) == 0, capsys.readouterr().err
-    return json.loads(capsys.readouterr().out)
+    assert main([*arguments, "--json"]) == 0, capfd.readouterr().err
+    return json.loads(capfd.readouterr().out)
 
 
 def test_it_is_trained_judged_resumed_used_and_exported(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     data, run = write_numbers(tmp_path / "numbers.txt"), tmp_path / "run"
     settings = ["--data", data, "--cell", "lstm", "--batch-size", "16", "--learning-rate", "0.03"]
-    trained = called(capsys, "toy", "train", "--run", str(run), *settings, "--epochs", "12")
+    trained = called(capfd, "toy", "train", "--run", str(run), *settings, "--epochs", "12")
     assert trained["table"]["rows"][0][0] == "model" and trained["training"]["epochs"] == 12
 
     # It goes on where it was, with settings that it remembers; those that differ are refused.
-    resumed = called(capsys, "toy", "train", "--run", str(run), "--resume", "--epochs", "30")
+    resumed = called(capfd, "toy", "train", "--run", str(run), "--resume", "--epochs", "30")
     assert resumed["training"]["epochs"] == 30
     again = ["toy", "train", "--run", str(run), "--resume"]
     assert main([*again, "--units", "9"]) == 2
-    assert "units" in capsys.readouterr().err
+    assert "units" in capfd.readouterr().err
     write_numbers(tmp_path / "numbers.txt", 100)
     assert main(again) == 2
-    assert "does not hold the data" in capsys.readouterr().err
+    assert "does not hold the data" in capfd.readouterr().err
     write_numbers(tmp_path / "numbers.txt")
 
-    judged = called(capsys, "toy", "evaluate", "--run", str(run))
+    judged = called(capfd, "toy", "evaluate", "--run", str(run))
     errors = dict(judged["table"]["rows"])
     assert 0 < errors["model"] < errors["repeat last"] and Path(judged["report"]).exists()
-    guessed = called(capsys, "toy", "guess", "--run", str(run), "--after", "0,0.5,0.866,1")
+    guessed = called(capfd, "toy", "guess", "--run", str(run), "--after", "0,0.5,0.866,1")
     assert main(["toy", "guess", "--run", str(run), "--after", "1,2"]) == 2
-    assert "the model reads 4" in capsys.readouterr().err
+    assert "the model reads 4" in capfd.readouterr().err
 
-    exported = called(capsys, "toy", "export", "--run", str(run), "--to", str(tmp_path / "out"))
+    exported = called(capfd, "toy", "export", "--run", str(run), "--to", str(tmp_path / "out"))
     assert [row[0] for row in exported["table"]["rows"]] == ["saved_model", "model.tflite"]
     contract = json.loads(Path(exported["contract"]).read_text())
     assert contract["outputs"] == {"next": ["batch", 1]}
@@ -79,13 +79,13 @@ def test_it_is_trained_judged_resumed_used_and_exported(
     assert abs(float(given[0, 0]) - guessed["next"]) < 1e-5
 
 
-def test_its_errors_are_a_users_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_its_errors_are_a_users_errors(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     run = tmp_path / "run"
     assert main(["toy", "train", "--run", str(run)]) == 2
-    assert "no numbers are named. Say what to train on" in capsys.readouterr().err
+    assert "no numbers are named. Say what to train on" in capfd.readouterr().err
     (tmp_path / "bad.txt").write_text("1\n2\nthree\n")
     assert main(["toy", "train", "--run", str(run), "--data", f"file:{tmp_path / 'bad.txt'}"]) == 2
-    error = capsys.readouterr().err
+    error = capfd.readouterr().err
     assert "bad.txt" in error and "row 3" in error and "'three' is not a number" in error
     assert not run.exists()
 
