@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+import textwrap
+import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from rnn_apps.application.definition import load_object
 
 ROOT = Path(__file__).parents[2]
 RECIPES = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split("\n## Recipes\n")[1]
@@ -29,7 +33,7 @@ def test_every_file_that_a_recipe_names_is_there() -> None:
 def test_every_recipe_is_in_the_table_with_a_test_that_follows_it() -> None:
     sections = re.findall(r"^### (.*)$", RECIPES, re.MULTILINE)
     rows = [line for line in RECIPES.splitlines() if line.startswith("| [")]
-    assert len(rows) == len(sections) >= 2
+    assert len(rows) == len(sections) == 4
     for section, row in zip(sections, rows, strict=True):
         assert f"[{section.lower()}](#{section.lower().replace(' ', '-')})" in row
         assert re.search(r"`tests/[\w/]+\.py` \|$", row)
@@ -54,3 +58,13 @@ def test_the_network_of_the_recipe_forecasts(monkeypatch: pytest.MonkeyPatch) ->
     outputs = model({"past_target": np.arange(10, dtype=np.float32).reshape(2, 5)})
     assert outputs["parameters"].shape == (2, 3, 3)
     assert np.isfinite(outputs["parameters"]).all()
+
+
+def test_the_entry_point_of_the_recipe_is_the_toy_application() -> None:
+    declared = tomllib.loads(textwrap.dedent(snippet("toml", "An application")))
+    [(name, address)] = declared["project"]["entry-points"]["rnn_apps.applications"].items()
+    application = load_object(address)
+    assert application.name == name == "toy"
+    files = {f"`{file.name}`" for file in Path(application.module().__file__).parent.glob("*.py")}
+    recipe = RECIPES.split("\n### An application\n")[1]
+    assert [file for file in sorted(files - {"`__init__.py`"}) if file not in recipe] == []
