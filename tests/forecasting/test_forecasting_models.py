@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -363,6 +365,19 @@ def test_the_documents_table_is_the_codes() -> None:
     text = (Path(__file__).parents[2] / "docs" / "forecasting-models.md").read_text("utf-8")
     shown = text.split("<!-- capabilities -->")[1].split("<!-- /capabilities -->")[0]
     assert shown.strip() == capability_table()
+
+
+def test_keras_reads_a_saved_model_once_the_package_names_are_imported() -> None:
+    """The file was written when its layers stood in other modules: only their names remain."""
+    root = Path(__file__).parents[2]
+    file = root / "saved_models/forecast/electricity-demand/model.keras"
+    script = (
+        "import keras; from rnn_apps.forecasting import build_model; "
+        f"print(keras.saving.load_model({str(file)!r}, compile=False).name)"
+    )
+    command = [sys.executable, "-c", script]
+    found = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert found.stdout.strip().endswith("segment_gru"), found.stderr
 
 
 def test_paths_of_a_deepar_follow_the_seed_and_its_mean() -> None:

@@ -11,8 +11,13 @@ from rnn_apps.forecasting.config import ForecastingConfig
 from rnn_apps.forecasting.features.description import DataDescription
 from rnn_apps.forecasting.network.capabilities import check_capabilities
 from rnn_apps.forecasting.network.inputs import features, raw_inputs
-from rnn_apps.forecasting.network.network import network_of
+from rnn_apps.forecasting.network.network import find_network, network_of
 from rnn_apps.forecasting.network.outputs import head_of, scaled_parameters
+from rnn_apps.forecasting.network.registry import network_names
+
+# Keras finds the layers of a saved model by name once their modules are imported.
+for _name in network_names():
+    find_network(_name)
 
 
 def build_model(config: ForecastingConfig, description: DataDescription) -> keras.Model:
