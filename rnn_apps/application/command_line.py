@@ -126,7 +126,10 @@ def shared_verbs(application: Application) -> tuple[Verb, ...]:
     def evaluate_arguments(parser: argparse.ArgumentParser) -> None:
         _add_run(parser)
         parser.add_argument(
-            "--data", default="", metavar="SOURCE", help="other data than the run's own test part"
+            "--data",
+            default="",
+            metavar="SOURCE",
+            help="data to judge on instead of the run's own test part",
         )
 
     def evaluate(options: argparse.Namespace) -> Result:
@@ -136,9 +139,14 @@ def shared_verbs(application: Application) -> tuple[Verb, ...]:
 
     def export_arguments(parser: argparse.ArgumentParser) -> None:
         _add_run(parser)
-        parser.add_argument("--to", required=True, metavar="FOLDER", help="where the files go")
         parser.add_argument(
-            "--formats", nargs="+", metavar="FORMAT", help="formats to write; see the documentation"
+            "--to", required=True, metavar="FOLDER", help="folder for the exported files"
+        )
+        parser.add_argument(
+            "--formats",
+            nargs="+",
+            metavar="FORMAT",
+            help="formats to write; without it, all that the model allows",
         )
 
     def export(options: argparse.Namespace) -> Result:

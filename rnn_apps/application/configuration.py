@@ -143,7 +143,7 @@ def add_flags(parser: argparse.ArgumentParser, config_type: type) -> None:
     `--config` is not covered by a default.
     """
     parser.add_argument(
-        "--config", metavar="FILE.toml", help="read settings from a file; flags win"
+        "--config", metavar="FILE.toml", help="file with settings; flags override them"
     )
     hints = typing.get_type_hints(config_type)
     group = parser.add_argument_group("settings")

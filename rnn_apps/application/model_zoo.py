@@ -75,7 +75,7 @@ def find(name: str) -> SavedModel:
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", nargs="?", default="", help="show one model's whole card")
+    parser.add_argument("name", nargs="?", default="", help="name of a model to show in full")
 
 
 def _run(options: argparse.Namespace) -> Result:

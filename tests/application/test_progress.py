@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+import io
 
+import pytest
+from rich.console import Console
+
+from pipelines.base import terminal_log
 from rnn_apps.training import progress
 from rnn_apps.training.progress import ProgressDisplay
 
@@ -44,3 +48,32 @@ def test_other_workers_are_silent(clock: list[float], capsys: pytest.CaptureFixt
         display.step(20, 2.0)
         display.epoch("epoch 1: done")
     assert capsys.readouterr().err == ""
+
+
+def test_on_a_terminal_epochs_are_written_above_the_bar(
+    clock: list[float], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=120, color_system=None)
+    for module in (progress, terminal_log):
+        monkeypatch.setattr(module, "terminal", lambda: console)
+    with ProgressDisplay(2, 50, 8) as display:
+        clock[0] += 20
+        display.step(20, 2.0)
+        display.epoch("epoch 1/2  loss 1.5")
+        display.step(60, 1.0)
+    written = console.file.getvalue()
+    assert written.count("epoch 1/2  loss 1.5\n") == 1
+    assert "loss 1  24 examples/s" in written and "step 20/50" not in written
+    assert capsys.readouterr() == ("", "")
+
+
+def test_who_silences_the_log_sees_no_bar(
+    clock: list[float], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=120)
+    monkeypatch.setattr(progress, "terminal", lambda: console)
+    caplog.set_level("WARNING", "rnn_apps")
+    with ProgressDisplay(2, 50, 8) as display:
+        clock[0] += 20
+        display.step(20, 2.0)
+    assert not console.file.getvalue() and not caplog.records
