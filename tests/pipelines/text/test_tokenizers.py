@@ -291,7 +291,7 @@ def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path, subwords: Token
         load_tokenizer(tmp_path)
     subwords.save(tmp_path)
     (tmp_path / "tokenizer.model").write_bytes(b"other")
-    with pytest.raises(DataError, match="is not the file that"):
+    with pytest.raises(DataError, match="does not belong to the file tokenizer"):
         load_tokenizer(tmp_path)
     with pytest.raises(DataError, match="not a sentencepiece model"):
         SubwordTokenizer(b"\xff\xff\xff")
