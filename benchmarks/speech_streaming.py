@@ -94,16 +94,13 @@ def measure(
         f"lookahead {config.lookahead} outputs",
     }
 
-    def keep(name: str, row: list[Any]) -> None:
-        known["rows"][name] = row
-        write_json(store, known)
-
     for name in wanted:
         if name in known["rows"] or name in known.get("not written", {}):
             continue
         try:
-            found = export(run, folder, [name], data, keep)
-            known["title"] = found["table"]["title"]
+            table = export(run, folder, [name], data)["table"]
+            known["title"] = table["title"]
+            known["rows"][name] = table["rows"][-1]
         except ExportError as error:
             known.setdefault("not written", {})[name] = str(error)
         write_json(store, known)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import abc
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,7 +122,6 @@ def deliver(
     delivery: Delivery,
     to: str | Path,
     asked: str | Sequence[str] | None = None,
-    finished: Callable[[str, Row], None] | None = None,
 ) -> dict[str, Any]:
     """Writes the files of a run, each proven before it is there.
 
@@ -130,7 +129,6 @@ def deliver(
         delivery: files, judge and contract of the application.
         to: folder for the files.
         asked: names of formats; None for all that the model allows.
-        finished: function that is called with each format and its row as soon as it is there.
 
     Returns:
         "table" with a row for each file, "files", and "contract", the file that says what they
@@ -147,7 +145,7 @@ def deliver(
     folder = Path(to)
     with assembled_folder(folder, CONTRACT) as beside:
         delivery.save_companions(beside)
-        written = write_formats(chosen, lambda name: _write(delivery, name, beside), finished)
+        written = write_formats(chosen, lambda name: _write(delivery, name, beside))
         write_contract(beside, delivery.contract(list(written.rows)))
     return written.result(folder, CONTRACT, delivery.title, delivery.header)
 

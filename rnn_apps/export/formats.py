@@ -86,15 +86,12 @@ def chosen_formats(asked: str | Sequence[str] | None, known: Sequence[str]) -> t
     return tuple(dict.fromkeys(names))
 
 
-def write_formats(
-    formats: Sequence[str],
-    write: Callable[[str], Row],
-    finished: Callable[[str, Row], None] | None = None,
-) -> WrittenFormats:
+def write_formats(formats: Sequence[str], write: Callable[[str], Row]) -> WrittenFormats:
     """Writes each format with `write`, which returns its row; one that fails leaves the others.
 
     Args:
-        finished: function that is called with each format and its row as soon as it is there.
+        formats: names of the formats, in the order in which they are written.
+        write: function that writes and proves the format of a name, and returns its row.
 
     Raises:
         UserError: there was one format, and it failed.
@@ -114,9 +111,6 @@ def write_formats(
             # A fault of the toolkit keeps its traceback, and the other formats are written.
             _log.exception("Writing %s failed", name)
             failures[name] = fault
-        else:
-            if finished:
-                finished(name, rows[name])
     reasons = {name: _reason(failure) for name, failure in failures.items()}
     if not rows:
         first = next(iter(failures.values()))

@@ -28,13 +28,12 @@ def write(name: str) -> list[Any]:
 
 
 def test_a_format_that_fails_leaves_the_others(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    seen: list[str] = []
-    written = write_formats(
-        ("a", "refused", "faulty", "b"), write, lambda name, row: seen.append(name)
-    )
-    assert seen == ["a", "b"]
+    names = ("a", "refused", "faulty", "b")
+    written = write_formats(names, write)
+    told = [record.getMessage() for record in caplog.records if record.levelname == "INFO"]
+    assert told == [f"Writing and proving {name} ..." for name in names]
     result = written.result(tmp_path, "contract.json", "Proven", ["file", "KiB"])
     assert result["files"] == [str(tmp_path / "a.tflite"), str(tmp_path / "b.tflite")]
     assert result["not written"]["rows"] == [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,6 @@ def export(
     to: str | Path,
     formats: Sequence[str] | None = None,
     data: str = "",
-    finished: Callable[[str, list[Any]], None] | None = None,
 ) -> dict[str, Any]:
     """Writes files that recognise speech, each proven on recordings; see `Run.export`.
 
@@ -66,8 +65,6 @@ def export(
         to: folder for the files.
         formats: names of formats, out of `FORMATS`; None for all that the model allows.
         data: source of recordings to prove the files on; empty for the run's own.
-        finished: function that is called with each format and its row of the table as soon as
-            the format is there.
 
     Returns:
         "table" with a row for each file, "files", and "contract", the file that says what they
@@ -77,7 +74,7 @@ def export(
         ConfigurationError: there is no such format, or the model does not allow it.
         ExportError: no file writes what Keras writes; none is left behind.
     """
-    return deliver(SpeechDelivery(run, data), to, formats, finished)
+    return deliver(SpeechDelivery(run, data), to, formats)
 
 
 class SpeechDelivery(Delivery):
