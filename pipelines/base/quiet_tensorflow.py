@@ -35,8 +35,8 @@ _LITERT_NOTICE = re.compile(rb"INFO: (Created|Initialized|Applying) .*(TensorFlo
 _LEVELS = {b"I": 1, b"W": 2, b"E": 3}
 # Two threads that exchanged the same descriptor at once could leave the wrong one behind.
 _EXCHANGE = threading.RLock()
-_interpreters: list[str] = []
-"""Filled once this process makes an interpreter."""
+_allocations: list[str] = []
+"""Filled once this process allocates a graph of LiteRT."""
 
 
 def has_nvidia_device() -> bool:
@@ -116,15 +116,15 @@ def notices_held_back(level: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def litert_notices_held_back() -> Iterator[None]:
-    """Holds LiteRT's notices back while the process makes its first interpreter.
+    """Holds LiteRT's notices back while the process allocates its first graph.
 
     LiteRT reports its delegate at that moment and never again, so that later blocks change nothing.
     """
     level = os.environ.get(SWITCH, "")
-    if _interpreters or not level.isdecimal() or int(level) == 0:
+    if _allocations or not level.isdecimal() or int(level) == 0:
         yield
         return
-    _interpreters.append("first")
+    _allocations.append("first")
     with notices_held_back(int(level)):
         yield
 

@@ -45,11 +45,11 @@ def test_what_else_is_written_meanwhile_arrives(capfd: pytest.CaptureFixture[str
     assert sorted(lines) == ["after it", "from C", "from Python"]
 
 
-def test_the_first_interpreter_is_made_silently(
+def test_the_first_graph_is_allocated_silently(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     notice = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
-    monkeypatch.setattr(quiet_tensorflow, "_interpreters", [])
+    monkeypatch.setattr(quiet_tensorflow, "_allocations", [])
     monkeypatch.setenv(SWITCH, "0")
     with litert_notices_held_back():
         os.write(2, notice)

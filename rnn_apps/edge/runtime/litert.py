@@ -35,7 +35,8 @@ class LiteRTRuntime:
         self._shapes: dict[int, tuple[int, ...]] = {}
         self._allocated = False
         self._runners: dict[str, Callable[..., dict[str, np.ndarray]]] = {}
-        with _refusals_named("this model"), litert_notices_held_back():
+        self._called = False
+        with _refusals_named("this model"):
             self._interpreter = self._new_interpreter()
             if len(signatures) > 1 or any(item.subgraph for item in signatures.values()):
                 self._runners = {
@@ -43,7 +44,8 @@ class LiteRTRuntime:
                 }
             else:
                 (only,) = signatures.values()
-                self._allocate(only)
+                with litert_notices_held_back():
+                    self._allocate(only)
 
     def call(self, signature: Signature, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Runs a signature once; inputs and outputs are in the runtime's types.
@@ -53,7 +55,7 @@ class LiteRTRuntime:
         """
         try:
             if self._runners:
-                return self._runners[signature.key](**inputs)
+                return self._run(self._runners[signature.key], inputs)
             self._set(signature, inputs)
             self._interpreter.invoke()
         except (RuntimeError, ValueError, TypeError) as refusal:
@@ -73,6 +75,16 @@ class LiteRTRuntime:
         with _refusals_named(_described(inputs)):
             self._set(signature, inputs)
         return self._interpreter.invoke
+
+    def _run(
+        self, runner: Callable[..., dict[str, np.ndarray]], inputs: Mapping[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        if self._called:
+            return runner(**inputs)
+        self._called = True
+        # A runner allocates, and with it makes the delegate, when it is first called.
+        with litert_notices_held_back():
+            return runner(**inputs)
 
     def reset(self) -> None:
         """Sets the variables inside the model to zero."""
