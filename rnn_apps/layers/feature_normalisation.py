@@ -63,7 +63,7 @@ class FeatureNormalisation(keras.layers.Layer):
         real = tf.cast(real, tf.float32)[..., None]
         features = tf.cast(features, tf.float32)
         if self.kind == "global":
-            found = (features - tf.convert_to_tensor(self.mean)) / tf.convert_to_tensor(
+            normalised = (features - tf.convert_to_tensor(self.mean)) / tf.convert_to_tensor(
                 self.deviation
             )
         else:
@@ -71,8 +71,8 @@ class FeatureNormalisation(keras.layers.Layer):
             mean = tf.reduce_sum(features * real, axis=1, keepdims=True) / count
             squares = tf.square((features - mean) * real)
             variance = tf.reduce_sum(squares, axis=1, keepdims=True) / count
-            found = (features - mean) / tf.maximum(tf.sqrt(variance), LEAST_DEVIATION)
-        return tf.cast(found * real, self.compute_dtype)
+            normalised = (features - mean) / tf.maximum(tf.sqrt(variance), LEAST_DEVIATION)
+        return tf.cast(normalised * real, self.compute_dtype)
 
     def compute_output_spec(self, features: Any, real: Any) -> keras.KerasTensor:
         """Shape and dtype of what `call` returns."""

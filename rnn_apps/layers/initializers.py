@@ -80,7 +80,7 @@ class _ChronoBias(keras.initializers.Initializer):
 class ChronoLSTMBias(_ChronoBias):
     """The bias of an LSTM, [4 * units]: the forget gate's log(u), the input gate's -log(u), else 0.
 
-    To be given with `unit_forget_bias=False`, or Keras sets the forget gate's to 1.
+    Use it with `unit_forget_bias=False`, or Keras sets the forget gate's to 1.
     """
 
     def __call__(self, shape: Sequence[int], dtype: Any = None) -> Any:

@@ -54,10 +54,10 @@ class Lookahead(keras.layers.Layer):
         length = tf.shape(sequence)[1]
         padded = tf.pad(sequence, [[0, 0], [0, self.frames], [0, 0]])
         # A sum of shifted copies: TensorFlow's depthwise convolution trains slower on a CPU.
-        found = sequence * kernel[0]
+        outputs = sequence * kernel[0]
         for ahead in range(1, self.frames + 1):
-            found += padded[:, ahead : ahead + length] * kernel[ahead]
-        return found
+            outputs += padded[:, ahead : ahead + length] * kernel[ahead]
+        return outputs
 
     def compute_output_shape(self, shape: Any) -> Any:
         """As the input's."""

@@ -75,16 +75,18 @@ class SpeechFeatures(keras.layers.Layer):
         real = tf.sequence_mask(lengths, tf.shape(samples)[1])
         samples = tf.where(real, samples, tf.zeros_like(samples))
         half = config.fft_length // 2
-        found = tf.math.log(tf.maximum(self._power(tf.pad(samples, [[0, 0], [half, half]])),
+        features = tf.math.log(tf.maximum(self._power(tf.pad(samples, [[0, 0], [half, half]])),
                                        config.floor))  # fmt: skip
         frame_lengths = 1 + lengths // config.hop_length
         if config.kind == "mfcc":
-            found = _product(found, cosine_transform(config))
-            found = self._with_deltas(found, frame_lengths)
-        mask = tf.expand_dims(tf.sequence_mask(frame_lengths, tf.shape(found)[1], tf.float32), -1)
-        found = self._normalised(found, mask, frame_lengths) * mask
-        found = tf.ensure_shape(found, [None, None, config.size])
-        return {"features": found, "frame_lengths": frame_lengths}
+            features = _product(features, cosine_transform(config))
+            features = self._with_deltas(features, frame_lengths)
+        mask = tf.expand_dims(
+            tf.sequence_mask(frame_lengths, tf.shape(features)[1], tf.float32), -1
+        )
+        features = self._normalised(features, mask, frame_lengths) * mask
+        features = tf.ensure_shape(features, [None, None, config.size])
+        return {"features": features, "frame_lengths": frame_lengths}
 
     def compute_output_spec(self, inputs: dict[str, Any]) -> dict[str, keras.KerasTensor]:
         """Shapes and dtypes of what `call` returns."""
@@ -113,34 +115,36 @@ class SpeechFeatures(keras.layers.Layer):
             power = tf.cast(power, tf.float32)
         return power if config.kind == "spectrogram" else _product(power, mel_bands(config))
 
-    def _with_deltas(self, found: tf.Tensor, frame_lengths: tf.Tensor) -> tf.Tensor:
+    def _with_deltas(self, features: tf.Tensor, frame_lengths: tf.Tensor) -> tf.Tensor:
         """Adds the deltas; beyond its ends a row goes on with its own first and last frame."""
         if not self.config.deltas:
-            return found
+            return features
         half = DELTA_WIDTH // 2
-        places = tf.expand_dims(tf.range(tf.shape(found)[1]), 0)
+        places = tf.expand_dims(tf.range(tf.shape(features)[1]), 0)
         last = tf.expand_dims(frame_lengths - 1, 1)
         neighbours = [
             tf.gather(
-                found, tf.maximum(tf.minimum(places + shift, last), 0),
+                features, tf.maximum(tf.minimum(places + shift, last), 0),
                 axis=1, batch_dims=1,
             )
             for shift in range(-half, half + 1)
         ]  # fmt: skip
-        columns = [found]
+        columns = [features]
         for order in range(1, self.config.deltas + 1):
             weights = delta_filter(order).astype(np.float32)
             pairs = zip(weights, neighbours, strict=True)
             columns.append(tf.add_n([weight * frames for weight, frames in pairs]))
         return tf.concat(columns, axis=-1)
 
-    def _normalised(self, found: tf.Tensor, mask: tf.Tensor, frame_lengths: tf.Tensor) -> tf.Tensor:
+    def _normalised(
+        self, features: tf.Tensor, mask: tf.Tensor, frame_lengths: tf.Tensor
+    ) -> tf.Tensor:
         if self.config.normalisation == "none":
-            return found
+            return features
         if self.config.normalisation == "global":
-            return (found - self._normaliser.mean) / self._normaliser.deviation
+            return (features - self._normaliser.mean) / self._normaliser.deviation
         count = tf.reshape(tf.cast(frame_lengths, tf.float32), [-1, 1, 1])
-        centred = found - tf.reduce_sum(found * mask, axis=1, keepdims=True) / count
+        centred = features - tf.reduce_sum(features * mask, axis=1, keepdims=True) / count
         variance = tf.reduce_sum(tf.square(centred) * mask, axis=1, keepdims=True) / count
         return centred / tf.maximum(tf.sqrt(variance), LEAST_DEVIATION)
 
@@ -148,12 +152,12 @@ class SpeechFeatures(keras.layers.Layer):
         """The constructor's arguments."""
         settings = super().get_config()
         settings.pop("autocast", None)
-        given = self.config.normalisation == "global"
+        has_statistics = self.config.normalisation == "global"
         return {
             **settings,
             "config": asdict(self.config),
-            "mean": self._normaliser.mean.tolist() if given else None,
-            "deviation": self._normaliser.deviation.tolist() if given else None,
+            "mean": self._normaliser.mean.tolist() if has_statistics else None,
+            "deviation": self._normaliser.deviation.tolist() if has_statistics else None,
             "transform": self.transform,
         }
 

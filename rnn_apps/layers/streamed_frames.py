@@ -78,10 +78,10 @@ class DelayedLookahead(keras.layers.Layer):
         kernel = tf.cast(tf.convert_to_tensor(self.kernel), joined.dtype)
         length = joined.shape[1] or tf.shape(joined)[1]
         timesteps = length - self.frames
-        found = joined[:, :timesteps] * kernel[0]
+        outputs = joined[:, :timesteps] * kernel[0]
         for ahead in range(1, self.frames + 1):
-            found += joined[:, ahead : ahead + timesteps] * kernel[ahead]
-        return found
+            outputs += joined[:, ahead : ahead + timesteps] * kernel[ahead]
+        return outputs
 
     def compute_output_shape(self, shape: Any) -> Any:
         """Without the frames of the past."""

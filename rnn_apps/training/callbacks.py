@@ -16,7 +16,7 @@ from rnn_apps.training.steps import Objective
 if TYPE_CHECKING:
     from pipelines.batches import Batches
 
-# Enough examples for a mean norm, few enough to cost little beside an epoch.
+# Enough examples for a mean norm, few enough to cost little compared with an epoch.
 _FLOW_EXAMPLES = 16
 _FLOW_RECORDS = 20
 
@@ -72,13 +72,13 @@ class TensorBoardScalars(keras.callbacks.Callback):
         self._writer = tf.summary.create_file_writer(str(self._folder))
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """The figures of a step."""
+        """Writes the figures of a step."""
         logs = logs or {}
         self._step = int(logs.get("step", self._step + 1))
         self._write("step", logs)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """The figures of an epoch, at its last step."""
+        """Writes the figures of an epoch, at its last step."""
         self._write("epoch", logs or {})
         self._writer.flush()
 

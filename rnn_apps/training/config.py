@@ -10,7 +10,7 @@ from rnn_apps.application.configuration import option, plain_values
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """How a model is trained, whatever the application; an application's config extends it."""
+    """The settings of a training in every application; an application's config extends them."""
 
     # What a resumed run may change: it moves no weight of the steps already taken. Data may have
     # moved to another place; an application compares what is there with what the run began with.

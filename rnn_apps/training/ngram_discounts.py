@@ -15,7 +15,7 @@ FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)
 
 
 def estimate_discounts(counts: NDArray[np.int64]) -> tuple[float, float, float]:
-    """What is subtracted from counts of one, of two, and of three and more (equation 17).
+    """The discounts of counts of one, of two, and of three and more (equation 17).
 
     Args:
         counts: counts of the different n-grams of one order.

@@ -13,7 +13,7 @@ from rnn_apps.training.optimisation.optimizers import without_loss_scale
 from rnn_apps.training.optimisation.strategies import sum_over_replicas
 
 Batch = Any
-"""What the batches yield: (inputs, targets, weights), of whatever structure the objective reads.
+"""A batch: (inputs, targets, weights), in any structure that the objective reads.
 
 Where inputs are a dict with "learning_rate_scale", a float32 scalar that is the same on every
 replica, the step's learning rate is that many times the schedule's."""

@@ -44,7 +44,7 @@ def _translate_arguments(parser: argparse.ArgumentParser) -> None:
     given = parser.add_mutually_exclusive_group(required=True)
     given.add_argument(
         "--text", action="append", metavar="SENTENCE",
-        help="a sentence, or - for standard input, a sentence a line; may be given several times",
+        help="sentence, or - for standard input, one sentence per line; may be given several times",
     )  # fmt: skip
     given.add_argument("--file", metavar="FILE", help="a file with a sentence a line, .gz too")
     parser.add_argument(

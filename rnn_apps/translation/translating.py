@@ -17,10 +17,10 @@ from rnn_apps.translation.network.model import TranslationModel
 from rnn_apps.translation.search.beam_search import Translations, translate
 from rnn_apps.translation.search.search_options import SearchOptions
 
-# Rows of a batch, hypotheses counted: so many source positions at most, and so many sentences.
+# Largest numbers of source positions and of sentences in a batch, counting hypotheses as rows.
 MOST_POSITIONS = 16_384
 MOST_SENTENCES = 64
-# What the search gives for a hypothesis that it did not find.
+# Lower scores are those of hypotheses that the search did not find.
 _FOUND = -1e8
 
 
@@ -47,7 +47,7 @@ class Translator:
         self.source_tokenizer = source_tokenizer
         self.target_tokenizer = target_tokenizer
         self._models = list(models)
-        self._attends = all(model.network.attention != "none" for model in models)
+        self._attends = all(model.step.attention is not None for model in models)
         self._reader = TranslationReader(source_tokenizer, target_tokenizer, glossary)
         self._searches: dict[SearchOptions, Callable[[tf.Tensor], Translations]] = {}
 

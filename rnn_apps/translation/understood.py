@@ -19,7 +19,7 @@ from pipelines.tokenizers.tokenizer import Ids
 from rnn_apps.translation.config import TranslationConfig
 from rnn_apps.translation.judging.corpus_metrics import unsplit_warning
 
-# Shares of the training pairs above which a reader is told.
+# Shares of the training pairs above which the notes mention them.
 MUCH_LEFT_OUT = 0.1
 MANY_EQUAL = 0.2
 MANY_MARKED = 0.05

@@ -133,7 +133,7 @@ class MinGRUCell(keras.layers.Layer):
 
 @dataclass(frozen=True)
 class MinGRUSteps(StepsWithGradient):
-    """See `StepsWithGradient`; the state is h, and there are no weights beside the input's."""
+    """See `StepsWithGradient`; the state is h, and there are no weights except the input's."""
 
     units: int
     activation: DifferentiableActivation

@@ -68,5 +68,5 @@ def cell_of(keras_cell: Any) -> Cell | None:
 @functools.cache
 def _imported(address: str) -> Cell:
     module, name = address.split(":")
-    found: Cell = getattr(importlib.import_module(module), name)
-    return found
+    cell: Cell = getattr(importlib.import_module(module), name)
+    return cell

@@ -64,23 +64,23 @@ def run_recurrence(
 
         def gradient(*d_outputs: tf.Tensor) -> Any:
             @tf.custom_gradient
-            def once(*given: tf.Tensor) -> Any:
-                d_last = list(given[-len(states) :])
-                d_hiddens = pad(given[0]) if return_sequences else None
+            def once(*arguments: tf.Tensor) -> Any:
+                d_last = list(arguments[-len(states) :])
+                d_hiddens = pad(arguments[0]) if return_sequences else None
                 before = tf.concat([states[0][None], hiddens[:-1]], axis=0)
                 collected, d_states = _backward(steps)(
                     d_hiddens, d_last, weights, mask, length, before, hiddens, saved
                 )
                 # Outside of what XLA compiles: oneDNN's large products take half the time.
                 d_projected, d_weights = steps.collect_gradients(before, collected, saved)
-                return [d_projected[:length], *d_weights, *d_states], _refusal(given)
+                return [d_projected[:length], *d_weights, *d_states], _refusal(arguments)
 
             return once(*d_outputs)
 
         return ([hiddens[:length]] if return_sequences else []) + last, gradient
 
-    found = run(projected, *weights, *states)
-    return (found[0], list(found[1:])) if return_sequences else (None, list(found))
+    results = run(projected, *weights, *states)
+    return (results[0], list(results[1:])) if return_sequences else (None, list(results))
 
 
 @functools.cache
@@ -97,7 +97,7 @@ def _in_graph(steps: StepsWithGradient, return_sequences: bool) -> Callable[...,
     return tf.function(run, reduce_retracing=True, autograph=False)
 
 
-def _refusal(given: Sequence[tf.Tensor]) -> Callable[..., list[tf.Tensor]]:
+def _refusal(arguments: Sequence[tf.Tensor]) -> Callable[..., list[tf.Tensor]]:
     """A gradient by what is given that says, when it is computed, that there is none."""
 
     def refuse(*second: tf.Tensor) -> list[tf.Tensor]:
@@ -106,7 +106,7 @@ def _refusal(given: Sequence[tf.Tensor]) -> Callable[..., list[tf.Tensor]]:
             "gradient is differentiated"
         )
         with tf.control_dependencies([tf.debugging.Assert(False, [message])]):
-            return [tf.fill(tf.shape(x), tf.constant(float("nan"), x.dtype)) for x in given]
+            return [tf.fill(tf.shape(x), tf.constant(float("nan"), x.dtype)) for x in arguments]
 
     return refuse
 

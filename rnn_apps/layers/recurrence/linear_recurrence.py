@@ -44,8 +44,8 @@ def linear_recurrence(keep: tf.Tensor, write: tf.Tensor, start: tf.Tensor) -> tf
 
         return states, gradient
 
-    found: tf.Tensor = run(keep, write, start)
-    return found
+    all_states: tf.Tensor = run(keep, write, start)
+    return all_states
 
 
 def _scan(keep: tf.Tensor, write: tf.Tensor) -> tf.Tensor:

@@ -45,10 +45,10 @@ def why_not_fast(
         # Keras multiplies a narrow input with the kernel inside the loop, which without a
         # backward pass is the faster way; and what is exported is then Keras' own graph.
         return "this is not training: there is no backward pass to save work for"
-    found = _obstacle(layer, cell_type)
-    if not found and timesteps is not None and timesteps < FEWEST_TIMESTEPS:
+    obstacle = _obstacle(layer, cell_type)
+    if not obstacle and timesteps is not None and timesteps < FEWEST_TIMESTEPS:
         return f"{timesteps} time steps are too few: the fast loop gains from {FEWEST_TIMESTEPS} on"
-    return found
+    return obstacle
 
 
 def _obstacle(layer: keras.layers.RNN, cell_type: type[keras.layers.Layer]) -> str | None:

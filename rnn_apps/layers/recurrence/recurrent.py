@@ -23,7 +23,7 @@ _SMALLEST_SPLIT_BATCH = 16
 
 
 class FastRecurrence(keras.layers.RNN):
-    """What the layers have in common; a subclass gives `cell_type` and `_steps`.
+    """The common part of the recurrent layers; a subclass gives `cell_type` and `_steps`.
 
     It may change `_weights`, and `_run_part` where its cell needs no loop.
 
@@ -112,12 +112,12 @@ class FastRecurrence(keras.layers.RNN):
     def _masked_outputs(self, outputs: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
         """What Keras gives out at masked steps: the output before, which at first is zero."""
         if self.zero_output_for_mask:
-            given = mask if self.return_sequences else mask[:, -1]
+            reached = mask if self.return_sequences else mask[:, -1]
         elif self.return_sequences:
-            given = tf.cumsum(tf.cast(mask, tf.int32), axis=1) > 0
+            reached = tf.cumsum(tf.cast(mask, tf.int32), axis=1) > 0
         else:
-            given = tf.reduce_any(mask, axis=1)
-        return tf.where(given[..., None], outputs, tf.zeros_like(outputs))
+            reached = tf.reduce_any(mask, axis=1)
+        return tf.where(reached[..., None], outputs, tf.zeros_like(outputs))
 
     def _steps(self) -> StepsWithGradient:
         """The cell's steps."""
@@ -187,7 +187,7 @@ def _parts_of_batch(
 
 
 def _usable_cores() -> int:
-    """How many loops can run at a time: the process' cores, or fewer if TensorFlow was told so."""
+    """The number of loops that can run at once: the process' cores, or TensorFlow's lower limit."""
     if hasattr(os, "sched_getaffinity"):
         cores = len(os.sched_getaffinity(0))
     else:
@@ -217,7 +217,7 @@ def describe_path(
         return backward if forward.fast else forward
     if not isinstance(layer, FastRecurrence):
         raise TypeError(f"{type(layer).__name__} {layer.name!r} is not a layer of rnn_apps.layers")
-    found = why_not_fast(layer, layer.cell_type, training, timesteps)
-    if found:
-        return Path(False, found)
+    obstacle = why_not_fast(layer, layer.cell_type, training, timesteps)
+    if obstacle:
+        return Path(False, obstacle)
     return Path(True, "its cell and options are those that the fast loop computes")

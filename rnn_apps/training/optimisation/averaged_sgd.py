@@ -49,7 +49,7 @@ class AveragedSGD(keras.optimizers.SGD):
 
     @property
     def ema_momentum(self) -> Any:
-        """The decay of the average in the step under way, float32."""
+        """The decay of the average in the current step, float32."""
         if not self.built:
             return 0.0
         since = keras.ops.cast(self.iterations, "int64") - self.first_averaged_step

@@ -36,7 +36,7 @@ def build_model(
 
 
 def inference_model(model: TranslationModel) -> TranslationModel:
-    """A float32 model with a copy of the weights, whatever precision the other was trained with."""
+    """A float32 model with the same weights, for a model that was trained with any precision."""
     if model.dtype_policy.name == "float32":
         return model
     with layer_precision("float32"):

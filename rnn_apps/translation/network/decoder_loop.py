@@ -31,7 +31,7 @@ CONTEXT = "context"
 def run_decoder(
     step: DecoderStep, embedded: Any, source: Any, states: Tensors
 ) -> tuple[Any, Any] | None:
-    """What `DecoderStep` gives when it goes from token to token.
+    """Runs a decoder over all target tokens; the results are those of its single steps.
 
     Args:
         step: a built decoder.
@@ -48,22 +48,22 @@ def run_decoder(
         return None
     read_at_once = step.attention is not None and not recurrent.attention_recurs
     if read_at_once:
-        # Nothing that the attention reads goes into the next step.
+        # No step depends on what the attention read in an earlier one.
         recurrent = replace(recurrent, attention=None, stage=None)
     weights = step.recurrent_weights(recurrent)
     by_time = tf.transpose(embedded, [1, 0, 2])
     read = step.project(tf.reshape(by_time, [-1, by_time.shape[-1]]))
     read = tf.reshape(read, [*tf.unstack(tf.shape(by_time)[:2]), read.shape[-1]])
-    outputs, contexts, looked = _recur(recurrent, read, list(source), states, weights)
+    outputs, contexts, attended = _recur(recurrent, read, list(source), states, weights)
     if read_at_once:
         assert step.attention is not None
         queries = tf.transpose(outputs, [1, 0, 2])
-        contexts, looked = (
-            tf.transpose(found, [1, 0, 2]) for found in step.attention(queries, *source)
+        contexts, attended = (
+            tf.transpose(part, [1, 0, 2]) for part in step.attention(queries, *source)
         )
     parts = [outputs, by_time, *([] if contexts is None else [contexts])]
     readouts = step.readout(keras.ops.concatenate(parts, axis=-1))
-    return tf.transpose(readouts, [1, 0, 2]), tf.transpose(looked, [1, 0, 2])
+    return tf.transpose(readouts, [1, 0, 2]), tf.transpose(attended, [1, 0, 2])
 
 
 def _recur(
@@ -79,30 +79,30 @@ def _recur(
     split = [len(states), len(matrices), len(vectors)]
 
     @tf.custom_gradient
-    def run(*given: Any) -> Any:
-        found = tf.nest.map_structure(
-            tf.stop_gradient, loops.forwards(*_parts(given, split), present, length)
+    def run(*arguments: Any) -> Any:
+        made = tf.nest.map_structure(
+            tf.stop_gradient, loops.forwards(*_parts(arguments, split), present, length)
         )
-        outputs, contexts, looked = found[:3]
+        outputs, contexts, attended = made[:3]
 
         def gradient(*d_outputs: Any) -> Any:
             return loops.backwards(
-                list(d_outputs), *_parts(given, split), present, length, *found[3:]
+                list(d_outputs), *_parts(arguments, split), present, length, *made[3:]
             )
 
-        return [outputs, contexts, looked], gradient
+        return [outputs, contexts, attended], gradient
 
     # Tensors, since without a graph variables among the arguments would be taken for variables that
     # `run` reads behind its arguments' back.
-    given = (read, annotations, keys, *states, *matrices, *vectors)
-    outputs, contexts, looked = run(*map(tf.convert_to_tensor, given))
-    return outputs, contexts if recurrent.attention is not None else None, looked
+    arguments = (read, annotations, keys, *states, *matrices, *vectors)
+    outputs, contexts, attended = run(*map(tf.convert_to_tensor, arguments))
+    return outputs, contexts if recurrent.attention is not None else None, attended
 
 
-def _parts(given: tuple[Any, ...], split: list[int]) -> tuple[Any, Any, Any, Tensors, Any, Any]:
-    read, annotations, keys = given[:3]
+def _parts(arguments: tuple[Any, ...], split: list[int]) -> tuple[Any, Any, Any, Tensors, Any, Any]:
+    read, annotations, keys = arguments[:3]
     states, matrices, _ = split
-    rest = list(given[3:])
+    rest = list(arguments[3:])
     return (
         read,
         annotations,
@@ -152,13 +152,13 @@ def _loops(
             products = _LoopProducts(weights, annotations)
             new = recurrent.step(now[0], carried, keys, present, products)
             made = [products.results[name] for name in product_names]
-            return new.states, [*_given_out(new), *carried, *made]
+            return new.states, [*_results_of(new), *carried, *made]
 
         collect = 3 + len(states) + len(product_names)
         _, collected = time_loop(step, [read], states, length, collect=collect)
-        outputs, contexts, looked = collected[:3]
+        outputs, contexts, attended = collected[:3]
         before = collected[3 : 3 + len(states)]
-        return outputs, contexts, looked, before, collected[3 + len(states) :]
+        return outputs, contexts, attended, before, collected[3 + len(states) :]
 
     def backwards(
         d_outputs: Any, read: Any, annotations: Any, keys: Any, states: Any, matrices: Any,
@@ -187,17 +187,17 @@ def _loops(
                     dict(zip(product_names, taps, strict=True)),
                 )
                 new = recurrent.step(x, held, keys, present, products)
-                targets = [*new.states, *_given_out(new)]
-            found = tape.gradient(
+                targets = [*new.states, *_results_of(new)]
+            gradients = tape.gradient(
                 targets,
                 [*held, x, keys, *vectors, *taps],
                 output_gradients=[*d_states, d_output, d_context, d_looked],
                 unconnected_gradients=tf.UnconnectedGradients.ZERO,
             )
-            d_held = found[: len(states)]
-            d_x, d_new_keys = found[len(states) : len(states) + 2]
-            d_new = found[len(states) + 2 : len(states) + 2 + len(vectors)]
-            d_taps = found[len(states) + 2 + len(vectors) :]
+            d_held = gradients[: len(states)]
+            d_x, d_new_keys = gradients[len(states) : len(states) + 2]
+            d_new = gradients[len(states) + 2 : len(states) + 2 + len(vectors)]
+            d_taps = gradients[len(states) + 2 + len(vectors) :]
             inputs = [products.inputs[name] for name in product_names]
             return (
                 [*d_held, d_keys + d_new_keys, *map(tf.add, d_vectors, d_new)],
@@ -233,8 +233,8 @@ def _loops(
     return _Loops(tf.function(forwards, **options), tf.function(backwards, **options))
 
 
-def _given_out(new: Stepped) -> Tensors:
-    """What a step gives out: its output, the context (the output without attention), the weights.
+def _results_of(new: Stepped) -> Tensors:
+    """The results of a step: its output, the context (the output without attention), the weights.
 
     The loops collect the same number of tensors with and without attention.
     """

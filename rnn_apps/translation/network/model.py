@@ -175,17 +175,17 @@ class TranslationModel(keras.Model):
             # Imported late: what only decodes needs no loop that trains.
             from rnn_apps.translation.network.decoder_loop import run_decoder
 
-            found = run_decoder(self.step, embedded, source, states)
-            if found is not None:
-                return found
+            decoded = run_decoder(self.step, embedded, source, states)
+            if decoded is not None:
+                return decoded
         embedded = tf.transpose(embedded, [1, 0, 2])
         timesteps = tf.shape(embedded)[0]
         steps_in = tf.TensorArray(embedded.dtype, timesteps).unstack(embedded)
 
         def one_step(index: Any, carried: Any, readouts: Any, weights: Any) -> Any:
-            readout, new, looked = self.step(steps_in.read(index), carried, *source)
-            looked = tf.cast(looked, readout.dtype)
-            return index + 1, new, readouts.write(index, readout), weights.write(index, looked)
+            readout, new, attended = self.step(steps_in.read(index), carried, *source)
+            attended = tf.cast(attended, readout.dtype)
+            return index + 1, new, readouts.write(index, readout), weights.write(index, attended)
 
         first = (
             0,

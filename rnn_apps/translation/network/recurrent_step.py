@@ -152,8 +152,8 @@ class RecurrentStep:
         def attend(query: Any) -> tuple[Any, Any]:
             assert self.attention is not None
             energies = self.attention.energies(query, keys, memories, products)
-            found = attention_weights(energies, present, query.dtype)
-            return products.context(found), found
+            attended = attention_weights(energies, present, query.dtype)
+            return products.context(attended), attended
 
         if self.stage is Stage.BEFORE:
             context, weights = attend(of_cells[0][0])

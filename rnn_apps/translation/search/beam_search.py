@@ -53,7 +53,7 @@ class _Beam(NamedTuple):
     states: Any
 
 
-class _Found(NamedTuple):
+class _Finished(NamedTuple):
     """Hypotheses that have ended, [batch, beam_width, ...]."""
 
     tokens: Any
@@ -93,17 +93,17 @@ class _Search:
     def run(self) -> Translations:
         """Searches until no unfinished hypothesis can still be among the best."""
         longest = self._prediction.longest
-        _, _, found, _ = tf.while_loop(
+        _, _, finished, _ = tf.while_loop(
             lambda index, _, __, done: (index < longest) & ~tf.reduce_all(done),
-            self._go,
+            self._extend,
             (0, self._start(), self._nothing(), self._limits < 1),
         )
         best = self._options.n_best
         return Translations(
-            found.tokens[:, :best],
-            found.scores[:, :best],
-            found.log_probabilities[:, :best],
-            found.looked_at[:, :best],
+            finished.tokens[:, :best],
+            finished.scores[:, :best],
+            finished.log_probabilities[:, :best],
+            finished.looked_at[:, :best],
         )
 
     def _start(self) -> _Beam:
@@ -118,16 +118,16 @@ class _Search:
             self._prediction.first_states,
         )
 
-    def _nothing(self) -> _Found:
+    def _nothing(self) -> _Finished:
         shape = (*self._rows, self._prediction.longest)
-        return _Found(
+        return _Finished(
             tf.fill(shape, PADDING),
             tf.zeros(shape, tf.int32),
             tf.zeros(self._rows),
             tf.fill(self._rows, NEVER),
         )
 
-    def _go(self, index: Any, beam: _Beam, found: _Found, done: Any) -> Any:
+    def _extend(self, index: Any, beam: _Beam, finished: _Finished, done: Any) -> Any:
         """Writes token `index` of every hypothesis."""
         before = tf.cond(
             index > 0,
@@ -137,19 +137,19 @@ class _Search:
         predicted = self._prediction.predict(before, beam.states)
         best, parents, written = self._extensions(index, beam, predicted)
         weights = tf.reshape(predicted.weights, (*self._rows, -1))
-        looked = tf.argmax(weights, axis=-1, output_type=tf.int32)
+        most_attended = tf.argmax(weights, axis=-1, output_type=tf.int32)
         grown = _Beam(
             written_at(index, _pick(beam.tokens, parents), written),
-            written_at(index, _pick(beam.looked_at, parents), _pick(looked, parents)),
+            written_at(index, _pick(beam.looked_at, parents), _pick(most_attended, parents)),
             best,
             _pick(beam.attended + weights, parents),
             predicted.states,
         )
         last = index + 1 >= self._limits
         ends = written == END
-        found = self._add(index, found, grown, (ends | last[:, None]) & ~done[:, None], ends)
+        finished = self._add(index, finished, grown, (ends | last[:, None]) & ~done[:, None], ends)
         beam = self._go_on(grown, tf.where(ends, NEVER, best), parents)
-        return index + 1, beam, found, done | last | self._decided(beam, found)
+        return index + 1, beam, finished, done | last | self._decided(beam, finished)
 
     def _extensions(self, index: Any, beam: _Beam, predicted: Any) -> tuple[Any, Any, Any]:
         """The most probable one-token extensions, [batch, 2 * width], best first.
@@ -171,7 +171,9 @@ class _Search:
         written = tf.reshape(written, (self._prediction.batch, -1))
         return best, places // count, _pick(written, places)
 
-    def _add(self, index: Any, found: _Found, grown: _Beam, ended: Any, by_end: Any) -> _Found:
+    def _add(
+        self, index: Any, finished: _Finished, grown: _Beam, ended: Any, by_end: Any
+    ) -> _Finished:
         """The best of the hypotheses that had ended before and those that end now."""
         scores = grown.log_probabilities / length_penalty(index + 1, self._options)
         if self._options.coverage_penalty:
@@ -184,14 +186,14 @@ class _Search:
             grown.tokens,
             tf.where(by_end, PADDING, grown.tokens[:, :, index]),
         )
-        both = _Found(
-            tf.concat([found.tokens, tokens], axis=1),
-            tf.concat([found.looked_at, grown.looked_at], axis=1),
-            tf.concat([found.log_probabilities, grown.log_probabilities], axis=1),
-            tf.concat([found.scores, tf.where(ended, scores, NEVER)], axis=1),
+        both = _Finished(
+            tf.concat([finished.tokens, tokens], axis=1),
+            tf.concat([finished.looked_at, grown.looked_at], axis=1),
+            tf.concat([finished.log_probabilities, grown.log_probabilities], axis=1),
+            tf.concat([finished.scores, tf.where(ended, scores, NEVER)], axis=1),
         )
         best, places = tf.math.top_k(both.scores, self._width)
-        return _Found(
+        return _Finished(
             _pick(both.tokens, places),
             _pick(both.looked_at, places),
             _pick(both.log_probabilities, places),
@@ -211,14 +213,14 @@ class _Search:
             tf.nest.map_structure(lambda state: tf.gather(state, origins), grown.states),
         )
 
-    def _decided(self, beam: _Beam, found: _Found) -> Any:
+    def _decided(self, beam: _Beam, finished: _Finished) -> Any:
         """Where no unfinished hypothesis can still be among the best, [batch].
 
         A log probability only falls, and no length is favoured more than the longest, or, with
         nothing to divide by, than any.
         """
         hope = beam.log_probabilities[:, 0] / length_penalty(self._limits, self._options)
-        return found.scores[:, self._options.n_best - 1] >= hope
+        return finished.scores[:, self._options.n_best - 1] >= hope
 
 
 def _pick(rows: Any, places: Any) -> Any:

@@ -56,11 +56,11 @@ def write(prediction: Prediction, options: SearchOptions, width: int) -> Written
     scores = carried.log_probabilities / length_penalty(carried.lengths, options)
     if options.coverage_penalty:
         scores += coverage_penalty(carried.attended, prediction.present[:, None], options)
-    found = Written(carried.tokens, scores, carried.log_probabilities, carried.looked_at)
+    written = Written(carried.tokens, scores, carried.log_probabilities, carried.looked_at)
     if width == 1:
-        return found
+        return written
     order = tf.argsort(scores, axis=1, direction="DESCENDING", stable=True)
-    return Written(*(tf.gather(part, order, batch_dims=1) for part in found))
+    return Written(*(tf.gather(part, order, batch_dims=1) for part in written))
 
 
 class _Steps:
@@ -87,24 +87,24 @@ class _Steps:
     def go(self, index: Any, now: _Carried) -> tuple[Any, _Carried]:
         """Writes token `index` of all that have not ended."""
         rows = (self._prediction.batch, self._width)
-        found = self._prediction.predict(tf.reshape(now.before, (-1,)), now.states)
-        logits = self._prediction.allowed(index, now.tokens, found.logits)
+        predicted = self._prediction.predict(tf.reshape(now.before, (-1,)), now.states)
+        logits = self._prediction.allowed(index, now.tokens, predicted.logits)
         taken = self._taken(index, logits)
-        gained = tf.gather(found.logits, taken, batch_dims=1) - found.normalizers
-        weights = tf.reshape(found.weights, (*rows, -1))
-        looked = tf.argmax(weights, axis=-1, output_type=tf.int32)
+        gained = tf.gather(predicted.logits, taken, batch_dims=1) - predicted.normalizers
+        weights = tf.reshape(predicted.weights, (*rows, -1))
+        most_attended = tf.argmax(weights, axis=-1, output_type=tf.int32)
         taken, gained = tf.reshape(taken, rows), tf.reshape(gained, rows)
         going = ~now.done
         kept = tf.where(going & (taken != END), taken, PADDING)
         return index + 1, _Carried(
             written_at(index, now.tokens, kept),
-            written_at(index, now.looked_at, looked),
+            written_at(index, now.looked_at, most_attended),
             now.log_probabilities + tf.where(going, gained, 0.0),
             now.attended + tf.where(going[..., None], weights, 0.0),
             now.lengths + tf.cast(going, tf.int32),
             now.done | (taken == END) | (index + 1 >= self._limits),
             taken,
-            found.states,
+            predicted.states,
         )
 
     def _taken(self, index: Any, logits: Any) -> Any:
