@@ -55,7 +55,7 @@ def run_demo(applications: tuple[Application, ...], folder: Path) -> Result:
         figures = {name: value for name, value in vars(result).items() if name != "pictures"}
         details.append({"application": application.name, **figures, "minutes": minutes})
     page = folder / "index.html"
-    _write_page(page, rows, results)
+    write_page(page, rows, results)
     write_json(folder / _MARK, {"applications": list(results)})
     return {
         "table": {"title": "Trained on built-in data just now", "header": _HEADER, "rows": rows},
@@ -82,14 +82,23 @@ def _prepare(folder: Path) -> None:
     write_json(folder / _MARK, {"applications": []})
 
 
-def _write_page(path: Path, rows: list[list[object]], results: dict[str, DemoResult]) -> None:
+def write_page(path: Path, rows: list[list[object]], results: dict[str, DemoResult]) -> None:
+    """Writes the page that shows every application and links the pages of their runs.
+
+    Args:
+        path: file of the page.
+        rows: rows of the table of all applications.
+        results: what each application's demo showed, by the application's name.
+    """
     report = Report("rnn-apps demo", footer="Made by: rnn-apps demo")
     report.text("Each model was trained, judged and exported just now, on data that comes with "
                 "pip packages. Lower is better for every metric here.")  # fmt: skip
     report.table("", _HEADER, rows)
     for name, result in results.items():
         report.section(name)
-        report.text(result.use)
+        # What a picture quotes is not told twice.
+        if not any(picture.text and picture.text in result.use for picture in result.pictures):
+            report.text(result.use)
         for picture in result.pictures:
             _show(report, picture)
         report.table("Further figures", ["figure", "value"], list(result.notes.items()))

@@ -63,7 +63,7 @@ def demo(folder: Path) -> DemoResult:
             f"LiteRT: Keras' greedy text, {1000 / milliseconds:.0f} characters per second, "
             f"{kibibytes:.0f} KiB"
         ),
-        use=f"The exported file wrote {WRITTEN_TOKENS} characters after {PROMPT!r}.",
+        use=f"Written by the exported file: {text}",
         report=run.folder.report,
         notes={
             "perplexity": judged["perplexity"],

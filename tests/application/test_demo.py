@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from rnn_apps.application import demo
 from rnn_apps.application.definition import Application, DemoResult, Picture
 from rnn_apps.application.demo import run_demo
 
@@ -18,7 +19,7 @@ def application(monkeypatch: pytest.MonkeyPatch) -> Application:
     """An application whose demo trains nothing."""
     from matplotlib.figure import Figure
 
-    def demo(folder: Path) -> DemoResult:
+    def shown(folder: Path) -> DemoResult:
         folder.mkdir()
         (folder / "report.html").write_text("the run's own page", encoding="utf-8")
         figure = Figure()
@@ -35,10 +36,20 @@ def application(monkeypatch: pytest.MonkeyPatch) -> Application:
         )  # fmt: skip
 
     module = types.ModuleType("toy_application.demo")
-    module.SOURCE, module.demo = "builtin:digits", demo
+    module.SOURCE, module.demo = "builtin:digits", shown
     monkeypatch.setitem(sys.modules, "toy_application", types.ModuleType("toy_application"))
     monkeypatch.setitem(sys.modules, "toy_application.demo", module)
     return Application("toy", "shows what it has", "toy_application", "", ())
+
+
+def test_a_text_that_is_quoted_is_not_told_twice(tmp_path: Path) -> None:
+    result = DemoResult(
+        "data", "error", 0.5, {}, "equal", "Written: once upon a time", tmp_path / "report.html",
+        pictures=(Picture("What it wrote", text="once upon a time"),),
+    )  # fmt: skip
+    page = tmp_path / "index.html"
+    demo.write_page(page, [], {"toy": result})
+    assert page.read_text(encoding="utf-8").count("once upon a time") == 1
 
 
 def test_the_page_has_the_pictures_of_every_run(application: Application, tmp_path: Path) -> None:
@@ -47,6 +58,7 @@ def test_the_page_has_the_pictures_of_every_run(application: Application, tmp_pa
     assert "<blockquote>first line\nsecond &lt;line&gt;</blockquote>" in page
     assert page.count("data:image/svg+xml;base64,") == 2
     assert page.count('<audio controls src="data:audio/wav;base64,') == 2
+    assert "<p>It was used.</p>" in page
     captions = re.findall(r"<figcaption>([^<]*)</figcaption>", page)
     assert captions == ["A chart", "A chart and its sound", "A sound"]
     assert 'href="toy/report.html"' in page
