@@ -105,7 +105,7 @@ def recalibrated(
         raise ConfigurationError(f"recent = {count} windows to calibrate on must be at least 1")
     rows = calibrated.lookback + horizon + count - 1
     tails = dataclasses.replace(
-        series_set, series=tuple(_tail(one, rows) for one in series_set), rows=0
+        series_set, series=tuple(_tail(series, rows) for series in series_set), rows=0
     )
     batches = WindowBatches(
         tails, lookback=calibrated.lookback, horizon=horizon, batch_size=BATCH_SIZE
@@ -135,10 +135,10 @@ def as_frame(series_set: SeriesSet, forecast: Forecast, levels: tuple[float, ...
 
     horizon = forecast.point.shape[1]
     frames = []
-    for row, one in enumerate(series_set):
+    for row, series in enumerate(series_set):
         columns: dict[str, Any] = {
-            "series": one.name,
-            "time": local_times(series_set, series_set.future_times(one, horizon)),
+            "series": series.name,
+            "time": local_times(series_set, series_set.future_times(series, horizon)),
             "forecast": forecast.point[row],
         }
         if forecast.quantiles is not None:
@@ -180,14 +180,14 @@ def _paths(
     )  # fmt: skip
 
 
-def _tail(one: TimeSeries, rows: int) -> TimeSeries:
-    start = max(0, len(one) - rows)
+def _tail(series: TimeSeries, rows: int) -> TimeSeries:
+    start = max(0, len(series) - rows)
     return dataclasses.replace(
-        one,
-        times=one.times[start:],
-        target=one.target[start:],
-        observed=one.observed[start:],
-        past_covariates=one.past_covariates[start:],
-        future_covariates=one.future_covariates[start : len(one)],
+        series,
+        times=series.times[start:],
+        target=series.target[start:],
+        observed=series.observed[start:],
+        past_covariates=series.past_covariates[start:],
+        future_covariates=series.future_covariates[start : len(series)],
         offset=0,
     )

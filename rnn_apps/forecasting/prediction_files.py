@@ -74,13 +74,13 @@ def _draw(run: TrainedForecaster, series_set: SeriesSet, frame: pd.DataFrame, pa
     past = PAST_SHOWN * run.config.horizon
     panels = []
     forecast = set(frame["series"])
-    for one in [one for one in series_set if one.name in forecast][:8]:
-        rows = frame[frame["series"] == one.name]
+    for series in [series for series in series_set if series.name in forecast][:8]:
+        rows = frame[frame["series"] == series.name]
         panels.append(
             {
-                "title": one.name,
-                "past_times": wall_clock(local_times(series_set, one.times[-past:])),
-                "past": np.where(one.observed, one.target, np.nan)[-past:],
+                "title": series.name,
+                "past_times": wall_clock(local_times(series_set, series.times[-past:])),
+                "past": np.where(series.observed, series.target, np.nan)[-past:],
                 "times": wall_clock(rows["time"]),
                 "point": rows["forecast"].to_numpy(),
                 "quantiles": rows[names].to_numpy() if names else None,

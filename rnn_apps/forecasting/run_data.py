@@ -170,8 +170,8 @@ def _with_static(series_set: SeriesSet, expected: tuple[str, ...]) -> SeriesSet:
         return result
 
     series = tuple(
-        dataclasses.replace(one, static_covariates=aligned(one.static_covariates))
-        for one in series_set
+        dataclasses.replace(series, static_covariates=aligned(series.static_covariates))
+        for series in series_set
     )
     return dataclasses.replace(series_set, series=series, static_names=expected)
 

@@ -45,10 +45,10 @@ def train(config: ForecastingConfig, resume: bool = False, data: Data | None = N
     Whatever is wrong with the configuration or the data is said before the folder is changed.
 
     Args:
-        config: the configuration; its `run` names the folder.
-        resume: continue the run in that folder from its last checkpoint, to the same weights that
-            a run without interruption would have reached.
-        data: a DataFrame, a `SeriesSet` or a source, instead of `config.data`.
+        config: configuration of the run; its `run` names the folder.
+        resume: switch for continuing the run in that folder from its last checkpoint, to the same
+            weights that a run without interruption would have reached.
+        data: DataFrame, `SeriesSet` or source to take in place of `config.data`.
 
     Returns:
         The run; its folder holds config.toml, checkpoints/, model.keras, metrics.json,
@@ -167,7 +167,7 @@ def _calibrated(
 
 
 def _trajectories(run: Run, series_set: SeriesSet) -> RankTrajectories | None:
-    """How the steps of a sample path depend on each other, learnt from the validation part."""
+    """The dependence between horizon steps, learnt from the validation part; None without it."""
     config = run.config
     if config.output == "point" or find_network(config.model).capability.sample_paths != "copula":
         return None
@@ -178,6 +178,6 @@ def _trajectories(run: Run, series_set: SeriesSet) -> RankTrajectories | None:
     try:
         return rank_trajectories(run.model, config, batches.epoch(0))
     except UserError:
-        # Too few quantiles, or no window that has all of its truth: asking for sample paths then
-        # says so.
+        # Too few quantiles, or no window with all of its true values; asking for sample paths then
+        # gives the reason.
         return None

@@ -45,7 +45,7 @@ def evaluate(run: TrainedForecaster, data: Data | None, part: str, stride: int) 
     online = OnlineCalibrated(
         judged, yardsticks.scores, stride, OnlineSettings.for_season(yardsticks.season, stride)
     )
-    found = backtest(
+    result = backtest(
         [judged, *yardsticks.baselines(run.config.lookback)],
         series_set,
         yardsticks.scales,
@@ -55,23 +55,23 @@ def evaluate(run: TrainedForecaster, data: Data | None, part: str, stride: int) 
         stride=stride,
     )
     title = (
-        f"{source}, {part} part: {found.windows} windows, lookback {run.config.lookback}, "
+        f"{source}, {part} part: {result.windows} windows, lookback {run.config.lookback}, "
         f"horizon {run.config.horizon}, season {yardsticks.season}"
     )
     if run.calibration_note:
         title += f". {run.calibration_note}"
-    table = {"title": title, **as_json(found.table())}
+    table = {"title": title, **as_json(result.table())}
     key = part if own else "other_data"
-    measured = {"source": source, "part": part, "stride": stride, **found.as_json()}
+    measured = {"source": source, "part": part, "stride": stride, **result.as_json()}
     page = run.folder.write_evaluation(key, measured, table, judged=key == run.judged_part)
-    _write_tables(run.folder.path, key, found)
-    write_report(run, series_set, found, table, page)
+    _write_tables(run.folder.path, key, result)
+    write_report(run, series_set, result, table, page)
     return {
         "table": table,
-        "windows": found.windows,
-        **({"left out": list(found.short_series)} if found.short_series else {}),
+        "windows": result.windows,
+        **({"left out": list(result.short_series)} if result.short_series else {}),
         "report": str(page),
-        **_headline(found),
+        **_headline(result),
     }
 
 
@@ -80,11 +80,11 @@ def _tell_of_overlap(run: TrainedForecaster, series_set: SeriesSet) -> None:
     until = run.metrics.get("data", {}).get("trained_until", "")
     known = set(run.description.series_names)
     early = [
-        one.name
-        for one in series_set
+        series.name
+        for series in series_set
         if until
-        and one.name in known
-        and np.any(one.times[run.config.lookback :][:1] <= np.datetime64(until))
+        and series.name in known
+        and np.any(series.times[run.config.lookback :][:1] <= np.datetime64(until))
     ]
     if early:
         last = show_time(np.datetime64(until), series_set.frequency)
@@ -122,22 +122,22 @@ def check_own_series(run: TrainedForecaster, series_set: SeriesSet) -> None:
     )
 
 
-def _headline(found: Backtest) -> dict[str, Any]:
+def _headline(result: Backtest) -> dict[str, Any]:
     """The judged forecaster's figures, flat; its interval figures are those of split conformal."""
-    first = next(iter(found.metrics.values()))
+    first = next(iter(result.metrics.values()))
     return dict(as_json(first.overall()))
 
 
-def _write_tables(folder: Path, name: str, found: Backtest) -> None:
+def _write_tables(folder: Path, name: str, result: Backtest) -> None:
     """NAME_by_series.csv and NAME_by_step.csv: every forecaster's figures."""
     by_series = [
         {"forecaster": forecaster, **row}
-        for forecaster, metrics in found.metrics.items()
+        for forecaster, metrics in result.metrics.items()
         for row in metrics.per_series()
     ]
     by_step = [
         {"forecaster": forecaster, "step": step + 1, **{k: v[step] for k, v in steps.items()}}
-        for forecaster, steps in ((n, m.per_step()) for n, m in found.metrics.items())
+        for forecaster, steps in ((n, m.per_step()) for n, m in result.metrics.items())
         for step in range(len(steps["mae"]))
     ]
     for kind, rows in (("series", by_series), ("step", by_step)):
