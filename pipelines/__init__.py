@@ -62,6 +62,7 @@ sys.meta_path.insert(
     0,
     MovedModules(
         {
+            "pipelines.column_roles": "pipelines.series.reading.column_roles",
             "pipelines.errors": "pipelines.base.errors",
             "pipelines.text_corpus": "pipelines.text.corpus",
             "pipelines.translation": "pipelines.pairs",
