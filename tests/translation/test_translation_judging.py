@@ -171,7 +171,11 @@ def test_a_large_share_that_is_left_out_is_said() -> None:
 @pytest.mark.parametrize(
     ("source", "target", "said"),
     [
-        (("a b", "b a"), ("a b", "b a"), "100% of the training pairs have the same text on both sides"),
+        (
+            ("a b", "b a"),
+            ("a b", "b a"),
+            "100% of the training pairs have the same text on both sides",
+        ),
         (("li@@ vre", "a b"), ("x", "y"), "50% of the source sentences hold marks of subwords"),
         (("a", "b"), ("x", "x"), "1 of the 1 test pairs are also in training"),
         (
