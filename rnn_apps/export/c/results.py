@@ -18,7 +18,7 @@ class Cost:
         state_bytes: bytes that are kept from call to call.
         scratch_bytes: bytes that are used during a call.
         products: multiply-accumulates of one call.
-        code_bytes: bytes of machine code on this computer, compiled for size; None if that could
+        code_bytes: bytes of machine code on this computer, compiled with -O2; None if that could
             not be measured.
         stack_bytes: bytes of stack that one call needs at most on this computer; None likewise.
     """

@@ -7,25 +7,32 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from rnn_apps.export.c.proof.compiler import Compiler
+from rnn_apps.export.c.proof.compiler import STRICT, Compiler
 from rnn_apps.export.c.results import Cost
 from rnn_apps.export.c.writing.code import Code
+from rnn_apps.export.results import ExportError
 
 
 def cost_of(code: Code, folder: Path, compiler: Compiler) -> Cost:
-    """The cost of code whose files are in `folder`, compiled for size on this computer."""
+    """The cost of code whose files are in `folder`, compiled with -O2 on this computer.
+
+    Raises:
+        ExportError: the compiler warned: what it sees depends on how much it optimises.
+    """
     prefix = code.interface.prefix
-    options = ["-std=c99", "-Os", "-fstack-usage", "-c", f"{prefix}.c", "-o", "small.o"]
-    measured = compiler.run(options, folder) is None
+    options = ["-O2", "-c", f"{prefix}.c", "-o", "model.o"]
+    complaint = compiler.run([*STRICT, *options], folder)
+    if complaint is not None:
+        raise ExportError(f"the C compiler refused the code at -O2: {complaint[:2000]}")
+    # Not every compiler tells the stack.
+    compiler.run(["-std=c99", *options, "-fstack-usage"], folder)
     return Cost(
         weight_bytes=code.weight_bytes,
         state_bytes=code.interface.state_bytes,
         scratch_bytes=code.interface.scratch_bytes,
         products=code.products,
-        code_bytes=_code_bytes(folder / "small.o") if measured else None,
-        stack_bytes=_stack_bytes(folder / "small.su", code.interface.function)
-        if measured
-        else None,
+        code_bytes=_code_bytes(folder / "model.o"),
+        stack_bytes=_stack_bytes(folder / "model.su", code.interface.function),
     )
 
 

@@ -65,6 +65,7 @@ def code_of(program: Program, prefix: str, call: str, title: str) -> Code:
 
 def _top(interface: Interface, title: str) -> str:
     macro = f"{interface.prefix.upper()}_RESTRICT"
+    apart = f"{interface.prefix.upper()}_NOINLINE"
     return f"""/* {title}. Written by rnn-apps; see README.md. */
 
 #include "{interface.prefix}.h"
@@ -77,6 +78,13 @@ def _top(interface: Interface, title: str) -> str:
 #define {macro} restrict
 #else
 #define {macro}
+#endif
+
+/* Products are called from several places: one copy each is small, and compiled for all sizes. */
+#if defined(__GNUC__) || defined(__clang__)
+#define {apart} __attribute__((noinline))
+#else
+#define {apart}
 #endif
 """
 

@@ -316,7 +316,9 @@ def kernels_for(text: str, prefix: str) -> list[str]:
     for name in sorted(set(re.findall(r"@_([a-z_0-9]+)", text))):
         add(name)
     return [
-        own.replace("@_RESTRICT", f"{prefix.upper()}_RESTRICT").replace("@_", f"{prefix}_")
+        own.replace("@_RESTRICT", f"{prefix.upper()}_RESTRICT")
+        .replace("@_NOINLINE", f"{prefix.upper()}_NOINLINE")
+        .replace("@_", f"{prefix}_")
         for own in found.values()
     ]
 

@@ -259,7 +259,7 @@ An index into an embedding that is out of range counts as the nearest row.
 | states, kept between calls | {cost.state_bytes:,} bytes |
 | scratch memory during a call | {cost.scratch_bytes:,} bytes |
 | multiply-accumulates of a call | {cost.products:,} |
-| machine code on the exporting computer, compiled for size | {_bytes(cost.code_bytes)} |
+| machine code on the exporting computer, with -O2 | {_bytes(cost.code_bytes)} |
 | stack of a call on that computer, at most | {_bytes(cost.stack_bytes)} |
 
 ## Proof

@@ -7,13 +7,14 @@ static inline int32_t @_scaled(int32_t sum, int32_t multiplier, int32_t shift)
 
 /* out[columns] = in[depth] times weights [columns, depth], in 16 bits; with `adds` 1 it is added to
    what is there. Each column has a multiplier of its own. */
-static void @_fixed_product(int16_t *@_RESTRICT out, const int16_t *@_RESTRICT in,
+@_NOINLINE static void @_fixed_product(int16_t *@_RESTRICT out, const int16_t *@_RESTRICT in,
                             const int8_t *@_RESTRICT weights,
                             const int32_t *@_RESTRICT multipliers, int32_t shift, int32_t depth,
                             int32_t columns, int32_t adds)
 {
-    int32_t column = 0;
-    for (; column + 4 <= columns; column += 4) {
+    const int32_t fours = columns - columns % 4;
+    int32_t column;
+    for (column = 0; column < fours; column += 4) {
         int32_t totals[4];
         for (int32_t k = 0; k < 4; ++k)
             totals[k] = adds ? out[column + k] : 0;
@@ -27,7 +28,7 @@ static void @_fixed_product(int16_t *@_RESTRICT out, const int16_t *@_RESTRICT i
         for (int32_t k = 0; k < 4; ++k)
             out[column + k] = (int16_t)@_fit(totals[k]);
     }
-    for (; column < columns; ++column) {
+    for (column = fours; column < columns; ++column) {
         int32_t total = adds ? out[column] : 0;
         for (int32_t start = 0; start < depth; start += 512)
             total += @_scaled(@_sum(in + start, weights + column * depth + start,

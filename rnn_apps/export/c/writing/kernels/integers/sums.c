@@ -1,38 +1,48 @@
 /* sums[0 .. 3] = in[depth] times four rows of weights, which begin `stride` apart. The order of whole
-   numbers does not matter: all ways below give the same. At most 512 numbers, so that 32 bits hold
+   numbers does not matter: both ways below give the same. At most 512 numbers, so that 32 bits hold
    every sum. */
-#if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP && defined(__ARM_ACLE)
-#include <arm_acle.h>
+#if defined(__GNUC__) && defined(__ARM_FEATURE_DSP) && !defined(__ARM_FEATURE_MVE)
+/* Two sums of 16-bit products at a time (SMLAD), on weights of which bytes 0 and 2 (SXTB16), and
+   then 1 and 3, become 16 bits. */
+#define @_EVEN(to, word) __asm__("sxtb16 %0, %1" : "=r"(to) : "r"(word))
+#define @_ODD(to, word) __asm__("sxtb16 %0, %1, ror #8" : "=r"(to) : "r"(word))
+#define @_ADD(sum, x, y) __asm__("smlad %0, %1, %2, %0" : "+r"(sum) : "r"(x), "r"(y))
+#define @_LOW(to, x, y) __asm__("pkhbt %0, %1, %2, lsl #16" : "=r"(to) : "r"(x), "r"(y))
+#define @_HIGH(to, x, y) __asm__("pkhtb %0, %1, %2, asr #16" : "=r"(to) : "r"(x), "r"(y))
+#define @_ROW(sum, from) \
+    memcpy(&word, from, 4); \
+    @_ODD(part, word); \
+    @_EVEN(word, word); \
+    @_ADD(sum, word, even); \
+    @_ADD(sum, part, odd)
 static inline void @_sums(const int16_t *in, const int8_t *weights, int32_t stride, int32_t depth,
                           int32_t *sums)
 {
-    int32_t a = 0, b = 0, c = 0, d = 0, row = 0;
-    for (; row + 4 <= depth; row += 4) {
-        uint32_t low, high, w0, w1, w2, w3;
-        int32_t even, odd;
-        memcpy(&low, in + row, 4);
-        memcpy(&high, in + row + 2, 4);
-        memcpy(&w0, weights + row, 4);
-        memcpy(&w1, weights + row + stride, 4);
-        memcpy(&w2, weights + row + 2 * stride, 4);
-        memcpy(&w3, weights + row + 3 * stride, 4);
-        even = (int32_t)((low & 0xffffu) | (high << 16));
-        odd = (int32_t)((high & 0xffff0000u) | (low >> 16));
-        a = __smlad(__sxtb16((int32_t)w0), even, a);
-        a = __smlad(__sxtb16((int32_t)__ror(w0, 8)), odd, a);
-        b = __smlad(__sxtb16((int32_t)w1), even, b);
-        b = __smlad(__sxtb16((int32_t)__ror(w1, 8)), odd, b);
-        c = __smlad(__sxtb16((int32_t)w2), even, c);
-        c = __smlad(__sxtb16((int32_t)__ror(w2, 8)), odd, c);
-        d = __smlad(__sxtb16((int32_t)w3), even, d);
-        d = __smlad(__sxtb16((int32_t)__ror(w3, 8)), odd, d);
+    const int8_t *w0 = weights, *w1 = w0 + stride, *w2 = w1 + stride, *w3 = w2 + stride;
+    const int16_t *const end = in + (depth - depth % 4);
+    int32_t a = 0, b = 0, c = 0, d = 0, left = depth % 4;
+    while (in != end) {
+        uint32_t first, second, even, odd, word, part;
+        memcpy(&first, in, 4);
+        memcpy(&second, in + 2, 4);
+        in += 4;
+        @_LOW(even, first, second);
+        @_HIGH(odd, second, first);
+        @_ROW(a, w0);
+        @_ROW(b, w1);
+        @_ROW(c, w2);
+        @_ROW(d, w3);
+        w0 += 4;
+        w1 += 4;
+        w2 += 4;
+        w3 += 4;
     }
-    for (; row < depth; ++row) {
-        const int32_t x = in[row];
-        a += x * weights[row];
-        b += x * weights[row + stride];
-        c += x * weights[row + 2 * stride];
-        d += x * weights[row + 3 * stride];
+    for (; left > 0; --left) {
+        const int32_t x = *in++;
+        a += x * *w0++;
+        b += x * *w1++;
+        c += x * *w2++;
+        d += x * *w3++;
     }
     sums[0] = a;
     sums[1] = b;

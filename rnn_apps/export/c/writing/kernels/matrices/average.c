@@ -1,5 +1,5 @@
 /* The mean of each window of in [height, width, channels]; padding counts for nothing. */
-static void @_average(float *@_RESTRICT out, const float *@_RESTRICT in, int32_t height, int32_t width,
+@_NOINLINE static void @_average(float *@_RESTRICT out, const float *@_RESTRICT in, int32_t height, int32_t width,
                       int32_t channels, int32_t rows, int32_t columns, int32_t outputs,
                       int32_t window_rows, int32_t window_columns, int32_t row_step,
                       int32_t column_step, int32_t row_spread, int32_t column_spread,

@@ -1,6 +1,6 @@
 /* Adds a depthwise convolution of in [height, width, channels] to out [rows, columns, outputs];
    each channel has outputs / channels filters of its own. */
-static void @_depthwise(float *@_RESTRICT out, const float *@_RESTRICT in,
+@_NOINLINE static void @_depthwise(float *@_RESTRICT out, const float *@_RESTRICT in,
                         const float *@_RESTRICT weights, int32_t height, int32_t width,
                         int32_t channels, int32_t rows, int32_t columns, int32_t outputs,
                         int32_t window_rows, int32_t window_columns, int32_t row_step,

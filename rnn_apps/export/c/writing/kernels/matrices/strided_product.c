@@ -1,5 +1,5 @@
 /* out[columns] += in[depth] times a matrix whose elements lie at any distance from each other. */
-static void @_strided_product(float *@_RESTRICT out, const float *@_RESTRICT in, int32_t in_step,
+@_NOINLINE static void @_strided_product(float *@_RESTRICT out, const float *@_RESTRICT in, int32_t in_step,
                               const float *@_RESTRICT matrix, int32_t row_step,
                               int32_t column_step, int32_t depth, int32_t columns)
 {

@@ -1,0 +1,109 @@
+"""Exported code on emulated microcontrollers gives what it gives on this computer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import Input, Sequential, layers
+
+from rnn_apps.export.c import CodeResult, export_c
+from rnn_apps.export.c.proof.boards import BOARDS, BoardRun, missing_tools, run_on_board
+from rnn_apps.export.c.proof.compiler import c_compiler
+from rnn_apps.export.c.proof.harness import compiled
+from rnn_apps.export.c.writing.code import Code
+
+pytestmark = pytest.mark.skipif(
+    bool(missing_tools()), reason=f"not installed: {', '.join(missing_tools())}"
+)
+
+
+@pytest.fixture(scope="module")
+def data() -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(8, 12, 7)).astype(np.float32)
+
+
+def exported(data: np.ndarray, folder: Path, quantize: str | None) -> CodeResult:
+    keras.utils.set_random_seed(0)
+    # Sizes that no block of a kernel divides.
+    model = Sequential(
+        [
+            Input((None, 7)),
+            layers.GRU(22, return_sequences=True),
+            layers.LSTM(13, return_sequences=True),
+            layers.Dense(5, activation="softmax"),
+        ],
+        name="net",
+    )
+    return export_c(model, folder, mode="streaming", quantize=quantize, representative_data=data)
+
+
+def host_outputs(
+    result: CodeResult, data: np.ndarray, steps: int, folder: Path
+) -> list[dict[str, np.ndarray]]:
+    header, source = result.header.read_text(), result.source.read_text()
+    for path in (result.header, result.source):
+        (folder / path.name).write_text(path.read_text())
+    code = Code(result.interface, header, source, 0, 0)
+    program = compiled(code, folder, c_compiler(), 60.0)
+    name = result.interface.inputs[0].name
+    return program.stream("", [[{name: data[:1, i : i + 1]} for i in range(steps)]])[0]
+
+
+def board_run(result: CodeResult, board: str, data: np.ndarray, folder: Path) -> BoardRun:
+    name = result.interface.inputs[0].name
+    calls = [{name: data[:1, step : step + 1]} for step in range(4)]
+    return run_on_board(BOARDS[board], result.source, result.interface, calls, folder)
+
+
+def test_integers_are_equal_to_the_bit_on_every_core(data: np.ndarray, tmp_path: Path) -> None:
+    result = exported(data, tmp_path / "code", "int8")
+    (tmp_path / "host").mkdir()
+    host = host_outputs(result, data, 4, tmp_path / "host")
+    instructions = {}
+    for board in BOARDS:
+        folder = tmp_path / board
+        folder.mkdir()
+
+        run = board_run(result, board, data, folder)
+
+        for here, there in zip(run.outputs, host, strict=True):
+            for state in result.interface.states:
+                assert state.fraction is not None
+                kept = here[f"{state.name}_out"] * 2.0**-state.fraction
+                np.testing.assert_array_equal(kept.astype(np.float32), there[f"{state.name}_out"])
+            np.testing.assert_allclose(here["dense"], there["dense"], atol=1e-6)
+        instructions[board] = run.instructions
+    # The DSP instructions of Cortex-M4 are used, and leave out a third of the work.
+    assert instructions["m4f"] < 0.9 * instructions["m3"]
+
+
+def test_floats_agree_on_a_core_with_and_one_without_them(data: np.ndarray, tmp_path: Path) -> None:
+    result = exported(data, tmp_path / "code", None)
+    (tmp_path / "host").mkdir()
+    host = host_outputs(result, data, 4, tmp_path / "host")
+    for board in ("m3", "m4f"):
+        folder = tmp_path / board
+        folder.mkdir()
+
+        run = board_run(result, board, data, folder)
+
+        for here, there in zip(run.outputs, host, strict=True):
+            for name, value in there.items():
+                np.testing.assert_allclose(here[name], value, atol=2e-6)
+
+
+def test_a_step_of_32_units_takes_what_it_took(data: np.ndarray, tmp_path: Path) -> None:
+    """Instructions are counted: a slower kernel shows here, whatever the computer."""
+    keras.utils.set_random_seed(0)
+    model = Sequential([Input((None, 7)), layers.GRU(32, return_sequences=True)], name="net")
+    result = export_c(
+        model, tmp_path / "code", mode="streaming", quantize="int8", representative_data=data
+    )
+
+    run = board_run(result, "m4f", data, tmp_path)
+
+    assert 5_000 < run.instructions < 25_000
+    assert run.code_bytes < 4096
