@@ -32,7 +32,7 @@ def predict_to_files(
     """Writes forecasts as CSV and draws them; what `rnn-apps forecast predict` does.
 
     Args:
-        run: trained forecaster.
+        run: trained forecaster with its folder.
         source: source of the series to continue; "" for the run's own.
         csv: file for the table.
         plot: file for the picture, .png or .svg; "" for a PNG next to the CSV.

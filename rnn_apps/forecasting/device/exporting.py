@@ -30,7 +30,7 @@ class ForecastDelivery(Delivery):
     """The files of a forecaster, judged by their numbers on real windows.
 
     Args:
-        run: trained forecaster.
+        run: trained forecaster with its folder.
     """
 
     files = FILES
