@@ -8,12 +8,17 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.base.errors import UserError
-from rnn_apps.edge.runtime.flatbuffer import ModelFile, read_model_file
+from rnn_apps.edge.runtime.compiled import CompiledRuntime
+from rnn_apps.edge.runtime.flatbuffer import ModelFile, Subgraph, read_model_file
 from rnn_apps.edge.runtime.litert import LiteRTRuntime
 from rnn_apps.edge.runtime.signatures import Runtime, Signature, signatures_of
 from rnn_apps.edge.runtime.tflite_micro import TFLiteMicroRuntime
 
 TARGETS = ("litert", "tflm")
+# What `load` opens besides: folders of C code.
+CODE = "c"
+# Their states are inputs and outputs: no tensor of a file is a variable.
+_WITHOUT_VARIABLES = ModelFile(0, "C code", (Subgraph("main", (), (), (), ()),), (), (), {}, 0)
 
 
 class EdgeModel:
@@ -104,17 +109,22 @@ def load(
     trusts shapes and options, so run files from strangers in a separate process.
 
     Args:
-        path: a .tflite file.
-        target: "litert" (package ai-edge-litert) or "tflm" (package tflite-micro, the interpreter
-            for microcontrollers).
+        path: a .tflite file; for target "c" a folder of exported C code.
+        target: "litert" (package ai-edge-litert), "tflm" (package tflite-micro, the interpreter
+            for microcontrollers) or "c" (needs a C compiler, or the library in the folder).
         threads: number of threads on LiteRT; TensorFlow Lite Micro has one.
         arena_bytes: bytes of working memory for TensorFlow Lite Micro; as many as it needs if None.
 
     Raises:
         UserError: the file is damaged, the runtime is not installed or cannot run the model.
     """
+    if target == CODE:
+        code = CompiledRuntime(path)
+        signature = code.signature()
+        return EdgeModel(code, {signature.key: signature}, _WITHOUT_VARIABLES)
     if target not in TARGETS:
-        raise UserError(f"target {target!r} is unknown; choose one of {', '.join(TARGETS)}.")
+        known = ", ".join((*TARGETS, CODE))
+        raise UserError(f"target {target!r} is unknown; choose one of {known}.")
     file, content = read_model_file(path)
     signatures = signatures_of(file, fixed=target == "tflm")
     runtime: Runtime
