@@ -40,7 +40,7 @@ def write_card(result: ExportResult, *, model_name: str) -> Path:
 def add_task_metric(
     result: ExportResult, name: str, keras: float, file: float, measured_on: str
 ) -> None:
-    """Puts into the card of `result` what the model is for: a metric before and after the export.
+    """Adds the task's metric, before and after the export, to the card of `result`.
 
     Args:
         name: name of the metric, with its unit.
@@ -87,7 +87,7 @@ def card_content(result: ExportResult, *, model_name: str) -> dict[str, Any]:
 
 
 def _arena(result: ExportResult) -> dict[str, Any]:
-    """The least working memory that was measured, and what CMSIS-NN's kernels may take beyond."""
+    """The measured working memory, and how much more CMSIS-NN's kernels may take."""
     if result.arena_bytes is None:
         return {"arena_bytes": None}
     file, _ = read_model_file(result.path)
@@ -161,7 +161,7 @@ def _candidates(candidates: dict[str, float | str]) -> list[str]:
 
 
 def _extents(card: dict[str, Any]) -> str:
-    """On how many sequences each signature's error was measured."""
+    """The number of sequences on which each signature's error was measured, as text."""
     listed = [f"`{name}` on {extent['text']}" for name, extent in card["measured_on"].items()]
     return f": {'; '.join(listed)}" if listed else ""
 

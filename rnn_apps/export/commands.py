@@ -190,7 +190,7 @@ def _exported_file(
 
 
 def _refuse_for_saved_model(arguments: argparse.Namespace, target: Path) -> None:
-    """Refuses what a SavedModel has no use for, and a name that is a file's."""
+    """Refuses options that do not apply to a SavedModel, and a name that looks like a file's."""
     if target.suffix[1:].isalpha():
         raise ConfigurationError(
             f"--to {target}: a file of an edge runtime ends in .tflite, and a SavedModel is a "
@@ -226,7 +226,7 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
 
 @contextmanager
 def _named_after(path: str | None) -> Iterator[None]:
-    """Says of wrong example data which file it is in."""
+    """Adds the file's name to errors about example data."""
     from rnn_apps.export.signature.input_arrays import ExampleDataError
 
     try:
@@ -341,7 +341,7 @@ def read_examples(path: str | None) -> np.ndarray | dict[str, np.ndarray] | None
 
 
 def _why_not_arrays(path: str, refusal: Exception) -> tuple[str, str]:
-    """What is wrong with a file that NumPy does not read, and what to do."""
+    """The problem with a file that NumPy does not read, and the advice."""
     save = "Give an array saved by numpy.save, or arrays by input name by numpy.savez."
     # NumPy takes whatever it does not know for a pickle.
     if "pickle" in str(refusal):

@@ -37,7 +37,7 @@ TARGET_REWRITES = {
 
 @dataclass(frozen=True)
 class _Candidate:
-    """One converted file with what running it gave."""
+    """One converted file with the results of running it."""
 
     forms: tuple[LayerForm, ...]
     path: Path
@@ -176,7 +176,7 @@ def _make(
 def _timed(
     rivals: Sequence[_Candidate], call: RuntimeCall, runtime: RuntimeProcess
 ) -> list[Latency]:
-    """The time of each. They take turns: a while of other work on this computer falls on all."""
+    """The time of each. They take turns, so that other work on this computer affects them all."""
     if len(rivals) == 1:
         return [runtime.latency(rivals[0].path, call, seconds=TIMED_ALONE_SECONDS)]
     rounds = [

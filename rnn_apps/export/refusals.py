@@ -37,7 +37,7 @@ def refuse_model(model: Any) -> None:
 
 
 def refuse_request(request: SignatureRequest, options: Options) -> None:
-    """Refuses arguments that are wrong in themselves or that the target has no way to follow.
+    """Refuses arguments that are invalid or that the target does not support.
 
     Raises:
         ConfigurationError: an argument's value is unknown.

@@ -34,7 +34,7 @@ class LayerForm:
 
 @dataclass(frozen=True)
 class OutputError:
-    """How far one output of the file is from the Keras model, over all compared examples.
+    """The difference of one output from the Keras model, over all compared examples.
 
     `maximum_absolute` is max |file - Keras|; `relative_rmse` is the root mean square of the
     difference divided by that of the Keras output (0 where both are zero); `scale` is
@@ -84,7 +84,7 @@ class ProofExtent:
 
 @dataclass(frozen=True)
 class Verification:
-    """What running a file and comparing it gave; `latency_ms` and `arena_bytes` as measured."""
+    """The results of running and comparing a file; `latency_ms` and `arena_bytes` as measured."""
 
     path: Path
     target: str

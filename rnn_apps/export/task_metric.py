@@ -48,7 +48,7 @@ class TaskMetric:
 def judge(
     metric: TaskMetric, plans: Sequence[SignaturePlan], path: Path, target: str
 ) -> MetricResult:
-    """Measures Keras and the file at `path` and holds one against the other.
+    """Measures Keras and the file at `path` and compares the two figures.
 
     The file runs in this process: its proof in another one has shown that it neither hangs nor
     crashes.

@@ -129,7 +129,7 @@ def _reference(model: Any, data: Any, known: Signature, count: int) -> Compariso
 
 
 def _file_signature(path: Path, key: str) -> Signature:
-    """What a file says of one of its signatures; of the only one, whatever its name."""
+    """The signature of a file by its name; the only one if there is one, whatever its name."""
     signatures = signatures_of(read_model_file(path)[0])
     if key not in signatures and len(signatures) == 1:
         return next(iter(signatures.values()))

@@ -86,7 +86,7 @@ def _shared(table: Any, tables: dict[Any, _SharedTable]) -> Any:
 
 
 def _content(value: Any) -> Any:
-    """What makes two tables of the object API equal, as something that can be a key."""
+    """The contents of an object API table as a hashable key: equal for equal tables."""
     if isinstance(value, _SharedTable):
         return id(value)
     if isinstance(value, np.ndarray):
@@ -100,7 +100,7 @@ def _content(value: Any) -> Any:
 
 
 def _drop_what_says_nothing(model: Any) -> None:
-    """Empty names, quantisation without a scale, and buffers that hold nothing."""
+    """Drops empty names, quantisation without a scale, and empty buffers."""
     tensors = [tensor for subgraph in model.subgraphs for tensor in subgraph.tensors]
     for tensor in tensors:
         tensor.name = tensor.name or None

@@ -10,7 +10,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 
 class Graph:
-    """One subgraph of a model, with what it takes to add operators to it."""
+    """One subgraph of a model, with methods that add operators to it."""
 
     def __init__(self, model: Any, subgraph: Any) -> None:
         self.model = model
@@ -36,7 +36,7 @@ class Graph:
         return None if data is None or not len(data) else np.frombuffer(bytes(data), dtype)
 
     def remove_producer(self, tensor: int) -> None:
-        """Takes out the operator that writes a tensor, if there is one."""
+        """Removes the operator that writes a tensor, if there is one."""
         self.subgraph.operators = [
             operator for operator in self.subgraph.operators if int(tensor) not in operator.outputs
         ]

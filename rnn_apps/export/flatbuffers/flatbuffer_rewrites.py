@@ -74,7 +74,7 @@ def reset_lstm_states(model: Any) -> None:
 
 
 def repair_int8(model: Any) -> None:
-    """Makes the scales in a quantised model such that the kernels compute what Keras computes."""
+    """Changes scales in a quantised model so that the kernels compute what Keras computes."""
     repairs = {LSTM: _repair_lstm, schema.BuiltinOperator.REVERSE_V2: _repair_reversal}
     for subgraph in model.subgraphs:
         graph = Graph(model, subgraph)
@@ -108,7 +108,7 @@ def _repair_lstm(graph: Graph, lstm: Any) -> None:
 
 
 def _repair_mask(graph: Graph, comparison: Any) -> None:
-    """Compares int8 numbers with what int8 makes of a number, which may not be the number."""
+    """Replaces a comparison's constant, which int8 may not represent, by the nearest int8 value."""
     for first, second in (comparison.inputs, reversed(comparison.inputs)):
         producer = graph.producer(first)
         value = graph.value(second, np.float32)
@@ -183,7 +183,7 @@ def short_names(model: Any) -> None:
 
 
 def _forget_unused_operators(model: Any) -> None:
-    """Takes operators that no subgraph uses any more off the file's list."""
+    """Removes operators from the file's list that no subgraph uses any more."""
     operators = [operator for subgraph in model.subgraphs for operator in subgraph.operators]
     used = sorted({operator.opcodeIndex for operator in operators})
     model.operatorCodes = [model.operatorCodes[index] for index in used]

@@ -36,7 +36,7 @@ class SignatureInspection:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a file holds.
+    """The contents of a file.
 
     Attributes:
         sha256: SHA-256 of the whole file.

@@ -102,7 +102,7 @@ def _operators(model: Any, code: int) -> Iterator[tuple[Graph, Any]]:
 
 
 def _joined(graph: Graph, before: Any, parts: list[int], axis: int) -> int:
-    """One tensor of the parts, joined along an axis in as many steps as it takes."""
+    """Joins the parts along an axis, in several steps where there are too many for one operator."""
     while len(parts) > 1:
         groups = [parts[start : start + MOST_JOINED] for start in range(0, len(parts), MOST_JOINED)]
         parts = [_concatenated(graph, before, group, axis) for group in groups]

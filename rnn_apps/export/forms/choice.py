@@ -153,7 +153,7 @@ def preferred_forms(use: LayerUse, target: str, quantize: str | None) -> list[tu
 
 
 def _projection_is_wider(layer: keras.layers.RNN) -> bool:
-    """Whether what a timestep is projected to is larger than the timestep."""
+    """Whether the projection of a timestep is wider than its features."""
     if cell_of(layer.cell) is None:
         return False
     features, projected = layer.cell.kernel.shape
@@ -161,7 +161,7 @@ def _projection_is_wider(layer: keras.layers.RNN) -> bool:
 
 
 def _copies_are_small(use: LayerUse) -> bool:
-    """Whether int8 copies of the recurrent kernel, one a timestep, together are small."""
+    """Whether int8 copies of the recurrent kernel, one per timestep, are small together."""
     copies = (use.timesteps or 0) * recurrent_bytes(use.layer, weight_bytes=1)
     return copies <= UNROLLED_COPIES_BYTES
 

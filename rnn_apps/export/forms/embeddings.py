@@ -16,7 +16,7 @@ from rnn_apps.layers.token_embedding import TiedEmbedding, TokenEmbedding
 
 
 def gathered_call(layer: keras.layers.Layer) -> Callable[..., Any]:
-    """A `call` for `layer` that gives what its own gives for indices from 0 on."""
+    """A `call` for `layer` with the same outputs as its own for indices of at least 0."""
     own_call = layer.call
 
     def call(inputs: tf.Tensor, *args: Any, **options: Any) -> Any:

@@ -38,7 +38,7 @@ from rnn_apps.layers.layers_within import layers_within
 
 @contextlib.contextmanager
 def in_float32(model: keras.Model) -> Iterator[None]:
-    """Every layer of `model` computes in float32, whatever precision it was trained in."""
+    """Lets every layer of `model` compute in float32, whatever precision it was trained in."""
     changed = []
     for layer in layers_within(model):
         if layer.compute_dtype in ("float16", "bfloat16", "float64"):
@@ -101,7 +101,7 @@ def with_forms(
     weight_bytes: int = 4,
     repeats: tuple[int, int] | None = None,
 ) -> Iterator[None]:
-    """Recurrent layers of `model` take the export forms named in `forms` (layer path -> form).
+    """Gives recurrent layers of `model` the export forms named in `forms` (layer path -> form).
 
     Args:
         tape: record of a streaming model's states, which are read from it and written to it;

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 
 def flattened_call(layer: keras.layers.TimeDistributed) -> Callable[..., Any]:
-    """A `call` for `layer` that gives what its own gives, for inner layers that take no mask."""
+    """A `call` for `layer` with the same outputs as its own, for inner layers without a mask."""
 
     def call(inputs: tf.Tensor, training: bool = False, mask: tf.Tensor | None = None) -> Any:
         shape = [

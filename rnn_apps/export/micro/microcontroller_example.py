@@ -302,7 +302,7 @@ class _Writer:
         ]
 
     def _carry(self, output: TensorSpec, goes_to: TensorSpec) -> list[str]:
-        """A state comes out on another scale than the one it goes in with."""
+        """Converts a state from its output's scale to its input's scale."""
         value = _real(self._out(output), output)
         if goes_to.scale is not None:
             value = _quantized(value, self._in(goes_to), goes_to)

@@ -30,7 +30,7 @@ class NotThisReadingError(ExportError):
 
 
 class StreamingStep:
-    """One way to read a model as a step: which inputs have time, and what its states are.
+    """One way to read a model as a step: which inputs have a time axis, and what its states are.
 
     Args:
         timed: names of the inputs with a time axis.

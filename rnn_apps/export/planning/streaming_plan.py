@@ -1,4 +1,4 @@
-"""A streaming signature: a chunk of timesteps and the states in, outputs and new states out."""
+"""A streaming signature: a chunk of timesteps and states go in, outputs and new states come out."""
 
 from __future__ import annotations
 

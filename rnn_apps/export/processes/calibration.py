@@ -50,7 +50,7 @@ def independent_examples() -> Iterator[None]:
 
 
 class IndependentCalibrator(Calibrator):
-    """TensorFlow's calibrator, which starts anew before each example."""
+    """TensorFlow's calibrator, with its variables reset before each example."""
 
     def calibrate(self, dataset_gen: Callable[[], Iterable[SignatureExample]]) -> bytes:
         """Measures ranges and returns the model with them, some of them mended."""
@@ -115,7 +115,7 @@ def _groups_of_one_scale(model: Any, subgraph: Any) -> list[set[int]]:
 
 
 def widen_zeros(model: Any) -> None:
-    """Gives tensors that were zero in all examples the ranges of what they are joined with.
+    """Gives tensors that were zero in all examples the ranges of the tensors they are joined with.
 
     Their own range would make the finest of scales, with which LiteRT's XNNPACK does not start: it
     adds numbers only where their scales are less than a factor of 1,000 apart. Such tensors come

@@ -134,6 +134,6 @@ def stop() -> None:
 
 @contextlib.contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """A folder for what goes between the processes, gone afterwards."""
+    """A temporary folder for the files that the processes exchange."""
     with tempfile.TemporaryDirectory(prefix="rnn-apps-export-") as name:
         yield Path(name)

@@ -33,7 +33,7 @@ def wrong_index(failure: BaseException) -> str | None:
 
 
 def converter_text(message: str) -> str:
-    """What the converter could not do, with the operator and the place in the model.
+    """The converter's problem, with the operator and its place in the model.
 
     Args:
         message: text of the converter's error, with its dump of the graph.

@@ -19,7 +19,7 @@ CALLS_OF_A_RUN = 16
 
 @dataclass(frozen=True)
 class Comparison:
-    """Invocations of one signature: what goes in and what Keras gives for it."""
+    """Invocations of one signature: their inputs and Keras' outputs."""
 
     signature: str
     inputs: list[Example]
@@ -73,7 +73,7 @@ def _output_error(
 def run_calls(
     runtime: RuntimeProcess, path: Path, comparison: Comparison
 ) -> list[dict[str, np.ndarray]]:
-    """What a file gives for the invocations of a comparison.
+    """The outputs of a file for the invocations of a comparison.
 
     They run in order, `CALLS_OF_A_RUN` in each interpreter and without a reset in between.
 

@@ -23,7 +23,7 @@ from rnn_apps.layers.layers_within import layers_within
 def keras_outputs(
     model: keras.Model, signature: ModelSignature, examples: Sequence[Example]
 ) -> list[dict[str, np.ndarray]]:
-    """What Keras itself computes, in float32, each example as a sequence of its own.
+    """Keras' own outputs in float32, each example as a separate sequence.
 
     Raises:
         ExportError: Keras gives NaN or infinity, or cannot compute an example.

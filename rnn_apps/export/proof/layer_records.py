@@ -54,7 +54,7 @@ class LayerRecord:
 
 @contextlib.contextmanager
 def recorded(model: keras.Model, record: LayerRecord) -> Iterator[None]:
-    """Keeps what each layer and operation of `model` gives while it runs in the block.
+    """Records the outputs of each layer and operation of `model` while it runs in the block.
 
     Values are kept where the model runs eagerly; which call fails is seen in a trace too.
     """

@@ -38,7 +38,7 @@ def retyped_inputs(model: keras.Model) -> list[Retyped]:
 
 @contextlib.contextmanager
 def with_input_types(retyped: Sequence[Retyped]) -> Iterator[None]:
-    """Lets models take their inputs in other types: Keras would cast them to its own and back."""
+    """Lets models take inputs in other types; Keras would cast them to its own types and back."""
     kept = [(tensor, tensor._dtype) for tensor, _ in retyped]
     try:
         for tensor, dtype in retyped:
