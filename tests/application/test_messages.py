@@ -18,6 +18,8 @@ _FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9]*(?:-[a-z0-9]+)*(?![\w-])")
 # Of commands of others, which are named with their flags.
 _OTHERS = re.compile(r"(?:bunzip2|unxz|pip install|git|cmake|xcode-select) [^.;]*")
 _EXAMPLES = {"--x", "--no-x"}
+# Flags that the toolkit gives to a C compiler.
+_COMPILERS = {"--gc-sections", "--specs"}
 
 
 def flags_of(parser: argparse.ArgumentParser) -> Iterator[str]:
@@ -39,7 +41,7 @@ def application_flags(package: str) -> set[str]:
 
 
 def named_flags(text: str) -> set[str]:
-    return set(_FLAG.findall(_OTHERS.sub("", text))) - _EXAMPLES
+    return set(_FLAG.findall(_OTHERS.sub("", text))) - _EXAMPLES - _COMPILERS
 
 
 PACKAGES = sorted(
