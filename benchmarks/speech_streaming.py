@@ -74,8 +74,9 @@ def measure(
     run_folder: Path, data: str, folder: Path, formats: list[str] | None, known: Any, store: Path
 ) -> None:
     """Exports and measures what has no result yet; every result is kept at once."""
+    from rnn_apps.speech.device.contract import FILES
     from rnn_apps.speech.device.export_recordings import judged_recordings
-    from rnn_apps.speech.device.exporting import FILES, FORMATS, HEADER, export
+    from rnn_apps.speech.device.exporting import FORMATS, HEADER, export
     from rnn_apps.speech.network.capabilities import can_stream
     from rnn_apps.speech.run import load
 

@@ -54,7 +54,7 @@ class Picture:
     """Something to look at, to read or to hear on the demo's page; made by the run it shows.
 
     Args:
-        caption: what it is, in a sentence.
+        caption: sentence that says what the picture shows.
         figure: matplotlib figure, if it is a chart.
         text: quoted text, if a model wrote it.
         sound: content of a WAV file, if it is a recording.
@@ -76,10 +76,10 @@ class DemoResult:
         figure: the metric of the trained model.
         baselines: the metric of each baseline, by its name.
         proof: how the exported file compares with Keras on the device runtime.
-        use: what using the exported model once gave, in a sentence.
+        use: sentence that says what the exported model gave when it was used once.
         report: path of the run's page.
         notes: further figures worth a line, by name.
-        pictures: what the demo's page shows of the run.
+        pictures: charts, texts and sounds of the run that the demo's page shows.
     """
 
     data: str

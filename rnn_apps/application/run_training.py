@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,6 @@ from pipelines.base.errors import DataError, UserError
 from rnn_apps.application.configuration import write_toml
 from rnn_apps.application.console import plain
 from rnn_apps.application.run_folder import RunFolder, check_application
-from rnn_apps.application.run_lock import locked
 from rnn_apps.application.run_parts import (
     BEGUN_WITH,
     RESULT,
@@ -257,3 +257,35 @@ def _without_leftovers(claimed: TrainingFolder, scratch: str) -> Iterator[None]:
                 if not was_there:
                     folder.rmdir()
         raise
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Holds a folder for this process, which the system gives up when the process ends, killed too.
+
+    The folder itself is locked, so that nothing is written into it.
+
+    Raises:
+        UserError: another process holds it.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        # Windows has no such locks.
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"{folder}: another process is training this run. Wait until it has ended, or name "
+                "another folder"
+            ) from None
+        except OSError as error:
+            # Some network file systems cannot lock a folder.
+            _log.warning("%s cannot be locked (%s): start one training only", folder, error)
+        yield
+    finally:
+        os.close(handle)

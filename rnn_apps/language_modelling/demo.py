@@ -8,7 +8,7 @@ from rnn_apps.application.definition import DemoResult, Picture
 from rnn_apps.edge import EdgeLanguageModel, SamplingConfig
 from rnn_apps.export.formats import require_all
 from rnn_apps.language_modelling.config import LanguageModellingConfig
-from rnn_apps.language_modelling.device.exporting import STEP_FILES
+from rnn_apps.language_modelling.device.contract import STEP_FILES
 from rnn_apps.language_modelling.judging.judgement import BASELINE, MODEL
 from rnn_apps.language_modelling.training_run import train
 

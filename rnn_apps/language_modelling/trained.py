@@ -13,7 +13,7 @@ from rnn_apps.application.trained import Trained, require_own_vocabulary
 from rnn_apps.language_modelling.config import APPLICATION, LanguageModellingConfig
 from rnn_apps.language_modelling.network.build import inference_model
 from rnn_apps.language_modelling.network.carried_model import CarriedModel
-from rnn_apps.language_modelling.run_text import RunText
+from rnn_apps.language_modelling.run_data import RunText
 from rnn_apps.language_modelling.writing import Writer
 
 if TYPE_CHECKING:

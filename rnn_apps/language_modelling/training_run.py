@@ -19,7 +19,7 @@ from rnn_apps.language_modelling.network.build import build_model
 from rnn_apps.language_modelling.network.capabilities import check_capabilities
 from rnn_apps.language_modelling.network.objective import make_objective
 from rnn_apps.language_modelling.run import Run, load
-from rnn_apps.language_modelling.run_text import TEXT, OwnText
+from rnn_apps.language_modelling.run_data import TEXT, OwnText
 from rnn_apps.language_modelling.trained import TOKENIZER, TOKENS
 from rnn_apps.language_modelling.understood import understood
 from rnn_apps.training.trained_model import TrainedModel

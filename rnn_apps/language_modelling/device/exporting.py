@@ -12,13 +12,12 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from rnn_apps.edge.language_model import STEP_MODEL, TOKENIZER
+from rnn_apps.edge.language_model import TOKENIZER
 from rnn_apps.edge.language_model import score_tokens as score_on_device
 from rnn_apps.edge.runtime.model import EdgeModel
 from rnn_apps.edge.runtime.streaming import StreamingSession
 from rnn_apps.edge.sampling import SamplingConfig, generate
 from rnn_apps.export.delivery import (
-    SAVED_MODEL,
     Delivery,
     DeviceFile,
     deliver,
@@ -26,6 +25,7 @@ from rnn_apps.export.delivery import (
     saved_and_loaded,
 )
 from rnn_apps.export.results import ExportError
+from rnn_apps.language_modelling.device.contract import STEP_FILES, contract
 from rnn_apps.language_modelling.judging.example_text import EXAMPLES, read_examples
 from rnn_apps.language_modelling.judging.scoring import score_tokens
 from rnn_apps.language_modelling.network.build import inference_model
@@ -41,14 +41,6 @@ COMPARED_PROMPT = 16
 # file is held to its task, bits per token, and only to a coarse bound on every number.
 QUANTIZED_TOLERANCE = 0.3
 MOST_BITS_LOST = 0.05
-
-STEP_FILES = {
-    "tflite": DeviceFile(STEP_MODEL),
-    "tflite_dynamic": DeviceFile("model_dynamic.tflite", quantize="dynamic"),
-    "tflite_int8": DeviceFile("model_int8.tflite", quantize="int8"),
-    "tflm": DeviceFile("model_tflm.tflite", target="tflm"),
-    "tflm_int8": DeviceFile("model_tflm_int8.tflite", target="tflm", quantize="int8"),
-}
 
 
 def export(
@@ -140,71 +132,6 @@ class LanguageDelivery(Delivery):
 
 
 FORMATS = LanguageDelivery.formats()
-
-
-def contract(run: TrainedLanguageModel, formats: Sequence[str]) -> dict[str, Any]:
-    """What the exported files take and give, for whoever calls them without this toolkit.
-
-    "inputs" and "outputs" are those of the step models.
-    """
-    states = run.carried.state_sizes.items()
-    found: dict[str, Any] = {
-        "vocabulary_sha256": run.tokenizer.fingerprint,
-        "tokenizer": run.tokenizer.kind,
-        "vocabulary_size": run.tokenizer.size,
-        "unknown_id": run.tokenizer.unknown_id,
-        "line_end_id": run.tokenizer.line_end_id,
-    }
-    files = [STEP_FILES[name].file for name in formats if name != SAVED_MODEL]
-    if files:
-        found |= {
-            "files": files,
-            "signature": "step",
-            "inputs": {
-                "tokens": _tensor([1, 1], "int32", "a token"),
-                **{name: _tensor([1, size], "float32", "zeros before a text, then the output of "
-                                 f"the step before, {name}_out") for name, size in states},
-            },
-            "outputs": {
-                "logits": _tensor([1, 1, run.tokenizer.size], "float32",
-                                  "of the token that follows"),
-                **{f"{name}_out": _tensor([1, size], "float32", f"the next step's {name}")
-                   for name, size in states},
-            },
-        }  # fmt: skip
-    if SAVED_MODEL in formats:
-        found["saved_model"] = _SERVED
-    return found
-
-
-def _tensor(shape: list[int], dtype: str, meaning: str) -> dict[str, Any]:
-    return {"shape": shape, "dtype": dtype, "meaning": meaning}
-
-
-_SERVED = {
-    "score": {
-        "inputs": {"text": "string [batch]"},
-        "outputs": {
-            "tokens": "string [batch, longest]",
-            "log_probabilities": "float32 [batch, longest], nats; 0 for a text's first token",
-            "lengths": "int32 [batch]",
-            "nats": "float32 [batch]",
-            "unknown": "int32 [batch], number of tokens whose text is not in the vocabulary",
-        },
-    },
-    "generate": {
-        "inputs": {
-            "prompt": "string [batch]",
-            "most_tokens": "int32 [], such as 200",
-            "temperature": "float32 []; 0 is greedy",
-            "top_k": "int32 []; 0 for all",
-            "top_p": "float32 []; 1 for all",
-            "repetition_penalty": "float32 []; 1 is off",
-            "seed": "int32 []",
-        },
-        "outputs": {"text": "string [batch], to be written right after the prompt"},
-    },
-}
 
 
 def _step_model(run: TrainedLanguageModel) -> keras.Model:

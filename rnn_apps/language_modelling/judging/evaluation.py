@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from pipelines.base.errors import UserError
 from rnn_apps.language_modelling.judging.example_text import EXAMPLES, save_examples
 from rnn_apps.language_modelling.judging.judgement import MODEL, as_json, judge
+from rnn_apps.language_modelling.run_data import TEXT
 from rnn_apps.language_modelling.run_report import write_report
-from rnn_apps.language_modelling.run_text import TEXT
 from rnn_apps.language_modelling.trained import TrainedLanguageModel
 
 if TYPE_CHECKING:

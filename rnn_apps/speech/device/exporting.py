@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import tensorflow as tf
 
 from pipelines.base.errors import ConfigurationError
 from rnn_apps.edge.speech.ctc import ctc_greedy
-from rnn_apps.edge.speech.recogniser import STREAMING_MODEL, TOKENIZER
+from rnn_apps.edge.speech.recogniser import TOKENIZER
 from rnn_apps.export.delivery import (
     SAVED_MODEL,
     Delivery,
@@ -22,13 +21,13 @@ from rnn_apps.export.delivery import (
     saved_and_loaded,
 )
 from rnn_apps.export.results import ExportError, ExportResult
+from rnn_apps.speech.device.contract import FILES, contract
 from rnn_apps.speech.device.export_recordings import calibration_examples, judged_recordings
 from rnn_apps.speech.device.serving import LOG_PROBABILITIES, RECOGNISE, ServedRecogniser
-from rnn_apps.speech.device.step_model import FEATURES, LOGITS, PRESENT, step_model, whole_model
+from rnn_apps.speech.device.step_model import FEATURES, PRESENT, step_model, whole_model
 from rnn_apps.speech.device.trial import Trial, try_recogniser
 from rnn_apps.speech.judging.metrics import total, word_errors
 from rnn_apps.speech.network.capabilities import can_stream
-from rnn_apps.speech.streaming import raw_features
 from rnn_apps.speech.trained import TrainedRecogniser
 
 # A quantised state that is fed back drifts from Keras' without harm to what is written: such a file
@@ -38,16 +37,6 @@ MOST_WORDS_LOST = 0.01
 # Rounding may decide between two labels whose log probabilities are no further apart than this.
 TIE = 1e-3
 
-FILES = {
-    "tflite": DeviceFile("whole.tflite"),
-    "tflite_dynamic": DeviceFile("whole_dynamic.tflite", quantize="dynamic"),
-    "tflite_int8": DeviceFile("whole_int8.tflite", quantize="int8"),
-    "streaming": DeviceFile(STREAMING_MODEL, streaming=True),
-    "streaming_dynamic": DeviceFile("streaming_dynamic.tflite", streaming=True, quantize="dynamic"),
-    "streaming_int8": DeviceFile("streaming_int8.tflite", streaming=True, quantize="int8"),
-    "tflm": DeviceFile("streaming_tflm.tflite", "tflm", streaming=True),
-    "tflm_int8": DeviceFile("streaming_tflm_int8.tflite", "tflm", "int8", streaming=True),
-}
 HEADER = ["file", "takes", "KiB", "word error rate", "largest difference from Keras",
           "ms per call", "real-time factor", "delay in ms", "memory in KiB"]  # fmt: skip
 
@@ -222,64 +211,6 @@ class SpeechDelivery(Delivery):
 
 
 FORMATS = SpeechDelivery.formats()
-
-
-def contract(run: TrainedRecogniser, formats: Sequence[str]) -> dict[str, Any]:
-    """What the exported files take and give, for whoever calls them without this toolkit."""
-    config, tokenizer = run.config, run.labels.tokenizer
-    features = raw_features(config)
-    found: dict[str, Any] = {
-        "vocabulary_sha256": tokenizer.fingerprint,
-        "tokenizer": tokenizer.kind,
-        "labels": run.labels.size,
-        "blank": run.labels.blank,
-        "features": asdict(features),
-        "feature_size": features.size,
-        "subsampling": config.subsampling,
-        "lookahead": config.lookahead,
-        "seconds_per_output": config.seconds_per_output,
-        "files": {
-            FILES[name].file: {
-                "takes": "a stream" if FILES[name].streaming else "a whole utterance",
-                "target": FILES[name].target,
-                "quantized": FILES[name].quantize,
-            }
-            for name in formats
-            if name in FILES
-        },
-        "meaning": {
-            FEATURES: "float32 [1, frames, feature_size], before normalisation",
-            PRESENT: "float32 [1, frames, 1], 1 for a frame of the utterance, 0 behind its end; "
-            "where the model looks ahead",
-            LOGITS: "float32 [1, output frames, labels], the last label is the blank; of a stream "
-            "the first `lookahead` output frames are to be dropped, and behind the end of an "
-            "utterance frames that are not present follow until as many have come",
-            "NAME and NAME_out": "a state: zeros before an utterance, then the output of the "
-            "step before",
-        },
-    }
-    if SAVED_MODEL in formats:
-        found["saved_model"] = _SERVED
-    return found
-
-
-_SERVED_INPUTS = {
-    "samples": "float32 [batch, samples], -1 to 1 at the features' sample rate",
-    "sample_lengths": "int32 [batch], the true number of samples of each row",
-}
-_SERVED = {
-    "recognise": {
-        "inputs": _SERVED_INPUTS,
-        "outputs": {"text": "string [batch]", "confidence": "float32 [batch], 0 to 1"},
-    },
-    "log_probabilities": {
-        "inputs": _SERVED_INPUTS,
-        "outputs": {
-            "log_probabilities": "float32 [batch, output frames, labels], nats",
-            "lengths": "int32 [batch], the true number of output frames",
-        },
-    },
-}
 
 
 def _row(wanted: DeviceFile, result: ExportResult, rate: float, trial: Trial) -> list[Any]:

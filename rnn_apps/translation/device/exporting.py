@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from pipelines.tokenizers.sentence_ids import END, START, comparable_text, padded, sentence_ids
 from rnn_apps.edge.translation.options import SearchOptions
 from rnn_apps.edge.translation.sentences import one_line
-from rnn_apps.edge.translation.translator import MODEL, SOURCE_TOKENIZER, TARGET_TOKENIZER
+from rnn_apps.edge.translation.translator import SOURCE_TOKENIZER, TARGET_TOKENIZER
 from rnn_apps.export.delivery import (
-    SAVED_MODEL,
     Delivery,
     DeviceFile,
     deliver,
@@ -25,6 +24,7 @@ from rnn_apps.export.delivery import (
     saved_and_loaded,
 )
 from rnn_apps.export.results import ExportError, ExportResult
+from rnn_apps.translation.device.contract import DEVICE_FILES, contract
 from rnn_apps.translation.device.device_models import TOKENS, decoding_examples, device_models
 from rnn_apps.translation.device.serving import ServedTranslator
 from rnn_apps.translation.device.trial import Found, try_translator
@@ -42,14 +42,6 @@ MOST_BLEU_LOST = 3.0
 # Rounding may decide between two tokens whose logits are no further apart than this.
 TIE = 1e-3
 
-# Each has the signature `decode_step`, and `encode` unless it needs another file's.
-DEVICE_FILES = {
-    "tflite": DeviceFile(MODEL),
-    "tflite_dynamic": DeviceFile("model_dynamic.tflite", quantize="dynamic"),
-    # The converter quantises no loop to int8, and an encoder is one: it comes from the other file.
-    "tflite_int8": DeviceFile("model_int8.tflite", quantize="int8", needs="model_dynamic.tflite"),
-}
-
 
 def export(
     run: TrainedTranslationModel, to: str | Path, formats: Sequence[str] | None = None
@@ -57,7 +49,7 @@ def export(
     """Writes files that translate, each compared with the Keras model before it is there.
 
     Args:
-        run: trained run.
+        run: trained translation model with its folder.
         to: folder for the files.
         formats: names of formats, out of `FORMATS`; None for all.
 
@@ -259,58 +251,6 @@ class TranslationDelivery(Delivery):
 
 
 FORMATS = TranslationDelivery.formats()
-
-
-def contract(
-    run: TrainedTranslationModel, formats: Sequence[str], search: SearchOptions
-) -> dict[str, Any]:
-    """What the exported files take and give, for whoever calls them without this toolkit."""
-    of_devices = [DEVICE_FILES[name] for name in formats if name != SAVED_MODEL]
-    found: dict[str, Any] = {
-        "source_vocabulary_sha256": run.source_tokenizer.fingerprint,
-        "target_vocabulary_sha256": run.target_tokenizer.fingerprint,
-        "joint_vocabulary": run.target_tokenizer is run.source_tokenizer,
-        "tokenizer": run.target_tokenizer.kind,
-        "ids": "0 pads, 1 starts a target, 2 ends a sentence; a tokenizer's id is 3 more",
-        "files": [SAVED_MODEL if n == SAVED_MODEL else DEVICE_FILES[n].file for n in formats],
-        "encoders": {one.file: one.needs for one in of_devices if one.needs},
-        "search": {
-            name: getattr(search, name)
-            for name in ("beam_width", "length_penalty", "longest", "longest_extra")
-        },
-    }
-    if of_devices:
-        found["signatures"] = _DEVICE
-    if SAVED_MODEL in formats:
-        found["saved_model"] = _SERVED
-    return found
-
-
-_DEVICE = {
-    "encode": "source int32 [1, positions], a sentence's ids with its end -> what decode_step "
-    "takes by the same names",
-    "decode_step": "token int32 [hypotheses], at first 1; the states, at first encode's, then "
-    "those of the step before, NAME_out; what encode gave -> logits [hypotheses, ids], alignment "
-    "[hypotheses, positions]",
-}
-_SERVED = {
-    "translate": {
-        "inputs": {"source": "string [batch]"},
-        "outputs": {
-            "text": "string [batch, n_best], best first",
-            "score": "float32 [batch, n_best]",
-            "log_probability": "float32 [batch, n_best], nats",
-        },
-    },
-    "translate_greedily": "as translate, without a beam",
-    "score": {
-        "inputs": {"source": "string [batch]", "target": "string [batch]"},
-        "outputs": {
-            "log_probability": "float32 [batch], nats, the end included",
-            "tokens": "int32 [batch]",
-        },
-    },
-}
 
 
 def _served_texts(loaded: Any, signature: str, sentences: Sequence[str]) -> list[str]:
