@@ -49,13 +49,13 @@ def applications() -> tuple[Application, ...]:
 
 def _of_other_packages() -> list[Application]:
     """The applications that installed packages declare; one that cannot be imported is named."""
-    found = []
+    others = []
     for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
         if entry.name in _ADDRESSES:
             _log.warning("the application %r of %s is hidden by another", entry.name, entry.value)
             continue
         try:
-            found.append(load_object(entry.value))
+            others.append(load_object(entry.value))
         except Exception as error:
             _log.warning("the application %r of %s is left out: %s", entry.name, entry.value, error)
-    return found
+    return others

@@ -122,10 +122,10 @@ class TrainedRecogniser(Trained[SpeechConfig]):
         Raises:
             UserError: a part is named that the source does not have.
         """
-        found = load_source(self.config, data)
-        if part and part not in found.parts:
+        recordings = load_source(self.config, data)
+        if part and part not in recordings.parts:
             raise UserError(
-                f"{found.report.source} has no {part} part. Available: "
-                f"{', '.join(found.parts) or 'none'}. Leave --part out to judge all of it"
+                f"{recordings.report.source} has no {part} part. Available: "
+                f"{', '.join(recordings.parts) or 'none'}. Leave --part out to judge all of it"
             )
-        return one_part(found, part or "test")
+        return one_part(recordings, part or "test")

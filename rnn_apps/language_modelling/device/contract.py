@@ -24,7 +24,7 @@ def contract(run: TrainedLanguageModel, formats: Sequence[str]) -> dict[str, Any
     "inputs" and "outputs" are those of the step models.
     """
     states = run.carried.state_sizes.items()
-    found: dict[str, Any] = {
+    entries: dict[str, Any] = {
         "vocabulary_sha256": run.tokenizer.fingerprint,
         "tokenizer": run.tokenizer.kind,
         "vocabulary_size": run.tokenizer.size,
@@ -33,7 +33,7 @@ def contract(run: TrainedLanguageModel, formats: Sequence[str]) -> dict[str, Any
     }
     files = [STEP_FILES[name].file for name in formats if name != SAVED_MODEL]
     if files:
-        found |= {
+        entries |= {
             "files": files,
             "signature": "step",
             "inputs": {
@@ -49,8 +49,8 @@ def contract(run: TrainedLanguageModel, formats: Sequence[str]) -> dict[str, Any
             },
         }  # fmt: skip
     if SAVED_MODEL in formats:
-        found["saved_model"] = _SERVED
-    return found
+        entries["saved_model"] = _SERVED
+    return entries
 
 
 def _tensor(shape: list[int], dtype: str, meaning: str) -> dict[str, Any]:

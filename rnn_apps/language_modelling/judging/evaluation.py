@@ -36,20 +36,20 @@ def evaluate(
     else:
         assert data is not None
         text, part = run.text.other(data), "other_data"
-    found = judge(run, text, part, dynamic=dynamic, cache=cache)
-    details = as_json(run, found)
-    table = found.table()
+    evaluated = judge(run, text, part, dynamic=dynamic, cache=cache)
+    details = as_json(run, evaluated)
+    table = evaluated.table()
     judged = own and part == run.text.held_out_part
     measured = {"source": text.name, "sha256": text.sha256, **details}
     page = run.folder.write_evaluation(part, measured, table, judged=judged)
     if judged:
         with run.folder.further_results() as beside:
             save_examples(beside / EXAMPLES, text.ids)
-    write_report(run, found, details, page)
+    write_report(run, evaluated, details, page)
     return {
         "table": table,
-        "notes": found.notes,
+        "notes": evaluated.notes,
         "report": str(page),
-        "tokens": found.size.tokens,
-        **found.rows[MODEL].as_json(),
+        "tokens": evaluated.size.tokens,
+        **evaluated.rows[MODEL].as_json(),
     }

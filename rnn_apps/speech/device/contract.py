@@ -28,7 +28,7 @@ def contract(run: TrainedRecogniser, formats: Sequence[str]) -> dict[str, Any]:
     """What the exported files take and give, for whoever calls them without this toolkit."""
     config, tokenizer = run.config, run.labels.tokenizer
     features = raw_features(config)
-    found: dict[str, Any] = {
+    entries: dict[str, Any] = {
         "vocabulary_sha256": tokenizer.fingerprint,
         "tokenizer": tokenizer.kind,
         "labels": run.labels.size,
@@ -59,8 +59,8 @@ def contract(run: TrainedRecogniser, formats: Sequence[str]) -> dict[str, Any]:
         },
     }
     if SAVED_MODEL in formats:
-        found["saved_model"] = _SERVED
-    return found
+        entries["saved_model"] = _SERVED
+    return entries
 
 
 _SERVED_INPUTS = {

@@ -32,17 +32,17 @@ def evaluate(
         recordings = run.other_recordings(data, part)
         part = "other_data"
     notes = check_decoding(run, decoding)
-    found = judge(run, recordings, part, decoding)
-    found.notes.extend(notes)
-    details = as_json(found)
+    evaluated = judge(run, recordings, part, decoding)
+    evaluated.notes.extend(notes)
+    details = as_json(evaluated)
     judged = own and part == run.held_out_part
-    page = run.folder.write_evaluation(part, details, found.table(), judged=judged)
-    write_report(run, found, details, page)
+    page = run.folder.write_evaluation(part, details, evaluated.table(), judged=judged)
+    write_report(run, evaluated, details, page)
     return {
-        "table": found.table(),
-        "notes": found.notes,
+        "table": evaluated.table(),
+        "notes": evaluated.notes,
         "report": str(page),
-        "data": found.utterances.report.as_dict(),
-        "wer": found.first.word_total.rate,
-        "cer": found.first.character_total.rate,
+        "data": evaluated.utterances.report.as_dict(),
+        "wer": evaluated.first.word_total.rate,
+        "cer": evaluated.first.character_total.rate,
     }

@@ -24,7 +24,7 @@ def contract(
 ) -> dict[str, Any]:
     """What the exported files take and give, for whoever calls them without this toolkit."""
     of_devices = [DEVICE_FILES[name] for name in formats if name != SAVED_MODEL]
-    found: dict[str, Any] = {
+    entries: dict[str, Any] = {
         "source_vocabulary_sha256": run.source_tokenizer.fingerprint,
         "target_vocabulary_sha256": run.target_tokenizer.fingerprint,
         "joint_vocabulary": run.target_tokenizer is run.source_tokenizer,
@@ -38,10 +38,10 @@ def contract(
         },
     }
     if of_devices:
-        found["signatures"] = _DEVICE
+        entries["signatures"] = _DEVICE
     if SAVED_MODEL in formats:
-        found["saved_model"] = _SERVED
-    return found
+        entries["saved_model"] = _SERVED
+    return entries
 
 
 _DEVICE = {

@@ -31,21 +31,21 @@ def evaluate(
     else:
         assert data is not None
         pairs, part = run.data.other(data), "other_data"
-    found = judge(run, pairs)
-    details = as_json(found)
-    table = found.table()
+    evaluated = judge(run, pairs)
+    details = as_json(evaluated)
+    table = evaluated.table()
     judged = own and part == run.data.held_out_part
     if judged:
         with run.folder.further_results() as beside:
-            save_examples(beside / EXAMPLES, found.pairs.source, found.pairs.target)
+            save_examples(beside / EXAMPLES, evaluated.pairs.source, evaluated.pairs.target)
     measured = {"source": pairs.name, "sha256": pairs.fingerprint, **details}
     page = run.folder.write_evaluation(part, measured, table, judged=judged)
-    write_report(run, found, details, page)
+    write_report(run, evaluated, details, page)
     return {
         "table": table,
-        "notes": found.notes,
-        "signatures": found.signatures,
-        "perplexity": found.perplexity,
+        "notes": evaluated.notes,
+        "signatures": evaluated.signatures,
+        "perplexity": evaluated.perplexity,
         "report": str(page),
-        **found.rows[found.search].as_json(),
+        **evaluated.rows[evaluated.search].as_json(),
     }
