@@ -52,6 +52,12 @@ class ForecastingConfig(TrainingConfig, SeriesOptions):
         "window itself, which also serves series that training has not seen",
         choices=("series", "window"),
     )
+    transform: str = option(
+        "none",
+        "transformation of the target inside the model: log for values above 0 whose changes are "
+        "relative, log1p where 0 occurs",
+        choices=("none", "log", "log1p"),
+    )
     normalisation: str = option(
         "last_value",
         "level that is subtracted from each window and added to its forecast again; revin also "

@@ -16,6 +16,7 @@ from pipelines.series.time_series import SeriesSet
 from rnn_apps.application.own_data import OwnData
 from rnn_apps.forecasting.config import ForecastingConfig
 from rnn_apps.forecasting.features.description import DataDescription
+from rnn_apps.forecasting.network.transforms import check_transformable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,6 +115,7 @@ def serving_series(
                 advice="Give the same columns: the run reads them by these names.",
             )
     positions(series_set, config, description)
+    check_transformable(series_set, config.transform)
     return _with_static(series_set, description.static_names)
 
 

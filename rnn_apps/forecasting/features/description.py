@@ -17,6 +17,7 @@ from pipelines.base.errors import DataError
 from pipelines.series.splits import Split, part_rows
 from pipelines.series.statistics import training_statistics
 from pipelines.series.times.timestamps import STEP, show_time
+from rnn_apps.forecasting.network.transforms import check_transformable, transformed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,15 +89,16 @@ def describe(series_set: SeriesSet, split: Split, config: ForecastingConfig) -> 
         series_set: series that the model is trained on.
         split: training, validation and test part.
         config: configuration whose `output` decides between standardising and dividing by the
-            mean (counts).
+            mean (counts), and whose `transform` is applied before location and scale are taken.
 
     Raises:
         DataError: the output is for counts, and a series holds a value that is not a whole number
-            of 0 or more.
+            of 0 or more; or a value has no logarithm and the transform takes one.
     """
     import numpy as np
 
-    statistics = training_statistics(series_set, split)
+    check_transformable(series_set, config.transform)
+    statistics = training_statistics(_transformed(series_set, config.transform), split)
     counts = config.output == "negative_binomial"
     span, step = _training_extent(series_set, split)
     if counts:
@@ -119,6 +121,19 @@ def describe(series_set: SeriesSet, split: Split, config: ForecastingConfig) -> 
         static_location=_numbers(statistics.static_mean),
         static_scale=_numbers(statistics.static_standard_deviation),
     )
+
+
+def _transformed(series_set: SeriesSet, transform: str) -> SeriesSet:
+    """The set with its targets as the model sees them."""
+    import numpy as np
+
+    if transform == "none":
+        return series_set
+    changed = [
+        dataclasses.replace(series, target=np.asarray(transformed(series.target, transform)))
+        for series in series_set
+    ]
+    return dataclasses.replace(series_set, series=tuple(changed))
 
 
 def _training_extent(series_set: SeriesSet, split: Split) -> tuple[float, float]:

@@ -18,6 +18,7 @@ from rnn_apps.forecasting.features.description import DataDescription
 from rnn_apps.forecasting.heads.heads import Head
 from rnn_apps.forecasting.network.inputs import features, raw_inputs
 from rnn_apps.forecasting.network.network import Features, Network
+from rnn_apps.forecasting.network.transforms import TargetTransform
 from rnn_apps.training.optimisation.precision import layer_precision
 
 _LOOP = "horizon"
@@ -114,9 +115,10 @@ class AutoregressiveNetwork(Network):
     def training_outputs(self, inputs: dict[str, Any], features: Features, width: int) -> Any:
         """Builds the teacher-forced graph; adds the input "future_target" [batch, horizon]."""
         inputs["future_target"] = keras.Input((self.config.horizon,), name="future_target")
-        truth = Standardise(name="future_scaler_target")(
-            inputs["future_target"], features.location, features.scale
-        )
+        truth = inputs["future_target"]
+        if self.config.transform != "none":
+            truth = TargetTransform(self.config.transform, name="future_transform")(truth)
+        truth = Standardise(name="future_scaler_target")(truth, features.location, features.scale)
         if features.shift is not None:
             truth = Standardise(name="future_normalisation")(truth, features.shift, features.factor)
         return self.teacher_forced(features, truth, width)

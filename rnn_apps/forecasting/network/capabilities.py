@@ -32,6 +32,11 @@ def check_capabilities(config: ForecastingConfig, description: DataDescription) 
     _check_series_embedding(config, capability)
     _check_quantiles(config)
     _check_normalisation(config, capability)
+    if config.transform != "none" and config.output == "negative_binomial":
+        raise ConfigurationError(
+            f"transform = {config.transform!r} is not available with output = "
+            "'negative_binomial', which counts: set transform = none, or choose another output"
+        )
     network.check()
     calendar_features(config, description)
 

@@ -18,6 +18,7 @@ from rnn_apps.forecasting.network.normalisation import (
     WindowNormalisation,
     WindowScaler,
 )
+from rnn_apps.forecasting.network.transforms import TargetTransform
 
 
 def input_specification(
@@ -92,6 +93,8 @@ def _scaled_target(
     inputs: dict[str, Any], config: ForecastingConfig, description: DataDescription
 ) -> tuple[Any, Any, Any]:
     past_target = inputs["past_target"]
+    if config.transform != "none":
+        past_target = TargetTransform(config.transform, name="target_transform")(past_target)
     if config.scaling == "window":
         shifted = config.output != "negative_binomial"
         return WindowScaler(shift=shifted, name="target_scaler")(past_target)

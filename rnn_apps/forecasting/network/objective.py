@@ -11,6 +11,7 @@ import tensorflow as tf
 from rnn_apps.forecasting.config import ForecastingConfig
 from rnn_apps.forecasting.network.inputs import model_part
 from rnn_apps.forecasting.network.outputs import head_of
+from rnn_apps.forecasting.network.transforms import transformed
 
 Batch = tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]
 Objective = Callable[[keras.Model, Batch, bool], tuple[tf.Tensor, tf.Tensor]]
@@ -35,7 +36,7 @@ def make_objective(config: ForecastingConfig) -> Objective:
         outputs = model(inputs, training=training)
         loss = head.loss(
             outputs["parameters"],
-            targets,
+            transformed(targets, config.transform),
             outputs["location"],
             outputs["scale"],
         )

@@ -8,6 +8,7 @@ from rnn_apps.forecasting.config import ForecastingConfig
 from rnn_apps.forecasting.heads.head_layers import HeadAffine, HeadForecast, HeadParameters
 from rnn_apps.forecasting.heads.heads import Head, make_head
 from rnn_apps.forecasting.network.network import Features
+from rnn_apps.forecasting.network.transforms import TargetTransform
 
 
 def head_of(config: ForecastingConfig) -> Head:
@@ -56,4 +57,10 @@ def raw_forecast(
     trained_levels = config.quantiles if config.output == "quantiles" else ()
     restore = HeadAffine(config.output, trained_levels, name="target_restore")
     raw = restore(parameters, location, scale)
-    return HeadForecast(config.output, levels, name="forecast")(raw)
+    forecast: dict[str, Any] = HeadForecast(config.output, levels, name="forecast")(raw)
+    if config.transform == "none":
+        return forecast
+    return {
+        name: TargetTransform(config.transform, restore=True, name=f"raw_{name}")(values)
+        for name, values in forecast.items()
+    }

@@ -14,6 +14,7 @@ from rnn_apps.forecasting.network.autoregressive import AutoregressiveNetwork
 from rnn_apps.forecasting.network.inputs import input_specification
 from rnn_apps.forecasting.network.network import network_of
 from rnn_apps.forecasting.network.outputs import head_of
+from rnn_apps.forecasting.network.transforms import restored
 
 
 class AncestralSampler(tf.Module):
@@ -48,6 +49,7 @@ class AncestralSampler(tf.Module):
         self.horizon = config.horizon
         self.paths = paths
         self.normalised = config.normalisation != "none"
+        self.transform = config.transform
         self.signature: dict[str, Any] = {
             name: tf.TensorSpec((None, *shape), dtype, name=name)
             for name, (shape, dtype) in input_specification(config, description).items()
@@ -77,11 +79,11 @@ class AncestralSampler(tf.Module):
         _, _, drawn = tf.while_loop(
             lambda step, *_: step < self.horizon, go_on, (step, states, drawn)
         )
-        samples = tf.transpose(drawn.stack())
+        samples = restored(tf.transpose(drawn.stack()), self.transform)
         return {"samples": tf.reshape(samples, (-1, self.paths, self.horizon))}
 
     def _draw(self, raw: tf.Tensor, repeated: dict[str, tf.Tensor], seed: tf.Tensor) -> tf.Tensor:
-        """One draw for each path in the data's own unit, [batch * paths, 1].
+        """One draw for each path in the data's unit, or its transform's, [batch * paths, 1].
 
         Counts are whole numbers in that unit only, so it is there that they are drawn.
         """

@@ -29,6 +29,7 @@ from rnn_apps.forecasting.network.capabilities import capabilities
 from rnn_apps.forecasting.network.inputs import model_part
 from rnn_apps.forecasting.network.network import find_network
 from rnn_apps.forecasting.network.outputs import head_of
+from rnn_apps.forecasting.network.transforms import restored, transformed
 from rnn_apps.forecasting.sampling.ancestral_sampling import AncestralSampler
 
 Array = NDArray[np.float64]
@@ -103,7 +104,9 @@ def rank_trajectories(
     for inputs, targets, weights in batches:
         whole = np.asarray(weights).min(axis=1) > 0
         parameters = _raw_parameters(model, config, inputs)[whole]
-        truth = np.asarray(targets, np.float64)[whole]
+        truth = np.asarray(transformed(tf.cast(targets, tf.float32), config.transform), np.float64)[
+            whole
+        ]
         trajectories.append(
             probabilities(config.output, parameters, truth, generator, config.quantiles)
         )
@@ -165,7 +168,8 @@ def sample_paths(
     parameters = _raw_parameters(model, config, inputs)
     drawn = np.stack([trajectories.draw(paths, generator) for _ in parameters])
     repeated = np.broadcast_to(parameters[:, None], (len(parameters), paths, *parameters.shape[1:]))
-    return values_at(config.output, repeated, drawn, config.quantiles).astype(np.float32)
+    values = values_at(config.output, repeated, drawn, config.quantiles).astype(np.float32)
+    return np.asarray(restored(values, config.transform))
 
 
 def _check_samplable(config: ForecastingConfig) -> None:
@@ -186,7 +190,7 @@ def _check_samplable(config: ForecastingConfig) -> None:
 def _raw_parameters(
     model: keras.Model, config: ForecastingConfig, inputs: Mapping[str, Any]
 ) -> Array:
-    """The head's parameters [batch, horizon, K] in the data's unit."""
+    """The head's parameters [batch, horizon, K] in the data's unit, or its transform's."""
     taken = model_part({k: tf.convert_to_tensor(v) for k, v in inputs.items()}, model)
     outputs = model(taken, training=False)
     raw = head_of(config).affine(outputs["parameters"], outputs["location"], outputs["scale"])

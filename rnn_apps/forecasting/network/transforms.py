@@ -1,0 +1,102 @@
+"""Transformations of a target whose differences grow with its size, undone at the model's end.
+
+A model of log(y) forecasts relative changes, and what it gives back is always above 0. Quantiles
+are carried over exactly, as the transformations rise. The mean is not: a mean of log(y) comes back
+as the median of a log-normal y.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pipelines.base.errors import DataError
+from pipelines.series.time_series import SeriesSet
+from pipelines.series.times.timestamps import show_time
+
+# The least value whose logarithm is taken. Smaller ones are refused with the data; what only pads
+# a batch, and has no weight in the loss, must still have a finite logarithm.
+_SMALLEST = 1e-30
+# exp(88) is the largest power of e that float32 holds.
+_LARGEST_EXPONENT = 88.0
+
+
+def transformed(values: tf.Tensor, transform: str) -> tf.Tensor:
+    """Values as the model sees them, float32 of the same shape.
+
+    Args:
+        values: raw values of any shape: above 0 for "log", 0 or more for "log1p".
+        transform: "none", "log" for log(y), or "log1p" for log(1 + y).
+    """
+    if transform == "log":
+        return tf.math.log(tf.maximum(values, _SMALLEST))
+    if transform == "log1p":
+        return tf.math.log(tf.maximum(values, 0.0) + 1.0)
+    return values
+
+
+def restored(values: tf.Tensor, transform: str) -> tf.Tensor:
+    """The raw values of transformed ones, float32 of the same shape; see `transformed`."""
+    if transform == "none":
+        return values
+    raw = tf.exp(tf.minimum(values, _LARGEST_EXPONENT))
+    return raw if transform == "log" else tf.maximum(raw - 1.0, 0.0)
+
+
+@keras.saving.register_keras_serializable(package="rnn_apps")
+class TargetTransform(keras.layers.Layer):
+    """Applies `transformed`, or `restored`, inside a model.
+
+    Args:
+        transform: name of the transformation, "log" or "log1p".
+        restore: whether it is undone.
+
+    Call: float32 of any shape -> the same shape.
+    """
+
+    def __init__(self, transform: str, restore: bool = False, **kwargs: Any) -> None:
+        kwargs["dtype"] = "float32"
+        super().__init__(**kwargs)
+        self.transform = transform
+        self.restore = restore
+
+    def call(self, values: tf.Tensor) -> tf.Tensor:
+        """See the class."""
+        return (restored if self.restore else transformed)(values, self.transform)
+
+    def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """The shape of the input."""
+        return shape
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "transform": self.transform, "restore": self.restore}
+
+
+def check_transformable(series_set: SeriesSet, transform: str) -> None:
+    """Refuses values that have no logarithm.
+
+    Raises:
+        DataError: names the first value, its series and its time.
+    """
+    if transform == "none":
+        return
+    for series in series_set:
+        low = series.target <= 0.0 if transform == "log" else series.target < 0.0
+        wrong = np.flatnonzero(series.observed & low)
+        if len(wrong):
+            when = show_time(series.times[wrong[0]], series_set.frequency)
+            needed = "above 0" if transform == "log" else "of 0 or more"
+            other = "log1p, which takes 0" if transform == "log" else "none"
+            if transform == "log" and series.target[wrong].min() < 0.0:
+                other = "none"
+            raise DataError(
+                f"holds {series.target[wrong[0]]:g} at {when}; transform = {transform!r} is for "
+                f"values {needed}",
+                file=series_set.report.source,
+                column=series.name,
+                advice=f"Choose transform = {other}.",
+            )

@@ -1,0 +1,119 @@
+"""Targets that are transformed inside the model: what is trained, deployed, drawn and refused."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+from pipelines.base.errors import ConfigurationError, DataError
+from rnn_apps import forecasting
+from rnn_apps.edge import EdgeForecaster, load
+from rnn_apps.forecasting.network.transforms import restored, transformed
+
+CONFIG = forecasting.ForecastingConfig(
+    run="", lookback=12, horizon=4, segment_length=4, units=8, epochs=2, batch_size=32,
+    calendar=("none",), gradient_flow=False, transform="log", quantiles=(0.1, 0.5, 0.9),
+)  # fmt: skip
+
+
+def growth(steps: int = 240, start: float = 100.0) -> pd.DataFrame:
+    """A series that grows by shares of itself: its logarithm is a line with a season."""
+    step = np.arange(steps)
+    values = start * np.exp(0.02 * step + 0.3 * np.sin(step * np.pi / 6))
+    return pd.DataFrame({"time": pd.date_range("2024-01-01", periods=steps, freq="h"), "y": values})
+
+
+@pytest.mark.parametrize("transform", ["log", "log1p", "none"])
+def test_restoring_undoes_a_transformation(transform: str) -> None:
+    values = tf.constant([1e-3, 0.5, 1.0, 7.0, 3e4])
+    np.testing.assert_allclose(
+        restored(transformed(values, transform), transform), values, rtol=1e-5, atol=1e-6
+    )
+
+
+def test_values_without_weight_stay_finite() -> None:
+    values = tf.Variable([0.0, -1.0, 2.0])
+    for transform in ("log", "log1p"):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(transformed(values, transform) * tf.constant([0.0, 0.0, 1.0]))
+        assert np.isfinite(tape.gradient(loss, values)).all()
+    assert np.isfinite(restored(tf.constant([1e9]), "log")).all()
+
+
+@pytest.mark.parametrize("settings", [
+    {"output": "quantiles"},
+    {"output": "gaussian", "scaling": "window"},
+    {"output": "point", "loss": "mae", "ensemble_level_steps": (6,)},
+    {"output": "student_t", "model": "deepar"},
+    {"output": "quantiles", "transform": "log1p", "model": "direct"},
+], ids=lambda settings: "-".join(map(str, settings.values())))  # fmt: skip
+def test_a_transformed_model_is_right_from_training_to_the_device(
+    settings: dict, tmp_path: Path
+) -> None:
+    config = dataclasses.replace(CONFIG, run=str(tmp_path / "run"), **settings)
+    frame = growth()
+    run = forecasting.train(config, data=frame)
+    run.evaluate()
+    forecast = run.predict(frame)
+    assert (forecast["forecast"] > 0).all()
+    # Another unit is another location of the logarithm; a window's own scale takes it out.
+    if config.scaling == "window":
+        tenfold = run.predict(frame.assign(y=frame.y * 10.0))
+        np.testing.assert_allclose(tenfold["forecast"], 10.0 * forecast["forecast"], rtol=1e-3)
+    run.export(tmp_path / "exported", formats=("tflite",))
+    device = EdgeForecaster(load(next((tmp_path / "exported").glob("*.tflite"))))
+    point = device(past_target=frame.y.to_numpy(np.float32)[-config.lookback :])["forecast"]
+    np.testing.assert_allclose(point, forecast["forecast"], rtol=1e-3)
+
+
+def test_sample_paths_are_in_the_unit_of_the_data(tmp_path: Path) -> None:
+    frame = growth()
+    for model, output in (("segment", "quantiles"), ("deepar", "gaussian")):
+        config = dataclasses.replace(
+            CONFIG, run=str(tmp_path / model), model=model, output=output, epochs=1
+        )
+        run = forecasting.train(config, data=frame)
+        forecast = run.predict(frame, samples=20, seed=1)
+        values = forecast.filter(like="sample").to_numpy()
+        assert values.shape == (config.horizon, 20)
+        last = float(frame.y.iloc[-1])
+        assert (values > 0).all()
+        assert last / 100 < np.median(values) < last * 100
+
+
+@pytest.mark.parametrize("value, transform, needed, advice", [
+    (0.0, "log", "values above 0", "transform = log1p"),
+    (-2.0, "log", "values above 0", "transform = none"),
+    (-2.0, "log1p", "values of 0 or more", "transform = none"),
+])  # fmt: skip
+def test_values_without_a_logarithm_are_refused(
+    value: float, transform: str, needed: str, advice: str, tmp_path: Path
+) -> None:
+    frame = growth()
+    frame.loc[50, "y"] = value
+    config = dataclasses.replace(CONFIG, run=str(tmp_path / "run"), transform=transform)
+    with pytest.raises(DataError, match=f"holds {value:g} at 2024-01-03 02:00.*{needed}") as caught:
+        forecasting.train(config, data=frame)
+    assert advice in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_trained_run_refuses_them_too(tmp_path: Path) -> None:
+    config = dataclasses.replace(CONFIG, run=str(tmp_path / "run"), epochs=1)
+    run = forecasting.train(config, data=growth())
+    with pytest.raises(DataError, match="holds -1 at"):
+        run.predict(growth().assign(y=-1.0))
+
+
+def test_counts_are_not_transformed(tmp_path: Path) -> None:
+    config = dataclasses.replace(
+        CONFIG, run=str(tmp_path / "run"), output="negative_binomial", normalisation="none"
+    )
+    frame = growth().assign(y=lambda table: table.y.round())
+    with pytest.raises(ConfigurationError, match="transform = 'log' is not available"):
+        forecasting.train(config, data=frame)
