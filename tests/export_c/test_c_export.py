@@ -23,7 +23,7 @@ from rnn_apps.layers.cells.registry import cell_names, find_cell
 # Foreign models of which a stream is made as well; the others look back, or are much the same.
 STREAMED = ("masking_embedding", "own_cell_and_stacked_cells")
 # Kept among the quick tests; the others are proofs.
-QUICK = ("bidirectional_classifier", "masking_layer_bidirectional", "convolution_and_lstm")
+QUICK = ("masking_layer_bidirectional", "convolution_and_lstm")
 
 
 def of_fixed_time(name: str, model: keras.Model) -> dict:
