@@ -169,7 +169,7 @@ class _Assembly:
         roles = self.roles
         return dataclasses.replace(
             self.options,
-            layout="long" if roles.id else "wide",
+            layout="rows" if self.options.layout == "rows" else "long" if roles.id else "wide",
             time_column=roles.time,
             id_column=roles.id,
             targets=roles.targets,

@@ -29,8 +29,9 @@ class SeriesOptions:
 
     layout: str = _option(
         "auto",
-        "wide: one column per series; long: rows of id, time, value",
-        ("auto", "wide", "long"),
+        "wide: one column per series; long: rows of id, time, value; rows: one row per series, its "
+        "name and then its values",
+        ("auto", "wide", "long", "rows"),
     )
     time_column: str = _option(
         "",

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.base.errors import DataError, UserError
 from pipelines.data_report import DataReport
+from pipelines.series.layouts.json_lines import JsonLinesTable
+from pipelines.series.layouts.monash_files import MonashTable
+from pipelines.series.layouts.series_rows import RowsTable, find_rows_layout
+from pipelines.series.layouts.whole_series import VALUE
 from pipelines.series.options import SeriesOptions, complete
+from pipelines.series.tables.checked_file import open_bytes, read_bytes
 from pipelines.series.tables.csv_files import CsvTable
 from pipelines.series.tables.tables import Table
 from pipelines.series.tables.typed_tables import FrameTable, ParquetTable
@@ -17,9 +23,10 @@ from pipelines.sources import Source, parse_source
 if TYPE_CHECKING:
     import pandas as pd
 
+_HEAD_BYTES = 64
+
 _OTHER_FORMATS = {
     b"PK\x03\x04": "a zip archive or an Excel workbook",
-    b"\x1f\x8b": "compressed by gzip",
     b"BZh": "compressed by bzip2",
     b"\xfd7zXZ": "compressed by xz",
     b"\x28\xb5\x2f\xfd": "compressed by zstandard",
@@ -46,7 +53,9 @@ def open_source(
     named = source if isinstance(source, Source) else parse_source(str(source))
     report.source = str(named)
     if named.kind == "file":
-        return [open_table(path, options) for path in named.paths], options
+        tables = [open_table(path, options) for path in named.paths]
+        roles = getattr(tables[0], "roles", None)
+        return tables, complete(options, roles) if roles else options
     if named.kind == "builtin":
         from pipelines.builtin import builtin_data
 
@@ -60,14 +69,17 @@ def open_source(
 
 
 def open_table(path: str | Path, options: SeriesOptions) -> Table:
-    """Opens a CSV or Parquet file; its first bytes tell which of the two it is.
+    """Opens a file of series; its first bytes tell what it is.
+
+    It may be a table in CSV or Parquet, series as rows of CSV, a .tsf file of the Monash archive or
+    JSON Lines of GluonTS. All but Parquet may be packed by gzip.
 
     Raises:
         DataError: the file cannot be read, or its beginning is not a table.
     """
     try:
-        with open(path, "rb") as file:
-            head = file.read(8)
+        with open_bytes(path) as file:
+            head = read_bytes(file, _HEAD_BYTES, path)
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", file=path) from None
     if head.startswith(b"PAR1"):
@@ -81,4 +93,25 @@ def open_table(path: str | Path, options: SeriesOptions) -> Table:
                 file=path,
                 advice="Unpack it or save it as CSV.",
             )
+    beginning = head.removeprefix(codecs.BOM_UTF8).lstrip()
+    if beginning.startswith(b"{"):
+        return JsonLinesTable(path, options.frequency)
+    if beginning.startswith(b"@") or ".tsf" in (Path(path).suffix, Path(path).stem[-4:]):
+        return MonashTable(path)
+    if options.layout == "rows" and _is_long(path, options):
+        # A run that was trained on series as rows can be used on a table of its columns too.
+        return CsvTable(path, options)
+    if options.layout in ("auto", "rows"):
+        layout = find_rows_layout(path, options)
+        if layout:
+            return RowsTable(path, layout, options.decimal)
     return CsvTable(path, options)
+
+
+def _is_long(path: str | Path, options: SeriesOptions) -> bool:
+    """Whether a file has columns of the names of a stated id and of the values."""
+    try:
+        columns = CsvTable(path, options).columns
+    except DataError:
+        return False
+    return {options.id_column, *(options.targets or (VALUE,))} <= set(columns)

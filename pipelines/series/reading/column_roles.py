@@ -103,7 +103,7 @@ def find_roles(table: Table, options: SeriesOptions, report: DataReport) -> Colu
     time = time_role(table, stated["time_column"], free, sample, options, joined, report)
     free = _without_counters([c for c in free if c != time], sample, time, options, report)
     identity, free = _id_role(stated["id_column"], free, sample, time, options, joined, report)
-    if options.layout == "long" and not identity:
+    if options.layout in ("long", "rows") and not identity:
         raise DataError("no column names the series", file=table.name, advice="State id_column.")
     targets = options.targets or tuple(column for column in free if column != identity)
     if not options.targets:

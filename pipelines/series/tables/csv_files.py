@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
-import io
 import re
-from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,7 @@ import numpy as np
 
 from pipelines.base.errors import DataError
 from pipelines.series.options import SeriesOptions
+from pipelines.series.tables.checked_file import CheckedFile
 from pipelines.series.tables.tables import Block, check_column_names
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -40,6 +38,11 @@ _DECIMAL_COMMA = re.compile(r"^\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*$")
 _DECIMAL_POINT = re.compile(r"^\s*[-+]?\d*\.\d+([eE][-+]?\d+)?\s*$")
 _GROUPED = re.compile(r"^[-+]?[1-9]\d{0,2}[.,]\d{3}$")
 
+_TIME = re.compile(
+    r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T]\d{1,2}:\d{2}\S*)?|\d{4}-\d{2}|\d{1,2}:\d{2}\S*"
+)
+"""What is a date, a month or a clock time in the first line of a file without a header."""
+
 LEAST_GROUPED = 5
 """With at least this many numbers, all with three digits after the mark, it may group thousands."""
 
@@ -61,18 +64,23 @@ class CsvTable:
 
     def __init__(self, path: str | Path, options: SeriesOptions) -> None:
         self.name = str(path)
-        lines, self._header_line = self._first_lines()
-        self.delimiter = options.delimiter.replace("\\t", "\t") or _sniff(lines, self.name)
-        if len(self.delimiter) != 1:
-            raise DataError(f"delimiter {options.delimiter!r} is not one character")
-        header = _split(lines[:1], self.delimiter, self.name)[0]
-        self._check_header(header, lines)
-        self._block_bytes = max(BLOCK_BYTES, BLOCK_HEADERS * len(lines[0].encode()))
+        lines, self._header_line, notes = self._first_lines()
+        self.delimiter = find_delimiter(lines, options, self.name)
+        header, *rows = _split(lines, self.delimiter, self.name)
+        if _has_no_header(header, rows):
+            notes.append("there is no header: the columns are numbered")
+            header = [""] * len(header)
+            lines = ["", *lines]
+            self._header_line -= 1
+        else:
+            self._check_header(header, lines)
+        self._block_bytes = max(
+            BLOCK_BYTES, BLOCK_HEADERS * max(len(line.encode()) for line in lines[:2])
+        )
         self._raw_columns = [name.strip() or f"column {i}" for i, name in enumerate(header, 1)]
         self.columns = tuple(self._raw_columns)
         check_column_names(self.columns, self.name)
         self.decimal = options.decimal or self._find_decimal(lines[1:])
-        notes = []
         if self.delimiter != ",":
             notes.append(f"fields are separated by {_NAMES.get(self.delimiter, self.delimiter)}")
         if self.decimal == ",":
@@ -90,7 +98,7 @@ class CsvTable:
             invalid.append(row)
             return "error"
 
-        with _CheckedFile(self.name) as file:
+        with CheckedFile(self.name) as file:
             record = 0
             try:
                 reader = arrow_csv.open_csv(file, *self._arrow_options(columns, remember))
@@ -124,11 +132,11 @@ class CsvTable:
         )
         return read, parse, convert
 
-    def _line_counter(self, file: _CheckedFile, record: int) -> Callable[[int], int]:
+    def _line_counter(self, file: CheckedFile, record: int) -> Callable[[int], int]:
         return lambda i: file.line_of(record + i, self._header_line)
 
     def _explain(
-        self, error: Exception, invalid: list[Any], file: _CheckedFile, record: int
+        self, error: Exception, invalid: list[Any], file: CheckedFile, record: int
     ) -> DataError:
         if invalid and invalid[-1].number is not None:
             row = invalid[-1]
@@ -136,6 +144,8 @@ class CsvTable:
             advice = "Put quotes around a field that contains the delimiter."
             if row.text is not None and row.text.rstrip("\r\n").endswith(self.delimiter):
                 advice = "The row ends with a delimiter: remove it, or end the header with one too."
+            elif row.text is not None and row.text.startswith("#"):
+                advice = "Comments can only stand above the table: remove the line."
             elif self.delimiter == "," and row.actual_columns > row.expected_columns:
                 advice += " Numbers with a decimal comma need another delimiter, such as ';'."
             return DataError(
@@ -149,13 +159,13 @@ class CsvTable:
             f"cannot be read from here on: {str(error).splitlines()[0]}", file=self.name, row=line
         )
 
-    def _first_lines(self) -> tuple[list[str], int]:
-        """The header and the lines after it, and the number of the header's line."""
-        with _CheckedFile(self.name) as file:
+    def _first_lines(self) -> tuple[list[str], int, list[str]]:
+        """The header and the lines after it, the number of the header's line, and notes."""
+        with CheckedFile(self.name) as file:
             start = file.read(SAMPLE_BYTES)
         if not start.strip():
             raise DataError("the file is empty", file=self.name)
-        # The sample may end inside a character; wrong characters are found by _CheckedFile.
+        # The sample may end inside a character; wrong characters are found by CheckedFile.
         text = start.decode("utf-8", errors="ignore").replace("\r\n", "\n").replace("\r", "\n")
         lines = text.split("\n")
         if len(start) == SAMPLE_BYTES:
@@ -163,9 +173,15 @@ class CsvTable:
             lines = lines[:-1]
             if not any(line.strip() for line in lines):
                 raise DataError(f"a line has over {SAMPLE_BYTES} bytes", file=self.name, row=1)
-        header = next(i for i, line in enumerate(lines) if line.strip())
+        header = next(
+            (i for i, line in enumerate(lines) if line.strip() and not line.startswith("#")), None
+        )
+        comments = [line for line in lines[:header] if line.startswith("#")]
+        if header is None:
+            raise DataError("there are comments but no header", file=self.name)
         filled = [line for line in lines[header:] if line.strip()]
-        return filled[:SAMPLE_LINES], header + 1
+        notes = [f"comment lines above the table: {len(comments)}"] if comments else []
+        return filled[:SAMPLE_LINES], header + 1, notes
 
     def _check_header(self, header: list[str], lines: list[str]) -> None:
         if lines[0].lower().startswith("sep="):
@@ -229,6 +245,30 @@ def _looks_like_number(text: str) -> bool:
     return True
 
 
+def _has_no_header(header: list[str], rows: list[list[str]]) -> bool:
+    """Whether the first line is plainly a row of data: times and numbers, like the rows below it.
+
+    Numbers that rise evenly (0, 1, 2 or 1960, 1970, 1980) may be the names of columns.
+    """
+    filled = [field.strip() for field in header if field.strip() not in MISSING]
+    numbers = [float(field) for field in filled if _looks_like_number(field)]
+    if len(filled) < 2 or not numbers or not rows:
+        return False
+    if not all(_looks_like_number(field) or _TIME.fullmatch(field) for field in filled):
+        return False
+    if len(numbers) == len(header):
+        steps = np.diff(numbers)
+        whole = all(number == int(number) for number in numbers if np.isfinite(number))
+        if whole and (np.all(steps == steps[0]) if len(steps) > 1 else steps[0] == 1):
+            return False
+    return [_kind(field) for field in header] == [_kind(field) for field in rows[0]]
+
+
+def _kind(field: str) -> str:
+    text = field.strip()
+    return "time" if _TIME.fullmatch(text) else "number" if _looks_like_number(text) else "text"
+
+
 def _only_numbers(lines: list[str]) -> bool:
     """Whether there are lines below the header and each is one number: a single column."""
     values = [line.strip() for line in lines[1:]]
@@ -240,6 +280,18 @@ def _split(lines: list[str], delimiter: str, file: str) -> list[list[str]]:
         return list(csv.reader(lines, delimiter=delimiter))
     except csv.Error as error:
         raise DataError(f"the first lines are not CSV: {error}", file=file) from None
+
+
+def find_delimiter(lines: list[str], options: SeriesOptions, file: str) -> str:
+    """The stated delimiter, or the one that the first lines have.
+
+    Raises:
+        DataError: it is not one character, or no usual delimiter is in the first line.
+    """
+    delimiter = options.delimiter.replace("\\t", "\t") or _sniff(lines, file)
+    if len(delimiter) != 1:
+        raise DataError(f"delimiter {options.delimiter!r} is not one character")
+    return delimiter
 
 
 def _sniff(lines: list[str], file: str) -> str:
@@ -261,107 +313,3 @@ def _sniff(lines: list[str], file: str) -> str:
         advice="A table needs a column of times and one of values. Remove lines above the names of "
         "the columns; state an unusual delimiter.",
     )
-
-
-class _CheckedFile(io.RawIOBase):
-    """A file whose bytes are checked while it is read: UTF-8, no NUL, quotes closed on their line.
-
-    It strips a byte order mark and remembers blank lines, because the parser skips them and counts
-    only the others.
-    """
-
-    def __init__(self, path: str) -> None:
-        super().__init__()
-        self._path = path
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
-        self._bytes = 0
-        self._lines = 0
-        self._rest = b""
-        self._blank: list[int] = []
-        try:
-            self._file = open(path, "rb")  # noqa: SIM115 - closed by close()
-        except OSError as error:
-            raise DataError(f"cannot be read: {error.strerror}", file=path) from None
-        start = self._file.read(4)
-        if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            raise DataError("is written in UTF-16", file=path, advice="Save it as UTF-8.")
-        self._bytes = 3 if start.startswith(codecs.BOM_UTF8) else 0
-        self._file.seek(self._bytes)
-
-    def readable(self) -> bool:
-        return True
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
-
-    def read(self, size: int = -1) -> bytes:
-        """The next bytes, checked; fewer than `size` only at the end of the file."""
-        try:
-            chunk = self._file.read(size)
-        except OSError as error:
-            raise DataError(f"cannot be read: {error.strerror}", file=self._path) from None
-        self._check(chunk)
-        return chunk
-
-    def line_of(self, record: int, header_line: int) -> int:
-        """The line, from 1, of data record `record`, from 0, if the header is on `header_line`."""
-        line = header_line + 1 + record
-        before = bisect_right(self._blank, header_line)
-        seen = before
-        while (blank := bisect_right(self._blank, line)) > seen:
-            line, seen = header_line + 1 + record + blank - before, blank
-        return line
-
-    def _check(self, chunk: bytes) -> None:
-        try:
-            self._decoder.decode(chunk, final=not chunk)
-        except UnicodeDecodeError as error:
-            # The decoder puts the bytes of an incomplete character before the chunk.
-            start = error.start - (len(error.object) - len(chunk))
-            place = self._bytes + start
-            text = self._rest + chunk
-            line = self._lines + text[: len(self._rest) + start].count(b"\n") + 1
-            raise DataError(
-                f"byte {place} (0x{error.object[error.start]:02x}) is not UTF-8",
-                file=self._path,
-                row=line,
-                advice="Save the file as UTF-8 (iconv -f latin1 -t utf-8 often does).",
-            ) from None
-        nul = chunk.find(b"\0")
-        if nul >= 0:
-            raise DataError(
-                f"byte {self._bytes + nul} is NUL: this is not text",
-                file=self._path,
-                row=self._lines + chunk[:nul].count(b"\n") + 1,
-                advice="The file is damaged or binary: write it again as CSV in UTF-8.",
-            )
-        self._bytes += len(chunk)
-        text = self._rest + chunk
-        end = text.rfind(b"\n") + 1 if chunk else len(text)
-        if end:
-            self._check_lines(text[:end])
-        self._rest = text[end:]
-
-    def _check_lines(self, text: bytes) -> None:
-        codes = np.frombuffer(text, np.uint8)
-        ends = np.flatnonzero(codes == 10)
-        if not text.endswith(b"\n"):
-            ends = np.append(ends, len(text))
-        starts = np.concatenate([[0], ends[:-1] + 1])
-        lengths = ends - starts
-        short = np.flatnonzero(lengths <= 1)
-        for i in short:
-            if not text[starts[i] : ends[i]].strip(b"\r"):
-                self._blank.append(self._lines + int(i) + 1)
-        if b'"' in text:
-            quotes = np.searchsorted(ends, np.flatnonzero(codes == 34))
-            odd = np.flatnonzero(np.bincount(quotes, minlength=len(ends)) % 2)
-            if len(odd):
-                raise DataError(
-                    "a quotation mark opens a field that does not close on its line",
-                    file=self._path,
-                    row=self._lines + int(odd[0]) + 1,
-                    advice='Write a quotation mark inside a field twice ("").',
-                )
-        self._lines += len(ends)

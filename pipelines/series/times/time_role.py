@@ -88,7 +88,7 @@ def _find_time(
     if named:
         # Reading a column that should be the time raises an error that tells which row is wrong.
         return named[0]
-    dated = [column for column in free if _is_time(column)]
+    dated = [column for column in free if names_a_time(column)]
     if len(dated) > 1:
         raise DataError(
             f"the columns are named after times ({', '.join(dated[:2])}, ...), the rows are not",
@@ -142,7 +142,8 @@ def _counted_rows(table: Table, free: Sequence[str], sample: Block, options: Ser
     )
 
 
-def _is_time(text: str) -> bool:
+def names_a_time(text: str) -> bool:
+    """Whether the name of a column, such as 2024-01 or 1960, reads as a time."""
     import pyarrow as pa
 
     digits = re.fullmatch(r"\d{4}", text)
