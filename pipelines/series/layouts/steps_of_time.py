@@ -107,7 +107,7 @@ def start_of_series(text: Any, file: str, line: int, column: str) -> np.datetime
         DataError: the text is not a time; the message names its line.
     """
     parts = _START.fullmatch(str(text).strip())
-    moment = np.datetime64("NaT", "s")
+    moment: np.datetime64 = np.datetime64("NaT", "s")
     if parts:
         day, hour, minute, second = (part or "00" for part in parts.groups())
         with contextlib.suppress(ValueError):
