@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import glob
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +48,8 @@ def parse_source(text: str, *, folders: bool = False) -> Source:
 
     Args:
         text: name of the source: "file:PATH[,PATH]", "tfds:NAME[/CONFIG][@SPLIT]" or
-            "builtin:NAME". A comma separates paths unless a file of exactly that name exists.
+            "builtin:NAME". A comma separates paths unless a file of exactly that name exists; a
+            path may be a pattern, such as "data/*.txt" or "data/**/*.py".
         folders: True to allow paths of folders as well as of files.
 
     Raises:
@@ -90,7 +92,7 @@ def _paths(rest: str, folders: bool) -> tuple[str, ...]:
     else:
         parts = [part.strip() for part in rest.split(",") if part.strip()]
         # A shell expands ~ only at the beginning of a word.
-        paths = [str(Path(part).expanduser()) for part in parts]
+        paths = [path for part in parts for path in _expanded(str(Path(part).expanduser()))]
     for path in paths:
         if not (folders and Path(path).is_dir()):
             _check_file(path)
@@ -98,6 +100,21 @@ def _paths(rest: str, folders: bool) -> tuple[str, ...]:
         if any(Path(path).samefile(other) for other in paths[:number]):
             raise DataError("is named twice", file=path, advice="Name each file once.")
     return tuple(paths)
+
+
+def _expanded(path: str) -> list[str]:
+    """The files that a pattern such as "data/*.txt" or "data/**/*.py" matches, sorted by path."""
+    if not any(character in path for character in "*?[") or Path(path).exists():
+        return [path]
+    found = glob.iglob(path, recursive=True)  # noqa: PTH207 (Path.glob takes no absolute pattern)
+    matching = sorted(one for one in found if Path(one).is_file())
+    if not matching:
+        raise DataError(
+            "no file matches this pattern",
+            file=path,
+            advice="In a pattern * stands for any part of a name, and ** for any folders.",
+        )
+    return matching
 
 
 def _check_file(path: str) -> None:
@@ -131,8 +148,6 @@ def require_regular(path: str | Path) -> None:
 
 
 def _near_files(path: str) -> str | None:
-    if any(character in path for character in "*?["):
-        return "A pattern is not expanded: name each file, separated by commas."
     folder = Path(path).parent
     if not folder.is_dir():
         return f"The folder {folder} does not exist either."

@@ -10,8 +10,8 @@ from pipelines.data_report import DataReport
 from pipelines.pairs.aligned_files import read_aligned_files
 from pipelines.pairs.encoding import without_empty
 from pipelines.pairs.languages import language_tag, same_language
+from pipelines.pairs.records_of_pairs import read_records_of_pairs
 from pipelines.pairs.sentence_pairs import PairParts, SentencePairs
-from pipelines.pairs.tab_separated import SUFFIXES as TAB_SUFFIXES
 from pipelines.pairs.tab_separated import looks_tab_separated, read_tab_separated
 from pipelines.pairs.translation_memories import SUFFIXES as TMX_SUFFIXES
 from pipelines.pairs.translation_memories import read_translation_memory
@@ -19,8 +19,10 @@ from pipelines.shares import DEFAULT_SHARES, parse_shares
 from pipelines.sources import Source, parse_source
 from pipelines.text.foreign_content import look_at_head, refuse_foreign
 from pipelines.text.lines import read_lines
+from pipelines.text.packing import inner_name
+from pipelines.text.records import Records, open_records
 
-_TEXT_SUFFIXES = (".txt", ".txt.gz")
+_TEXT_SUFFIXES = (".txt",)
 
 
 def load_pairs(
@@ -32,6 +34,8 @@ def load_pairs(
     test: str | Source | SentencePairs = "",
     source_language: str = "",
     target_language: str = "",
+    source_column: str = "",
+    target_column: str = "",
     seed: int = 0,
 ) -> PairParts:
     """The pairs of a source, cut into parts. Pairs with an empty side are left out and reported.
@@ -42,27 +46,30 @@ def load_pairs(
 
     Args:
         source: name of the pairs: "file:SOURCE,TARGET" (two aligned files), "file:PAIRS.tsv" (or a
-            .txt with tabs), "file:PAIRS.tmx", "tfds:NAME[/CONFIG][@SPLIT]" or "builtin:NAME"; or
-            the pairs themselves.
+            .txt with tabs, .csv, .jsonl, .parquet, .tmx), "tfds:NAME[/CONFIG][@SPLIT]" or
+            "builtin:NAME"; or the pairs themselves.
         data_dir: folder of prepared TensorFlow datasets; "" for the default of tfds.
         split: the shares of training, validation and test; 0 for a part that is not wanted.
         validation, test: sources of the validation and test pairs, in the notation of `source`;
             "" for none.
         source_language, target_language: the requested languages, both or neither; files of other
             languages are refused, and files in the opposite order are swapped.
+        source_column, target_column: columns of the sentences in a table, by name or by number
+            from 1, both or neither; "" to find them.
         seed: seed of the random split.
 
     Raises:
         DataError: the source cannot be used.
     """
     languages = source_language, target_language
-    parts = _open(source, data_dir, languages)
-    own_test = _open(test, data_dir, languages) if test else None
+    columns = source_column, target_column
+    parts = _open(source, data_dir, languages, columns)
+    own_test = _open(test, data_dir, languages, columns) if test else None
     test_pairs = (own_test.test or own_test.train) if own_test else parts.test
     if test_pairs is not None:
         require_direction(test_pairs, parts.train.languages)
     if validation:
-        own = _open(validation, data_dir, languages)
+        own = _open(validation, data_dir, languages, columns)
         held_out = own.validation or own.train
         require_direction(held_out, parts.train.languages)
         return PairParts(parts.train, held_out, test_pairs)
@@ -97,13 +104,18 @@ def load_all(
     data_dir: str = "",
     source_language: str = "",
     target_language: str = "",
+    source_column: str = "",
+    target_column: str = "",
 ) -> SentencePairs:
     """All pairs of a source for an evaluation; if the source has parts, the test part.
+
+    The arguments are those of `load_pairs`.
 
     Raises:
         DataError: the source cannot be used.
     """
-    parts = _open(source, data_dir, (source_language, target_language))
+    languages, columns = (source_language, target_language), (source_column, target_column)
+    parts = _open(source, data_dir, languages, columns)
     return parts.test or parts.validation or parts.train
 
 
@@ -137,7 +149,10 @@ def _split(pairs: SentencePairs, split: str, test: SentencePairs | None, seed: i
 
 
 def _open(
-    source: str | Source | SentencePairs, data_dir: str, languages: tuple[str, str]
+    source: str | Source | SentencePairs,
+    data_dir: str,
+    languages: tuple[str, str],
+    columns: tuple[str, str],
 ) -> PairParts:
     if isinstance(source, SentencePairs):
         return PairParts(without_empty(source), None, None)
@@ -162,21 +177,24 @@ def _open(
         from pipelines.pairs.tfds import dataset_pairs
 
         return dataset_pairs(named, data_dir or None, *languages)
-    return PairParts(without_empty(_read_files(named.paths, languages)), None, None)
+    return PairParts(without_empty(_read_files(named.paths, languages, columns)), None, None)
 
 
-def _read_files(paths: tuple[str, ...], languages: tuple[str, str]) -> SentencePairs:
+def _read_files(
+    paths: tuple[str, ...], languages: tuple[str, str], columns: tuple[str, str]
+) -> SentencePairs:
     if len(paths) == 2:
+        if any(columns):
+            raise DataError(
+                "is one of two aligned files, which have no columns",
+                file=paths[0],
+                advice="Leave out source_column and target_column.",
+            )
         return read_aligned_files(*paths, *languages)
     if len(paths) == 1:
-        name = paths[0].lower()
-        if name.endswith(TMX_SUFFIXES):
-            return read_translation_memory(paths[0], *languages)
-        if name.endswith(TAB_SUFFIXES) or (
-            name.endswith(_TEXT_SUFFIXES)
-            and looks_tab_separated(read_lines(paths[0], DataReport(paths[0])))
-        ):
-            return read_tab_separated(paths[0], *languages)
+        pairs = _read_file(paths[0], languages, columns)
+        if pairs is not None:
+            return pairs
     for path in paths:
         # Archives and binary tables are refused with their own names.
         refuse_foreign(look_at_head(path), Path(path))
@@ -189,12 +207,28 @@ def _read_files(paths: tuple[str, ...], languages: tuple[str, str]) -> SentenceP
     )
 
 
+def _read_file(
+    path: str, languages: tuple[str, str], columns: tuple[str, str]
+) -> SentencePairs | None:
+    """The pairs of one file; None if it is not a file of pairs."""
+    name = inner_name(path)
+    if name.endswith(TMX_SUFFIXES):
+        return read_translation_memory(path, *languages)
+    records = open_records(path)
+    if records is not None and (records.kind != "tsv" or any(columns)):
+        return read_records_of_pairs(records, languages, columns)
+    tabs = records is not None or (
+        name.endswith(_TEXT_SUFFIXES) and looks_tab_separated(read_lines(path, DataReport(path)))
+    )
+    if tabs and any(columns):
+        return read_records_of_pairs(Records(path, "tsv"), languages, columns)
+    return read_tab_separated(path, *languages) if tabs else None
+
+
 def _advice(paths: tuple[str, ...]) -> str:
-    name = paths[0].lower().removesuffix(".gz")
-    if len(paths) == 1 and name.endswith((".json", ".jsonl", ".ndjson")):
-        return "Write the sentences of each object on one line with a tab between, as .tsv."
-    if len(paths) == 1 and name.endswith(".csv"):
-        return "Write it with tabs instead of commas between the columns, as .tsv."
     if len(paths) > 2:
         return "Name two aligned files, file:SOURCE,TARGET; join the files of each side by cat."
-    return "Name two aligned files, file:SOURCE,TARGET, or one file that ends in .tsv or .tmx."
+    return (
+        "Name two aligned files, file:SOURCE,TARGET, or one file that ends in .tsv, .csv, .jsonl, "
+        ".parquet or .tmx."
+    )

@@ -20,8 +20,6 @@ from pipelines.pairs.sentence_pairs import SentencePairs
 from pipelines.text.foreign_content import refuse_markup
 from pipelines.text.lines import read_lines
 
-SUFFIXES = (".tsv", ".tab", ".tsv.gz", ".tab.gz")
-
 # If nearly all lines have two columns, a third column comes from a tab inside a sentence.
 _FEWEST_LINES = 10
 _NEARLY_ALL = 0.9

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
+import re
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import cast
 from xml.parsers import expat
 
 from pipelines.base.errors import DataError
 from pipelines.data_report import DataReport
 from pipelines.pairs.languages import language_tag
 from pipelines.pairs.sentence_pairs import SentencePairs
+from pipelines.text.files import look_at
+from pipelines.text.packing import damage_of
 
-SUFFIXES = (".tmx", ".tmx.gz")
+SUFFIXES = (".tmx",)
 
-_GZIP = b"\x1f\x8b"
 # Formatting codes of the tool that wrote the file; their content is not text.
-_CODES = {"bpt", "ept", "it", "ph", "ut"}
+_CODES = {"bpt", "ept", "it", "ph", "ut", "x"}
+# Words on both sides of such a code are two words (types of TMX 1.4b, and the HTML in codes).
+_BREAKS = re.compile(r"</?(?:br|p|div|li|ul|ol|t[dhr]|h[1-6])\b|\\[nrt]|\s", re.IGNORECASE)
+_BREAK_TYPES = {"lb", "pb", "tab", "cell"}
+# Such a code only changes how letters look: what is around it may be one word.
+_LOOKS = re.compile(
+    r"</?(?:a|abbr|b|big|code|em|font|i|mark|s|small|span|strong|sub|sup|tt|u)\b[^>]*>",
+    re.IGNORECASE,
+)
+_LOOK_TYPES = {"bold", "color", "dulined", "font", "italic", "link", "scap", "ulined"}
 
 
 def read_translation_memory(
@@ -32,7 +41,7 @@ def read_translation_memory(
     Whatever the file declares, no entity is expanded and no other file is read.
 
     Args:
-        path: path of the file, plain or compressed by gzip.
+        path: path of the file, plain or compressed.
         source_language, target_language: the requested languages, both or neither.
 
     Raises:
@@ -97,6 +106,9 @@ class _Reader:
         self._text: list[str] | None = None
         self._hidden = 0
         self._joint = -1
+        # Element and type of the outermost code that is being read, and its content.
+        self._code = ("", "")
+        self._code_text: list[str] = []
         self._depth = 0
         self._parser = expat.ParserCreate(namespace_separator=None)
         self._parser.buffer_text = True
@@ -107,25 +119,33 @@ class _Reader:
 
     def read(self) -> None:
         """Reads the whole file."""
+        packing = ""
         try:
-            with open(self._path, "rb") as file:
-                packed = file.read(2) == _GZIP
-            if packed:
-                with gzip.open(self._path) as stream:
-                    self._parser.ParseFile(cast(BinaryIO, stream))
-            else:
-                with open(self._path, "rb") as plain:
-                    self._parser.ParseFile(plain)
+            (file, *others) = look_at(self._path)
+            if others:
+                raise DataError(
+                    f"the ZIP file holds {1 + len(others)} files, of which one is to be read",
+                    file=self._path,
+                    advice=f"Unpack it first: unzip {self._path.name}.",
+                )
+            packing = file.packing
+            with file.open() as stream:
+                self._parser.ParseFile(stream)
         except expat.ExpatError as error:
             raise DataError(
                 f"is not well-formed XML: {expat.errors.messages.get(error.code, error)}",
                 file=self._path,
                 row=error.lineno,
             ) from None
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise DataError(f"the gzip file is damaged: {error}", file=self._path) from None
-        except OSError as error:
-            raise DataError(f"cannot be read: {error.strerror or error}", file=self._path) from None
+        except DataError:
+            raise
+        except Exception as error:
+            damage = damage_of(error, packing, self._path)
+            if damage is None and isinstance(error, OSError):
+                damage = DataError(f"cannot be read: {error.strerror or error}", file=self._path)
+            if damage is None:
+                raise
+            raise damage from None
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         if self._depth == 0 and name != "tmx":
@@ -146,9 +166,8 @@ class _Reader:
         elif name == "seg":
             self._text = []
         elif self._text is not None and name in _CODES:
-            # A placeholder, such as one for a line break, separates words.
-            if name == "ph" and not self._hidden:
-                self._joint = len(self._text)
+            if not self._hidden:
+                self._code, self._code_text = (name, attributes.get("type", "")), []
             self._hidden += 1
 
     def _end(self, name: str) -> None:
@@ -167,9 +186,14 @@ class _Reader:
             self._unit = None
         elif self._text is not None and name in _CODES:
             self._hidden -= 1
+            if not self._hidden and _separates(*self._code, "".join(self._code_text)):
+                self._joint = len(self._text)
 
     def _characters(self, text: str) -> None:
-        if self._text is None or self._hidden:
+        if self._text is None:
+            return
+        if self._hidden:
+            self._code_text.append(text)
             return
         before = "".join(self._text[-1:])
         if self._joint == len(self._text) and before[-1:].isalnum() and text[:1].isalnum():
@@ -183,6 +207,22 @@ class _Reader:
             row=self._parser.CurrentLineNumber,
             advice="Write the file again without declaring entities.",
         )
+
+
+def _separates(name: str, kind: str, content: str) -> bool:
+    """Whether words on both sides of a formatting code are two words.
+
+    Args:
+        name: name of the element, such as "ph".
+        kind: its type, such as "bold"; "" for none.
+        content: the code itself, such as "<br/>".
+    """
+    if kind.lower() in _BREAK_TYPES or _BREAKS.match(content):
+        return True
+    if kind.lower() in _LOOK_TYPES or _LOOKS.fullmatch(content.strip()):
+        return False
+    # What a placeholder without a known kind stands for is mostly a thing of its own.
+    return name in ("ph", "x")
 
 
 def _chosen(

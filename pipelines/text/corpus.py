@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import abc
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.base.errors import DataError
-from pipelines.data_report import DataReport
+from pipelines.data_report import DataReport, Finding
 
 CHUNK = 2**20
 """Number of characters in a piece of text."""
@@ -69,13 +69,17 @@ class MemoryText(TextCorpus):
     Args:
         text: content of the whole text.
         name: name of the source, for messages.
+        findings: findings of the reading that brought the text into memory.
     """
 
-    def __init__(self, text: str, name: str = "text") -> None:
+    def __init__(self, text: str, name: str = "text", findings: Sequence[Finding] = ()) -> None:
         super().__init__(name, f"memory {hashlib.sha256(text.encode()).hexdigest()}")
         self._text = text
+        self._findings = tuple(findings)
 
     def _pieces(self, report: DataReport) -> Iterator[str]:
+        for one in self._findings:
+            report.note(one.kind, one.treatment, (one.places or [""])[0], one.count)
         for start in range(0, len(self._text), CHUNK):
             yield self._text[start : start + CHUNK]
 
@@ -84,7 +88,8 @@ class MemoryText(TextCorpus):
         first, last = self._border(start), self._border(stop)
         if first >= last:
             raise too_short(self.name, f"{len(self._text)} characters", start, stop)
-        return MemoryText(self._text[first:last], part_name(self.name, start, stop))
+        name = part_name(self.name, start, stop)
+        return MemoryText(self._text[first:last], name, self._findings)
 
     def _border(self, share: float) -> int:
         length = len(self._text)

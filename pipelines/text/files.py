@@ -1,26 +1,22 @@
-"""Text files and folders of them: UTF-8, plain or gzipped, read piece by piece and checked."""
+"""Text files and folders of them: UTF-8, plain or packed, read piece by piece and checked."""
 
 from __future__ import annotations
 
 import codecs
-import gzip
 import itertools
-import re
-import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from pipelines.base.errors import DataError
 from pipelines.data_report import DataReport
 from pipelines.sources import require_regular
 from pipelines.text.corpus import LINE_SEARCH, TextCorpus, part_name, too_short
-from pipelines.text.foreign_content import GZIP, HEAD, refuse_foreign, refuse_json
+from pipelines.text.folders import files_of
+from pipelines.text.foreign_content import HEAD, refuse_foreign, refuse_json
 from pipelines.text.line_ends import LineEnds
-
-SUFFIXES = (".txt", ".text", ".tokens", ".txt.gz", ".text.gz", ".tokens.gz")
-"""Endings of the text files in a folder; a file that the user names may have any ending."""
+from pipelines.text.packing import damage_of, open_unpacked, packing_of, zip_members
 
 BLOCK = 2**20
 # Longest first: the mark of UTF-32 begins like that of UTF-16.
@@ -30,7 +26,6 @@ _FOREIGN_MARKS = (
 )  # fmt: skip
 _CONTROLS = bytes({*range(1, 32), 127} - set(b"\t\n\r\f"))
 _NEAR_BYTES, _FEWEST_HIGH = 60, 5
-_PARTS = re.compile(r"(?:^|[^a-z])(train|training|val|valid|validation|dev|test)(?:[^a-z]|$)")
 
 
 @dataclass(frozen=True)
@@ -41,17 +36,24 @@ class TextFile:
         path: path of the file.
         state: stored size, time of change in ns and inode, by which a change is noticed.
         size: number of bytes of its text, uncompressed.
-        packed: True for a file compressed by gzip.
+        packing: compression of the file, "gzip", "bzip2", "xz" or "ZIP"; "" for none.
+        member: name of the file in a ZIP archive; "" for another file.
     """
 
     path: Path
     state: tuple[int, int, int]
     size: int
-    packed: bool
+    packing: str = ""
+    member: str = ""
+
+    @property
+    def shown(self) -> Path:
+        """The path for messages, with the name inside a ZIP archive."""
+        return self.path / self.member if self.member else self.path
 
     def open(self) -> BinaryIO:
         """Opens the file to read its uncompressed bytes."""
-        return cast(BinaryIO, gzip.open(self.path)) if self.packed else open(self.path, "rb")
+        return open_unpacked(self.path, self.packing, self.member)
 
     def require_unchanged(self) -> None:
         """Raises a DataError if the file has changed since it was first examined."""
@@ -62,7 +64,7 @@ class TextFile:
         if state != self.state:
             raise DataError(
                 "the file has changed while it was read",
-                file=self.path,
+                file=self.shown,
                 advice="Wait until nothing writes to it and start again.",
             )
 
@@ -88,7 +90,11 @@ class FileText(TextCorpus):
     """
 
     def __init__(self, segments: Sequence[Segment], name: str, lone_return: str = "\n") -> None:
-        stamps = [(str(s.file.path.resolve()), s.file.state, s.start, s.stop) for s in segments]
+        stamps = [
+            (str(s.file.path.resolve()), s.file.state, s.start, s.stop)
+            + ((s.file.member,) if s.file.member else ())
+            for s in segments
+        ]
         super().__init__(name, f"files {stamps}")
         self.segments = tuple(segments)
         self._lone_return = lone_return
@@ -129,86 +135,75 @@ class FileText(TextCorpus):
         return place
 
 
-def open_text_files(paths: Sequence[str | Path], name: str, lone_return: str = "\n") -> FileText:
+def open_text_files(
+    paths: Sequence[str | Path],
+    name: str,
+    lone_return: str = "\n",
+    *,
+    endings: Sequence[str] = (),
+    json: bool = False,
+) -> FileText:
     """The text of files and folders, in this order; the files of a folder are sorted by path.
 
     Args:
         paths: paths of files and folders.
         name: name of the source, for messages.
         lone_return: replacement for a \\r without \\n after it; see `LineEnds`.
+        endings: endings of the files to read in a folder, such as ".py"; empty for
+            `folders.SUFFIXES`.
+        json: True if JSON is wanted, whose lines the caller reads.
 
     Raises:
         DataError: a folder has no text, or has parts of a data set that must not be mixed; or a
-            file is an archive, a table or JSON instead of text.
+            file is a table or JSON instead of text, or is packed in a way that is not known.
     """
-    files: list[Path] = []
-    for path in map(Path, paths):
-        files += _files_of_folder(path) if path.is_dir() else [path]
-    segments = [Segment(file, 0, file.size) for file in map(look_at, files) if file.size]
+    files = [one for path in files_of(paths, endings) for one in look_at(path, json=json)]
+    segments = [Segment(file, 0, file.size) for file in files if file.size]
     if not segments:
         raise DataError("the text is empty", file=name)
     return FileText(segments, name, lone_return)
 
 
-def look_at(path: Path) -> TextFile:
-    """Examines a file without reading it; only a compressed file is read, to count its size."""
+def look_at(path: Path, *, json: bool = False) -> list[TextFile]:
+    """Examines a file without reading it; only a compressed file is read, to count its size.
+
+    Returns:
+        The file; of a ZIP archive each file in it.
+    """
     try:
         require_regular(path)
         state = _state(path)
         with open(path, "rb") as file:
             head = file.read(HEAD)
-        packed = head.startswith(GZIP)
-        size = state[0]
-        if packed:
-            size = 0
-            for block in _blocks(TextFile(path, state, 0, packed), 0, None):
-                head = head if size else block[:HEAD]
-                size += len(block)
-        refuse_foreign(head, path)
-        refuse_json(head, path)
-        return TextFile(path, state, size, packed)
+        packing = packing_of(head, path)
+        if not packing:
+            _refuse_other_kinds(head, path, json)
+            return [TextFile(path, state, state[0])]
+        members = zip_members(path) if packing == "ZIP" else [""]
+        return [_look_inside(TextFile(path, state, 0, packing, one), json) for one in members]
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror or error}", file=path) from None
+
+
+def _look_inside(file: TextFile, json: bool) -> TextFile:
+    """The compressed file with the size of its content."""
+    size, head = 0, b""
+    for block in _blocks(file, 0, None):
+        head = head if size else block[:HEAD]
+        size += len(block)
+    _refuse_other_kinds(head, file.shown, json)
+    return replace(file, size=size)
+
+
+def _refuse_other_kinds(head: bytes, path: Path, json: bool) -> None:
+    refuse_foreign(head, path)
+    if not json:
+        refuse_json(head, path)
 
 
 def _state(path: Path) -> tuple[int, int, int]:
     status = path.stat()
     return status.st_size, status.st_mtime_ns, status.st_ino
-
-
-def _files_of_folder(folder: Path) -> list[Path]:
-    files = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file() and not any(p.startswith(".") for p in path.relative_to(folder).parts)
-    )
-    texts = [path for path in files if path.name.lower().endswith(SUFFIXES)]
-    if not texts:
-        there = f"it has {', '.join(p.name for p in files[:3])}" if files else "it is empty"
-        raise DataError(
-            f"the folder holds no text ({', '.join(SUFFIXES)}): {there}",
-            file=folder,
-            advice="Name the files themselves if they are text: file:PATH,PATH.",
-        )
-    _refuse_mixed_parts(folder, texts)
-    return texts
-
-
-def _refuse_mixed_parts(folder: Path, texts: Sequence[Path]) -> None:
-    """Refuses a folder with train.txt and test.txt, which must not be read as one text."""
-    parts: dict[str, Path] = {}
-    for path in texts:
-        match = _PARTS.search(str(path.relative_to(folder)).lower())
-        if match:
-            parts.setdefault(match.group(1)[:5].replace("dev", "val")[:3], path)
-    if "tra" in parts and len(parts) > 1:
-        names = ", ".join(str(path.relative_to(folder)) for path in parts.values())
-        raise DataError(
-            f"the folder holds the parts of a data set, which must not be mixed: {names}",
-            file=folder,
-            advice="Name them separately: the training files as data, the others as validation and "
-            "test.",
-        )
 
 
 def _blocks(file: TextFile, start: int, stop: int | None) -> Iterator[bytes]:
@@ -223,10 +218,13 @@ def _blocks(file: TextFile, start: int, stop: int | None) -> Iterator[bytes]:
                     break
                 left = None if left is None else left - len(block)
                 yield block
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"the gzip file is damaged: {error}", file=file.path) from None
-    except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror or error}", file=file.path) from None
+    except Exception as error:
+        damage = damage_of(error, file.packing, file.shown)
+        if damage is not None:
+            raise damage from None
+        if isinstance(error, OSError):
+            raise DataError(f"cannot be read: {error.strerror or error}", file=file.shown) from None
+        raise
 
 
 def _line_start(file: TextFile, place: int) -> int:
@@ -248,7 +246,7 @@ def _read(segment: Segment, report: DataReport, lone_return: str) -> Iterator[st
     lines = LineEnds(lone_return)
     offset, only_ascii = segment.start, True
     for block in _blocks(file, segment.start, segment.stop):
-        report.note("files", "read", str(file.path), int(offset == segment.start))
+        report.note("files", "read", str(file.shown), int(offset == segment.start))
         content = _without_mark(block, file, report) if offset == 0 else block
         _check_bytes(content, offset + len(block) - len(content), file, report)
         pending = len(decoder.getstate()[0])
@@ -280,7 +278,7 @@ def _read(segment: Segment, report: DataReport, lone_return: str) -> Iterator[st
 def _note_line_ends(
     lines: LineEnds, segment: Segment, report: DataReport, lone_return: str
 ) -> None:
-    path = str(segment.file.path)
+    path = str(segment.file.shown)
     report.note("Windows line ends", "read as line ends", path, lines.windows)
     treatment = "read as line ends" if lone_return == "\n" else "read as spaces"
     known = lines.lone_lines if not segment.start else []
@@ -294,7 +292,7 @@ def _without_inner_marks(text: str, file: TextFile, report: DataReport) -> str:
     marks = text.count("\ufeff")
     if not marks:
         return text
-    report.note("byte order marks", "left out", str(file.path), marks)
+    report.note("byte order marks", "left out", str(file.shown), marks)
     return text.replace("\ufeff", "")
 
 
@@ -303,11 +301,11 @@ def _without_mark(block: bytes, file: TextFile, report: DataReport) -> bytes:
         if block.startswith(mark):
             raise DataError(
                 f"the file is {encoding}, not UTF-8",
-                file=file.path,
+                file=file.shown,
                 advice=f"Convert it: iconv -f {encoding} -t UTF-8.",
             )
     if block.startswith(codecs.BOM_UTF8):
-        report.note("byte order marks", "left out", str(file.path))
+        report.note("byte order marks", "left out", str(file.shown))
         return block[len(codecs.BOM_UTF8) :]
     return block
 
@@ -317,13 +315,13 @@ def _check_bytes(block: bytes, offset: int, file: TextFile, report: DataReport) 
     if null >= 0:
         raise DataError(
             f"the byte at offset {offset + null} is NUL, which text never contains",
-            file=file.path,
+            file=file.shown,
             advice="Is it a binary file, or UTF-16? Convert UTF-16: iconv -f UTF-16 -t UTF-8.",
         )
     controls = len(block) - len(block.translate(None, _CONTROLS))
     if controls:
         first = next(i for i, byte in enumerate(block) if byte in _CONTROLS)
-        report.note("control characters", "kept", f"{file.path}, byte {offset + first}", controls)
+        report.note("control characters", "kept", f"{file.shown}, byte {offset + first}", controls)
 
 
 def _not_utf8(
@@ -344,6 +342,6 @@ def _not_utf8(
         advice = "The text before it is UTF-8: these bytes are damaged. Correct or remove them."
     return DataError(
         f"the bytes {shown} at offset {offset} are not UTF-8 ({error.reason})",
-        file=file.path,
+        file=file.shown,
         advice=advice,
     )

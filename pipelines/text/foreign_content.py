@@ -40,8 +40,7 @@ _KINDS: tuple[tuple[bytes, str, str], ...] = (
         "Fetch the file: git lfs pull.",
     ),
 )
-# Documents that are ZIP archives: unpacking them gives markup, not text.
-_ZIPPED_DOCUMENTS = {
+ZIPPED_DOCUMENTS = {
     ".epub": ("an e-book (EPUB)", "Convert it to plain text, as by: pandoc -t plain {name}."),
     ".docx": ("a Word document", "Save it as plain text in UTF-8."),
     ".odt": ("an OpenDocument text", "Save it as plain text in UTF-8."),
@@ -49,6 +48,8 @@ _ZIPPED_DOCUMENTS = {
     ".ods": ("an OpenDocument table", "Save it as text with tabs between the columns, in UTF-8."),
     ".npz": ("a NumPy archive", "Write its text to a text file first."),
 }
+"""Documents that are ZIP archives, by ending: unpacking them gives markup, not text."""
+
 _TAR_MARK, _TAR_PLACE = b"ustar", 257
 _JSON_SUFFIXES = (".json", ".jsonl", ".jsonlines", ".ndjson", ".jl")
 # The beginning of a line or an array of objects that may be longer than the bytes examined.
@@ -71,7 +72,7 @@ def refuse_foreign(head: bytes, path: Path) -> None:
     for mark, kind, advice in _KINDS:
         if head.startswith(mark):
             if mark.startswith(b"PK"):
-                kind, advice = _ZIPPED_DOCUMENTS.get(path.suffix.lower(), (kind, advice))
+                kind, advice = ZIPPED_DOCUMENTS.get(path.suffix.lower(), (kind, advice))
             raise DataError(f"is {kind}, not text", file=path, advice=advice.format(name=path.name))
     if head[_TAR_PLACE : _TAR_PLACE + len(_TAR_MARK)] == _TAR_MARK:
         raise DataError(
@@ -100,7 +101,8 @@ def refuse_json(head: bytes, path: Path) -> None:
         DataError: the file's name ends like that of a JSON file, or its first lines are JSON
             objects.
     """
-    name = path.name.lower().removesuffix(".gz")
+    name = path.name.lower()
+    name = name.rpartition(".")[0] if name.endswith((".gz", ".bz2", ".xz")) else name
     if name.endswith(".txt") or not (name.endswith(_JSON_SUFFIXES) or _json_objects(head)):
         return
     raise DataError(

@@ -27,6 +27,12 @@ def read_lines(path: str | Path, report: DataReport) -> list[str]:
     if Path(path).is_dir():
         raise DataError("is a folder, not a file", file=path, advice="Name the file in it.")
     text = open_text_files([path], str(path), lone_return="\r")
+    if len(text.segments) > 1:
+        raise DataError(
+            f"the ZIP file holds {len(text.segments)} files, of which one is to be read",
+            file=path,
+            advice=f"Unpack it first: unzip {Path(path).name}.",
+        )
     lines = split_lines("".join(text.chunks()))
     _refuse_one_line_of_many(text.report, len(lines), path)
     for finding in text.report.findings:

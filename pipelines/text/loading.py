@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from pipelines.base.errors import DataError, UserError
 from pipelines.shares import DEFAULT_SHARES, parse_shares
@@ -18,6 +19,8 @@ def load_text(
     validation: str | Source | TextCorpus = "",
     test: str | Source | TextCorpus = "",
     text_feature: str = "",
+    text_column: str = "",
+    file_endings: Sequence[str] = (),
 ) -> TextParts:
     """The text of a source, cut into parts; only what is needed to cut it is read now.
 
@@ -30,22 +33,31 @@ def load_text(
          already a test part, only the second share is held out, at the end of the text.
 
     Args:
-        source: name of the text: "file:PATH[,PATH]" (files or folders),
+        source: name of the text: "file:PATH[,PATH]" (files, folders or patterns; plain text, or
+            records in JSON lines, CSV, TSV or Parquet, whose files end so),
             "tfds:NAME[/CONFIG][@SPLIT]" or "builtin:NAME"; or a corpus.
         data_dir: folder of prepared TensorFlow datasets; "" for the default of tfds.
         split: the shares of training, validation and test; 0 for a part that is not wanted.
         validation, test: sources of the validation and test text, in the notation of `source`;
             "" for none.
         text_feature: name of the feature of a TensorFlow dataset that has the text; "" to find it.
+        text_column: column of records that has the text, by name or by number from 1; "" to find
+            it.
+        file_endings: endings of the files to read in folders, such as (".py", ".md"); empty for
+            those of text.
 
     Raises:
         DataError: the source cannot be used, or is too short for the split.
     """
     first, second, third = parse_shares(split)
-    parts = _open(source, data_dir, text_feature)
-    test_text = _own(_open(test, data_dir, text_feature), "test") if test else parts.test
+
+    def opened(named: str | Source | TextCorpus) -> TextParts:
+        return _open(named, data_dir, text_feature, text_column, file_endings)
+
+    parts = opened(source)
+    test_text = _own(opened(test), "test") if test else parts.test
     if validation:
-        own = _own(_open(validation, data_dir, text_feature), "validation")
+        own = _own(opened(validation), "validation")
         return TextParts(parts.train, own, test_text)
     if parts.validation is not None:
         return TextParts(parts.train, parts.validation, test_text)
@@ -75,7 +87,13 @@ def _own(parts: TextParts, part: str) -> TextCorpus:
     return chosen
 
 
-def _open(source: str | Source | TextCorpus, data_dir: str, text_feature: str) -> TextParts:
+def _open(
+    source: str | Source | TextCorpus,
+    data_dir: str,
+    text_feature: str,
+    text_column: str,
+    file_endings: Sequence[str],
+) -> TextParts:
     """The source in its own parts; a source without parts is all training part."""
     if isinstance(source, TextCorpus):
         return TextParts(source, None, None)
@@ -86,9 +104,7 @@ def _open(source: str | Source | TextCorpus, data_dir: str, text_feature: str) -
         )
     named = source if isinstance(source, Source) else parse_source(str(source), folders=True)
     if named.kind == "file":
-        from pipelines.text.files import open_text_files
-
-        return TextParts(open_text_files(named.paths, str(named)), None, None)
+        return TextParts(_file_text(named, text_column, file_endings), None, None)
     if named.kind == "builtin":
         from pipelines.builtin import builtin_data
 
@@ -97,3 +113,32 @@ def _open(source: str | Source | TextCorpus, data_dir: str, text_feature: str) -
     from pipelines.text.tfds import dataset_parts
 
     return dataset_parts(named, data_dir or None, text_feature)
+
+
+def _file_text(named: Source, text_column: str, file_endings: Sequence[str]) -> TextCorpus:
+    """The text of files: plain text, or a column of records."""
+    from pipelines.text.files import open_text_files
+    from pipelines.text.folders import files_of
+    from pipelines.text.record_text import RecordText
+    from pipelines.text.records import open_records
+
+    files = files_of(named.paths, file_endings)
+    opened = [open_records(path) for path in files]
+    records = [one for one in opened if one is not None]
+    if not records:
+        if text_column:
+            raise DataError(
+                f"is plain text and has no column {text_column!r}, which text_column names",
+                file=files[0],
+                advice="Leave out text_column, or name files that end in .jsonl, .csv, .tsv or "
+                ".parquet.",
+            )
+        return open_text_files(named.paths, str(named), endings=file_endings)
+    if len(records) < len(files):
+        plain = next(path for path, one in zip(files, opened, strict=True) if one is None)
+        raise DataError(
+            f"is plain text, but {records[0].path} has records: they are read in different ways",
+            file=plain,
+            advice="Name text and records separately, such as one as data and one as test.",
+        )
+    return RecordText(records, str(named), text_column)

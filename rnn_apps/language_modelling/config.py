@@ -125,3 +125,11 @@ class LanguageModellingConfig(TrainingConfig):
     sampled_tokens: int = option(
         1024, "tokens that a sampled softmax compares each target with", minimum=1
     )
+    text_column: str = option(
+        "",
+        "column that has the text, by name or by number from 1, in JSON lines, CSV, TSV or "
+        "Parquet; empty to find it",
+    )
+    file_endings: tuple[str, ...] = option(
+        (), "endings of the files to read in a folder, such as .py,.md; empty for those of text"
+    )

@@ -38,7 +38,8 @@ class OwnText(OwnData[str | TextCorpus, TextParts, TextCorpus]):
         config = self.config
         return load_text(
             source, data_dir=config.data_dir, split=config.split, validation=config.validation,
-            test=config.test, text_feature=config.text_feature,
+            test=config.test, text_feature=config.text_feature, text_column=config.text_column,
+            file_endings=config.file_endings,
         )  # fmt: skip
 
     def present(self) -> tuple[str, ...]:
@@ -92,7 +93,8 @@ class RunText(OwnText):
         """
         parts = load_text(
             data, data_dir=self.config.data_dir, split="1,0,0",
-            text_feature=self.config.text_feature,
+            text_feature=self.config.text_feature, text_column=self.config.text_column,
+            file_endings=self.config.file_endings,
         )  # fmt: skip
         return self.encode(parts.test or parts.validation or parts.train)
 

@@ -34,8 +34,9 @@ class TranslationConfig(TrainingConfig):
 
     data: str = option(
         "",
-        "training pairs: file:SOURCE,TARGET (aligned lines, .gz too), file:PAIRS.tsv, "
-        "file:PAIRS.tmx, tfds:NAME[/CONFIG] or builtin:NAME",
+        "training pairs: file:SOURCE,TARGET (aligned lines), file:PAIRS.tsv, .csv, .jsonl, "
+        ".parquet or .tmx (all may be packed: .gz, .bz2, .xz, .zip), tfds:NAME[/CONFIG] or "
+        "builtin:NAME",
     )
     validation: str = option(
         "", "validation pairs, in the same forms as data; empty to draw them from the data"
@@ -175,6 +176,14 @@ class TranslationConfig(TrainingConfig):
         "13a",
         "sacrebleu's tokenizer; none for text that is tokenised already",
         choices=BLEU_TOKENIZERS,
+    )
+    source_column: str = option(
+        "",
+        "column of the sentences to translate in a table, by name or by number from 1; empty to "
+        "find it",
+    )
+    target_column: str = option(
+        "", "column of the translations in a table, by name or by number from 1; empty to find it"
     )
 
     @property

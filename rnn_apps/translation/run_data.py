@@ -41,6 +41,8 @@ class RunData(OwnData[str | SentencePairs, PairParts, SentencePairs]):
             test=config.test,
             source_language=config.source_language,
             target_language=config.target_language,
+            source_column=config.source_column,
+            target_column=config.target_column,
             seed=config.seed,
         )
 
@@ -68,6 +70,8 @@ class RunData(OwnData[str | SentencePairs, PairParts, SentencePairs]):
             data_dir=config.data_dir,
             source_language=config.source_language,
             target_language=config.target_language,
+            source_column=config.source_column,
+            target_column=config.target_column,
         )
         require_direction(found, self._trained_languages())
         return found

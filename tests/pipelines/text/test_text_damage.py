@@ -93,7 +93,7 @@ def test_training_says_that_lines_end_twice() -> None:
         ("a.txt", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
         ("a.npy", b"\x93NUMPY\x01\0", "is a NumPy array"),
         ("corpus.data", b'{"text": "' + b"word " * 2000 + b'"}\n', "is JSON"),
-        ("corpus.jsonlines", b'{"text": "word"}\n', "is JSON"),
+        ("corpus.jsonlines", b'{"text": 1}\n', "holds a number here"),
         ("corpus", b'[\n {\n  "text": "word"\n }\n]', "is JSON"),
         ("gb.txt", "这是一本书。\n".encode("gb18030") * 99, "find out which"),
         ("koi.txt", "Это книга.\n".encode("koi8-r") * 99, "find out which"),
@@ -140,8 +140,8 @@ def test_home_and_patterns_in_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "a.txt").write_text("text\n")
     assert parse_source("file:~/a.txt").paths == (str(tmp_path / "a.txt"),)
-    with pytest.raises(DataError, match="A pattern is not expanded"):
-        parse_source(f"file:{tmp_path}/*.txt")
+    with pytest.raises(DataError, match="no file matches this pattern"):
+        parse_source(f"file:{tmp_path}/*.text")
 
 
 def test_standard_input_is_read_as_a_file_would_be(monkeypatch: pytest.MonkeyPatch) -> None:

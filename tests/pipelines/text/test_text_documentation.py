@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.text.files import SUFFIXES
+from pipelines.text.folders import SUFFIXES
 from pipelines.tokenizers import TOKENIZER_KINDS
 
 PAGE = (Path(__file__).parents[3] / "docs" / "text-data.md").read_text(encoding="utf-8")

@@ -275,7 +275,9 @@ def test_a_folder_without_text_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"holds no text \(\.txt.*it is empty"):
         load_text(f"file:{tmp_path / 'empty'}")
     write(tmp_path / "other" / "table.csv", "a,b")
-    with pytest.raises(DataError, match=r"it has table\.csv\. Name the files themselves"):
+    with pytest.raises(
+        DataError, match=r"it has table\.csv\. Choose the endings.*--file-endings \.csv"
+    ):
         load_text(f"file:{tmp_path / 'other'}")
 
 

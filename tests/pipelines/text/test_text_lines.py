@@ -123,13 +123,12 @@ def as_zip(content: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("name", "pack", "named"),
     [
-        ("a.bz2", bz2.compress, "a bzip2 file, not text. Unpack it first: bunzip2"),
-        ("a.xz", lzma.compress, "an xz file, .*unxz"),
-        ("a.zip", as_zip, "a ZIP archive, .*unzip"),
+        ("a.bz2.gz", lambda c: gzip.compress(bz2.compress(c)), "a bzip2 file, not text.*bunzip2"),
+        ("a.xz.gz", lambda c: gzip.compress(lzma.compress(c)), "an xz file, .*unxz"),
+        ("a.zip.bz2", lambda c: bz2.compress(as_zip(c)), "a ZIP archive, .*unzip"),
         ("a.zst", lambda _: b"\x28\xb5\x2f\xfd" + b"abc" * 9, "a Zstandard file"),
-        ("a.parquet", lambda _: b"PAR1" + b"abc" * 9 + b"PAR1", "a Parquet file"),
+        ("a.parquet", lambda _: b"PAR1" + b"abc" * 9 + b"PAR1", "a (whole )?Parquet file"),
         ("a.zip.gz", lambda content: gzip.compress(as_zip(content)), "a ZIP archive"),
-        ("a.jsonl", lambda _: b'{"text": "a"}\n' * 3, "is JSON, not plain text.*jq"),
         ("corpus", lambda _: b'{"text": "a"}\n' * 3, "is JSON, not plain text"),
     ],
 )
@@ -142,6 +141,12 @@ def test_packed_files_and_tables_are_refused_by_name(
         load_text(f"file:{path}")
     with pytest.raises(DataError, match=named):
         read_lines(path, DataReport())
+
+
+def test_json_lines_are_no_list_of_sentences(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(b'{"text": "a"}\n' * 3)
+    with pytest.raises(DataError, match=r"is JSON, not plain text.*jq"):
+        read_lines(tmp_path / "a.jsonl", DataReport())
 
 
 def test_json_that_is_meant_as_text_is_read(tmp_path: Path) -> None:

@@ -1,0 +1,161 @@
+"""Sentence pairs in records: JSON lines, CSV, Parquet, and TSV whose columns the user names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipelines.base.errors import DataError
+from pipelines.data_report import DataReport
+from pipelines.pairs.columns_of_pairs import (
+    SAMPLE,
+    Columns,
+    columns_of_content,
+    columns_of_header,
+    without_quotes,
+)
+from pipelines.pairs.sentence_pairs import SentencePairs
+from pipelines.text.records import Records, place_of, text_of
+
+Rows = list[tuple[int, list[Any]]]
+"""Numbers of lines or rows, counted from 1, and their cells; None for a missing cell."""
+
+
+def read_records_of_pairs(
+    records: Records,
+    languages: tuple[str, str] = ("", ""),
+    columns: tuple[str, str] = ("", ""),
+) -> SentencePairs:
+    """The pairs of a file of records.
+
+    The two columns are those that the user names; else those that names tell, as languages or as
+    "source" and "target"; else, in a table without a header, the first two columns of text.
+
+    Args:
+        records: the file.
+        languages: the requested languages of source and target; "" if none were requested.
+        columns: names of the source and target columns, or their numbers from 1; "" to find them.
+
+    Raises:
+        DataError: the file is damaged, it does not tell which columns are meant, or one of them
+            has something else than text; the message names the row.
+    """
+    report = DataReport(str(records.path))
+    names, rows = _keyed(records) if records.keyed else ([], list(records.rows()))
+    if not rows:
+        raise DataError("has no record", file=records.path)
+    if not records.keyed and any(columns) and not all(_is_number(one) for one in columns):
+        names, rows = rows[0][1], rows[1:]
+    if any(columns):
+        chosen = _named(records, names, languages, columns)
+    else:
+        chosen, header = _recognised(records, names, rows, languages, report)
+        if header:
+            names, rows = rows[0][1], rows[1:]
+    _note_columns(names, chosen, report)
+    kept = _whole_rows(records, rows, chosen, report)
+    report.rows = len(rows)
+    sides = []
+    for column in (chosen.source, chosen.target):
+        name = names[column].strip() if names else f"column {column + 1}"
+        cells = [(n, text_of(row[column], name, n, records)) for n, row in kept]
+        tsv = records.kind == "tsv"
+        sides.append(without_quotes(cells, records.path, report) if tsv else [c for _, c in cells])
+    # A line break inside a cell would make two sentences of one wherever lines are sentences.
+    first, second = (tuple(" ".join(cell.splitlines()) for cell in side) for side in sides)
+    places = tuple(f"{records.unit} {number}" for number, _ in kept)
+    return SentencePairs(first, second, str(records.path), places, report, chosen.languages)
+
+
+def _is_number(column: str) -> bool:
+    return column.isdigit()
+
+
+def _keyed(records: Records) -> tuple[list[str], Rows]:
+    """The names of all columns in the order in which they come, and the rows."""
+    names: dict[str, int] = {}
+    objects = list(records.objects())
+    for _, one in objects:
+        for name in one:
+            names.setdefault(name, len(names))
+    return list(names), [(number, [one.get(name) for name in names]) for number, one in objects]
+
+
+def _named(
+    records: Records, names: list[str], languages: tuple[str, str], columns: tuple[str, str]
+) -> Columns:
+    if not all(columns):
+        raise DataError(
+            "source_column and target_column go together: name both or neither", file=records.path
+        )
+    places = [
+        place_of(wanted, names, records.path, argument)
+        for wanted, argument in zip(columns, ("source_column", "target_column"), strict=True)
+    ]
+    for place, wanted in zip(places, columns, strict=True):
+        if names and place >= len(names):
+            raise DataError(
+                f"has {len(names)} columns, so there is no column {wanted}",
+                file=records.path,
+                advice=f"Its columns: {', '.join(names)}.",
+            )
+    if places[0] == places[1]:
+        raise DataError(
+            f"the column {columns[0]!r} is named as source and as target", file=records.path
+        )
+    return Columns(places[0], places[1], languages)
+
+
+def _recognised(
+    records: Records,
+    names: list[str],
+    rows: Rows,
+    languages: tuple[str, str],
+    report: DataReport,
+) -> tuple[Columns, bool]:
+    """The columns that names or content tell, and whether the first row is a header."""
+    texts = [["" if cell is None else str(cell) for cell in cells] for _, cells in rows[:SAMPLE]]
+    head = [names, *texts] if names else texts
+    chosen = columns_of_header(head, languages, records.path)
+    if chosen is not None:
+        return chosen, not names
+    if names or all(languages):
+        raise DataError(
+            "does not say which columns are source and target. "
+            + (f"Its columns: {', '.join(names)}" if names else "It has no header of languages"),
+            file=records.path,
+            advice="Name them: --source-column NAME --target-column NAME.",
+        )
+    if not any(len(cells) > 1 for cells in texts):
+        raise DataError("has one column only, not a source and a target", file=records.path)
+    return columns_of_content(texts, records.path, report), False
+
+
+def _note_columns(names: list[str], chosen: Columns, report: DataReport) -> None:
+    if not names:
+        return
+    stripped = [name.strip() for name in names]
+    report.note(
+        f"the columns {stripped[chosen.source]!r} and {stripped[chosen.target]!r}",
+        "read as source and target",
+    )
+    others = [name for place, name in enumerate(stripped)
+              if place not in (chosen.source, chosen.target)]  # fmt: skip
+    if others:
+        report.note(f"further columns ({', '.join(others)})", "not read", "", len(others))
+
+
+def _whole_rows(records: Records, rows: Rows, chosen: Columns, report: DataReport) -> Rows:
+    """The rows that have both columns; the others are reported."""
+    needed = max(chosen.source, chosen.target) + 1
+    kept: Rows = []
+    for number, cells in rows:
+        if len(cells) < needed:
+            report.note("rows without a second column", "left out", f"{records.unit} {number}")
+        else:
+            kept.append((number, cells))
+    if not kept:
+        raise DataError(
+            f"has no row with text in columns {chosen.source + 1} and {chosen.target + 1}",
+            file=records.path,
+        )
+    return kept

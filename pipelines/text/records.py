@@ -1,0 +1,277 @@
+"""Records of text in tables: JSON lines, CSV, TSV and Parquet, plain or packed, row by row."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipelines.base.errors import DataError
+from pipelines.text.files import open_text_files
+from pipelines.text.packing import inner_name
+
+JSON_ENDINGS = (".json", ".jsonl", ".jsonlines", ".ndjson", ".jl")
+CSV_ENDINGS = (".csv",)
+TSV_ENDINGS = (".tsv", ".tab")
+PARQUET_ENDINGS = (".parquet",)
+
+_PARQUET_MARK = b"PAR1"
+_DELIMITERS = ",;\t|"
+# Documents are longer than the 131,072 characters that Python allows a cell at first.
+_LONGEST_CELL = 2**27
+
+Cells = list[Any]
+"""The values of a record, in the order of the columns; None where there is none."""
+
+
+class Records:
+    """The records of a file, which can be read repeatedly.
+
+    Args:
+        path: path of the file.
+        kind: "json", "csv", "tsv" or "parquet".
+
+    Attributes:
+        path: path of the file.
+        kind: kind of the file.
+        unit: word for the place of a record: "line", or "row" where there are no lines.
+        keyed: True if each record itself names its columns, as in JSON and Parquet.
+    """
+
+    def __init__(self, path: str | Path, kind: str) -> None:
+        self.path = Path(path)
+        self.kind = kind
+        self.keyed = kind in ("json", "parquet")
+        self.unit = "row" if kind == "parquet" else "line"
+
+    def objects(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Yields number and content of each record of a file whose records name their columns.
+
+        Columns that hold columns, as {"translation": {"en": ...}} of Hugging Face, are laid out
+        flat under the inner names.
+
+        Raises:
+            DataError: the file is damaged; the message names the row.
+        """
+        found = _json_objects(self.path) if self.kind == "json" else _parquet_rows(self.path)
+        for number, one in found:
+            yield number, _flat(one)
+
+    def rows(self) -> Iterator[tuple[int, list[str]]]:
+        """Yields line number and cells of each row of a CSV or TSV file; blank rows are left out.
+
+        Raises:
+            DataError: a quotation mark is not closed, or a row has surplus cells; the message
+                names the row.
+        """
+        lines = _lines(self.path)
+        if self.kind == "tsv":
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    yield number, line.rstrip("\n").split("\t")
+        else:
+            yield from _csv_rows(lines, self.path)
+
+
+def open_records(path: str | Path) -> Records | None:
+    """The records of a JSON, CSV, TSV or Parquet file, by its ending; None for other files.
+
+    The ending is that inside a compressed file. Parquet is recognised by its content.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            if file.read(len(_PARQUET_MARK)) == _PARQUET_MARK:
+                return Records(path, "parquet")
+        name = inner_name(path)
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror or error}", file=path) from None
+    kinds = {"json": JSON_ENDINGS, "csv": CSV_ENDINGS, "tsv": TSV_ENDINGS,
+             "parquet": PARQUET_ENDINGS}  # fmt: skip
+    kind = next((kind for kind, endings in kinds.items() if name.endswith(endings)), "")
+    return Records(path, kind) if kind else None
+
+
+def place_of(wanted: str, names: list[str], path: str | Path, argument: str) -> int:
+    """The place of a column that the user names, by its name or by its number from 1.
+
+    Args:
+        wanted: name or number of the column.
+        names: names of the columns; empty if there is no header.
+        path: path of the file, for messages.
+        argument: argument that named the column, for messages.
+
+    Raises:
+        DataError: there is no such column.
+    """
+    stripped = [name.strip() for name in names]
+    folded = [name.lower() for name in stripped]
+    if wanted in stripped:
+        return stripped.index(wanted)
+    if folded.count(wanted.lower()) == 1:
+        return folded.index(wanted.lower())
+    if wanted.isdigit() and int(wanted) >= 1:
+        return int(wanted) - 1
+    raise DataError(
+        f"has no column {wanted!r}, which {argument} names",
+        file=path,
+        advice=f"Its columns: {', '.join(stripped)}."
+        if names
+        else "It has no header: give the column's number, counted from 1.",
+    )
+
+
+def text_of(value: Any, name: str, number: int, records: Records) -> str:
+    """The text of a cell; "" for a missing one.
+
+    Raises:
+        DataError: the cell holds something else than text.
+    """
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        kinds = {dict: "an object", list: "a list", bool: "true or false"}
+        what = kinds.get(type(value), "a number")
+        raise DataError(
+            f"the column {name!r} holds {what} here, not a text",
+            file=records.path,
+            row=number,
+            advice="Name a column of text, or write the value in quotation marks.",
+        )
+    if "\0" in value:
+        raise DataError(
+            f"the column {name!r} holds NUL, which text never contains",
+            file=records.path,
+            row=number,
+        )
+    return value
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """The lines of a file with their ends, checked as those of a text are."""
+    text = open_text_files([path], str(path), json=True)
+    if len(text.segments) > 1:
+        raise DataError(
+            f"the ZIP file holds {len(text.segments)} files, of which one is to be read",
+            file=path,
+            advice=f"Unpack it first: unzip {path.name}.",
+        )
+    held = ""
+    for chunk in text.chunks():
+        *whole, held = (held + chunk).split("\n")
+        for line in whole:
+            yield line + "\n"
+    if held:
+        yield held
+
+
+def _csv_rows(lines: Iterable[str], path: Path) -> Iterator[tuple[int, list[str]]]:
+    lines = iter(lines)
+    first = next(lines, "")
+    counts = {mark: _outside_quotes(first).count(mark) for mark in _DELIMITERS}
+    delimiter = max(_DELIMITERS, key=lambda mark: counts[mark])
+    csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
+
+    def all_lines() -> Iterator[str]:
+        yield first
+        yield from lines
+
+    reader = csv.reader(all_lines(), delimiter=delimiter, strict=True)
+    width = begin = 0
+    while True:
+        begin = reader.line_num + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            raise DataError(
+                f"the quotation marks of this row do not fit: {error}",
+                file=path,
+                row=begin,
+                advice='Put the cell in quotes and write "" for a quotation mark inside.',
+            ) from None
+        if cells is None:
+            return
+        if not any(cell.strip() for cell in cells):
+            continue
+        width = width or len(cells)
+        if len(cells) > width:
+            raise DataError(
+                f"has {len(cells)} cells, but the first row has {width}",
+                file=path,
+                row=begin,
+                advice=f"Put a cell that contains {delimiter!r} in quotes.",
+            )
+        yield begin, cells
+
+
+def _outside_quotes(line: str) -> str:
+    return "".join(line.split('"')[::2])
+
+
+def _json_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The objects of JSON lines, or of one array; numbers are lines, or places in the array."""
+    lines = _lines(path)
+    first = next((line for line in lines if line.strip()), "")
+    if first.lstrip().startswith("["):
+        whole = _parsed(first + "".join(lines), 0, path)
+        for number, one in enumerate(whole, 1):
+            yield number, _object(one, number, path)
+        return
+    for number, line in enumerate(_lines(path), 1):
+        if line.strip():
+            yield number, _object(_parsed(line, number, path), number, path)
+
+
+def _parsed(text: str, number: int, path: Path) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        row = number or getattr(error, "lineno", 1)
+        raise DataError(
+            f"is not JSON: {getattr(error, 'msg', error)}",
+            file=path,
+            row=row,
+            advice="Write one JSON object on each line, or one array of objects.",
+        ) from None
+
+
+def _object(value: Any, number: int, path: Path) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return value
+    raise DataError(
+        f"is JSON, but not an object with named columns: {str(value)[:40]!r}",
+        file=path,
+        row=number,
+        advice='Write objects, such as {"text": "..."}.',
+    )
+
+
+def _parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    import pyarrow
+    import pyarrow.parquet
+
+    number = 0
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches():
+                for row in batch.to_pylist():
+                    number += 1
+                    yield number, row
+    except (pyarrow.ArrowException, OSError) as error:
+        problem = str(error).splitlines()[0]
+        raise DataError(f"is not a whole Parquet file: {problem}", file=path) from None
+
+
+def _flat(one: Mapping[str, Any]) -> dict[str, Any]:
+    if not any(isinstance(value, Mapping) for value in one.values()):
+        return dict(one)
+    flat: dict[str, Any] = {}
+    for name, value in one.items():
+        inner = _flat(value) if isinstance(value, Mapping) else {name: value}
+        for key, cell in inner.items():
+            flat[f"{name}.{key}" if key in flat else key] = cell
+    return flat

@@ -1,0 +1,192 @@
+"""Text from what people have: packed files, patterns, source code, JSON lines, CSV, Parquet."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+from pipelines.base.errors import DataError
+from pipelines.text.corpus import TextCorpus
+from pipelines.text.loading import load_text
+
+WORDS = "a first line\na second line\n"
+
+
+def as_zip(content: bytes, *names: str) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in names or ("inside.txt",):
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+def whole(source: Path | str, **options: object) -> TextCorpus:
+    return load_text(f"file:{source}", split="1,0,0", **options).train  # type: ignore[arg-type]
+
+
+def text_of(source: Path | str, **options: object) -> str:
+    return "".join(whole(source, **options).chunks())
+
+
+PACKINGS = [
+    ("a.gz", gzip.compress), ("a.bz2", bz2.compress), ("a.xz", lzma.compress), ("a.zip", as_zip),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "pack"), PACKINGS)
+def test_packed_text_is_read_and_cut_as_plain_text_is(
+    tmp_path: Path, name: str, pack: Callable[[bytes], bytes]
+) -> None:
+    content = "".join(f"line {n} of é\n" for n in range(500))
+    (tmp_path / name).write_bytes(pack(content.encode()))
+    (tmp_path / "a.txt").write_text(content, encoding="utf-8")
+    assert text_of(tmp_path / name) == content
+    plain, packed = (load_text(f"file:{tmp_path / one}").test for one in ("a.txt", name))
+    assert plain is not None and packed is not None
+    assert "".join(packed.chunks()) == "".join(plain.chunks())
+
+
+@pytest.mark.parametrize(("name", "pack"), PACKINGS)
+def test_a_packed_file_that_is_cut_short_is_damaged(
+    tmp_path: Path, name: str, pack: Callable[[bytes], bytes]
+) -> None:
+    content = pack(bytes(range(32, 127)) * 40)
+    (tmp_path / name).write_bytes(content[: len(content) // 2])
+    with pytest.raises(DataError, match=r"file is damaged"):
+        text_of(tmp_path / name)
+
+
+def test_zip_archives_are_read_file_by_file_without_notes(tmp_path: Path) -> None:
+    names = "b.txt", "a.txt", "_about.txt", "__MACOSX/a.txt", ".hidden"
+    (tmp_path / "a.zip").write_bytes(as_zip(WORDS.encode(), *names))
+    corpus = whole(tmp_path / "a.zip")
+    assert "".join(corpus.chunks()) == 2 * WORDS
+    assert "a.zip/a.txt" in str(corpus.report)
+    (tmp_path / "e.zip").write_bytes(as_zip(b"application/epub+zip", "mimetype", "book.html"))
+    with pytest.raises(DataError, match=r"is a document inside a ZIP archive.*mimetype"):
+        text_of(tmp_path / "e.zip")
+    (tmp_path / "n.zip").write_bytes(as_zip(b"", "_about.txt"))
+    with pytest.raises(DataError, match="the ZIP file holds no file"):
+        text_of(tmp_path / "n.zip")
+    (tmp_path / "b.zip").write_bytes(as_zip(b"\xff\xfe\xfd", "inner.txt"))
+    with pytest.raises(DataError, match=r"b\.zip/inner\.txt"):
+        text_of(tmp_path / "b.zip")
+
+
+def test_patterns_name_files(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("b.txt", "a.txt", "in/c.txt", "d.md"):
+        (tmp_path / name).write_text(f"{name}\n")
+    assert text_of(f"{tmp_path}/*.txt") == "a.txt\nb.txt\n"
+    assert text_of(f"{tmp_path}/**/*.txt") == "a.txt\nb.txt\nin/c.txt\n"
+    with pytest.raises(DataError, match=r"no file matches this pattern.*\*\* for any folders"):
+        text_of(f"{tmp_path}/*.text")
+
+
+def test_folders_of_source_code_by_chosen_endings(tmp_path: Path) -> None:
+    (tmp_path / "tests").mkdir()
+    for name in ("train.py", "tests/test.py", "README.md", "__init__.py"):
+        (tmp_path / name).write_text(f"# {name}\n" if "init" not in name else "")
+    assert text_of(tmp_path, file_endings=[".py"]) == "# tests/test.py\n# train.py\n"
+    assert "README" in text_of(tmp_path, file_endings=[".py", ".MD"])
+    with pytest.raises(DataError, match=r"no text \(.txt.*--file-endings \.py"):
+        text_of(tmp_path)
+    with pytest.raises(DataError, match=r"no text \(\.java\)"):
+        text_of(tmp_path, file_endings=[".java"])
+
+
+def write_records(path: Path, rows: list[dict[str, object]]) -> Path:
+    if path.suffix == ".parquet":
+        pa.parquet.write_table(pa.Table.from_pylist(rows), path)
+    elif path.suffix == ".json":
+        path.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+    else:
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.parquet"])
+def test_records_with_a_column_of_text(tmp_path: Path, name: str) -> None:
+    rows: list[dict[str, object]] = [
+        {"id": n, "url": "u", "text": f"text\r\n{n}"} for n in range(3)
+    ]
+    rows.append({"id": 4, "url": "u", "text": None})
+    path = write_records(tmp_path / name, rows)
+    corpus = whole(path)
+    assert "".join(corpus.chunks()) == "text\n0\ntext\n1\ntext\n2\n"
+    report = str(corpus.report)
+    assert "the column 'text'" in report and "further columns (id, url)" in report
+    assert "records without text: 1" in report
+    assert text_of(path, text_column="url") == "u\n" * 4
+    with pytest.raises(DataError, match=r"no column 'body', which text_column names.*id, url"):
+        text_of(path, text_column="body")
+    with pytest.raises(DataError, match=r"row 1.*'id' holds a number here, not a text"):
+        text_of(path, text_column="id")
+
+
+def test_csv_and_tsv_with_and_without_a_header(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('id,text,licence\n1,"two\nlines, ""quoted""",CC-BY\n2,plain,CC0\n')
+    assert text_of(path) == 'two\nlines, "quoted"\nplain\n'
+    assert text_of(path, text_column="licence") == "CC-BY\nCC0\n"
+    path.write_text("1;eins\n2;zwei\n")
+    assert text_of(path, text_column="2") == "eins\nzwei\n"
+    with pytest.raises(DataError, match=r"row 1.*which column is the text.*1, eins.*--text-column"):
+        text_of(path)
+    with pytest.raises(DataError, match=r"which column is the text"):
+        text_of(path, text_column="3")
+    (tmp_path / "b.tsv").write_text('id\tsentence\n1\tsaid "yes"\n2\n')
+    corpus = whole(tmp_path / "b.tsv")
+    assert "".join(corpus.chunks()) == 'said "yes"\n'
+    assert "rows without 'sentence': 1" in str(corpus.report)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "named"),
+    [
+        ("a.jsonl", '{"text": "a"}\n{"text": \n', r"row 2.*is not JSON.*one JSON object on each"),
+        ("a.jsonl", '{"text": "a"}\n["b"]\n', r"row 2.*not an object with named columns"),
+        ("a.jsonl", '{"text": "a"}\n{"text": ["b"]}\n', r"row 2.*holds a list here"),
+        ("a.jsonl", '{"a": "a", "b": "b"}\n', r"row 1.*which column is the text.*a, b"),
+        ("a.csv", 'text,id\n"open,1\n', r"row 2.*quotation marks"),
+        ("a.csv", "text,id\nhello, world,1\n", r"row 2.*3 cells, but the first row has 2"),
+        ("a.parquet", "PAR1 and no more", "is not a whole Parquet file"),
+    ],
+)
+def test_what_is_wrong_in_records_is_named_by_row(
+    tmp_path: Path, name: str, content: str, named: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(DataError, match=named):
+        text_of(tmp_path / name)
+
+
+def test_plain_text_has_no_columns_and_is_not_mixed_with_records(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(WORDS)
+    write_records(tmp_path / "b.jsonl", [{"text": "b"}])
+    with pytest.raises(DataError, match=r"a\.txt.*is plain text, but .*b\.jsonl has records"):
+        text_of(f"{tmp_path / 'a.txt'},{tmp_path / 'b.jsonl'}")
+    with pytest.raises(DataError, match="is plain text and has no column 'text'"):
+        text_of(tmp_path / "a.txt", text_column="text")
+
+
+def test_many_records_are_cut_between_records(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [{"text": f"record\n{n}"} for n in range(1200)]
+    path = write_records(tmp_path / "a.jsonl", rows)
+    parts = load_text(f"file:{path}", split="0.5,0.25,0.25")
+    assert parts.validation is not None and parts.test is not None
+    texts = ["".join(one.chunks()) for one in (parts.train, parts.validation, parts.test)]
+    assert "".join(texts) == text_of(path)
+    assert texts[1].startswith("record\n600\n") and texts[2].startswith("record\n900\n")
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(path.read_bytes()))
+    assert text_of(tmp_path / "a.jsonl.gz") == text_of(path)
