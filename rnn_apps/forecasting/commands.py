@@ -7,6 +7,46 @@ import argparse
 from rnn_apps.application.definition import Application, Result, Verb
 
 
+def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--run", required=True, metavar="FOLDER", help="folder of a trained run")
+    parser.add_argument(
+        "--data",
+        default="",
+        metavar="SOURCE",
+        help="series to judge on instead of the run's own test part",
+    )
+    parser.add_argument(
+        "--part",
+        default="",
+        metavar="PART",
+        help="part to judge on: train, validation, test or all; by default the test part of the "
+        "run's own data, and all of other data",
+    )
+    parser.add_argument(
+        "--stride",
+        type=int,
+        default=1,
+        metavar="N",
+        help="number of rows from one origin to the next",
+    )
+    parser.add_argument(
+        "--forecasts",
+        default="",
+        metavar="FILE.csv",
+        help="file for every forecast: series, origin, step, time, truth, forecast and quantiles",
+    )
+
+
+def _evaluate(options: argparse.Namespace) -> Result:
+    from rnn_apps.forecasting.run import load
+
+    run = load(options.run)
+    result: Result = run.evaluate(
+        options.data or None, options.part, stride=options.stride, forecasts=options.forecasts
+    )
+    return result
+
+
 def _predict_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", required=True, metavar="FOLDER", help="folder of a trained run")
     parser.add_argument(
@@ -30,6 +70,21 @@ def _predict_arguments(parser: argparse.ArgumentParser) -> None:
         help="number of sample paths to add; not for output = point",
     )
     parser.add_argument(
+        "--at",
+        default="",
+        metavar="TIME",
+        help="time of the last row that counts as known, such as '2014-10-01 13:00'; without this "
+        "option the end of each series",
+    )
+    parser.add_argument(
+        "--steps",
+        type=int,
+        default=0,
+        metavar="N",
+        help="number of steps to forecast; beyond the horizon of the run they are made from "
+        "forecasts and have no quantiles",
+    )
+    parser.add_argument(
         "--recent",
         type=int,
         default=0,
@@ -50,6 +105,8 @@ def _predict(options: argparse.Namespace) -> Result:
         options.plot,
         samples=options.samples,
         recent=options.recent,
+        at=options.at,
+        steps=options.steps,
     )
 
 
@@ -59,6 +116,12 @@ APPLICATION = Application(
     package="rnn_apps.forecasting",
     config="rnn_apps.forecasting.config:ForecastingConfig",
     verbs=(
+        Verb(
+            "evaluate",
+            "compare a trained model with its baselines",
+            _evaluate_arguments,
+            _evaluate,
+        ),
         Verb(
             "predict",
             "forecast what follows the end of series, as a CSV and a plot",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -60,12 +60,14 @@ class Window:
         weights: weights float32 [batch, horizon]; 0 where the truth is missing or the row is
             padding.
         step: number of the batch within its epoch; `windows` can start at it again.
+        numbers: numbers int64 [batch] of the windows among all that the batches have, unshuffled.
     """
 
     inputs: Inputs
     truth: NDArray[np.float32]
     weights: NDArray[np.float32]
     step: int = 0
+    numbers: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @property
     def series_index(self) -> NDArray[np.int64]:
@@ -87,6 +89,7 @@ def windows(batches: Any, start_step: int = 0) -> Iterator[Window]:
                 np.asarray(targets)[rows],
                 observed[rows],
                 step,
+                step * batches.batch_size + np.flatnonzero(rows),
             )
 
 

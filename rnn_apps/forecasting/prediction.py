@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipelines.base.errors import ConfigurationError, UserError
 from pipelines.series.time_series import SeriesSet, TimeSeries, latest_windows, with_reach
-from pipelines.series.times.timestamps import STEP, step_numbers
+from pipelines.series.times.timestamps import STEP, show_time, step_numbers
 from pipelines.series.windows import WindowBatches
 from rnn_apps.forecasting.forecast import Forecast, Forecaster, windows
 from rnn_apps.forecasting.judging.conformal import (
@@ -21,6 +21,7 @@ from rnn_apps.forecasting.judging.conformal import (
 )
 from rnn_apps.forecasting.run_data import positions
 from rnn_apps.forecasting.sampling.sample_paths import RankTrajectories, sample_paths
+from rnn_apps.forecasting.series_ends import lengthened, until
 from rnn_apps.forecasting.trained import TRAJECTORIES, TrainedForecaster
 from rnn_apps.forecasting.understood import understood_for_use
 
@@ -43,11 +44,21 @@ def predict(
     samples: int = 0,
     recent: int = 0,
     seed: int = 0,
+    at: str = "",
+    steps: int = 0,
 ) -> pd.DataFrame:
     """See `Run.predict`."""
     config = run.config
+    steps = steps or config.horizon
     everything = run.series(data)
-    series_set, left_out = with_reach(everything, config.lookback, config.horizon)
+    _check_steps(run, everything, steps, samples)
+    whole = everything
+    if at:
+        everything = until(whole, at)
+        _tell_of_training(run, everything)
+    # The model forecasts whole horizons, so covariates have to be known for as many.
+    reach = -(-steps // config.horizon) * config.horizon
+    series_set, left_out = with_reach(everything, config.lookback, reach)
     if left_out:
         reasons = [*list(left_out.values())[:MOST_REASONS], "..."][: len(left_out)]
         _log.warning(f"{len(left_out)} of {len(everything)} series left out: {'; '.join(reasons)}.")
@@ -58,19 +69,94 @@ def predict(
     calibrated = run.forecaster(series_set)
     if recent:
         calibrated = recalibrated(calibrated, series_set, config.horizon, recent)
-    forecast = forecast_ends(calibrated, series_set, config.horizon)
+    forecast = forecast_ends(calibrated, series_set, config.horizon, steps)
     if samples:
         paths = _paths(run, series_set, samples, seed)
-        forecast = Forecast(forecast.point, forecast.quantiles, paths)
-    return as_frame(series_set, forecast, calibrated.levels)
+        forecast = Forecast(forecast.point, forecast.quantiles, paths[:, :, :steps])
+    frame = as_frame(series_set, forecast, calibrated.levels)
+    if at:
+        frame.insert(2, "truth", _what_came(whole, series_set, steps))
+    return frame
 
 
-def forecast_ends(forecaster: Forecaster, series_set: SeriesSet, horizon: int) -> Forecast:
+def _tell_of_training(run: TrainedForecaster, known: SeriesSet) -> None:
+    """Says that the run was trained on what it is to forecast."""
+    until_then = run.metrics.get("data", {}).get("trained_until", "")
+    last = np.max([series.times[-1] for series in known])
+    if until_then and last < np.datetime64(until_then):
+        shown = show_time(np.datetime64(until_then), known.frequency)
+        _log.warning(
+            f"The run was trained and calibrated on data up to {shown}: if it is the same data, "
+            "the model has seen what it forecasts, and the forecast is too good."
+        )
+
+
+def _what_came(whole: SeriesSet, known: SeriesSet, steps: int) -> NDArray[np.float32]:
+    """The observed values after the end of each series of `known`, NaN where there are none.
+
+    Returns:
+        Values float32 [series * steps], in the order of `as_frame`.
+    """
+    truth = np.full((len(known), steps), np.nan, np.float32)
+    for row, series in enumerate(known):
+        later = whole[series.name]
+        after = slice(len(series), len(series) + steps)
+        values = np.where(later.observed[after], later.target[after], np.nan)
+        truth[row, : len(values)] = values
+    return truth.reshape(-1)
+
+
+def _check_steps(run: TrainedForecaster, data: SeriesSet, steps: int, samples: int) -> None:
+    horizon = run.config.horizon
+    if steps < 1:
+        raise UserError(f"steps = {steps} must be at least 1")
+    if steps <= horizon:
+        return
+    if samples:
+        raise UserError(
+            f"steps = {steps} is beyond the horizon of {horizon}, where there are no sample paths: "
+            "leave out samples, or train with a longer horizon"
+        )
+    if data.past_names:
+        raise UserError(
+            f"steps = {steps} is beyond the horizon of {horizon}, and nobody knows "
+            f"{', '.join(data.past_names)} there: train with a longer horizon"
+        )
+    _log.warning(
+        f"Beyond step {horizon}, the horizon of the run, the model reads its own forecasts as if "
+        "they had been observed. There are no quantiles there, since they would be too narrow."
+    )
+
+
+def forecast_ends(
+    forecaster: Forecaster, series_set: SeriesSet, horizon: int, steps: int = 0
+) -> Forecast:
     """Forecasts what follows the end of every series, one row per series.
+
+    Args:
+        forecaster: forecaster of `horizon` steps.
+        series_set: series to continue.
+        horizon: number of steps that the forecaster gives at a time.
+        steps: number of steps wanted; 0 for the horizon. With more, point forecasts follow that are
+            made from forecasts, and quantiles that are not a number.
 
     Raises:
         DataError: a series is too short, or its known-future covariates do not reach far enough.
     """
+    steps = steps or horizon
+    first = _one_horizon(forecaster, series_set, horizon)
+    points = [first.point]
+    for _ in range(horizon, steps, horizon):
+        series_set = lengthened(series_set, points[-1])
+        points.append(_one_horizon(forecaster, series_set, horizon).point)
+    point, quantiles = np.concatenate(points, axis=1)[:, :steps], first.quantiles
+    if quantiles is not None:
+        beyond = ((0, 0), (0, max(0, steps - horizon)), (0, 0))
+        quantiles = np.pad(quantiles, beyond, constant_values=np.nan)[:, :steps]
+    return Forecast(point, quantiles)
+
+
+def _one_horizon(forecaster: Forecaster, series_set: SeriesSet, horizon: int) -> Forecast:
     inputs = latest_windows(series_set, forecaster.lookback, horizon)
     parts = []
     for start in range(0, len(series_set), BATCH_SIZE):

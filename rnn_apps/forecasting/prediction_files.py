@@ -12,6 +12,7 @@ from pipelines.base.errors import UserError
 from pipelines.series.time_series import SeriesSet
 from rnn_apps.forecasting.judging.charts import prediction_chart
 from rnn_apps.forecasting.prediction import local_times, predict
+from rnn_apps.forecasting.series_ends import until
 from rnn_apps.forecasting.trained import TrainedForecaster
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ def predict_to_files(
     *,
     samples: int = 0,
     recent: int = 0,
+    at: str = "",
+    steps: int = 0,
 ) -> dict[str, Any]:
     """Writes forecasts as CSV and draws them; what `rnn-apps forecast predict` does.
 
@@ -38,6 +41,8 @@ def predict_to_files(
         plot: file for the picture, .png or .svg; "" for a PNG next to the CSV.
         samples: number of sample paths to add; see `Run.predict`.
         recent: number of the latest windows to calibrate on; see `Run.predict`.
+        at: time of the last row that counts as known; see `Run.predict`.
+        steps: number of steps to forecast; see `Run.predict`.
 
     Returns:
         The paths of the files, and the first and the last time of the forecast.
@@ -49,10 +54,10 @@ def predict_to_files(
     if picture == table:
         raise UserError(f"--to {table}: name the table .csv; the picture is written next to it")
     series_set = run.series(source or None)
-    frame = predict(run, series_set, samples=samples, recent=recent)
+    frame = predict(run, series_set, samples=samples, recent=recent, at=at, steps=steps)
     with atomic_path(table) as beside:
         frame.to_csv(beside, index=False)
-    _draw(run, series_set, frame, picture)
+    _draw(run, until(series_set, at) if at else series_set, frame, picture)
     forecast = set(frame["series"])
     left_out = [name for name in series_set.names if name not in forecast]
     note = run.calibration_note
@@ -62,7 +67,7 @@ def predict_to_files(
         "series": len(forecast),
         **({"left out": left_out} if left_out else {}),
         **({"intervals": note.removeprefix("Intervals: ")} if note else {}),
-        "horizon": run.config.horizon,
+        "horizon": steps or run.config.horizon,
         "from": str(frame["time"].min()),
         "to": str(frame["time"].max()),
     }

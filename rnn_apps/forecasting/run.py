@@ -21,7 +21,12 @@ class Run(TrainedForecaster):
     """A trained forecaster with its folder and its verbs; made by `train` and `load`."""
 
     def evaluate(
-        self, data: Data | None = None, part: str = "", *, stride: int = 1
+        self,
+        data: Data | None = None,
+        part: str = "",
+        *,
+        stride: int = 1,
+        forecasts: str | Path = "",
     ) -> dict[str, Any]:
         """Compares the run with its baselines in a rolling-origin backtest; writes the report.
 
@@ -30,16 +35,25 @@ class Run(TrainedForecaster):
             part: name of the part: train, validation, test or all, as the run's split cuts it;
                 empty for the test part of the run's own data, and for all of other data.
             stride: number of rows between neighbouring origins; 1 counts every window.
+            forecasts: file for a CSV of every forecast: series, origin, step, time, truth, forecast
+                and calibrated quantiles; empty for no such file.
 
         Returns:
             "table", the figures of every forecaster, and where the report is.
         """
-        return evaluate(self, data, part, stride)
+        return evaluate(self, data, part, stride, forecasts)
 
     def predict(
-        self, data: Data | None = None, *, samples: int = 0, recent: int = 0, seed: int = 0
+        self,
+        data: Data | None = None,
+        *,
+        samples: int = 0,
+        recent: int = 0,
+        seed: int = 0,
+        at: str = "",
+        steps: int = 0,
     ) -> pd.DataFrame:
-        """Forecasts what follows the end of every series.
+        """Forecasts what follows the end of every series, or an earlier time.
 
         Args:
             data: source or DataFrame with at least `lookback` rows per series; None for the data
@@ -51,16 +65,24 @@ class Run(TrainedForecaster):
             recent: number of the latest windows of each series in `data` on which the intervals
                 are calibrated anew; 0 keeps the calibration of the validation part.
             seed: seed of the sample paths.
+            at: time of the last row that counts as known, such as "2014-10-01 13:00"; empty for
+                the end of each series. Nothing of the target after it is used.
+            steps: number of steps to forecast; 0 for the horizon of the run. Beyond the horizon
+                the model reads its own forecasts as if they had been observed. There it gives no
+                quantiles, since these would be too narrow.
 
         Returns:
-            One row per series and step: series, time (continuing where the series ends), forecast,
+            One row per series and step: series, time (continuing where the series ends), truth
+            (with `at` only; NaN where nothing was observed), forecast,
             quantile_0.1 and so on (calibrated), sample_1 and so on.
 
         Raises:
             DataError: every series is too short or lacks covariates, or the data holds a series
-                that the run does not know.
+                that the run does not know, or does not hold the time `at`.
+            UserError: more steps than the horizon are asked for, together with sample paths or
+                from a model with covariates of the past.
         """
-        return predict(self, data, samples=samples, recent=recent, seed=seed)
+        return predict(self, data, samples=samples, recent=recent, seed=seed, at=at, steps=steps)
 
     def export(
         self, to: str | Path, formats: Sequence[str] = ("saved_model", "tflite")

@@ -9,7 +9,7 @@ already known at the origin.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,6 +106,7 @@ def backtest(
     horizon: int,
     online: OnlineCalibrated | None = None,
     stride: int = 1,
+    keep: Callable[[WindowBatches, Window, Forecast], None] | None = None,
 ) -> Backtest:
     """Judges calibrated forecasters on every window of a part.
 
@@ -118,6 +119,8 @@ def backtest(
         horizon: number of time steps to forecast.
         online: judged forecaster with online intervals, as a row of its own; None for no such row.
         stride: number of rows between neighbouring origins.
+        keep: function that receives the judged forecaster's forecasts, batch by batch; None if
+            nobody wants them.
 
     Raises:
         DataError: no window fits into the part, or none has an observed truth.
@@ -139,7 +142,9 @@ def backtest(
     batches = batches_for(max(entrant.lookback for entrant in entrants))
     rows = _Rows(entrants, scales, horizon, online)
     for window in windows(batches):
-        rows.add(window)
+        forecast = rows.add(window)
+        if keep is not None:
+            keep(batches, window, forecast)
     if not rows.windows:
         raise DataError(
             f"none of the {batches.examples} windows has an observed value to judge by",
@@ -181,16 +186,24 @@ class _Rows:
         self._worst: Example | None = None
         self._best: Example | None = None
 
-    def add(self, window: Window) -> None:
-        """Forecasts a batch with every forecaster of the table and adds its errors."""
+    def add(self, window: Window) -> Forecast:
+        """Forecasts a batch with every forecaster of the table and adds its errors.
+
+        Returns:
+            The judged forecaster's forecasts.
+        """
         self.windows += len(window.truth)
+        judged: Forecast | None = None
         for name, forecast in self._forecasts(window):
             self.metrics[name].update(
                 window.truth, window.weights, window.series_index, forecast.point,
                 forecast.quantiles,
             )  # fmt: skip
             if name == self.entrants[0].name:
+                judged = forecast
                 self._keep_errors(window, forecast)
+        assert judged is not None
+        return judged
 
     def _forecasts(self, window: Window) -> Iterator[tuple[str, Forecast]]:
         judged = self.entrants[0]

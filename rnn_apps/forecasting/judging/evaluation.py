@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import logging
 from pathlib import Path
@@ -14,6 +15,7 @@ from pipelines.base.errors import DataError
 from pipelines.series.times.timestamps import show_time
 from rnn_apps.forecasting.features.description import describe
 from rnn_apps.forecasting.judging.backtest import Backtest, backtest
+from rnn_apps.forecasting.judging.forecast_table import ForecastTable, check_table_path
 from rnn_apps.forecasting.judging.metrics import as_json
 from rnn_apps.forecasting.judging.online_conformal import OnlineCalibrated, OnlineSettings
 from rnn_apps.forecasting.run_report import write_report
@@ -27,9 +29,12 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-def evaluate(run: TrainedForecaster, data: Data | None, part: str, stride: int) -> dict[str, Any]:
+def evaluate(
+    run: TrainedForecaster, data: Data | None, part: str, stride: int, forecasts: str | Path = ""
+) -> dict[str, Any]:
     """See `Run.evaluate`. Writes metrics.json, report.html and two tables into the run."""
     run.folder.check_evaluable()
+    table_path = check_table_path(forecasts) if forecasts else None
     own = data is None
     part = part or (run.judged_part if own else "all")
     rows = run.part(part)
@@ -45,15 +50,22 @@ def evaluate(run: TrainedForecaster, data: Data | None, part: str, stride: int) 
     online = OnlineCalibrated(
         judged, yardsticks.scores, stride, OnlineSettings.for_season(yardsticks.season, stride)
     )
-    result = backtest(
-        [judged, *yardsticks.baselines(run.config.lookback)],
-        series_set,
-        yardsticks.scales,
-        part=rows,
-        horizon=run.config.horizon,
-        online=online,
-        stride=stride,
-    )
+    with contextlib.ExitStack() as files:
+        kept = None
+        if table_path:
+            beside = files.enter_context(atomic_path(table_path))
+            file = files.enter_context(open(beside, "w", encoding="utf-8", newline=""))
+            kept = ForecastTable(file, series_set, judged.levels).add
+        result = backtest(
+            [judged, *yardsticks.baselines(run.config.lookback)],
+            series_set,
+            yardsticks.scales,
+            part=rows,
+            horizon=run.config.horizon,
+            online=online,
+            stride=stride,
+            keep=kept,
+        )
     title = (
         f"{source}, {part} part: {result.windows} windows, lookback {run.config.lookback}, "
         f"horizon {run.config.horizon}, season {yardsticks.season}"
@@ -71,6 +83,7 @@ def evaluate(run: TrainedForecaster, data: Data | None, part: str, stride: int) 
         "windows": result.windows,
         **({"left out": list(result.short_series)} if result.short_series else {}),
         "report": str(page),
+        **({"forecasts": str(table_path)} if table_path else {}),
         **_headline(result),
     }
 
