@@ -175,7 +175,7 @@ class RowsTable:
 
     Args:
         path: path of the file.
-        layout: where the parts of a row stand, from `find_rows_layout`.
+        layout: places of the parts of a row, as `find_rows_layout` gives them.
         decimal: decimal mark, if the user stated it.
     """
 
