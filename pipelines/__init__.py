@@ -70,6 +70,11 @@ sys.meta_path.insert(
             "pipelines.translation.encoding": "pipelines.pairs.encoding",
             "pipelines.translation.loading": "pipelines.pairs.loading",
             "pipelines.translation.sentence_pairs": "pipelines.pairs.sentence_pairs",
+            # Also what a console script of an earlier editable installation imports.
+            "rnn_apps.command_line": "rnn_apps.application.command_line",
+            "rnn_apps.edge.features": "rnn_apps.edge.speech.features",
+            "rnn_apps.forecasting.conformal": "rnn_apps.forecasting.judging.conformal",
+            "rnn_apps.forecasting.metrics": "rnn_apps.forecasting.judging.metrics",
             "rnn_apps.model_zoo": "rnn_apps.application.model_zoo",
         }
     ),

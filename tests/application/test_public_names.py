@@ -50,6 +50,10 @@ def test_importing_the_packages_imports_nothing_heavy() -> None:
 @pytest.mark.parametrize("old, new, name", [
     ("pipelines.text_corpus", "pipelines.text.corpus", "MemoryText"),
     ("pipelines.translation.sentence_pairs", "pipelines.pairs.sentence_pairs", "SentencePairs"),
+    ("rnn_apps.command_line", "rnn_apps.application.command_line", "main"),
+    ("rnn_apps.edge.features", "rnn_apps.edge.speech.features", "SpeechFeatures"),
+    ("rnn_apps.forecasting.conformal", "rnn_apps.forecasting.judging.conformal", "Calibration"),
+    ("rnn_apps.forecasting.metrics", "rnn_apps.forecasting.judging.metrics", "pinball"),
     ("rnn_apps.model_zoo", "rnn_apps.application.model_zoo", "saved_models"),
 ])  # fmt: skip
 def test_documented_modules_are_importable_under_their_old_names(
