@@ -14,11 +14,15 @@ import pytest
 import tensorflow as tf
 
 from pipelines.base.errors import ConfigurationError
+from rnn_apps.forecasting.network.segment import ParallelDecoder
 from rnn_apps.layers import load_model
 from rnn_apps.layers.cells import cell_names, cell_of, find_cell, register_cell
 from rnn_apps.layers.cells.cell import Cell
 from rnn_apps.layers.cells.registry import _ADDRESSES
 from rnn_apps.models import RNN
+from rnn_apps.training.gradients.hidden_gradients import gradient_flow
+from rnn_apps.translation.network.decoder_loop import run_decoder
+from rnn_apps.translation.network.model import Network, TranslationModel
 
 UNITS, FEATURES, ROWS, TIMESTEPS = 5, 3, 4, 20
 SEQUENCES = np.random.default_rng(0).normal(size=(ROWS, TIMESTEPS, FEATURES)).astype(np.float32)
@@ -245,3 +249,63 @@ def test_a_cell_from_outside_trains_and_leaves_for_the_device(leaky: Cell, tmp_p
         )  # fmt: skip
         assert result.error <= 1e-5
         assert {form.kind for form in result.forms} == {"leaky RNN"}
+
+
+@pytest.fixture
+def minimal(monkeypatch: pytest.MonkeyPatch) -> Cell:
+    """A cell that multiplies by parts of its recurrent kernel, twice per step."""
+    monkeypatch.setitem(_ADDRESSES, "mgu", "")
+    monkeypatch.delitem(_ADDRESSES, "mgu")
+    register_cell("mgu", "minimal_gated_unit:CELL")
+    return find_cell("mgu")
+
+
+def test_parts_of_the_recurrent_kernel_are_used_when_segments_are_decoded(minimal: Cell) -> None:
+    segments = 3
+    decoder = ParallelDecoder("mgu", UNITS, segments)
+    state = tf.constant(SEQUENCES[:, 0, :1] + np.linspace(-1, 1, UNITS, dtype=np.float32))
+    found = decoder([state])
+    reference = built(minimal)
+    reference.recurrent_kernel.assign(decoder.recurrent.kernel)
+    decoder.recurrent.bias.assign(tf.zeros(2 * UNITS))
+    entering = decoder.position(decoder.positions) + decoder.bias
+    for segment in range(segments):
+        reference.kernel.assign(tf.zeros((FEATURES, 2 * UNITS)))
+        reference.bias.assign(entering[segment])
+        expected, _ = reference(SEQUENCES[:, 0], [state])
+        np.testing.assert_allclose(found[:, segment], expected, atol=1e-6)
+
+
+def test_a_cell_that_multiplies_twice_is_trained_step_by_step(minimal: Cell) -> None:
+    model = TranslationModel(Network(9, 9, cell="mgu", units=4, embedding_size=3))
+    source, target = tf.constant([[4, 5, 6]]), tf.constant([[2, 4]])
+    encoded, states = model.encode(source)
+    embedded = model.target_embedding(target)
+    assert run_decoder(model.step, embedded, encoded, states) is None
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(model({"source": source, "target": target}) ** 2)
+    kernels = [cell.recurrent_kernel for cell in model.step.cells]
+    assert all(float(tf.norm(one)) > 0 for one in tape.gradient(loss, kernels))
+
+
+def test_the_gradient_flow_of_a_cell_that_reads_a_list_of_states(minimal: Cell) -> None:
+    layer = minimal.layer(UNITS, name="own")
+    model = keras.Sequential([keras.Input((None, FEATURES)), layer, keras.layers.Dense(1)])
+    truth = np.ones((ROWS, 1), np.float32)
+    flow = gradient_flow(model, SEQUENCES, truth, keras.losses.MeanSquaredError())["own"]
+    slopes = 2 * (model(SEQUENCES)[:, 0] - 1)
+    expected = tf.reduce_mean(tf.abs(slopes)) * tf.norm(model.layers[-1].kernel)
+    np.testing.assert_allclose(flow[-1], expected, rtol=1e-5)
+
+
+def test_a_cell_without_attributes_for_its_functions_is_exported(
+    minimal: Cell, tmp_path: Path
+) -> None:
+    from rnn_apps.export import export_tflite
+
+    model = keras.Sequential([keras.Input((TIMESTEPS, FEATURES)), minimal.layer(UNITS)])
+    result = export_tflite(
+        model, tmp_path / "minimal.tflite", representative_data=SEQUENCES, form="rule", card=False
+    )
+    assert result.error <= 1e-5
+    assert {form.kind for form in result.forms} == {"MGU"}

@@ -58,7 +58,8 @@ def _registered(cell: Cell, own: Any) -> CellSteps:
         None if bias is None else tf.convert_to_tensor(bias) for bias in cell.biases(own)
     )
     activations = Activations(
-        own.activation, getattr(own, "recurrent_activation", keras.activations.sigmoid)
+        getattr(own, "activation", cell.activations.candidate),
+        getattr(own, "recurrent_activation", cell.activations.gate),
     )
     advance = cell.step_of(own)
 

@@ -105,7 +105,13 @@ class ParallelDecoder(keras.layers.Layer):
 
         def recall(state: tf.Tensor, gates: slice | None = None) -> tf.Tensor:
             assert self.recurrent is not None
-            return ops.expand_dims(self.recurrent(ops.squeeze(state, 1)), 1)
+            if state.shape[1] == 1:
+                product = ops.expand_dims(self.recurrent(ops.squeeze(state, 1)), 1)
+            else:
+                product = self.recurrent(state)
+            if gates is None:
+                return product
+            return product[..., gates.start * self.units : gates.stop * self.units]
 
         own = [ops.expand_dims(state, 1) for state in states]
         decoded: tf.Tensor = self._equations.step(

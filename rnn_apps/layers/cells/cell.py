@@ -94,6 +94,8 @@ class Cell:
         start: equations of the first time step from states of zeros.
         keras_layer: class of Keras' own layer with the same weights; None where Keras has none.
         recurrent: True if there is a recurrent kernel.
+        recalls_once: True if `step` calls `recall` at most once. The training loop of translation
+            is for such cells; with any other cell its decoder is trained step by step.
         forget_gate: index of the gate whose bias starts at 1 (Jozefowicz et al. 2015); None if
             the cell has none.
         activations: default elementwise functions of the cell.
@@ -116,6 +118,7 @@ class Cell:
     start: Start
     keras_layer: type[keras.layers.RNN] | None = None
     recurrent: bool = True
+    recalls_once: bool = True
     forget_gate: int | None = None
     activations: Activations = field(default_factory=Activations)
     biases: Callable[[Any], tuple[Any, Any]] = _one_bias

@@ -70,7 +70,7 @@ class _ProbingCell(keras.layers.Layer):
             count = len(_as_list(cell.state_size))
             old, rest = rest[:count], rest[count:]
             options = {"training": training} if _takes_training(cell) else {}
-            outputs, new = cell(outputs, old if count > 1 else old[0], **options)
+            outputs, new = cell(outputs, old, **options)
             new = _as_list(new)
             # A cell's output and its first state are the same h: both change alike.
             outputs = outputs + addend

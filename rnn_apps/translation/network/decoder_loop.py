@@ -18,6 +18,7 @@ import keras
 import tensorflow as tf
 
 from pipelines.base.errors import ConfigurationError
+from rnn_apps.layers.cells.registry import find_cell
 from rnn_apps.layers.recurrence.time_loop import time_loop
 from rnn_apps.translation.network.decoder import DecoderStep
 from rnn_apps.translation.network.recurrent_step import RecurrentStep, Stepped, Weights
@@ -45,6 +46,8 @@ def run_decoder(
     """
     recurrent = step.recurrence
     if step.input_feeding or embedded.dtype != tf.float32:
+        return None
+    if not recurrent.layer_norm and not find_cell(recurrent.cell).recalls_once:
         return None
     read_at_once = step.attention is not None and not recurrent.attention_recurs
     if read_at_once:
@@ -310,7 +313,8 @@ class _LoopProducts:
         if name in self.inputs:
             raise ConfigurationError(
                 f"{name} is multiplied twice in one decoding step: the training loop keeps one "
-                "product per step and matrix. Multiply once, and split the result"
+                "product per step and matrix. Multiply once and split the result; a "
+                "cell that cannot is declared with recalls_once=False"
             )
         self.inputs[name] = value
         if self._known is None:
