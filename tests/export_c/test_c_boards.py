@@ -33,7 +33,7 @@ def exported(data: np.ndarray, folder: Path, quantize: str | None) -> CodeResult
             Input((None, 7)),
             layers.GRU(22, return_sequences=True),
             layers.LSTM(13, return_sequences=True),
-            layers.Dense(5, activation="softmax"),
+            layers.Dense(5, activation="softmax", name="dense"),
         ],
         name="net",
     )
