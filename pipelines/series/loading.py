@@ -14,7 +14,7 @@ from pipelines.series.common_frequency import check_fractions, check_steps, comm
 from pipelines.series.options import NONE, SeriesOptions
 from pipelines.series.reading.column_roles import ColumnRoles, find_roles
 from pipelines.series.reading.table_reading import Columns, read_columns
-from pipelines.series.regular_grid import Grid, Rows, lay_on_grid
+from pipelines.series.regular_grid import Grid, Rows, counted_rows, lay_on_grid
 from pipelines.series.static_covariates import static_values
 from pipelines.series.table_sources import open_source
 from pipelines.series.tables.missing_values import fill, likely_marker
@@ -101,9 +101,13 @@ class _Assembly:
         self.options = options
         self.report = report
         self.zone = columns.zone
+        self.counted = False
 
     def series_set(self) -> SeriesSet:
         groups = self._ordered_groups()
+        self.counted = self.columns.time_format == STEPS
+        if self.options.gaps == "count" and not self.counted:
+            groups = self._counted(groups)
         self._check_fractions(groups)
         frequency = self._frequency(groups)
         self._drop_empty_targets()
@@ -129,9 +133,19 @@ class _Assembly:
             options=self._settled(frequency),
         )
 
+    def _counted(self, groups: list[Group]) -> list[Group]:
+        """The groups with their rows counted in place of the times."""
+        self.counted, self.zone = True, ""
+        self.report.note("rows", "kept as they are and counted", self.roles.time)
+        finer = self.columns.fractions is not None
+        return [
+            (name, chosen, counted_rows(times, self._rows(name, chosen), finer))
+            for name, chosen, times in groups
+        ]
+
     def _check_fractions(self, groups: list[Group]) -> None:
         fractions = self.columns.fractions
-        if fractions is None:
+        if fractions is None or self.counted:
             return
         for name, chosen, times in groups:
             file = self._rows(name, chosen).file(0)
@@ -230,7 +244,7 @@ class _Assembly:
         """The stated frequency, or the one that most rows belong to."""
         named = [(name, times) for name, _, times in groups]
         stated = current_alias(self.options.frequency)
-        if self.columns.time_format == STEPS:
+        if self.counted:
             if stated not in ("", STEP):
                 raise DataError(
                     f"frequency {stated!r} is for times, but the rows are counted without a date",

@@ -77,7 +77,12 @@ class SeriesOptions:
         "treatment of rows of a series with the same time",
         ("error", "first", "last", "mean"),
     )
-    gaps: str = _option("fill", "treatment of missing time stamps", ("fill", "error"))
+    gaps: str = _option(
+        "fill",
+        "treatment of missing time stamps; count: the rows are kept as they are and counted, as "
+        "for days on which a market is open",
+        ("fill", "error", "count"),
+    )
     irregular: str = _option(
         "error",
         "treatment of time stamps off the regular step; mean: average within each step",

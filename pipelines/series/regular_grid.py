@@ -93,6 +93,29 @@ class Rows:
         return f"{series}row {self.number(i)}"
 
 
+def counted_rows(times: Times, rows: Rows, finer: bool) -> Times:
+    """The rows of a series counted from 0, as `STEP` stores them, datetime64[s] [rows].
+
+    Args:
+        times: times of the rows, datetime64[s] [rows], ascending.
+        rows: places of the rows, for messages.
+        finer: True if the times have fractions of a second, so that equal seconds are not equal
+            times.
+
+    Raises:
+        DataError: two rows have the same time, so that one of them would count as a step.
+    """
+    repeated = np.flatnonzero(times[1:] == times[:-1]) + 1
+    if len(repeated) and not finer:
+        first = int(repeated[0])
+        raise rows.error(
+            f"the time {times[first]} of {rows.place(first - 1)} occurs again",
+            first,
+            "Remove one of the rows, or name the column that tells the series apart (id_column).",
+        )
+    return np.arange(len(times)).astype("datetime64[m]").astype("datetime64[s]")
+
+
 def lay_on_grid(
     times: Times, frequency: str, options: SeriesOptions, rows: Rows, report: DataReport
 ) -> Grid:

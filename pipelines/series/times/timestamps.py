@@ -43,8 +43,8 @@ _ROUND_STEPS = (
 """Usual steps of clocks and loggers, in seconds."""
 
 FINER_THAN_SECONDS = (
-    "Time stamps are kept to the second. Give a column that counts the rows (0, 1, 2, ...) in "
-    "place of the time, or average the values to seconds."
+    "Time stamps are kept to the second. Choose gaps 'count', which counts the rows (0, 1, 2, ...) "
+    "in place of the time, or average the values to seconds."
 )
 
 

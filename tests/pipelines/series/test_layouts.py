@@ -245,3 +245,20 @@ def test_gzip_that_is_cut_off_is_refused(tmp_path: Path) -> None:
     text = "time,a\n" + "".join(f"2024-01-{i:02},{i * 7919 % 31}\n" for i in range(1, 31))
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(text.encode())[:-20])
     assert "cannot be unpacked" in str(refusal(f"file:{tmp_path / 'a.csv.gz'}"))
+
+
+def test_days_on_which_a_market_is_open_are_counted(write: Write) -> None:
+    days = ("2024-03-27", "2024-03-28", "2024-04-02", "2024-04-03", "2024-04-05")
+    text = "date,price\n" + "".join(f"{day},{i + 1}\n" for i, day in enumerate(days))
+    series_set = load_series(write("prices.csv", text), gaps="count")
+    assert series_set.frequency == "step"
+    assert values(series_set, "price") == [1, 2, 3, 4, 5]
+    assert series_set.report.count("rows") == 1
+    # What a run keeps reads other data in the same way.
+    again = load_series(write("other.csv", text), series_set.options)
+    assert values(again, "price") == [1, 2, 3, 4, 5]
+    error = refusal(write("twice.csv", text + "2024-04-05,6\n"), gaps="count")
+    assert error.row == 7
+    assert "occurs again" in str(error)
+    fine = "time,price\n" + "".join(f"2024-04-05 10:00:00.{i}00,{i}\n" for i in range(5))
+    assert values(load_series(write("fine.csv", fine), gaps="count"), "price") == [0, 1, 2, 3, 4]
