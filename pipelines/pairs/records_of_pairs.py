@@ -31,7 +31,7 @@ def read_records_of_pairs(
     "source" and "target"; else, in a table without a header, the first two columns of text.
 
     Args:
-        records: the file.
+        records: records of the file, as the text module reads them.
         languages: the requested languages of source and target; "" if none were requested.
         columns: names of the source and target columns, or their numbers from 1; "" to find them.
 
