@@ -32,8 +32,8 @@ from rnn_apps.export.formats import require_all
 
 _HERE = Path(__file__).resolve().parents[1] / "saved_models"
 _LEFT_OUT = (
-    "history.csv", "metrics.json", "report.html", "result.json", "test_by_series.csv",
-    "test_by_step.csv",
+    "history.csv", "metrics.json", "predictions.csv", "report.html", "result.json",
+    "test_by_series.csv", "test_by_step.csv",
 )  # fmt: skip
 """Files that are not needed to use the model; evaluating it writes most of them again."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import logging
+import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipelines.base.errors import UserError
@@ -12,6 +14,7 @@ from rnn_apps.application.definition import Application, PartialResultError, Res
 if TYPE_CHECKING:
     from rnn_apps.speech.decoding import DecodingConfig, Transcript
     from rnn_apps.speech.run import Run
+    from rnn_apps.speech.transcript_files import Transcribed
 
 _log = logging.getLogger(__name__)
 
@@ -90,9 +93,54 @@ def _evaluate(options: argparse.Namespace) -> Result:
     return load(options.run).evaluate(options.data or None, options.part, decoding)
 
 
+def _export_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_run(parser)
+    parser.add_argument(
+        "--to", required=True, metavar="FOLDER", help="folder for the exported files"
+    )
+    parser.add_argument(
+        "--formats",
+        nargs="+",
+        metavar="FORMAT",
+        help="formats to write; without it, all that the model allows",
+    )
+    parser.add_argument(
+        "--data",
+        default="",
+        metavar="SOURCE",
+        help="recordings to prove the files on instead of the run's own; where the run's own are "
+        "gone, synthetic speech",
+    )
+
+
+def _export(options: argparse.Namespace) -> Result:
+    from rnn_apps.speech.run import load
+
+    return load(options.run).export(options.to, options.formats, options.data)
+
+
 def _transcribe_arguments(parser: argparse.ArgumentParser) -> None:
     _add_run(parser)
-    parser.add_argument("recordings", nargs="*", metavar="FILE", help="sound files of any length")
+    parser.add_argument(
+        "recordings",
+        nargs="*",
+        metavar="FILE",
+        help="sound files of any length, folders of them, patterns such as 'calls/*.wav', or - for "
+        "a list of files on standard input, one per line",
+    )
+    parser.add_argument(
+        "--to",
+        default="",
+        metavar="FILE",
+        help="file for the transcripts: .txt, .csv, .jsonl, .srt or .vtt; for the subtitles of "
+        "several recordings, a folder",
+    )
+    parser.add_argument(
+        "--format",
+        default="",
+        metavar="FORMAT",
+        help="format of --to, if its ending does not say it: txt|csv|jsonl|srt|vtt",
+    )
     parser.add_argument(
         "--microphone",
         action="store_true",
@@ -108,6 +156,15 @@ def _transcribe(options: argparse.Namespace) -> Result:
     decoding = _decoding(options)
     if bool(options.recordings) == options.microphone:
         raise UserError("name sound files to transcribe, or --microphone")
+    if options.format and not options.to:
+        raise UserError("--format is the format of a file: name the file with --to")
+    if options.microphone and options.to:
+        raise UserError("--to takes the transcripts of sound files, not of the microphone")
+    from rnn_apps.speech.recording_names import named_recordings
+    from rnn_apps.speech.transcript_files import Transcribed, TranscriptWriter
+
+    names = named_recordings(options.recordings, sys.stdin) if options.recordings else []
+    writer = TranscriptWriter(options.to, options.format, names) if options.to else None
     from rnn_apps.speech.run import load
 
     run = load(options.run)
@@ -119,23 +176,36 @@ def _transcribe(options: argparse.Namespace) -> Result:
         return _listen(run, decoding)
     errors: dict[int, str] = {}
     transcripts = run.transcribe(
-        options.recordings, decoding, unusable=lambda number, error: _note(errors, number, error)
+        names, decoding, unusable=lambda number, error: _note(errors, number, error)
     )
-    rows, details = [], []
-    for number, (path, found) in enumerate(zip(options.recordings, transcripts, strict=True)):
-        if number in errors:
-            details.append({"recording": path, "error": errors[number]})
-            continue
-        details.append({"recording": path, "transcripts": [_as_json(one) for one in found]})
-        rows += [[path, one.text, one.confidence] for one in found]
-    header = ["recording", "transcript", "confidence"]
-    result = {"table": {"title": "", "header": header, "rows": rows}, "details": details}
+    results = [
+        Transcribed(name, found, errors.get(number, ""))
+        for number, (name, found) in enumerate(zip(names, transcripts, strict=True))
+    ]
+    result = _shown(results)
+    if writer is not None:
+        result["files"] = writer.write(results)
     if errors:
         reasons = "\n".join(f"  {error}" for error in errors.values())
         raise PartialResultError(
             f"{len(errors)} of {len(transcripts)} recordings cannot be used:\n{reasons}", result
         )
     return result
+
+
+def _shown(results: Sequence[Transcribed]) -> Result:
+    """The transcripts as a table, and as details for --json."""
+    rows: list[list[Any]] = []
+    details: list[dict[str, Any]] = []
+    for one in results:
+        if one.error:
+            details.append({"recording": one.recording, "error": one.error})
+            continue
+        transcripts = [_as_json(transcript) for transcript in one.transcripts]
+        details.append({"recording": one.recording, "transcripts": transcripts})
+        rows += [[one.recording, found.text, found.confidence] for found in one.transcripts]
+    header = ["recording", "transcript", "confidence"]
+    return {"table": {"title": "", "header": header, "rows": rows}, "details": details}
 
 
 def _note(errors: dict[int, str], number: int, error: UserError) -> None:
@@ -188,6 +258,12 @@ APPLICATION = Application(
     config="rnn_apps.speech.config:SpeechConfig",
     verbs=(
         Verb("evaluate", "measure word and character errors", _evaluate_arguments, _evaluate),
+        Verb(
+            "export",
+            "write a SavedModel and TFLite files, verified",
+            _export_arguments,
+            _export,
+        ),
         Verb("transcribe", "write what is said", _transcribe_arguments, _transcribe),
         Verb(
             "word-model",

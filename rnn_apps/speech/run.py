@@ -96,13 +96,17 @@ class Run(TrainedRecogniser):
         """
         return write_word_model(self, to, text, order)
 
-    def export(self, to: str | Path, formats: Sequence[str] | None = None) -> dict[str, Any]:
+    def export(
+        self, to: str | Path, formats: Sequence[str] | None = None, data: str = ""
+    ) -> dict[str, Any]:
         """Writes files that recognise speech, each proven equal to the Keras model.
 
         Args:
             to: folder for the files.
             formats: names of formats, out of `exporting.FORMATS`; None for all that the model
                 allows.
+            data: source of recordings to prove the files on; empty for the run's own. Where these
+                are gone, synthetic speech replaces them.
 
         Returns:
             For every file its size, its word error rate compared with Keras', and how fast it is.
@@ -111,7 +115,7 @@ class Run(TrainedRecogniser):
             ExportError: no file computes what Keras computes. One that does not is left out, and
                 "not written" in the result says why.
         """
-        return export(self, to, formats)
+        return export(self, to, formats, data)
 
 
 def load(folder: str | Path, data: str | Recordings = "") -> Run:

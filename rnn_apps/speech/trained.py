@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from pipelines.base.errors import UserError
+from pipelines.base.errors import DataError, UserError
 from pipelines.speech import Recordings
 from pipelines.speech.recordings.labels import LabelSet
 from rnn_apps.application.run_folder import RunFolder
@@ -87,11 +87,16 @@ class TrainedRecogniser(Trained[SpeechConfig]):
 
         Raises:
             UserError: the run was trained on recordings that are not kept.
-            DataError: the list of recordings has changed since training.
+            DataError: the recordings are gone, or their list has changed since training.
         """
-        self.folder.check_own_data(
-            RECORDINGS, self.own.name, list_sha256=list_fingerprint(self.own.whole)
-        )
+        try:
+            whole = self.own.whole
+        except DataError as error:
+            raise DataError(
+                f"{str(error).rstrip('.')}. The run's own recordings are needed for this",
+                advice="Name others: --data SOURCE.",
+            ) from None
+        self.folder.check_own_data(RECORDINGS, self.own.name, list_sha256=list_fingerprint(whole))
         return self.own
 
     @property

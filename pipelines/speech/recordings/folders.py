@@ -1,4 +1,4 @@
-"""Folders of recordings: with a rule for the files' names, or in the layout of LibriSpeech."""
+"""Folders of recordings: with a rule for the files' names, as LibriSpeech, or text by text."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pipelines.base.errors import ConfigurationError, DataError
 from pipelines.data_report import DataReport
 from pipelines.speech.audio.reading import EXTENSIONS
 from pipelines.speech.recordings.recording import Entry, parse_part, stated_part
+from pipelines.speech.recordings.utf8_lines import utf8_lines
 
 _FIELDS = ("transcript", "speaker", "index", "part")
 
@@ -78,7 +79,7 @@ def read_named_folder(folder: str | Path, rule: str, report: DataReport) -> Iter
     root = Path(folder)
     empty = True
     first_unfit = ""
-    for path in _files(root):
+    for path in files_below(root):
         name = path.relative_to(root).as_posix()
         match = expression.fullmatch(name)
         if path.suffix.lower() not in EXTENSIONS and not match:
@@ -117,17 +118,44 @@ def read_librispeech(folder: str | Path) -> Iterator[Entry]:
         above = reversed(transcripts.relative_to(root.parent).parts[:-1])
         part = next(filter(None, map(parse_part, above)), "")
         speaker = transcripts.name.split("-")[0]
-        try:
-            lines = transcripts.read_text(encoding="utf-8").splitlines()
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"is not UTF-8: {error}", file=transcripts, advice="Save it as UTF-8."
-            ) from None
-        for number, line in enumerate(lines, 1):
+        for number, line in utf8_lines(transcripts):
             name, _, words = line.strip().partition(" ")
             if name:
                 place = f"{transcripts.relative_to(root).as_posix()} row {number}: {name}"
                 yield Entry(_sound(transcripts.parent, name), words, speaker, part, place)
+
+
+def has_text_files(folder: Path) -> bool:
+    """Whether a sound file of the folder or of its subfolders has a text file of its name."""
+    return any(
+        path.suffix.lower() in EXTENSIONS and path.with_suffix(".txt").is_file()
+        for path in files_below(folder)
+    )
+
+
+def read_text_files(folder: Path, report: DataReport) -> Iterator[Entry]:
+    """Yields the recordings of a folder in which x.txt is what is said in x.wav.
+
+    If a folder above is called train..., dev... or test..., it states the part.
+
+    Args:
+        folder: folder of the recordings, with its subfolders.
+        report: report that receives recordings without a text file.
+
+    Raises:
+        DataError: a text file is not UTF-8.
+    """
+    for path in files_below(folder):
+        if path.suffix.lower() not in EXTENSIONS:
+            continue
+        place, text = path.relative_to(folder).as_posix(), path.with_suffix(".txt")
+        if not text.is_file():
+            report.note("no transcript", "dropped", place)
+            continue
+        above = reversed(path.relative_to(folder).parts[:-1])
+        part = next(filter(None, map(parse_part, above)), "")
+        words = " ".join(line for _, line in utf8_lines(text))
+        yield Entry(path, words, "", part, place)
 
 
 def _sound(folder: Path, name: str) -> Path:
@@ -135,7 +163,7 @@ def _sound(folder: Path, name: str) -> Path:
     return next((path for path in candidates if path.exists()), candidates[0])
 
 
-def _files(root: Path) -> Iterator[Path]:
+def files_below(root: Path) -> Iterator[Path]:
     """All files of the folder and its subfolders in alphabetical order, without hidden ones."""
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -145,4 +173,4 @@ def _files(root: Path) -> Iterator[Path]:
 
 
 def _transcript_files(root: Path) -> Iterator[Path]:
-    return (path for path in _files(root) if path.name.endswith(".trans.txt"))
+    return (path for path in files_below(root) if path.name.endswith(".trans.txt"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,8 @@ from pipelines.sources import Source, parse_source
 from pipelines.speech.audio.reading import AudioError, AudioHeader, read_header
 from pipelines.speech.recordings.recording import Entry, Recording, Recordings, Segment, paths_once
 
-_MANIFEST_NAMES = ("manifest.csv", "manifest.tsv", "manifest.jsonl", "metadata.csv")
+_log = logging.getLogger(__name__)
+
 _THREADS = 8
 _CLOSE_SECONDS = 0.05
 _ENCODER_SECONDS = 0.2
@@ -31,8 +33,8 @@ def load_recordings(
     """Lists the recordings of a source and checks the header of every file.
 
     Sources are "file:" with a manifest (CSV, TSV, JSON Lines: see `manifests.read_manifest`) or a
-    folder (in the layout of LibriSpeech, with a file manifest.csv, .tsv or .jsonl, or any folder
-    with a naming rule), "tfds:NAME" and "builtin:NAME".
+    folder (with a file manifest.csv, .tsv or .jsonl, in one of the layouts of `layouts.LAYOUTS`, or
+    any folder with a naming rule), "tfds:NAME" and "builtin:NAME".
 
     Unusable recordings are dropped and counted by reason in the report of the result: files that
     are missing, not sound files, without samples or truncated, recordings that are too short or
@@ -84,7 +86,7 @@ def _entries(
 
 
 def _file_entries(path: Path, report: DataReport, naming_rule: str) -> Iterable[Entry]:
-    from pipelines.speech.recordings import folders, manifests
+    from pipelines.speech.recordings import folders, layouts, manifests
 
     if not path.is_dir():
         if path.suffix.lower() not in manifests.EXTENSIONS:
@@ -97,16 +99,16 @@ def _file_entries(path: Path, report: DataReport, naming_rule: str) -> Iterable[
         return manifests.read_manifest(path, report)
     if naming_rule:
         return folders.read_named_folder(path, naming_rule, report)
-    for name in _MANIFEST_NAMES:
-        if (path / name).is_file():
-            return manifests.read_manifest(path / name, report)
-    if folders.is_librispeech(path):
-        return folders.read_librispeech(path)
+    layout = layouts.layout_of(path)
+    if layout is not None:
+        _log.info("%s is read as %s.", path, layout.name)
+        return layout.read(path, report)
     raise DataError(
         "has no transcripts of its recordings",
         file=path,
-        advice=f"Put a list into it ({_MANIFEST_NAMES[0]}: path,transcript), or state a rule for "
-        "its files' names: naming_rule = '{transcript}_{speaker}_{index}.wav'.",
+        advice=f"Put a list into it ({layouts.MANIFEST_NAMES[0]}: path,transcript) or a file x.txt "
+        "for each x.wav, or state a rule for its files' names: naming_rule = "
+        "'{transcript}_{speaker}_{index}.wav'.",
     )
 
 

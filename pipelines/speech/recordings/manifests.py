@@ -17,23 +17,27 @@ from pipelines.speech.recordings.recording import Entry, stated_part
 
 EXTENSIONS = (".csv", ".tsv", ".jsonl", ".json", ".ndjson")
 
-# The first name of each column is ours; the others are from Common Voice, NeMo, DeepSpeech, ...
+# The first name of each column is ours; the others are from Common Voice, NeMo, DeepSpeech,
+# SpeechBrain, ...
 _COLUMNS = {
     "path": ("path", "audio_filepath", "audio", "file", "filename", "file_name", "wav_filename",
              "wav"),
-    "transcript": ("transcript", "text", "sentence", "transcription", "normalized_text"),
-    "speaker": ("speaker", "speaker_id", "client_id", "user"),
+    "transcript": ("transcript", "text", "sentence", "transcription", "normalized_text",
+                   "wrd"),
+    "speaker": ("speaker", "speaker_id", "client_id", "user", "spk_id"),
     "part": ("part", "split"),
     "offset": ("offset", "start", "start_time", "begin"),
     "duration": ("duration", "duration_seconds"),
     "end": ("end", "end_time", "stop"),
 }  # fmt: skip
+PATH_COLUMNS = _COLUMNS["path"]
 _NEEDED = ("path", "transcript")
 # Columns that seem to state a place in a file in a way that is not supported.
 _PLACE_IN_FILE = re.compile(
     r"(audio[_ ])?(start|begin|end|stop|offset|onset)([_ .-]?(ms|msecs?|millis(econds)?|s|secs?|"
     r"seconds|samples?|frames?|time|times?_?ms))?"
 )
+_DATA_ROOT = re.compile(r"^(\$\{?|\{)(data_root|data_folder|root)\}?/")
 _DELIMITERS = (",", "\t", ";", "|")
 _CLOSE_SECONDS = 0.05
 
@@ -89,6 +93,8 @@ def _sound_file(folder: Path, sound: str, transcript: str) -> Path:
     Raises:
         DataError: the transcript is the name of a file, and the path is not.
     """
+    # SpeechBrain's lists begin paths with a variable for the folder of the data.
+    sound = _DATA_ROOT.sub("", sound)
     spellings = [sound, sound.replace("\\", "/")]
     # macOS writes accents in file names as separate characters, other systems do not.
     for form in ("NFC", "NFD"):

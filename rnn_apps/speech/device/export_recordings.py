@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.base.errors import DataError
+from pipelines.base.errors import DataError, UserError
 from pipelines.speech.audio.reading import AudioError
 from pipelines.speech.feature_extraction.numpy_features import SpeechFeatures
-from pipelines.speech.recordings.recording import Recording
+from pipelines.speech.recordings.recording import Recording, Recordings
 from rnn_apps.speech.device.step_model import FEATURES
 from rnn_apps.speech.run_data import load_source, one_part
 from rnn_apps.speech.streaming import raw_features
 from rnn_apps.speech.trained import TrainedRecogniser
 
+_log = logging.getLogger(__name__)
+
 Array = npt.NDArray[np.float32]
+
+STAND_IN = "builtin:digits"
+"""Synthetic speech that files are proven on where the run's own recordings are gone."""
 
 # How much of the recordings files are judged on; and how many calibrate, each up to so long.
 JUDGED_SECONDS = 180.0
@@ -33,11 +39,13 @@ class JudgedRecordings:
         samples: of each, at the model's rate.
         transcripts: tidied.
         what: says which they are, for tables and cards.
+        transcribed: True if the transcripts say what is said in them in the run's own spelling.
     """
 
     samples: list[Array]
     transcripts: list[str]
     what: str
+    transcribed: bool = True
 
     def log_probabilities(self, run: TrainedRecogniser) -> list[Array]:
         """What the Keras model gives for each, [output frames, labels]."""
@@ -61,39 +69,102 @@ class JudgedRecordings:
             yield {"samples": padded, "sample_lengths": lengths}
 
 
-def judged_recordings(run: TrainedRecogniser, data: str = "") -> JudgedRecordings:
-    """Recordings from the run's test part, evenly spread over it, up to three minutes.
+@dataclass(frozen=True)
+class ProofRecordings:
+    """Recordings that files are proven on, and recordings that calibrate them.
 
-    Where the data has no test part it is the validation or else the training part.
+    Attributes:
+        part: name of the recordings to judge on, for tables and cards.
+        judged: recordings to judge on.
+        calibrating: recordings to calibrate with.
+        transcribed: True if the transcripts count; False for sounds that only have to be heard by a
+            file as Keras hears them.
+    """
+
+    part: str
+    judged: Recordings
+    calibrating: Recordings
+    transcribed: bool = True
+
+
+def proof_recordings(run: TrainedRecogniser, data: str = "") -> ProofRecordings:
+    """Finds recordings to prove exported files on.
+
+    They are the test part of the run's own recordings (or else its validation or training part), or
+    of `data`. Where the run's own recordings are gone and no other are named, synthetic speech
+    replaces them; its transcripts are not judged, since the run may be of another language.
 
     Args:
         run: trained speech recogniser.
         data: another source, of which the test part, or all, is taken; empty for the run's own.
 
     Raises:
-        DataError: the recordings are gone.
+        DataError: `data` cannot be read.
+        UserError: the run's own recordings are gone, and nothing can replace them.
     """
     if data:
-        part, recordings = "test", list(one_part(load_source(run.config, data), "test"))
-    else:
+        source = load_source(run.config, data)
+        judged = one_part(source, "test")
+        train = one_part(source, "train") if "train" in source.parts else judged
+        return ProofRecordings("test" if "test" in source.parts else data, judged, train)
+    try:
         parts = run.own.whole
-        part = next(name for name in ("test", "validation", "train") if name in parts)
-        recordings = list(parts[part])
+    except UserError as error:
+        return _stand_in(run, error)
+    part = next(name for name in ("test", "validation", "train") if name in parts)
+    return ProofRecordings(part, parts[part], parts["train"])
+
+
+def _stand_in(run: TrainedRecogniser, gone: UserError) -> ProofRecordings:
+    advice = "Name recordings to prove the files on: --data SOURCE"
+    reason = str(gone).rstrip(".")
+    try:
+        source = load_source(run.config, STAND_IN)
+    except UserError as error:
+        raise UserError(f"{reason}. {advice}, since {STAND_IN} is missing, too: {error}") from None
+    _log.warning(
+        "%s. The files are proven on synthetic speech (%s) instead, as sounds only. %s", reason,
+        STAND_IN, advice,
+    )  # fmt: skip
+    return ProofRecordings(
+        STAND_IN, one_part(source, "test"), one_part(source, "train"), transcribed=False
+    )
+
+
+def judged_recordings(
+    run: TrainedRecogniser, data: str = "", proof: ProofRecordings | None = None
+) -> JudgedRecordings:
+    """Reads recordings to judge on, evenly spread over them, up to three minutes.
+
+    Args:
+        run: trained speech recogniser.
+        data: another source than the run's own recordings; see `proof_recordings`.
+        proof: result of `proof_recordings`, if it is known already.
+
+    Raises:
+        UserError: the recordings are gone.
+    """
+    proof = proof or proof_recordings(run, data)
+    recordings = list(proof.judged)
     seconds = sum(one.seconds for one in recordings)
     share = min(1.0, JUDGED_SECONDS / max(seconds, 1e-9))
     chosen = _spread(recordings, round(share * len(recordings)))
     read = _read(chosen, run)
     heard = sum(len(samples) for samples, _ in read) / run.config.sample_rate
-    return JudgedRecordings(
-        [samples for samples, _ in read],
-        [run.labels.tidy(one.transcript) for _, one in read],
-        f"{len(read)} {part} recordings, {heard:.0f} s"
-        + (f" ({len(chosen) - len(read)} more cannot be read)" if len(read) < len(chosen) else ""),
-    )
+    what = f"{len(read)} {proof.part} recordings, {heard:.0f} s"
+    if len(read) < len(chosen):
+        what += f" ({len(chosen) - len(read)} more cannot be read)"
+    transcripts = [run.labels.tidy(one.transcript) for _, one in read]
+    samples = [samples for samples, _ in read]
+    return JudgedRecordings(samples, transcripts, what, proof.transcribed)
 
 
-def calibration_examples(run: TrainedRecogniser) -> list[dict[str, Array]]:
+def calibration_examples(run: TrainedRecogniser, proof: ProofRecordings) -> list[dict[str, Array]]:
     """Features of training recordings, for comparisons and to calibrate int8.
+
+    Args:
+        run: trained speech recogniser.
+        proof: recordings that `proof_recordings` found.
 
     Returns:
         A dict with "features" float32 [1, frames, size] for each.
@@ -101,7 +172,7 @@ def calibration_examples(run: TrainedRecogniser) -> list[dict[str, Array]]:
     Raises:
         DataError: the recordings are gone.
     """
-    recordings = list(run.own.part("train"))
+    recordings = list(proof.calibrating)
     # The longest ones show the most.
     recordings.sort(key=lambda one: -min(one.seconds, CALIBRATED_SECONDS))
     chosen = _spread(recordings[: 4 * CALIBRATED], CALIBRATED)

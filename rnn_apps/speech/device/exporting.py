@@ -22,7 +22,11 @@ from rnn_apps.export.delivery import (
 )
 from rnn_apps.export.results import ExportError, ExportResult
 from rnn_apps.speech.device.contract import FILES, contract
-from rnn_apps.speech.device.export_recordings import calibration_examples, judged_recordings
+from rnn_apps.speech.device.export_recordings import (
+    calibration_examples,
+    judged_recordings,
+    proof_recordings,
+)
 from rnn_apps.speech.device.serving import LOG_PROBABILITIES, RECOGNISE, ServedRecogniser
 from rnn_apps.speech.device.step_model import FEATURES, PRESENT, step_model, whole_model
 from rnn_apps.speech.device.trial import Trial, try_recogniser
@@ -50,10 +54,11 @@ def export(
     """Writes files that recognise speech, each proven on recordings; see `Run.export`.
 
     Args:
-        run: trained run, whose recordings are still there.
+        run: trained run.
         to: folder for the files.
         formats: names of formats, out of `FORMATS`; None for all that the model allows.
-        data: source of recordings to prove the files on; empty for the run's own.
+        data: source of recordings to prove the files on; empty for the run's own, or for
+            synthetic speech if these are gone.
 
     Returns:
         "table" with a row for each file, "files", and "contract", the file that says what they
@@ -103,18 +108,21 @@ class SpeechDelivery(Delivery):
     def prepare(self, formats: Sequence[str]) -> None:
         """See `Delivery`."""
         run = self._run
-        self._judged = judged_recordings(run, self._data)
+        proof = proof_recordings(run, self._data)
+        self._judged = judged_recordings(run, proof=proof)
         device = any(name != SAVED_MODEL for name in formats)
-        self._calibration = calibration_examples(run) if device else []
+        self._calibration = calibration_examples(run, proof) if device else []
         self._expected = self._judged.log_probabilities(run)
         self._texts = [
             run.labels.decode(ctc_greedy(values, run.labels.blank)) for values in self._expected
         ]
-        self._keras_errors = total(word_errors(self._judged.transcripts, self._texts))
-        self.title = (
-            f"Proven on {self._judged.what}; word error rate in Keras "
-            f"{self._keras_errors.rate:.4f}; one thread"
-        )
+        # Without transcripts of its own language, a file has to write what Keras writes.
+        self._said = self._judged.transcripts if self._judged.transcribed else self._texts
+        self._keras_errors = total(word_errors(self._said, self._texts))
+        rate = f"word error rate in Keras {self._keras_errors.rate:.4f}"
+        if not self._judged.transcribed:
+            rate = "word error rates compared with what Keras writes"
+        self.title = f"Proven on {self._judged.what}; {rate}; one thread"
 
     def contract(self, formats: Sequence[str]) -> dict[str, Any]:
         """See `Delivery`."""
@@ -143,7 +151,10 @@ class SpeechDelivery(Delivery):
         )
         trial = try_recogniser(folder, wanted.file, wanted.target, self._judged.samples)
         rate = self._judge(wanted.file, trial.texts, exact=wanted.quantize is None)
-        add_task_metric(result, "word error rate", self._keras_errors.rate, rate, self._judged.what)
+        metric = "word error rate"
+        if not self._judged.transcribed:
+            metric += " compared with Keras' text"
+        add_task_metric(result, metric, self._keras_errors.rate, rate, self._judged.what)
         return _row(wanted, result, rate, trial)
 
     def _examples(self, streaming: bool) -> list[dict[str, np.ndarray]]:
@@ -160,7 +171,7 @@ class SpeechDelivery(Delivery):
         Raises:
             ExportError: they are not those of Keras, or worse by more than quantisation may cost.
         """
-        found, keras = total(word_errors(self._judged.transcripts, texts)), self._keras_errors
+        found, keras = total(word_errors(self._said, texts)), self._keras_errors
         if exact:
             for text, wanted, values in zip(texts, self._texts, self._expected, strict=True):
                 first, second = np.sort(values, axis=1)[:, -1], np.sort(values, axis=1)[:, -2]
