@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pipelines.speech.feature_extraction.configuration import KINDS, NORMALISATIONS, FeatureConfig
+from pipelines.speech.recordings.spelling import Spelling
 from rnn_apps.application.configuration import option
 from rnn_apps.layers.cells.registry import cell_names
 from rnn_apps.training.config import TrainingConfig
@@ -48,6 +49,13 @@ class SpeechConfig(TrainingConfig):
         0, "most units; 0: all characters or words, or 500 subwords", minimum=0
     )
     lowercase: bool = option(True, "write all transcripts in lower case")
+    language: str = option(
+        "", "language of the transcripts, such as en: its lower case and its number words"
+    )
+    punctuation: bool = option(True, "keep the punctuation of transcripts")
+    numbers: bool = option(
+        False, "write whole numbers of transcripts in words; needs language and num2words"
+    )
 
     features: str = option("log_mel", "what the model reads", choices=KINDS)
     sample_rate: int = option(16_000, "samples a second; recordings are resampled", minimum=1000)
@@ -146,6 +154,10 @@ class SpeechConfig(TrainingConfig):
     dropout: float = option(
         0.1, "share of a layer's outputs left out in training", minimum=0.0, below=1.0
     )
+
+    def spelling(self) -> Spelling:
+        """The spelling of transcripts, for training and for judging."""
+        return Spelling(self.lowercase, self.language, self.punctuation, self.numbers)
 
     def feature_config(self) -> FeatureConfig:
         """What is computed from samples.

@@ -20,7 +20,6 @@ from pipelines.speech.feature_extraction.noise import noise_files
 from pipelines.speech.feature_extraction.waveform_source import WaveformSource
 from pipelines.speech.recordings.dealing import deal
 from pipelines.speech.recordings.labels import Labels, LabelSet, encode_transcripts
-from pipelines.speech.recordings.spelling import tidy_transcript
 from pipelines.tokenizers import train_tokenizer
 from rnn_apps.application.own_data import OwnData
 from rnn_apps.speech.config import SpeechConfig
@@ -151,13 +150,14 @@ def train_labels(config: SpeechConfig, recordings: Recordings) -> LabelSet:
     Raises:
         DataError: they are too few for subwords.
     """
-    texts = [tidy_transcript(one.transcript, lowercase=config.lowercase) for one in recordings]
+    spelling = config.spelling()
+    texts = [spelling.tidy(one.transcript) for one in recordings]
     size = config.vocabulary_size
     if config.tokenizer == "subwords":
         size = size or DEFAULT_SUBWORDS
         texts = ["\n".join(texts)]
     tokenizer = train_tokenizer(config.tokenizer, texts, vocabulary_size=size, seed=config.seed)
-    return LabelSet(tokenizer, lowercase=config.lowercase)
+    return LabelSet(tokenizer, spelling)
 
 
 def prepare(config: SpeechConfig, recordings: Recordings, labels: LabelSet) -> Utterances:

@@ -85,7 +85,10 @@ def recognition_stream(
         ConfigurationError: the network needs the whole utterance.
     """
     decoder = SpeechDecoder(
-        SpeechLabels.of(run.labels.tokenizer), decoding, run.config.seconds_per_output, word_model
+        SpeechLabels.of(run.labels.tokenizer, run.labels.spelling),
+        decoding,
+        run.config.seconds_per_output,
+        word_model,
     )
     steps = _own_steps(run, chunk_outputs)
     return RecognitionStream(raw_features(run.config), steps, decoder, endpoint, sample_rate)

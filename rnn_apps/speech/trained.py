@@ -68,7 +68,7 @@ class TrainedRecogniser(Trained[SpeechConfig]):
             UserError: the alphabet is another model's.
             DataError: the alphabet is missing.
         """
-        labels = LabelSet.load(folder.path / TOKENIZER, lowercase=config.lowercase)
+        labels = LabelSet.load(folder.path / TOKENIZER, config.spelling())
         model = folder.load_model()
         size = int(model.output["logits"].shape[-1])
         require_own_vocabulary(

@@ -140,7 +140,7 @@ def _prepared(folder: TrainingFolder, config: SpeechConfig, data: str | Recordin
 def _labels(folder: TrainingFolder, config: SpeechConfig, recordings: Recordings) -> LabelSet:
     """The alphabet of the training transcripts; on resuming, that of the run."""
     if folder.resumed:
-        return LabelSet.load(folder.path / TOKENIZER, lowercase=config.lowercase)
+        return LabelSet.load(folder.path / TOKENIZER, config.spelling())
     return train_labels(config, recordings)
 
 

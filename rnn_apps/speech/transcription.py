@@ -145,7 +145,7 @@ def _of_samples(
         "frame_lengths": np.array([len(features)], np.int32),
     }
     [found] = run.recogniser.log_probabilities(inputs)
-    labels = SpeechLabels.of(run.labels.tokenizer)
+    labels = SpeechLabels.of(run.labels.tokenizer, run.labels.spelling)
     return decode(found, labels, decoding, run.config.seconds_per_output, model)
 
 

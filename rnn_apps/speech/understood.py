@@ -72,8 +72,7 @@ def _alphabet(labels: LabelSet) -> str:
     tokenizer = labels.tokenizer
     tokens = [one for n, one in enumerate(tokenizer.tokens) if n != tokenizer.unknown_id]
     shown = " ".join(tokens[:_UNITS_SHOWN]) + (" ..." if len(tokens) > _UNITS_SHOWN else "")
-    case = "in lower case" if labels.lowercase else "in capitals and lower case"
-    return f"The model writes {len(tokens)} {tokenizer.kind}, {case}: {shown}"
+    return f"The model writes {len(tokens)} {tokenizer.kind}, {labels.spelling}: {shown}"
 
 
 def _spellings(transcripts: Sequence[str], labels: LabelSet) -> list[str]:

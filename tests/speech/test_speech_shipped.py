@@ -162,6 +162,10 @@ def test_the_shipped_model_is_exported_without_its_recordings(
     assert "STRINGS/train.jsonl" in caplog.text and "--data SOURCE" in caplog.text
     card = json.loads((tmp_path / "exported" / "streaming.tflite.json").read_text())
     assert card["task_metric"]["name"] == "word error rate compared with Keras' text"
+    contract = json.loads((tmp_path / "exported" / "contract.json").read_text())
+    assert contract["spelling"] == {
+        "lowercase": True, "language": "", "punctuation": True, "numbers": False,
+    }  # fmt: skip
     shipped = np.frombuffer((find(SHIPPED).folder / "streaming.tflite").read_bytes(), np.uint8)
     assert abs(len(shipped) - (tmp_path / "exported" / "streaming.tflite").stat().st_size) < 4096
     monkeypatch.setattr(export_recordings, "STAND_IN", "builtin:nothing")

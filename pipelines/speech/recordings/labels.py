@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.data_report import DataReport
-from pipelines.speech.recordings.spelling import tidy_transcript
+from pipelines.speech.recordings.spelling import Spelling
 
 if TYPE_CHECKING:
     from pipelines.tokenizers.tokenizer import Tokenizer
@@ -23,21 +23,21 @@ class LabelSet:
 
     Args:
         tokenizer: tokenizer of characters, words or subwords.
-        lowercase: True to change transcripts to lower case.
+        spelling: spelling in which transcripts are learnt; None for the default.
 
     Attributes:
         size: number of labels, the blank included.
         blank: number of the blank, which is the last label.
     """
 
-    def __init__(self, tokenizer: Tokenizer, *, lowercase: bool = True) -> None:
+    def __init__(self, tokenizer: Tokenizer, spelling: Spelling | None = None) -> None:
         self.tokenizer = tokenizer
-        self.lowercase = lowercase
+        self.spelling = spelling or Spelling()
         self.blank = tokenizer.size
         self.size = tokenizer.size + 1
 
     @classmethod
-    def load(cls, folder: str | Path, *, lowercase: bool = True) -> LabelSet:
+    def load(cls, folder: str | Path, spelling: Spelling | None = None) -> LabelSet:
         """The labels of the tokenizer in a folder.
 
         Raises:
@@ -45,11 +45,11 @@ class LabelSet:
         """
         from pipelines.tokenizers import load_tokenizer
 
-        return cls(load_tokenizer(folder), lowercase=lowercase)
+        return cls(load_tokenizer(folder), spelling)
 
     def tidy(self, text: str) -> str:
         """A transcript in the spelling that the recogniser learns."""
-        return tidy_transcript(text, lowercase=self.lowercase)
+        return self.spelling.tidy(text)
 
     def decode(self, labels: Iterable[int]) -> str:
         """The text of labels without blanks, with single spaces; unknown labels are left out."""

@@ -1,14 +1,121 @@
 """The common spelling of transcripts, hot words and the words of a word model.
 
-Only the standard library is needed, since devices use the same rule.
+Only the standard library is needed, since devices use the same rule; spelling numbers out needs the
+package num2words.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from dataclasses import dataclass
+
+from pipelines.base.errors import ConfigurationError
 
 # In all languages that have it, its lower case is i; Python would return i and a separate dot.
 _DOTTED_CAPITAL_I = "\u0130"
+_DOTLESS_I = "\u0131"
+# There, the lower case of I has no dot (Unicode, SpecialCasing.txt).
+_WITH_DOTLESS_I = ("tr", "az")
+
+_APOSTROPHES = "'\u2019"
+# Unicode counts them as punctuation, but people say them.
+_SPOKEN = frozenset("%&@#")
+_NUMBER = re.compile(r"(?<![\w.,:/])\d+(?![\w:/]|[.,]\d)")
+_LONGEST_NUMBER = 15
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """The way in which a recogniser's transcripts are spelled, for training and for judging.
+
+    Attributes:
+        lowercase: True to write everything in lower case.
+        language: language of the transcripts (ISO 639-1, such as "en"), whose own lower case and
+            number words are used; empty for any.
+        punctuation: False to leave punctuation out; an apostrophe inside a word stays, and so do
+            the signs %, &, @ and #, which are spoken.
+        numbers: True to write whole numbers in words, such as "twenty-one" for "21".
+    """
+
+    lowercase: bool = True
+    language: str = ""
+    punctuation: bool = True
+    numbers: bool = False
+
+    def check(self) -> None:
+        """Refuses what cannot be done.
+
+        Raises:
+            ConfigurationError: numbers are to be written in words, and the language is not named or
+                not known, or the package num2words is missing.
+        """
+        if self.numbers:
+            self._in_words("1")
+
+    def tidy(self, text: str) -> str:
+        """A text in this spelling, in composed characters (NFC) and with single spaces.
+
+        Numbers with a point, a comma or a colon inside stay as they are: whether "1,000" is a
+        thousand or one depends on who wrote it.
+
+        Raises:
+            ConfigurationError: see `check`.
+        """
+        text = unicodedata.normalize("NFC", text)
+        if self.numbers:
+            text = _NUMBER.sub(lambda match: self._in_words(match[0]), text)
+        if not self.punctuation:
+            text = _without_punctuation(text)
+        if self.lowercase and self.language[:2].lower() in _WITH_DOTLESS_I:
+            text = text.replace("I", _DOTLESS_I)
+        return tidy_transcript(text, lowercase=self.lowercase)
+
+    def __str__(self) -> str:
+        parts = ["in lower case" if self.lowercase else "in capitals and lower case"]
+        if not self.punctuation:
+            parts.append("without punctuation")
+        if self.numbers:
+            parts.append(f"numbers in words ({self.language})")
+        return ", ".join(parts)
+
+    def _in_words(self, digits: str) -> str:
+        if not self.language:
+            raise ConfigurationError(
+                "numbers = true: say in which language: language = 'en', for example"
+            )
+        try:
+            from num2words import num2words
+        except ImportError:
+            raise ConfigurationError(
+                "numbers = true needs the package num2words: pip install 'rnn-apps[speech]', or "
+                "write the numbers out"
+            ) from None
+        # A code or a telephone number is read digit by digit.
+        single = len(digits) > _LONGEST_NUMBER or (len(digits) > 1 and int(digits[0]) == 0)
+        try:
+            return " ".join(
+                num2words(int(piece), lang=self.language)
+                for piece in (digits if single else [digits])
+            )
+        except NotImplementedError:
+            raise ConfigurationError(
+                f"language = {self.language!r}: num2words does not know its numbers. Leave numbers "
+                "out, or write them out in the transcripts"
+            ) from None
+
+
+def _without_punctuation(text: str) -> str:
+    pieces = []
+    for at, character in enumerate(text):
+        inside = 0 < at < len(text) - 1 and text[at - 1].isalpha() and text[at + 1].isalpha()
+        if character in _APOSTROPHES and inside:
+            pieces.append("'")
+        elif unicodedata.category(character).startswith("P") and character not in _SPOKEN:
+            pieces.append(" ")
+        else:
+            pieces.append(character)
+    return "".join(pieces)
 
 
 def tidy_transcript(text: str, *, lowercase: bool = True) -> str:

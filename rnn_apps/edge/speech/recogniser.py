@@ -16,6 +16,7 @@ from pipelines.speech.audio.riff_files import PCM, wave_layout
 from pipelines.speech.audio.samples import one_channel
 from pipelines.speech.feature_extraction.configuration import FeatureConfig
 from pipelines.speech.feature_extraction.numpy_features import SpeechFeatures
+from pipelines.speech.recordings.spelling import Spelling
 from pipelines.tokenizers import load_tokenizer
 from rnn_apps.edge.contract import CONTRACT, read_contract
 from rnn_apps.edge.runtime.model import EdgeModel, load
@@ -87,7 +88,7 @@ class EdgeRecogniser:
         self.contract = _checked_contract(folder)
         tokenizer = load_tokenizer(folder / TOKENIZER)
         tokenizer.require_same(self.contract["vocabulary_sha256"], str(folder / CONTRACT))
-        self.labels = SpeechLabels.of(tokenizer)
+        self.labels = SpeechLabels.of(tokenizer, Spelling(**self.contract.get("spelling", {})))
         self.features = FeatureConfig(**self.contract["features"])
         self.sample_rate = self.features.sample_rate
         self.decoding = decoding or DecodingConfig()
@@ -254,11 +255,16 @@ def _checked_contract(folder: Path) -> dict[str, Any]:
 
     Raises:
         UserError: it cannot be read, or is not a recogniser's.
-        DataError: its feature configuration cannot be used.
+        DataError: its configuration of features, or its spelling, cannot be used.
     """
     contract = read_contract(folder, "a recogniser", _KEYS)
     try:
         FeatureConfig(**contract["features"])
     except (TypeError, ConfigurationError) as error:
         raise DataError(f"features: {error}", file=folder / CONTRACT) from None
+    try:
+        # Exports of earlier versions do not state a spelling.
+        Spelling(**contract.get("spelling", {}))
+    except TypeError as error:
+        raise DataError(f"spelling: {error}", file=folder / CONTRACT) from None
     return contract

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pipelines.base.errors import ConfigurationError
-from pipelines.speech.recordings.spelling import tidy_transcript
+from pipelines.speech.recordings.spelling import Spelling
 
 if TYPE_CHECKING:
     from pipelines.tokenizers.tokenizer import Tokenizer
@@ -20,18 +20,26 @@ class SpeechLabels:
     Attributes:
         pieces: UTF-8 bytes of each label; empty for a label that stands for nothing.
         blank: number of the blank label.
+        spelling: spelling of the transcripts that the model has learnt; of its `lowercase` only
+            what the labels show counts.
     """
 
     pieces: tuple[bytes, ...]
     blank: int
+    spelling: Spelling = field(default_factory=Spelling)
 
     @classmethod
-    def of(cls, tokenizer: Tokenizer) -> SpeechLabels:
-        """A tokenizer's labels, and the blank after them; what is unknown stands for nothing."""
+    def of(cls, tokenizer: Tokenizer, spelling: Spelling | None = None) -> SpeechLabels:
+        """A tokenizer's labels, and the blank after them; what is unknown stands for nothing.
+
+        Args:
+            tokenizer: tokenizer of the transcripts.
+            spelling: spelling of the transcripts; None for the default.
+        """
         pieces = list(tokenizer.token_bytes)
         if tokenizer.unknown_id is not None:
             pieces[tokenizer.unknown_id] = b""
-        return cls((*pieces, b""), tokenizer.size)
+        return cls((*pieces, b""), tokenizer.size, spelling or Spelling())
 
     @property
     def silent(self) -> list[int]:
@@ -51,7 +59,7 @@ class SpeechLabels:
 
     def tidy(self, text: str) -> str:
         """A text in the spelling that the model has learnt."""
-        return tidy_transcript(text, lowercase=self.lowercase)
+        return replace(self.spelling, lowercase=self.lowercase).tidy(text)
 
     def writes(self, text: str) -> bool:
         """Whether labels in a row give a text of whole words.

@@ -31,6 +31,7 @@ def contract(run: TrainedRecogniser, formats: Sequence[str]) -> dict[str, Any]:
     entries: dict[str, Any] = {
         "vocabulary_sha256": tokenizer.fingerprint,
         "tokenizer": tokenizer.kind,
+        "spelling": asdict(run.labels.spelling),
         "labels": run.labels.size,
         "blank": run.labels.blank,
         "features": asdict(features),

@@ -106,7 +106,7 @@ def check_decoding(run: TrainedRecogniser, decoding: DecodingConfig | None) -> l
     Raises:
         UserError: the word model cannot be read, or the run cannot write it or a hot word.
     """
-    labels = SpeechLabels.of(run.labels.tokenizer)
+    labels = SpeechLabels.of(run.labels.tokenizer, run.labels.spelling)
     note = SpeechDecoder(labels, decoding).note
     return [note] if note else []
 
@@ -165,7 +165,7 @@ def _decoded(
     utterances: Utterances,
     config: DecodingConfig,
 ) -> Judged:
-    labels = SpeechLabels.of(run.labels.tokenizer)
+    labels = SpeechLabels.of(run.labels.tokenizer, run.labels.spelling)
     # Read once, not once per utterance.
     model = read_arpa(config.word_model) if config.word_model else None
     seconds = run.config.seconds_per_output

@@ -51,6 +51,7 @@ def check_capabilities(config: SpeechConfig) -> None:
     ):
         if holds:
             raise ConfigurationError(problem)
+    config.spelling().check()
 
 
 def can_stream(config: SpeechConfig) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import unicodedata
 from pathlib import Path
 
@@ -9,10 +10,11 @@ import numpy as np
 import pytest
 
 from pipelines.base.errors import ConfigurationError, DataError
-from pipelines.speech.recordings.spelling import tidy_transcript
+from pipelines.speech.recordings.spelling import Spelling, tidy_transcript
 from pipelines.tokenizers import train_tokenizer
 from rnn_apps.edge import DecodingConfig, SpeechDecoder, SpeechLabels, read_arpa
 from rnn_apps.edge.speech import word_model
+from rnn_apps.edge.speech.spelled_word_model import spelled
 from rnn_apps.edge.speech.word_model import WordModel
 
 LABELS = SpeechLabels((*(c.encode() for c in " abcdehnoté"), b""), 11)
@@ -141,3 +143,57 @@ def test_a_word_model_s_file_is_read_once_and_again_when_it_has_changed(
     assert read_arpa(path).knows("cabbed") and len(opened) == 2
     with pytest.raises(DataError, match="cannot be read: No such file"):
         read_arpa(tmp_path / "nowhere.arpa")
+
+
+@pytest.mark.parametrize(
+    ("spelling", "text", "expected"),
+    [
+        (Spelling(), "IT'S  21.", "it's 21."),
+        (Spelling(language="tr"), "ISI İZ", "ısı iz"),
+        (Spelling(language="en"), "ISI İZ", "isi iz"),
+        (Spelling(lowercase=False, language="tr"), "ISI", "ISI"),
+        (
+            Spelling(punctuation=False),
+            "\"Well-known,\" it\u2019s 'so': 5 %!",
+            "well known it's so 5 %",
+        ),
+        (Spelling(punctuation=False), "'\u2019' ...", ""),
+        (Spelling(punctuation=False), "¿Qué? «Oui»", "qué oui"),
+    ],
+)
+def test_each_part_of_a_spelling(spelling: Spelling, text: str, expected: str) -> None:
+    assert spelling.tidy(text) == expected
+    assert spelling.tidy(expected) == expected
+
+
+def test_numbers_in_words() -> None:
+    pytest.importorskip("num2words")
+    english = Spelling(language="en", numbers=True, punctuation=False)
+    assert english.tidy("Room 21, call 007.") == "room twenty one call zero zero seven"
+    # Digits whose reading depends on the writer stay.
+    for kept in ("3.5", "1,000", "10:30", "1/2", "4x4", "v2"):
+        assert Spelling(language="en", numbers=True).tidy(kept) == kept
+    assert Spelling(language="de", numbers=True).tidy("21 Tage") == "einundzwanzig tage"
+    assert str(english) == "in lower case, without punctuation, numbers in words (en)"
+    with pytest.raises(ConfigurationError, match="say in which language"):
+        Spelling(numbers=True).check()
+    with pytest.raises(ConfigurationError, match="language = 'xx': num2words does not know"):
+        Spelling(language="xx", numbers=True).check()
+
+
+def test_numbers_need_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "num2words", None)
+    with pytest.raises(ConfigurationError, match="needs the package num2words"):
+        Spelling(language="en", numbers=True).check()
+    Spelling(language="en").check()
+
+
+def test_hot_words_and_word_models_are_spelled_as_transcripts() -> None:
+    spelling = Spelling(language="tr", punctuation=False)
+    tokenizer = train_tokenizer("characters", [spelling.tidy("IŞIK, yak!")])
+    labels = SpeechLabels.of(tokenizer, spelling)
+    assert labels.hot_words(("IŞIK.",)) == ("ışık",)
+    table = {("Işık!",): (-0.5, 0.0), ("<s>",): (-99.0, 0.0), ("</s>",): (-1.0, 0.0)}
+    assert spelled(WordModel([table]), labels).model.knows("ışık")
+    with pytest.raises(ConfigurationError, match="hot_words: 'IŞIK'"):
+        SpeechLabels.of(tokenizer).hot_words(("IŞIK",))
