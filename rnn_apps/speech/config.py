@@ -42,6 +42,9 @@ class SpeechConfig(TrainingConfig):
     )
     cache_dir: str = option("", "folder of extracted features; empty: RNN_APPS_CACHE or ~/.cache")
     processes: int = option(0, "that extract features; 0: one a core", minimum=0)
+    channel: int = option(
+        0, "channel of recordings that is read, counted from 1; 0: the mean of all", minimum=0
+    )
     longest_seconds: float = option(30.0, "longer recordings are left out", above=0.0)
 
     tokenizer: str = option("characters", "units of the transcripts", choices=TOKENIZERS)

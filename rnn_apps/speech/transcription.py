@@ -106,7 +106,7 @@ def _transcribed(
         return _of_samples(run, samples, decoding, model)
     seconds = read_header(recording).seconds
     if seconds <= STREAMED_FROM_SECONDS:
-        samples = read_audio(recording, run.config.sample_rate)
+        samples = read_audio(recording, run.config.sample_rate, channel=run.config.channel)
         _check_length(len(samples), run, recording)
         return _of_samples(run, samples, decoding, model)
     if not can_stream(run.config):
@@ -157,7 +157,7 @@ def _streamed(
     from rnn_apps.speech.streaming import recognition_stream
 
     stream = recognition_stream(run, decoding, EndpointConfig(), chunk_outputs=16, word_model=model)
-    blocks = stream_audio(recording, run.config.sample_rate)
+    blocks = stream_audio(recording, run.config.sample_rate, channel=run.config.channel)
     best = [one.transcripts[0] for one in stream.recognise(blocks) if one.text]
     words = tuple(word for one in best for word in one.words)
     weights = [len(one.words) for one in best]

@@ -100,8 +100,9 @@ def stream_audio(
     observe: Callable[[Samples], None] | None = None,
     offset: float = 0.0,
     seconds: float | None = None,
+    channel: int = 0,
 ) -> Iterator[Samples]:
-    """Yields a recording in blocks, float32 [samples]: the mean of its channels, resampled.
+    """Yields a recording in blocks, float32 [samples]: the mean of its channels, or one, resampled.
 
     Memory does not grow with the length of the recording. Resampling is soxr's "HQ" (the default of
     `librosa.resample`), continued from block to block.
@@ -115,11 +116,12 @@ def stream_audio(
             channels], such as a `levels.LevelMeter`; None for no such function.
         offset: place in the file at which to begin, in seconds.
         seconds: length of the part to read; None for everything after `offset`.
+        channel: number of the channel to read, counted from 1; 0 for the mean of all.
 
     Raises:
         AudioError: see `read_header`; or the recording is too long, ends early, cannot be decoded,
-            is shorter than the requested part, or has samples that are not finite numbers or far
-            beyond -1 to 1.
+            is shorter than the requested part, does not have the channel, or has samples that are
+            not finite numbers or far beyond -1 to 1.
         ConfigurationError: `sample_rate` is absurd.
     """
     if not LOWEST_RATE <= sample_rate <= HIGHEST_RATE:
@@ -143,7 +145,9 @@ def stream_audio(
                 "too long", f"lasts {lasts:.1f} s, more than {most_seconds:g} s", path,
                 "Cut it into utterances.",
             )  # fmt: skip
-        blocks = _mono_blocks(file, header, path, observe, start, wanted)
+        if channel > header.channels:
+            raise no_channel(channel, header.channels, path)
+        blocks = _mono_blocks(file, header, path, observe, start, wanted, channel)
         if header.sample_rate == sample_rate:
             yield from blocks
         else:
@@ -158,6 +162,7 @@ def read_audio(
     observe: Callable[[Samples], None] | None = None,
     offset: float = 0.0,
     seconds: float | None = None,
+    channel: int = 0,
 ) -> Samples:
     """A whole recording, or a part of it, float32 [samples]; see `stream_audio`.
 
@@ -167,12 +172,20 @@ def read_audio(
     blocks = list(
         stream_audio(
             path, sample_rate, most_seconds=most_seconds, observe=observe, offset=offset,
-            seconds=seconds,
+            seconds=seconds, channel=channel,
         )
     )  # fmt: skip
     if not blocks:
         raise AudioError("no samples", f"has no sample at {sample_rate} Hz", path)
     return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+
+
+def no_channel(channel: int, channels: int, path: str | Path) -> AudioError:
+    """The error of a recording without the channel that is to be read."""
+    return AudioError(
+        "no such channel", f"has {channels} channel(s), and no channel {channel}", path,
+        "Channels count from 1; channel = 0 reads the mean of all.",
+    )  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -270,6 +283,7 @@ def _mono_blocks(
     observe: Callable[[Samples], None] | None,
     start: int,
     wanted: int,
+    channel: int,
 ) -> Iterator[Samples]:
     import soundfile
 
@@ -288,9 +302,11 @@ def _mono_blocks(
             raise _cut_short(path, at, header)
         _check_values(block, at, path)
         read += len(block)
+        if channel:
+            block = block[:, channel - 1 : channel]
         if observe:
             observe(block)
-        yield block[:, 0] if header.channels == 1 else block.mean(axis=1)
+        yield block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
 
 
 def _go_to(file: soundfile.SoundFile, header: AudioHeader, start: int) -> None:

@@ -35,12 +35,14 @@ class Request:
         target: path of the file for the features.
         offset: place in the sound file at which the recording begins, in seconds.
         seconds: length of the recording; None for everything after `offset`.
+        channel: number of the channel to read, counted from 1; 0 for the mean of all.
     """
 
     path: str
     target: str
     offset: float = 0.0
     seconds: float | None = None
+    channel: int = 0
 
 
 def extract_missing(

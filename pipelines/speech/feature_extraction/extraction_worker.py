@@ -42,7 +42,7 @@ def extract(request: Request, config: FeatureConfig, most_seconds: float) -> dic
     try:
         samples = read_audio(
             path, config.sample_rate, most_seconds=most_seconds, observe=meter,
-            offset=request.offset, seconds=request.seconds,
+            offset=request.offset, seconds=request.seconds, channel=request.channel,
         )  # fmt: skip
         if problem := meter.unusable:
             raise AudioError(*problem, path)

@@ -20,7 +20,7 @@ from pipelines.speech.cache import cache_folder
 from pipelines.speech.feature_extraction.configuration import FeatureConfig
 from pipelines.speech.feature_extraction.extraction_pool import Request, extract_missing
 from pipelines.speech.feature_extraction.normalisation import feature_statistics
-from pipelines.speech.recordings.recording import Recording, Recordings, Segment
+from pipelines.speech.recordings.recording import Recording, Recordings
 
 _HASH_THREADS = 4
 
@@ -131,14 +131,14 @@ def extract_features(
         # A file may have many segments, but it is read only once.
         paths = list(dict.fromkeys(item.path for item in recordings))
         digests = dict(zip(paths, threads.map(_digest, paths), strict=True))
-        targets = [_target(folder, digests[item.path], item.segment) for item in recordings]
+        targets = [_target(folder, digests[item.path], item) for item in recordings]
         answers = list(threads.map(_kept, targets))
     missing: dict[Path, Request] = {}
     for recording, target, answer in zip(recordings, targets, answers, strict=True):
         if answer is None:
             segment = recording.segment
             offset, seconds = (0.0, None) if segment is None else segment.bounds
-            request = Request(str(recording.path), str(target), offset, seconds)
+            request = Request(str(recording.path), str(target), offset, seconds, recording.channel)
             missing.setdefault(target, request)
     if missing:
         extracted = extract_missing(
@@ -184,11 +184,15 @@ def _noted(answer: Any, recording: Recording, sample_rate: int, report: DataRepo
     return True
 
 
-def _target(folder: Path, digest: str, segment: Segment | None) -> Path:
-    """The file for the features of a recording with this content, or of a segment of it."""
-    name = digest
+def _target(folder: Path, digest: str, recording: Recording) -> Path:
+    """The file for the features of a recording with this content, or of a part of it."""
+    name, segment = digest, recording.segment
+    text = digest
     if segment is not None:
-        text = f"{digest} {segment.offset!r} {segment.seconds!r}"
+        text += f" {segment.offset!r} {segment.seconds!r}"
+    if recording.channel:
+        text += f" channel {recording.channel}"
+    if text != digest:
         name = hashlib.sha256(text.encode()).hexdigest()
     return folder / name[:2] / f"{name}.npy"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from pipelines.base.errors import DataError
 from pipelines.data_report import DataReport
 from pipelines.sources import Source, parse_source
-from pipelines.speech.audio.reading import AudioError, AudioHeader, read_header
+from pipelines.speech.audio.reading import AudioError, AudioHeader, no_channel, read_header
 from pipelines.speech.recordings.recording import Entry, Recording, Recordings, Segment, paths_once
 
 _log = logging.getLogger(__name__)
@@ -29,6 +29,7 @@ def load_recordings(
     shortest_seconds: float = 0.1,
     longest_seconds: float = 60.0,
     cache_dir: str = "",
+    channel: int = 0,
 ) -> Recordings:
     """Lists the recordings of a source and checks the header of every file.
 
@@ -50,6 +51,8 @@ def load_recordings(
         longest_seconds: length in seconds above which recordings are dropped without decoding.
         cache_dir: folder that keeps recordings of sources without files; "" for the default, see
             `cache.cache_folder`.
+        channel: number of the channel to read, counted from 1; 0 for the mean of all. Recordings
+            without it are dropped.
 
     Raises:
         DataError: the source cannot be read, or none of its recordings can be used.
@@ -61,7 +64,7 @@ def load_recordings(
     entries = _entries(named, report, data_dir, naming_rule, cache_dir)
     listed = list(paths_once(entries, report))
     report.rows = len(listed)
-    items = tuple(_checked(listed, report, shortest_seconds, longest_seconds))
+    items = tuple(_checked(listed, report, shortest_seconds, longest_seconds, channel))
     if not items:
         raise DataError(
             f"none of its {len(listed)} recordings can be used:\n{report}", file=str(named)
@@ -113,7 +116,7 @@ def _file_entries(path: Path, report: DataReport, naming_rule: str) -> Iterable[
 
 
 def _checked(
-    entries: list[Entry], report: DataReport, shortest: float, longest: float
+    entries: list[Entry], report: DataReport, shortest: float, longest: float, channel: int
 ) -> Iterator[Recording]:
     # A file may have many segments, but its header is read only once.
     paths = list(dict.fromkeys(entry.path for entry in entries))
@@ -125,6 +128,10 @@ def _checked(
         if isinstance(header, AudioError):
             report.note(header.kind, "dropped", f"{place} {header.explanation}")
             continue
+        if channel > header.channels:
+            error = no_channel(channel, header.channels, entry.path)
+            report.note(error.kind, "dropped", f"{place} {error.explanation}")
+            continue
         segment, trouble = _segment(entry, header)
         seconds = header.seconds if segment is None else segment.seconds
         if trouble is None:
@@ -135,10 +142,10 @@ def _checked(
             continue
         if entry.path not in described:
             described.add(entry.path)
-            _note_peculiarities(entry, header, place, report)
+            _note_peculiarities(entry, header, place, report, channel)
         yield Recording(
             entry.path, entry.transcript.strip(), entry.speaker, seconds, header.sample_rate,
-            entry.part, segment,
+            entry.part, segment, channel,
         )  # fmt: skip
 
 
@@ -189,10 +196,13 @@ def _unusable(
     return None
 
 
-def _note_peculiarities(entry: Entry, header: AudioHeader, place: str, report: DataReport) -> None:
+def _note_peculiarities(
+    entry: Entry, header: AudioHeader, place: str, report: DataReport, channel: int
+) -> None:
     if not header.fits_extension(entry.path):
         report.note("wrong extension", f"read as the {header.format} file it is", place)
     if header.channels > 1:
-        report.note("several channels", "averaged to one", f"{place} ({header.channels})")
+        treatment = f"channel {channel} is read" if channel else "averaged to one"
+        report.note("several channels", treatment, f"{place} ({header.channels})")
     if not header.marked_end:
         report.note("no end mark", "kept, although it may have been cut", place)

@@ -49,6 +49,7 @@ class Recording:
         sample_rate: sample rate of the file, in Hz.
         part: "train", "validation" or "test"; "" if the source does not say.
         segment: part of the file; None for the whole file.
+        channel: number of the channel that is read, counted from 1; 0 for the mean of all.
     """
 
     path: Path
@@ -58,6 +59,7 @@ class Recording:
     sample_rate: int = 0
     part: str = ""
     segment: Segment | None = None
+    channel: int = 0
 
     @property
     def place(self) -> str:
@@ -86,7 +88,7 @@ class Recording:
         offset, seconds = (0.0, None) if self.segment is None else self.segment.bounds
         return read_audio(
             self.path, sample_rate, most_seconds=most_seconds, observe=observe, offset=offset,
-            seconds=seconds,
+            seconds=seconds, channel=self.channel,
         )  # fmt: skip
 
 
