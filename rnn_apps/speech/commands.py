@@ -160,7 +160,7 @@ def _transcribe(options: argparse.Namespace) -> Result:
         raise UserError("--format is the format of a file: name the file with --to")
     if options.microphone and options.to:
         raise UserError("--to takes the transcripts of sound files, not of the microphone")
-    from rnn_apps.speech.recording_names import named_recordings
+    from pipelines.speech.recordings.named_files import named_recordings
     from rnn_apps.speech.transcript_files import Transcribed, TranscriptWriter
 
     names = named_recordings(options.recordings, sys.stdin) if options.recordings else []

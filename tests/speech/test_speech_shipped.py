@@ -13,12 +13,12 @@ from sound_files import speech_like, write_sound
 from speech_setup import spoken
 
 from pipelines.base.errors import ConfigurationError, DataError, UserError
+from pipelines.speech.recordings.named_files import named_recordings
 from rnn_apps import speech
 from rnn_apps.application.command_line import main
 from rnn_apps.application.model_zoo import find
 from rnn_apps.edge.speech.transcripts import Transcript, Word
 from rnn_apps.speech.device import export_recordings
-from rnn_apps.speech.recording_names import named_recordings
 from rnn_apps.speech.transcript_files import FORMATS, Transcribed, TranscriptWriter, cues
 
 SHIPPED = "speech/recorded-digits"
