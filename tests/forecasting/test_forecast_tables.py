@@ -138,3 +138,28 @@ def test_files_that_cannot_be_written_are_refused_before_the_backtest(
         run.evaluate(forecasts=tmp_path / "all.json")
     with pytest.raises(UserError, match="there is no folder"):
         run.evaluate(forecasts=tmp_path / "none" / "all.csv")
+
+
+def test_a_run_on_series_as_rows_serves_rows_and_long_tables(tmp_path: Path) -> None:
+    def row(name: str, count: int) -> str:
+        wave = 20 + 5 * np.sin(np.arange(count) / 4)
+        return ",".join([name, *(f"{value:.3f}" for value in wave), *[""] * (120 - count)])
+
+    header = ",".join(f"V{i}" for i in range(1, 122))
+    (tmp_path / "train.csv").write_text("\n".join([header, row("M1", 120), row("M2", 100), ""]))
+    (tmp_path / "new.csv").write_text("\n".join([header, row("M3", 40), row("M4", 10), ""]))
+    long = "".join(f"S,{5 + i % 7}\n" for i in range(30))
+    (tmp_path / "long.csv").write_text("series,value\n" + long)
+    config = ForecastingConfig(
+        data=f"file:{tmp_path / 'train.csv'}", run=str(tmp_path / "run"), lookback=12, horizon=6,
+        segment_length=6, units=4, epochs=1, stride=6, scaling="window", gradient_flow=False,
+    )  # fmt: skip
+    forecasting.train(config)
+    for name, series, first in (("new", "M3", 40), ("long", "S", 30)):
+        path = tmp_path / f"{name}-forecasts.csv"
+        command = ["forecast", "predict", "--run", config.run, "--to", str(path)]
+        assert main([*command, "--data", f"file:{tmp_path / name}.csv"]) == 0
+        table = pd.read_csv(path)
+        # M4 has fewer rows than the lookback, and is left out.
+        assert set(table["series"]) == {series}
+        assert list(table["time"]) == list(range(first, first + 6))
