@@ -31,12 +31,42 @@ def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--part", default="", metavar="PART", help="of the run's own pairs: train|validation|test"
     )
+    parser.add_argument(
+        "--hypotheses", default="", metavar="FILE",
+        help="write a table of sources, references, translations and scores: .csv, .tsv or .jsonl",
+    )  # fmt: skip
+    parser.add_argument("--lowercase", action="store_true", help="add a row compared in lower case")
 
 
 def _evaluate(options: argparse.Namespace) -> Result:
     from rnn_apps.translation.run import load
 
-    return load(options.run).evaluate(options.data or None, options.part)
+    return load(options.run).evaluate(
+        options.data or None, options.part,
+        hypotheses=options.hypotheses, lowercase=options.lowercase,
+    )  # fmt: skip
+
+
+def _compare_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="folder of a trained run")
+    parser.add_argument(
+        "--data", default="", metavar="SOURCE", help="other pairs than the first run's test part"
+    )
+    parser.add_argument(
+        "--part", default="", metavar="PART", help="of the first run: train|validation|test"
+    )
+    parser.add_argument(
+        "--samples", type=int, default=1000, metavar="N", help="samples of the bootstrap (1000)"
+    )
+
+
+def _compare(options: argparse.Namespace) -> Result:
+    from rnn_apps.translation.run import load
+
+    if len(options.runs) < 2:
+        raise UserError("a comparison needs two runs or more: compare RUN RUN")
+    first, *others = (load(folder) for folder in options.runs)
+    return first.compare(others, options.data or None, options.part, options.samples)
 
 
 def _translate_arguments(parser: argparse.ArgumentParser) -> None:
@@ -236,6 +266,7 @@ APPLICATION = Application(
     config="rnn_apps.translation.config:TranslationConfig",
     verbs=(
         Verb("evaluate", "measure a model by BLEU, chrF, TER", _evaluate_arguments, _evaluate),
+        Verb("compare", "test whether runs differ by more than luck", _compare_arguments, _compare),
         Verb("translate", "translate sentences", _translate_arguments, _translate),
         Verb("score", "how probable given translations are", _score_arguments, _score),
     ),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rnn_apps.translation.device.exporting import export
 from rnn_apps.translation.judging.evaluation import evaluate
+from rnn_apps.translation.judging.significance import SAMPLES, compare
 from rnn_apps.translation.trained import TrainedTranslationModel
 from rnn_apps.translation.translating import Translator
 
@@ -39,21 +40,42 @@ class Run(TrainedTranslationModel):
         models = [self.model, *(other.model for other in others)]
         return Translator(models, self.source_tokenizer, self.target_tokenizer)
 
-    def evaluate(self, data: str | SentencePairs | None = None, part: str = "") -> dict[str, Any]:
+    def evaluate(
+        self,
+        data: str | SentencePairs | None = None,
+        part: str = "",
+        *,
+        hypotheses: str | Path = "",
+        lowercase: bool = False,
+    ) -> dict[str, Any]:
         """Judges the run by BLEU, chrF and TER; writes the report.
 
         Args:
             data: pairs other than the run's own; None for the run's own.
             part: name of a part of the run's own pairs: train, validation or test; empty for the
                 test part, or for validation where there is no test part.
+            hypotheses: path of a file for the translations, which ends in .csv, .tsv or .jsonl;
+                empty to write none.
+            lowercase: True for a further row, in which BLEU and chrF are compared in lower case.
 
         Returns:
             "table", the figures with sacrebleu's signatures, and where the report is.
 
         Raises:
             DataError: the pairs cannot be read.
+            UserError: the file for the translations has another ending.
         """
-        return evaluate(self, data, part)
+        return evaluate(self, data, part, hypotheses=hypotheses, lowercase=lowercase)
+
+    def compare(
+        self,
+        others: Sequence[Run],
+        data: str | SentencePairs | None = None,
+        part: str = "",
+        samples: int = SAMPLES,
+    ) -> dict[str, Any]:
+        """Tests whether other runs translate better or worse; see `significance.compare`."""
+        return compare([self, *others], data, part, samples)
 
     def export(self, to: str | Path, formats: Sequence[str] | None = None) -> dict[str, Any]:
         """Writes files that translate, each proven equal to the Keras model.

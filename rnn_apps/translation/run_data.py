@@ -73,8 +73,16 @@ class RunData(OwnData[str | SentencePairs, PairParts, SentencePairs]):
             source_column=config.source_column,
             target_column=config.target_column,
         )
-        require_direction(found, self._trained_languages())
+        self.require_same_direction(found)
         return found
+
+    def require_same_direction(self, pairs: SentencePairs) -> None:
+        """Refuses pairs that state other languages than the training pairs.
+
+        Raises:
+            DataError: a known language differs.
+        """
+        require_direction(pairs, self._trained_languages())
 
     def _trained_languages(self) -> tuple[str, str]:
         """The languages of the training pairs; "" where the pairs are gone or do not say."""

@@ -79,18 +79,21 @@ class CorpusMetrics:
 
     Args:
         tokenizer: name of BLEU's tokenizer; "none" for text that is tokenised already.
+        lowercase: True to compare BLEU and chrF in lower case; TER always is.
     """
 
-    def __init__(self, tokenizer: str = "13a") -> None:
+    def __init__(self, tokenizer: str = "13a", *, lowercase: bool = False) -> None:
         sacrebleu = _package()
         try:
-            self._bleu = sacrebleu.BLEU(tokenize=tokenizer, force=tokenizer == "none")
+            self._bleu = sacrebleu.BLEU(
+                tokenize=tokenizer, force=tokenizer == "none", lowercase=lowercase
+            )
         except (ImportError, RuntimeError) as error:
             raise UserError(
                 f"bleu_tokenizer = {tokenizer!r} needs a further package: {error}"
             ) from None
         self._sentence_bleu = sacrebleu.BLEU(tokenize=tokenizer, effective_order=True, force=True)
-        self._chrf = sacrebleu.CHRF()
+        self._chrf = sacrebleu.CHRF(lowercase=lowercase)
         self._ter = sacrebleu.TER()
 
     def figures(self, translations: Sequence[str], references: Sequence[str]) -> CorpusFigures:
@@ -116,6 +119,30 @@ class CorpusMetrics:
     def sentence_chrf(self, translation: str, reference: str) -> float:
         """chrF of one sentence, 0 to 100."""
         return float(self._chrf.sentence_score(translation, [reference]).score)
+
+    def paired_bootstrap(
+        self, systems: Sequence[tuple[str, list[str]]], references: Sequence[str], samples: int
+    ) -> tuple[dict[str, str], dict[str, list[Any]]]:
+        """Resamples the sentences to tell whether systems differ from the first by more than luck.
+
+        Args:
+            systems: names and translations; the first is what the others are compared with.
+            references: one reference per sentence.
+            samples: number of samples to draw.
+
+        Returns:
+            The signature of each figure; and by figure sacrebleu's result of each system, with
+            `score`, `mean`, `ci` (half of the 95% interval) and `p_value` (None for the first).
+        """
+        from sacrebleu.significance import PairedTest
+
+        metrics = {"BLEU": self._bleu, "chrF": self._chrf}
+        test = PairedTest(list(systems), metrics, [list(references)], "bs", samples)
+        signatures, scores = test()
+        scores.pop("System")
+        # sacrebleu calls chrF by its setting, chrF2; both keep the order of the metrics.
+        named = dict(zip(metrics, map(str, signatures.values()), strict=True))
+        return named, dict(zip(metrics, scores.values(), strict=True))
 
     def signatures(self) -> dict[str, str]:
         """The signature of each figure, known once figures have been computed."""

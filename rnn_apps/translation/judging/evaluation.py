@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.base.errors import UserError
+from rnn_apps.application.table_files import require_table_name
 from rnn_apps.translation.judging.example_pairs import FILE as EXAMPLES
 from rnn_apps.translation.judging.example_pairs import save_examples
+from rnn_apps.translation.judging.hypotheses import write_hypotheses
 from rnn_apps.translation.judging.judgement import as_json, judge
 from rnn_apps.translation.run_data import PAIRS
 from rnn_apps.translation.run_report import write_report
@@ -17,10 +20,17 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    run: TrainedTranslationModel, data: str | SentencePairs | None, part: str
+    run: TrainedTranslationModel,
+    data: str | SentencePairs | None,
+    part: str,
+    *,
+    hypotheses: str | Path = "",
+    lowercase: bool = False,
 ) -> dict[str, Any]:
     """See `Run.evaluate`. Writes metrics.json and the report into the run."""
     run.folder.check_evaluable()
+    if hypotheses:
+        require_table_name(hypotheses)
     own = data is None
     if own:
         part = part or run.data.judged_part
@@ -31,7 +41,9 @@ def evaluate(
     else:
         assert data is not None
         pairs, part = run.data.other(data), "other_data"
-    evaluated = judge(run, pairs)
+    evaluated = judge(run, pairs, lowercase=lowercase)
+    if hypotheses:
+        write_hypotheses(hypotheses, evaluated, run.config.bleu_tokenizer)
     details = as_json(evaluated)
     table = evaluated.table()
     judged = own and part == run.data.held_out_part
@@ -47,5 +59,6 @@ def evaluate(
         "signatures": evaluated.signatures,
         "perplexity": evaluated.perplexity,
         "report": str(page),
+        **({"hypotheses": str(hypotheses)} if hypotheses else {}),
         **evaluated.rows[evaluated.search].as_json(),
     }

@@ -74,17 +74,24 @@ class Evaluated:
         return {"title": title, "header": ["translated by", *HEADER], "rows": rows}
 
 
-def judge(run: TrainedTranslationModel, pairs: SentencePairs) -> Evaluated:
+def judge(
+    run: TrainedTranslationModel, pairs: SentencePairs, *, lowercase: bool = False
+) -> Evaluated:
     """Translates with the run's search, greedily and by the baseline, and compares.
 
     References are compared as the target's vocabulary would write them; where that changes some, a
     row has the figures with the references as they are.
 
+    Args:
+        run: run that translates.
+        pairs: pairs to judge.
+        lowercase: True for a further row, in which BLEU and chrF are compared in lower case.
+
     Raises:
         DataError: no sentence is short enough to be translated at once.
     """
     notes: list[str] = []
-    pairs = _judgeable(run, pairs, notes)
+    pairs = judgeable(run, pairs, notes)
     _log.info("Translating %s: %d sentences", pairs.name, len(pairs))
     references = [comparable_text(run.target_tokenizer, one) for one in pairs.target]
     metrics = CorpusMetrics(run.config.bleu_tokenizer)
@@ -105,6 +112,12 @@ def judge(run: TrainedTranslationModel, pairs: SentencePairs) -> Evaluated:
     warning = unsplit_warning(references, run.config.bleu_tokenizer)
     notes += [warning] if warning else []
     texts = [one.text for one in best]
+    signatures = metrics.signatures()
+    if lowercase:
+        folded = CorpusMetrics(run.config.bleu_tokenizer, lowercase=True)
+        rows[f"{next(iter(rows))}, in lower case"] = folded.figures(texts, references)
+        for name in ("BLEU", "chrF"):
+            signatures[f"{name}, in lower case"] = folded.signatures()[name]
     _add_as_written(pairs.target, references, texts, metrics, rows, notes)
     _add_baseline(run, pairs, references, metrics, rows, notes)
     chrf = [
@@ -112,14 +125,19 @@ def judge(run: TrainedTranslationModel, pairs: SentencePairs) -> Evaluated:
         for text, reference in zip(texts, references, strict=True)
     ]
     return Evaluated(
-        pairs.name, pairs, best, rows, metrics.signatures(), chrf, _perplexity(run, pairs),
+        pairs.name, pairs, best, rows, signatures, chrf, _perplexity(run, pairs),
         seconds, notes,
     )  # fmt: skip
 
 
-def _judgeable(
+def judgeable(
     run: TrainedTranslationModel, pairs: SentencePairs, notes: list[str]
 ) -> SentencePairs:
+    """The pairs whose sentences are short enough; a note says which are not judged.
+
+    Raises:
+        DataError: no pair is short enough.
+    """
     longest = run.search_options.longest_source
     kept, left_out = without_too_long(pairs, run.source_tokenizer, run.target_tokenizer, longest)
     if left_out:

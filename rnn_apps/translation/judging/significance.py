@@ -1,0 +1,94 @@
+"""Whether one run translates better than another: sacrebleu's paired bootstrap (Koehn 2004)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from pipelines.base.errors import UserError
+from rnn_apps.translation.judging.corpus_metrics import CorpusMetrics
+from rnn_apps.translation.judging.judgement import judgeable
+from rnn_apps.translation.trained import TrainedTranslationModel
+
+if TYPE_CHECKING:
+    from pipelines.pairs.sentence_pairs import SentencePairs
+
+SAMPLES = 1000
+HEADER = ("run", "metric", "score", "mean of the samples", "95% interval ±", "p")
+
+
+def compare(
+    runs: Sequence[TrainedTranslationModel],
+    data: str | SentencePairs | None = None,
+    part: str = "",
+    samples: int = SAMPLES,
+) -> dict[str, Any]:
+    """Translates the same sentences with several runs and tests the differences to the first.
+
+    Each run searches with its own settings. All are compared with the references as they are
+    written, since vocabularies may normalise in different ways. p is the probability of a
+    difference this large between systems of equal quality.
+
+    Args:
+        runs: two runs or more; the first is what the others are compared with.
+        data: pairs to judge; None for those of the first run.
+        part: name of a part of the first run's own pairs; empty for its test part.
+        samples: number of samples that the bootstrap draws.
+
+    Returns:
+        "table" with a row per run and figure, and sacrebleu's signatures.
+
+    Raises:
+        UserError: fewer than two runs or no samples are asked for, or a part of other pairs.
+        DataError: the pairs cannot be read, or are of other languages than a run's.
+    """
+    if len(runs) < 2:
+        raise UserError("a comparison needs two runs or more")
+    if samples < 1:
+        raise UserError(f"samples = {samples} must be at least 1")
+    first = runs[0]
+    if data is None:
+        pairs = first.data.part(part or first.data.judged_part)
+    elif part:
+        raise UserError(f"part = {part!r} is of the run's own pairs; others are judged whole")
+    else:
+        pairs = first.data.other(data)
+    notes: list[str] = []
+    for run in runs:
+        run.data.require_same_direction(pairs)
+        pairs = judgeable(run, pairs, notes)
+        _note_known_pairs(run, pairs, notes)
+    systems = []
+    for number, run in enumerate(runs, 1):
+        texts = [found[0].text for found in run.translate(pairs.source)]
+        systems.append((f"{number}: {run.folder.path}", texts))
+    metrics = CorpusMetrics(first.config.bleu_tokenizer)
+    signatures, scores = metrics.paired_bootstrap(systems, pairs.target, samples)
+    rows = [
+        [name, metric, *map(_plain, (one.score, one.mean, one.ci, one.p_value))]
+        for metric, results in scores.items()
+        for (name, _), one in zip(systems, results, strict=True)
+    ]
+    title = f"{pairs.name}: {len(pairs)} pairs, {samples} samples, compared with {systems[0][0]}"
+    return {
+        "table": {"title": title, "header": list(HEADER), "rows": rows},
+        "notes": notes,
+        "signatures": signatures,
+    }
+
+
+def _plain(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _note_known_pairs(run: TrainedTranslationModel, pairs: SentencePairs, notes: list[str]) -> None:
+    """Notes pairs that a run was trained on, which would flatter it."""
+    try:
+        trained = run.data.whole.train
+    except UserError:
+        notes.append(f"whether {run.folder.path} was trained on some of the pairs is not known")
+        return
+    known = set(zip(trained.source, trained.target, strict=True))
+    seen = sum(pair in known for pair in zip(pairs.source, pairs.target, strict=True))
+    if seen:
+        notes.append(f"{run.folder.path} was trained on {seen} of the {len(pairs)} pairs")

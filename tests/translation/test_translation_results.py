@@ -1,0 +1,107 @@
+"""Results of translation as tables: hypotheses, lower case, the comparison of runs."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from translation_setup import digit_pairs, made_run, trained_model, wild_model
+
+from pipelines.base.errors import UserError
+from rnn_apps.application.command_line import main
+from rnn_apps.application.table_files import write_table
+from rnn_apps.translation.judging.corpus_metrics import CorpusMetrics
+from rnn_apps.translation.run import Run
+
+PAIRS = digit_pairs(30, seed=99)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run, str]:
+    """A run with random weights, one that was trained, and pairs that neither has seen."""
+    folder = tmp_path_factory.mktemp("runs")
+    for name in ("wild", "trained"):
+        (folder / name).mkdir()
+    wild = made_run(folder / "wild", wild_model(), PAIRS)
+    trained = made_run(folder / "trained", trained_model(120), PAIRS)
+    (folder / "pairs.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in PAIRS))
+    return wild, trained, f"file:{folder / 'pairs.tsv'}"
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl"])
+def test_evaluate_writes_a_row_for_each_sentence(
+    runs: tuple[Run, Run, str], tmp_path: Path, ending: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, run, data = runs
+    path = tmp_path / f"out.{ending}"
+    arguments = ["translate", "evaluate", "--run", str(run.folder.path), "--data", data]
+    assert main([*arguments, "--hypotheses", str(path), "--lowercase"]) == 0
+    assert "beam 3, in lower case" in capsys.readouterr().out
+    text = path.read_text(encoding="utf-8")
+    if ending == "jsonl":
+        rows = [json.loads(line) for line in text.splitlines()]
+    else:
+        rows = list(csv.DictReader(text.splitlines(), delimiter="\t" if ending == "tsv" else ","))
+    assert [(row["source"], row["reference"]) for row in rows] == PAIRS
+    assert [row["id"] for row in rows] == [f"line {n}" for n in range(1, len(PAIRS) + 1)]
+    found = run.translate([a for a, _ in PAIRS])
+    assert [row["hypothesis"] for row in rows] == [best[0].text for best in found]
+    assert float(rows[0]["log probability"]) == pytest.approx(found[0][0].log_probability, abs=1e-4)
+    assert 0 <= float(rows[0]["BLEU"]) <= 100.1
+
+
+def test_a_table_has_a_known_ending_and_a_folder(
+    runs: tuple[Run, Run, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, _, data = runs
+    for name, named in (("out.xlsx", ".csv, .tsv, .jsonl"), ("none/out.csv", "does not exist")):
+        arguments = ["translate", "evaluate", "--run", str(run.folder.path), "--data", data]
+        assert main([*arguments, "--hypotheses", str(tmp_path / name)]) == 2
+        assert named in capsys.readouterr().err
+
+
+def test_cells_of_tables_keep_rows_whole(tmp_path: Path) -> None:
+    write_table(tmp_path / "a.tsv", ["a", "b"], [["x\ty\nz", None]])
+    assert (tmp_path / "a.tsv").read_text() == "a\tb\nx y z\t\n"
+    write_table(tmp_path / "a.csv", ["a", "b"], [["x,y\nz", None]])
+    assert (tmp_path / "a.csv").read_text() == 'a,b\n"x,y\nz",\n'
+    write_table(tmp_path / "a.jsonl", ["a", "b"], [["é\t", None]])
+    assert (tmp_path / "a.jsonl").read_text(encoding="utf-8") == '{"a": "é\\t", "b": null}\n'
+
+
+def test_lower_case_counts_words_that_differ_in_capitals_alone() -> None:
+    texts, references = ["The Dog sat on the mat today"], ["the dog sat on the mat today"]
+    assert CorpusMetrics().bleu(texts, references) < 100
+    assert CorpusMetrics(lowercase=True).bleu(texts, references) == pytest.approx(100)
+
+
+def test_compare_tells_a_trained_run_from_luck(
+    runs: tuple[Run, Run, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    wild, trained, data = runs
+    folders = [str(wild.folder.path), str(trained.folder.path), str(wild.folder.path)]
+    assert main(["translate", "compare", *folders, "--data", data, "--samples", "200"]) == 0
+    assert "200 samples" in capsys.readouterr().out
+    found = wild.compare([trained, wild], data, samples=200)
+    rows = {(name[0], metric): row for name, metric, *row in found["table"]["rows"]}
+    score, mean, interval, p = rows["2", "chrF"]
+    assert score > rows["1", "chrF"][0] and mean == pytest.approx(score, rel=0.2)
+    assert rows["1", "chrF"][2] > 0 and interval >= 0
+    assert p < 0.05 and rows["1", "chrF"][3] is None
+    # A run does not differ from itself.
+    assert rows["3", "chrF"][0] == rows["1", "chrF"][0] and rows["3", "chrF"][3] > 0.5
+    assert "bs:200" in found["signatures"]["BLEU"]
+
+
+def test_comparisons_that_are_none(
+    runs: tuple[Run, Run, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    wild, trained, data = runs
+    assert main(["translate", "compare", str(wild.folder.path), "--data", data]) == 2
+    assert "compare RUN RUN" in capsys.readouterr().err
+    with pytest.raises(UserError, match="samples = 0 must be at least 1"):
+        wild.compare([trained], data, samples=0)
+    with pytest.raises(UserError, match="others are judged whole"):
+        wild.compare([trained], data, "test")
