@@ -65,7 +65,7 @@ def compare(
     metrics = CorpusMetrics(first.config.bleu_tokenizer)
     signatures, scores = metrics.paired_bootstrap(systems, pairs.target, samples)
     rows = [
-        [name, metric, *map(_plain, (one.score, one.mean, one.ci, one.p_value))]
+        [name, metric, float(one.score), float(one.mean), float(one.ci), _p_value(one, results[0])]
         for metric, results in scores.items()
         for (name, _), one in zip(systems, results, strict=True)
     ]
@@ -77,8 +77,15 @@ def compare(
     }
 
 
-def _plain(value: Any) -> float | None:
-    return None if value is None else float(value)
+def _p_value(result: Any, first: Any) -> float | None:
+    """The p of a system; None for the first one, which is compared with nothing.
+
+    sacrebleu counts samples whose difference exceeds the real one, so that it would call two equal
+    systems, whose differences are all 0, surely different.
+    """
+    if result is first:
+        return None
+    return 1.0 if result.score == first.score else float(result.p_value)
 
 
 def _note_known_pairs(run: TrainedTranslationModel, pairs: SentencePairs, notes: list[str]) -> None:
