@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sound_files import write_sound
 
-from pipelines.base.errors import DataError
+from pipelines.base.errors import ConfigurationError, DataError
 from pipelines.speech import Recording, Recordings
 from pipelines.speech.feature_extraction.augmentation import WaveformAugmentation, change_tempo
 from pipelines.speech.feature_extraction.configuration import FeatureConfig
@@ -20,6 +20,7 @@ from pipelines.tokenizers import CharacterTokenizer
 from rnn_apps.speech.config import SpeechConfig
 from rnn_apps.speech.judging.breakdown import by_length, by_speaker, most_frequent_errors
 from rnn_apps.speech.judging.metrics import character_errors, total, word_errors
+from rnn_apps.speech.network.capabilities import check_capabilities
 from rnn_apps.speech.run_data import train_labels
 
 
@@ -164,3 +165,16 @@ def test_a_stretched_voice_is_heard_in_other_bands() -> None:
             assert moved == pytest.approx(centre / stretch, rel=0.02)
         # The top of the band stays where it is.
         assert bands[-2:, -1].sum() > 0
+
+
+def test_labels_are_learnt_in_the_spelling_of_the_run() -> None:
+    texts = ("Işık, yak!", "IŞIK; kapa.")
+    given = Recordings(tuple(Recording(Path(f"{i}.wav"), text) for i, text in enumerate(texts)))
+    config = SpeechConfig(language="tr", punctuation=False)
+    labels = train_labels(config, given)
+    assert set(labels.tokenizer.tokens) >= set("ışkyap")
+    assert not labels.tokenizer.unknown_places("ışık yak kapa")
+    assert labels.tokenizer.unknown_places("i") and labels.tokenizer.unknown_places(",")
+    assert labels.tidy(texts[1]) == "ışık kapa"
+    with pytest.raises(ConfigurationError, match="say in which language"):
+        check_capabilities(SpeechConfig(numbers=True))
