@@ -88,7 +88,7 @@ def write_page(path: Path, rows: list[list[object]], results: dict[str, DemoResu
     Args:
         path: file of the page.
         rows: rows of the table of all applications.
-        results: what each application's demo showed, by the application's name.
+        results: result of each application's demo, by the application's name.
     """
     report = Report("rnn-apps demo", footer="Made by: rnn-apps demo")
     report.text("Each model was trained, judged and exported just now, on data that comes with "

@@ -52,7 +52,7 @@ class TargetTransform(keras.layers.Layer):
 
     Args:
         transform: name of the transformation, "log" or "log1p".
-        restore: whether it is undone.
+        restore: True to undo the transformation.
 
     Call: float32 of any shape -> the same shape.
     """

@@ -99,7 +99,7 @@ def run_on_board(
     Args:
         board: one of `BOARDS`.
         source: path of PREFIX.c, beside its header.
-        interface: what the code offers.
+        interface: names, shapes and types that the code offers.
         calls: inputs of each call, by name.
         folder: folder for what is made.
 

@@ -28,7 +28,7 @@ class CompiledCode:
 
     Attributes:
         program: path of the executable.
-        interface: what the code offers.
+        interface: names, shapes and types that the code offers.
         time_limit: seconds for all calls of one request.
         sanitized: whether the sanitizers watch it.
     """
@@ -128,7 +128,7 @@ def compiled(code: Code, folder: Path, compiler: Compiler, time_limit: float) ->
     """Compiles a model's code strictly, with sanitizers where the compiler has them.
 
     Args:
-        code: what to compile; its files are in `folder`.
+        code: header and source to compile; their files are in `folder`.
         folder: folder with PREFIX.h and PREFIX.c.
         compiler: compiler of this computer.
         time_limit: seconds for all calls of one request.

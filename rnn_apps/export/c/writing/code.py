@@ -22,7 +22,7 @@ class Code:
     """A model as C.
 
     Attributes:
-        interface: what the code offers.
+        interface: names, shapes and types that the code offers.
         header: text of PREFIX.h.
         source: text of PREFIX.c.
         weight_bytes: bytes of all constants.
@@ -40,10 +40,10 @@ def code_of(program: Program, prefix: str, call: str, title: str) -> Code:
     """Writes a scheduled program.
 
     Args:
-        program: what is to be computed.
+        program: loops and products to write.
         prefix: beginning of all names, and name of both files.
         call: "run" or "step".
-        title: what the files are, for their first comment.
+        title: first line of the comment at the top of both files.
     """
     writer, lines = written(program, prefix)
     interface = interface_of(program, writer.layout, prefix, call)

@@ -24,7 +24,7 @@ def write_folder(folder: Path, code: Code, result: CodeResult, model_name: str) 
     Args:
         folder: an empty folder.
         code: header and source.
-        result: what the proof gave.
+        result: errors, cost and proof of the code.
         model_name: name of the Keras model.
     """
     prefix = code.interface.prefix

@@ -45,7 +45,7 @@ def elements(loop: Loop, names: dict[int, str]) -> list[str]:
     """The loops over all elements, and what is done to each.
 
     Args:
-        loop: what to write.
+        loop: elementwise loop or reduction to write.
         names: names of the pointers to the buffers, by the buffers' numbers.
     """
     writer = _Elements(loop, names) if loop.fractions is None else _Integers(loop, names)
