@@ -54,7 +54,7 @@ def export(
     """Writes files that recognise speech, each proven on recordings; see `Run.export`.
 
     Args:
-        run: trained run.
+        run: trained run whose recogniser is exported.
         to: folder for the files.
         formats: names of formats, out of `FORMATS`; None for all that the model allows.
         data: source of recordings to prove the files on; empty for the run's own, or for

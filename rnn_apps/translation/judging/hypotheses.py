@@ -21,7 +21,7 @@ def write_hypotheses(path: str | Path, evaluated: Evaluated, tokenizer: str) -> 
 
     Args:
         path: path of the file, which ends in .csv, .tsv or .jsonl.
-        evaluated: judged pairs.
+        evaluated: pairs of sentences that were judged, with their hypotheses.
         tokenizer: name of BLEU's tokenizer.
 
     Raises:
