@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import logging
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipelines.base.errors import UserError
 from rnn_apps.application.definition import Application, Result, Verb
 
 if TYPE_CHECKING:
     from rnn_apps.language_modelling.writing import WritingConfig
+
+_log = logging.getLogger(__name__)
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
@@ -133,12 +138,52 @@ def _generate(options: argparse.Namespace) -> Result:
 
 def _score_arguments(parser: argparse.ArgumentParser) -> None:
     _add_run(parser)
+    given = parser.add_mutually_exclusive_group(required=True)
+    given.add_argument("--text", metavar="TEXT", help="text to score, or - for standard input")
+    given.add_argument(
+        "--lines", metavar="FILE", help="file whose lines are scored, each with its own start"
+    )
     parser.add_argument(
-        "--text", required=True, metavar="TEXT", help="text to score, or - for standard input"
+        "--to", default="", metavar="FILE", help="write the lines' table: .csv, .tsv or .jsonl"
     )
 
 
+def _score_lines(options: argparse.Namespace) -> Result:
+    from pipelines.data_report import DataReport
+    from pipelines.text.lines import read_lines
+    from rnn_apps.application.table_files import require_table_name, write_table
+    from rnn_apps.language_modelling.run import load
+
+    if not Path(options.lines).exists():
+        raise UserError(f"{options.lines}: the file does not exist")
+    if options.to:
+        require_table_name(options.to)
+    lines = read_lines(options.lines, DataReport(options.lines))
+    run = load(options.run)
+    scores = run.score_lines(lines)
+    holding = [number for number, one in enumerate(scores, 1) if one.unknown]
+    if holding:
+        _log.warning(
+            f"{len(holding)} of {len(lines)} lines hold {run.tokenizer.kind} that the model does "
+            f"not know, such as line {holding[0]}: they are scored as the unknown token"
+        )
+    header = ["line", "text", "log probability", "tokens", "nats per token", "unknown"]
+    rows = [
+        [number, line, one.log_probability, one.tokens,
+         None if one.log_probability is None else -one.log_probability / one.tokens, one.unknown]
+        for number, (line, one) in enumerate(zip(lines, scores, strict=True), 1)
+    ]  # fmt: skip
+    if not options.to:
+        return {"table": {"title": "", "header": header, "rows": rows}}
+    write_table(options.to, header, rows)
+    return {"lines": len(lines), "file": options.to}
+
+
 def _score(options: argparse.Namespace) -> Result:
+    if options.lines:
+        return _score_lines(options)
+    if options.to:
+        raise UserError("--to goes with --lines")
     from pipelines.text.lines import text_from_standard_input
     from rnn_apps.language_modelling.run import load
 

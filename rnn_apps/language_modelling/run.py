@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rnn_apps.language_modelling.device.exporting import export
 from rnn_apps.language_modelling.judging.evaluation import evaluate
+from rnn_apps.language_modelling.judging.line_scores import LineScore, score_lines
 from rnn_apps.language_modelling.judging.text_scores import ScoredToken, score_text
 from rnn_apps.language_modelling.trained import TrainedLanguageModel
 from rnn_apps.language_modelling.writing import WritingConfig
@@ -58,6 +59,10 @@ class Run(TrainedLanguageModel):
     def score(self, text: str) -> list[ScoredToken]:
         """How probable each token of a text is; see `text_scores.score_text`."""
         return score_text(self.carried, self.tokenizer, text)
+
+    def score_lines(self, lines: Sequence[str]) -> list[LineScore]:
+        """How probable independent lines are, many at a time; see `line_scores.score_lines`."""
+        return score_lines(self.carried, self.tokenizer, lines)
 
     def export(self, to: str | Path, formats: Sequence[str] | None = None) -> dict[str, Any]:
         """Writes files that score and write text, each proven equal to the Keras model.
