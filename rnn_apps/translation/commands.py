@@ -85,6 +85,14 @@ def _translate_arguments(parser: argparse.ArgumentParser) -> None:
         "--ensemble", action="append", default=[], metavar="FOLDER",
         help="a further run of the same vocabularies that votes; may be given several times",
     )  # fmt: skip
+    parser.add_argument(
+        "--glossary", default="", metavar="FILE",
+        help="translations of words that the model does not know: a word, a tab, its translation",
+    )  # fmt: skip
+    parser.add_argument(
+        "--longest-source", type=int, default=None, metavar="N",
+        help="refuse sentences of more than N tokens (1000)",
+    )  # fmt: skip
     parser.add_argument("--beam-width", type=int, default=None, metavar="N", help="1: greedy")
     parser.add_argument("--n-best", type=int, default=1, metavar="N", help="translations of each")
     parser.add_argument(
@@ -122,7 +130,7 @@ def _search_options(run: Run, options: argparse.Namespace) -> SearchOptions:
         "top_p", "seed",
     )  # fmt: skip
     changes: dict[str, Any] = {name: getattr(options, name) for name in names}
-    for name in ("beam_width", "length_penalty"):
+    for name in ("beam_width", "length_penalty", "longest_source"):
         if getattr(options, name) is not None:
             changes[name] = getattr(options, name)
     return dataclasses.replace(run.search_options, **changes)
@@ -186,8 +194,12 @@ def _translate(options: argparse.Namespace) -> Result:
     run = load(options.run)
     search = _search_options(run, options)
     translate = run.translate
-    if options.ensemble:
-        translate = run.with_others([load(folder) for folder in options.ensemble]).translate
+    if options.ensemble or options.glossary:
+        from rnn_apps.edge.translation.glossary import read_glossary
+
+        glossary = read_glossary(options.glossary) if options.glossary else None
+        others = [load(folder) for folder in options.ensemble]
+        translate = run.with_others(others, glossary).translate
     try:
         found = translate(sentences, search)
     except DataError as refused:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +19,14 @@ if TYPE_CHECKING:
 class Run(TrainedTranslationModel):
     """A trained translation model with its folder and its verbs; made by `train` and `load`."""
 
-    def with_others(self, others: Sequence[Run]) -> Translator:
+    def with_others(
+        self, others: Sequence[Run], glossary: Mapping[str, str] | None = None
+    ) -> Translator:
         """Joins this run's model with those of others, whose probabilities are averaged.
 
         Args:
-            others: runs with the same vocabularies.
+            others: runs with the same vocabularies; empty for this run alone.
+            glossary: translations of source words, for tokens that stand for unknown words.
 
         Returns:
             The object that translates with all of the models.
@@ -38,7 +41,7 @@ class Run(TrainedTranslationModel):
             ):
                 mine.require_same(its.fingerprint, str(other.folder.path))
         models = [self.model, *(other.model for other in others)]
-        return Translator(models, self.source_tokenizer, self.target_tokenizer)
+        return Translator(models, self.source_tokenizer, self.target_tokenizer, glossary)
 
     def evaluate(
         self,

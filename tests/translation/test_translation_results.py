@@ -105,3 +105,21 @@ def test_comparisons_that_are_none(
         wild.compare([trained], data, samples=0)
     with pytest.raises(UserError, match="others are judged whole"):
         wild.compare([trained], data, "test")
+
+
+def test_glossary_and_longest_source_on_the_command_line(
+    runs: tuple[Run, Run, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, run, _ = runs
+    (tmp_path / "names.tsv").write_text("seven\t7\n")
+    arguments = ["translate", "translate", "--run", str(run.folder.path), "--text", "1234"]
+    assert main([*arguments, "--glossary", str(tmp_path / "names.tsv")]) == 0
+    assert capsys.readouterr().out.strip() == run.translate("1234")[0][0].text
+    (tmp_path / "names.tsv").write_text("seven 7\n")
+    for wrong, named in (
+        (["--glossary", str(tmp_path / "names.tsv")], "a word, a tab and its translation"),
+        (["--glossary", str(tmp_path / "none.tsv")], "cannot be read"),
+        (["--longest-source", "3"], "3 tokens are translated at once"),
+    ):
+        assert main([*arguments, *wrong]) == 2
+        assert named in capsys.readouterr().err
