@@ -164,6 +164,11 @@ class Tokenizer(abc.ABC):
         return numbers.astype(np.int32)
 
 
+def token_keys(tokenizer: Tokenizer) -> list[tuple[str, bytes]]:
+    """What tells each token of a vocabulary from the others, also in another vocabulary."""
+    return list(zip(tokenizer.tokens, tokenizer.token_bytes, strict=True))
+
+
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 

@@ -22,6 +22,7 @@ from rnn_apps import __version__
 from rnn_apps.application.configuration import add_flags, from_flags, toml_content
 from rnn_apps.application.definition import Application, PartialResultError, Result, Verb
 from rnn_apps.application.flags import refuse_repetition, unknown_flags
+from rnn_apps.application.going_on import inherited_settings
 from rnn_apps.application.registry import applications
 from rnn_apps.application.run_folder import begun_settings
 
@@ -184,11 +185,19 @@ def _check_application(application: Application, path: str | None) -> None:
 
 
 def _base(application: Application, options: argparse.Namespace) -> dict[str, Any]:
-    """What a resumed run was started with, so that `--run FOLDER --resume` says enough."""
-    run = getattr(options, "run", "")
-    if not (options.resume and run):
-        return {}
-    return begun_settings(Path(run), application.name, application.config_type())
+    """What a resumed run was started with, so that `--run FOLDER --resume` says enough.
+
+    For a run that goes on from another, the settings that it takes over.
+    """
+    run, config_type = getattr(options, "run", ""), application.config_type()
+    begun = (
+        begun_settings(Path(run), application.name, config_type) if options.resume and run else {}
+    )
+    from_file = toml_content(options.config) if options.config else {}
+    origin = getattr(options, "from_run", from_file.get("from_run", ""))
+    if begun or not isinstance(origin, str) or not origin:
+        return begun
+    return inherited_settings(config_type, application.name, origin)
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:

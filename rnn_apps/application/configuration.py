@@ -39,10 +39,12 @@ def option(
     maximum: float | None = None,
     above: float | None = None,
     below: float | None = None,
+    flag: str = "",
 ) -> Any:
     """A dataclass field with its help text and its limits (`above` and `below` are exclusive).
 
-    `choices` is a tuple, or a function that gives one where what is registered decides.
+    `choices` is a tuple, or a function that gives one where what is registered decides; `flag` is
+    the flag's name where it is not the field's, such as a word that Python reserves.
     """
     limits = {
         "choices": choices,
@@ -50,6 +52,7 @@ def option(
         "maximum": maximum,
         "above": above,
         "below": below,
+        "flag": flag or None,
     }
     metadata = {"help": description, **{k: v for k, v in limits.items() if v is not None}}
     return dataclasses.field(default=default, metadata=metadata)
@@ -148,7 +151,7 @@ def add_flags(parser: argparse.ArgumentParser, config_type: type) -> None:
     hints = typing.get_type_hints(config_type)
     group = parser.add_argument_group("settings")
     for field in dataclasses.fields(config_type):
-        flag = "--" + field.name.replace("_", "-")
+        flag = "--" + field.metadata.get("flag", field.name).replace("_", "-")
         text = field.metadata.get("help", "").replace("%", "%%")
         default = field.default
         shown = ",".join(map(str, default)) if isinstance(default, tuple) else default

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import keras
 
 from rnn_apps.application.configuration import check
+from rnn_apps.application.going_on import Start, read_origin, write_origin
 from rnn_apps.application.own_data import OwnData
 from rnn_apps.application.run_training import TrainingFolder, claimed_run
 from rnn_apps.training.config import TrainingConfig
@@ -59,6 +60,7 @@ class Preparation:
         callbacks: Keras callbacks of the application.
         metrics: function that gives further figures of an epoch; None for none.
         metric_names: names of those figures.
+        start: weights of a trained run to begin with; None for initial weights.
     """
 
     config: TrainingConfig
@@ -72,6 +74,7 @@ class Preparation:
     callbacks: Sequence[keras.callbacks.Callback] = ()
     metrics: Metrics | None = None
     metric_names: Sequence[str] = ()
+    start: Start | None = None
 
 
 def train_run(
@@ -107,15 +110,24 @@ def train_run(
         config.run, application, resume=resume, chief=chief, scratch=scratch
     ) as folder:
         prepared = prepare(folder)
+        # On resuming the weights are the checkpoint's.
+        origin = read_origin(folder) if folder.resumed else {}
+
+        def build_model() -> keras.Model:
+            model = prepared.build_model()
+            if prepared.start is not None:
+                origin.update(prepared.start.into(model))
+            return model
 
         def begin() -> None:
             with folder.begin(prepared.config) as beside:
                 prepared.write_beginning(beside)
-            for line in prepared.understood:
+                write_origin(beside, origin)
+            for line in (*origin.get("understood", ()), *prepared.understood):
                 _log.info(line)
 
         trained = fit(
-            prepared.build_model,
+            build_model,
             prepared.batches,
             prepared.objective,
             prepared.config,
@@ -131,7 +143,8 @@ def train_run(
         )
         outcome = prepared.finish(trained)
         if chief:
-            with folder.finish(**outcome.metrics) as beside:
+            about = {"origin": origin} if origin else {}
+            with folder.finish(**outcome.metrics, **about) as beside:
                 save_model(trained.model, beside / folder.model.name)
                 outcome.write(beside)
         agree_on(strategy, 0, "the end of the training")

@@ -19,16 +19,18 @@ if TYPE_CHECKING:
     from rnn_apps.forecasting.network.build import build_model as build_model
     from rnn_apps.forecasting.run import Run as Run
     from rnn_apps.forecasting.run import load as load
+    from rnn_apps.forecasting.training_run import config_from as config_from
     from rnn_apps.forecasting.training_run import train as train
 
 _HOMES = {
     "ForecastingConfig": "config",
     "Run": "run",
     "build_model": "network.build",
+    "config_from": "training_run",
     "load": "run",
     "train": "training_run",
 }
 
-__all__ = ["ForecastingConfig", "Run", "build_model", "load", "train"]
+__all__ = ["ForecastingConfig", "Run", "build_model", "config_from", "load", "train"]
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar
 
 from pipelines.series.options import SeriesOptions
@@ -27,6 +27,10 @@ class ForecastingConfig(TrainingConfig, SeriesOptions):
         "season"
     }
     LAST_OF_UNCHECKED_RUNS: ClassVar[str] = "season"
+    # Covariates and the treatment of missing values are the network's features.
+    OF_THE_DATA: ClassVar[frozenset[str]] = (
+        frozenset(one.name for one in fields(SeriesOptions)) | {"split", "stride", "season"}
+    ) - {"past_covariates", "future_covariates", "static_covariates", "missing"}
 
     split: str = option(
         "0.7,0.1,0.2",

@@ -103,7 +103,18 @@ def serving_series(
         DataError: a series that the run does not know and cannot serve, other covariates, or data
             that cannot be used.
     """
-    series_set = _loaded(config, data)
+    series_set = with_same_covariates(_loaded(config, data), description)
+    positions(series_set, config, description)
+    check_transformable(series_set, config.transform)
+    return series_set
+
+
+def with_same_covariates(series_set: SeriesSet, description: DataDescription) -> SeriesSet:
+    """The series with the covariates of a trained network, in its order.
+
+    Raises:
+        DataError: a covariate is missing, or there is another one.
+    """
     for kind in ("past", "future"):
         expected = getattr(description, f"{kind}_names")
         found = getattr(series_set, f"{kind}_names")
@@ -114,8 +125,6 @@ def serving_series(
                 file=series_set.report.source,
                 advice="Give the same columns: the run reads them by these names.",
             )
-    positions(series_set, config, description)
-    check_transformable(series_set, config.transform)
     return _with_static(series_set, description.static_names)
 
 

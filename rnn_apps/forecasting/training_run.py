@@ -6,18 +6,20 @@ import logging
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipelines.base.errors import UserError
 from pipelines.series.splits import parse_split
 from pipelines.series.time_series import SeriesSet
 from pipelines.series.windows import WindowBatches
+from rnn_apps.application import going_on
 from rnn_apps.application.configuration import check
 from rnn_apps.application.run_training import TrainingFolder
 from rnn_apps.application.train_run import Outcome, Preparation, judge_trained, train_run
 from rnn_apps.forecasting.config import ForecastingConfig
 from rnn_apps.forecasting.device.deployment import deployment_model
 from rnn_apps.forecasting.features.description import DataDescription, describe
+from rnn_apps.forecasting.going_on import beginning, save_beginning
 from rnn_apps.forecasting.judging.example_windows import EXAMPLES, save_examples
 from rnn_apps.forecasting.judging.yardsticks import fit_yardsticks
 from rnn_apps.forecasting.network.build import build_model
@@ -37,6 +39,20 @@ if TYPE_CHECKING:
     from rnn_apps.forecasting.run_data import Data
 
 _log = logging.getLogger(__name__)
+
+
+def config_from(origin: str, **settings: Any) -> ForecastingConfig:
+    """A configuration that goes on from a trained run, with its network, scaling and covariates.
+
+    Args:
+        origin: folder of a trained run, or name of a saved model.
+        settings: fields of `ForecastingConfig` that differ: `data`, `run` and so on.
+
+    Raises:
+        UserError: there is no such run.
+        ConfigurationError: a setting does not exist or has a value that cannot be used.
+    """
+    return going_on.config_from(ForecastingConfig, APPLICATION, origin, **settings)
 
 
 def train(config: ForecastingConfig, resume: bool = False, data: Data | None = None) -> Run:
@@ -89,9 +105,14 @@ def _prepared(
         keep: function that is called with the run once it is trained and calibrated.
     """
     split = parse_split(config.split)
+    begun = beginning(config, folder)
     series_set, config = training_series(config, data)
+    if begun is not None:
+        series_set, config = begun.series(series_set), begun.config(config)
     folder.check_config(config)
     description = describe(series_set, split, config)
+    if begun is not None:
+        description = begun.kept_scales(description)
     check_capabilities(config, description)
     _check_description(folder, description)
     parts = training_parts(series_set, split, config)
@@ -118,15 +139,20 @@ def _prepared(
 
         return Outcome({"training": trained.figures(), "data": about}, write)
 
+    def write_beginning(beside: Path) -> None:
+        description.save(beside / DESCRIPTION)
+        save_beginning(begun, beside)
+
     return Preparation(
         config=config,
         build_model=lambda: build_model(config, description),
         batches=parts.training,
         objective=make_objective(config),
         understood=lines,
-        write_beginning=lambda beside: description.save(beside / DESCRIPTION),
+        write_beginning=write_beginning,
         finish=finish,
         validation=parts.validation,
+        start=None if begun is None else begun.start(config, description),
     )
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rnn_apps.language_modelling.network.build import inference_model as inference_model
     from rnn_apps.language_modelling.run import Run as Run
     from rnn_apps.language_modelling.run import load as load
+    from rnn_apps.language_modelling.training_run import config_from as config_from
     from rnn_apps.language_modelling.training_run import train as train
 
 _HOMES = {
@@ -30,10 +31,19 @@ _HOMES = {
     "Run": "run",
     "build_model": "network.build",
     "inference_model": "network.build",
+    "config_from": "training_run",
     "load": "run",
     "train": "training_run",
 }
 
-__all__ = ["LanguageModellingConfig", "Run", "build_model", "inference_model", "load", "train"]
+__all__ = [
+    "LanguageModellingConfig",
+    "Run",
+    "build_model",
+    "config_from",
+    "inference_model",
+    "load",
+    "train",
+]
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

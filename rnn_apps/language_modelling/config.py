@@ -24,6 +24,12 @@ class LanguageModellingConfig(TrainingConfig):
 
     MAY_CHANGE_ON_RESUME: ClassVar[frozenset[str]] = TrainingConfig.MAY_CHANGE_ON_RESUME
     LAST_OF_UNCHECKED_RUNS: ClassVar[str] = "sampled_tokens"
+    OF_THE_DATA: ClassVar[frozenset[str]] = frozenset(
+        {
+            "validation", "test", "split", "text_feature", "text_column", "file_endings",
+            "new_vocabulary",
+        }
+    )  # fmt: skip
 
     validation: str = option(
         "", "validation text, as data; empty: a tail of the data, as split says"
@@ -132,4 +138,9 @@ class LanguageModellingConfig(TrainingConfig):
     )
     file_endings: tuple[str, ...] = option(
         (), "endings of the files to read in a folder, such as .py,.md; empty for those of text"
+    )
+    new_vocabulary: bool = option(
+        False,
+        "with --from: whether the vocabulary is learnt from the training data anew instead of "
+        "being taken over; what both know keeps its weights",
     )

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipelines.base.atomic_files import write_json
 from pipelines.base.errors import DataError
 from pipelines.text.encoding import encode_corpus
 from pipelines.text.token_streams import StreamBatches
 from pipelines.tokenizers import Tokenizer, load_tokenizer, train_tokenizer
+from pipelines.tokenizers.tokenizer import token_keys
+from rnn_apps.application import going_on
 from rnn_apps.application.configuration import check
+from rnn_apps.application.going_on import Start, open_origin, require_same
 from rnn_apps.application.run_training import TrainingFolder
 from rnn_apps.application.train_run import Outcome, Preparation, judge_trained, train_run
 from rnn_apps.language_modelling.config import APPLICATION, LanguageModellingConfig
@@ -20,13 +23,28 @@ from rnn_apps.language_modelling.network.capabilities import check_capabilities
 from rnn_apps.language_modelling.network.objective import make_objective
 from rnn_apps.language_modelling.run import Run, load
 from rnn_apps.language_modelling.run_data import TEXT, OwnText
-from rnn_apps.language_modelling.trained import TOKENIZER, TOKENS
+from rnn_apps.language_modelling.trained import TOKENIZER, TOKENS, TrainedLanguageModel
 from rnn_apps.language_modelling.understood import understood
 from rnn_apps.training.trained_model import TrainedModel
+from rnn_apps.training.transfer import SharedRows
 
 if TYPE_CHECKING:
     from pipelines.text.corpus import TextCorpus
     from pipelines.text.encoding import TokenArray
+
+
+def config_from(origin: str, **settings: Any) -> LanguageModellingConfig:
+    """A configuration that goes on from a trained run, with its network, vocabulary.
+
+    Args:
+        origin: folder of a trained run, or name of a saved model.
+        settings: fields of `LanguageModellingConfig` that differ: `data`, `run` and so on.
+
+    Raises:
+        UserError: there is no such run.
+        ConfigurationError: a setting does not exist or has a value that cannot be used.
+    """
+    return going_on.config_from(LanguageModellingConfig, APPLICATION, origin, **settings)
 
 
 def train(
@@ -83,7 +101,11 @@ def _prepared(
     own = OwnText(config, data)
     own.require_named()
     texts = {name: own.part(name) for name in own.present()}
-    tokenizer = _tokenizer(folder, texts["train"], config)
+    origin = open_origin(config, folder, TrainedLanguageModel)
+    if origin is not None:
+        vocabulary = () if config.new_vocabulary else ("tokenizer",)
+        require_same(config, origin, ("cell", "output", "tied", *vocabulary))
+    tokenizer = _tokenizer(folder, texts["train"], config, origin)
     encoded = {
         name: encode_corpus(text, tokenizer, folder.path / TOKENS) for name, text in texts.items()
     }
@@ -116,6 +138,26 @@ def _prepared(
         write_beginning=write_beginning,
         finish=finish,
         validation=None if validation is None else _streams(validation, config, shift=False),
+        start=None if origin is None else _start(origin, tokenizer, config),
+    )
+
+
+def _start(
+    origin: TrainedLanguageModel, tokenizer: Tokenizer, config: LanguageModellingConfig
+) -> Start:
+    """The weights of the run that the training goes on from, those of known tokens row by row."""
+    if tokenizer.fingerprint == origin.tokenizer.fingerprint:
+        return Start(origin, config.from_run)
+    old, new = token_keys(origin.tokenizer), token_keys(tokenizer)
+    by_row = SharedRows(old, new, axis=0, name="tokens")
+    by_column = SharedRows(old, new, axis=-1, name="tokens")
+    # An adaptive softmax has its tokens in clusters, in an order that is the vocabulary's own.
+    adaptive = config.output == "adaptive" and not config.tied
+    return Start(
+        origin,
+        config.from_run,
+        rows={"embedding": by_row, "output": by_row if config.output == "sampled" else by_column},
+        anew=frozenset({"output"}) if adaptive else frozenset(),
     )
 
 
@@ -135,11 +177,19 @@ def _require_judgeable(parts: Mapping[str, TokenArray]) -> None:
 
 
 def _tokenizer(
-    folder: TrainingFolder, text: TextCorpus, config: LanguageModellingConfig
+    folder: TrainingFolder,
+    text: TextCorpus,
+    config: LanguageModellingConfig,
+    origin: TrainedLanguageModel | None,
 ) -> Tokenizer:
-    """The vocabulary of the training text; on resuming, that of the run."""
+    """The vocabulary of the training text, or of the run that the training goes on from.
+
+    On resuming, that of the run.
+    """
     if folder.resumed:
         return load_tokenizer(folder.path / TOKENIZER)
+    if origin is not None and not config.new_vocabulary:
+        return origin.tokenizer
     return train_tokenizer(
         config.tokenizer,
         text.chunks(),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rnn_apps.speech.network.build import build_model as build_model
     from rnn_apps.speech.run import Run as Run
     from rnn_apps.speech.run import load as load
+    from rnn_apps.speech.training_run import config_from as config_from
     from rnn_apps.speech.training_run import train as train
 
 _HOMES = {
@@ -28,10 +29,11 @@ _HOMES = {
     "Run": "run",
     "SpeechConfig": "config",
     "build_model": "network.build",
+    "config_from": "training_run",
     "load": "run",
     "train": "training_run",
 }
 
-__all__ = ["DecodingConfig", "Run", "SpeechConfig", "build_model", "load", "train"]
+__all__ = ["DecodingConfig", "Run", "SpeechConfig", "build_model", "config_from", "load", "train"]
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

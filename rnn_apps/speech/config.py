@@ -25,6 +25,12 @@ class SpeechConfig(TrainingConfig):
         "processes",
     }
     LAST_OF_UNCHECKED_RUNS: ClassVar[str] = "dropout"
+    OF_THE_DATA: ClassVar[frozenset[str]] = frozenset(
+        {
+            "validation", "test", "split", "naming_rule", "cache_dir", "processes",
+            "longest_seconds", "new_vocabulary",
+        }
+    )  # fmt: skip
 
     validation: str = option(
         "", "validation recordings, as data; empty: those of the data that it says are, or a share"
@@ -156,6 +162,12 @@ class SpeechConfig(TrainingConfig):
     )
     dropout: float = option(
         0.1, "share of a layer's outputs left out in training", minimum=0.0, below=1.0
+    )
+
+    new_vocabulary: bool = option(
+        False,
+        "with --from: whether the alphabet is learnt from the training data anew instead of "
+        "being taken over; what both know keeps its weights",
     )
 
     def spelling(self) -> Spelling:

@@ -12,7 +12,10 @@ from pipelines.base.atomic_files import write_json
 from pipelines.base.errors import ConfigurationError
 from pipelines.speech import SpeechBatches
 from pipelines.speech.recordings.labels import LabelSet
+from pipelines.tokenizers.tokenizer import token_keys
+from rnn_apps.application import going_on
 from rnn_apps.application.configuration import check
+from rnn_apps.application.going_on import Start, open_origin, require_same
 from rnn_apps.application.run_training import TrainingFolder
 from rnn_apps.application.train_run import Outcome, Preparation, judge_trained, train_run
 from rnn_apps.speech.config import APPLICATION, SpeechConfig
@@ -32,12 +35,35 @@ from rnn_apps.speech.run_data import (
     train_labels,
     training_batches,
 )
-from rnn_apps.speech.trained import TOKENIZER
+from rnn_apps.speech.trained import TOKENIZER, TrainedRecogniser
 from rnn_apps.speech.understood import understood
 from rnn_apps.training.trained_model import TrainedModel
+from rnn_apps.training.transfer import SharedRows
 
 if TYPE_CHECKING:
     from pipelines.speech import Recordings
+
+# A run that goes on from another reads its features, which are normalised by its statistics.
+_OF_THE_FEATURES = (
+    "features", "sample_rate", "window_seconds", "hop_seconds", "fft_size", "bands",
+    "lowest_frequency", "highest_frequency", "coefficients", "deltas", "floor", "normalisation",
+)  # fmt: skip
+
+_OF_THE_SPELLING = ("tokenizer", "lowercase", "language", "punctuation", "numbers")
+
+
+def config_from(origin: str, **settings: Any) -> SpeechConfig:
+    """A configuration that goes on from a trained run, with its network, alphabet and features.
+
+    Args:
+        origin: folder of a trained run, or name of a saved model.
+        settings: fields of `SpeechConfig` that differ: `data`, `run` and so on.
+
+    Raises:
+        UserError: there is no such run.
+        ConfigurationError: a setting does not exist or has a value that cannot be used.
+    """
+    return going_on.config_from(SpeechConfig, APPLICATION, origin, **settings)
 
 
 def train(config: SpeechConfig, resume: bool = False, data: str | Recordings = "") -> Run:
@@ -85,7 +111,11 @@ def _prepared(folder: TrainingFolder, config: SpeechConfig, data: str | Recordin
             f"monitor = {config.monitor!r} needs validation recordings: name some, or give "
             "them a share in split"
         )
-    labels = _labels(folder, config, parts["train"])
+    origin = open_origin(config, folder, TrainedRecogniser)
+    if origin is not None:
+        vocabulary = () if config.new_vocabulary else _OF_THE_SPELLING
+        require_same(config, origin, (*_OF_THE_FEATURES, "cell", *vocabulary))
+    labels = _labels(folder, config, parts["train"], origin)
     training = prepare(config, parts["train"], labels)
     about = _about(training) | {"list_sha256": list_fingerprint(parts)}
     validation = prepare(config, parts["validation"], labels) if "validation" in parts else None
@@ -134,13 +164,33 @@ def _prepared(folder: TrainingFolder, config: SpeechConfig, data: str | Recordin
         validation=held_out,
         metrics=judge,
         metric_names=() if judge is None else ("val_wer", "val_cer"),
+        start=None if origin is None else _start(origin, labels, config),
     )
 
 
-def _labels(folder: TrainingFolder, config: SpeechConfig, recordings: Recordings) -> LabelSet:
-    """The alphabet of the training transcripts; on resuming, that of the run."""
+def _start(origin: TrainedRecogniser, labels: LabelSet, config: SpeechConfig) -> Start:
+    """The weights of the run that the training goes on from, those of known labels row by row."""
+    old, new = ([*token_keys(one.tokenizer), "blank"] for one in (origin.labels, labels))
+    if old == new:
+        return Start(origin, config.from_run)
+    rows = SharedRows(old, new, axis=-1, name="labels, the blank included,")
+    return Start(origin, config.from_run, rows={"output": rows})
+
+
+def _labels(
+    folder: TrainingFolder,
+    config: SpeechConfig,
+    recordings: Recordings,
+    origin: TrainedRecogniser | None,
+) -> LabelSet:
+    """The alphabet of the training transcripts, or of the run that the training goes on from.
+
+    On resuming, that of the run.
+    """
     if folder.resumed:
         return LabelSet.load(folder.path / TOKENIZER, config.spelling())
+    if origin is not None and not config.new_vocabulary:
+        return origin.labels
     return train_labels(config, recordings)
 
 

@@ -36,6 +36,10 @@ class TrainingConfig:
     # was cut short.
     LAST_OF_UNCHECKED_RUNS: ClassVar[str] = ""
 
+    # What belongs to the data or to its preparation: a run that goes on from another one does not
+    # take it over, nor the settings of this class.
+    OF_THE_DATA: ClassVar[frozenset[str]] = frozenset()
+
     data: str = option("", "training data: file:PATH[,PATH], tfds:NAME[/CONFIG] or builtin:NAME")
     data_dir: str = option(
         "", "folder of prepared TensorFlow datasets, for tfds: sources (default: TFDS_DATA_DIR)"
@@ -113,6 +117,25 @@ class TrainingConfig:
     )
     tensorboard: bool = option(
         False, "whether TensorBoard event files are written into the run folder, too"
+    )
+    from_run: str = option(
+        "",
+        "run to go on from: folder of a trained run, or name of a saved model, whose weights, "
+        "vocabulary, features and network settings are taken over",
+        flag="from",
+    )
+    freeze: tuple[str, ...] = option(
+        (),
+        "parts of the network that are not trained, by name; encoder means encoder_1, encoder_2 "
+        "and so on",
+    )
+    unfreeze: tuple[str, ...] = option(
+        (),
+        "parts that are trained only after a number of epochs, as PART=EPOCHS",
+    )
+    learning_rates: tuple[str, ...] = option(
+        (),
+        "factors of the learning rate for parts of the network, as PART=FACTOR",
     )
 
     def __post_init__(self) -> None:

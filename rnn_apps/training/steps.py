@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from rnn_apps.training.config import TrainingConfig
 from rnn_apps.training.optimisation.optimizers import without_loss_scale
+from rnn_apps.training.optimisation.part_rates import PartRates
 from rnn_apps.training.optimisation.strategies import sum_over_replicas
 
 Batch = Any
@@ -51,6 +52,7 @@ class Steps:
         objective: function that computes the loss.
         config: settings of the training, of which clipping and compilation count.
         strategy: strategy that distributes the steps over devices.
+        rates: factors of the learning rate by part; None for the same rate everywhere.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Steps:
         objective: Objective,
         config: TrainingConfig,
         strategy: tf.distribute.Strategy,
+        rates: PartRates | None = None,
     ) -> None:
         self._model = model
         self._optimizer = optimizer
@@ -67,6 +70,7 @@ class Steps:
         self._clip_norm = config.clip_norm
         self._jit_compile = config.jit_compile
         self._strategy = strategy
+        self._rates = rates
         self._train: Any = None
         self._validate: Any = None
 
@@ -83,6 +87,10 @@ class Steps:
             self._train = self._compile(self._train_replica, specification, flag=True)
         found = self._train(batch, tf.constant(float(stop))).numpy()
         return StepResult(float(found[0]), float(found[1]), float(found[2]), bool(found[3] > 0))
+
+    def forget_compiled(self) -> None:
+        """Compiles the training step anew at its next call, since other parts are trained."""
+        self._train = None
 
     def validate(self, batch: Batch, specification: Any) -> tuple[float, float]:
         """The sum of the losses and the sum of their weights; nothing is changed."""
@@ -136,7 +144,10 @@ class Steps:
         # A sparse gradient (an embedding's) is made dense: its norm needs equal rows added up.
         summed = sum_over_replicas([tf.convert_to_tensor(g) for g, _ in used])
         scale = self._optimizer.scale_loss(tf.ones(()))
-        norm = tf.linalg.global_norm(summed) / scale
+        measured = summed
+        if self._rates is not None:
+            measured = self._rates.measured(summed, [v for _, v in used])
+        norm = tf.linalg.global_norm(measured) / scale
         factor = tf.ones(())
         if self._clip_norm:
             factor = self._clip_norm / tf.maximum(norm, self._clip_norm)

@@ -33,6 +33,7 @@ from rnn_apps.training.optimisation.optimizers import (
     make_optimizer,
     without_loss_scale,
 )
+from rnn_apps.training.optimisation.part_rates import PartRates, thaw
 from rnn_apps.training.optimisation.precision import layer_precision
 from rnn_apps.training.optimisation.strategies import (
     agree_on,
@@ -125,11 +126,13 @@ def fit(
         if not model.built:
             objective(model, next(iter(batches.epoch(0))), False)
         optimizer = make_optimizer(config, total_steps)
+        rates = PartRates(model, optimizer, config)
         optimizer.build(model.trainable_variables)
     training = _Training(
         model,
         optimizer,
-        Steps(model, optimizer, objective, config, strategy),
+        Steps(model, optimizer, objective, config, strategy, rates),
+        rates,
         batches,
         validation,
         config,
@@ -160,6 +163,7 @@ def fit(
                 objective(plain, next(iter(batches.epoch(0))), False)
         plain.set_weights([read(v) for v in model.weights])
         model = plain
+    thaw(model)
     if training.chief and write_model:
         save_model(model, folder / "model.keras")
     state = training.state
@@ -174,6 +178,7 @@ class _Training:
         model: keras.Model,
         optimizer: keras.optimizers.Optimizer,
         steps: Steps,
+        rates: PartRates,
         batches: Batches,
         validation: Batches | None,
         config: TrainingConfig,
@@ -186,6 +191,7 @@ class _Training:
         self._model = model
         self._optimizer = optimizer
         self._steps = steps
+        self._rates = rates
         self._batches = batches
         self._validation = validation
         self._config = config
@@ -276,6 +282,8 @@ class _Training:
         listeners.on_epoch_begin(state.epoch)
         if state.step_in_epoch == 0:
             reset_recurrent_states(self._model)
+        if self._rates.begin_epoch(state.epoch):
+            self._steps.forget_compiled()
         for batch, specification in feed(
             self._batches, self._strategy, state.epoch, state.step_in_epoch
         ):

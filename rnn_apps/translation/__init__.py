@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rnn_apps.translation.run import Run as Run
     from rnn_apps.translation.run import load as load
     from rnn_apps.translation.search.search_options import SearchOptions as SearchOptions
+    from rnn_apps.translation.training_run import config_from as config_from
     from rnn_apps.translation.training_run import train as train
     from rnn_apps.translation.translating import Translator as Translator
 
@@ -30,6 +31,7 @@ _HOMES = {
     "TranslationConfig": "config",
     "Translator": "translating",
     "build_model": "network.build",
+    "config_from": "training_run",
     "load": "run",
     "train": "training_run",
 }
@@ -40,6 +42,7 @@ __all__ = [
     "TranslationConfig",
     "Translator",
     "build_model",
+    "config_from",
     "load",
     "train",
 ]

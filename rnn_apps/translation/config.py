@@ -31,6 +31,12 @@ class TranslationConfig(TrainingConfig):
         "bleu_tokenizer",
     }
     LAST_OF_UNCHECKED_RUNS: ClassVar[str] = "bleu_tokenizer"
+    OF_THE_DATA: ClassVar[frozenset[str]] = frozenset(
+        {
+            "validation", "test", "split", "source_language", "target_language", "new_vocabulary",
+            "longest", "length_ratio", "token_budget",
+        }
+    )  # fmt: skip
 
     data: str = option(
         "",
@@ -184,6 +190,12 @@ class TranslationConfig(TrainingConfig):
     )
     target_column: str = option(
         "", "column of the translations in a table, by name or by number from 1; empty to find it"
+    )
+
+    new_vocabulary: bool = option(
+        False,
+        "with --from: whether the vocabularies are learnt from the training data anew instead of "
+        "being taken over; what both know keeps its weights",
     )
 
     @property

@@ -22,14 +22,18 @@ from pipelines.pairs.encoding import (
 )
 from pipelines.pairs.sentence_pairs import PairParts, SentencePairs
 from pipelines.tokenizers import Tokenizer
-from pipelines.tokenizers.sentence_ids import vocabulary_size
+from pipelines.tokenizers.sentence_ids import SPECIALS, vocabulary_size
 from pipelines.tokenizers.subword_tokenizer import SubwordTokenizer
+from pipelines.tokenizers.tokenizer import token_keys
+from rnn_apps.application import going_on
 from rnn_apps.application.configuration import check
+from rnn_apps.application.going_on import Start, open_origin, require_same
 from rnn_apps.application.run_training import TrainingFolder
 from rnn_apps.application.train_run import Outcome, Preparation, judge_trained, train_run
 from rnn_apps.training.steps import Objective
 from rnn_apps.training.trained_model import TrainedModel
 from rnn_apps.training.trainer import Metrics
+from rnn_apps.training.transfer import Rows, SharedRows
 from rnn_apps.translation.config import APPLICATION, MAXIMISED, TranslationConfig
 from rnn_apps.translation.judging.dev_metrics import dev_metrics
 from rnn_apps.translation.network.build import build_model
@@ -38,13 +42,31 @@ from rnn_apps.translation.network.objective import make_objective
 from rnn_apps.translation.run import Run, load
 from rnn_apps.translation.run_data import PAIRS, RunData
 from rnn_apps.translation.search.search_options import SearchOptions
-from rnn_apps.translation.trained import load_tokenizers, save_tokenizers
+from rnn_apps.translation.trained import (
+    TrainedTranslationModel,
+    load_tokenizers,
+    save_tokenizers,
+)
 from rnn_apps.translation.training_callbacks import (
     EpochWeights,
     SampledShare,
     averaged_if_better,
 )
 from rnn_apps.translation.understood import Understood
+
+
+def config_from(origin: str, **settings: Any) -> TranslationConfig:
+    """A configuration that goes on from a trained run, with its network, vocabularies.
+
+    Args:
+        origin: folder of a trained run, or name of a saved model.
+        settings: fields of `TranslationConfig` that differ: `data`, `run` and so on.
+
+    Raises:
+        UserError: there is no such run.
+        ConfigurationError: a setting does not exist or has a value that cannot be used.
+    """
+    return going_on.config_from(TranslationConfig, APPLICATION, origin, **settings)
 
 
 def train(config: TranslationConfig, resume: bool = False, data: str | SentencePairs = "") -> Run:
@@ -98,7 +120,12 @@ def _prepared(
     if parts.validation is not None:
         about["validation_sha256"] = parts.validation.fingerprint
     folder.check_data(PAIRS, about, source=parts.train.name)
-    source, target = _tokenizers(folder, parts.train, config)
+    origin = open_origin(config, folder, TrainedTranslationModel)
+    if origin is not None:
+        vocabulary = () if config.new_vocabulary else ("tokenizer",)
+        same = ("cell", "joint_vocabulary", "tied", "attention", "decoder", *vocabulary)
+        require_same(config, origin, same)
+    source, target = _tokenizers(folder, parts.train, config, origin)
     training = encode_pairs(
         parts.train, source, target, longest=config.longest, length_ratio=config.length_ratio
     )
@@ -145,7 +172,29 @@ def _prepared(
         callbacks=[sampled, *([kept] if config.average_epochs else [])],
         metrics=metrics,
         metric_names=MAXIMISED if metrics is not None else (),
+        start=None if origin is None else _start(origin, source, target, config),
     )
+
+
+def _start(
+    origin: TrainedTranslationModel, source: Tokenizer, target: Tokenizer, config: TranslationConfig
+) -> Start:
+    """The weights of the run that the training goes on from, those of known tokens row by row."""
+
+    def rows(old: Tokenizer, new: Tokenizer, axis: int) -> Rows:
+        # Padding, start and end of a sentence have the first ids.
+        specials = list(range(SPECIALS))
+        return SharedRows(
+            [*specials, *token_keys(old)], [*specials, *token_keys(new)], axis=axis, name="tokens"
+        )
+
+    changed: dict[str, Rows] = {}
+    if source.fingerprint != origin.source_tokenizer.fingerprint:
+        changed["source_embedding"] = rows(origin.source_tokenizer, source, 0)
+    if target.fingerprint != origin.target_tokenizer.fingerprint:
+        changed["target_embedding"] = rows(origin.target_tokenizer, target, 0)
+        changed["output"] = rows(origin.target_tokenizer, target, -1)
+    return Start(origin, config.from_run, rows=changed)
 
 
 def _judgeable(parts: PairParts, source: Tokenizer, target: Tokenizer) -> PairParts:
@@ -196,11 +245,19 @@ def _average(
 
 
 def _tokenizers(
-    folder: TrainingFolder, pairs: SentencePairs, config: TranslationConfig
+    folder: TrainingFolder,
+    pairs: SentencePairs,
+    config: TranslationConfig,
+    origin: TrainedTranslationModel | None,
 ) -> tuple[Tokenizer, Tokenizer]:
-    """The vocabularies of the training pairs; on resuming, those of the run."""
+    """The vocabularies of the training pairs, or of the run that the training goes on from.
+
+    On resuming, those of the run.
+    """
     if folder.resumed:
         return load_tokenizers(folder.path, config)
+    if origin is not None and not config.new_vocabulary:
+        return origin.source_tokenizer, origin.target_tokenizer
     options = TokenizerOptions(
         config.tokenizer,
         config.vocabulary_size,

@@ -20,7 +20,7 @@ _CLASSES = {
 }
 
 # Decay pulls weights to zero; biases and the gains of normalisation are left alone, as usual.
-_WITHOUT_DECAY = ["bias", "gamma", "beta"]
+WITHOUT_DECAY = ["bias", "gamma", "beta"]
 
 
 def make_optimizer(config: TrainingConfig, total_steps: int) -> keras.optimizers.Optimizer:
@@ -65,7 +65,7 @@ def make_optimizer(config: TrainingConfig, total_steps: int) -> keras.optimizers
     optimizer = _CLASSES[config.optimizer](**arguments)
     optimizer.schedule = schedule
     if config.weight_decay:
-        optimizer.exclude_from_weight_decay(var_names=_WITHOUT_DECAY)
+        optimizer.exclude_from_weight_decay(var_names=WITHOUT_DECAY)
     if config.precision == "mixed_float16":
         return keras.optimizers.LossScaleOptimizer(optimizer)
     return optimizer

@@ -1,0 +1,80 @@
+"""Parts of a network that are frozen, wait, or learn at a rate of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from training_setup import make_batches, squared_error
+
+from rnn_apps.training import TrainingConfig, fit
+
+
+def _build() -> keras.Model:
+    return keras.Sequential(
+        [
+            keras.Input((None, 2)),
+            keras.layers.LSTM(4, name="encoder"),
+            keras.layers.Dense(1, dtype="float32", name="output"),
+        ]
+    )
+
+
+def _weights(folder: Path, resume: bool = False, **changes: Any) -> dict[str, np.ndarray]:
+    settings: dict[str, Any] = {
+        "epochs": 1, "batch_size": 8, "gradient_flow": False, "learning_rate": 0.05,
+    }  # fmt: skip
+    config = TrainingConfig(**{**settings, **changes})
+    model = fit(_build, make_batches(24), squared_error, config, folder=folder, resume=resume).model
+    return {name: model.get_layer(name).get_weights()[0] for name in ("encoder", "output")}
+
+
+def _initial() -> dict[str, np.ndarray]:
+    keras.utils.set_random_seed(0)
+    model = _build()
+    return {name: model.get_layer(name).get_weights()[0] for name in ("encoder", "output")}
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+@pytest.mark.parametrize("held", [{"freeze": ("encoder",)}, {"unfreeze": ("encoder=1",)}])
+def test_a_part_that_is_held_keeps_its_weights(tmp_path: Path, held: Any, decay: float) -> None:
+    trained = _weights(tmp_path, weight_decay=decay, optimizer="adamw", **held)
+    np.testing.assert_array_equal(trained["encoder"], _initial()["encoder"])
+    assert not np.array_equal(trained["output"], _initial()["output"])
+
+
+def test_a_part_thaws_in_its_epoch_and_a_resumed_training_has_the_same_bits(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"unfreeze": ("encoder=1",), "monitor": "loss"}
+    whole = _weights(tmp_path / "whole", epochs=3, **settings)
+    assert not np.array_equal(whole["encoder"], _initial()["encoder"])
+    _weights(tmp_path / "parts", epochs=1, **settings)
+    resumed = _weights(tmp_path / "parts", epochs=3, resume=True, **settings)
+    for name, values in whole.items():
+        np.testing.assert_array_equal(resumed[name], values)
+
+
+def test_a_rate_of_its_own_scales_updates_and_decay(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {
+        "optimizer": "sgd", "clip_norm": 0.0, "weight_decay": 0.1, "batch_size": 24,
+    }  # fmt: skip
+
+    def change(folder: str, **changes: Any) -> dict[str, np.ndarray]:
+        batches = make_batches(24, 24)
+        config = TrainingConfig(epochs=1, gradient_flow=False, **{**settings, **changes})
+        model = fit(_build, batches, squared_error, config, folder=tmp_path / folder).model
+        return {
+            name: model.get_layer(name).get_weights()[0] - before
+            for name, before in _initial().items()
+        }
+
+    plain, halved = change("plain"), change("halved", learning_rates=("encoder=0.5",))
+    np.testing.assert_allclose(halved["encoder"], 0.5 * plain["encoder"], rtol=1e-3, atol=1e-7)
+    np.testing.assert_allclose(halved["output"], plain["output"], rtol=1e-3, atol=1e-7)
+
+
+def test_an_average_of_all_weights_does_not_go_with_rates_of_parts(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="asgd"):
+        _weights(tmp_path, optimizer="asgd", learning_rates=("encoder=0.5",))
