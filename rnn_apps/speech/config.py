@@ -28,7 +28,7 @@ class SpeechConfig(TrainingConfig):
     OF_THE_DATA: ClassVar[frozenset[str]] = frozenset(
         {
             "validation", "test", "split", "naming_rule", "cache_dir", "processes",
-            "longest_seconds", "new_vocabulary",
+            "longest_seconds", "channel", "new_vocabulary",
         }
     )  # fmt: skip
 

@@ -156,7 +156,7 @@ class Taken:
         """
         lines = [f"Going on from {origin}: the weights of {', '.join(self.whole) or 'no part'}."]
         for part, (known, size, name) in self.rows.items():
-            rest = f"; the other {size - known:,} begin anew" if known < size else ""
+            rest = f"; {size - known:,} begin anew" if known < size else ""
             lines.append(f"{part}: {known:,} of {size:,} {name} have trained weights{rest}.")
         if self.anew:
             lines.append(f"New, with initial weights: {', '.join(self.anew)}.")
