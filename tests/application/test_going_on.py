@@ -254,6 +254,7 @@ def test_a_forecaster_goes_on_with_other_series_and_another_horizon(
         )
 
 
+@pytest.mark.slow
 def test_a_recogniser_goes_on_with_a_new_alphabet(tmp_path: Path) -> None:
     write_recordings(tmp_path / "recordings", 30)
     quick: dict[str, Any] = {"epochs": 1, "gradient_flow": False, "lookahead": 0, "layers": 1}
