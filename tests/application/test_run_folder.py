@@ -212,8 +212,12 @@ def test_a_damaged_mark_is_refused_by_name(content: bytes, config: LanguageModel
 
 
 def without_checksums(folder: Path) -> None:
-    """As versions wrote it that kept no checksums."""
+    """As versions wrote it that kept no checksums, and had no settings after this one."""
     (folder / "run.json").write_text('{"application": "language", "rnn_apps": "0.1.0"}\n')
+    lines = (folder / "config.toml").read_text().splitlines(keepends=True)
+    last = LanguageModellingConfig.LAST_OF_UNCHECKED_RUNS
+    end = next(i for i, line in enumerate(lines, 1) if line.startswith(f"{last} = "))
+    (folder / "config.toml").write_text("".join(lines[:end]))
 
 
 def test_a_run_without_checksums_loads_and_gets_them(config: LanguageModellingConfig) -> None:

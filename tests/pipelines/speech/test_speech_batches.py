@@ -28,7 +28,8 @@ from pipelines.speech.feature_extraction.augmentation import (
     room_response,
 )
 from pipelines.speech.feature_extraction.waveform_source import WaveformSource
-from pipelines.speech.recordings.labels import encode_transcripts, frames_needed, tidy_transcript
+from pipelines.speech.recordings.labels import encode_transcripts, frames_needed
+from pipelines.speech.recordings.spelling import tidy_transcript
 from pipelines.tokenizers import CharacterTokenizer
 
 Row = tuple[tuple[int, ...], tuple[int, ...], float]
