@@ -47,10 +47,14 @@ def test_values_without_weight_stay_finite() -> None:
 
 @pytest.mark.parametrize("settings", [
     {"output": "quantiles"},
-    {"output": "gaussian", "scaling": "window"},
-    {"output": "point", "loss": "mae", "ensemble_level_steps": (6,)},
     {"output": "student_t", "model": "deepar"},
-    {"output": "quantiles", "transform": "log1p", "model": "direct"},
+    pytest.param({"output": "gaussian", "scaling": "window"}, marks=pytest.mark.slow),
+    pytest.param(
+        {"output": "point", "loss": "mae", "ensemble_level_steps": (6,)}, marks=pytest.mark.slow
+    ),
+    pytest.param(
+        {"output": "quantiles", "transform": "log1p", "model": "direct"}, marks=pytest.mark.slow
+    ),
 ], ids=lambda settings: "-".join(map(str, settings.values())))  # fmt: skip
 def test_a_transformed_model_is_right_from_training_to_the_device(
     settings: dict, tmp_path: Path
