@@ -130,7 +130,7 @@ class Start:
     """The weights that a training begins with, out of a trained run.
 
     Args:
-        origin: trained run.
+        origin: trained run whose weights are taken over.
         address: address of the run, as the user has named it.
         rows: rows of parts that both networks have; see `rnn_apps.training.transfer`.
         own: names of parts that keep what they are built with, such as statistics of the data.

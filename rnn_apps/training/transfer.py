@@ -55,7 +55,8 @@ class SharedRows:
     Args:
         old, new: key of each row of the trained and of the new network; of equal keys in one of
             them the first counts.
-        axis, name: see `Rows`.
+        axis: axis of the weights along which the rows lie, as in `Rows`.
+        name: name of the rows for the user, such as "labels".
     """
 
     old: Sequence[Hashable]
@@ -81,7 +82,8 @@ class FirstRows:
     """Rows that are shared in order from the first one on, such as the steps of a horizon.
 
     Args:
-        axis, name: see `Rows`.
+        axis: axis of the weights along which the rows lie, as in `Rows`.
+        name: name of the rows for the user, such as "labels".
     """
 
     axis: int
