@@ -49,8 +49,7 @@ def main(arguments: list[str] | None = None) -> None:
     folder = Path(given.runs) / f"{collection.name}-{'test' if given.test else 'held-out'}"
     members = [m for m in collection.members if not given.only or m.name in given.only]
     results = [member_forecasts(member, collection, past, folder) for member in members]
-    if len(members) == len(collection.members) or given.only:
-        _write(given, collection, past, truth, members, results)
+    _write(given, collection, past, truth, results)
 
 
 def read_series(path: str | Path) -> dict[str, Values]:
@@ -190,7 +189,6 @@ def _write(
     collection: Collection,
     past: dict[str, Values],
     truth: dict[str, Values],
-    members: tuple[Member, ...] | list[Member],
     results: list[dict[str, Any]],
 ) -> None:
     insample, actual = list(past.values()), [truth[name] for name in past]

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 
 from rnn_apps.forecasting.config import OUTPUTS
-from rnn_apps.forecasting.network.inputs import with_context
+from rnn_apps.forecasting.network.inputs import past_sequence, with_context
 from rnn_apps.forecasting.network.network import Features, Network, network
 from rnn_apps.forecasting.network.recurrent import stack
 
@@ -36,9 +36,7 @@ class Direct(Network):
     def outputs(self, features: Features, width: int) -> Any:
         """See `Network`."""
         config = self.config
-        sequence = keras.layers.Reshape((config.lookback, 1))(features.target)
-        if features.past is not None:
-            sequence = keras.layers.Concatenate()([sequence, features.past])
+        sequence = past_sequence(features, config.lookback)
         sequence = with_context(sequence, features.context, config.lookback)
         state, _ = stack(
             sequence,

@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from rnn_apps.forecasting.config import OUTPUTS
-from rnn_apps.forecasting.network.inputs import with_context
+from rnn_apps.forecasting.network.inputs import past_sequence, with_context
 from rnn_apps.forecasting.network.network import Features, Network, network
 from rnn_apps.forecasting.network.recurrent import stack
 
@@ -75,9 +75,7 @@ class EncoderDecoder(Network):
     def outputs(self, features: Features, width: int) -> Any:
         """See `Network`."""
         config = self.config
-        sequence = keras.layers.Reshape((config.lookback, 1))(features.target)
-        if features.past is not None:
-            sequence = keras.layers.Concatenate()([sequence, features.past])
+        sequence = past_sequence(features, config.lookback)
         sequence = with_context(sequence, features.context, config.lookback)
         shape: dict[str, Any] = {
             "cell": config.cell,

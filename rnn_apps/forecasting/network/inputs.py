@@ -81,6 +81,14 @@ def features(
     )
 
 
+def past_sequence(features: Features, lookback: int) -> Any:
+    """The target and the past covariates as one sequence [batch, lookback, 1 + covariates]."""
+    sequence = keras.layers.Reshape((lookback, 1))(features.target)
+    if features.past is not None:
+        sequence = keras.layers.Concatenate()([sequence, features.past])
+    return sequence
+
+
 def with_context(sequence: Any, context: Any | None, timesteps: int) -> Any:
     """`sequence` [batch, timesteps, C] with `context` [batch, S] repeated at every time step."""
     if context is None:

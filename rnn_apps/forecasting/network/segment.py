@@ -20,6 +20,7 @@ from keras import ops
 
 from pipelines.base.errors import ConfigurationError
 from rnn_apps.forecasting.config import OUTPUTS, ForecastingConfig
+from rnn_apps.forecasting.network.inputs import past_sequence
 from rnn_apps.forecasting.network.network import Features, Network, network
 from rnn_apps.forecasting.network.recurrent import stack
 from rnn_apps.layers.cells.registry import find_cell
@@ -170,9 +171,7 @@ class Segment(Network):
         """See `Network`."""
         config = self.config
         length = config.segment_length
-        sequence = keras.layers.Reshape((config.lookback, 1))(features.target)
-        if features.past is not None:
-            sequence = keras.layers.Concatenate()([sequence, features.past])
+        sequence = past_sequence(features, config.lookback)
         channels = sequence.shape[-1]
         segments = keras.layers.Reshape((config.lookback // length, length * channels))(sequence)
         embedded = keras.layers.Dense(config.units, activation="relu", name="segment_embedding")(
