@@ -6,11 +6,9 @@ train, validation, test = forecasting_datasets("builtin:elecdemand", lookback=33
 
 from __future__ import annotations
 
-import sys
-
 from pipelines.base.cpu import enable_onednn
 from pipelines.base.lazy_names import lazy_names
-from pipelines.base.moved_modules import MovedModules
+from pipelines.base.moved_modules import keep_old_names
 from pipelines.base.quiet_tensorflow import quieten_tensorflow
 from pipelines.base.terminal_log import show_log
 
@@ -56,26 +54,16 @@ __all__ = sorted(_HOMES)
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)
 
-# Modules that the documentation named before they moved. They come first: under the old name of a
-# package Python's own finder would find the files of the new one and import them a second time.
-sys.meta_path.insert(
-    0,
-    MovedModules(
-        {
-            "pipelines.column_roles": "pipelines.series.reading.column_roles",
-            "pipelines.errors": "pipelines.base.errors",
-            "pipelines.text_corpus": "pipelines.text.corpus",
-            "pipelines.translation": "pipelines.pairs",
-            "pipelines.translation.batching": "pipelines.pairs.batching",
-            "pipelines.translation.encoding": "pipelines.pairs.encoding",
-            "pipelines.translation.loading": "pipelines.pairs.loading",
-            "pipelines.translation.sentence_pairs": "pipelines.pairs.sentence_pairs",
-            # Also what a console script of an earlier editable installation imports.
-            "rnn_apps.command_line": "rnn_apps.application.command_line",
-            "rnn_apps.edge.features": "rnn_apps.edge.speech.features",
-            "rnn_apps.forecasting.conformal": "rnn_apps.forecasting.judging.conformal",
-            "rnn_apps.forecasting.metrics": "rnn_apps.forecasting.judging.metrics",
-            "rnn_apps.model_zoo": "rnn_apps.application.model_zoo",
-        }
-    ),
+# Modules that the documentation named before they moved.
+keep_old_names(
+    {
+        "pipelines.column_roles": "pipelines.series.reading.column_roles",
+        "pipelines.errors": "pipelines.base.errors",
+        "pipelines.text_corpus": "pipelines.text.corpus",
+        "pipelines.translation": "pipelines.pairs",
+        "pipelines.translation.batching": "pipelines.pairs.batching",
+        "pipelines.translation.encoding": "pipelines.pairs.encoding",
+        "pipelines.translation.loading": "pipelines.pairs.loading",
+        "pipelines.translation.sentence_pairs": "pipelines.pairs.sentence_pairs",
+    }
 )

@@ -35,3 +35,15 @@ class MovedModules(MetaPathFinder, Loader):
         new = self._moves[old]
         warnings.warn(f"{old} is now {new}", DeprecationWarning, stacklevel=2)
         sys.modules[old] = importlib.import_module(new)
+
+
+def keep_old_names(moves: Mapping[str, str]) -> None:
+    """Makes modules importable under the names that they used to have.
+
+    They are looked for first: under the old name of a package Python's own finder would find the
+    files of the new one and import them a second time.
+
+    Args:
+        moves: new name of every moved module by its old one.
+    """
+    sys.meta_path.insert(0, MovedModules(moves))
