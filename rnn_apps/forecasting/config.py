@@ -77,6 +77,12 @@ class ForecastingConfig(TrainingConfig, SeriesOptions):
         "of all networks are averaged",
         minimum=1,
     )
+    shortcut: str = option(
+        "none",
+        "path around the network: linear adds a linear map of the normalised window to the "
+        "network's forecast, so that the network learns what a linear model cannot",
+        choices=("none", "linear"),
+    )
     output: str = option("quantiles", "forecast of each time step", choices=OUTPUTS)
     quantiles: tuple[float, ...] = option(
         (0.1, 0.5, 0.9), "levels of the quantiles, 0.5 among them", above=0.0, below=1.0

@@ -207,6 +207,30 @@ def test_an_ensemble_is_the_mean_of_its_networks(tmp_path: Path) -> None:
     np.testing.assert_allclose(outputs["parameters"], (first + second) / 2, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("output", ["point", "quantiles", "gaussian", "student_t"])
+def test_a_linear_shortcut_moves_the_forecast_by_a_linear_map_of_the_window(output: str) -> None:
+    config = config_of(model="segment", output=output, shortcut="linear")
+    network = build_model(config, PLAIN)
+    deployed = deployment_model(network, config, PLAIN)
+    batch = batch_of(config, PLAIN)
+    before = deployed(batch)
+    kernel, bias = network.get_layer("shortcut").weights
+    assert not np.any(kernel)
+    line = np.random.default_rng(0).normal(size=kernel.shape)
+    kernel.assign(line)
+    bias.assign(np.arange(config.horizon))
+    normalised = batch["past_target"] - batch["past_target"][:, -1:]
+    # Scaling is linear: the location falls out of the difference, the scale out of the map.
+    moved = np.asarray(normalised) @ line + PLAIN.scale[0] * np.arange(config.horizon)
+    after = deployed(batch)
+    np.testing.assert_allclose(after["forecast"] - before["forecast"], moved, rtol=1e-3, atol=1e-3)
+    for name in set(before) - {"forecast"}:
+        difference = after[name] - before[name]
+        np.testing.assert_allclose(
+            difference, np.broadcast_to(moved[..., None], difference.shape), rtol=1e-3, atol=1e-3
+        )
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_parallel_decoder_is_one_step_of_the_keras_cell(cell: str) -> None:
     units, segments = 6, 3
@@ -338,6 +362,12 @@ def test_negative_counts_are_refused() -> None:
         ({"scaling": "window", "series_embedding": 3}, PLAIN, "series_embedding"),
         ({"level_steps": 13}, PLAIN, "13 steps is more than lookback = 12"),
         ({"model": "deepar", "ensemble_level_steps": (2,)}, PLAIN, "other than 'deepar'"),
+        ({"model": "deepar", "shortcut": "linear"}, PLAIN, "step by step.*shortcut = none"),
+        (
+            {"output": "negative_binomial", "normalisation": "none", "shortcut": "linear"},
+            PLAIN,
+            "counts start at 0",
+        ),
         ({"calendar": ("auto", "day_of_week")}, PLAIN, "'auto' cannot be combined"),
         ({"calendar": ("none", "day_of_week")}, PLAIN, "'none' cannot be combined"),
         ({"cell": "elman"}, PLAIN, "choose from simple, lstm, gru"),

@@ -46,7 +46,7 @@ def test_values_without_weight_stay_finite() -> None:
 
 
 @pytest.mark.parametrize("settings", [
-    {"output": "quantiles"},
+    {"output": "quantiles", "shortcut": "linear"},
     {"output": "student_t", "model": "deepar"},
     pytest.param({"output": "gaussian", "scaling": "window"}, marks=pytest.mark.slow),
     pytest.param(

@@ -37,7 +37,10 @@ class HeadParameters(_HeadLayer):
 
 @keras.saving.register_keras_serializable(package="rnn_apps")
 class HeadAffine(_HeadLayer):
-    """Parameters, shift [batch, 1], factor [batch, 1] -> those of `factor * y + shift`."""
+    """Parameters, shift and factor -> the parameters of `factor * y + shift`.
+
+    Shift and factor are [batch, 1], or [batch, horizon] where each step has its own.
+    """
 
     def call(self, parameters: tf.Tensor, shift: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
         """See the class."""

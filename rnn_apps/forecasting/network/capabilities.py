@@ -32,6 +32,7 @@ def check_capabilities(config: ForecastingConfig, description: DataDescription) 
     _check_series_embedding(config, capability)
     _check_quantiles(config)
     _check_normalisation(config, capability)
+    _check_shortcut(config, capability)
     if config.transform != "none" and config.output == "negative_binomial":
         raise ConfigurationError(
             f"transform = {config.transform!r} is not available with output = "
@@ -140,6 +141,21 @@ def _check_normalisation(config: ForecastingConfig, capability: Capability) -> N
         raise ConfigurationError(
             f"normalisation = {config.normalisation!r} shifts the target, but counts start at 0: "
             "output = 'negative_binomial' needs normalisation = 'none'"
+        )
+
+
+def _check_shortcut(config: ForecastingConfig, capability: Capability) -> None:
+    if config.shortcut == "none":
+        return
+    reason = ""
+    if capability.autoregressive:
+        reason = f"model = {config.model!r}, which forecasts step by step"
+    elif config.output == "negative_binomial":
+        reason = "output = 'negative_binomial', whose counts start at 0"
+    if reason:
+        raise ConfigurationError(
+            f"shortcut = {config.shortcut!r} is not available with {reason}: set shortcut = none, "
+            "or choose another"
         )
 
 

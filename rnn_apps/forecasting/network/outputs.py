@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
+
 from rnn_apps.forecasting.config import ForecastingConfig
 from rnn_apps.forecasting.heads.head_layers import HeadAffine, HeadForecast, HeadParameters
 from rnn_apps.forecasting.heads.heads import Head, make_head
@@ -29,10 +31,26 @@ def scaled_parameters(raw: Any, features: Features, config: ForecastingConfig) -
     """
     levels = config.quantiles
     parameters = HeadParameters(config.output, levels, name="head")(raw)
+    if config.shortcut == "linear":
+        parameters = _with_linear_shortcut(parameters, features, config)
     if features.shift is None:
         return parameters
     restore = HeadAffine(config.output, levels, name="window_restore")
     return restore(parameters, features.shift, features.factor)
+
+
+def _with_linear_shortcut(parameters: Any, features: Features, config: ForecastingConfig) -> Any:
+    """Adds a linear map of the window, one line per step of the horizon, to the forecast.
+
+    Lai et al. 2018, "Modeling long- and short-term temporal patterns with deep neural networks"
+    (LSTNet), section 3.6, add an autoregressive part in the same way. It begins at zero.
+    """
+    line = keras.layers.Dense(
+        config.horizon, kernel_initializer="zeros", dtype="float32", name="shortcut"
+    )(features.target)
+    ones = keras.layers.Rescaling(0.0, 1.0, dtype="float32", name="shortcut_factor")(line)
+    add = HeadAffine(config.output, config.quantiles, name="shortcut_sum")
+    return add(parameters, line, ones)
 
 
 def raw_forecast(
