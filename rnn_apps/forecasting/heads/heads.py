@@ -38,7 +38,7 @@ class Head(ABC):
 
     @abstractmethod
     def affine(self, parameters: tf.Tensor, shift: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
-        """The parameters of `factor * y + shift`, each [batch, 1] or [batch, horizon]; factor > 0."""
+        """The parameters of `factor * y + shift`, both [batch, 1 or horizon]; factor > 0."""
 
     @abstractmethod
     def loss(
