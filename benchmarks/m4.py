@@ -100,18 +100,22 @@ def _trained(
     from rnn_apps.forecasting.config import ForecastingConfig
     from rnn_apps.forecasting.device.deployment import deployment_model
     from rnn_apps.forecasting.features.description import describe
+    from rnn_apps.forecasting.features.seasonal_errors import seasonal_errors
     from rnn_apps.forecasting.network.build import build_model
     from rnn_apps.forecasting.network.objective import make_objective
     from rnn_apps.training.trainer import fit
 
     config = ForecastingConfig(
         data="", run=str(folder), split="1,0,0", horizon=collection.horizon, quantiles=LEVELS,
-        calendar=("none",), gradient_flow=False, **collection.settings, **member.settings,
+        calendar=("none",), gradient_flow=False, season=collection.period,
+        **{**collection.settings, **member.settings},
     )  # fmt: skip
     shortest = config.lookback + config.horizon
     long_enough = {name: values for name, values in past.items() if len(values) >= shortest}
     series_set = _series_set(long_enough)
-    description = describe(series_set, parse_split(config.split), config)
+    split = parse_split(config.split)
+    description = describe(series_set, split, config)
+    errors = seasonal_errors(series_set, split, config, description.step_minutes)
     batches = WindowBatches(
         series_set,
         lookback=config.lookback,
@@ -124,7 +128,7 @@ def _trained(
     trained = fit(
         lambda: build_model(config, description),
         batches,
-        make_objective(config),
+        make_objective(config, errors),
         config,
         folder=folder,
         resume=folder.exists(),
@@ -167,12 +171,14 @@ def combined(
 ) -> list[Forecasts]:
     """The ensemble's forecasts: the mean of its models' quantiles, in the logarithm.
 
-    A series that no model can read is forecast by Naive2, whose interval is the point.
+    A series that is too short for a model has the mean of the others. One that no model can read is
+    forecast by Naive2, whose interval is the point.
     """
-    with np.errstate(invalid="ignore"):
-        logs = np.log(np.stack([result["quantiles"] for result in results]))
-    readable = ~np.isnan(logs).any(axis=(0, 2, 3))
-    means = np.exp(logs.mean(axis=0))
+    stacked = np.stack([result["quantiles"] for result in results])
+    able = ~np.isnan(stacked).any(axis=(2, 3))
+    logs = np.where(able[..., None, None], np.log(np.where(np.isnan(stacked), 1.0, stacked)), 0.0)
+    readable = able.any(axis=0)
+    means = np.exp(logs.sum(axis=0) / np.maximum(able.sum(axis=0), 1)[:, None, None])
     forecasts = []
     for place, values in enumerate(past.values()):
         if readable[place]:

@@ -92,6 +92,14 @@ class ForecastingConfig(TrainingConfig, SeriesOptions):
         "loss of output = point: mse for the mean, mae for the median, huber for a compromise",
         choices=("mse", "mae", "huber"),
     )
+    mase_weighting: float = option(
+        0.0,
+        "degree to which training counts errors as MASE does, relative to the error of the "
+        "seasonal naive forecast of their series: 1 fully, 0 not at all; for output = point or "
+        "quantiles",
+        minimum=0.0,
+        maximum=1.0,
+    )
     calendar: tuple[str, ...] = option(
         ("auto",),
         "features of the time stamps; auto for those whose cycle the training part covers twice",

@@ -19,6 +19,7 @@ from rnn_apps.application.train_run import Outcome, Preparation, judge_trained, 
 from rnn_apps.forecasting.config import ForecastingConfig
 from rnn_apps.forecasting.device.deployment import deployment_model
 from rnn_apps.forecasting.features.description import DataDescription, describe
+from rnn_apps.forecasting.features.seasonal_errors import seasonal_errors
 from rnn_apps.forecasting.going_on import beginning, save_beginning
 from rnn_apps.forecasting.judging.example_windows import EXAMPLES, save_examples
 from rnn_apps.forecasting.judging.yardsticks import fit_yardsticks
@@ -117,6 +118,9 @@ def _prepared(
     _check_description(folder, description)
     parts = training_parts(series_set, split, config)
     lines = understood(series_set, split, config, parts)
+    errors = None
+    if config.mase_weighting:
+        errors = seasonal_errors(series_set, split, config, description.step_minutes)
 
     def finish(trained: TrainedModel) -> Outcome:
         run = _calibrated(folder, config, description, trained, series_set)
@@ -147,7 +151,7 @@ def _prepared(
         config=config,
         build_model=lambda: build_model(config, description),
         batches=parts.training,
-        objective=make_objective(config),
+        objective=make_objective(config, errors),
         understood=lines,
         write_beginning=write_beginning,
         finish=finish,

@@ -291,6 +291,34 @@ def test_a_missing_truth_has_no_part_in_the_loss() -> None:
     assert all(np.isfinite(np.asarray(tf.convert_to_tensor(g))).all() for g in gradients)
 
 
+@pytest.mark.parametrize("settings", [
+    {"output": "point", "loss": "mae"},
+    {"output": "point", "loss": "mse"},
+    {"output": "quantiles", "scaling": "window"},
+])  # fmt: skip
+def test_training_counts_errors_as_mase_does(settings: dict[str, Any]) -> None:
+    """Weighted fully, the loss of a window is its error over the seasonal error of its series."""
+    several = dataclasses.replace(
+        PLAIN, series_names=("a", "b", "c"), location=(1.0, 2.0, 3.0), scale=(1.0, 4.0, 0.5)
+    )
+    config = config_of(model="segment", dropout=0.0, mase_weighting=1.0, **settings)
+    network, batch = build_model(config, several), batch_of(config, PLAIN)
+    batch["series_index"] = tf.constant([0, 1, 1, 2])
+    seasonal = np.array([0.5, 8.0, np.nan], np.float32)
+    weighted = make_objective(config, seasonal)
+    plain = make_objective(dataclasses.replace(config, mase_weighting=0.0))
+    scales = network(model_part(batch, network))["scale"].numpy()[:, 0]
+    for row in range(BATCH):
+        one = {name: value[row : row + 1] for name, value in batch.items()}
+        example = (one, truth_of()[row : row + 1], tf.ones((1, HORIZON)))
+        loss, weight = weighted(network, example, False)
+        unweighted, count = plain(network, example, False)
+        ratio = scales[row] / seasonal[int(batch["series_index"][row])]
+        expected = 1.0 if np.isnan(ratio) else ratio ** (2 if settings.get("loss") == "mse" else 1)
+        assert float(weight) == pytest.approx(float(count) * expected, rel=1e-4)
+        assert float(loss) == pytest.approx(float(unweighted) * expected, rel=1e-4)
+
+
 def test_calendar_features_are_those_of_the_calendar() -> None:
     times = pd.date_range("1999-12-01", "2004-03-10", freq="7h13min")
     minutes = np.asarray(times, "datetime64[m]").astype(np.int64).astype(np.int32)
@@ -368,6 +396,7 @@ def test_negative_counts_are_refused() -> None:
             PLAIN,
             "counts start at 0",
         ),
+        ({"output": "gaussian", "mase_weighting": 0.5}, PLAIN, "likelihood.*mase_weighting = 0"),
         ({"calendar": ("auto", "day_of_week")}, PLAIN, "'auto' cannot be combined"),
         ({"calendar": ("none", "day_of_week")}, PLAIN, "'none' cannot be combined"),
         ({"cell": "elman"}, PLAIN, "choose from simple, lstm, gru"),

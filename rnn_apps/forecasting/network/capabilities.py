@@ -33,6 +33,12 @@ def check_capabilities(config: ForecastingConfig, description: DataDescription) 
     _check_quantiles(config)
     _check_normalisation(config, capability)
     _check_shortcut(config, capability)
+    if config.mase_weighting and config.output not in ("point", "quantiles"):
+        raise ConfigurationError(
+            f"mase_weighting = {config.mase_weighting:g} weighs errors, and output = "
+            f"{config.output!r} is trained on a likelihood: set mase_weighting = 0, or output = "
+            "quantiles"
+        )
     if config.transform != "none" and config.output == "negative_binomial":
         raise ConfigurationError(
             f"transform = {config.transform!r} is not available with output = "
