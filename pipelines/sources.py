@@ -8,6 +8,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines.base.archives import split_archive
 from pipelines.base.errors import DataError
 
 KINDS = {
@@ -40,7 +41,7 @@ class Source:
         return f"{self.kind}:{self.name}" + (f"@{self.split}" if self.split else "")
 
 
-def parse_source(text: str, *, folders: bool = False) -> Source:
+def parse_source(text: str, *, folders: bool = False, archives: bool = False) -> Source:
     """Reads the name of a source and checks that the files it names are there.
 
     Whether built-in data of this name exists, or a TensorFlow dataset is prepared, is known to the
@@ -51,6 +52,7 @@ def parse_source(text: str, *, folders: bool = False) -> Source:
             "builtin:NAME". A comma separates paths unless a file of exactly that name exists; a
             path may be a pattern, such as "data/*.txt" or "data/**/*.py".
         folders: True to allow paths of folders as well as of files.
+        archives: True to allow paths of files inside ZIP archives, as "texts.zip/train.txt".
 
     Raises:
         DataError: the text has none of these forms, or a file does not exist, is a folder, cannot
@@ -64,7 +66,7 @@ def parse_source(text: str, *, folders: bool = False) -> Source:
     if not rest.strip():
         raise DataError(f"{text.strip()!r} names no data", advice=f"Write {KINDS[kind]}.")
     if kind == "file":
-        return Source("file", paths=_paths(rest, folders))
+        return Source("file", paths=_paths(rest, folders, archives))
     if kind == "tfds":
         name, _, split = rest.partition("@")
         return Source("tfds", name=name, split=split)
@@ -86,7 +88,7 @@ def _unknown_kind(text: str, kind: str) -> DataError:
     return DataError(f"{text!r} names no data", advice=_advice())
 
 
-def _paths(rest: str, folders: bool) -> tuple[str, ...]:
+def _paths(rest: str, folders: bool, archives: bool) -> tuple[str, ...]:
     if Path(rest).exists():
         paths = [rest]
     else:
@@ -95,11 +97,18 @@ def _paths(rest: str, folders: bool) -> tuple[str, ...]:
         paths = [path for part in parts for path in _expanded(str(Path(part).expanduser()))]
     for path in paths:
         if not (folders and Path(path).is_dir()):
-            _check_file(path)
+            # Whether an archive holds a file of this name is known to the functions that open it.
+            _check_file(str(split_archive(path)[0]) if archives else path)
     for number, path in enumerate(paths):
-        if any(Path(path).samefile(other) for other in paths[:number]):
+        if any(_same_file(path, other) for other in paths[:number]):
             raise DataError("is named twice", file=path, advice="Name each file once.")
     return tuple(paths)
+
+
+def _same_file(first: str, second: str) -> bool:
+    # Files inside archives are none of the file system's.
+    inside = not (Path(first).exists() and Path(second).exists())
+    return first == second if inside else Path(first).samefile(second)
 
 
 def _expanded(path: str) -> list[str]:

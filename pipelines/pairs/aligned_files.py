@@ -57,9 +57,9 @@ def read_aligned_files(
         raise DataError(
             f"has {len(first)} lines, but {target} has {len(second)}: they do not align",
             file=source,
-            advice=_first_suspicion(first, second),
+            advice=first_suspicion(first, second),
         )
-    _refuse_shifted(first, second, source, target)
+    refuse_shifted(first, second, source, target)
     report.rows = len(first)
     places = tuple(f"line {number}" for number in range(1, len(first) + 1))
     stated = languages_of_files((source, target))
@@ -107,9 +107,18 @@ def _refuse_tables(
         )
 
 
-def _refuse_shifted(
+def refuse_shifted(
     first: Sequence[str], second: Sequence[str], source: str | Path, target: str | Path
 ) -> None:
+    """Refuses files whose lines fit the translations of lines before or after them.
+
+    Args:
+        first, second: lines of the two files, equally many.
+        source, target: paths of the two files, for the message.
+
+    Raises:
+        DataError: the lines are shifted; the message names the line where this begins.
+    """
     suspected = suspected_shift(first, second)
     if suspected is None:
         return
@@ -126,7 +135,7 @@ def _refuse_shifted(
     )
 
 
-def _first_suspicion(first: Sequence[str], second: Sequence[str]) -> str:
+def first_suspicion(first: Sequence[str], second: Sequence[str]) -> str:
     """Advice on where the alignment may be lost: where only one line is empty, or at the end."""
     lines: Iterable[tuple[str, str]] = zip(first, second, strict=False)
     for number, (source, target) in enumerate(lines, start=1):

@@ -20,6 +20,8 @@ TARGET_NAMES = (
     "target", "tgt", "trg", "target_text", "target_sentence", "sentence2", "output", "text2",
     "translation", "translated",
 )  # fmt: skip
+REFERENCE_NAMES = ("reference", "references", "ref", "refs", "targets", "translations")
+"""Names of a target column where no column has one of `TARGET_NAMES`."""
 
 SAMPLE = 1000
 _FEWEST_LINES = 10
@@ -42,11 +44,18 @@ class Columns:
     Attributes:
         source, target: numbers of the two columns, from 0.
         languages: languages of the two columns; "" for an unknown one.
+        further: numbers of columns with further references, from 0.
     """
 
     source: int
     target: int
     languages: tuple[str, str]
+    further: tuple[int, ...] = ()
+
+    @property
+    def all(self) -> tuple[int, ...]:
+        """The numbers of all columns that are read."""
+        return (self.source, self.target, *self.further)
 
 
 def columns_of_header(
@@ -94,6 +103,7 @@ def columns_of_header(
         return Columns(languages[0], languages[1], (stated[languages[0]], stated[languages[1]]))
     sources = [n for n in texts if _named_as(names[n], SOURCE_NAMES)]
     targets = [n for n in texts if _named_as(names[n], TARGET_NAMES) and n not in sources]
+    targets = targets or [n for n in texts if _named_as(names[n], REFERENCE_NAMES)]
     return Columns(sources[0], targets[0], asked) if sources and targets else None
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from pipelines.base.archives import split_archive
 from pipelines.base.errors import ConfigurationError, DataError
 from pipelines.batches import random_numbers
 from pipelines.data_report import DataReport
 from pipelines.pairs.aligned_files import read_aligned_files
 from pipelines.pairs.encoding import without_empty
+from pipelines.pairs.further_references import with_reference_files
 from pipelines.pairs.languages import language_tag, same_language
 from pipelines.pairs.records_of_pairs import read_records_of_pairs
 from pipelines.pairs.sentence_pairs import PairParts, SentencePairs
 from pipelines.pairs.tab_separated import looks_tab_separated, read_tab_separated
 from pipelines.pairs.translation_memories import SUFFIXES as TMX_SUFFIXES
 from pipelines.pairs.translation_memories import read_translation_memory
+from pipelines.pairs.zipped_sides import zipped_sides
 from pipelines.shares import DEFAULT_SHARES, parse_shares
 from pipelines.sources import Source, parse_source
 from pipelines.text.foreign_content import look_at_head, refuse_foreign
@@ -55,7 +59,8 @@ def load_pairs(
         source_language, target_language: the requested languages, both or neither; files of other
             languages are refused, and files in the opposite order are swapped.
         source_column, target_column: columns of the sentences in a table, by name or by number
-            from 1, both or neither; "" to find them.
+            from 1, both or neither; "" to find them. Several target columns, separated by commas,
+            are the target and further references.
         seed: seed of the random split.
 
     Raises:
@@ -64,18 +69,31 @@ def load_pairs(
     languages = source_language, target_language
     columns = source_column, target_column
     parts = _open(source, data_dir, languages, columns)
-    own_test = _open(test, data_dir, languages, columns) if test else None
+    own_test = _open(test, data_dir, languages, columns_for(test, columns)) if test else None
     test_pairs = (own_test.test or own_test.train) if own_test else parts.test
     if test_pairs is not None:
         require_direction(test_pairs, parts.train.languages)
     if validation:
-        own = _open(validation, data_dir, languages, columns)
+        own = _open(validation, data_dir, languages, columns_for(validation, columns))
         held_out = own.validation or own.train
         require_direction(held_out, parts.train.languages)
         return PairParts(parts.train, held_out, test_pairs)
     if parts.validation is not None:
         return PairParts(parts.train, parts.validation, test_pairs)
     return _split(parts.train, split, test_pairs, seed)
+
+
+def columns_for(source: str | Source | SentencePairs, columns: tuple[str, str]) -> tuple[str, str]:
+    """The columns of the training data as they hold for other data: aligned files have none.
+
+    Args:
+        source: the other pairs.
+        columns: columns of source and target in the training data; "" if none were named.
+    """
+    if isinstance(source, SentencePairs) or not any(columns):
+        return columns
+    named = source if isinstance(source, Source) else parse_source(source, archives=True)
+    return ("", "") if len(named.paths) == 2 else columns
 
 
 def require_direction(pairs: SentencePairs, trained: tuple[str, str]) -> None:
@@ -99,23 +117,27 @@ def require_direction(pairs: SentencePairs, trained: tuple[str, str]) -> None:
 
 
 def load_all(
-    source: str | Source,
+    source: str | Source | SentencePairs,
     *,
     data_dir: str = "",
     source_language: str = "",
     target_language: str = "",
     source_column: str = "",
     target_column: str = "",
+    references: Sequence[str | Path] = (),
 ) -> SentencePairs:
     """All pairs of a source for an evaluation; if the source has parts, the test part.
 
-    The arguments are those of `load_pairs`.
+    The other arguments are those of `load_pairs`.
+
+    Args:
+        references: files with further references, whose line n belongs to the source's pair n.
 
     Raises:
-        DataError: the source cannot be used.
+        DataError: the source or a file of references cannot be used.
     """
     languages, columns = (source_language, target_language), (source_column, target_column)
-    parts = _open(source, data_dir, languages, columns)
+    parts = _open(source, data_dir, languages, columns, references)
     return parts.test or parts.validation or parts.train
 
 
@@ -153,10 +175,17 @@ def _open(
     data_dir: str,
     languages: tuple[str, str],
     columns: tuple[str, str],
+    references: Sequence[str | Path] = (),
 ) -> PairParts:
     if isinstance(source, SentencePairs):
-        return PairParts(without_empty(source), None, None)
-    named = source if isinstance(source, Source) else parse_source(str(source))
+        return PairParts(without_empty(with_reference_files(source, references)), None, None)
+    named = source if isinstance(source, Source) else parse_source(str(source), archives=True)
+    if references and named.kind != "file":
+        raise DataError(
+            "has no lines that files of references could belong to",
+            file=str(source),
+            advice="Name files of pairs: file:SOURCE,TARGET.",
+        )
     if named.kind == "builtin":
         from pipelines.builtin import builtin_data
 
@@ -177,7 +206,8 @@ def _open(
         from pipelines.pairs.tfds import dataset_pairs
 
         return dataset_pairs(named, data_dir or None, *languages)
-    return PairParts(without_empty(_read_files(named.paths, languages, columns)), None, None)
+    pairs = with_reference_files(_read_files(named.paths, languages, columns), references)
+    return PairParts(without_empty(pairs), None, None)
 
 
 def _read_files(
@@ -197,7 +227,8 @@ def _read_files(
             return pairs
     for path in paths:
         # Archives and binary tables are refused with their own names.
-        refuse_foreign(look_at_head(path), Path(path))
+        if not split_archive(path)[1]:
+            refuse_foreign(look_at_head(path), Path(path))
     raise DataError(
         "is not a file of sentence pairs"
         if len(paths) == 1
@@ -211,6 +242,15 @@ def _read_file(
     path: str, languages: tuple[str, str], columns: tuple[str, str]
 ) -> SentencePairs | None:
     """The pairs of one file; None if it is not a file of pairs."""
+    sides = zipped_sides(path, languages)
+    if sides is not None:
+        if any(columns):
+            raise DataError(
+                "holds aligned files, which have no columns",
+                file=path,
+                advice="Leave out source_column and target_column.",
+            )
+        return read_aligned_files(*sides, *languages)
     name = inner_name(path)
     if name.endswith(TMX_SUFFIXES):
         return read_translation_memory(path, *languages)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from pipelines.base.errors import DataError
@@ -34,6 +35,7 @@ def read_records_of_pairs(
         records: records of the file, as the text module reads them.
         languages: the requested languages of source and target; "" if none were requested.
         columns: names of the source and target columns, or their numbers from 1; "" to find them.
+            Several target columns, separated by commas, are the target and further references.
 
     Raises:
         DataError: the file is damaged, it does not tell which columns are meant, or one of them
@@ -43,7 +45,8 @@ def read_records_of_pairs(
     names, rows = _keyed(records) if records.keyed else ([], list(records.rows()))
     if not rows:
         raise DataError("has no record", file=records.path)
-    if not records.keyed and any(columns) and not all(_is_number(one) for one in columns):
+    numbered = all(_is_number(one) for one in (columns[0], *columns[1].split(",")))
+    if not records.keyed and any(columns) and not numbered:
         names, rows = rows[0][1], rows[1:]
     if any(columns):
         chosen = _named(records, names, languages, columns)
@@ -54,20 +57,63 @@ def read_records_of_pairs(
     _note_columns(names, chosen, report)
     kept = _whole_rows(records, rows, chosen, report)
     report.rows = len(rows)
-    sides = []
-    for column in (chosen.source, chosen.target):
-        name = names[column].strip() if names else f"column {column + 1}"
-        cells = [(n, text_of(row[column], name, n, records)) for n, row in kept]
-        tsv = records.kind == "tsv"
-        sides.append(without_quotes(cells, records.path, report) if tsv else [c for _, c in cells])
-    # A line break inside a cell would make two sentences of one wherever lines are sentences.
-    first, second = (tuple(" ".join(cell.splitlines()) for cell in side) for side in sides)
+    source = _texts(records, names, kept, chosen.source, report)
+    targets = _texts(records, names, kept, chosen.target, report, listed=True)
+    others = [
+        _texts(records, names, kept, column, report, listed=True) for column in chosen.further
+    ]
+    further = _further(targets, others, report)
     places = tuple(f"{records.unit} {number}" for number, _ in kept)
-    return SentencePairs(first, second, str(records.path), places, report, chosen.languages)
+    return SentencePairs(
+        tuple(text for [text] in source), tuple(first for first, *_ in targets),
+        str(records.path), places, report, chosen.languages, further,
+    )  # fmt: skip
+
+
+def _texts(
+    records: Records,
+    names: list[str],
+    rows: Rows,
+    column: int,
+    report: DataReport,
+    *,
+    listed: bool = False,
+) -> list[list[str]]:
+    """The texts of a column, at least one for each row; if `listed`, a cell may be a list."""
+    name = names[column].strip() if names else f"column {column + 1}"
+    cells = [(number, row[column] if column < len(row) else None) for number, row in rows]
+    if records.kind == "tsv":
+        plain = [(number, text_of(cell, name, number, records)) for number, cell in cells]
+        return [[text] for text in without_quotes(plain, records.path, report)]
+    found = []
+    for number, cell in cells:
+        several = (cell or [None]) if listed and isinstance(cell, list) else [cell]
+        texts = [text_of(one, name, number, records) for one in several]
+        # A line break inside a cell would make two sentences of one wherever lines are sentences.
+        found.append([" ".join(text.splitlines()) for text in texts])
+    return found
+
+
+def _further(
+    targets: list[list[str]], columns: list[list[list[str]]], report: DataReport
+) -> tuple[tuple[str, ...], ...]:
+    """The texts of each row beyond the first target; empty if no row has any."""
+    further = tuple(
+        tuple(text for text in itertools.chain(others, *cells) if text.strip())
+        for (_, *others), *cells in zip(targets, *columns, strict=True)
+    )
+    count = sum(map(bool, further))
+    report.note(
+        "pairs with several translations",
+        "the first is the target, the others are references of an evaluation",
+        "",
+        count,
+    )
+    return further if count else ()
 
 
 def _is_number(column: str) -> bool:
-    return column.isdigit()
+    return column.strip().isdigit()
 
 
 def _keyed(records: Records) -> tuple[list[str], Rows]:
@@ -87,22 +133,24 @@ def _named(
         raise DataError(
             "source_column and target_column go together: name both or neither", file=records.path
         )
-    places = [
-        place_of(wanted, names, records.path, argument)
-        for wanted, argument in zip(columns, ("source_column", "target_column"), strict=True)
-    ]
-    for place, wanted in zip(places, columns, strict=True):
+    targets = [columns[1]] if columns[1] in [name.strip() for name in names] else None
+    targets = targets or [one.strip() for one in columns[1].split(",") if one.strip()]
+    wanted = [(columns[0], "source_column"), *((target, "target_column") for target in targets)]
+    places = [place_of(one, names, records.path, argument) for one, argument in wanted]
+    for place, (one, _) in zip(places, wanted, strict=True):
         if names and place >= len(names):
             raise DataError(
-                f"has {len(names)} columns, so there is no column {wanted}",
+                f"has {len(names)} columns, so there is no column {one}",
                 file=records.path,
                 advice=f"Its columns: {', '.join(names)}.",
             )
-    if places[0] == places[1]:
-        raise DataError(
-            f"the column {columns[0]!r} is named as source and as target", file=records.path
-        )
-    return Columns(places[0], places[1], languages)
+    for number, place in enumerate(places):
+        if place in places[:number]:
+            both = "source and as target" if place == places[0] else "target twice"
+            raise DataError(
+                f"the column {wanted[number][0]!r} is named as {both}", file=records.path
+            )
+    return Columns(places[0], places[1], languages, tuple(places[2:]))
 
 
 def _recognised(
@@ -138,8 +186,10 @@ def _note_columns(names: list[str], chosen: Columns, report: DataReport) -> None
         f"the columns {stripped[chosen.source]!r} and {stripped[chosen.target]!r}",
         "read as source and target",
     )
-    others = [name for place, name in enumerate(stripped)
-              if place not in (chosen.source, chosen.target)]  # fmt: skip
+    if chosen.further:
+        listed = ", ".join(repr(stripped[place]) for place in chosen.further)
+        report.note(f"the columns {listed}", "read as further references", "", len(chosen.further))
+    others = [name for place, name in enumerate(stripped) if place not in chosen.all]
     if others:
         report.note(f"further columns ({', '.join(others)})", "not read", "", len(others))
 

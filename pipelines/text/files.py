@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import codecs
+import difflib
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
+from pipelines.base.archives import split_archive
 from pipelines.base.errors import DataError
 from pipelines.data_report import DataReport
 from pipelines.sources import require_regular
 from pipelines.text.corpus import LINE_SEARCH, TextCorpus, part_name, too_short
-from pipelines.text.folders import files_of
+from pipelines.text.folders import files_of, refuse_mixed_parts
 from pipelines.text.foreign_content import HEAD, refuse_foreign, refuse_json
 from pipelines.text.line_ends import LineEnds
 from pipelines.text.packing import damage_of, open_unpacked, packing_of, zip_members
@@ -167,22 +169,47 @@ def open_text_files(
 def look_at(path: Path, *, json: bool = False) -> list[TextFile]:
     """Examines a file without reading it; only a compressed file is read, to count its size.
 
+    Args:
+        path: path of the file, which may lead into a ZIP archive.
+        json: True if JSON is wanted, whose lines the caller reads.
+
     Returns:
         The file; of a ZIP archive each file in it.
     """
+    path, wanted = split_archive(path)
     try:
         require_regular(path)
         state = _state(path)
         with open(path, "rb") as file:
             head = file.read(HEAD)
         packing = packing_of(head, path)
+        if wanted and packing != "ZIP":
+            raise DataError(
+                f"is a file and not a ZIP archive, so it holds no file {wanted!r}", file=path
+            )
         if not packing:
             _refuse_other_kinds(head, path, json)
             return [TextFile(path, state, state[0])]
-        members = zip_members(path) if packing == "ZIP" else [""]
+        members = _members(path, wanted) if packing == "ZIP" else [""]
         return [_look_inside(TextFile(path, state, 0, packing, one), json) for one in members]
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror or error}", file=path) from None
+
+
+def _members(path: Path, wanted: str) -> list[str]:
+    """The names of the files to read in an archive: the one that is wanted, or all."""
+    members = zip_members(path)
+    if not wanted:
+        refuse_mixed_parts(path, [path / member for member in members])
+        return members
+    if wanted not in members:
+        near = difflib.get_close_matches(wanted, members, 3, 0.0)
+        raise DataError(
+            f"the ZIP file holds no file {wanted!r}",
+            file=path,
+            advice=f"It holds {', '.join(near)}{', ...' if len(members) > len(near) else ''}.",
+        )
+    return [wanted]
 
 
 def _look_inside(file: TextFile, json: bool) -> TextFile:

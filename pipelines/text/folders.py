@@ -50,7 +50,7 @@ def _files_of_folder(folder: Path, endings: tuple[str, ...]) -> list[Path]:
         )
     if not endings:
         # In a folder of source code, train.py and test.py are no parts of a data set.
-        _refuse_mixed_parts(folder, texts)
+        refuse_mixed_parts(folder, texts)
     return texts
 
 
@@ -72,8 +72,16 @@ def _endings_advice(files: Sequence[Path]) -> str:
     )
 
 
-def _refuse_mixed_parts(folder: Path, texts: Sequence[Path]) -> None:
-    """Refuses a folder with train.txt and test.txt, which must not be read as one text."""
+def refuse_mixed_parts(folder: Path, texts: Sequence[Path]) -> None:
+    """Refuses train.txt and test.txt side by side, which must not be read as one text.
+
+    Args:
+        folder: path of the folder or archive that holds them.
+        texts: paths of the texts, below `folder`.
+
+    Raises:
+        DataError: there are texts for training and others.
+    """
     parts: dict[str, Path] = {}
     for path in texts:
         match = _PARTS.search(str(path.relative_to(folder)).lower())
@@ -82,8 +90,9 @@ def _refuse_mixed_parts(folder: Path, texts: Sequence[Path]) -> None:
     if "tra" in parts and len(parts) > 1:
         names = ", ".join(str(path.relative_to(folder)) for path in parts.values())
         raise DataError(
-            f"the folder holds the parts of a data set, which must not be mixed: {names}",
+            f"{'the folder' if folder.is_dir() else 'the ZIP file'} holds the parts of a data set, "
+            f"which must not be mixed: {names}",
             file=folder,
             advice="Name them separately: the training files as data, the others as validation and "
-            "test.",
+            f"test, such as file:{parts['tra']}.",
         )

@@ -102,7 +102,11 @@ def _open(
             f"text of type {type(source).__name__} cannot be read: give the name of a source, "
             "such as 'file:PATH', or a TextCorpus"
         )
-    named = source if isinstance(source, Source) else parse_source(str(source), folders=True)
+    named = (
+        source
+        if isinstance(source, Source)
+        else parse_source(str(source), folders=True, archives=True)
+    )
     if named.kind == "file":
         return TextParts(_file_text(named, text_column, file_endings), None, None)
     if named.kind == "builtin":

@@ -10,6 +10,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
+from pipelines.base.archives import split_archive
 from pipelines.base.errors import DataError
 from pipelines.text.foreign_content import GZIP, ZIPPED_DOCUMENTS
 
@@ -19,6 +20,12 @@ ENDINGS = (".gz", ".bz2", ".xz", ".zip")
 _MARKS = ((GZIP, "gzip"), (b"BZh", "bzip2"), (b"\xfd7zXZ\0", "xz"), (b"PK\x03\x04", "ZIP"))
 # Files that are part of an e-book or OpenDocument text, and of an Office document.
 _DOCUMENT_PARTS = ("mimetype", "[Content_Types].xml")
+# What comes with a text and is not a part of it, in capital letters and without an ending.
+_NOTES = (
+    "AUTHORS", "CHANGELOG", "COPYING", "COPYRIGHT", "INFO", "LICENCE", "LICENSE", "NOTICE",
+    "README",
+)  # fmt: skip
+_NOTE_ENDINGS = ("", ".txt", ".md", ".rst", ".html", ".pdf")
 # What the unpackers raise for damaged data; bz2 raises an OSError without a number.
 _DAMAGE = (
     EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, RuntimeError,
@@ -62,8 +69,8 @@ def open_unpacked(path: Path, packing: str, member: str = "") -> BinaryIO:
 def zip_members(path: Path) -> list[str]:
     """The names of the files in a ZIP archive, sorted, without hidden ones and notes.
 
-    Notes are what other systems add, and files whose names begin with an underscore, such as the
-    `_about.txt` of ManyThings.
+    Notes are what other systems add, files whose names begin with an underscore, such as the
+    `_about.txt` of ManyThings, and, alongside other files, README, LICENSE and the like.
 
     Raises:
         DataError: the archive is damaged, has no file, or is a document.
@@ -87,19 +94,27 @@ def zip_members(path: Path) -> list[str]:
     ]
     if not kept:
         raise DataError("the ZIP file holds no file", file=path)
-    return kept
+    return [name for name in kept if not _is_note(name)] or kept
+
+
+def _is_note(name: str) -> bool:
+    path = PurePosixPath(name)
+    return path.stem.upper() in _NOTES and path.suffix.lower() in _NOTE_ENDINGS
 
 
 def inner_name(path: str | Path) -> str:
     """The name of what a file holds, in small letters: "pairs.tsv" for PAIRS.TSV.BZ2.
 
-    For a ZIP archive with a single file it is that file's name.
+    For a ZIP archive with a single file it is that file's name; for a path that leads into an
+    archive, its last part.
 
     Raises:
         DataError: a ZIP archive is damaged, or has no file.
         OSError: the file cannot be opened.
     """
     path = Path(path)
+    if split_archive(path)[1]:
+        return path.name.lower()
     with open(path, "rb") as file:
         packing = packing_of(file.read(8), path)
     if packing == "ZIP":

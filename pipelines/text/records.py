@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pipelines.base.archives import split_archive
 from pipelines.base.errors import DataError
 from pipelines.text.files import open_text_files
 from pipelines.text.packing import inner_name
@@ -84,7 +85,8 @@ def open_records(path: str | Path) -> Records | None:
         DataError: the file cannot be read.
     """
     try:
-        with open(path, "rb") as file:
+        archive, _ = split_archive(path)
+        with open(archive, "rb") as file:
             if file.read(len(_PARQUET_MARK)) == _PARQUET_MARK:
                 return Records(path, "parquet")
         name = inner_name(path)

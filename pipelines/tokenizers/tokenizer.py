@@ -99,7 +99,10 @@ class Tokenizer(abc.ABC):
         unknown = self.unknown_places(text, len(text))
         if not unknown:
             return ids
-        listed = ", ".join(f"{piece!r} at character {offset}" for offset, piece in unknown[:5])
+        listed = ", ".join(
+            f"{named_piece(piece, self.kind)} at character {offset}"
+            for offset, piece in unknown[:5]
+        )
         more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
         raise DataError(
             f"is not in the model's vocabulary of {self.size} {self.kind}: {listed}{more}",
@@ -183,6 +186,13 @@ def _printable_character(character: str) -> str:
     if character.isprintable():
         return character
     return character.encode("unicode_escape").decode()
+
+
+def named_piece(piece: str, kind: str) -> str:
+    """An unknown piece for a message; characters with their number, as U+03A9 'Ω'."""
+    return (
+        f"U+{ord(piece):04X} {piece!r}" if kind == "characters" and len(piece) == 1 else repr(piece)
+    )
 
 
 def utf8(text: str) -> bytes:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 _GIVEN = "_given"
+# Those of `pipelines.tokenizers.unknown_text`, which needs NumPy: help must come at once.
+UNKNOWN_CHOICES = ("refuse", "accept")
 
 
 class StoreOnce(argparse.Action):
@@ -38,6 +40,22 @@ class SwitchOnce(argparse.BooleanOptionalAction):
         """Sets the value."""
         _note(self, namespace, not str(option_string).startswith("--no-"), str(option_string))
         super().__call__(parser, namespace, values, option_string)
+
+
+def add_unknown(parser: argparse.ArgumentParser, default: str) -> None:
+    """Adds --unknown: what happens to text that a model's vocabulary does not have.
+
+    Args:
+        parser: parser of a verb that reads text.
+        default: "refuse" or "accept", as in `pipelines.tokenizers.unknown_text`.
+    """
+    parser.add_argument(
+        "--unknown",
+        choices=UNKNOWN_CHOICES,
+        default=default,
+        help="treatment of text outside the vocabulary: it is refused, or accepted as the unknown "
+        f"token and counted ({default})",
+    )
 
 
 def refuse_repetition(parser: argparse.ArgumentParser) -> None:

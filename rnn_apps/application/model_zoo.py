@@ -74,6 +74,15 @@ def find(name: str) -> SavedModel:
     return models[name]
 
 
+def named_folder(path: str | Path) -> Path:
+    """The folder that a path or the name of a saved model means; an existing path comes first."""
+    if not Path(path).exists():
+        for model in saved_models():
+            if model.name == str(path):
+                return model.folder
+    return Path(path)
+
+
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", default="", help="name of a model to show in full")
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from pipelines.base.errors import UserError
+from rnn_apps.application.model_zoo import named_folder
 from rnn_apps.application.own_data import OwnData
 from rnn_apps.application.run_folder import RunFolder, open_run
 from rnn_apps.training.config import TrainingConfig
@@ -67,14 +68,14 @@ class Trained(abc.ABC, Generic[Config]):
         """Opens the folder of a finished run.
 
         Args:
-            path: folder of the run.
+            path: folder of the run, or name of a model that comes with the toolkit.
             data: data that the run was trained on, where the configuration does not name it.
 
         Raises:
             UserError: there is no run, it is another application's, its training has not finished,
                 or one of its files is damaged.
         """
-        folder = open_run(path, cls.application)
+        folder = open_run(named_folder(path), cls.application)
         config: Any = folder.read_config(cls.config_type)
         return cls.read(folder, config, data)
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from pipelines.base.errors import UserError
 from pipelines.tokenizers import TextDecoder, load_tokenizer
+from pipelines.tokenizers.unknown_text import REFUSE, encode_checked
 from rnn_apps.edge.contract import CONTRACT, read_contract
 from rnn_apps.edge.runtime.model import load
 from rnn_apps.edge.runtime.streaming import StreamingSession
@@ -47,6 +48,7 @@ class EdgeLanguageModel:
         most_tokens: int = 200,
         config: SamplingConfig | None = None,
         stop: str = "",
+        unknown: str = REFUSE,
     ) -> Iterator[str]:
         """Yields what the model writes after a prompt, in pieces of whole characters.
 
@@ -55,12 +57,14 @@ class EdgeLanguageModel:
             most_tokens: largest number of tokens to write.
             config: rules by which tokens are drawn.
             stop: text of one token that ends the writing; the token itself is not returned.
+            unknown: what happens to a prompt with text outside the vocabulary; "refuse", or
+                "accept" to read it as the unknown token.
 
         Raises:
-            DataError: the prompt or the stop text is not in the vocabulary.
+            DataError: the prompt is not in the vocabulary and is refused, or the stop text is not.
             UserError: the prompt is empty and the vocabulary has no line end.
         """
-        tokens = self.tokenizer.encode_known(prompt, "the prompt").tolist()
+        tokens = encode_checked(self.tokenizer, prompt, "the prompt", unknown).tolist()
         if not tokens and self.tokenizer.line_end_id is not None:
             tokens = [self.tokenizer.line_end_id]
         ends = self.tokenizer.encode_known(stop, "the stop text").tolist()
@@ -75,13 +79,18 @@ class EdgeLanguageModel:
         if rest:
             yield rest
 
-    def log_probabilities(self, text: str) -> np.ndarray:
+    def log_probabilities(self, text: str, unknown: str = REFUSE) -> np.ndarray:
         """The log probability of each token of a text but the first; float64 [tokens - 1], nats.
 
+        Args:
+            text: text to score.
+            unknown: what happens to text outside the vocabulary; "refuse", or "accept" to score it
+                as the unknown token.
+
         Raises:
-            DataError: something is not in the vocabulary.
+            DataError: something is not in the vocabulary, and this is refused.
         """
-        return self.score_tokens(self.tokenizer.encode_known(text, "the text"))
+        return self.score_tokens(encode_checked(self.tokenizer, text, "the text", unknown))
 
     def score_tokens(self, tokens: np.ndarray) -> np.ndarray:
         """As `log_probabilities`, of integers [tokens]."""

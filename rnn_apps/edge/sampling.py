@@ -1,4 +1,4 @@
-"""Writing text with a step language model: greedy, temperature, top-k and nucleus sampling."""
+"""Writing text with a step language model: greedily, or drawn by the rules of sampling."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from pipelines.base.errors import ConfigurationError, UserError
 from rnn_apps.edge.runtime.streaming import StreamingSession
+from rnn_apps.edge.sampling_rules import RULES
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,11 @@ class SamplingConfig:
         repetition_window: number of latest tokens, those of the prompt included, that count as
             recent.
         seed: seed of the generator; None for a new one each time.
+        min_p: share of the largest probability that a token must have to be drawn (min-p, Nguyen et
+            al. 2024); 0 for all. Applied after top_p.
+        typical_p: probability that the smallest set of tokens of typical surprise must reach
+            together; only these can be drawn (locally typical sampling, Meister et al. 2023). 1 for
+            all. Applied last.
     """
 
     temperature: float = 1.0
@@ -35,14 +41,20 @@ class SamplingConfig:
     repetition_penalty: float = 1.0
     repetition_window: int = 64
     seed: int | None = None
+    min_p: float = 0.0
+    typical_p: float = 1.0
 
     def __post_init__(self) -> None:
         if not self.temperature >= 0:
             raise ConfigurationError(f"temperature is {self.temperature}; it cannot be negative.")
         if self.top_k < 0:
             raise ConfigurationError(f"top_k is {self.top_k}; give 0 for all tokens, or more.")
-        if not 0 < self.top_p <= 1:
-            raise ConfigurationError(f"top_p is {self.top_p}; it lies above 0 and at most at 1.")
+        for name in ("top_p", "typical_p"):
+            value = getattr(self, name)
+            if not 0 < value <= 1:
+                raise ConfigurationError(f"{name} is {value}; it lies above 0 and at most at 1.")
+        if not 0 <= self.min_p <= 1:
+            raise ConfigurationError(f"min_p is {self.min_p}; it lies from 0 to 1.")
         if not self.repetition_penalty > 0 or self.repetition_window < 1:
             raise ConfigurationError(
                 f"repetition_penalty is {self.repetition_penalty}, repetition_window "
@@ -81,16 +93,13 @@ def token_probabilities(
         chosen[np.argmax(values)] = 1.0
         return chosen
     values = (values - values.max()) / config.temperature
-    if 0 < config.top_k < len(values) or config.top_p < 1:
-        order = np.argsort(-values, kind="stable")
-        if config.top_k:
-            values[order[config.top_k :]] = -np.inf
     probabilities = np.exp(values)
     probabilities /= probabilities.sum()
-    if config.top_p < 1:
-        before = np.cumsum(probabilities[order]) - probabilities[order]
-        probabilities[order[before >= config.top_p]] = 0.0
-        probabilities /= probabilities.sum()
+    for rule in RULES:
+        value = getattr(config, rule.name)
+        if value != rule.off:
+            probabilities[~rule.keep(probabilities, value)] = 0.0
+            probabilities /= probabilities.sum()
     return probabilities
 
 

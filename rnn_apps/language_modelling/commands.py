@@ -7,8 +7,9 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.base.errors import UserError
+from pipelines.base.errors import DataError, UserError
 from rnn_apps.application.definition import Application, Result, Verb
+from rnn_apps.application.flags import UNKNOWN_CHOICES, add_unknown
 
 if TYPE_CHECKING:
     from rnn_apps.language_modelling.writing import WritingConfig
@@ -38,13 +39,18 @@ def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also with a neural cache: recent tokens of a similar state are more probable",
     )
+    add_unknown(parser, "accept")
 
 
 def _evaluate(options: argparse.Namespace) -> Result:
     from rnn_apps.language_modelling.run import load
 
     return load(options.run).evaluate(
-        options.data or None, options.part, dynamic=options.dynamic, cache=options.cache
+        options.data or None,
+        options.part,
+        dynamic=options.dynamic,
+        cache=options.cache,
+        unknown=options.unknown,
     )
 
 
@@ -81,6 +87,27 @@ def _generate_arguments(parser: argparse.ArgumentParser) -> None:
         help="draw from the most probable that have probability P together only",
     )
     parser.add_argument(
+        "--min-p",
+        type=float,
+        default=0.0,
+        metavar="P",
+        help="draw from tokens with at least this share of the largest probability only",
+    )
+    parser.add_argument(
+        "--typical-p",
+        type=float,
+        default=1.0,
+        metavar="P",
+        help="draw from the tokens of most typical surprise that have probability P together only",
+    )
+    parser.add_argument(
+        "--repetition-window",
+        type=int,
+        default=64,
+        metavar="N",
+        help="number of latest tokens that the repetition penalty applies to (64)",
+    )
+    parser.add_argument(
         "--repetition-penalty",
         type=float,
         default=1.0,
@@ -98,6 +125,7 @@ def _generate_arguments(parser: argparse.ArgumentParser) -> None:
         "--beam", type=int, default=0, metavar="N", help="search the most probable text instead"
     )
     parser.add_argument("--stop", default="", metavar="TEXT", help="end once this is written")
+    add_unknown(parser, "refuse")
 
 
 def _writing_config(options: argparse.Namespace) -> WritingConfig:
@@ -109,9 +137,12 @@ def _writing_config(options: argparse.Namespace) -> WritingConfig:
         top_k=options.top_k,
         top_p=options.top_p,
         repetition_penalty=options.repetition_penalty,
+        repetition_window=options.repetition_window,
         seed=options.seed,
+        min_p=options.min_p,
+        typical_p=options.typical_p,
     )
-    return WritingConfig(options.most_tokens, sampling, options.beam, options.stop)
+    return WritingConfig(options.most_tokens, sampling, options.beam, options.stop, options.unknown)
 
 
 def _generate(options: argparse.Namespace) -> Result:
@@ -146,12 +177,20 @@ def _score_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to", default="", metavar="FILE", help="write the lines' table: .csv, .tsv or .jsonl"
     )
+    parser.add_argument(
+        "--unknown",
+        choices=UNKNOWN_CHOICES,
+        default=None,
+        help="treatment of text outside the vocabulary: it is refused (default of --text), or "
+        "accepted as the unknown token and counted (default of --lines)",
+    )
 
 
 def _score_lines(options: argparse.Namespace) -> Result:
     from pipelines.data_report import DataReport
     from pipelines.text.lines import read_lines
     from rnn_apps.application.table_files import require_table_name, write_table
+    from rnn_apps.language_modelling.judging.line_scores import total_score
     from rnn_apps.language_modelling.run import load
 
     if not Path(options.lines).exists():
@@ -160,23 +199,33 @@ def _score_lines(options: argparse.Namespace) -> Result:
         require_table_name(options.to)
     lines = read_lines(options.lines, DataReport(options.lines))
     run = load(options.run)
+    unknown = run.unknown_text(lines)
+    if unknown and options.unknown == "refuse":
+        raise DataError(
+            f"{unknown}", file=options.lines, row=unknown.texts[0],
+            advice="Leave them out, or have them scored as the unknown token: --unknown accept.",
+        )  # fmt: skip
     scores = run.score_lines(lines)
-    holding = [number for number, one in enumerate(scores, 1) if one.unknown]
-    if holding:
+    if unknown:
         _log.warning(
-            f"{len(holding)} of {len(lines)} lines hold {run.tokenizer.kind} that the model does "
-            f"not know, such as line {holding[0]}: they are scored as the unknown token"
+            f"{len(unknown.texts)} of {len(lines)} lines hold {run.tokenizer.kind} that the model "
+            f"does not know, such as line {unknown.texts[0]}: they are scored as the unknown "
+            f"token. {unknown}"
         )
-    header = ["line", "text", "log probability", "tokens", "nats per token", "unknown"]
+    header = [
+        "line", "text", "log probability", "tokens", "nats per token", "unknown",
+        "nats per known token", "unknown text",
+    ]  # fmt: skip
     rows = [
-        [number, line, one.log_probability, one.tokens,
-         None if one.log_probability is None else -one.log_probability / one.tokens, one.unknown]
+        [number, line, one.log_probability, one.tokens, one.nats_per_token, one.unknown,
+         one.nats_per_known_token, " ".join(one.unknown_pieces)]
         for number, (line, one) in enumerate(zip(lines, scores, strict=True), 1)
     ]  # fmt: skip
+    totals = total_score(scores).as_json()
     if not options.to:
-        return {"table": {"title": "", "header": header, "rows": rows}}
+        return {"table": {"title": "", "header": header, "rows": rows}, **totals}
     write_table(options.to, header, rows)
-    return {"lines": len(lines), "file": options.to}
+    return {"lines": len(lines), "file": options.to, **totals}
 
 
 def _score(options: argparse.Namespace) -> Result:
@@ -188,13 +237,17 @@ def _score(options: argparse.Namespace) -> Result:
     from rnn_apps.language_modelling.run import load
 
     text = text_from_standard_input() if options.text == "-" else options.text
-    scored = load(options.run).score(text)
-    known = [one.log_probability for one in scored if one.log_probability is not None]
+    scored = load(options.run).score(text, options.unknown or "refuse")
+    if scored.unknown:
+        _log.warning(f"The text holds {scored.unknown}: they are scored as the unknown token")
     rows = [[one.token, one.log_probability, one.rank] for one in scored]
     return {
         "table": {"title": "", "header": ["token", "log probability", "rank"], "rows": rows},
-        "nats": -sum(known),
-        "nats a token": -sum(known) / len(known),
+        "nats": scored.nats,
+        "nats a token": scored.nats / (len(scored) - 1),
+        "perplexity": scored.perplexity,
+        "unknown tokens": sum(one.unknown for one in scored),
+        "perplexity of known tokens": scored.perplexity_of_known_tokens,
     }
 
 

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.tokenizers.unknown_text import ACCEPT, REFUSE, UnknownText, unknown_text
 from rnn_apps.language_modelling.device.exporting import export
 from rnn_apps.language_modelling.judging.evaluation import evaluate
 from rnn_apps.language_modelling.judging.line_scores import LineScore, score_lines
-from rnn_apps.language_modelling.judging.text_scores import ScoredToken, score_text
+from rnn_apps.language_modelling.judging.text_scores import ScoredText, score_text
 from rnn_apps.language_modelling.trained import TrainedLanguageModel
 from rnn_apps.language_modelling.writing import WritingConfig
 
@@ -27,6 +28,7 @@ class Run(TrainedLanguageModel):
         *,
         dynamic: bool = False,
         cache: bool = False,
+        unknown: str = ACCEPT,
     ) -> dict[str, Any]:
         """Judges the run on a whole text, alongside an n-gram model; writes the report.
 
@@ -37,6 +39,8 @@ class Run(TrainedLanguageModel):
             dynamic: True to judge with dynamic evaluation too, which takes many times longer; its
                 figures are reported apart.
             cache: True to judge with a neural cache too; its figures are reported apart.
+            unknown: what happens to text outside the vocabulary; "refuse", or "accept" to score it
+                as the unknown token, which a note says.
 
         Returns:
             "table", the figures of every model, and where the report is.
@@ -44,7 +48,7 @@ class Run(TrainedLanguageModel):
         Raises:
             DataError: the text cannot be read, or is too short to score.
         """
-        return evaluate(self, data, part, dynamic=dynamic, cache=cache)
+        return evaluate(self, data, part, dynamic=dynamic, cache=cache, unknown=unknown)
 
     def generate(
         self, prompts: str | Sequence[str], config: WritingConfig | None = None
@@ -56,9 +60,13 @@ class Run(TrainedLanguageModel):
         """Yields what the model writes after a prompt as it comes; see `Writer.stream`."""
         return self.writer.stream(prompt, config)
 
-    def score(self, text: str) -> list[ScoredToken]:
+    def score(self, text: str, unknown: str = REFUSE) -> ScoredText:
         """How probable each token of a text is; see `text_scores.score_text`."""
-        return score_text(self.carried, self.tokenizer, text)
+        return score_text(self.carried, self.tokenizer, text, unknown)
+
+    def unknown_text(self, texts: str | Sequence[str]) -> UnknownText:
+        """The words or characters of a text, or of several, that the vocabulary does not have."""
+        return unknown_text(self.tokenizer, [texts] if isinstance(texts, str) else texts)
 
     def score_lines(self, lines: Sequence[str]) -> list[LineScore]:
         """How probable independent lines are, many at a time; see `line_scores.score_lines`."""

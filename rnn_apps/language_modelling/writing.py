@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -10,9 +11,18 @@ from numpy.typing import NDArray
 
 from pipelines.base.errors import ConfigurationError, UserError
 from pipelines.tokenizers import TextDecoder, Tokenizer
+from pipelines.tokenizers.tokenizer import UNKNOWN
+from pipelines.tokenizers.unknown_text import (
+    REFUSE,
+    encode_checked,
+    require_choice,
+    unknown_text,
+)
 from rnn_apps.edge.sampling import SamplingConfig
 from rnn_apps.language_modelling.generation import most_probable, write_on
 from rnn_apps.language_modelling.network.carried_model import CarriedModel
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -24,14 +34,18 @@ class WritingConfig:
         sampling: how each is drawn.
         beam: number of hypotheses of a beam search, which replaces drawing; 0 to draw.
         stop: a text that ends the writing once it is written; "" for none. It is kept.
+        unknown: what happens to a prompt with text outside the vocabulary; "refuse", or "accept" to
+            read it as the unknown token, which is said before anything is written.
     """
 
     most_tokens: int = 200
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     beam: int = 0
     stop: str = ""
+    unknown: str = REFUSE
 
     def __post_init__(self) -> None:
+        require_choice(self.unknown)
         if self.most_tokens < 1 or self.beam < 0:
             raise ConfigurationError(
                 f"most_tokens is {self.most_tokens}, beam {self.beam}: at least 1 and 0."
@@ -53,14 +67,21 @@ class Writer:
         unknown = tokenizer.unknown_id
         self._banned = () if unknown is None else (unknown,)
 
-    def encode(self, prompt: str) -> NDArray[np.int32]:
+    def encode(self, prompt: str, unknown: str = REFUSE) -> NDArray[np.int32]:
         """A prompt as tokens; an empty one as the line end before a text.
 
+        Args:
+            prompt: text to continue.
+            unknown: see `WritingConfig`.
+
         Raises:
-            DataError: it holds something that is not in the vocabulary.
+            DataError: it holds something that is not in the vocabulary, and this is refused.
             UserError: it is empty, and the vocabulary has no line end to begin with.
         """
-        tokens = self._tokenizer.encode_known(prompt, "the prompt")
+        tokens = encode_checked(self._tokenizer, prompt, "the prompt", unknown)
+        outside = unknown_text(self._tokenizer, [prompt])
+        if outside:
+            _log.warning("The prompt holds %s. The model reads them as %s", outside, UNKNOWN)
         if len(tokens):
             return tokens
         if self._tokenizer.line_end_id is None:
@@ -80,7 +101,7 @@ class Writer:
             UserError: no prompts, or an empty one that nothing can begin.
         """
         config = config or WritingConfig()
-        encoded = [self.encode(prompt) for prompt in prompts]
+        encoded = [self.encode(prompt, config.unknown) for prompt in prompts]
         if config.beam:
             return [
                 self._beam(tokens, config, prompt)
@@ -102,7 +123,7 @@ class Writer:
             DataError, UserError: as `write`.
         """
         config = config or WritingConfig()
-        encoded = self.encode(prompt)
+        encoded = self.encode(prompt, config.unknown)
         if config.beam:
             yield self._beam(encoded, config, prompt)
             return

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.base.errors import DataError, UserError
 from rnn_apps.application.definition import Application, Result, Verb
+from rnn_apps.application.flags import SwitchOnce, add_unknown
 
 if TYPE_CHECKING:
     from rnn_apps.translation.run import Run
@@ -23,6 +25,29 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", required=True, metavar="FOLDER", help="folder of a trained run")
 
 
+def _add_references(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--references", nargs="+", default=[], metavar="FILE",
+        help="further references: files whose line n translates sentence n of the pairs",
+    )  # fmt: skip
+    parser.add_argument(
+        "--source-column", default="", metavar="COLUMN",
+        help="column of the sentences in a table of pairs, by name or number; as in training",
+    )  # fmt: skip
+    parser.add_argument(
+        "--target-column", default="", metavar="COLUMN[,COLUMN]",
+        help="column of the translations; further ones are further references; as in training",
+    )  # fmt: skip
+
+
+def _reference_options(options: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "references": options.references,
+        "source_column": options.source_column,
+        "target_column": options.target_column,
+    }
+
+
 def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     _add_run(parser)
     parser.add_argument(
@@ -31,6 +56,7 @@ def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--part", default="", metavar="PART", help="of the run's own pairs: train|validation|test"
     )
+    _add_references(parser)
     parser.add_argument(
         "--hypotheses", default="", metavar="FILE",
         help="write a table of sources, references, translations and scores: .csv, .tsv or .jsonl",
@@ -44,17 +70,22 @@ def _evaluate(options: argparse.Namespace) -> Result:
     return load(options.run).evaluate(
         options.data or None, options.part,
         hypotheses=options.hypotheses, lowercase=options.lowercase,
+        **_reference_options(options),
     )  # fmt: skip
 
 
 def _compare_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="folder of a trained run")
+    parser.add_argument(
+        "runs", nargs="+", metavar="RUN",
+        help="folder of a trained run, or name of a model that comes with the toolkit",
+    )  # fmt: skip
     parser.add_argument(
         "--data", default="", metavar="SOURCE", help="other pairs than the first run's test part"
     )
     parser.add_argument(
         "--part", default="", metavar="PART", help="of the first run: train|validation|test"
     )
+    _add_references(parser)
     parser.add_argument(
         "--samples", type=int, default=1000, metavar="N", help="samples of the bootstrap (1000)"
     )
@@ -66,7 +97,9 @@ def _compare(options: argparse.Namespace) -> Result:
     if len(options.runs) < 2:
         raise UserError("a comparison needs two runs or more: compare RUN RUN")
     first, *others = (load(folder) for folder in options.runs)
-    return first.compare(others, options.data or None, options.part, options.samples)
+    return first.compare(
+        others, options.data or None, options.part, options.samples, **_reference_options(options)
+    )
 
 
 def _translate_arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,6 +126,7 @@ def _translate_arguments(parser: argparse.ArgumentParser) -> None:
         "--longest-source", type=int, default=None, metavar="N",
         help="refuse sentences of more than N tokens (1000)",
     )  # fmt: skip
+    add_unknown(parser, "accept")
     parser.add_argument("--beam-width", type=int, default=None, metavar="N", help="1: greedy")
     parser.add_argument("--n-best", type=int, default=1, metavar="N", help="translations of each")
     parser.add_argument(
@@ -106,11 +140,23 @@ def _translate_arguments(parser: argparse.ArgumentParser) -> None:
         "--longest", type=float, default=2.0, metavar="R", help="tokens at most a source token (2)"
     )
     parser.add_argument(
+        "--longest-extra", type=int, default=10, metavar="N",
+        help="number of tokens that a translation may have beyond --longest (10)",
+    )  # fmt: skip
+    parser.add_argument(
         "--shortest", type=float, default=0.0, metavar="R", help="tokens at least a source token"
     )
     parser.add_argument(
         "--no-repeat", type=int, default=0, metavar="N", help="no N tokens in a row come twice"
     )
+    parser.add_argument(
+        "--allow-unknown", action=SwitchOnce, default=True,
+        help="whether the token for unknown text may be written",
+    )  # fmt: skip
+    parser.add_argument(
+        "--replace-unknown", action=SwitchOnce, default=True,
+        help="whether that token is replaced by an unknown word of the source, or its glossary's",
+    )  # fmt: skip
     parser.add_argument(
         "--temperature", type=float, default=0.0, metavar="T", help="above 0: draw, do not search"
     )
@@ -119,6 +165,14 @@ def _translate_arguments(parser: argparse.ArgumentParser) -> None:
         "--top-p", type=float, default=1.0, metavar="P",
         help="draw from the best that have probability P together",
     )  # fmt: skip
+    parser.add_argument(
+        "--min-p", type=float, default=0.0, metavar="P",
+        help="draw from tokens with at least this share of the largest probability",
+    )  # fmt: skip
+    parser.add_argument(
+        "--typical-p", type=float, default=1.0, metavar="P",
+        help="draw from the tokens of most typical surprise that have probability P together",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what is drawn")
 
 
@@ -126,8 +180,9 @@ def _search_options(run: Run, options: argparse.Namespace) -> SearchOptions:
     import dataclasses
 
     names = (
-        "n_best", "coverage_penalty", "longest", "shortest", "no_repeat", "temperature", "top_k",
-        "top_p", "seed",
+        "n_best", "coverage_penalty", "longest", "longest_extra", "shortest", "no_repeat",
+        "allow_unknown", "replace_unknown", "temperature", "top_k", "top_p", "min_p", "typical_p",
+        "seed",
     )  # fmt: skip
     changes: dict[str, Any] = {name: getattr(options, name) for name in names}
     for name in ("beam_width", "length_penalty", "longest_source"):
@@ -178,6 +233,27 @@ def _unknown_words(run: Run, sentences: Sequence[str]) -> list[str]:
     return lines
 
 
+def _say_unknown(run: Run, sentences: Sequence[str], options: argparse.Namespace) -> None:
+    """Says what the model's vocabulary does not know, or refuses it.
+
+    Raises:
+        DataError: there is something, and `--unknown refuse` is given.
+    """
+    unknown = run.unknown_text(sentences)
+    if unknown and options.unknown == "refuse":
+        raise DataError(
+            f"{unknown}",
+            file=options.file or "the sentences",
+            row=unknown.texts[0],
+            advice="Write them in another way, or have them read as the unknown token: "
+            "--unknown accept.",
+        )
+    for line in _unknown_words(run, sentences):
+        _log.info(line)
+    if unknown:
+        _log.info(f"In all, {unknown}")
+
+
 def _output_lines(found: Sequence[Sequence[Translation]], n_best: int) -> Iterator[str]:
     """`n_best` lines for every sentence, empty where fewer were found, so that none is shifted."""
     from rnn_apps.edge.translation.sentences import one_line
@@ -192,6 +268,7 @@ def _translate(options: argparse.Namespace) -> Result:
 
     sentences = list(_sentences(options))
     run = load(options.run)
+    _say_unknown(run, sentences, options)
     search = _search_options(run, options)
     translate = run.translate
     if options.ensemble or options.glossary:
@@ -209,8 +286,6 @@ def _translate(options: argparse.Namespace) -> Result:
         raise DataError(
             refused.problem, file=options.file, row=refused.row, advice=refused.advice
         ) from None
-    for line in _unknown_words(run, sentences):
-        _log.info(line)
     if options.to:
         from pipelines.base.atomic_files import write_text
 
@@ -244,6 +319,8 @@ def _score(options: argparse.Namespace) -> Result:
         raise UserError("say what to score: --source and --target, or --data")
     if not options.data and (options.source is None or options.target is None):
         raise UserError("--source and --target go together")
+    import numpy as np
+
     from rnn_apps.translation.run import load
 
     run = load(options.run)
@@ -255,11 +332,20 @@ def _score(options: argparse.Namespace) -> Result:
     scored = run.score(given)
     tokens = sum(len(one.tokens) for one in scored)
     nats = -sum(one.log_probability for one in scored)
-    result: Result = {"pairs": len(given), "nats": nats, "nats a token": nats / max(tokens, 1)}
+    known = np.concatenate([one.known_log_probabilities for one in scored])
+    result: Result = {
+        "pairs": len(given),
+        "nats": nats,
+        "nats a token": nats / max(tokens, 1),
+        "perplexity": math.exp(nats / max(tokens, 1)),
+        "unknown source tokens": sum(one.unknown_source for one in scored),
+        "unknown target tokens": tokens - len(known),
+        "perplexity of known tokens": math.exp(-float(known.mean(dtype=np.float64))),
+    }
     if options.data:
-        header = ["source", "target", "log probability", "perplexity"]
+        header = ["source", "target", "log probability", "perplexity", "unknown"]
         rows = [
-            [*pair, one.log_probability, one.perplexity]
+            [*pair, one.log_probability, one.perplexity, one.unknown_source + sum(one.unknown)]
             for pair, one in zip(given, scored, strict=True)
         ]
     else:

@@ -189,7 +189,9 @@ class TranslationConfig(TrainingConfig):
         "find it",
     )
     target_column: str = option(
-        "", "column of the translations in a table, by name or by number from 1; empty to find it"
+        "",
+        "column of the translations in a table, by name or by number from 1; further ones after "
+        "commas are further references; empty to find it",
     )
 
     new_vocabulary: bool = option(

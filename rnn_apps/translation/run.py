@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rnn_apps.translation.device.exporting import export
 from rnn_apps.translation.judging.evaluation import evaluate
 from rnn_apps.translation.judging.significance import SAMPLES, compare
+from rnn_apps.translation.run_data import JudgedAs
 from rnn_apps.translation.trained import TrainedTranslationModel
 from rnn_apps.translation.translating import Translator
 
@@ -48,6 +49,9 @@ class Run(TrainedTranslationModel):
         data: str | SentencePairs | None = None,
         part: str = "",
         *,
+        references: Sequence[str | Path] = (),
+        source_column: str = "",
+        target_column: str = "",
         hypotheses: str | Path = "",
         lowercase: bool = False,
     ) -> dict[str, Any]:
@@ -57,6 +61,11 @@ class Run(TrainedTranslationModel):
             data: pairs other than the run's own; None for the run's own.
             part: name of a part of the run's own pairs: train, validation or test; empty for the
                 test part, or for validation where there is no test part.
+            references: paths of files with further references, whose line n belongs to pair n of
+                the data, or of the file that the run's own part was read from.
+            source_column, target_column: columns of the sentences in a table, by name or by number
+                from 1; several target columns, separated by commas, are several references. Empty
+                for the columns of the training.
             hypotheses: path of a file for the translations, which ends in .csv, .tsv or .jsonl;
                 empty to write none.
             lowercase: True for a further row, in which BLEU and chrF are compared in lower case.
@@ -68,7 +77,8 @@ class Run(TrainedTranslationModel):
             DataError: the pairs cannot be read.
             UserError: the file for the translations has another ending.
         """
-        return evaluate(self, data, part, hypotheses=hypotheses, lowercase=lowercase)
+        read = JudgedAs(tuple(references), source_column, target_column)
+        return evaluate(self, data, part, read=read, hypotheses=hypotheses, lowercase=lowercase)
 
     def compare(
         self,
@@ -76,9 +86,17 @@ class Run(TrainedTranslationModel):
         data: str | SentencePairs | None = None,
         part: str = "",
         samples: int = SAMPLES,
+        *,
+        references: Sequence[str | Path] = (),
+        source_column: str = "",
+        target_column: str = "",
     ) -> dict[str, Any]:
-        """Tests whether other runs translate better or worse; see `significance.compare`."""
-        return compare([self, *others], data, part, samples)
+        """Tests whether other runs translate better or worse; see `significance.compare`.
+
+        The references and columns are those of `evaluate`.
+        """
+        read = JudgedAs(tuple(references), source_column, target_column)
+        return compare([self, *others], data, part, samples, read=read)
 
     def export(self, to: str | Path, formats: Sequence[str] | None = None) -> dict[str, Any]:
         """Writes files that translate, each proven equal to the Keras model.

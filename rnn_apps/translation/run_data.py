@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
+
 from pipelines.base.errors import UserError
-from pipelines.pairs.encoding import without_empty
-from pipelines.pairs.loading import load_all, load_pairs, require_direction
+from pipelines.pairs.loading import columns_for, load_all, load_pairs, require_direction
 from pipelines.pairs.sentence_pairs import PairParts, SentencePairs
 from rnn_apps.application.own_data import OwnData
 from rnn_apps.translation.config import TranslationConfig
 
 PAIRS = "pairs.json"
 """What a run was trained on, with its fingerprint."""
+
+
+@dataclass(frozen=True)
+class JudgedAs:
+    """How the pairs of an evaluation are read, where that differs from the training pairs.
+
+    Attributes:
+        references: files with further references, whose line n belongs to pair n.
+        source_column, target_column: columns of the sentences in a table; several target columns,
+            separated by commas, are several references. Empty for the columns of the training.
+    """
+
+    references: tuple[str | Path, ...] = ()
+    source_column: str = ""
+    target_column: str = ""
+
+
+AS_TRAINED = JudgedAs()
 
 
 class RunData(OwnData[str | SentencePairs, PairParts, SentencePairs]):
@@ -56,22 +76,50 @@ class RunData(OwnData[str | SentencePairs, PairParts, SentencePairs]):
         pairs: SentencePairs = getattr(self.whole, name)
         return pairs
 
-    def other(self, data: str | SentencePairs) -> SentencePairs:
+    def judged(self, name: str, read: JudgedAs = AS_TRAINED) -> SentencePairs:
+        """A part of the run's own pairs, with further references if `read` names files of them.
+
+        Args:
+            name: name of the part; see `require`.
+            read: how the part is read.
+
+        Raises:
+            UserError: further references or columns are named for a part that was drawn from the
+                data, so that its lines are not those of a file.
+        """
+        if read == AS_TRAINED:
+            return self.part(name)
+        self.require(name)
+        source = {"validation": self._config.validation, "test": self._config.test}.get(name, "")
+        if not source:
+            raise UserError(
+                f"the {name} part is not a file of its own, whose lines references or columns "
+                f"could belong to: name pairs: {self.address}"
+            )
+        return self.other(source, read)
+
+    def other(self, data: str | SentencePairs, read: JudgedAs = AS_TRAINED) -> SentencePairs:
         """Reads pairs that are not the run's own, all of them.
+
+        Args:
+            data: address of the pairs, or the pairs themselves.
+            read: how they are read.
 
         Raises:
             DataError: they cannot be read, or state other languages than the training pairs.
         """
         config = self._config
-        if isinstance(data, SentencePairs):
-            return without_empty(data)
+        columns = read.source_column, read.target_column
+        if not any(columns):
+            columns = columns_for(data, (config.source_column, config.target_column))
         found = load_all(
             data,
             data_dir=config.data_dir,
             source_language=config.source_language,
             target_language=config.target_language,
-            source_column=config.source_column,
-            target_column=config.target_column,
+            source_column=columns[0],
+            target_column=columns[1],
+            references=read.references,
         )
         self.require_same_direction(found)
         return found

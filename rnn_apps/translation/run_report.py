@@ -56,7 +56,7 @@ def _quality(report: Report, found: Evaluated) -> None:
     report.text(
         "BLEU and chrF are 100 at most, and higher is better; TER counts edits per 100 words of "
         "the reference, and lower is better. All are computed by sacrebleu on detokenised text "
-        "with one reference per sentence. The baseline answers with the translation of the "
+        f"with {_references(found)} per sentence. The baseline answers with the translation of the "
         "training sentence whose words are most similar. With teacher forcing the references have "
         f"a perplexity of {found.perplexity:.3f} per token."
     )
@@ -73,6 +73,11 @@ def _quality(report: Report, found: Evaluated) -> None:
         report.text(f"{note[0].upper()}{note[1:]}.")
 
 
+def _references(found: Evaluated) -> str:
+    counts = found.pairs.reference_counts
+    return "one reference" if counts == "1" else f"{counts} references"
+
+
 def _lengths(report: Report, details: dict[str, Any]) -> None:
     report.section("Quality by length")
     rows = details["by_length"]
@@ -83,6 +88,7 @@ def _lengths(report: Report, details: dict[str, Any]) -> None:
 
 def _sentences(report: Report, found: Evaluated) -> None:
     report.section("Sentences, best to worst")
+    references = found.pairs.references
     order = np.argsort(-np.array(found.sentence_chrf), kind="stable")
     count = len(order)
     ends = min(SHOWN_AT_EACH_END, -(-count // 2))
@@ -98,7 +104,7 @@ def _sentences(report: Report, found: Evaluated) -> None:
     for title, numbers in groups.items():
         rows = [
             [
-                found.pairs.source[n], found.best[n].text, found.pairs.target[n],
+                found.pairs.source[n], found.best[n].text, " | ".join(references[n]),
                 found.sentence_chrf[n],
             ]
             for n in numbers

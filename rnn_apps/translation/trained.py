@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.tokenizers import Tokenizer, load_tokenizer
 from pipelines.tokenizers.sentence_ids import vocabulary_size
+from pipelines.tokenizers.unknown_text import UnknownText, unknown_text
 from rnn_apps.application.run_folder import RunFolder
 from rnn_apps.application.trained import Trained, require_own_vocabulary
 from rnn_apps.translation.config import APPLICATION, TranslationConfig
@@ -94,6 +95,11 @@ class TrainedTranslationModel(Trained[TranslationConfig]):
         """The best translations of each sentence; see `Translator.translate`."""
         listed = [sentences] if isinstance(sentences, str) else list(sentences)
         return self.translator.translate(listed, options or self.search_options)
+
+    def unknown_text(self, sentences: str | Sequence[str]) -> UnknownText:
+        """The words or characters of source sentences that the vocabulary does not have."""
+        listed = [sentences] if isinstance(sentences, str) else sentences
+        return unknown_text(self.source_tokenizer, listed)
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[ScoredPair]:
         """How probable translations are to the model; see `scoring.score_pairs`."""

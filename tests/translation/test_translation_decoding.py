@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from translation_setup import DIGITS, WORDS, digit_pairs, wild_model
 
 from pipelines.base.errors import ConfigurationError, DataError, UserError
 from pipelines.tokenizers import CharacterTokenizer, WordTokenizer, train_tokenizer
 from pipelines.tokenizers.sentence_ids import sentence_ids
+from rnn_apps.edge.sampling import SamplingConfig, token_probabilities
 from rnn_apps.edge.translation.glossary import (
     looked_up,
     read_glossary,
@@ -19,6 +22,7 @@ from rnn_apps.edge.translation.glossary import (
     words_of_tokens,
 )
 from rnn_apps.edge.translation.sentences import EMPTY, one_line
+from rnn_apps.translation.search.sampling import narrowed
 from rnn_apps.translation.search.search_options import SearchOptions
 from rnn_apps.translation.translating import Translator, batches_by_length
 
@@ -86,6 +90,26 @@ def test_what_is_drawn_depends_on_the_seed_and_the_sentence_alone(translator: Tr
     for settings in ({"top_k": 1}, {"top_p": 1e-6}, {"temperature": 1e-4}):
         one = SearchOptions(**{"temperature": 1.0, "seed": 3, **settings})
         assert [found[0].text for found in translator.translate(sentences, one)] == best
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"top_k": 3},
+        {"top_p": 0.7},
+        {"min_p": 0.15},
+        {"typical_p": 0.6},
+        {"top_k": 6, "top_p": 0.9, "min_p": 0.05, "typical_p": 0.8},
+    ],
+)
+def test_a_graph_draws_from_the_tokens_that_a_device_draws_from(rules: dict[str, Any]) -> None:
+    logits = np.random.default_rng(4).normal(0, 1.5, (40, 11)).astype(np.float32)
+    options = SearchOptions(temperature=0.9, **rules)
+    found = tf.nn.softmax(narrowed(tf.constant(logits) / 0.9, options)).numpy()
+    config = SamplingConfig(temperature=0.9, **rules)
+    expected = np.array([token_probabilities(row, config) for row in logits])
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert (expected == 0).any()
 
 
 def test_draws_follow_the_models_probabilities(translator: Translator) -> None:

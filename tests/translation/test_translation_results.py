@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -123,3 +124,36 @@ def test_glossary_and_longest_source_on_the_command_line(
     ):
         assert main([*arguments, *wrong]) == 2
         assert named in capsys.readouterr().err
+
+
+def test_unknown_text_is_said_before_it_is_translated_or_refused(
+    runs: tuple[Run, Run, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, run, _ = runs
+    sentences = tmp_path / "in.txt"
+    sentences.write_text("12\n1Ω2Ω\n")
+    arguments = ["translate", "translate", "--run", str(run.folder.path), "--file", str(sentences)]
+    assert main(arguments) == 0
+    said = "In all, 2 characters that the model does not know: U+03A9 'Ω' (2 times)"
+    assert said in " ".join(capsys.readouterr().err.split())
+    assert main([*arguments, "--unknown", "refuse"]) == 2
+    assert f"{sentences}, row 2: 2 characters" in " ".join(capsys.readouterr().err.split())
+
+
+def test_scores_count_unknown_tokens(
+    runs: tuple[Run, Run, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, run, _ = runs
+    [scored] = run.score([("1Ω2", "2x")])
+    assert scored.unknown == (False, True, False) and scored.unknown_source == 1
+    assert scored.known_log_probabilities.tolist() == [
+        scored.token_log_probabilities[0],
+        scored.token_log_probabilities[2],
+    ]
+    arguments = ["translate", "score", "--run", str(run.folder.path), "--json"]
+    assert main([*arguments, "--source", "1Ω2", "--target", "2x"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["unknown source tokens"], found["unknown target tokens"]) == (1, 1)
+    assert found["perplexity"] == pytest.approx(scored.perplexity)
+    mean = float(scored.known_log_probabilities.mean())
+    assert found["perplexity of known tokens"] == pytest.approx(math.exp(-mean))

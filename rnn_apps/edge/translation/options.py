@@ -36,6 +36,10 @@ class SearchOptions:
             translations in any batch.
         longest_source: largest number of tokens in a source sentence; longer ones are refused,
             since they would take very long.
+        min_p: share of the largest probability that a token must have to be drawn (Nguyen et al.
+            2024); 0 for all. Applied after `top_p`.
+        typical_p: probability that the smallest set of tokens of typical surprise must reach
+            together; only these are drawn (Meister et al. 2023). 1 for all. Applied last.
     """
 
     beam_width: int = 5
@@ -53,6 +57,8 @@ class SearchOptions:
     top_p: float = 1.0
     seed: int = 0
     longest_source: int = 1000
+    min_p: float = 0.0
+    typical_p: float = 1.0
 
     def __post_init__(self) -> None:
         if self.beam_width < 1 or self.n_best < 1:
@@ -72,8 +78,13 @@ class SearchOptions:
             raise ConfigurationError(
                 f"no_repeat = {self.no_repeat} and top_k = {self.top_k} must be at least 0"
             )
-        if not 0 < self.top_p <= 1:
-            raise ConfigurationError(f"top_p = {self.top_p} must be above 0 and at most 1")
+        for name in ("top_p", "typical_p"):
+            if not 0 < getattr(self, name) <= 1:
+                raise ConfigurationError(
+                    f"{name} = {getattr(self, name)} must be above 0 and at most 1"
+                )
+        if not 0 <= self.min_p <= 1:
+            raise ConfigurationError(f"min_p = {self.min_p} must be from 0 to 1")
         if self.longest_source < 1:
             raise ConfigurationError(f"longest_source = {self.longest_source} must be at least 1")
 

@@ -111,7 +111,12 @@ class EdgeTranslator:
     ) -> Hypothesis:
         """One translation, drawn token by token."""
         sampling = SamplingConfig(
-            options.temperature, options.top_k, options.top_p, seed=options.seed
+            options.temperature,
+            options.top_k,
+            options.top_p,
+            seed=options.seed,
+            min_p=options.min_p,
+            typical_p=options.typical_p,
         )
         sampler = TokenSampler(sampling, number)
         return greedy_search(self._decoder.step, start, config, lambda row: sampler.draw(row, ()))

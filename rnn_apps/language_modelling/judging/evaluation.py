@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pipelines.base.errors import UserError
+from pipelines.base.errors import DataError, UserError
+from pipelines.tokenizers.tokenizer import named_piece
+from pipelines.tokenizers.unknown_text import ACCEPT, REFUSE, require_choice
 from rnn_apps.language_modelling.judging.example_text import EXAMPLES, save_examples
 from rnn_apps.language_modelling.judging.judgement import MODEL, as_json, judge
 from rnn_apps.language_modelling.run_data import TEXT
@@ -13,6 +15,7 @@ from rnn_apps.language_modelling.trained import TrainedLanguageModel
 
 if TYPE_CHECKING:
     from pipelines.text.corpus import TextCorpus
+    from pipelines.text.encoding import TokenArray
 
 
 def evaluate(
@@ -22,6 +25,7 @@ def evaluate(
     *,
     dynamic: bool,
     cache: bool,
+    unknown: str = ACCEPT,
 ) -> dict[str, Any]:
     """See `Run.evaluate`. Writes metrics.json and the report into the run."""
     run.folder.check_evaluable()
@@ -36,6 +40,9 @@ def evaluate(
     else:
         assert data is not None
         text, part = run.text.other(data), "other_data"
+    require_choice(unknown)
+    if unknown == REFUSE:
+        _refuse_unknown(run, text)
     evaluated = judge(run, text, part, dynamic=dynamic, cache=cache)
     details = as_json(run, evaluated)
     table = evaluated.table()
@@ -51,5 +58,21 @@ def evaluate(
         "notes": evaluated.notes,
         "report": str(page),
         "tokens": evaluated.size.tokens,
+        "unknown_tokens": evaluated.size.unknown,
+        "perplexity_of_known_tokens": evaluated.known_perplexity,
         **evaluated.rows[MODEL].as_json(),
     }
+
+
+def _refuse_unknown(run: TrainedLanguageModel, text: TokenArray) -> None:
+    """Refuses a text with words or characters that are not in the vocabulary."""
+    if not text.unknown_examples:
+        return
+    kind = run.tokenizer.kind
+    listed = ", ".join(named_piece(piece, kind) for piece in text.unknown_examples)
+    raise DataError(
+        f"{text.unknown:,} of {text.length:,} tokens are {kind} that the model does not know, such "
+        f"as {listed}",
+        file=text.name,
+        advice=f"Leave them out, or have them scored as the unknown token: unknown = {ACCEPT}.",
+    )

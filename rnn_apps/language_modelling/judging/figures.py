@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,6 +105,13 @@ class TextFigures:
     def as_json(self) -> dict[str, float | None]:
         """The figures by name."""
         return dict(zip(KEYS, self.row(), strict=True))
+
+
+def mean_perplexity(log_probabilities: Sequence[float] | NDArray[np.floating]) -> float | None:
+    """exp(-mean) of log probabilities in nats; None if there is none."""
+    if not len(log_probabilities):
+        return None
+    return math.exp(min(-float(np.mean(log_probabilities, dtype=np.float64)), 700.0))
 
 
 KEYS = (

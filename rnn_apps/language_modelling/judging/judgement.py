@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pipelines.base.errors import UserError
 from pipelines.text.encoding import TokenArray
+from pipelines.tokenizers.tokenizer import named_piece
 from rnn_apps.language_modelling.judging import breakdown
 from rnn_apps.language_modelling.judging.dynamic_evaluation import DynamicEvaluation
 from rnn_apps.language_modelling.judging.figures import (
@@ -18,6 +19,7 @@ from rnn_apps.language_modelling.judging.figures import (
     TextFigures,
     TextSize,
     figures,
+    mean_perplexity,
     predicted_size,
 )
 from rnn_apps.language_modelling.judging.kneser_ney import ORDER, KneserNey
@@ -46,6 +48,8 @@ class Evaluated:
         scores: scores by the model of each token but the first.
         rows: figures by the name of what gave them; the model itself comes first.
         notes: sentences that a reader of the figures must know.
+        known_perplexity: perplexity of the tokens that the vocabulary has, by the model; None if it
+            has none of them.
     """
 
     name: str
@@ -54,6 +58,7 @@ class Evaluated:
     scores: TokenScores
     rows: dict[str, TextFigures]
     notes: list[str] = field(default_factory=list)
+    known_perplexity: float | None = None
 
     def table(self) -> dict[str, Any]:
         """The figures for the terminal and the report."""
@@ -84,7 +89,10 @@ def judge(
     scores = score_tokens(run.carried, tokens)
     size = predicted_size(run.tokenizer, tokens, text.characters, text.bytes)
     rows = {MODEL: figures(scores.log_probabilities, size, scores.ranks)}
-    found = Evaluated(text.name, tokens, size, scores, rows, _notes(text, size))
+    unknown = -1 if run.tokenizer.unknown_id is None else run.tokenizer.unknown_id
+    known = mean_perplexity(scores.log_probabilities[np.asarray(tokens[1:]) != unknown])
+    notes = _notes(text, size, run.tokenizer.kind, rows[MODEL].perplexity, known)
+    found = Evaluated(text.name, tokens, size, scores, rows, notes, known)
     if dynamic or cache:
         tuning_name, tuning = _tuning_text(run, part)
         found.notes.append(f"dynamic evaluation and cache: settings chosen on {tuning_name}")
@@ -96,13 +104,17 @@ def judge(
     return found
 
 
-def _notes(text: TokenArray, size: TextSize) -> list[str]:
+def _notes(
+    text: TokenArray, size: TextSize, kind: str, perplexity: float, known: float | None
+) -> list[str]:
     if not size.unknown:
         return []
-    examples = ", ".join(repr(piece) for piece in text.unknown_examples)
+    examples = ", ".join(named_piece(piece, kind) for piece in text.unknown_examples)
     such = f"such as {examples}" if examples else "<unk> in the text itself"
+    alone = "there is no other token" if known is None else f"it is {known:.4g} of the others"
     return [
-        f"{100 * size.unknown_rate:.3g} % of the tokens are unknown ({such}). Which "
+        f"{100 * size.unknown_rate:.3g} % of the tokens ({size.unknown:,} of {size.tokens:,}) are "
+        f"unknown ({such}). The perplexity with them is {perplexity:.4g}; {alone}. Which "
         "unknown one it was costs nothing here, so there is no figure per character or byte, and "
         "none can be compared with that of another vocabulary"
     ]
@@ -162,6 +174,8 @@ def as_json(run: TrainedLanguageModel, found: Evaluated) -> dict[str, Any]:
         "characters": found.size.characters,
         "bytes": found.size.bytes,
         "unknown_rate": found.size.unknown_rate,
+        "unknown_tokens": found.size.unknown,
+        "perplexity_of_known_tokens": found.known_perplexity,
         "notes": found.notes,
         "models": {name: one.as_json() for name, one in found.rows.items()},
         "by_class": breakdown.by_class(run.tokenizer, found.tokens, found.scores),

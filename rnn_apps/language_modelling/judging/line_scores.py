@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from pipelines.tokenizers import Tokenizer
+from rnn_apps.language_modelling.judging.figures import mean_perplexity
 from rnn_apps.language_modelling.network.carried_model import CarriedModel, pieces
 
 LINES, CHUNK = 64, 128
@@ -24,11 +26,55 @@ class LineScore:
         tokens: number of tokens that were predicted: all but the first.
         unknown: number of tokens that the vocabulary does not have, scored as the unknown token.
         log_probability: sum over the predicted tokens, in nats; None if there is none.
+        known_tokens: number of predicted tokens that are not the unknown token.
+        known_log_probability: sum over these, in nats; None if there is none.
+        unknown_pieces: words or characters that the vocabulary does not have, in their order.
     """
 
     tokens: int
     unknown: int
     log_probability: float | None
+    known_tokens: int = 0
+    known_log_probability: float | None = None
+    unknown_pieces: tuple[str, ...] = ()
+
+    @property
+    def nats_per_token(self) -> float | None:
+        """Minus the mean log probability of the predicted tokens; None if there is none."""
+        return _per(self.log_probability, self.tokens)
+
+    @property
+    def nats_per_known_token(self) -> float | None:
+        """The same of the predicted tokens that are not the unknown token."""
+        return _per(self.known_log_probability, self.known_tokens)
+
+    def as_json(self) -> dict[str, Any]:
+        """Numbers of tokens and perplexities, by name; None for the perplexity of no token."""
+        means = self.nats_per_token, self.nats_per_known_token
+        both, known = (None if nats is None else mean_perplexity([-nats]) for nats in means)
+        return {
+            "tokens": self.tokens,
+            "perplexity": both,
+            "unknown tokens": self.unknown,
+            "perplexity of known tokens": known,
+        }
+
+
+def _per(log_probability: float | None, tokens: int) -> float | None:
+    return None if log_probability is None else -log_probability / tokens
+
+
+def total_score(scores: Sequence[LineScore]) -> LineScore:
+    """The score of all lines together."""
+    tokens, known = sum(one.tokens for one in scores), sum(one.known_tokens for one in scores)
+    return LineScore(
+        tokens,
+        sum(one.unknown for one in scores),
+        sum(one.log_probability or 0.0 for one in scores) if tokens else None,
+        known,
+        sum(one.known_log_probability or 0.0 for one in scores) if known else None,
+        tuple(piece for one in scores for piece in one.unknown_pieces),
+    )
 
 
 def score_lines(model: CarriedModel, tokenizer: Tokenizer, lines: Sequence[str]) -> list[LineScore]:
@@ -42,37 +88,50 @@ def score_lines(model: CarriedModel, tokenizer: Tokenizer, lines: Sequence[str])
         lines: lines to score; an empty one has no predicted token.
     """
     encoded = [np.asarray(tokenizer.encode(line), np.int32) for line in lines]
-    sums = np.zeros(len(lines))
+    sums = np.zeros((len(lines), 2))
+    unknown = -1 if tokenizer.unknown_id is None else tokenizer.unknown_id
     order = sorted(range(len(lines)), key=lambda number: len(encoded[number]))
     order = [number for number in order if len(encoded[number]) > 1]
     for piece in pieces(len(order), LINES):
         chosen = order[piece]
-        sums[chosen] = _sums(model, [encoded[number] for number in chosen])
-    unknown = tokenizer.unknown_id
+        sums[chosen] = _sums(model, [encoded[number] for number in chosen], unknown)
     return [
-        LineScore(
-            max(len(ids) - 1, 0),
-            0 if unknown is None else int((ids == unknown).sum()),
-            float(total) if len(ids) > 1 else None,
-        )
-        for ids, total in zip(encoded, sums, strict=True)
+        _line_score(tokenizer, line, ids, ids == unknown, total)
+        for line, ids, total in zip(lines, encoded, sums, strict=True)
     ]
 
 
-def _sums(model: CarriedModel, rows: Sequence[np.ndarray]) -> np.ndarray:
-    """The sum of the log probabilities of each row's tokens but the first; float64 [rows]."""
+def _line_score(
+    tokenizer: Tokenizer, line: str, ids: np.ndarray, outside: np.ndarray, sums: np.ndarray
+) -> LineScore:
+    predicted = max(len(ids) - 1, 0)
+    known = predicted - int(outside[1:].sum())
+    count = int(outside.sum())
+    return LineScore(
+        predicted,
+        count,
+        float(sums[0]) if predicted else None,
+        known,
+        float(sums[1]) if known else None,
+        tuple(piece for _, piece in tokenizer.unknown_places(line, count)) if count else (),
+    )
+
+
+def _sums(model: CarriedModel, rows: Sequence[np.ndarray], unknown: int) -> np.ndarray:
+    """Sums of log probabilities of each row's tokens but the first, all and known; [rows, 2]."""
     longest = max(map(len, rows)) - 1
     width = -(-longest // _ROUND) * _ROUND
     tokens = np.zeros((LINES, width + 1), np.int32)
-    weights = np.zeros((LINES, width), np.float32)
+    weights = np.zeros((LINES, width, 2), np.float32)
     for number, ids in enumerate(rows):
         tokens[number, : len(ids)] = ids
-        weights[number, : len(ids) - 1] = 1.0
+        weights[number, : len(ids) - 1, 0] = 1.0
+        weights[number, : len(ids) - 1, 1] = ids[1:] != unknown
     states = model.start(LINES)
-    sums = np.zeros(LINES)
+    sums = np.zeros((LINES, 2))
     for piece in pieces(width, CHUNK):
         logits, states = model.step(tokens[:, piece], states)
         following = tokens[:, piece.start + 1 : piece.stop + 1]
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(following, logits).numpy()
-        sums -= (losses * weights[:, piece]).sum(axis=1, dtype=np.float64)
+        sums -= (losses[:, :, None] * weights[:, piece]).sum(axis=1, dtype=np.float64)
     return sums[: len(rows)]

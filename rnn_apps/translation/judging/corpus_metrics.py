@@ -12,6 +12,9 @@ from pipelines.base.errors import UserError
 
 HEADER = ("BLEU", "chrF", "TER", "exactly right %", "length ratio")
 
+References = Sequence[str] | Sequence[Sequence[str]]
+"""One reference per sentence, or a sequence of several for each."""
+
 _SPLIT_AT_SPACES = ("13a", "intl", "none")
 # Kana and Han, Thai to Tibetan, Myanmar, Khmer: scripts without spaces between words.
 _UNSPACED = (
@@ -29,8 +32,9 @@ class CorpusFigures:
         bleu: BLEU, 0 to 100, higher is better (Papineni et al. 2002).
         chrf: chrF, 0 to 100, higher is better (Popović 2015).
         ter: number of edits per 100 words of the reference, lower is better (Snover et al. 2006).
-        exact: share of translations that equal the reference, 0 to 1.
-        length_ratio: number of translated words per word of the references, as BLEU counts them.
+        exact: share of translations that equal a reference, 0 to 1.
+        length_ratio: number of translated words per word of the references, as BLEU counts them; of
+            several references, the one that is closest in length counts.
     """
 
     bleu: float
@@ -46,6 +50,27 @@ class CorpusFigures:
     def as_json(self) -> dict[str, float]:
         """The figures by name."""
         return asdict(self)
+
+
+def as_list(references: str | Sequence[str]) -> list[str]:
+    """The references of one sentence as a list, also if there is one only."""
+    return [references] if isinstance(references, str) else list(references)
+
+
+def reference_streams(references: References) -> list[list[str | None]]:
+    """References as sacrebleu takes them: the first of every sentence, the second, and so on.
+
+    Args:
+        references: references of each sentence, at least one; not equally many for all.
+
+    Returns:
+        [most references][sentences]; None where a sentence has fewer.
+    """
+    listed = [as_list(one) for one in references]
+    return [
+        [one[number] if number < len(one) else None for one in listed]
+        for number in range(max(map(len, listed), default=0))
+    ]
 
 
 def unsplit_share(sentences: Sequence[str]) -> float:
@@ -96,38 +121,39 @@ class CorpusMetrics:
         self._chrf = sacrebleu.CHRF(lowercase=lowercase)
         self._ter = sacrebleu.TER()
 
-    def figures(self, translations: Sequence[str], references: Sequence[str]) -> CorpusFigures:
-        """The figures of translations, one reference each."""
-        found, wanted = list(translations), [list(references)]
+    def figures(self, translations: Sequence[str], references: References) -> CorpusFigures:
+        """The figures of translations, with one reference each or several."""
+        found, wanted = list(translations), reference_streams(references)
         bleu = self._bleu.corpus_score(found, wanted)
         return CorpusFigures(
             float(bleu.score),
             float(self._chrf.corpus_score(found, wanted).score),
             float(self._ter.corpus_score(found, wanted).score),
-            float(np.mean([a == b for a, b in zip(found, references, strict=True)])),
+            float(np.mean([one in correct for one, *correct in zip(found, *wanted, strict=True)])),
             float(bleu.sys_len / max(bleu.ref_len, 1)),
         )
 
-    def bleu(self, translations: Sequence[str], references: Sequence[str]) -> float:
+    def bleu(self, translations: Sequence[str], references: References) -> float:
         """BLEU alone, 0 to 100."""
-        return float(self._bleu.corpus_score(list(translations), [list(references)]).score)
+        wanted = reference_streams(references)
+        return float(self._bleu.corpus_score(list(translations), wanted).score)
 
-    def sentence_bleu(self, translation: str, reference: str) -> float:
+    def sentence_bleu(self, translation: str, references: str | Sequence[str]) -> float:
         """BLEU of one sentence, the orders of n-grams that it has; 0 to 100."""
-        return float(self._sentence_bleu.sentence_score(translation, [reference]).score)
+        return float(self._sentence_bleu.sentence_score(translation, as_list(references)).score)
 
-    def sentence_chrf(self, translation: str, reference: str) -> float:
+    def sentence_chrf(self, translation: str, references: str | Sequence[str]) -> float:
         """chrF of one sentence, 0 to 100."""
-        return float(self._chrf.sentence_score(translation, [reference]).score)
+        return float(self._chrf.sentence_score(translation, as_list(references)).score)
 
     def paired_bootstrap(
-        self, systems: Sequence[tuple[str, list[str]]], references: Sequence[str], samples: int
+        self, systems: Sequence[tuple[str, list[str]]], references: References, samples: int
     ) -> tuple[dict[str, str], dict[str, list[Any]]]:
         """Resamples the sentences to tell whether systems differ from the first by more than luck.
 
         Args:
             systems: names and translations; the first is what the others are compared with.
-            references: one reference per sentence.
+            references: references of each sentence.
             samples: number of samples to draw.
 
         Returns:
@@ -137,7 +163,7 @@ class CorpusMetrics:
         from sacrebleu.significance import PairedTest
 
         metrics = {"BLEU": self._bleu, "chrF": self._chrf}
-        test = PairedTest(list(systems), metrics, [list(references)], "bs", samples)
+        test = PairedTest(list(systems), metrics, reference_streams(references), "bs", samples)
         signatures, scores = test()
         scores.pop("System")
         # sacrebleu calls chrF by its setting, chrF2; both keep the order of the metrics.

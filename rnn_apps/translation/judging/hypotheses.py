@@ -8,16 +8,16 @@ from rnn_apps.application.table_files import write_table
 from rnn_apps.translation.judging.corpus_metrics import CorpusMetrics
 from rnn_apps.translation.judging.judgement import Evaluated
 
-HEADER = (
-    "id", "source", "reference", "hypothesis", "score", "log probability", "BLEU", "chrF",
-)  # fmt: skip
+PAIR, FOUND = ("id", "source"), ("hypothesis", "score", "log probability", "BLEU", "chrF")
+REFERENCE = "reference"
 
 
 def write_hypotheses(path: str | Path, evaluated: Evaluated, tokenizer: str) -> None:
     """Writes what the run's search found for each judged pair.
 
-    The id is the pair's place in its source, such as "line 3". BLEU and chrF are of the sentence;
-    sentence BLEU takes the orders of n-grams that the sentence has.
+    The id is the pair's place in its source, such as "line 3". A column `reference 2` and so on
+    follow the first reference where sentences have several; missing ones are empty. BLEU and chrF
+    are of the sentence; sentence BLEU takes the orders of n-grams that the sentence has.
 
     Args:
         path: path of the file, which ends in .csv, .tsv or .jsonl.
@@ -29,19 +29,21 @@ def write_hypotheses(path: str | Path, evaluated: Evaluated, tokenizer: str) -> 
     """
     metrics = CorpusMetrics(tokenizer)
     pairs = evaluated.pairs
+    most = max(map(len, pairs.references))
+    header = (*PAIR, REFERENCE, *(f"{REFERENCE} {place}" for place in range(2, most + 1)), *FOUND)
     rows = []
-    for number, found in enumerate(evaluated.best):
-        reference = pairs.target[number]
+    for number, (found, correct) in enumerate(zip(evaluated.best, pairs.references, strict=True)):
         rows.append(
             [
                 pairs.place(number),
                 pairs.source[number],
-                reference,
+                *correct,
+                *[None] * (most - len(correct)),
                 found.text,
                 float(found.score),
                 float(found.log_probability),
-                metrics.sentence_bleu(found.text, reference),
+                metrics.sentence_bleu(found.text, correct),
                 float(evaluated.sentence_chrf[number]),
             ]
         )
-    write_table(path, HEADER, rows)
+    write_table(path, header, rows)

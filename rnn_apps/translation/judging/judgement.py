@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import logging
 import time
 from collections.abc import Sequence
@@ -93,7 +94,7 @@ def judge(
     notes: list[str] = []
     pairs = judgeable(run, pairs, notes)
     _log.info("Translating %s: %d sentences", pairs.name, len(pairs))
-    references = [comparable_text(run.target_tokenizer, one) for one in pairs.target]
+    references = comparable_references(run, pairs)
     metrics = CorpusMetrics(run.config.bleu_tokenizer)
     options = run.search_options
     width = options.beam_width
@@ -109,7 +110,7 @@ def judge(
         seconds[name] = time.monotonic() - began
         rows[name] = metrics.figures([t.text for t in translated], references)
         best = best or translated
-    warning = unsplit_warning(references, run.config.bleu_tokenizer)
+    warning = unsplit_warning([first for first, *_ in references], run.config.bleu_tokenizer)
     notes += [warning] if warning else []
     texts = [one.text for one in best]
     signatures = metrics.signatures()
@@ -118,16 +119,37 @@ def judge(
         rows[f"{next(iter(rows))}, in lower case"] = folded.figures(texts, references)
         for name in ("BLEU", "chrF"):
             signatures[f"{name}, in lower case"] = folded.signatures()[name]
-    _add_as_written(pairs.target, references, texts, metrics, rows, notes)
+    _add_as_written(pairs.references, references, texts, metrics, rows, notes)
+    notes += _note_several(pairs)
     _add_baseline(run, pairs, references, metrics, rows, notes)
     chrf = [
-        metrics.sentence_chrf(text, reference)
-        for text, reference in zip(texts, references, strict=True)
+        metrics.sentence_chrf(text, correct)
+        for text, correct in zip(texts, references, strict=True)
     ]
     return Evaluated(
         pairs.name, pairs, best, rows, signatures, chrf, _perplexity(run, pairs),
         seconds, notes,
     )  # fmt: skip
+
+
+def comparable_references(
+    run: TrainedTranslationModel, pairs: SentencePairs
+) -> list[tuple[str, ...]]:
+    """All references of each pair, as the target's vocabulary would write them."""
+    return [
+        tuple(comparable_text(run.target_tokenizer, one) for one in correct)
+        for correct in pairs.references
+    ]
+
+
+def _note_several(pairs: SentencePairs) -> list[str]:
+    if not pairs.further:
+        return []
+    return [
+        f"each sentence has {pairs.reference_counts} references, and a translation need only be "
+        "near one of them: figures with another number of references cannot be compared with "
+        "these. The perplexity, and the length ratios by length, are of the first reference"
+    ]
 
 
 def judgeable(
@@ -150,22 +172,23 @@ def judgeable(
 
 
 def _add_as_written(
-    written: Sequence[str],
-    references: Sequence[str],
+    written: Sequence[tuple[str, ...]],
+    references: Sequence[tuple[str, ...]],
     texts: Sequence[str],
     metrics: CorpusMetrics,
     rows: dict[str, CorpusFigures],
     notes: list[str],
 ) -> None:
-    changed = [number for number, text in enumerate(written) if text != references[number]]
+    pairs = zip(itertools.chain(*written), itertools.chain(*references), strict=True)
+    changed = [(before, after) for before, after in pairs if before != after]
     if not changed:
         return
     search = next(iter(rows))
     rows[f"{search}, references as written"] = metrics.figures(texts, written)
-    first = changed[0]
+    before, after = changed[0]
     notes.append(
-        f"{len(changed)} of the {len(written)} references hold characters that the vocabulary "
-        f"normalises, as {written[first]!r} to {references[first]!r}: no translation has them, "
+        f"{len(changed)} of the {sum(map(len, written))} references hold characters that the "
+        f"vocabulary normalises, as {before!r} to {after!r}: no translation has them, "
         "and translations are compared with references that are normalised alike. The row "
         "'references as written' compares with the others"
     )
@@ -174,7 +197,7 @@ def _add_as_written(
 def _add_baseline(
     run: TrainedTranslationModel,
     pairs: SentencePairs,
-    references: Sequence[str],
+    references: Sequence[tuple[str, ...]],
     metrics: CorpusMetrics,
     rows: dict[str, CorpusFigures],
     notes: list[str],
@@ -231,6 +254,7 @@ def as_json(found: Evaluated) -> dict[str, Any]:
     """What metrics.json says of the pairs."""
     return {
         "pairs": len(found.pairs),
+        **({"references": found.pairs.reference_counts} if found.pairs.further else {}),
         "notes": found.notes,
         "translated_by": {name: one.as_json() for name, one in found.rows.items()},
         "signatures": found.signatures,

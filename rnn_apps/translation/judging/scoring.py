@@ -11,7 +11,14 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from pipelines.tokenizers import Tokenizer
-from pipelines.tokenizers.sentence_ids import PADDING, SPECIALS, START, padded, sentence_ids
+from pipelines.tokenizers.sentence_ids import (
+    PADDING,
+    SPECIALS,
+    START,
+    padded,
+    sentence_ids,
+    unknown_id,
+)
 from rnn_apps.edge.translation.sentences import one_line
 from rnn_apps.translation.network.model import TranslationModel
 from rnn_apps.translation.translating import batches_by_length, require_vocabularies
@@ -27,17 +34,28 @@ class ScoredPair:
         token_log_probabilities: log probability of each token, float32 [tokens], in nats.
         attention: weights while each token was written, float32 [tokens, source tokens]; the
             source's end is its last column. Without attention, ones.
+        unknown: flags per target token: whether it stands for text that the vocabulary does not
+            have.
+        unknown_source: number of source tokens that do.
     """
 
     log_probability: float
     tokens: tuple[str, ...]
     token_log_probabilities: NDArray[np.float32]
     attention: NDArray[np.float32]
+    unknown: tuple[bool, ...] = ()
+    unknown_source: int = 0
 
     @property
     def perplexity(self) -> float:
         """exp(-log probability / tokens), the end counted."""
         return float(np.exp(-self.log_probability / len(self.tokens)))
+
+    @property
+    def known_log_probabilities(self) -> NDArray[np.float32]:
+        """Log probabilities of the target tokens that the vocabulary has, and of the end."""
+        known = [not one for one in self.unknown or [False] * len(self.tokens)]
+        return self.token_log_probabilities[np.array(known, bool)]
 
 
 def score_pairs(
@@ -63,6 +81,10 @@ def score_pairs(
     def scored(source: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return target_scores(model, source, target)
 
+    unknown_source, unknown_target = (
+        -1 if (number := unknown_id(tokenizer)) is None else number
+        for tokenizer in (source_tokenizer, target_tokenizer)
+    )
     found: list[Any] = [None] * len(pairs)
     names = (*target_tokenizer.tokens, "<end>")
     lengths = [len(s) + len(t) for s, t in zip(sources, targets, strict=True)]
@@ -77,6 +99,8 @@ def score_pairs(
                 tuple(names[number] for number in [*(ids[:-1] - SPECIALS), -1]),
                 scores,
                 weights[place, : len(ids), :read],
+                tuple(bool(one == unknown_target) for one in ids),
+                int((sources[row] == unknown_source).sum()),
             )
     return found
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.base.errors import UserError
 from rnn_apps.translation.judging.corpus_metrics import CorpusMetrics
 from rnn_apps.translation.judging.judgement import judgeable
+from rnn_apps.translation.run_data import AS_TRAINED, JudgedAs
 from rnn_apps.translation.trained import TrainedTranslationModel
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ def compare(
     data: str | SentencePairs | None = None,
     part: str = "",
     samples: int = SAMPLES,
+    *,
+    read: JudgedAs = AS_TRAINED,
 ) -> dict[str, Any]:
     """Translates the same sentences with several runs and tests the differences to the first.
 
@@ -34,6 +37,7 @@ def compare(
         data: pairs to judge; None for those of the first run.
         part: name of a part of the first run's own pairs; empty for its test part.
         samples: number of samples that the bootstrap draws.
+        read: further references of the pairs, and their columns.
 
     Returns:
         "table" with a row per run and figure, and sacrebleu's signatures.
@@ -48,11 +52,11 @@ def compare(
         raise UserError(f"samples = {samples} must be at least 1")
     first = runs[0]
     if data is None:
-        pairs = first.data.part(part or first.data.judged_part)
+        pairs = first.data.judged(part or first.data.judged_part, read)
     elif part:
         raise UserError(f"part = {part!r} is of the run's own pairs; others are judged whole")
     else:
-        pairs = first.data.other(data)
+        pairs = first.data.other(data, read)
     notes: list[str] = []
     for run in runs:
         run.data.require_same_direction(pairs)
@@ -63,7 +67,7 @@ def compare(
         texts = [found[0].text for found in run.translate(pairs.source)]
         systems.append((f"{number}: {run.folder.path}", texts))
     metrics = CorpusMetrics(first.config.bleu_tokenizer)
-    signatures, scores = metrics.paired_bootstrap(systems, pairs.target, samples)
+    signatures, scores = metrics.paired_bootstrap(systems, pairs.references, samples)
     rows = [
         [name, metric, float(one.score), float(one.mean), float(one.ci), _p_value(one, results[0])]
         for metric, results in scores.items()

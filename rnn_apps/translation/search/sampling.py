@@ -1,7 +1,8 @@
 """Translations written token by token, inside the graph: greedily, or drawn.
 
 Sources: Fan et al. (2018), section 5, for the most probable k; Holtzman et al. (2020) for the
-nucleus (top_p); the largest of log probabilities plus Gumbel noise is a draw from them.
+nucleus (top_p); Nguyen et al. (2024) for min_p; Meister et al. (2023) for typical_p; the largest of
+log probabilities plus Gumbel noise is a draw from them.
 """
 
 from __future__ import annotations
@@ -113,19 +114,54 @@ class _Steps:
         if not options.samples:
             return tf.argmax(logits, axis=-1, output_type=tf.int32)
         vocabulary = tf.shape(logits)[-1]
-        values = logits / options.temperature
-        if options.top_k:
-            least = tf.math.top_k(values, tf.minimum(options.top_k, vocabulary)).values[:, -1:]
-            values = tf.where(values < least, NEVER, values)
-        if options.top_p < 1:
-            ordered = tf.sort(tf.nn.softmax(values), direction="DESCENDING")
-            before = tf.cumsum(ordered, axis=-1, exclusive=True)
-            count = tf.reduce_sum(tf.cast(before < options.top_p, tf.int32), axis=-1)
-            least = tf.gather(ordered, count - 1, batch_dims=1)[:, None]
-            values = tf.where(tf.nn.softmax(values) < least, NEVER, values)
+        values = narrowed(logits / options.temperature, options)
         # The same noise for every sentence, so that none depends on its place in the batch.
         uniform = tf.random.stateless_uniform(
             (self._width, vocabulary), tf.stack([options.seed, index]), minval=1e-20
         )
         noise = tf.tile(-tf.math.log(-tf.math.log(uniform)), (self._prediction.batch, 1))
         return tf.argmax(values + noise, axis=-1, output_type=tf.int32)
+
+
+def narrowed(values: Any, options: SearchOptions) -> Any:
+    """The values of the tokens that can be drawn, about -1e9 for the others.
+
+    The rules and their order are those of `rnn_apps.edge.sampling_rules`.
+
+    Args:
+        values: unnormalised log probabilities, float32 [rows, vocabulary].
+        options: options of the search.
+    """
+    if options.top_k:
+        least = tf.math.top_k(values, tf.minimum(options.top_k, tf.shape(values)[-1])).values[
+            :, -1:
+        ]
+        values = tf.where(values < least, NEVER, values)
+    if options.top_p < 1:
+        values = _smallest_set(values, -tf.nn.softmax(values), options.top_p)
+    if options.min_p:
+        probabilities = tf.nn.softmax(values)
+        least = options.min_p * tf.reduce_max(probabilities, axis=-1, keepdims=True)
+        values = tf.where(probabilities < least, NEVER, values)
+    if options.typical_p < 1:
+        surprise = -tf.nn.log_softmax(values)
+        expected = tf.reduce_sum(tf.nn.softmax(values) * surprise, axis=-1, keepdims=True)
+        values = _smallest_set(values, tf.abs(surprise - expected), options.typical_p)
+    return values
+
+
+def _smallest_set(values: Any, costs: Any, mass: float) -> Any:
+    """The values of the tokens of lowest cost whose probabilities reach `mass`, else `NEVER`.
+
+    Args:
+        values: unnormalised log probabilities, float32 [rows, vocabulary].
+        costs: numbers by which tokens are preferred, lowest first, float32 [rows, vocabulary].
+        mass: sum of probabilities to reach, above 0.
+    """
+    order = tf.argsort(costs, axis=-1, stable=True)
+    ordered = tf.gather(tf.nn.softmax(values), order, batch_dims=1)
+    before = tf.cumsum(ordered, axis=-1, exclusive=True)
+    count = tf.reduce_sum(tf.cast(before < mass, tf.int32), axis=-1)
+    last = tf.gather(order, count - 1, batch_dims=1)
+    most = tf.gather(costs, last, batch_dims=1)[:, None]
+    return tf.where(costs > most, NEVER, values)

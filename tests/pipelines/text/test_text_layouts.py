@@ -190,3 +190,20 @@ def test_many_records_are_cut_between_records(tmp_path: Path) -> None:
     assert texts[1].startswith("record\n600\n") and texts[2].startswith("record\n900\n")
     (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(path.read_bytes()))
     assert text_of(tmp_path / "a.jsonl.gz") == text_of(path)
+
+
+def test_one_text_of_an_archive_can_be_named_and_parts_are_not_mixed(tmp_path: Path) -> None:
+    path = tmp_path / "wiki.zip"
+    names = "wiki/README.txt", "wiki/wiki.train.tokens", "wiki/wiki.test.tokens"
+    path.write_bytes(as_zip(WORDS.encode(), *names))
+    with pytest.raises(DataError, match=r"ZIP file holds the parts of a data set.*train.tokens"):
+        whole(path)
+    assert "".join(whole(path / "wiki/wiki.train.tokens").chunks()) == WORDS
+    train, test = f"file:{path}/{names[1]}", f"file:{path}/{names[2]}"
+    parts = load_text(train, test=test, split="1,0,0")
+    assert parts.test is not None and "".join(parts.test.chunks()) == WORDS
+    with pytest.raises(DataError, match=r"holds no file 'wiki/none'.*It holds"):
+        whole(path / "wiki/none")
+    # A note that is the only text is read.
+    path.write_bytes(as_zip(WORDS.encode(), "README.txt"))
+    assert "".join(whole(path).chunks()) == WORDS
