@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,7 @@ _LINK = re.compile(r"(?:https?|ftp)://\S+")
 # A name without spaces and with a digit, such as that of a recording, a document or a user.
 _IDENTIFIER = re.compile(r"(?=\S*\d)[\w.:/#@+=-]+", re.ASCII)
 _LICENCE = re.compile(r"(?:CC[ -]?BY|CC0|Attribution|Public Domain)\b.*", re.IGNORECASE)
+_NUMBERED = re.compile(r"(?:reference|ref)[ _-]?\d+")
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
 
@@ -101,10 +102,29 @@ def columns_of_header(
                 advice="Request two languages that it has.",
             )
         return Columns(languages[0], languages[1], (stated[languages[0]], stated[languages[1]]))
+    several = _one_language_twice(stated) if len(codes) == 2 and not all(asked) else None
+    if several is not None:
+        return several
     sources = [n for n in texts if _named_as(names[n], SOURCE_NAMES)]
     targets = [n for n in texts if _named_as(names[n], TARGET_NAMES) and n not in sources]
-    targets = targets or [n for n in texts if _named_as(names[n], REFERENCE_NAMES)]
-    return Columns(sources[0], targets[0], asked) if sources and targets else None
+    further: tuple[int, ...] = ()
+    if not targets:
+        targets = [n for n in texts if _named_as(names[n], REFERENCE_NAMES)]
+        further = tuple(n for n in texts if _NUMBERED.fullmatch(names[n]))
+    return Columns(sources[0], targets[0], asked, further) if sources and targets else None
+
+
+def _one_language_twice(stated: Mapping[int, str]) -> Columns | None:
+    """The columns of a header such as "de, en, en": one source, and several references.
+
+    Args:
+        stated: languages of two kinds, by column.
+    """
+    source, *others = stated
+    if any(same_language(stated[source], stated[other]) for other in others):
+        return None
+    languages = stated[source], stated[others[0]]
+    return Columns(source, others[0], languages, tuple(others[1:]))
 
 
 def _comes_again(head: str, below: Sequence[str]) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipelines.base.errors import DataError
 from pipelines.pairs.aligned_files import first_suspicion, refuse_shifted
+from pipelines.pairs.languages import language_of_file, same_language
 from pipelines.pairs.sentence_pairs import SentencePairs
 from pipelines.pairs.tab_separated import has_columns
 from pipelines.text.foreign_content import refuse_markup
@@ -66,6 +67,11 @@ def _lines(pairs: SentencePairs, path: str | Path) -> list[str]:
         raise DataError("the file does not exist", file=path)
     lines = read_lines(path, pairs.report)
     refuse_markup(lines, path)
+    stated, wanted = language_of_file(path), pairs.languages[1]
+    if stated and wanted and not same_language(stated, wanted):
+        raise DataError(
+            f"the file's name says {stated}, but the references are in {wanted}", file=path
+        )
     if has_columns(lines):
         raise DataError(
             "has tabs on its lines; a file of references has one sentence per line",

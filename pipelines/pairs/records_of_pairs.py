@@ -135,6 +135,8 @@ def _named(
         )
     targets = [columns[1]] if columns[1] in [name.strip() for name in names] else None
     targets = targets or [one.strip() for one in columns[1].split(",") if one.strip()]
+    if not targets:
+        raise DataError("target_column names no column", file=records.path)
     wanted = [(columns[0], "source_column"), *((target, "target_column") for target in targets)]
     places = [place_of(one, names, records.path, argument) for one, argument in wanted]
     for place, (one, _) in zip(places, wanted, strict=True):

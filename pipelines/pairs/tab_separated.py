@@ -71,9 +71,14 @@ def read_tab_separated(
         for column in (columns.source, columns.target)
     ]
     places = tuple(f"line {number}" for number, _ in kept)
-    return SentencePairs(
-        tuple(sides[0]), tuple(sides[1]), str(path), places, report, columns.languages
+    further = tuple(
+        tuple(cells[n] for n in columns.further if n < len(cells) and cells[n].strip())
+        for _, cells in kept
     )
+    return SentencePairs(
+        tuple(sides[0]), tuple(sides[1]), str(path), places, report, columns.languages,
+        further if any(further) else (),
+    )  # fmt: skip
 
 
 def _columns(
@@ -87,7 +92,7 @@ def _columns(
         others = [
             name.strip() or "without a name"
             for place, name in enumerate(rows[0][1])
-            if place not in (columns.source, columns.target)
+            if place not in columns.all
         ]
         if others:
             report.note(f"further columns ({', '.join(others)})", "not read", "", len(others))

@@ -17,7 +17,8 @@ from pipelines.text.foreign_content import GZIP, ZIPPED_DOCUMENTS
 ENDINGS = (".gz", ".bz2", ".xz", ".zip")
 """Endings of compressed files; their content tells what they are, not their ending."""
 
-_MARKS = ((GZIP, "gzip"), (b"BZh", "bzip2"), (b"\xfd7zXZ\0", "xz"), (b"PK\x03\x04", "ZIP"))
+_MARKS = ((GZIP, "gzip"), (b"BZh", "bzip2"), (b"\xfd7zXZ\0", "xz"), (b"PK\x03\x04", "ZIP"),
+          (b"PK\x05\x06", "ZIP"))  # fmt: skip
 # Files that are part of an e-book or OpenDocument text, and of an Office document.
 _DOCUMENT_PARTS = ("mimetype", "[Content_Types].xml")
 # What comes with a text and is not a part of it, in capital letters and without an ending.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 
+from pipelines.base.archives import split_archive
 from pipelines.base.errors import DataError
 from pipelines.data_report import DataReport
 from pipelines.text.corpus import MemoryText, TextCorpus, part_name
@@ -36,8 +37,9 @@ class RecordText(TextCorpus):
         start: int = 0,
         stop: int | None = None,
     ) -> None:
-        states = [(str(one.path.resolve()), one.path.stat().st_size, one.path.stat().st_mtime_ns)
-                  for one in files]  # fmt: skip
+        # Of a file in an archive, the archive's.
+        stored = [(one.path, split_archive(one.path)[0].stat()) for one in files]
+        states = [(str(path.resolve()), one.st_size, one.st_mtime_ns) for path, one in stored]
         super().__init__(name, f"records {states} {text_column} {start} {stop}")
         self._files = tuple(files)
         self._text_column = text_column

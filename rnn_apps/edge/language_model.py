@@ -57,7 +57,7 @@ class EdgeLanguageModel:
             most_tokens: largest number of tokens to write.
             config: rules by which tokens are drawn.
             stop: text of one token that ends the writing; the token itself is not returned.
-            unknown: what happens to a prompt with text outside the vocabulary; "refuse", or
+            unknown: treatment of a prompt with text outside the vocabulary; "refuse", or
                 "accept" to read it as the unknown token.
 
         Raises:
@@ -84,7 +84,7 @@ class EdgeLanguageModel:
 
         Args:
             text: text to score.
-            unknown: what happens to text outside the vocabulary; "refuse", or "accept" to score it
+            unknown: treatment of text outside the vocabulary; "refuse", or "accept" to score it
                 as the unknown token.
 
         Raises:

@@ -39,7 +39,7 @@ class Run(TrainedLanguageModel):
             dynamic: True to judge with dynamic evaluation too, which takes many times longer; its
                 figures are reported apart.
             cache: True to judge with a neural cache too; its figures are reported apart.
-            unknown: what happens to text outside the vocabulary; "refuse", or "accept" to score it
+            unknown: treatment of text outside the vocabulary; "refuse", or "accept" to score it
                 as the unknown token, which a note says.
 
         Returns:

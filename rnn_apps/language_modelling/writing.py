@@ -34,7 +34,7 @@ class WritingConfig:
         sampling: how each is drawn.
         beam: number of hypotheses of a beam search, which replaces drawing; 0 to draw.
         stop: a text that ends the writing once it is written; "" for none. It is kept.
-        unknown: what happens to a prompt with text outside the vocabulary; "refuse", or "accept" to
+        unknown: treatment of a prompt with text outside the vocabulary; "refuse", or "accept" to
             read it as the unknown token, which is said before anything is written.
     """
 
@@ -72,7 +72,7 @@ class Writer:
 
         Args:
             prompt: text to continue.
-            unknown: see `WritingConfig`.
+            unknown: treatment of text outside the vocabulary, as in `WritingConfig`.
 
         Raises:
             DataError: it holds something that is not in the vocabulary, and this is refused.

@@ -67,31 +67,33 @@ def test_evaluate_reads_files_of_references(
 ) -> None:
     source, first, *further = files
     table = tmp_path / "out.csv"
-    data = f"file:{source},{first}"
-    arguments = ["translate", "evaluate", "--run", str(run.folder.path), "--data", data]
-    assert main([*arguments, "--references", *further, "--hypotheses", str(table)]) == 0
-    assert "2 to 3 references" in " ".join(capsys.readouterr().out.split())
+    arguments = ["translate", "evaluate", "--run", str(run.folder.path), "--json"]
+    arguments += ["--data", f"file:{source},{first}", "--references", *further]
+    assert main([*arguments, "--hypotheses", str(table)]) == 0
+    result = json.loads(capsys.readouterr().out)
     rows = list(csv.DictReader(table.read_text().splitlines()))
     assert [row["reference"] for row in rows] == [b for _, b in PAIRS]
     assert [row["reference 2"] for row in rows] == SECOND
     assert [row["reference 3"] for row in rows] == THIRD
     texts = [row["hypothesis"] for row in rows]
-    result = run.evaluate(data, references=further)
     streams = reference_streams(all_references())
-    expected = sacrebleu.BLEU(tokenize="char").corpus_score(texts, streams).score
-    assert result["bleu"] == pytest.approx(expected)
+    expected = sacrebleu.CHRF().corpus_score(texts, streams).score
+    assert result["chrf"] == pytest.approx(expected)
+    assert expected > sacrebleu.CHRF().corpus_score(texts, streams[:1]).score
     assert "nrefs:var" in result["signatures"]["BLEU"]
-    assert run.evaluate(data)["bleu"] < result["bleu"]
+    assert any("2 to 3 references" in note for note in result["notes"])
     page = Path(result["report"]).read_text(encoding="utf-8")
     assert "with 2 to 3 references per sentence" in page and f"{PAIRS[0][1]} | " in page
 
 
 def test_compare_takes_all_references(run: Run, files: list[str]) -> None:
     source, first, second, _ = files
-    found = run.compare([run], f"file:{source},{first}", samples=50, references=[second])
-    assert "nrefs:2" in found["signatures"]["BLEU"]
-    alone = run.compare([run], f"file:{source},{first}", samples=50)
-    assert found["table"]["rows"][0][2] > alone["table"]["rows"][0][2]
+    found = run.compare([run], f"file:{source},{first}", samples=20, references=[second])
+    assert "nrefs:2" in found["signatures"]["chrF"]
+    texts = [best[0].text for best in run.translate([a for a, _ in PAIRS])]
+    expected = sacrebleu.CHRF().corpus_score(texts, [[b for _, b in PAIRS], SECOND]).score
+    scores = {metric: score for _, metric, score, *_ in found["table"]["rows"]}
+    assert scores["chrF"] == pytest.approx(expected)
 
 
 def test_columns_and_lists_hold_several_references(tmp_path: Path) -> None:
@@ -111,6 +113,12 @@ def test_columns_and_lists_hold_several_references(tmp_path: Path) -> None:
     assert found.target == ("one", "two")
     lists.write_text('{"source": "eins", "references": ["one", "a one"]}\n')
     assert load_all(f"file:{lists}").references == [("one", "a one")]
+    # Our own table of hypotheses, and a header with one language twice.
+    table.write_text("id,source,reference,reference 2\n1,eins,one,a one\n")
+    assert load_all(f"file:{table}").references == [("one", "a one")]
+    for name, tab in (("b.csv", ","), ("b.tsv", "\t")):
+        (tmp_path / name).write_text("de,en,en\neins,one,a one\n".replace(",", tab))
+        assert load_all(f"file:{tmp_path / name}").references == [("one", "a one")]
     named = tmp_path / "named.csv"
     named.write_text('de,"en,en2",x\neins,one,y\n')
     assert load_all(f"file:{named}", source_column="de", target_column="en,en2").further == ()
@@ -134,19 +142,21 @@ def test_pairs_left_out_take_their_references_with_them() -> None:
         ("<html>\n" * 12, "markup"),
         (None, "the file does not exist"),
         ("same", "is named twice"),
+        ("other", "the file's name says fr, but the references are in de"),
     ],
 )
 def test_files_that_are_not_references(
     files: list[str], tmp_path: Path, content: str | None, named: str
 ) -> None:
     source, first, *_ = files
-    path = tmp_path / "wrong.txt"
+    path = tmp_path / ("wrong.fr" if content == "other" else "wrong.txt")
     if content == "same":
         path = Path(first)
     elif content is not None:
         path.write_text(content)
+    languages = {"source_language": "en", "target_language": "de"}
     with pytest.raises(DataError) as refused:
-        load_all(f"file:{source},{first}", references=[path])
+        load_all(f"file:{source},{first}", references=[path], **languages)
     assert named.format(data=f"{source}, {first}") in str(refused.value)
     assert str(path) in str(refused.value)
 
@@ -170,6 +180,7 @@ def test_references_that_have_nothing_to_belong_to(
         ("en,en", "named as target twice"),
         ("en,de", "named as source and as target"),
         ("en,9", "there is no column 9"),
+        (",", "target_column names no column"),
     ):
         assert main([*own, "--data", f"file:{table}", *columns, wrong]) == 2
         assert cause in " ".join(capsys.readouterr().err.split())

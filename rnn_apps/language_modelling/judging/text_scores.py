@@ -72,7 +72,7 @@ def score_text(
         model: trained model with explicit state.
         tokenizer: vocabulary that the model was trained with.
         text: text to score.
-        unknown: what happens to text outside the vocabulary; "refuse", or "accept" to score it as
+        unknown: treatment of text outside the vocabulary; "refuse", or "accept" to score it as
             the unknown token.
 
     Raises:

@@ -207,3 +207,13 @@ def test_one_text_of_an_archive_can_be_named_and_parts_are_not_mixed(tmp_path: P
     # A note that is the only text is read.
     path.write_bytes(as_zip(WORDS.encode(), "README.txt"))
     assert "".join(whole(path).chunks()) == WORDS
+
+
+def test_records_inside_an_archive_can_be_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    path.write_bytes(as_zip(b'{"text": "one"}\n', "a.jsonl", "b.jsonl"))
+    assert text_of(path / "b.jsonl") == "one\n"
+    with zipfile.ZipFile(tmp_path / "none.zip", "w"):
+        pass
+    with pytest.raises(DataError, match="the ZIP file holds no file"):
+        text_of(tmp_path / "none.zip")
