@@ -49,7 +49,7 @@ class Run(TrainedTranslationModel):
         data: str | SentencePairs | None = None,
         part: str = "",
         *,
-        references: Sequence[str | Path] = (),
+        references: str | Path | Sequence[str | Path] = (),
         source_column: str = "",
         target_column: str = "",
         hypotheses: str | Path = "",
@@ -77,7 +77,7 @@ class Run(TrainedTranslationModel):
             DataError: the pairs cannot be read.
             UserError: the file for the translations has another ending.
         """
-        read = JudgedAs(tuple(references), source_column, target_column)
+        read = JudgedAs.asked(references, source_column, target_column)
         return evaluate(self, data, part, read=read, hypotheses=hypotheses, lowercase=lowercase)
 
     def compare(
@@ -87,7 +87,7 @@ class Run(TrainedTranslationModel):
         part: str = "",
         samples: int = SAMPLES,
         *,
-        references: Sequence[str | Path] = (),
+        references: str | Path | Sequence[str | Path] = (),
         source_column: str = "",
         target_column: str = "",
     ) -> dict[str, Any]:
@@ -95,7 +95,7 @@ class Run(TrainedTranslationModel):
 
         The references and columns are those of `evaluate`.
         """
-        read = JudgedAs(tuple(references), source_column, target_column)
+        read = JudgedAs.asked(references, source_column, target_column)
         return compare([self, *others], data, part, samples, read=read)
 
     def export(self, to: str | Path, formats: Sequence[str] | None = None) -> dict[str, Any]:

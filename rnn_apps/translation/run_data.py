@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from pipelines.base.errors import UserError
 from pipelines.pairs.loading import columns_for, load_all, load_pairs, require_direction
@@ -28,6 +30,14 @@ class JudgedAs:
     references: tuple[str | Path, ...] = ()
     source_column: str = ""
     target_column: str = ""
+
+    @classmethod
+    def asked(
+        cls, references: str | Path | Sequence[str | Path], source_column: str, target_column: str
+    ) -> Self:
+        """As the attributes say; `references` may be one path as well as several."""
+        listed = [references] if isinstance(references, str | Path) else references
+        return cls(tuple(listed), source_column, target_column)
 
 
 AS_TRAINED = JudgedAs()

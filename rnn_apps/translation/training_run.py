@@ -52,7 +52,7 @@ from rnn_apps.translation.training_callbacks import (
     SampledShare,
     averaged_if_better,
 )
-from rnn_apps.translation.understood import Understood
+from rnn_apps.translation.understood import Understood, other_direction
 
 
 def config_from(origin: str, **settings: Any) -> TranslationConfig:
@@ -142,6 +142,8 @@ def _prepared(
         if config.dev_bleu:
             metrics = dev_metrics(held_out, target, config.bleu_tokenizer)
     lines = Understood(parts, training, source, target, config).lines()
+    if origin is not None:
+        lines += other_direction(origin.config, parts.train, config.from_run)
     sampled = SampledShare(config.scheduled_sampling, config.epochs)
     kept = EpochWeights(folder.path, config.average_epochs, config.monitor, _highest(config))
     objective = make_objective(

@@ -10,6 +10,7 @@ import numpy as np
 
 from pipelines.data_report import DataReport
 from pipelines.pairs.encoding import EncodedPairs
+from pipelines.pairs.languages import same_language
 from pipelines.pairs.plausibility import FEWEST_PAIRS, agreement
 from pipelines.pairs.sentence_pairs import PairParts, SentencePairs
 from pipelines.text.damage import signs_of_damage
@@ -30,6 +31,26 @@ _LONGEST_SHOWN = 60
 _SAMPLE = 1000
 _OF_TRAINING = ("longer than", "more than", "nothing left")
 _READING = ("files", "header lines", "Windows line ends")
+
+
+def other_direction(before: TranslationConfig, pairs: SentencePairs, address: str) -> list[str]:
+    """What to say if a training goes on with other languages; nothing if that is not known.
+
+    Args:
+        before: settings of the run that the training goes on from.
+        pairs: training pairs of the new run.
+        address: address of the other run, as the user has named it.
+    """
+    trained = before.source_language, before.target_language
+    if not all(trained) or not all(pairs.languages):
+        return []
+    if all(map(same_language, trained, pairs.languages)):
+        return []
+    return [
+        f"{address} was trained from {trained[0]} to {trained[1]}, and these pairs are from "
+        f"{pairs.languages[0]} to {pairs.languages[1]}: what it has learnt may be of little use. "
+        "The order of the two is chosen by --source-language and --target-language."
+    ]
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ def test_evaluate_reads_files_of_references(
 
 def test_compare_takes_all_references(run: Run, files: list[str]) -> None:
     source, first, second, _ = files
-    found = run.compare([run], f"file:{source},{first}", samples=20, references=[second])
+    found = run.compare([run], f"file:{source},{first}", samples=20, references=second)
     assert "nrefs:2" in found["signatures"]["chrF"]
     texts = [best[0].text for best in run.translate([a for a, _ in PAIRS])]
     expected = sacrebleu.CHRF().corpus_score(texts, [[b for _, b in PAIRS], SECOND]).score

@@ -11,10 +11,13 @@ import pytest
 from translation_setup import digit_pairs, made_run, trained_model, wild_model
 
 from pipelines.base.errors import UserError
+from pipelines.pairs.sentence_pairs import SentencePairs
 from rnn_apps.application.command_line import main
 from rnn_apps.application.table_files import write_table
+from rnn_apps.translation.config import TranslationConfig
 from rnn_apps.translation.judging.corpus_metrics import CorpusMetrics
 from rnn_apps.translation.run import Run
+from rnn_apps.translation.understood import other_direction
 
 PAIRS = digit_pairs(30, seed=99)
 
@@ -157,3 +160,16 @@ def test_scores_count_unknown_tokens(
     assert found["perplexity"] == pytest.approx(scored.perplexity)
     mean = float(scored.known_log_probabilities.mean())
     assert found["perplexity of known tokens"] == pytest.approx(math.exp(-mean))
+
+
+@pytest.mark.parametrize(
+    ("languages", "said"),
+    [(("de", "en"), True), (("en", "fr"), True), (("en_US", "German"), False), (("", ""), False)],
+)
+def test_going_on_in_another_direction_is_said(languages: tuple[str, str], said: bool) -> None:
+    before = TranslationConfig(source_language="en", target_language="de")
+    pairs = SentencePairs(("a",), ("b",), languages=languages)
+    lines = other_direction(before, pairs, "runs/before")
+    assert bool(lines) == said
+    assert not said or "runs/before was trained from en to de" in lines[0]
+    assert other_direction(TranslationConfig(), pairs, "runs/before") == []
