@@ -20,7 +20,8 @@ def test_the_story_works_as_it_is_told(
     train, score, generate = story.commands()
     assert main(train) == 0
     said = " ".join(capfd.readouterr().err.split())
-    assert "taken over" in said and "title" in said
+    assert "Going on from language/world-english-bible: the weights of embedding" in said
+    assert "the column 'poem': 1, read as the text" in said and "title" in said
     assert (tmp_path / "runs/poems/origin.json").is_file()
     assert (tmp_path / "runs/poems/report.html").is_file()
 

@@ -63,14 +63,14 @@ def test_figures_are_those_of_sacrebleu_with_all_references() -> None:
 
 
 def test_evaluate_reads_files_of_references(
-    run: Run, files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run: Run, files: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     source, first, *further = files
     table = tmp_path / "out.csv"
     arguments = ["translate", "evaluate", "--run", str(run.folder.path), "--json"]
     arguments += ["--data", f"file:{source},{first}", "--references", *further]
     assert main([*arguments, "--hypotheses", str(table)]) == 0
-    result = json.loads(capsys.readouterr().out)
+    result = json.loads(capfd.readouterr().out)
     rows = list(csv.DictReader(table.read_text().splitlines()))
     assert [row["reference"] for row in rows] == [b for _, b in PAIRS]
     assert [row["reference 2"] for row in rows] == SECOND

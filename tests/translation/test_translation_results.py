@@ -144,7 +144,7 @@ def test_unknown_text_is_said_before_it_is_translated_or_refused(
 
 
 def test_scores_count_unknown_tokens(
-    runs: tuple[Run, Run, str], capsys: pytest.CaptureFixture[str]
+    runs: tuple[Run, Run, str], capfd: pytest.CaptureFixture[str]
 ) -> None:
     _, run, _ = runs
     [scored] = run.score([("1Ω2", "2x")])
@@ -155,7 +155,7 @@ def test_scores_count_unknown_tokens(
     ]
     arguments = ["translate", "score", "--run", str(run.folder.path), "--json"]
     assert main([*arguments, "--source", "1Ω2", "--target", "2x"]) == 0
-    found = json.loads(capsys.readouterr().out)
+    found = json.loads(capfd.readouterr().out)
     assert (found["unknown source tokens"], found["unknown target tokens"]) == (1, 1)
     assert found["perplexity"] == pytest.approx(scored.perplexity)
     mean = float(scored.known_log_probabilities.mean())
