@@ -17,10 +17,11 @@ from rnn_apps.application.command_line import main
 from rnn_apps.translation.judging.corpus_metrics import CorpusMetrics, reference_streams
 from rnn_apps.translation.run import Run
 
-PAIRS = digit_pairs(12, seed=7)
+# The last pair has a character on each side that the vocabulary does not have.
+PAIRS = [*digit_pairs(11, seed=7), ("1Ω", "x1")]
 # What a second and a third translator wrote; the third did not know every sentence.
 SECOND = [target[::-1] for _, target in PAIRS]
-THIRD = ["" if number % 3 else "77" for number in range(len(PAIRS))]
+THIRD = ["" if number % 3 else "3" for number in range(len(PAIRS))]
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,9 @@ def test_evaluate_reads_files_of_references(
     assert result["chrf"] == pytest.approx(expected)
     assert expected > sacrebleu.CHRF().corpus_score(texts, streams[:1]).score
     assert "nrefs:var" in result["signatures"]["BLEU"]
-    assert any("2 to 3 references" in note for note in result["notes"])
+    notes = " ".join(result["notes"])
+    assert "2 to 3 references" in notes and "the perplexity with them is" in notes
+    assert "The sources hold 1 character that the model does not know: U+03A9 'Ω'" in notes
     page = Path(result["report"]).read_text(encoding="utf-8")
     assert "with 2 to 3 references per sentence" in page and f"{PAIRS[0][1]} | " in page
 

@@ -126,10 +126,8 @@ def judge(
         metrics.sentence_chrf(text, correct)
         for text, correct in zip(texts, references, strict=True)
     ]
-    return Evaluated(
-        pairs.name, pairs, best, rows, signatures, chrf, _perplexity(run, pairs),
-        seconds, notes,
-    )  # fmt: skip
+    perplexity = _perplexity(run, pairs, notes)
+    return Evaluated(pairs.name, pairs, best, rows, signatures, chrf, perplexity, seconds, notes)
 
 
 def comparable_references(
@@ -216,11 +214,25 @@ def _add_baseline(
         notes.append(f"{seen} of the {len(pairs)} source sentences are also in the training data")
 
 
-def _perplexity(run: TrainedTranslationModel, pairs: SentencePairs) -> float:
+def _perplexity(run: TrainedTranslationModel, pairs: SentencePairs, notes: list[str]) -> float:
+    """The perplexity of the first references; a note says what the vocabularies do not know."""
     chosen = list(zip(pairs.source, pairs.target, strict=True))[:MOST_SCORED]
     scored = run.score(chosen)
     tokens = sum(len(one.tokens) for one in scored)
-    return float(np.exp(-sum(one.log_probability for one in scored) / tokens))
+    perplexity = float(np.exp(-sum(one.log_probability for one in scored) / tokens))
+    unknown = sum(sum(one.unknown) for one in scored)
+    in_sources = sum(one.unknown_source for one in scored)
+    if unknown or in_sources:
+        known = np.concatenate([one.known_log_probabilities for one in scored])
+        alone = float(np.exp(-known.mean(dtype=np.float64)))
+        such = run.unknown_text([source for source, _ in chosen])
+        notes.append(
+            f"{unknown:,} of the {tokens:,} tokens of the references are unknown to the "
+            f"vocabulary: the perplexity with them is {perplexity:.4g}, and it is {alone:.4g} of "
+            "the others. "
+            f"The sources hold {such or 'nothing unknown'}"
+        )
+    return perplexity
 
 
 def by_length(found: Evaluated) -> list[dict[str, Any]]:
