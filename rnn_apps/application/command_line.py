@@ -147,7 +147,8 @@ def shared_verbs(application: Application) -> tuple[Verb, ...]:
             "--formats",
             nargs="+",
             metavar="FORMAT",
-            help="formats to write; without it, all that the model allows",
+            help="formats to write, such as c and c_int8 for C code; without it, all but C code "
+            "that the model allows",
         )
 
     def export(options: argparse.Namespace) -> Result:
@@ -160,7 +161,12 @@ def shared_verbs(application: Application) -> tuple[Verb, ...]:
         Verb(
             "evaluate", "compare a trained model with its baselines", evaluate_arguments, evaluate
         ),
-        Verb("export", "write a SavedModel and TFLite files, verified", export_arguments, export),
+        Verb(
+            "export",
+            "write a SavedModel, TFLite files or C code, verified",
+            export_arguments,
+            export,
+        ),
     )
 
 

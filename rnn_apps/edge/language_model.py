@@ -27,7 +27,7 @@ class EdgeLanguageModel:
         folder: folder that exporting a language model wrote, with `contract.json`, `tokenizer/` and
             step models.
         file: name of the step model's file in the folder.
-        target: runtime that runs the file: "litert" or "tflm".
+        target: runtime that runs the file: "litert", "tflm" or, for a folder of C code, "c".
 
     Raises:
         UserError: a file is missing or damaged, or the vocabulary is another model's.

@@ -70,12 +70,40 @@ class EdgeDecoder:
                 f"{encode!r} does not give {missing}, {decode_step!r} lacks {lacking}."
             )
         self._memory: dict[str, np.ndarray] = {}
+        self._positions: int | None = None
 
     def start(self, inputs: Mapping[str, np.ndarray] | np.ndarray) -> States:
-        """Encodes one source (batch 1): the memories are kept, the first states returned."""
+        """Encodes one source (batch 1): the memories are kept, the first states returned.
+
+        Raises:
+            UserError: the source is longer than the model takes, or does not fit it otherwise.
+        """
+        inputs = self._padded(inputs)
         raw = self._encoder(inputs, self.encode.key, raw=True)
         self._memory = {name: self._handed_on(raw, name) for name in self._memories}
         return States({name: self._handed_on(raw, name) for name in self._states}, 0)
+
+    def _padded(self, inputs: Mapping[str, np.ndarray] | np.ndarray) -> dict[str, np.ndarray]:
+        """The inputs of `encode` with as many positions as it takes."""
+        if not isinstance(inputs, Mapping):
+            inputs = dict.fromkeys(list(self.encode.inputs)[:1], inputs)
+        self._positions = None
+        if "present" not in self.encode.outputs:
+            return dict(inputs)
+        padded = {}
+        for name, value in inputs.items():
+            spec = self.encode.inputs.get(name)
+            shape = np.shape(value)
+            if spec is not None and len(shape) == len(spec.shape) == 2 and spec.shape[1] > 0:
+                if shape[1] > spec.shape[1]:
+                    raise UserError(
+                        f"the source has {shape[1]} ids with its end, and the model takes up to "
+                        f"{spec.shape[1]}: split it, or export with a larger longest_source"
+                    )
+                self._positions = shape[1]
+                value = np.pad(np.asarray(value), ((0, 0), (0, spec.shape[1] - shape[1])))
+            padded[name] = value
+        return padded
 
     def step(self, tokens: Sequence[int], states: Sequence[States]) -> StepResult[States]:
         """One step of n hypotheses, in one call where the file has n rows."""
@@ -120,6 +148,7 @@ class EdgeDecoder:
         alignment = None
         if "alignment" in raw:
             alignment = _real(self.decode_step, raw, "alignment").reshape(rows, -1)[:wanted]
+            alignment = alignment[:, : self._positions]
         next_states = [States(carried, row) for row in range(wanted)]
         return StepResult(log_softmax(logits), next_states, alignment)
 

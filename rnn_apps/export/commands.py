@@ -77,6 +77,11 @@ def _add_export_arguments(parser: argparse.ArgumentParser) -> None:
         help="target tflm: write the C array header and the C++ example there",
     )
     parser.add_argument(
+        "--integer-io",
+        action="store_true",
+        help="with --quantize int8: inputs and outputs are integers with a scale each",
+    )
+    parser.add_argument(
         "--name", help="target c: beginning of all names in the code; without it, the model's name"
     )
 
@@ -151,6 +156,7 @@ def _exported_code(arguments: argparse.Namespace) -> dict[str, Any]:
             chunk=arguments.chunk,
             name=arguments.name,
             tolerance=arguments.tolerance,
+            integer_io=arguments.integer_io,
         )
     return {
         "folder": str(result.folder),
@@ -186,6 +192,7 @@ def _exported_file(
         chunk=arguments.chunk,
         keep_reference=arguments.keep_reference,
         tolerance=arguments.tolerance,
+        integer_io=arguments.integer_io,
     )
 
 
@@ -205,6 +212,7 @@ def _refuse_for_saved_model(arguments: argparse.Namespace, target: Path) -> None
         "--batch-size": arguments.batch_size is not None,
         "--chunk": arguments.chunk != 1,
         "--keep-reference": arguments.keep_reference,
+        "--integer-io": arguments.integer_io,
     }
     if given := [name for name, is_given in unused.items() if is_given]:
         raise ConfigurationError(

@@ -31,11 +31,11 @@ SAVED_MODEL = "saved_model"
 
 @dataclass(frozen=True)
 class DeviceFile:
-    """A .tflite file of an export.
+    """A .tflite file of an export, or a folder of C code.
 
     Args:
-        file: name of the file in the folder of the export.
-        target: runtime that runs the file: "litert" or "tflm".
+        file: name of the file, or of the folder of C code, in the folder of the export.
+        target: runtime that runs the file: "litert" or "tflm"; "c" for C code.
         quantize: kind of quantisation: "float16", "dynamic" or "int8"; None for float32.
         streaming: True for a file that takes a stream step by step.
         needs: name of another file of the export that this one runs with; empty for none.
@@ -70,12 +70,19 @@ class Delivery(abc.ABC):
         """The formats to write, in order.
 
         Args:
-            asked: names of formats; None for all that the model allows.
+            asked: names of formats; None for all that the model allows, without C code, which
+                needs a compiler and is written where it is asked for.
 
         Raises:
             ConfigurationError: there is no such format, or the model does not allow it.
         """
-        return chosen_formats(asked, self.formats())
+        return self.without_code() if asked is None else chosen_formats(asked, self.formats())
+
+    @classmethod
+    def without_code(cls) -> tuple[str, ...]:
+        """The formats that need no compiler, in order."""
+        code = {name for name, file in cls.files.items() if file.target == "c"}
+        return tuple(name for name in cls.formats() if name not in code)
 
     @abc.abstractmethod
     def prepare(self, formats: Sequence[str]) -> None:
@@ -128,7 +135,7 @@ def deliver(
     Args:
         delivery: files, judge and contract of the application.
         to: folder for the files.
-        asked: names of formats; None for all that the model allows.
+        asked: names of formats; None for all that the model allows, without C code.
 
     Returns:
         "table" with a row for each file, "files", and "contract", the file that says what they
@@ -139,7 +146,7 @@ def deliver(
         ExportError: no file computes what Keras computes; none is left behind.
     """
     chosen = delivery.choose(asked)
-    if any(name != SAVED_MODEL for name in chosen):
+    if any(file.target != "c" for name, file in delivery.files.items() if name in chosen):
         conversion_process.prepare()
     delivery.prepare(chosen)
     folder = Path(to)

@@ -91,7 +91,8 @@ class Run(TrainedForecaster):
 
         Args:
             to: folder for the files.
-            formats: names of formats: saved_model, tflite, tflite_float16, tflite_dynamic.
+            formats: names of formats: saved_model, tflite, tflite_float16, tflite_dynamic, c and
+                c_int8.
 
         Returns:
             For every file its path, size and largest difference from Keras on real windows.

@@ -78,7 +78,8 @@ class Run(TrainedLanguageModel):
         Args:
             to: folder for the files.
             formats: names of formats: saved_model, tflite, tflite_dynamic, tflite_int8, tflm,
-                tflm_int8; None for all that the tokenizer and the model allow.
+                tflm_int8, c, c_int8; None for all but C code that the tokenizer and the model
+                allow.
 
         Returns:
             For every file its size, its bits per token compared with Keras', and how fast it is.

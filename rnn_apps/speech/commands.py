@@ -102,7 +102,8 @@ def _export_arguments(parser: argparse.ArgumentParser) -> None:
         "--formats",
         nargs="+",
         metavar="FORMAT",
-        help="formats to write; without it, all that the model allows",
+        help="formats to write, such as c and c_int8 for C code; without it, all but C code that "
+        "the model allows",
     )
     parser.add_argument(
         "--data",
@@ -260,7 +261,7 @@ APPLICATION = Application(
         Verb("evaluate", "measure word and character errors", _evaluate_arguments, _evaluate),
         Verb(
             "export",
-            "write a SavedModel and TFLite files, verified",
+            "write a SavedModel, TFLite files or C code, verified",
             _export_arguments,
             _export,
         ),

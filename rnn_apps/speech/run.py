@@ -103,8 +103,8 @@ class Run(TrainedRecogniser):
 
         Args:
             to: folder for the files.
-            formats: names of formats, out of `exporting.FORMATS`; None for all that the model
-                allows.
+            formats: names of formats, out of `exporting.FORMATS`; None for all but C code that the
+                model allows.
             data: source of recordings to prove the files on; empty for the run's own. Where these
                 are gone, synthetic speech replaces them.
 

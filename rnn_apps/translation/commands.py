@@ -102,6 +102,34 @@ def _compare(options: argparse.Namespace) -> Result:
     )
 
 
+def _export_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_run(parser)
+    parser.add_argument(
+        "--to", required=True, metavar="FOLDER", help="folder for the exported files"
+    )
+    parser.add_argument(
+        "--formats",
+        nargs="+",
+        metavar="FORMAT",
+        help="formats to write, such as c and c_int8 for C code; without it, all but C code that "
+        "the model allows",
+    )
+    parser.add_argument(
+        "--longest-source",
+        type=int,
+        default=0,
+        metavar="N",
+        help="largest number of tokens in a source sentence for C code, whose memory grows with "
+        "it; 0 for the run's longest",
+    )
+
+
+def _export(options: argparse.Namespace) -> Result:
+    from rnn_apps.translation.run import load
+
+    return load(options.run).export(options.to, options.formats, options.longest_source)
+
+
 def _translate_arguments(parser: argparse.ArgumentParser) -> None:
     _add_run(parser)
     given = parser.add_mutually_exclusive_group(required=True)
@@ -365,6 +393,12 @@ APPLICATION = Application(
     verbs=(
         Verb("evaluate", "measure a model by BLEU, chrF, TER", _evaluate_arguments, _evaluate),
         Verb("compare", "test whether runs differ by more than luck", _compare_arguments, _compare),
+        Verb(
+            "export",
+            "write a SavedModel, TFLite files or C code, verified",
+            _export_arguments,
+            _export,
+        ),
         Verb("translate", "translate sentences", _translate_arguments, _translate),
         Verb("score", "how probable given translations are", _score_arguments, _score),
     ),

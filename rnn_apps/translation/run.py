@@ -98,19 +98,23 @@ class Run(TrainedTranslationModel):
         read = JudgedAs.asked(references, source_column, target_column)
         return compare([self, *others], data, part, samples, read=read)
 
-    def export(self, to: str | Path, formats: Sequence[str] | None = None) -> dict[str, Any]:
+    def export(
+        self, to: str | Path, formats: Sequence[str] | None = None, longest_source: int = 0
+    ) -> dict[str, Any]:
         """Writes files that translate, each proven equal to the Keras model.
 
         Args:
             to: folder for the files.
-            formats: names of formats, out of `exporting.FORMATS`; None for all that the model
-                allows.
+            formats: names of formats, out of `exporting.FORMATS`; None for all but C code that the
+                model allows.
+            longest_source: largest number of tokens in a source sentence for C code, whose memory
+                grows with it; 0 for the run's `longest`.
 
         Raises:
             ExportError: no file computes what Keras computes. One that does not is left out, and
                 "not written" in the result says why.
         """
-        return export(self, to, formats)
+        return export(self, to, formats, longest_source)
 
 
 def load(folder: str | Path, data: str | SentencePairs = "") -> Run:

@@ -17,6 +17,8 @@ FUNCTIONS = {
     "exp": (np.exp, -86.9, 88.0, 0.0, 4e-7),
     "tanh": (np.tanh, -30.0, 30.0, 4e-7, 0.0),
     "sigmoid": (lambda x: 1 / (1 + np.exp(-x)), -60.0, 60.0, 3e-7, 0.0),
+    "sin": (np.sin, -1e4, 1e4, 3e-7, 0.0),
+    "cos": (np.cos, -1e4, 1e4, 3e-7, 0.0),
     "erf": (np.vectorize(math.erf), -6.0, 6.0, 8e-7, 0.0),
     "log": (np.log, 1e-30, 1e6, 3e-7, 3e-7),
     "rsqrt": (lambda x: 1 / np.sqrt(x), 1e-20, 1e10, 0.0, 3e-7),

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from keras import Input, Model, Sequential, layers
 
+from pipelines.base.errors import ConfigurationError
+from rnn_apps.edge import load
 from rnn_apps.export import ExportError
 from rnn_apps.export.c import export_c
 from rnn_apps.export.c.programs.quantisation import fraction_of
@@ -92,6 +94,39 @@ def test_long_sums_do_not_overflow(tmp_path: Path) -> None:
     result = export_c(model, tmp_path / "q", quantize="int8", representative_data=data)
 
     assert result.errors[0].relative_rmse < 0.002
+
+
+@pytest.mark.parametrize("mode", ["sequence", "streaming"])
+def test_inputs_and_outputs_in_integers(mode: str, tmp_path: Path) -> None:
+    keras.utils.set_random_seed(3)
+    series = Input((12, 5), name="series")
+    hidden = layers.GRU(9, return_sequences=True)(series)
+    model = Model(series, {"raw": layers.Dense(3)(hidden), "kept": layers.ReLU()(hidden)})
+    data = sequences(timesteps=12)
+
+    result = export_c(
+        model, tmp_path / "q", mode=mode, quantize="int8", representative_data=data,
+        integer_io=True, name="net",
+    )  # fmt: skip
+
+    assert all(error.relative_rmse < 0.02 for error in result.errors)
+    assert {one.dtype for one in result.interface.arguments} == {"int16"}
+    header = result.header.read_text()
+    for name in ("NET_INPUT_SERIES", "NET_OUTPUT_RAW"):
+        assert f"#define {name}_SCALE" in header and f"#define {name}_ZERO_POINT 0" in header
+    assert "net_quantise_input_series(const float *real" in header
+    # The session's numbers are real ones; the file's are integers.
+    loaded = load(result.folder, "c")
+    spec = next(iter(loaded.signatures.values())).inputs["series"]
+    assert spec.scale == 2.0 ** -result.interface.inputs[0].fraction
+    if mode == "sequence":
+        found = loaded(data[:1])["raw"]
+        np.testing.assert_allclose(found, model(data[:1])["raw"], atol=0.05)
+
+
+def test_integers_outside_need_integers_inside(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r'integer_io needs quantize="int8"'):
+        export_c(Sequential([Input((4, 3)), layers.GRU(3)]), tmp_path / "q", integer_io=True)
 
 
 def test_integers_need_real_data(tmp_path: Path) -> None:

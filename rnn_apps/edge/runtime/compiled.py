@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import json
 import os
 import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,26 +29,19 @@ _POOLS = {"bool": "truths", "float32": "scratch", "int16": "fixed", "int32": "in
 _STORED = {"bool": "uint8"}
 
 
-class CompiledRuntime:
-    """Calls the function of an exported folder; see `Runtime`.
-
-    A library PREFIX.so in the folder, beside card.json, is used as it is. Without one, the source
-    is compiled by this computer's compiler (the variable CC, or cc, gcc, clang).
+class CompiledFunction:
+    """One function of an exported folder, with the memory that it works on.
 
     Args:
-        folder: folder that `export_c` wrote.
-
-    Raises:
-        UserError: there is no such folder, no compiler, or the compiler refuses the source.
+        library: the folder's code, compiled.
+        card: description of the function.
+        key: name of its signature.
     """
 
-    def __init__(self, folder: str | Path) -> None:
-        self._folder = Path(folder)
-        card = _card(self._folder)
+    def __init__(self, library: ctypes.CDLL, card: Mapping[str, Any], key: str) -> None:
         self._inputs, self._outputs = card["inputs"], card["outputs"]
         self._states = card["states"]
-        self._temporary: tempfile.TemporaryDirectory[str] | None = None
-        library = ctypes.CDLL(str(self._library(card["prefix"])))
+        self._key = key
         self._function = getattr(library, card["function"])
         self._function.restype = None
         # Bytes, by the rules of C for structs: every member begins at a multiple of its type.
@@ -56,7 +51,6 @@ class CompiledRuntime:
             state["name"]: _part(self._memory, places[state["identifier"]], state)
             for state in self._states
         }
-        self._key = "step" if card["mode"] == "streaming" else "serving_default"
 
     def signature(self) -> Signature:
         """What the code takes and gives; states are inputs NAME and outputs NAME_out."""
@@ -70,14 +64,15 @@ class CompiledRuntime:
             {name: _spec(name, place, one) for place, (name, one) in enumerate(outputs)},
         )
 
-    def call(self, signature: Signature, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def call(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Runs the function once; inputs and outputs are in the code's own types."""
-        made = self._called(inputs)
+        for name, kept in self._kept.items():
+            kept[...] = inputs[name]
+        arguments, made, _ = self._arguments(inputs)
+        self._function(*arguments)
         return made | {f"{name}_out": kept.copy() for name, kept in self._kept.items()}
 
-    def invocation(
-        self, signature: Signature, inputs: Mapping[str, np.ndarray]
-    ) -> Callable[[], object]:
+    def invocation(self, inputs: Mapping[str, np.ndarray]) -> Callable[[], object]:
         """What runs the function on the inputs, as often as it is called."""
         arguments, _, kept = self._arguments(inputs)
         function = self._function
@@ -93,13 +88,6 @@ class CompiledRuntime:
         for kept in self._kept.values():
             kept[...] = 0
 
-    def _called(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        for name, kept in self._kept.items():
-            kept[...] = inputs[name]
-        arguments, made, _ = self._arguments(inputs)
-        self._function(*arguments)
-        return made
-
     def _arguments(
         self, inputs: Mapping[str, np.ndarray]
     ) -> tuple[list[ctypes.c_void_p], dict[str, np.ndarray], list[np.ndarray]]:
@@ -109,35 +97,101 @@ class CompiledRuntime:
         arrays = [self._memory, *given, *made.values()]
         return [ctypes.c_void_p(array.ctypes.data) for array in arrays], made, arrays
 
-    def _library(self, prefix: str) -> Path:
-        own = self._folder / f"{prefix}.so"
-        if own.is_file():
-            return own.absolute()
-        asked = shlex.split(os.environ.get("CC", ""))
-        found = next((name for name in _COMPILERS if shutil.which(name)), None)
-        command = asked or ([found] if found else [])
-        if not command:
-            raise UserError(
-                f"{self._folder}: C code needs a compiler here (Debian and Ubuntu: apt install "
-                f"gcc), or a library {prefix}.so beside card.json, made on a computer like this "
-                f"one with: cc {' '.join(OPTIONS)} src/{prefix}.c -o {prefix}.so"
-            )
-        self._temporary = tempfile.TemporaryDirectory()
-        target = Path(self._temporary.name) / f"{prefix}.so"
-        source = self._folder / "src" / f"{prefix}.c"
-        try:
-            done = subprocess.run(
-                [*command, *OPTIONS, str(source), "-o", str(target)],
-                capture_output=True,
-                text=True,
-                timeout=_TIME_LIMIT,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired) as failure:
-            raise UserError(f"{source}: cannot be compiled: {failure}") from failure
-        if done.returncode:
-            raise UserError(f"{source}: cannot be compiled: {done.stderr.strip()[:500]}")
-        return target
+
+class CompiledRuntime:
+    """Calls the functions of an exported folder; see `Runtime`.
+
+    A library PREFIX.so in the folder, beside card.json, is used as it is. Without one, the sources
+    are compiled by this computer's compiler (the variable CC, or cc, gcc, clang), once in a process
+    for each content: the code has no variables of its own, so that all runtimes share it.
+
+    Args:
+        folder: folder that `export_c` wrote.
+
+    Raises:
+        UserError: there is no such folder, no compiler, or the compiler refuses the source.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        path = Path(folder)
+        card = _card(path)
+        cards = card.get("functions") or {_only_key(card): card}
+        library = _library(path, card["prefix"], [one["prefix"] for one in cards.values()])
+        self._functions = {key: CompiledFunction(library, one, key) for key, one in cards.items()}
+
+    def signatures(self) -> dict[str, Signature]:
+        """What each function takes and gives."""
+        return {key: function.signature() for key, function in self._functions.items()}
+
+    def call(self, signature: Signature, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Runs a function once; inputs and outputs are in the code's own types."""
+        return self._functions[signature.key].call(inputs)
+
+    def invocation(
+        self, signature: Signature, inputs: Mapping[str, np.ndarray]
+    ) -> Callable[[], object]:
+        """What runs the function on the inputs, as often as it is called."""
+        return self._functions[signature.key].invocation(inputs)
+
+    def reset(self) -> None:
+        """Sets all states to zero."""
+        for function in self._functions.values():
+            function.reset()
+
+
+def _only_key(card: Mapping[str, Any]) -> str:
+    return "step" if card["mode"] == "streaming" else "serving_default"
+
+
+# Libraries that this process has compiled, by the digest of their sources.
+_COMPILED: dict[str, ctypes.CDLL] = {}
+_COMPILING = threading.Lock()
+
+
+def _library(folder: Path, prefix: str, parts: Sequence[str]) -> ctypes.CDLL:
+    """The code of a folder, compiled."""
+    own = folder / f"{prefix}.so"
+    if own.is_file():
+        return ctypes.CDLL(str(own.absolute()))
+    sources = [folder / "src" / f"{part}.c" for part in parts]
+    try:
+        texts = [path.read_bytes() for one in sources for path in (one.with_suffix(".h"), one)]
+    except OSError as failure:
+        raise UserError(f"{folder}: cannot be read: {failure}. Export it again") from failure
+    digest = hashlib.sha256(b"\0".join(texts)).hexdigest()
+    with _COMPILING:
+        if digest not in _COMPILED:
+            with tempfile.TemporaryDirectory() as made:
+                target = Path(made) / f"{prefix}.so"
+                _compile(folder, prefix, sources, target)
+                # A loaded library stays, though its file goes.
+                _COMPILED[digest] = ctypes.CDLL(str(target))
+        return _COMPILED[digest]
+
+
+def _compile(folder: Path, prefix: str, sources: Sequence[Path], target: Path) -> None:
+    asked = shlex.split(os.environ.get("CC", ""))
+    found = next((name for name in _COMPILERS if shutil.which(name)), None)
+    command = asked or ([found] if found else [])
+    if not command:
+        names = " ".join(f"src/{source.name}" for source in sources)
+        raise UserError(
+            f"{folder}: C code needs a compiler here (Debian and Ubuntu: apt install gcc), or a "
+            f"library {prefix}.so beside card.json, made on a computer like this one with: "
+            f"cc {' '.join(OPTIONS)} {names} -o {prefix}.so"
+        )
+    try:
+        done = subprocess.run(
+            [*command, *OPTIONS, *map(str, sources), "-o", str(target)],
+            capture_output=True,
+            text=True,
+            timeout=_TIME_LIMIT,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as failure:
+        raise UserError(f"{folder}: cannot be compiled: {failure}") from failure
+    if done.returncode:
+        raise UserError(f"{folder}: cannot be compiled: {done.stderr.strip()[:500]}")
 
 
 def _card(folder: Path) -> dict[str, Any]:

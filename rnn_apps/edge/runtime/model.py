@@ -120,8 +120,7 @@ def load(
     """
     if target == CODE:
         code = CompiledRuntime(path)
-        signature = code.signature()
-        return EdgeModel(code, {signature.key: signature}, _WITHOUT_VARIABLES)
+        return EdgeModel(code, code.signatures(), _WITHOUT_VARIABLES)
     if target not in TARGETS:
         known = ", ".join((*TARGETS, CODE))
         raise UserError(f"target {target!r} is unknown; choose one of {known}.")

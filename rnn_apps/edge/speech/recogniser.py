@@ -67,7 +67,7 @@ class EdgeRecogniser:
         folder: folder that exporting a recogniser wrote, with `contract.json`, `tokenizer/` and
             models.
         file: name of the model's file in the folder: one for streams, or one for whole utterances.
-        target: runtime that runs the file: "litert" or "tflm".
+        target: runtime that runs the file: "litert", "tflm" or, for a folder of C code, "c".
         decoding: options by which outputs become text.
         word_model: word model that replaces the one named in `decoding`.
 

@@ -1,4 +1,4 @@
-"""Translation on the device: LiteRT, numpy and the tokenizer, with the exported folder."""
+"""Translation on the device: one runtime, numpy and the tokenizer, with the exported folder."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ class EdgeTranslator:
     Args:
         folder: folder that exporting a translation model wrote, with `contract.json`, the
             tokenizers and .tflite files.
-        file: name of the .tflite file in the folder.
+        file: name of the .tflite file, or of the folder of C code, in the folder.
         glossary: translations of source words, for tokens that stand for unknown words.
         threads: number of threads on LiteRT.
+        target: runtime that runs the file: "litert", or "c" for a folder of C code.
 
     Raises:
         UserError: a file is missing or damaged.
@@ -45,6 +46,7 @@ class EdgeTranslator:
         file: str = MODEL,
         glossary: Mapping[str, str] | None = None,
         threads: int = 1,
+        target: str = "litert",
     ) -> None:
         folder = Path(folder)
         contract = read_contract(folder, "a translation model", ("source_vocabulary_sha256",))
@@ -61,7 +63,7 @@ class EdgeTranslator:
             tokenizer.require_same(str(expected), str(folder / CONTRACT))
         encoder = contract.get("encoders", {}).get(file)
         self._decoder = EdgeDecoder(
-            load(folder / file, threads=threads),
+            load(folder / file, target, threads=threads),
             encoder=None if encoder is None else load(folder / encoder, threads=threads),
         )
         self._options = SearchOptions(**contract.get("search", {}))

@@ -14,7 +14,12 @@ from __future__ import annotations
 
 from pipelines.base.lazy_names import lazy_names
 
-_HOMES = {"export_c": "export", "CodeResult": "results"}
+_HOMES = {
+    "export_c": "export",
+    "export_c_functions": "export",
+    "CodeFolder": "results",
+    "CodeResult": "results",
+}
 
 __all__ = sorted(_HOMES)
 

@@ -1,4 +1,4 @@
-"""A Keras model as a folder of C code that is proven before it is there."""
+"""Keras models as a folder of C code that is proven before it is there."""
 
 from __future__ import annotations
 
@@ -6,37 +6,40 @@ import dataclasses
 import json
 import tempfile
 from collections.abc import Mapping
-from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import keras
 
 from pipelines.base.atomic_files import atomic_folder
-from pipelines.base.errors import ConfigurationError
-from rnn_apps.export import refusals
 from rnn_apps.export.c.lowering.graph import lowered
 from rnn_apps.export.c.programs.quantisation import quantised
 from rnn_apps.export.c.programs.schedule import scheduled
 from rnn_apps.export.c.proof.compiler import Compiler, c_compiler
 from rnn_apps.export.c.proof.cost import cost_of
 from rnn_apps.export.c.proof.harness import compiled
-from rnn_apps.export.c.results import CodeResult
+from rnn_apps.export.c.refusals import (
+    refuse_free_shapes,
+    refuse_options,
+    refuse_place,
+    refuse_request,
+)
+from rnn_apps.export.c.results import CodeFolder, CodeResult
 from rnn_apps.export.c.writing.code import Code, code_of
-from rnn_apps.export.c.writing.folder import write_folder
+from rnn_apps.export.c.writing.folder import write_documents, write_folder
 from rnn_apps.export.c.writing.names import check_prefix, prefix_of
 from rnn_apps.export.forms.replaceable_layers import layer_name
+from rnn_apps.export.options import SignatureRequest
 from rnn_apps.export.planning.plans import SignaturePlan, sequence_plan
 from rnn_apps.export.planning.streaming_plan import streaming_plan
 from rnn_apps.export.proof.comparison import require_within
-from rnn_apps.export.results import MODES, TOLERANCES, ExportError
+from rnn_apps.export.results import TOLERANCES
 from rnn_apps.export.signature.example_data import kept_data
+from rnn_apps.export.task_metric import TaskMetric, judge
 
 if TYPE_CHECKING:
     from rnn_apps.export.processes.runtime_process import RuntimeProcess
 
-CARD = "card.json"
-QUANTIZATIONS = (None, "int8")
 # Each pass of the loop over time projects its own timestep: that needs the least memory.
 FORM = "compact loop"
 
@@ -54,6 +57,8 @@ def export_c(
     name: str | None = None,
     tolerance: float | None = None,
     time_limit: float = 120.0,
+    metric: TaskMetric | None = None,
+    integer_io: bool = False,
 ) -> CodeResult:
     """Writes `model` as C99 whose outputs are those of Keras.
 
@@ -77,33 +82,101 @@ def export_c(
         tolerance: largest allowed |C - Keras| in units of max(0.1, max |Keras|); by default
             1e-5, int8 0.1.
         time_limit: seconds for one run of the compiler, and of the compiled code.
+        metric: the task's metric, which the code must keep; it is on the card.
+        integer_io: True for inputs and outputs of 16 bits with a scale each, and functions that
+            convert real numbers; needs quantize="int8".
 
     Raises:
         ExportError: the model has something that cannot be C (nothing is written), there is no
             compiler, or the compiled code failed or is wrong (nothing is left).
         ConfigurationError: an argument or the representative data cannot be used.
     """
-    _refuse_arguments(model, mode, timesteps, batch_size, chunk, tolerance)
-    _refuse_quantisation(quantize, representative_data)
-    path = Path(folder)
+    request = SignatureRequest(model, mode, representative_data, timesteps, batch_size, chunk)
+    written = _exported(
+        {"": request}, Path(folder), quantize, name, tolerance, time_limit, metric, integer_io
+    )
+    (result,) = written.functions.values()
+    return dataclasses.replace(result, metric=written.metric)
+
+
+def export_c_functions(
+    requests: Mapping[str, SignatureRequest],
+    folder: str | Path,
+    *,
+    name: str,
+    quantize: str | None = None,
+    tolerance: float | None = None,
+    time_limit: float = 120.0,
+    metric: TaskMetric | None = None,
+) -> CodeFolder:
+    """Writes several models as one library of C code, each a function of its own.
+
+    Every function has a header, a source and a struct of memory: NAME_KEY.h and NAME_KEY.c.
+
+    Args:
+        requests: models by the names (keys) of their functions, such as "encode".
+        folder: folder to write; see `export_c`.
+        name: beginning of all names in the code.
+        quantize, tolerance, time_limit, metric: options that hold for all of them; see `export_c`.
+
+    Raises:
+        ExportError, ConfigurationError: see `export_c`.
+    """
+    for key in requests:
+        check_prefix(f"{name}_{key}")
+    return _exported(requests, Path(folder), quantize, name, tolerance, time_limit, metric)
+
+
+def _exported(
+    requests: Mapping[str, SignatureRequest],
+    path: Path,
+    quantize: str | None,
+    name: str | None,
+    tolerance: float | None,
+    time_limit: float,
+    metric: TaskMetric | None,
+    integer_io: bool = False,
+) -> CodeFolder:
+    for request in requests.values():
+        refuse_request(request, quantize)
+    refuse_options(quantize, tolerance, integer_io)
     refuse_place(path)
-    prefix = prefix_of(model.name) if name is None else check_prefix(name)
+    model_name = next(iter(requests.values())).model.name
+    prefix = prefix_of(model_name) if name is None else check_prefix(name)
     compiler = c_compiler(time_limit)
-    data = kept_data(representative_data)
-    plan = _plan(model, mode, quantize, data, timesteps, batch_size, chunk)
-    call = "step" if mode == "streaming" else "run"
-    code = code_for(plan, prefix, call, model.name, quantize)
     allowed = TOLERANCES[quantize] if tolerance is None else tolerance
-    with tempfile.TemporaryDirectory() as made:
-        result = _proven(code, Path(made), compiler, plan, allowed, time_limit, path, mode)
-        result = dataclasses.replace(result, quantize=quantize)
+    plans: list[SignaturePlan] = []
+    codes: list[Code] = []
+    results: dict[str, CodeResult] = {}
+    for key, request in requests.items():
+        own = f"{prefix}_{key}" if key else prefix
+        plan = _plan(key, request, quantize)
+        call = "step" if request.mode == "streaming" else "run"
+        code = code_for(plan, own, call, request.model.name, quantize, integer_io)
+        with tempfile.TemporaryDirectory() as made:
+            result = _proven(
+                code, Path(made), compiler, plan, allowed, time_limit, path, request.mode
+            )
+        plans.append(plan)
+        codes.append(code)
+        results[key] = dataclasses.replace(result, quantize=quantize)
+    written = CodeFolder(path, prefix, model_name, results)
     with atomic_folder(path) as beside:
-        write_folder(beside, code, result, model.name)
-    return result
+        sources = {code.interface.prefix: (code.header, code.source) for code in codes}
+        write_folder(beside, sources, written)
+        if metric is not None:
+            written = dataclasses.replace(written, metric=judge(metric, plans, beside, "c"))
+            write_documents(beside, written)
+    return written
 
 
 def code_for(
-    plan: SignaturePlan, prefix: str, call: str, model_name: str, quantize: str | None = None
+    plan: SignaturePlan,
+    prefix: str,
+    call: str,
+    model_name: str,
+    quantize: str | None = None,
+    integer_io: bool = False,
 ) -> Code:
     """The C code of a plan, not proven yet.
 
@@ -113,16 +186,17 @@ def code_for(
         call: "run" or "step".
         model_name: name of the Keras model.
         quantize: None or "int8".
+        integer_io: True for inputs and outputs of 16 bits.
 
     Raises:
         ExportError: the plan has an operator or a shape that cannot be C.
     """
-    _refuse_free_shapes(plan)
+    refuse_free_shapes(plan)
     states = _states(plan) if call == "step" else {}
     forms = {layer_name(use.layer): FORM for use in plan.uses}
     program = scheduled(lowered(plan.traced(forms), states))
     if quantize is not None:
-        program = quantised(program, plan.calibration)
+        program = quantised(program, plan.calibration, integer_io)
     return code_of(program, prefix, call, f"The Keras model {json.dumps(model_name)} in C")
 
 
@@ -135,95 +209,22 @@ def _states(plan: SignaturePlan) -> dict[str, tuple[int, ...]]:
     }
 
 
-def _plan(
-    model: keras.Model,
-    mode: str,
-    quantize: str | None,
-    data: Any,
-    timesteps: int | Mapping[str, int] | None,
-    batch_size: int | None,
-    chunk: int,
-) -> SignaturePlan:
-    batch = batch_size or _own_batch(model) or 1
-    if mode == "streaming":
+def _plan(key: str, request: SignatureRequest, quantize: str | None) -> SignaturePlan:
+    model, data = request.model, kept_data(request.representative_data)
+    batch = request.batch_size or _own_batch(model) or 1
+    if request.mode == "streaming":
         return streaming_plan(
-            "step", model, data=data, batch_size=batch, chunk=chunk, quantize=quantize
-        )
-    return sequence_plan("run", model, data=data, batch_size=batch, timesteps=timesteps)
-
-
-def _refuse_quantisation(quantize: str | None, data: Any) -> None:
-    if quantize not in QUANTIZATIONS:
-        known = ", ".join(map(repr, QUANTIZATIONS))
-        raise ConfigurationError(f"quantize = {quantize!r}: for C choose from {known}")
-    if quantize is not None and data is None:
-        raise ExportError(
-            'quantize="int8" needs representative_data: real sequences of full length, from which '
-            "the ranges of all activations are measured"
-        )
+            key or "step", model, data=data, batch_size=batch, chunk=request.chunk,
+            quantize=quantize,
+        )  # fmt: skip
+    return sequence_plan(
+        key or "serving_default", model, data=data, batch_size=batch, timesteps=request.timesteps
+    )
 
 
 def _own_batch(model: keras.Model) -> int | None:
     batches = {tensor.shape[0] for tensor in getattr(model, "inputs", None) or ()}
     return batches.pop() if len(batches) == 1 else None
-
-
-def _refuse_arguments(
-    model: Any,
-    mode: str,
-    timesteps: int | Mapping[str, int] | None,
-    batch_size: int | None,
-    chunk: int,
-    tolerance: float | None,
-) -> None:
-    refusals.refuse_model(model)
-    if mode not in MODES:
-        raise ConfigurationError(f"mode = {mode!r}: choose from {', '.join(MODES)}")
-    given = list(timesteps.values()) if isinstance(timesteps, Mapping) else [timesteps]
-    for name, number in [("timesteps", n) for n in given] + [
-        ("batch_size", batch_size),
-        ("chunk", chunk),
-    ]:
-        if number is not None and not (isinstance(number, Integral) and int(number) >= 1):
-            raise ConfigurationError(f"{name} = {number!r} must be a whole number from 1 on")
-    if tolerance is not None and not tolerance >= 0:
-        raise ConfigurationError(f"tolerance = {tolerance} must be at least 0")
-    if mode == "streaming" and timesteps is not None:
-        raise ConfigurationError("a streaming step takes chunk= timesteps; leave out timesteps")
-    if mode == "sequence" and chunk != 1:
-        raise ConfigurationError('chunk= is for mode="streaming"; a sequence is taken whole')
-
-
-def _refuse_free_shapes(plan: SignaturePlan) -> None:
-    for given in plan.inputs:
-        if None in given.shape:
-            raise ExportError(
-                f"C code has fixed sizes, and input {given.name!r} is {given.shape}: give "
-                'timesteps=, or choose mode="streaming", which takes sequences of any length'
-            )
-
-
-def refuse_place(path: Path) -> None:
-    """Refuses to put a folder of code over anything but another one.
-
-    Raises:
-        ConfigurationError: something stands at `path` that would be lost.
-    """
-    if not path.exists():
-        return
-    if not path.is_dir():
-        raise ConfigurationError(f"{path} is a file. Name a folder for the C code")
-    if any(path.iterdir()) and not _is_code(path / CARD):
-        raise ConfigurationError(
-            f"{path} holds other files, which C code there would replace. Name a new folder"
-        )
-
-
-def _is_code(card: Path) -> bool:
-    try:
-        return bool(json.loads(card.read_text(encoding="utf-8"))["target"] == "c")
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
 
 
 def _proven(

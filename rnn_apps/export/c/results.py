@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from rnn_apps.export.c.writing.interface import Interface
-from rnn_apps.export.results import OutputError, ProofExtent
+from rnn_apps.export.results import MetricResult, OutputError, ProofExtent
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class CodeResult:
         sanitized: whether sanitizers watched the proof.
         reference_data: "representative" or "random".
         measured_on: how much was compared.
+        metric: the task's metric in Keras and in C, if the export was given one.
     """
 
     folder: Path
@@ -58,6 +60,12 @@ class CodeResult:
     reference_data: str
     measured_on: ProofExtent
     quantize: str | None = None
+    metric: MetricResult | None = None
+
+    @property
+    def flash_bytes(self) -> int:
+        """Bytes of weights and of machine code on this computer, as far as that is known."""
+        return self.cost.weight_bytes + (self.cost.code_bytes or 0)
 
     @property
     def header(self) -> Path:
@@ -73,3 +81,32 @@ class CodeResult:
     def error(self) -> float:
         """The largest absolute difference from Keras over all outputs."""
         return max((error.maximum_absolute for error in self.errors), default=0.0)
+
+
+@dataclass(frozen=True)
+class CodeFolder:
+    """A written folder with one or more proven functions.
+
+    Attributes:
+        folder: where it is.
+        name: beginning of all names in the code.
+        model: name of the Keras model.
+        functions: results by the functions' keys; the key of a single function is empty.
+        metric: the task's metric in Keras and in C, if the export was given one.
+    """
+
+    folder: Path
+    name: str
+    model: str
+    functions: Mapping[str, CodeResult]
+    metric: MetricResult | None = None
+
+    @property
+    def error(self) -> float:
+        """The largest absolute difference from Keras over all functions."""
+        return max(result.error for result in self.functions.values())
+
+    @property
+    def flash_bytes(self) -> int:
+        """Bytes of weights and of machine code on this computer, as far as that is known."""
+        return sum(result.flash_bytes for result in self.functions.values())

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
+import numpy as np
 
 from rnn_apps.export.delivery import SAVED_MODEL, Delivery, DeviceFile, deliver, kibibytes
 from rnn_apps.forecasting.device.calibrated_deployment import calibrated_deployment
@@ -14,11 +15,21 @@ from rnn_apps.forecasting.judging.example_windows import EXAMPLES, read_examples
 from rnn_apps.forecasting.network.inputs import input_specification
 from rnn_apps.forecasting.trained import TrainedForecaster
 
+if TYPE_CHECKING:
+    from rnn_apps.edge.runtime.model import EdgeModel
+    from rnn_apps.export.task_metric import TaskMetric
+
 FILES = {
     "tflite": DeviceFile("model.tflite"),
     "tflite_float16": DeviceFile("model_float16.tflite", quantize="float16"),
     "tflite_dynamic": DeviceFile("model_dynamic.tflite", quantize="dynamic"),
+    "c": DeviceFile("c", target="c"),
+    "c_int8": DeviceFile("c_int8", target="c", quantize="int8"),
 }
+# Integers are held to the forecasts: their root mean square difference from Keras', in units of the
+# standard deviation of Keras' forecasts within a window; single numbers only to a coarse bound.
+QUANTIZED_TOLERANCE = 0.3
+MOST_DIFFERENCE = 0.05
 
 
 def export(run: TrainedForecaster, to: str | Path, formats: Sequence[str]) -> dict[str, Any]:
@@ -64,13 +75,40 @@ class ForecastDelivery(Delivery):
 
     def device_file(self, wanted: DeviceFile, folder: Path) -> list[Any]:
         """See `Delivery`."""
-        from rnn_apps.export import export_tflite
+        from rnn_apps.export.device_files import write_model
 
-        result = export_tflite(
-            self._model, folder / wanted.file, quantize=wanted.quantize,
-            representative_data=self._data,
-        )  # fmt: skip
-        return [wanted.file, kibibytes(result.path), result.error, result.latency_ms]
+        integers = wanted.quantize == "int8"
+        written = write_model(
+            self._model,
+            folder / wanted.file,
+            wanted,
+            name="forecaster",
+            data=self._data,
+            tolerance=QUANTIZED_TOLERANCE if integers else None,
+            metric=self._closeness() if integers else None,
+        )
+        return [wanted.file, written.kibibytes, written.error, written.latency_ms]
+
+    def _closeness(self) -> TaskMetric:
+        """How far a file's forecasts are from Keras', see `MOST_DIFFERENCE`."""
+        from rnn_apps.edge.forecasting import EdgeForecaster
+        from rnn_apps.export.task_metric import TaskMetric
+
+        expected = np.asarray(self._model(self._data)["forecast"])
+        spread = float(np.sqrt(np.mean(expected.var(axis=1))))
+
+        def difference(model: EdgeModel) -> float:
+            found = EdgeForecaster(model)(**self._data)["forecast"]
+            apart = float(np.sqrt(np.mean(np.square(found - expected))))
+            return apart / spread if spread else apart
+
+        return TaskMetric(
+            "RMS difference from Keras' forecasts, in standard deviations of a forecast",
+            difference,
+            most_loss=MOST_DIFFERENCE,
+            measured_on=f"{len(expected)} real windows",
+            keras=0.0,
+        )
 
 
 FORMATS = ForecastDelivery.formats()

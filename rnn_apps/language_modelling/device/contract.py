@@ -15,6 +15,8 @@ STEP_FILES = {
     "tflite_int8": DeviceFile("model_int8.tflite", quantize="int8"),
     "tflm": DeviceFile("model_tflm.tflite", target="tflm"),
     "tflm_int8": DeviceFile("model_tflm_int8.tflite", target="tflm", quantize="int8"),
+    "c": DeviceFile("c", target="c"),
+    "c_int8": DeviceFile("c_int8", target="c", quantize="int8"),
 }
 
 

@@ -91,8 +91,8 @@ class LanguageDelivery(Delivery):
 
     def device_file(self, wanted: DeviceFile, folder: Path) -> list[Any]:
         """Writes one step model, judged in its runtime before it is there."""
+        from rnn_apps.export.device_files import write_model
         from rnn_apps.export.task_metric import TaskMetric
-        from rnn_apps.export.tflite import export_tflite
 
         text = self._text
         same = False
@@ -108,13 +108,13 @@ class LanguageDelivery(Delivery):
                 )
             return bits
 
-        result = export_tflite(
+        written = write_model(
             _step_model(self._run),
             folder / wanted.file,
-            target=wanted.target,
+            wanted,
+            name="language_model",
             mode="streaming",
-            quantize=wanted.quantize,
-            representative_data={TOKENS: _sequences(self._examples)},
+            data={TOKENS: _sequences(self._examples)},
             tolerance=None if wanted.quantize is None else QUANTIZED_TOLERANCE,
             metric=TaskMetric(
                 "bits per token",
@@ -124,10 +124,10 @@ class LanguageDelivery(Delivery):
                 keras=self._bits,
             ),
         )
-        assert result.metric is not None
+        assert written.metric is not None
         return [
-            wanted.file, kibibytes(result.path), result.metric.file, result.error, same,
-            result.latency_ms,
+            wanted.file, written.kibibytes, written.metric.file, written.error, same,
+            written.latency_ms,
         ]  # fmt: skip
 
 

@@ -21,6 +21,8 @@ FILES = {
     "streaming_int8": DeviceFile("streaming_int8.tflite", streaming=True, quantize="int8"),
     "tflm": DeviceFile("streaming_tflm.tflite", "tflm", streaming=True),
     "tflm_int8": DeviceFile("streaming_tflm_int8.tflite", "tflm", "int8", streaming=True),
+    "c": DeviceFile("c", "c", streaming=True),
+    "c_int8": DeviceFile("c_int8", "c", "int8", streaming=True),
 }
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -12,6 +13,7 @@ import tensorflow as tf
 from pipelines.base.errors import ConfigurationError
 from rnn_apps.edge.speech.ctc import ctc_greedy
 from rnn_apps.edge.speech.recogniser import TOKENIZER
+from rnn_apps.edge.speech.speech_labels import SpeechLabels
 from rnn_apps.export.delivery import (
     SAVED_MODEL,
     Delivery,
@@ -20,7 +22,7 @@ from rnn_apps.export.delivery import (
     kibibytes,
     saved_and_loaded,
 )
-from rnn_apps.export.results import ExportError, ExportResult
+from rnn_apps.export.results import ExportError
 from rnn_apps.speech.device.contract import FILES, contract
 from rnn_apps.speech.device.export_recordings import (
     calibration_examples,
@@ -32,7 +34,11 @@ from rnn_apps.speech.device.step_model import FEATURES, PRESENT, step_model, who
 from rnn_apps.speech.device.trial import Trial, try_recogniser
 from rnn_apps.speech.judging.metrics import total, word_errors
 from rnn_apps.speech.network.capabilities import can_stream
+from rnn_apps.speech.streaming import raw_features
 from rnn_apps.speech.trained import TrainedRecogniser
+
+if TYPE_CHECKING:
+    from rnn_apps.export.device_files import WrittenFile
 
 # A quantised state that is fed back drifts from Keras' without harm to what is written: such a file
 # is held to its task, the word error rate, and only to a coarse bound on every number.
@@ -90,7 +96,8 @@ class SpeechDelivery(Delivery):
         """See `Delivery`."""
         streams = can_stream(self._run.config)
         if asked is None:
-            allowed = [name for name, file in FILES.items() if streams or not file.streaming]
+            names = [name for name in self.without_code() if name in FILES]
+            allowed = [name for name in names if streams or not FILES[name].streaming]
             # The converter quantises no loop of unknown length but the fused LSTM's.
             if self._run.config.cell != "lstm":
                 allowed.remove("tflite_int8")
@@ -103,6 +110,10 @@ class SpeechDelivery(Delivery):
                 "stream. Choose tflite, or train with bidirectional = false and normalisation = "
                 "'global'"
             )
+        if any(FILES[name].target == "c" for name in chosen if name in FILES):
+            from rnn_apps.export.c.sound.front_end import refuse_features
+
+            refuse_features(raw_features(self._run.config))
         return chosen
 
     def prepare(self, formats: Sequence[str]) -> None:
@@ -134,28 +145,48 @@ class SpeechDelivery(Delivery):
 
     def device_file(self, wanted: DeviceFile, folder: Path) -> list[Any]:
         """See `Delivery`."""
-        from rnn_apps.export.card import add_task_metric
-        from rnn_apps.export.tflite import export_tflite
+        from rnn_apps.export.device_files import write_model
 
         config = self._run.config
         make = step_model if wanted.streaming else whole_model
-        result = export_tflite(
+        written = write_model(
             make(self._run.model, config),
             folder / wanted.file,
-            target=wanted.target,
+            wanted,
+            name="recogniser",
             mode="streaming" if wanted.streaming else "sequence",
-            quantize=wanted.quantize,
-            representative_data=self._examples(wanted.streaming),
+            data=self._examples(wanted.streaming),
             chunk=config.subsampling if wanted.streaming else 1,
             tolerance=None if wanted.quantize is None else QUANTIZED_TOLERANCE,
         )
+        if wanted.target == "c":
+            written = self._with_ears(written)
         trial = try_recogniser(folder, wanted.file, wanted.target, self._judged.samples)
         rate = self._judge(wanted.file, trial.texts, exact=wanted.quantize is None)
         metric = "word error rate"
         if not self._judged.transcribed:
             metric += " compared with Keras' text"
-        add_task_metric(result, metric, self._keras_errors.rate, rate, self._judged.what)
-        return _row(wanted, result, rate, trial)
+        written.add_task_metric(metric, self._keras_errors.rate, rate, self._judged.what)
+        return _row(wanted, written, rate, trial)
+
+    def _with_ears(self, written: WrittenFile) -> WrittenFile:
+        """Adds the features and the listener to C code, judged by the labels that it writes.
+
+        Raises:
+            ExportError: from samples of 16 bits it writes what is worse than Keras' text.
+        """
+        from rnn_apps.export.c.sound.listening_folder import add_listening
+
+        config, labels = self._run.config, self._run.labels
+        folder, heard = add_listening(
+            written.code, self._run.model.name, raw_features(config), self._judged.samples,
+            subsampling=config.subsampling, lookahead=config.lookahead,
+            pieces=SpeechLabels.of(labels.tokenizer, labels.spelling).pieces,
+        )  # fmt: skip
+        texts = [labels.decode(np.array(row, np.int32)) for row in heard]
+        # A recording of other than 16 bits is rounded, so that its text may be another one.
+        self._judge(f"{written.path.name}, from samples", texts, exact=False)
+        return dataclasses.replace(written, kibibytes=round(folder.flash_bytes / 1024, 1))
 
     def _examples(self, streaming: bool) -> list[dict[str, np.ndarray]]:
         if not (streaming and self._run.config.lookahead):
@@ -224,15 +255,15 @@ class SpeechDelivery(Delivery):
 FORMATS = SpeechDelivery.formats()
 
 
-def _row(wanted: DeviceFile, result: ExportResult, rate: float, trial: Trial) -> list[Any]:
+def _row(wanted: DeviceFile, written: WrittenFile, rate: float, trial: Trial) -> list[Any]:
     delay = None if trial.delay_seconds is None else round(1000 * trial.delay_seconds)
     return [
         wanted.file,
         "a stream" if wanted.streaming else "a whole utterance",
-        kibibytes(result.path),
+        written.kibibytes,
         rate,
-        result.error,
-        result.latency_ms,
+        written.error,
+        written.latency_ms,
         round(trial.real_time_factor, 5),
         delay,
         trial.memory_kib,

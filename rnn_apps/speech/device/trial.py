@@ -59,8 +59,8 @@ def try_recogniser(
 
     Args:
         folder: the exported folder, with contract and vocabulary.
-        file: the name of the .tflite file in it.
-        target: the runtime, "litert" or "tflm".
+        file: the name of the .tflite file, or of the folder of C code, in it.
+        target: the runtime: "litert", "tflm" or "c".
         recordings: one array of samples [samples] per recording, at the model's sample rate.
 
     Raises:
@@ -110,7 +110,7 @@ def main(folder: str, file: str, target: str, path: str) -> None:
         samples = np.split(archive["samples"], np.cumsum(archive["lengths"])[:-1])
     if target == "litert":
         import ai_edge_litert.interpreter  # noqa: F401
-    else:
+    elif target == "tflm":
         import tflite_micro  # noqa: F401
     _forget_peak()
     before = _status_kib("VmRSS")

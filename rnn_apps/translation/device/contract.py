@@ -16,11 +16,16 @@ DEVICE_FILES = {
     "tflite_dynamic": DeviceFile("model_dynamic.tflite", quantize="dynamic"),
     # The converter quantises no loop to int8, and an encoder is one: it comes from the other file.
     "tflite_int8": DeviceFile("model_int8.tflite", quantize="int8", needs="model_dynamic.tflite"),
+    "c": DeviceFile("c", target="c"),
+    "c_int8": DeviceFile("c_int8", target="c", quantize="int8"),
 }
 
 
 def contract(
-    run: TrainedTranslationModel, formats: Sequence[str], search: SearchOptions
+    run: TrainedTranslationModel,
+    formats: Sequence[str],
+    search: SearchOptions,
+    longest_source: int,
 ) -> dict[str, Any]:
     """What the exported files take and give, for whoever calls them without this toolkit."""
     of_devices = [DEVICE_FILES[name] for name in formats if name != SAVED_MODEL]
@@ -39,6 +44,14 @@ def contract(
     }
     if of_devices:
         entries["signatures"] = _DEVICE
+    if code := [one.file for one in of_devices if one.target == "c"]:
+        entries["c"] = {
+            "files": code,
+            "positions": longest_source + 1,
+            "meaning": "source is padded with 0 to this many ids; present, of encode and for "
+            "decode_step, is 1 for ids of the sentence and 0 behind its end; decode_step takes "
+            "one hypothesis per call",
+        }
     if SAVED_MODEL in formats:
         entries["saved_model"] = _SERVED
     return entries

@@ -1,7 +1,8 @@
 """The two halves of a translation model as a device runs them: `encode` and `decode_step`.
 
 A device reads one sentence at a time, so nothing is padded, and the rows of `decode_step` are the
-hypotheses of that sentence: what the attention reads is there once, however many they are.
+hypotheses of that sentence: what the attention reads is there once, however many they are. C code,
+whose sizes are fixed, reads sentences that are padded to the longest one it takes.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from rnn_apps.translation.network.model import END, PADDING, START, Source, TranslationModel
 
 TOKENS, TOKEN, LOGITS, ALIGNMENT = "source", "token", "logits", "alignment"
-ANNOTATIONS, KEYS = "annotations", "keys"
+ANNOTATIONS, KEYS, PRESENT = "annotations", "keys", "present"
 SUCCESSOR = "{}_out"
 
 Example = dict[str, NDArray[Any]]
@@ -25,14 +26,19 @@ Example = dict[str, NDArray[Any]]
 class _Encoder(keras.layers.Layer):
     """Source tokens int32 [1, positions] -> what `decode_step` takes, by name."""
 
-    def __init__(self, translation: TranslationModel, **kwargs: Any) -> None:
+    def __init__(self, translation: TranslationModel, padded: bool, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.translation = translation
+        self.padded = padded
 
     def call(self, tokens: Any) -> dict[str, Any]:
-        source, states = self.translation.encode(tokens, padded=False)
+        source, states = self.translation.encode(tokens, padded=self.padded)
         named = dict(zip(self.translation.step.state_names, states, strict=True))
-        return named | {name: getattr(source, name) for name in memory_names(self.translation)}
+        names = memory_names(self.translation, self.padded)
+        if self.padded:
+            # A device sees by it that sources are padded, also where the decoder does not read it.
+            named[PRESENT] = source.present
+        return named | {name: getattr(source, name) for name in names}
 
 
 class _DecodeStep(keras.layers.Layer):
@@ -49,7 +55,7 @@ class _DecodeStep(keras.layers.Layer):
         source = Source(
             annotations,
             inputs.get(KEYS, annotations),
-            None if annotations is None else tf.ones_like(annotations[..., 0]),
+            None if annotations is None else inputs.get(PRESENT, tf.ones_like(annotations[..., 0])),
         )
         states = [inputs[name] for name in names]
         logits, new, weights = model.decode_step(inputs[TOKEN], source, states)
@@ -60,23 +66,33 @@ class _DecodeStep(keras.layers.Layer):
         return found
 
 
-def memory_names(model: TranslationModel) -> list[str]:
+def memory_names(model: TranslationModel, padded: bool = False) -> list[str]:
     """The names of what stays the same for a sentence: what the attention reads."""
     attention = model.step.recurrence.attention
     if attention is None:
         return []
-    return [ANNOTATIONS, KEYS] if attention.has_own_keys else [ANNOTATIONS]
+    names = [ANNOTATIONS, KEYS] if attention.has_own_keys else [ANNOTATIONS]
+    return [*names, PRESENT] if padded else names
 
 
-def device_models(model: TranslationModel) -> tuple[keras.Model, keras.Model]:
-    """The encoder and one step of the decoder, on the weights of `model`."""
-    tokens = keras.Input((None,), dtype="int32", name=TOKENS)
-    encoded = _Encoder(model, name="encoder")(tokens)
+def device_models(
+    model: TranslationModel, positions: int | None = None
+) -> tuple[keras.Model, keras.Model]:
+    """The encoder and one step of the decoder, on the weights of `model`.
+
+    Args:
+        model: trained translation model.
+        positions: number of ids that every source is padded to; None for sources of any length,
+            which are not padded.
+    """
+    padded = positions is not None
+    tokens = keras.Input((positions,), dtype="int32", name=TOKENS)
+    encoded = _Encoder(model, padded, name="encoder")(tokens)
     encoder = keras.Model({TOKENS: tokens}, encoded, name="encode")
     inputs = {TOKEN: keras.Input((), dtype="int32", name=TOKEN)}
     for name in model.step.state_names:
         inputs[name] = keras.Input(encoded[name].shape[1:], name=name)
-    for name in memory_names(model):
+    for name in memory_names(model, padded):
         inputs[name] = keras.Input(batch_shape=(1, *encoded[name].shape[1:]), name=name)
     decoder = keras.Model(inputs, _DecodeStep(model, name="decoder")(inputs), name="decode_step")
     return encoder, decoder

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from pipelines.base.errors import ConfigurationError
 from pipelines.tokenizers.sentence_ids import END, START, comparable_text, padded, sentence_ids
 from rnn_apps.edge.translation.options import SearchOptions
 from rnn_apps.edge.translation.sentences import one_line
@@ -23,7 +24,7 @@ from rnn_apps.export.delivery import (
     kibibytes,
     saved_and_loaded,
 )
-from rnn_apps.export.results import ExportError, ExportResult
+from rnn_apps.export.results import ExportError
 from rnn_apps.translation.device.contract import DEVICE_FILES, contract
 from rnn_apps.translation.device.device_models import TOKENS, decoding_examples, device_models
 from rnn_apps.translation.device.serving import ServedTranslator
@@ -32,6 +33,9 @@ from rnn_apps.translation.judging.corpus_metrics import CorpusMetrics
 from rnn_apps.translation.judging.example_pairs import examples_of
 from rnn_apps.translation.trained import TrainedTranslationModel
 from rnn_apps.translation.translating import Translator
+
+if TYPE_CHECKING:
+    from rnn_apps.export.device_files import WrittenFile
 
 DECODING_STEPS = 100
 GREEDY, BEAM = "greedy", "beam"
@@ -44,14 +48,19 @@ TIE = 1e-3
 
 
 def export(
-    run: TrainedTranslationModel, to: str | Path, formats: Sequence[str] | None = None
+    run: TrainedTranslationModel,
+    to: str | Path,
+    formats: Sequence[str] | None = None,
+    longest_source: int = 0,
 ) -> dict[str, Any]:
     """Writes files that translate, each compared with the Keras model before it is there.
 
     Args:
         run: trained translation model with its folder.
         to: folder for the files.
-        formats: names of formats, out of `FORMATS`; None for all.
+        formats: names of formats, out of `FORMATS`; None for all but C code.
+        longest_source: largest number of tokens in a source sentence for C code, whose memory grows
+            with it; 0 for the run's `longest`.
 
     Returns:
         "table": for every file its size, its BLEU compared with Keras', and how fast it is.
@@ -60,7 +69,7 @@ def export(
         ExportError: no file computes what Keras computes; none is left behind.
         ConfigurationError: there is no such format.
     """
-    return deliver(TranslationDelivery(run), to, formats)
+    return deliver(TranslationDelivery(run, longest_source), to, formats)
 
 
 class TranslationDelivery(Delivery):
@@ -68,12 +77,20 @@ class TranslationDelivery(Delivery):
 
     Args:
         run: trained translation model.
+        longest_source: largest number of tokens in a source sentence for C code; 0 for the run's
+            `longest`.
+
+    Raises:
+        ConfigurationError: `longest_source` is negative.
     """
 
     files = DEVICE_FILES
 
-    def __init__(self, run: TrainedTranslationModel) -> None:
+    def __init__(self, run: TrainedTranslationModel, longest_source: int = 0) -> None:
+        if longest_source < 0:
+            raise ConfigurationError(f"longest_source = {longest_source} must be at least 0")
         self.run = run
+        self.longest_source = longest_source or run.config.longest
         self.beam = dataclasses.replace(run.search_options, n_best=1)
         self.greedy = dataclasses.replace(self.beam, beam_width=1)
         self.header = (
@@ -83,14 +100,15 @@ class TranslationDelivery(Delivery):
         )  # fmt: skip
         self._metrics = CorpusMetrics(run.config.bleu_tokenizer)
         self._translator = Translator([run.model], run.source_tokenizer, run.target_tokenizer)
-        self._device: tuple[keras.Model, keras.Model, list[Any]] | None = None
+        self._device: dict[int | None, tuple[keras.Model, keras.Model, list[Any]]] = {}
 
     def choose(self, asked: str | Sequence[str] | None) -> Sequence[str]:
         """See `Delivery`."""
         if asked is not None and "tflm" in asked:
             raise ExportError(
                 "formats = tflm: TFLite Micro runs one graph of a file, with fixed shapes, and a "
-                "translation model is two, over sentences of any length. Choose tflite_int8"
+                "translation model is two, over sentences of any length. Choose c or c_int8, "
+                "which read sentences up to a length, or tflite_int8"
             )
         chosen = super().choose(asked)
         if "tflite_int8" in chosen:
@@ -110,7 +128,7 @@ class TranslationDelivery(Delivery):
 
     def contract(self, formats: Sequence[str]) -> dict[str, Any]:
         """See `Delivery`."""
-        return contract(self.run, formats, self.beam)
+        return contract(self.run, formats, self.beam, self.longest_source)
 
     def save_companions(self, folder: Path) -> None:
         """Writes the vocabularies."""
@@ -129,22 +147,30 @@ class TranslationDelivery(Delivery):
 
     def device_file(self, wanted: DeviceFile, folder: Path) -> list[Any]:
         """See `Delivery`."""
-        from rnn_apps.export.card import add_task_metric
-
-        result = self._converted(wanted, folder / wanted.file)
+        self._refuse_long_sentences(wanted)
+        written = self._converted(wanted, folder / wanted.file)
         searches = {GREEDY: self.greedy, BEAM: self.beam}
-        tried = try_translator(folder, wanted.file, self._sources, searches)
+        tried = try_translator(folder, wanted.file, self._sources, searches, wanted.target)
         bleu, beam_bleu = (self.bleu(tried[name].texts) for name in (GREEDY, BEAM))
-        add_task_metric(
-            result, "BLEU", self.keras_bleu, bleu,
+        written.add_task_metric(
+            "BLEU", self.keras_bleu, bleu,
             f"{len(self.pairs)} of the judged sentences, greedy search",
         )  # fmt: skip
         same = self._as_keras(tried[GREEDY])
         self._judge(wanted, bleu, same)
         return [
-            wanted.file, kibibytes(result.path), bleu, beam_bleu, result.error, same,
+            wanted.file, written.kibibytes, bleu, beam_bleu, written.error, same,
             tried[GREEDY].sentences_a_second, tried[BEAM].sentences_a_second,
         ]  # fmt: skip
+
+    def _refuse_long_sentences(self, wanted: DeviceFile) -> None:
+        """Refuses judged sentences that are longer than C code takes."""
+        longest = max(map(len, self._source_ids())) - 1
+        if wanted.target == "c" and longest > self.longest_source:
+            raise ConfigurationError(
+                f"longest_source = {self.longest_source}: the judged sentences have up to "
+                f"{longest} tokens; choose at least that"
+            )
 
     def _judge(self, wanted: DeviceFile, bleu: float, same: bool) -> None:
         if wanted.quantize is None and not same:
@@ -157,31 +183,45 @@ class TranslationDelivery(Delivery):
                 f"{self.keras_bleu:.2f}. Choose another format"
             )
 
-    def _converted(self, wanted: DeviceFile, path: Path) -> ExportResult:
-        from rnn_apps.export.tflite import SignatureRequest, export_signatures
+    def _converted(self, wanted: DeviceFile, path: Path) -> WrittenFile:
+        from rnn_apps.export.device_files import write_functions
+        from rnn_apps.export.options import SignatureRequest
 
-        encoder, decoder, steps = self._models()
-        sources: list[Any] = [{TOKENS: ids[None]} for ids in self._source_ids()]
-        requests = {"decode_step": SignatureRequest(decoder, representative_data=steps)}
+        positions = self.longest_source + 1 if wanted.target == "c" else None
+        encoder, decoder, steps = self._models(positions)
+        sources: list[Any] = [{TOKENS: ids[None]} for ids in self._padded_ids(positions)]
+        # C code has one hypothesis per call.
+        rows = None if positions is None else 1
+        requests = {
+            "decode_step": SignatureRequest(decoder, representative_data=steps, batch_size=rows)
+        }
         if not wanted.needs:
             requests = {
                 "encode": SignatureRequest(encoder, batch_size=1, representative_data=sources),
                 **requests,
             }
-        return export_signatures(
+        return write_functions(
             requests,
             path,
-            quantize=wanted.quantize,
-            form="rule",
+            wanted,
+            name="translator",
             tolerance=None if wanted.quantize is None else QUANTIZED_TOLERANCE,
         )
 
-    def _models(self) -> tuple[keras.Model, keras.Model, list[Any]]:
-        if self._device is None:
-            encoder, decoder = device_models(self.run.model)
-            steps = decoding_examples(encoder, decoder, self._source_ids(), DECODING_STEPS)
-            self._device = encoder, decoder, steps
-        return self._device
+    def _models(self, positions: int | None) -> tuple[keras.Model, keras.Model, list[Any]]:
+        if positions not in self._device:
+            encoder, decoder = device_models(self.run.model, positions)
+            ids = self._padded_ids(positions)
+            steps = decoding_examples(encoder, decoder, ids, DECODING_STEPS)
+            self._device[positions] = encoder, decoder, steps
+        return self._device[positions]
+
+    def _padded_ids(self, positions: int | None) -> list[NDArray[np.int32]]:
+        """The judged sentences' ids, padded to this many positions; as they are for None."""
+        ids = self._source_ids()
+        if positions is None:
+            return ids
+        return [np.pad(one, (0, positions - len(one))) for one in ids]
 
     def _source_ids(self) -> list[NDArray[np.int32]]:
         tokenizer = self.run.source_tokenizer

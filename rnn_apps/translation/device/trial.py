@@ -1,6 +1,6 @@
 """Trying an exported translator on sentences, in a process that imports what a device has.
 
-    python -m rnn_apps.translation.device.trial FOLDER FILE < REQUEST.json
+    python -m rnn_apps.translation.device.trial FOLDER FILE TARGET < REQUEST.json
 
 The request is {"sentences": [...], "searches": {NAME: options}}. What is written to standard output
 is the result as JSON.
@@ -47,15 +47,20 @@ class Found:
 
 
 def try_translator(
-    folder: Path, file: str, sentences: Sequence[str], searches: Mapping[str, SearchOptions]
+    folder: Path,
+    file: str,
+    sentences: Sequence[str],
+    searches: Mapping[str, SearchOptions],
+    target: str = "litert",
 ) -> dict[str, Found]:
     """Translates in a child process.
 
     Args:
         folder: an exported folder, or one that is still being written.
-        file: the name of the .tflite file in it.
+        file: the name of the .tflite file, or of the folder of C code, in it.
         sentences: the sentences to translate, none of them empty.
         searches: the options of each search by its name.
+        target: the runtime: "litert" or "c".
 
     Raises:
         UserError: the child process failed, or took too long.
@@ -68,7 +73,7 @@ def try_translator(
     try:
         content = run_worker(
             __name__,
-            [str(folder), file],
+            [str(folder), file, target],
             request=json.dumps(request).encode(),
             time_limit=limit,
         )
@@ -119,10 +124,10 @@ def _run(
 
 
 def _main() -> None:
-    folder, file = sys.argv[1:]
+    folder, file, target = sys.argv[1:]
     answers = reserve_standard_output()
     request = json.load(sys.stdin)
-    translator = EdgeTranslator(folder, file)
+    translator = EdgeTranslator(folder, file, target=target)
     answer = {
         name: _run(translator, request["sentences"], SearchOptions(**options))
         for name, options in request["searches"].items()

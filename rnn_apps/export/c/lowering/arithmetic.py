@@ -1,4 +1,4 @@
-"""Operators that compute: elementwise functions, products, reductions, windows."""
+"""Operators that compute: elementwise functions, products, reductions, sums so far."""
 
 from __future__ import annotations
 
@@ -10,18 +10,28 @@ import numpy as np
 import tensorflow as tf
 
 from rnn_apps.export.c.lowering.movement import reshaped
-from rnn_apps.export.c.lowering.values import Scope, Value, broadcast, c_dtype, static_shape
+from rnn_apps.export.c.lowering.values import (
+    Scope,
+    Value,
+    at_place,
+    broadcast,
+    c_dtype,
+    static_shape,
+)
 from rnn_apps.export.c.programs.program import (
     Index,
     Operand,
     Product,
     Reduction,
+    Repeat,
     View,
-    Window,
     contiguous_strides,
 )
 from rnn_apps.export.c.writing.elementwise import OPERATORS, is_known
 from rnn_apps.export.results import ExportError
+
+# Whole powers up to this one are products.
+_LARGEST_WHOLE_POWER = 16
 
 
 def elementwise(scope: Scope, op: tf.Operation) -> Value:
@@ -99,20 +109,43 @@ def leaky_relu(scope: Scope, op: tf.Operation) -> Value:
 
 
 def power(scope: Scope, op: tf.Operation) -> Value:
-    """Pow; squares, roots and inverses without a logarithm."""
+    """Pow; whole powers, roots and inverses without a logarithm."""
     shape = static_shape(op.outputs[0])
-    base = _operand(scope, op.inputs[0], shape)
+    base = broadcast(scope.view(op.inputs[0]), shape)
     exponent = scope.value(op.inputs[1])
-    known = {2.0: "square", 1.0: "copy", 0.5: "sqrt", -0.5: "rsqrt", -1.0: "reciprocal"}
-    if isinstance(exponent, np.ndarray) and exponent.size == 1 and float(exponent) in known:
-        dtype = c_dtype(op.outputs[0].dtype)
-        return scope.computed(known[float(exponent)], shape, dtype, base)
-    if isinstance(exponent, np.ndarray) and (exponent == np.round(exponent)).all():
-        raise ExportError(
-            "a whole power other than 2 has no C code, since its base may be negative: write it as "
-            "products"
-        )
-    return scope.computed("power", shape, "float32", base, _operand(scope, op.inputs[1], shape))
+    dtype = c_dtype(op.outputs[0].dtype)
+    known = {0.5: "sqrt", -0.5: "rsqrt"}
+    if not (isinstance(exponent, np.ndarray) and (exponent == exponent.flat[0]).all()):
+        return scope.computed("power", shape, "float32", base, _operand(scope, op.inputs[1], shape))
+    number = float(exponent.flat[0])
+    if number in known:
+        return scope.computed(known[number], shape, dtype, base)
+    if number.is_integer() and abs(number) <= _LARGEST_WHOLE_POWER:
+        return _whole_power(scope, base, int(number), shape, dtype)
+    return scope.computed("power", shape, "float32", base, number)
+
+
+def _whole_power(
+    scope: Scope, base: View, exponent: int, shape: tuple[int, ...], dtype: str
+) -> View:
+    """A whole power as products by repeated squaring; its base may be negative."""
+    if exponent < 0:
+        positive = _whole_power(scope, base, -exponent, shape, dtype)
+        return scope.computed("reciprocal", shape, "float32", positive)
+    factors = []
+    square = base
+    while exponent:
+        if exponent & 1:
+            factors.append(square)
+        exponent >>= 1
+        if exponent:
+            square = scope.computed("square", shape, dtype, square)
+    if not factors:
+        return broadcast(scope.constants.view(np.ones(1, dtype)), shape)
+    result = factors[0]
+    for factor in factors[1:]:
+        result = scope.computed("multiply", shape, dtype, result, factor)
+    return result
 
 
 def matrix_product(scope: Scope, op: tf.Operation) -> Value:
@@ -136,7 +169,7 @@ def product(scope: Scope, left: View, right: View, shape: tuple[int, ...]) -> Vi
         scope.store(target, 0.0)
         return target
     for place in np.ndindex(*lead):
-        scope.emit(Product(_at(target, place), _at(left, place), _at(right, place)))
+        scope.emit(Product(at_place(target, place), at_place(left, place), at_place(right, place)))
     return target
 
 
@@ -147,15 +180,6 @@ def _swapped(view: View) -> View:
         (*view.strides[:-2], view.strides[-1], view.strides[-2]),
         view.offset,
     )
-
-
-def _at(view: View, place: Sequence[int]) -> View:
-    """The part of a view at a place of its leading dimensions."""
-    offset = view.offset
-    for index, stride in zip(place, view.strides, strict=False):
-        offset = offset + index * stride
-    count = len(place)
-    return View(view.buffer, view.shape[count:], view.strides[count:], offset)
 
 
 def einsum(scope: Scope, op: tf.Operation) -> Value:
@@ -269,98 +293,50 @@ def _kept(reduced: View, shape: tuple[int, ...]) -> View:
     return broadcast(wide, shape)
 
 
-def convolution(scope: Scope, op: tf.Operation) -> Value:
-    """Conv2D and DepthwiseConv2dNative, which Keras' Conv1D is too, with one row."""
-    depthwise = op.type != "Conv2D"
-    weights = scope.view(op.inputs[1])
-    groups = scope.view(op.inputs[0]).shape[-1] // weights.shape[2]
-    if not depthwise and groups != 1:
-        raise ExportError("a convolution with groups has no C code yet: use groups=1")
-    window = (weights.shape[0], weights.shape[1])
-    kind = "depthwise" if depthwise else "convolution"
-    return _windows(scope, op, kind, window, tuple(op.get_attr("dilations")), weights)
-
-
-def pooling(scope: Scope, op: tf.Operation) -> Value:
-    """MaxPool and AvgPool."""
-    sizes = tuple(int(size) for size in op.get_attr("ksize"))
-    kind = "maximum" if op.type == "MaxPool" else "average"
-    return _windows(scope, op, kind, (sizes[1], sizes[2]), (1, 1, 1, 1), None)
-
-
-def _windows(
-    scope: Scope,
-    op: tf.Operation,
-    kind: str,
-    window: tuple[int, int],
-    spread: Sequence[int],
-    weights: View | None,
-) -> View:
-    if op.get_attr("data_format") not in (b"NHWC", "NHWC"):
-        raise ExportError("channels before space have no C code: use data_format='channels_last'")
-    source, shape = scope.view(op.inputs[0]), static_shape(op.outputs[0])
-    # The kernels know the distances from element to element by the sizes alone.
-    source = source if source.is_contiguous else scope.copied(source)
-    weights = scope.copied(weights) if weights and not weights.is_contiguous else weights
-    steps = tuple(int(step) for step in op.get_attr("strides"))
-    padding = op.get_attr("padding")
-    padding = padding.decode() if isinstance(padding, bytes) else padding
-    before = (0, 0)
-    if padding == "SAME":
-        before = tuple(  # type: ignore[assignment]
-            max(
-                0,
-                (shape[axis] - 1) * steps[axis]
-                + (window[axis - 1] - 1) * spread[axis]
-                + 1
-                - source.shape[axis],
-            )
-            // 2
-            for axis in (1, 2)
-        )
-    elif padding == "EXPLICIT":
-        explicit = op.get_attr("explicit_paddings")
-        before = (int(explicit[2]), int(explicit[4]))
-    target = scope.new(shape)
-    if weights is not None:
-        scope.store(target, 0.0)
-    for row in range(shape[0]):
-        scope.emit(
-            Window(
-                kind,
-                _at(target, (row,)),
-                _at(source, (row,)),
-                weights,
-                window,
-                (steps[1], steps[2]),
-                (int(spread[1]), int(spread[2])),
-                before,
-            )
-        )
-    return target
-
-
 def cumulative_sum(scope: Scope, op: tf.Operation) -> Value:
-    """Cumsum along a short axis, sum by sum."""
+    """Cumsum along one axis: in each pass the sum so far and the next number."""
     view = scope.view(op.inputs[0])
     axis = int(scope.array(op.inputs[1], "the axis of a sum")) % len(view.shape)
-    if op.get_attr("reverse") or op.get_attr("exclusive"):
-        raise ExportError("a reverse or exclusive cumulative sum has no C code yet")
-    dtype = view.buffer.dtype
+    length, dtype = view.shape[axis], view.buffer.dtype
     target = scope.new(view.shape, dtype)
-    stride, out_stride = view.strides[axis], target.strides[axis]
-    shape = (*view.shape[:axis], *view.shape[axis + 1 :])
-
-    def at(source: View, step: int, place: int) -> View:
-        strides = (*source.strides[:axis], *source.strides[axis + 1 :])
-        return View(source.buffer, shape, strides, source.offset + step * place)
-
-    for place in range(view.shape[axis]):
-        here: View = at(view, stride, place)
-        if place:
-            here = scope.computed("add", shape, dtype, at(target, out_stride, place - 1), here)
-        scope.store(at(target, out_stride, place), here)
+    if not target.size:
+        return target
+    backwards, exclusive = op.get_attr("reverse"), op.get_attr("exclusive")
+    source, made = (_from_the_end(v, axis) if backwards else v for v in (view, target))
+    start = _across(source, axis, Index())
+    scope.store(_across(made, axis, Index()), _zero(dtype) if exclusive else start)
+    if length == 1:
+        return target
+    variable = f"pass{next(scope.numbers)}"
+    here = Index(0, ((variable, 1),))
+    inner = Scope({}, scope.constants, numbers=scope.numbers)
+    added = _across(source, axis, here + (0 if exclusive else 1))
+    total = inner.computed("add", start.shape, dtype, _across(made, axis, here), added)
+    inner.store(_across(made, axis, here + 1), total)
+    scope.emit(Repeat(variable, length - 1, inner.statements))
     return target
+
+
+def _zero(dtype: str) -> Operand:
+    return 0.0 if dtype == "float32" else 0
+
+
+def _across(view: View, axis: int, place: Index) -> View:
+    """A view without an axis, at one place of it."""
+    return View(
+        view.buffer,
+        (*view.shape[:axis], *view.shape[axis + 1 :]),
+        (*view.strides[:axis], *view.strides[axis + 1 :]),
+        view.offset + place * view.strides[axis],
+    )
+
+
+def _from_the_end(view: View, axis: int) -> View:
+    """A view whose axis runs backwards."""
+    strides = list(view.strides)
+    offset = view.offset + strides[axis] * (view.shape[axis] - 1)
+    strides[axis] = -strides[axis]
+    return View(view.buffer, view.shape, tuple(strides), offset)
 
 
 ARITHMETIC: dict[str, Any] = {
@@ -368,8 +344,6 @@ ARITHMETIC: dict[str, Any] = {
     **dict.fromkeys(("MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3"), matrix_product),
     **dict.fromkeys(_REDUCTIONS, reduction),
     **dict.fromkeys(("Softmax", "LogSoftmax"), softmax),
-    **dict.fromkeys(("Conv2D", "DepthwiseConv2dNative"), convolution),
-    **dict.fromkeys(("MaxPool", "AvgPool"), pooling),
     "Cast": cast,
     "LeakyRelu": leaky_relu,
     "Pow": power,

@@ -14,6 +14,7 @@ from rnn_apps.export.c.lowering.arithmetic import ARITHMETIC
 from rnn_apps.export.c.lowering.lookups import LOOKUPS
 from rnn_apps.export.c.lowering.movement import MOVEMENTS
 from rnn_apps.export.c.lowering.values import Constants, Scope, Value, c_dtype, static_shape
+from rnn_apps.export.c.lowering.windows import WINDOWS
 from rnn_apps.export.c.programs.program import Buffer, Index, Program, Repeat, View, whole
 from rnn_apps.export.planning.tracing import TracedFunction
 from rnn_apps.export.results import ExportError
@@ -28,8 +29,9 @@ class PlacedError(ExportError):
     """A refusal that says where in the model it is."""
 
 
-_OPERATORS = {**MOVEMENTS, **LOOKUPS, **ARITHMETIC}
+_OPERATORS = {**MOVEMENTS, **LOOKUPS, **ARITHMETIC, **WINDOWS}
 _LOOPS = ("While", "StatelessWhile")
+_CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 # Keras' checks of arguments; what they check is known when the graph is traced.
 _WITHOUT_EFFECT = ("NoOp", "Assert", "Print", "PrintV2")
 
@@ -127,6 +129,8 @@ def _lower(scope: Scope, op: tf.Operation, session: Any, graph: Any) -> None:
             return
         elif op.type in _LOOPS:
             made = _lower_loop(scope, op, graph)
+        elif op.type in _CALLS:
+            made = _lower_call(scope, op, graph)
         elif all(isinstance(value, np.ndarray) for value in known) and op.type != "Placeholder":
             fed = {tensor.name: value for tensor, value in zip(op.inputs, known, strict=True)}
             made = [np.asarray(array) for array in session.run(list(op.outputs), fed)]
@@ -147,6 +151,17 @@ def _place(op: tf.Operation) -> str:
     """Where in the model an operator is: the path of its layer."""
     path = [part for part in op.name.split("/")[:-1] if part not in ("model", "body", "while")]
     return f"in {'/'.join(path)!r}" if path else "in the model"
+
+
+def _lower_call(scope: Scope, op: tf.Operation, graph: Any) -> list[Value]:
+    """A function that the graph calls, as a part of the graph itself."""
+    given = [scope.values[tensor.name] for tensor in op.inputs]
+    shapes = [() if isinstance(value, Index) else value.shape for value in given]
+    body = _function(graph, op.get_attr("f").name, shapes)
+    inner = Scope({}, scope.constants, scope.statements, scope.numbers)
+    inner.values |= {t.name: value for t, value in zip(body.inputs, given, strict=True)}
+    lower_graph(inner, body, body.outputs)
+    return [inner.value(tensor) for tensor in body.outputs]
 
 
 def _lower_loop(scope: Scope, op: tf.Operation, graph: Any) -> list[Value]:

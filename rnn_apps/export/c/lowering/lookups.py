@@ -8,9 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from rnn_apps.export.c.lowering.movement import ordered, reshaped
-from rnn_apps.export.c.lowering.values import Scope, Value, static_shape
+from rnn_apps.export.c.lowering.values import Scope, Value, at_place, static_shape
 from rnn_apps.export.c.programs.program import Assignment, Index, Loop, View
-from rnn_apps.export.results import ExportError
 
 
 def gather(scope: Scope, op: tf.Operation) -> Value:
@@ -18,8 +17,8 @@ def gather(scope: Scope, op: tf.Operation) -> Value:
     view = scope.view(op.inputs[0])
     place = scope.value(op.inputs[1])
     axis = int(scope.array(op.inputs[2], "the axis of a look-up")) % len(view.shape)
-    if int(op.get_attr("batch_dims")):
-        raise ExportError("a look-up row by row (batch_dims) has no C code yet")
+    if lead := int(op.get_attr("batch_dims")):
+        return _row_by_row(scope, op, view, axis, lead)
     if isinstance(place, np.ndarray) and place.ndim == 0:
         place = Index(int(place) % view.shape[axis])
     if isinstance(place, Index):
@@ -30,8 +29,22 @@ def gather(scope: Scope, op: tf.Operation) -> Value:
             tuple(view.strides[other] for other in rest),
             view.offset + place * view.strides[axis],
         )
-    indices = scope.view(op.inputs[1])
-    shape = static_shape(op.outputs[0])
+    return _looked_up(scope, view, scope.view(op.inputs[1]), axis, static_shape(op.outputs[0]))
+
+
+def _row_by_row(scope: Scope, op: tf.Operation, view: View, axis: int, lead: int) -> View:
+    """A look-up in which each place of the leading dimensions has indices of its own."""
+    indices, shape = scope.view(op.inputs[1]), static_shape(op.outputs[0])
+    target = scope.new(shape, view.buffer.dtype)
+    for place in np.ndindex(*shape[:lead]):
+        row, own = at_place(view, place), at_place(indices, place)
+        made = _looked_up(scope, row, own, axis - lead, shape[lead:])
+        scope.store(at_place(target, place), made)
+    return target
+
+
+def _looked_up(scope: Scope, view: View, indices: View, axis: int, shape: tuple[int, ...]) -> View:
+    """What lies along an axis at places that are data."""
     before, after = view.shape[:axis], view.shape[axis + 1 :]
     table = View(
         view.buffer,

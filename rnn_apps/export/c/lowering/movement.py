@@ -229,7 +229,7 @@ def pad(scope: Scope, op: tf.Operation) -> Value:
     view, shape = scope.view(op.inputs[0]), static_shape(op.outputs[0])
     widths = scope.array(op.inputs[1], "the width of padding")
     if op.type == "MirrorPad":
-        raise ExportError("padding by reflection has no C code yet: pad the data beforehand")
+        return _mirrored(scope, view, widths, shape, op.get_attr("mode") in (b"REFLECT", "REFLECT"))
     number = 0.0
     if op.type == "PadV2":
         number = float(scope.array(op.inputs[2], "what padding consists of"))
@@ -242,6 +242,44 @@ def pad(scope: Scope, op: tf.Operation) -> Value:
     )
     inner = View(target.buffer, view.shape, target.strides, Index(offset))
     scope.store(inner, view)
+    return target
+
+
+def _mirrored(
+    scope: Scope, view: View, widths: np.ndarray, shape: tuple[int, ...], without_edge: bool
+) -> View:
+    """Padding by what lies inside, one axis after the other, each over all that is there by then.
+
+    Args:
+        without_edge: True if the outermost numbers are not repeated ("REFLECT").
+    """
+    target = scope.new(shape, view.buffer.dtype)
+    strides, moved = target.strides, int(without_edge)
+    starts = [int(before) for before, _ in widths]
+    sizes = list(view.shape)
+
+    def part(places: list[int], counts: list[int], axis: int = 0, direction: int = 1) -> View:
+        offset = sum(place * stride for place, stride in zip(places, strides, strict=True))
+        steps = [*strides]
+        steps[axis] *= direction
+        return View(target.buffer, tuple(counts), tuple(steps), Index(offset))
+
+    scope.store(part(starts, sizes), view)
+    for axis, (before, after) in enumerate(widths.tolist()):
+        first, last = starts[axis], starts[axis] + sizes[axis] - 1
+        for count, to, source in (
+            (before, first - 1, first + moved),
+            (after, last + 1, last - moved),
+        ):
+            if count:
+                counts = [*sizes[:axis], count, *sizes[axis + 1 :]]
+                at = [[*starts[:axis], place, *starts[axis + 1 :]] for place in (to, source)]
+                outwards = 1 if to > last else -1
+                scope.store(
+                    part(at[0], counts, axis, outwards),
+                    scope.copied(part(at[1], counts, axis, -outwards)),
+                )
+        starts[axis], sizes[axis] = starts[axis] - before, shape[axis]
     return target
 
 

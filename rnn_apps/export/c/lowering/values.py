@@ -146,6 +146,15 @@ def broadcast(view: View, shape: Sequence[int]) -> View:
     return View(view.buffer, tuple(shape), tuple(strides), view.offset)
 
 
+def at_place(view: View, place: Sequence[int]) -> View:
+    """The part of a view at a place of its leading dimensions."""
+    offset = view.offset
+    for index, stride in zip(place, view.strides, strict=False):
+        offset = offset + index * stride
+    count = len(place)
+    return View(view.buffer, view.shape[count:], view.strides[count:], offset)
+
+
 def static_shape(tensor: tf.Tensor) -> tuple[int, ...]:
     """The shape of a tensor, all of whose sizes must be known.
 

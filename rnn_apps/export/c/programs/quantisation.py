@@ -6,7 +6,8 @@ result. Products with constant weights are of 8-bit weights, whose scale is the 
 own, and sum up in 32 bits. Loops of sums, products, sigmoid, tanh and the like run in integers
 where they work on what such products take or give, which every recurrent step does. Whatever else
 there is (softmax, normalisation, convolutions, attention) stays float32, and numbers are converted
-where they go from one kind to the other. Inputs and outputs of the code are float32.
+where they go from one kind to the other. Inputs and outputs of the code are float32,
+or of 16 bits too (`integer_arguments`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from rnn_apps.export.c.programs.integer_arguments import with_integer_arguments
 from rnn_apps.export.c.programs.program import (
     Buffer,
     Loop,
@@ -49,12 +51,15 @@ LARGEST = 32767
 _MOST_CALLS = 400
 
 
-def quantised(program: Program, examples: Sequence[Mapping[str, np.ndarray]]) -> Program:
+def quantised(
+    program: Program, examples: Sequence[Mapping[str, np.ndarray]], integer_io: bool = False
+) -> Program:
     """The program in integers.
 
     Args:
         program: a scheduled program in float32.
         examples: real inputs, states included, on which the ranges are measured.
+        integer_io: True for inputs and outputs of 16 bits as well.
     """
     simulation = Simulation(program)
     places = np.linspace(0, len(examples) - 1, min(len(examples), _MOST_CALLS)).round().astype(int)
@@ -63,11 +68,12 @@ def quantised(program: Program, examples: Sequence[Mapping[str, np.ndarray]]) ->
         simulation.begin(example)
         simulation.call(example)
     change = _Change(simulation, _kinds(program))
-    return dataclasses.replace(
+    made = dataclasses.replace(
         program,
         statements=change.block(program.statements),
         states={name: change.view(view) for name, view in program.states.items()},
     )
+    return with_integer_arguments(made, change.fraction) if integer_io else made
 
 
 def fraction_of(largest: float) -> int:
@@ -164,13 +170,14 @@ class _Change:
         if buffer.number not in self.kinds.buffers:
             return view
         if buffer.number not in self._made:
-            fraction = self._fraction(buffer)
+            fraction = self.fraction(buffer)
             self._made[buffer.number] = Buffer(
                 buffer.kind, "int16", buffer.size, buffer.name, fraction=fraction
             )
         return dataclasses.replace(view, buffer=self._made[buffer.number])
 
-    def _fraction(self, buffer: Buffer) -> int:
+    def fraction(self, buffer: Buffer) -> int:
+        """The fraction that suits the numbers that were in a buffer."""
         return fraction_of(self.simulation.of_buffers.get(buffer.number, 1.0))
 
     def _loop(self, loop: Loop) -> Loop:
@@ -194,7 +201,7 @@ class _Change:
         if buffer.kind != "constant":
             now = self.view(operand)
             if now.buffer.dtype == "float32" and now.buffer.fraction is None:
-                now.buffer.fraction = self._fraction(buffer)
+                now.buffer.fraction = self.fraction(buffer)
             return now
         assert buffer.data is not None
         if buffer.number not in self._made:
@@ -210,7 +217,7 @@ class _Change:
         before: list[Statement] = []
         left = self.view(one.left)
         if left.buffer.dtype == "float32":
-            fraction = self._fraction(left.buffer)
+            fraction = self.fraction(left.buffer)
             copy = Buffer("scratch", "int16", one.left.size, fraction=fraction)
             target = whole(copy, one.left.shape)
             before.append(Loop(one.left.shape, [], [(target, one.left)]))

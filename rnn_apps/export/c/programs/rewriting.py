@@ -12,6 +12,7 @@ from rnn_apps.export.c.programs.program import (
     Loop,
     Operand,
     Product,
+    QuantisedProduct,
     Reduction,
     Repeat,
     Statement,
@@ -50,6 +51,9 @@ def with_views(statement: Statement, change: Callable[[View], View]) -> Statemen
         return dataclasses.replace(
             statement, out=change(statement.out), source=change(statement.source), weights=weights
         )
+    if isinstance(statement, QuantisedProduct):
+        out, left = change(statement.out), change(statement.left)
+        return dataclasses.replace(statement, out=out, left=left)
     assert isinstance(statement, Repeat)
     body = [with_views(one, change) for one in statement.body]
     return Repeat(statement.variable, statement.count, body)

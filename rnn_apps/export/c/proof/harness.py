@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rnn_apps.edge.runtime.quantization import quantize
 from rnn_apps.export.c.proof.compiler import SANITIZERS, STRICT, STRICT_CPP, Compiler, cpp_compiler
 from rnn_apps.export.c.writing.code import Code
 from rnn_apps.export.c.writing.interface import Interface
@@ -96,6 +97,8 @@ class CompiledCode:
                 raise ExportError(
                     f"input {one.name!r} has the shape {value.shape}; the code takes {one.shape}"
                 )
+            if one.fraction is not None and value.dtype.kind == "f":
+                value = quantize(value, 2.0**-one.fraction, 0, one.dtype)
             stored = "uint8" if one.dtype == "bool" else one.dtype
             parts.append(np.ascontiguousarray(value, stored).tobytes())
         return b"".join(parts)

@@ -13,6 +13,7 @@ from rnn_apps.export.c.programs.program import (
     Statement,
     Window,
 )
+from rnn_apps.export.c.writing.conversions import declarations, definitions, scale_lines
 from rnn_apps.export.c.writing.emission import POOLS, constant_text, kernels_for, written
 from rnn_apps.export.c.writing.interface import BYTES, Argument, Interface, interface_of
 
@@ -48,22 +49,23 @@ def code_of(program: Program, prefix: str, call: str, title: str) -> Code:
     writer, lines = written(program, prefix)
     interface = interface_of(program, writer.layout, prefix, call)
     body = "\n".join(lines)
-    text = "\n".join([*writer.functions, body])
+    text = "\n".join([*writer.functions, body, definitions(interface)])
     kernels = kernels_for(text, prefix)
     arrays = [constant_text(buffer, name) for name, buffer in writer.constants.items()]
-    own = "\n".join([*writer.functions, _functions(interface, body)])
+    own = "\n".join([*writer.functions, _functions(interface, body), definitions(interface)])
     own = own.replace("@_", f"{prefix}_")
-    source = "\n".join([_top(interface, title), *arrays, *kernels, own])
+    source = "\n".join([top_text(interface, title), *arrays, *kernels, own])
     return Code(
         interface,
-        _header(interface, title),
+        header_text(interface, title),
         source,
         sum(one.size * BYTES[one.dtype] for one in writer.constants.values()),
         _products(program.statements),
     )
 
 
-def _top(interface: Interface, title: str) -> str:
+def top_text(interface: Interface, title: str) -> str:
+    """The beginning of a source: its header, and words that compilers spell differently."""
     macro = f"{interface.prefix.upper()}_RESTRICT"
     apart = f"{interface.prefix.upper()}_NOINLINE"
     return f"""/* {title}. Written by rnn-apps; see README.md. */
@@ -116,9 +118,11 @@ def _declaration(interface: Interface) -> str:
     return f"void {interface.function}({joined})"
 
 
-def _header(interface: Interface, title: str) -> str:
+def header_text(interface: Interface, title: str) -> str:
+    """The header of an interface."""
     prefix, upper = interface.prefix, interface.prefix.upper()
-    sizes = "\n".join(_size(upper, one) for one in (*interface.arguments, *interface.states))
+    lines = [_size(upper, one) for one in (*interface.arguments, *interface.states)]
+    sizes = "\n".join([*lines, *scale_lines(interface)])
     members = [f"    {one.c_type} {one.identifier}[{one.size}];" for one in interface.states]
     members += [
         f"    {C_TYPES[dtype]} {POOLS[dtype]}[{size}];"
@@ -159,7 +163,7 @@ void {prefix}_init({prefix}_memory *memory);
 /* {how}
    The arguments must not overlap each other. */
 {_declaration(interface)};
-
+{declarations(interface)}
 #ifdef __cplusplus
 }}
 #endif

@@ -28,7 +28,7 @@ from rnn_apps.export.c.writing.names import identifiers
 # The scratch memory of each type, as it is called in the caller's struct.
 POOLS = {"float32": "scratch", "int16": "fixed", "int32": "integers", "bool": "truths"}
 _KERNELS = importlib.resources.files("rnn_apps.export.c.writing") / "kernels"
-_KERNEL_GROUPS = ("functions", "matrices", "integers")
+_KERNEL_GROUPS = ("functions", "matrices", "integers", "sound")
 _NUMBERS_OF_A_LINE = 8
 
 

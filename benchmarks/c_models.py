@@ -1,0 +1,140 @@
+"""The four trained models in saved_models/ as C: the task's figure in Keras and in C, and the cost.
+
+    python -m benchmarks.c_models [--models forecast ...] [--recordings SOURCE] [--to FOLDER]
+
+Exports each model with the formats `c` and `c_int8`, which compiles the code and judges it on the
+task, and writes FOLDER/c_models.md. The forecaster is also run on windows of its test part. Bytes
+are weights and machine code of this computer; memory is states and scratch of all functions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pipelines.base.atomic_files import write_text
+
+FORMATS = ("c", "c_int8")
+MODELS = {
+    "forecast": ("rnn_apps.forecasting", "saved_models/forecast/electricity-demand"),
+    "language": ("rnn_apps.language_modelling", "saved_models/language/world-english-bible"),
+    "translate": ("rnn_apps.translation", "saved_models/translate/localised-phrases"),
+    "speech": ("rnn_apps.speech", "saved_models/speech/recorded-digits"),
+}
+STRIDE = 24
+HEADER = (
+    "model", "numbers", "figure", "Keras", "C", "measured on", "flash, KiB", "memory, KiB",
+    "multiply-accumulates per call", "ms per call here",
+)  # fmt: skip
+
+
+def mase(run: Any, folder: Path) -> tuple[float, float, str]:
+    """MASE of Keras and of C on windows of the test part."""
+    from pipelines.series.windows import WindowBatches
+    from rnn_apps.edge import EdgeForecaster, load
+    from rnn_apps.forecasting.forecast import windows
+    from rnn_apps.forecasting.judging.metrics import ForecastMetrics
+
+    series = run.series()
+    batches = WindowBatches(
+        series, lookback=run.config.lookback, horizon=run.config.horizon, part=run.part("test"),
+        stride=STRIDE,
+    )  # fmt: skip
+    device, judged = EdgeForecaster(load(folder, "c")), run.forecaster(series)
+    scales = run.yardsticks.for_series(series).scales
+    figures = [ForecastMetrics(scales, run.config.horizon) for _ in range(2)]
+    for window in windows(batches):
+        given = {name: window.inputs[name] for name in device.signature.inputs}
+        points = (judged.forecast(window.inputs).point, device(**given)["forecast"])
+        for figure, point in zip(figures, points, strict=True):
+            figure.update(window.truth, window.weights, window.series_index, point)
+    found = [float(figure.overall()["mase"]) for figure in figures]
+    return found[0], found[1], f"{figures[0].windows} windows of the test part"
+
+
+def rows_of(name: str, recordings: str, folder: Path) -> list[list[str]]:
+    """A row for each format of one model."""
+    package, place = MODELS[name]
+    run = importlib.import_module(package).load(place)
+    options = {"data": recordings} if name == "speech" else {}
+    result = run.export(folder / name, FORMATS, **options)
+    written = {row[0]: row for row in result["table"]["rows"]}
+    header = list(result["table"]["header"])
+    time = next((i for i, text in enumerate(header) if text.startswith("ms ")), None)
+    rows = []
+    for kind in FORMATS:
+        if kind not in written:
+            reasons = dict(result["not written"]["rows"])
+            rows.append([name, kind, f"not written: {reasons[kind]}", *[""] * (len(HEADER) - 3)])
+            continue
+        code = folder / name / kind
+        card = json.loads((code / "card.json").read_text(encoding="utf-8"))
+        costs = [one["cost"] for one in card.get("functions", {"": card}).values()]
+        memory = sum(cost["state_bytes"] + cost["scratch_bytes"] for cost in costs)
+        figure = card.get("task_metric")
+        measured = (
+            ("MASE", *mase(run, code))
+            if name == "forecast"
+            else (figure["name"], figure["keras"], figure["file"], figure["measured_on"])
+        )
+        took = None if time is None else written[kind][time]
+        rows.append(
+            [
+                name,
+                "int8" if kind == "c_int8" else "float32",
+                measured[0],
+                f"{measured[1]:.5g}",
+                f"{measured[2]:.5g}",
+                str(measured[3]),
+                f"{written[kind][header.index('KiB')]:,}",
+                f"{memory / 1024:.1f}",
+                " + ".join(f"{cost['products']:,}" for cost in costs),
+                "" if took is None else f"{took:.3g}",
+            ]
+        )
+    return rows
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """The rows as Markdown."""
+    lines = [" | ".join(line) for line in (HEADER, ["---"] * len(HEADER), *rows)]
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def main() -> None:
+    """Exports the models and writes the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
+    parser.add_argument(
+        "--recordings",
+        default="",
+        metavar="SOURCE",
+        help="recordings that the recogniser is judged on; synthetic speech without it",
+    )
+    parser.add_argument("--to", default="benchmarks/results", metavar="FOLDER")
+    arguments = parser.parse_args()
+    rows: list[list[str]] = []
+    for name in arguments.models:
+        with tempfile.TemporaryDirectory() as folder:
+            rows += rows_of(name, arguments.recordings, Path(folder))
+        print(table(rows[-len(FORMATS) :]), flush=True)
+    text = f"""# The trained models as C
+
+Written by `python -m benchmarks.c_models`. Flash is weights and the machine code of the exporting
+computer at -O2; memory is states and scratch, without inputs, outputs and stack; ms is processor
+time of one call on one thread of that computer.
+
+{table(rows)}
+"""
+    write_text(Path(arguments.to) / "c_models.md", text)
+
+
+if __name__ == "__main__":
+    main()

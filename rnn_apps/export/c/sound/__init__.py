@@ -1,0 +1,1 @@
+"""From samples to labels in C: the features of speech, and listening with a recogniser."""
