@@ -82,6 +82,11 @@ def _add_export_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --quantize int8: inputs and outputs are integers with a scale each",
     )
     parser.add_argument(
+        "--boards",
+        action="store_true",
+        help="target c: count instructions and machine code on emulated microcontrollers",
+    )
+    parser.add_argument(
         "--name", help="target c: beginning of all names in the code; without it, the model's name"
     )
 
@@ -96,6 +101,8 @@ def _run_export(arguments: argparse.Namespace) -> dict[str, Any]:
         return _exported_code(arguments)
     if arguments.name is not None:
         raise ConfigurationError("--name begins the names of C code: add --target c.")
+    if arguments.boards:
+        raise ConfigurationError("--boards runs C code: add --target c.")
     is_file = target.suffix.lower() == ".tflite"
     if not is_file:
         _refuse_for_saved_model(arguments, target)
@@ -157,6 +164,7 @@ def _exported_code(arguments: argparse.Namespace) -> dict[str, Any]:
             name=arguments.name,
             tolerance=arguments.tolerance,
             integer_io=arguments.integer_io,
+            boards=arguments.boards,
         )
     return {
         "folder": str(result.folder),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import keras
@@ -93,6 +94,21 @@ def test_floats_agree_on_a_core_with_and_one_without_them(data: np.ndarray, tmp_
         for here, there in zip(run.outputs, host, strict=True):
             for name, value in there.items():
                 np.testing.assert_allclose(here[name], value, atol=2e-6)
+
+
+def test_the_card_has_the_figures_of_every_core(data: np.ndarray, tmp_path: Path) -> None:
+    keras.utils.set_random_seed(0)
+    model = Sequential([Input((None, 7)), layers.GRU(6, return_sequences=True)], name="net")
+
+    result = export_c(
+        model, tmp_path / "code", mode="streaming", representative_data=data, boards=True
+    )
+
+    figures = json.loads((tmp_path / "code" / "card.json").read_text())["boards"]
+    assert set(figures) == {board.core for board in BOARDS.values()} == set(result.boards)
+    # Without a floating-point unit each product is a call.
+    assert figures["Cortex-M3"]["instructions"] > 5 * figures["Cortex-M4F"]["instructions"] > 0
+    assert "emulated Cortex-M4F" in (tmp_path / "code" / "README.md").read_text()
 
 
 def test_a_step_of_32_units_takes_what_it_took(data: np.ndarray, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
-from keras import Input, Sequential, layers
+from keras import Input, Model, layers
 
 from pipelines.base.errors import UserError
 from rnn_apps.edge import StreamingSession, load
@@ -47,6 +47,8 @@ def requests(draw: st.DrawFn) -> dict[str, Any]:
         "normalised": draw(st.booleans()),
         "bidirectional": bidirectional,
         "head": draw(st.sampled_from(HEADS)),
+        "convolution": draw(st.sampled_from(["", "", "causal", "grouped"])),
+        "attention": draw(st.booleans()),
         "timesteps": draw(st.sampled_from([1, 2, 6, 12])),
         "features": draw(st.integers(1, 9)),
         "options": {
@@ -54,6 +56,7 @@ def requests(draw: st.DrawFn) -> dict[str, Any]:
             "quantize": draw(st.sampled_from([None, None, "int8"])),
             "chunk": draw(st.sampled_from([1, 1, 2, 3])),
             "batch_size": draw(st.sampled_from([None, None, 2])),
+            "integer_io": draw(st.sampled_from([False, False, True])),
         },
     }
 
@@ -61,20 +64,26 @@ def requests(draw: st.DrawFn) -> dict[str, Any]:
 def model_of(request: dict[str, Any]) -> tuple[keras.Model, np.ndarray]:
     keras.utils.set_random_seed(3)
     steps, features = request["timesteps"], request["features"]
-    stack = [Input((steps, features), name="series")]
-    if request["masked"]:
-        stack.append(layers.Masking())
+    series = Input((steps, features), name="series")
+    hidden = layers.Masking()(series) if request["masked"] else series
+    if request["convolution"] == "causal":
+        hidden = layers.Conv1D(4, 2, padding="causal", activation="relu")(hidden)
+    elif request["convolution"] == "grouped":
+        hidden = layers.Conv1D(2 * features, 3, groups=features, padding="same")(hidden)
     inner = [{**request["layer"], "return_sequences": True}] * (request["depth"] - 1)
     for options in [*inner, request["layer"]]:
         layer = find_cell(request["kind"]).layer(**options)
-        stack.append(layers.Bidirectional(layer) if request["bidirectional"] else layer)
+        hidden = (layers.Bidirectional(layer) if request["bidirectional"] else layer)(hidden)
         if request["normalised"]:
-            stack.append(layers.LayerNormalization())
+            hidden = layers.LayerNormalization()(hidden)
+    if request["attention"] and request["layer"]["return_sequences"]:
+        hidden = layers.Attention()([hidden, hidden])
+    model = Model(series, layers.Dense(3, request["head"], name="values")(hidden))
     data = np.random.default_rng(4).normal(size=(4, steps, features)).astype(np.float32)
     if request["masked"]:
         data[1, steps // 2 :] = 0
         data[2, :1] = 0
-    return Sequential([*stack, layers.Dense(3, request["head"], name="values")]), data
+    return model, data
 
 
 def check(request: dict[str, Any]) -> None:
@@ -124,7 +133,7 @@ def test_right_code_or_a_refusal(request: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=100, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(requests())
 def test_right_code_or_a_refusal_often(request: dict[str, Any]) -> None:
     check(request)

@@ -13,8 +13,10 @@ import keras
 
 from pipelines.base.atomic_files import atomic_folder
 from rnn_apps.export.c.lowering.graph import lowered
+from rnn_apps.export.c.options import CodeOptions
 from rnn_apps.export.c.programs.quantisation import quantised
 from rnn_apps.export.c.programs.schedule import scheduled
+from rnn_apps.export.c.proof.board_figures import board_figures
 from rnn_apps.export.c.proof.compiler import Compiler, c_compiler
 from rnn_apps.export.c.proof.cost import cost_of
 from rnn_apps.export.c.proof.harness import compiled
@@ -24,7 +26,7 @@ from rnn_apps.export.c.refusals import (
     refuse_place,
     refuse_request,
 )
-from rnn_apps.export.c.results import CodeFolder, CodeResult
+from rnn_apps.export.c.results import BoardFigure, CodeFolder, CodeResult
 from rnn_apps.export.c.writing.code import Code, code_of
 from rnn_apps.export.c.writing.folder import write_documents, write_folder
 from rnn_apps.export.c.writing.names import check_prefix, prefix_of
@@ -32,8 +34,8 @@ from rnn_apps.export.forms.replaceable_layers import layer_name
 from rnn_apps.export.options import SignatureRequest
 from rnn_apps.export.planning.plans import SignaturePlan, sequence_plan
 from rnn_apps.export.planning.streaming_plan import streaming_plan
+from rnn_apps.export.processes.runtime_process import RuntimeCall
 from rnn_apps.export.proof.comparison import require_within
-from rnn_apps.export.results import TOLERANCES
 from rnn_apps.export.signature.example_data import kept_data
 from rnn_apps.export.task_metric import TaskMetric, judge
 
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
 
 # Each pass of the loop over time projects its own timestep: that needs the least memory.
 FORM = "compact loop"
+# Calls that boards make; the last one is counted.
+BOARD_CALLS = 2
 
 
 def export_c(
@@ -59,6 +63,7 @@ def export_c(
     time_limit: float = 120.0,
     metric: TaskMetric | None = None,
     integer_io: bool = False,
+    boards: bool = False,
 ) -> CodeResult:
     """Writes `model` as C99 whose outputs are those of Keras.
 
@@ -85,6 +90,8 @@ def export_c(
         metric: the task's metric, which the code must keep; it is on the card.
         integer_io: True for inputs and outputs of 16 bits with a scale each, and functions that
             convert real numbers; needs quantize="int8".
+        boards: True to run the code on emulated microcontrollers as well, whose instructions and
+            machine code are then on the card; needs a cross-compiler and QEMU.
 
     Raises:
         ExportError: the model has something that cannot be C (nothing is written), there is no
@@ -92,9 +99,8 @@ def export_c(
         ConfigurationError: an argument or the representative data cannot be used.
     """
     request = SignatureRequest(model, mode, representative_data, timesteps, batch_size, chunk)
-    written = _exported(
-        {"": request}, Path(folder), quantize, name, tolerance, time_limit, metric, integer_io
-    )
+    options = CodeOptions(quantize, tolerance, time_limit, integer_io, boards)
+    written = _exported({"": request}, Path(folder), name, options, metric)
     (result,) = written.functions.values()
     return dataclasses.replace(result, metric=written.metric)
 
@@ -124,42 +130,36 @@ def export_c_functions(
     """
     for key in requests:
         check_prefix(f"{name}_{key}")
-    return _exported(requests, Path(folder), quantize, name, tolerance, time_limit, metric)
+    options = CodeOptions(quantize, tolerance, time_limit)
+    return _exported(requests, Path(folder), name, options, metric)
 
 
 def _exported(
     requests: Mapping[str, SignatureRequest],
     path: Path,
-    quantize: str | None,
     name: str | None,
-    tolerance: float | None,
-    time_limit: float,
+    options: CodeOptions,
     metric: TaskMetric | None,
-    integer_io: bool = False,
 ) -> CodeFolder:
     for request in requests.values():
-        refuse_request(request, quantize)
-    refuse_options(quantize, tolerance, integer_io)
+        refuse_request(request, options.quantize)
+    refuse_options(options)
     refuse_place(path)
     model_name = next(iter(requests.values())).model.name
     prefix = prefix_of(model_name) if name is None else check_prefix(name)
-    compiler = c_compiler(time_limit)
-    allowed = TOLERANCES[quantize] if tolerance is None else tolerance
+    compiler = c_compiler(options.time_limit)
     plans: list[SignaturePlan] = []
     codes: list[Code] = []
     results: dict[str, CodeResult] = {}
     for key, request in requests.items():
         own = f"{prefix}_{key}" if key else prefix
-        plan = _plan(key, request, quantize)
+        plan = _plan(key, request, options.quantize)
         call = "step" if request.mode == "streaming" else "run"
-        code = code_for(plan, own, call, request.model.name, quantize, integer_io)
+        code = code_for(plan, own, call, request.model.name, options.quantize, options.integer_io)
         with tempfile.TemporaryDirectory() as made:
-            result = _proven(
-                code, Path(made), compiler, plan, allowed, time_limit, path, request.mode
-            )
+            results[key] = _proven(code, Path(made), compiler, plan, options, path, request.mode)
         plans.append(plan)
         codes.append(code)
-        results[key] = dataclasses.replace(result, quantize=quantize)
     written = CodeFolder(path, prefix, model_name, results)
     with atomic_folder(path) as beside:
         sources = {code.interface.prefix: (code.header, code.source) for code in codes}
@@ -232,18 +232,24 @@ def _proven(
     scratch: Path,
     compiler: Compiler,
     plan: SignaturePlan,
-    allowed: float,
-    time_limit: float,
+    options: CodeOptions,
     path: Path,
     mode: str,
 ) -> CodeResult:
     """Compiles and runs the code and compares it with Keras."""
     (scratch / f"{code.interface.prefix}.h").write_text(code.header, encoding="ascii")
-    (scratch / f"{code.interface.prefix}.c").write_text(code.source, encoding="ascii")
-    program = compiled(code, scratch, compiler, time_limit)
+    source = scratch / f"{code.interface.prefix}.c"
+    source.write_text(code.source, encoding="ascii")
+    program = compiled(code, scratch, compiler, options.time_limit)
     # Plans know runtimes by `run` and `stream`, which the compiled code has as well.
-    errors = plan.prove(cast("RuntimeProcess", program), path, allowed)
+    errors = plan.prove(cast("RuntimeProcess", program), path, options.allowed_error)
     require_within(errors, "the C code")
+    boards: dict[str, BoardFigure] = {}
+    if options.boards:
+        names = [one.name for one in code.interface.inputs]
+        given = [{name: one[name] for name in names} for one in plan.calibration[:BOARD_CALLS]]
+        here = program.run(path, [RuntimeCall(one) for one in given])
+        boards = board_figures(source, code.interface, given, here, scratch)
     return CodeResult(
         folder=path,
         interface=code.interface,
@@ -254,4 +260,6 @@ def _proven(
         sanitized=program.sanitized,
         reference_data="representative" if plan.real_data else "random",
         measured_on=plan.extent(None),
+        quantize=options.quantize,
+        boards=boards,
     )

@@ -10,6 +10,8 @@ from typing import Any
 
 from pipelines.base.errors import ConfigurationError
 from rnn_apps.export import refusals
+from rnn_apps.export.c.options import CodeOptions
+from rnn_apps.export.c.proof.board_figures import refuse_without_boards
 from rnn_apps.export.options import SignatureRequest
 from rnn_apps.export.planning.plans import SignaturePlan
 from rnn_apps.export.results import MODES, ExportError
@@ -43,17 +45,20 @@ def refuse_request(request: SignatureRequest, quantize: str | None) -> None:
     _refuse_quantisation(quantize, request.representative_data)
 
 
-def refuse_options(quantize: str | None, tolerance: float | None, integer_io: bool) -> None:
+def refuse_options(options: CodeOptions) -> None:
     """Refuses options that hold for a whole folder.
 
     Raises:
         ConfigurationError: the tolerance is negative or not a number, or integers are asked for at
             the border of code that has none inside.
+        ExportError: emulated boards are asked for and not installed.
     """
-    if integer_io and quantize is None:
+    if options.integer_io and options.quantize is None:
         raise ConfigurationError('integer_io needs quantize="int8"')
-    if tolerance is not None and not tolerance >= 0:
-        raise ConfigurationError(f"tolerance = {tolerance} must be at least 0")
+    if options.tolerance is not None and not options.tolerance >= 0:
+        raise ConfigurationError(f"tolerance = {options.tolerance} must be at least 0")
+    if options.boards:
+        refuse_without_boards()
 
 
 def _refuse_quantisation(quantize: str | None, data: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rnn_apps.export.c.writing.interface import Interface
@@ -33,6 +33,21 @@ class Cost:
 
 
 @dataclass(frozen=True)
+class BoardFigure:
+    """What a call costs on an emulated microcontroller.
+
+    Attributes:
+        instructions: instructions of a call, as QEMU counts them; None if it does not run there.
+        code_bytes: bytes of machine code.
+        problem: why it does not run there; empty if it does.
+    """
+
+    instructions: int | None = None
+    code_bytes: int | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
 class CodeResult:
     """A written and proven folder of C code.
 
@@ -48,6 +63,7 @@ class CodeResult:
         reference_data: "representative" or "random".
         measured_on: how much was compared.
         metric: the task's metric in Keras and in C, if the export was given one.
+        boards: figures by the core's name, if they were asked for.
     """
 
     folder: Path
@@ -61,6 +77,7 @@ class CodeResult:
     measured_on: ProofExtent
     quantize: str | None = None
     metric: MetricResult | None = None
+    boards: Mapping[str, BoardFigure] = field(default_factory=dict)
 
     @property
     def flash_bytes(self) -> int:

@@ -40,7 +40,7 @@ def elementwise(scope: Scope, op: tf.Operation) -> Value:
     if counted is not None:
         return counted
     function = OPERATORS[op.type]
-    shape = static_shape(op.outputs[0])
+    shape = _elementwise_shape(scope, op)
     dtype = c_dtype(op.outputs[0].dtype)
     if op.type == "Select":
         return _old_select(scope, op, shape, dtype)
@@ -48,6 +48,13 @@ def elementwise(scope: Scope, op: tf.Operation) -> Value:
     if op.type in ("Exp", "Pow") or is_known(function, dtype):
         return scope.computed(function, shape, dtype, *operands)
     raise ExportError(f"{op.type} of {dtype} numbers has no C code yet")
+
+
+def _elementwise_shape(scope: Scope, op: tf.Operation) -> tuple[int, ...]:
+    """The shape of a result; behind a called function TensorFlow does not know it, but we do."""
+    if op.outputs[0].shape.rank is None:
+        return np.broadcast_shapes(*(scope.view(tensor).shape for tensor in op.inputs))
+    return static_shape(op.outputs[0])
 
 
 def _old_select(scope: Scope, op: tf.Operation, shape: tuple[int, ...], dtype: str) -> Value:

@@ -58,6 +58,7 @@ def _function_card(result: CodeResult) -> dict[str, Any]:
         "states": described(interface.states),
         "scratch": interface.scratch,
         "cost": dataclasses.asdict(result.cost),
+        **({"boards": _boards_card(result)} if result.boards else {}),
         "errors": [
             {
                 name: None if isinstance(value, float) and not math.isfinite(value) else value
@@ -69,6 +70,10 @@ def _function_card(result: CodeResult) -> dict[str, Any]:
         "compiler": result.compiler,
         "sanitized": result.sanitized,
     }
+
+
+def _boards_card(result: CodeResult) -> dict[str, Any]:
+    return {core: dataclasses.asdict(figure) for core, figure in result.boards.items()}
 
 
 def readme_text(written: CodeFolder, chapters: str = "") -> str:
@@ -154,7 +159,7 @@ def _section(result: CodeResult) -> str:
 | multiply-accumulates of a call | {cost.products:,} |
 | machine code on the exporting computer, with -O2 | {_bytes(cost.code_bytes)} |
 | stack of a call on that computer, at most | {_bytes(cost.stack_bytes)} |
-
+{_boards(result)}
 ### Proof
 
 Compiled without a warning by {result.compiler}, run{watched} and compared with Keras on
@@ -164,6 +169,17 @@ Compiled without a warning by {result.compiler}, run{watched} and compared with 
 | --- | --- | --- | --- |
 {differences}
 """
+
+
+def _boards(result: CodeResult) -> str:
+    """The figures of emulated cores as further rows."""
+    rows = ""
+    for core, figure in result.boards.items():
+        amount = figure.problem or (
+            f"{figure.instructions:,} instructions, {_bytes(figure.code_bytes)} of code"
+        )
+        rows += f"| a call on an emulated {core} (QEMU, -O3) | {amount} |\n"
+    return rows
 
 
 def add_metric(folder: Path, metric: MetricResult) -> None:

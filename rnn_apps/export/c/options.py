@@ -1,0 +1,23 @@
+"""What holds for a whole folder of C code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rnn_apps.export.results import TOLERANCES
+
+
+@dataclass(frozen=True)
+class CodeOptions:
+    """Options of an export to C; see `export_c`."""
+
+    quantize: str | None = None
+    tolerance: float | None = None
+    time_limit: float = 120.0
+    integer_io: bool = False
+    boards: bool = False
+
+    @property
+    def allowed_error(self) -> float:
+        """The tolerance asked for, or the one that suits the quantisation."""
+        return TOLERANCES[self.quantize] if self.tolerance is None else self.tolerance
