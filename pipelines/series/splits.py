@@ -33,6 +33,11 @@ class Split:
     test: Part
 
     @property
+    def has_validation(self) -> bool:
+        """Whether there is a validation part; without it, training can use its rows too."""
+        return self.validation[0] is None or self.validation[0] != self.validation[1]
+
+    @property
     def has_test(self) -> bool:
         """Whether there is a test part; without it, training can use the most recent rows."""
         return self.test[0] is None or self.test[0] != self.test[1]
@@ -45,17 +50,18 @@ def parse_split(text: str) -> Split:
     """Reads a split.
 
     Args:
-        text: the split in one of three forms: "0.7,0.1,0.2", shares of the rows;
+        text: the split in one of three forms: "0.7,0.1,0.2", shares of the rows, "1,0,0" for all;
             "8640,2880,2880", numbers of rows; "2014-10-01,2014-11-01", the times at which
-            validation and test begin, and optionally a third time at which the test ends. A last
-            share or number of 0 leaves out the test part.
+            validation and test begin, and optionally a third time at which the test ends. A second
+            share or number of 0 leaves out the validation part, a third one the test part.
 
     Raises:
         ConfigurationError: the text has none of these forms, the shares are more than 1 together,
             the training part is empty, or the times do not ascend.
     """
     fields = [field.strip() for field in text.split(",")]
-    if len(fields) == 3 and all(field.isdigit() for field in fields):
+    # A training part of one row could hold no window: "1,0,0" means all rows.
+    if len(fields) == 3 and all(field.isdigit() for field in fields) and fields != ["1", "0", "0"]:
         return _by_rows([int(field) for field in fields])
     if len(fields) == 3 and all(_is_number(field) for field in fields):
         return _by_shares(text)

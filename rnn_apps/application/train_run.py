@@ -16,8 +16,11 @@ import keras
 
 from rnn_apps.application.configuration import check
 from rnn_apps.application.going_on import Start, read_origin, write_origin
+from rnn_apps.application.held_out import held_out_lines
 from rnn_apps.application.own_data import OwnData
+from rnn_apps.application.run_folder import RunFolder
 from rnn_apps.application.run_training import TrainingFolder, claimed_run
+from rnn_apps.application.training_section import write_training_report
 from rnn_apps.training.config import TrainingConfig
 from rnn_apps.training.optimisation.strategies import agree_on, is_chief, make_strategy
 from rnn_apps.training.steps import Objective
@@ -61,6 +64,7 @@ class Preparation:
         metrics: function that gives further figures of an epoch; None for none.
         metric_names: names of those figures.
         start: weights of a trained run to begin with; None for initial weights.
+        has_test: whether a test part is kept from training, on which the run is judged.
     """
 
     config: TrainingConfig
@@ -75,6 +79,13 @@ class Preparation:
     metrics: Metrics | None = None
     metric_names: Sequence[str] = ()
     start: Start | None = None
+    has_test: bool = True
+
+    @property
+    def held_out(self) -> list[str]:
+        """The names of the parts that are not trained on: validation, test, both or none."""
+        there = {"validation": self.validation is not None, "test": self.has_test}
+        return [part for part, present in there.items() if present]
 
 
 def train_run(
@@ -123,7 +134,8 @@ def train_run(
             with folder.begin(prepared.config) as beside:
                 prepared.write_beginning(beside)
                 write_origin(beside, origin)
-            for line in (*origin.get("understood", ()), *prepared.understood):
+            lines = held_out_lines(prepared.held_out, prepared.config)
+            for line in (*origin.get("understood", ()), *prepared.understood, *lines):
                 _log.info(line)
 
         trained = fit(
@@ -143,7 +155,8 @@ def train_run(
         )
         outcome = prepared.finish(trained)
         if chief:
-            about = {"origin": origin} if origin else {}
+            about: dict[str, Any] = {"origin": origin} if origin else {}
+            about["held_out"] = prepared.held_out
             with folder.finish(**outcome.metrics, **about) as beside:
                 save_model(trained.model, beside / folder.model.name)
                 outcome.write(beside)
@@ -153,6 +166,13 @@ def train_run(
 
 class Judgeable(Protocol):
     """A run that can be evaluated; every application's `Run` is one."""
+
+    folder: RunFolder
+
+    @property
+    def config(self) -> TrainingConfig:
+        """The effective configuration of the run."""
+        ...
 
     @property
     def own(self) -> OwnData[Any, Any, Any]:
@@ -167,6 +187,8 @@ class Judgeable(Protocol):
 def judge_trained(run: Judgeable, folder: TrainingFolder) -> None:
     """Evaluates a run that has just been trained, or says why it is not judged.
 
+    Where nothing was held out, the report shows the training alone.
+
     Args:
         run: run that has just been trained.
         folder: folder in which it was trained; of several workers only the chief judges.
@@ -177,3 +199,4 @@ def judge_trained(run: Judgeable, folder: TrainingFolder) -> None:
         run.evaluate()
     else:
         _log.info("Nothing was held out, so the run is not judged. evaluate --data judges it.")
+        write_training_report(run.folder, run.config)

@@ -35,7 +35,7 @@ class ForecastingConfig(TrainingConfig, SeriesOptions):
     split: str = option(
         "0.7,0.1,0.2",
         "training, validation and test part: three fractions, three numbers of rows, or the times "
-        "at which validation and test begin; with 0 as the last number there is no test part",
+        "at which validation and test begin; a number of 0 leaves out validation or test",
     )
     stride: int = option(1, "number of rows between neighbouring training windows", minimum=1)
     lookback: int = option(96, "number of past time steps that the model reads", minimum=1)

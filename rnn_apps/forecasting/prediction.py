@@ -203,13 +203,20 @@ def recalibrated(
         shown = ", ".join(f"{level:g}" for level in np.asarray(old.levels)[kept])
         _log.warning(
             f"{new.windows} recent windows are too few to calibrate the quantiles {shown}: they "
-            "keep the calibration of the validation part."
+            f"{_without_calibration(calibrated)}."
         )
     corrections = np.where(kept, old.corrections, new.corrections)
     count = old.windows if kept.any() else new.windows
     return Calibrated(
         calibrated.base, dataclasses.replace(old, corrections=corrections, windows=count)
     )
+
+
+def _without_calibration(calibrated: Calibrated) -> str:
+    """What becomes of quantiles that cannot be calibrated anew."""
+    if calibrated.calibration.windows:
+        return "keep the calibration of the validation part"
+    return "stay as trained" if calibrated.base.levels else "are left out, as all are"
 
 
 def as_frame(series_set: SeriesSet, forecast: Forecast, levels: tuple[float, ...]) -> pd.DataFrame:

@@ -53,8 +53,9 @@ class OwnSeries(OwnData["Data", SeriesSet, Part | None]):
 
     def present(self) -> tuple[str, ...]:
         """See `OwnData`."""
-        absent = () if parse_split(self._config.split).has_test else ("test",)
-        return tuple(name for name in self.parts if name not in absent)
+        split = parse_split(self._config.split)
+        there = {"validation": split.has_validation, "test": split.has_test}
+        return tuple(name for name in self.parts if there.get(name, True))
 
     def part(self, name: str) -> Part | None:
         """The rows of a part; None for all rows, which the part "all" is.

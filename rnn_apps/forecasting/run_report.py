@@ -10,13 +10,12 @@ import numpy as np
 from pipelines.series.time_series import SeriesSet
 from pipelines.series.times.timestamps import STEP
 from rnn_apps.application.report import Report
+from rnn_apps.application.training_section import add_training
 from rnn_apps.forecasting.judging.backtest import Backtest, Example
 from rnn_apps.forecasting.judging.charts import coverage_by_step, error_by_step, fan_charts
 from rnn_apps.forecasting.trained import TrainedForecaster
 from rnn_apps.training.gradients.charts import plot_gradient_flow
 from rnn_apps.training.gradients.hidden_gradients import read_flows
-from rnn_apps.training.history import read_history
-from rnn_apps.training.learning_curves import plot_learning_curves
 
 PAST_SHOWN = 2
 
@@ -61,11 +60,6 @@ def _accuracy(
         "part. The baselines' intervals come from their residuals on the validation part."
     )
     report.table(table["title"], table["header"], table["rows"], marked=[0])
-    if run.judged_part == "validation":
-        report.text(
-            "The split has no test part. The validation part also chose the epoch and calibrated "
-            "the intervals, so these figures are too optimistic."
-        )
     if found.short_series:
         report.text(f"Series without a window in this part: {', '.join(found.short_series)}.")
     for name, reason in found.left_out.items():
@@ -129,6 +123,9 @@ def _intervals(report: Report, run: TrainedForecaster, found: Backtest) -> None:
         return
     report.section("Prediction intervals")
     calibration = run.yardsticks.calibrations["model"]
+    if not calibration.windows:
+        report.text(run.calibration_note)
+        return
     report.text(
         f"Calibrated on {calibration.windows} windows of the validation part by split conformal "
         "prediction, for each horizon step and quantile level. "
@@ -144,15 +141,7 @@ def _intervals(report: Report, run: TrainedForecaster, found: Backtest) -> None:
 
 
 def _training(report: Report, run: TrainedForecaster) -> None:
-    report.section("Training")
-    figures = run.metrics.get("training", {})
-    report.figures(figures)
-    history = read_history(run.folder.history)
-    if history:
-        report.figure(
-            plot_learning_curves(history, "loss (in the normalised units of training)"),
-            "Learning curves",
-        )
+    add_training(report, run.folder, run.config, "loss (in the normalised units of training)")
     recorded = run.folder.path / "gradient_flow.json"
     if recorded.exists():
         report.figure(

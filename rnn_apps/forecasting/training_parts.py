@@ -15,23 +15,24 @@ from rnn_apps.forecasting.config import ForecastingConfig
 
 _PURPOSES = {
     "training": "the model learns from it",
-    "validation": "it chooses the best epoch and calibrates the intervals",
+    "validation": "it chooses the best epoch and calibrates the intervals; with a share of 0 the "
+    "last epoch is kept and intervals stay as trained",
     "test": "the run is judged on it; with a test part of 0 it is judged on the validation part",
 }
 
 
 @dataclass(frozen=True)
 class TrainingParts:
-    """The windows of each part; `test` is None if the split has no test part.
+    """The windows of each part; None for a part that the split does not have.
 
     Attributes:
         training, validation, test: windows of the part.
         calibration_windows: number of validation windows with an observed value, at the horizon
-            step that has the fewest.
+            step that has the fewest; 0 without a validation part.
     """
 
     training: WindowBatches
-    validation: WindowBatches
+    validation: WindowBatches | None
     test: WindowBatches | None
     calibration_windows: int
 
@@ -55,8 +56,10 @@ def training_parts(series_set: SeriesSet, split: Split, config: ForecastingConfi
 
     _check_percentages(series_set, split)
     training = windows("training", split.train, shuffle=True, stride=config.stride)
-    validation = windows("validation", split.validation)
+    validation = windows("validation", split.validation) if split.has_validation else None
     test = windows("test", split.test) if split.has_test else None
+    if validation is None:
+        return TrainingParts(training, None, test, 0)
     _, by_step = validation.observed_truth()
     if not by_step.min():
         raise DataError(

@@ -138,7 +138,7 @@ def _prepared(
             run.yardsticks.save(beside / YARDSTICKS)
             if trajectories is not None:
                 trajectories.save(beside / TRAJECTORIES)
-            part = run.part(run.judged_part)
+            part = run.part(run.own.held_out_part or "train")
             save_examples(beside / EXAMPLES, series_set, part, config.lookback, config.horizon)
 
         return Outcome({"training": trained.figures(), "data": about}, write)
@@ -156,6 +156,7 @@ def _prepared(
         write_beginning=write_beginning,
         finish=finish,
         validation=parts.validation,
+        has_test=parts.test is not None,
         start=None if begun is None else begun.start(config, description),
     )
 
@@ -199,7 +200,9 @@ def _calibrated(
 def _trajectories(run: Run, series_set: SeriesSet) -> RankTrajectories | None:
     """The dependence between horizon steps, learnt from the validation part; None without it."""
     config = run.config
-    if config.output == "point" or find_network(config.model).capability.sample_paths != "copula":
+    if not run.split.has_validation or config.output == "point":
+        return None
+    if find_network(config.model).capability.sample_paths != "copula":
         return None
     batches = WindowBatches(
         series_set, lookback=config.lookback, horizon=config.horizon, part=run.split.validation,

@@ -24,11 +24,6 @@ def understood(
         lines.append(f"Found: {finding}.")
     lines += [_scales(series_set, split), _known_ahead(series_set, config)]
     lines.append(_calibration(config, parts))
-    if parts.test is None:
-        lines.append(
-            "There is no test part: the run is judged on the validation part, which also chose the "
-            "epoch and calibrated the intervals, so its figures are too good."
-        )
     return [line for line in lines if line]
 
 
@@ -160,6 +155,13 @@ def calibration_note(levels: tuple[float, ...], windows: int, trained: bool) -> 
     """
     if not levels:
         return ""
+    if not windows:
+        return (
+            "Intervals: without a validation part they are not calibrated: they stay as trained, "
+            "without a guarantee."
+            if trained
+            else "Intervals: there are none without a validation part to calibrate them on."
+        )
     needed = int(np.ceil(1 / min(min(level, 1 - level) for level in levels) - 1e-9)) - 1
     kept = (
         "they stay as trained, without a guarantee"

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from rnn_apps.application.report import Report
+from rnn_apps.application.training_section import add_training
 from rnn_apps.edge.sampling import SamplingConfig
 from rnn_apps.language_modelling.judging import breakdown, charts
 from rnn_apps.language_modelling.judging.judgement import Evaluated
 from rnn_apps.language_modelling.trained import TrainedLanguageModel
 from rnn_apps.language_modelling.writing import WritingConfig
-from rnn_apps.training.history import read_history
-from rnn_apps.training.learning_curves import plot_learning_curves
 
 SAMPLE_TOKENS = 400
 PROMPT_TOKENS = 40
@@ -102,11 +101,6 @@ def _samples(report: Report, run: TrainedLanguageModel, found: Evaluated) -> Non
 
 
 def _training(report: Report, run: TrainedLanguageModel) -> None:
-    report.section("Training")
-    figures: dict[str, Any] = run.metrics.get("training", {})
-    report.figures(figures)
+    add_training(report, run.folder, run.config, "loss (nats per token)")
     for line in run.metrics.get("data", {}).get("understood", []):
         report.text(line)
-    history = read_history(run.folder.history)
-    if history:
-        report.figure(plot_learning_curves(history, "loss (nats per token)"), "Learning curves")

@@ -18,6 +18,7 @@ from rnn_apps.application.going_on import Start, open_origin, require_same
 from rnn_apps.application.run_training import TrainingFolder
 from rnn_apps.application.train_run import Outcome, Preparation, judge_trained, train_run
 from rnn_apps.language_modelling.config import APPLICATION, LanguageModellingConfig
+from rnn_apps.language_modelling.judging.example_text import EXAMPLES, save_examples
 from rnn_apps.language_modelling.network.build import build_model
 from rnn_apps.language_modelling.network.capabilities import check_capabilities
 from rnn_apps.language_modelling.network.objective import make_objective
@@ -127,7 +128,14 @@ def _prepared(
 
     def finish(trained: TrainedModel) -> Outcome:
         figures = trained.figures() | {"tokens_per_epoch": batches.examples}
-        return Outcome({"training": figures, "data": {**training.report, "understood": lines}})
+
+        def write(beside: Path) -> None:
+            if set(encoded) == {"train"}:
+                # Exports are proven on the judged text, or on this where none is judged.
+                save_examples(beside / EXAMPLES, training.ids)
+
+        about = {**training.report, "understood": lines}
+        return Outcome({"training": figures, "data": about}, write)
 
     return Preparation(
         config=config,
@@ -138,6 +146,7 @@ def _prepared(
         write_beginning=write_beginning,
         finish=finish,
         validation=None if validation is None else _streams(validation, config, shift=False),
+        has_test="test" in encoded,
         start=None if origin is None else _start(origin, tokenizer, config),
     )
 

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnn_apps.application.report import Report
+from rnn_apps.application.training_section import add_training
 from rnn_apps.speech.judging import charts
 from rnn_apps.speech.judging.judgement import Evaluated
 from rnn_apps.speech.network.capabilities import can_stream
 from rnn_apps.speech.trained import TrainedRecogniser
-from rnn_apps.training.history import read_history
-from rnn_apps.training.learning_curves import plot_learning_curves
 
 if TYPE_CHECKING:
     from pipelines.speech import Recording
@@ -159,13 +158,6 @@ def wav_file(recording: Recording, sample_rate: int) -> bytes:
 
 
 def _training(report: Report, run: TrainedRecogniser) -> None:
-    report.section("Training")
-    figures: dict[str, Any] = run.metrics.get("training", {})
-    report.figures(figures)
-    history = read_history(run.folder.history)
-    if history:
-        report.figure(plot_learning_curves(history, "loss (nats per label)"), "Learning curves")
-        if "val_wer" in history:
-            report.figure(
-                charts.error_rates_over_epochs(history), "Error rates on the validation part"
-            )
+    history = add_training(report, run.folder, run.config, "loss (nats per label)")
+    if "val_wer" in history:
+        report.figure(charts.error_rates_over_epochs(history), "Error rates on the validation part")

@@ -162,6 +162,7 @@ def _prepared(folder: TrainingFolder, config: SpeechConfig, data: str | Recordin
         write_beginning=write_beginning,
         finish=finish,
         validation=held_out,
+        has_test="test" in parts,
         metrics=judge,
         metric_names=() if judge is None else ("val_wer", "val_cer"),
         start=None if origin is None else _start(origin, labels, config),

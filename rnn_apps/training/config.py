@@ -94,7 +94,9 @@ class TrainingConfig:
         0, "epochs without improvement after which training stops; 0 for never", minimum=0
     )
     monitor: str = option(
-        "val_loss", "figure of the history that early stopping and the best weights follow"
+        "val_loss",
+        "figure of the history that early stopping and the best weights follow; without a "
+        "validation part val_loss keeps the last epoch, and loss follows the training's own",
     )
     monitor_mode: str = option("min", "better end of the monitored figure", choices=("min", "max"))
     precision: str = option(

@@ -26,8 +26,14 @@ from rnn_apps.training.callbacks import with_standard_callbacks
 from rnn_apps.training.config import TrainingConfig
 from rnn_apps.training.feeding import feed
 from rnn_apps.training.history import EpochTotals, Row, TrainingState, describe, write_history
+from rnn_apps.training.monitoring import (
+    DEFAULT_MONITOR,
+    check_monitor,
+    check_steered,
+    keeps_last_epoch,
+)
 from rnn_apps.training.optimisation.averaged_sgd import average_if_stalled
-from rnn_apps.training.optimisation.divergence import check_monitor, count_step
+from rnn_apps.training.optimisation.divergence import count_step
 from rnn_apps.training.optimisation.optimizers import (
     learning_rate,
     make_optimizer,
@@ -90,7 +96,9 @@ def fit(
             value are written with `tf.cond`, `tf.while_loop` and the like.
         config: settings of the training.
         folder: folder of the run.
-        validation: data for val_loss, the weighted mean of the same objective over all of it.
+        validation: data for val_loss, the weighted mean of the same objective over all of it; None
+            for none, where the last epoch's weights are kept unless `config.monitor` names a figure
+            of the training.
         resume: True to continue from the last checkpoint, if there is one.
         callbacks: Keras callbacks; one that sets `model.stop_training = True` stops the training
             after the step.
@@ -110,6 +118,7 @@ def fit(
         raise ConfigurationError("jit_compile works with strategy = 'none' only")
     if metric_names or metrics is None:
         check_monitor(config, validation is not None, metric_names)
+    check_steered(config, validation is not None)
     strategy = strategy or make_strategy(config.strategy)
     report_unused_gpu()
     saved = checkpoints.load_latest(folder / "checkpoints") if resume else None
@@ -352,7 +361,7 @@ class _Training:
     @property
     def _monitor(self) -> str:
         """The monitored figure; without validation data, loss instead of the default val_loss."""
-        if self._validation is None and self._config.monitor == "val_loss":
+        if self._validation is None and self._config.monitor == DEFAULT_MONITOR:
             return "loss"
         return self._config.monitor
 
@@ -365,6 +374,7 @@ class _Training:
             better = best is None or value > best
         else:
             better = best is None or value < best
+        better = better or keeps_last_epoch(self._config, self._validation is not None)
         if better and math.isfinite(value):
             self.state.best, self.state.best_epoch = value, self.state.epoch + 1
             self._best_weights = [read(v) for v in self._model.weights]

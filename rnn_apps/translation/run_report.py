@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnn_apps.application.report import Report
+from rnn_apps.application.training_section import add_training
 from rnn_apps.edge.translation.sentences import one_line
-from rnn_apps.training.history import read_history
-from rnn_apps.training.learning_curves import plot_learning_curves
 from rnn_apps.translation.judging import charts
 from rnn_apps.translation.judging.judgement import Evaluated
 from rnn_apps.translation.trained import TrainedTranslationModel
@@ -150,11 +149,8 @@ def attention_chart(run: TrainedTranslationModel, source: str, scored: ScoredPai
 
 
 def _training(report: Report, run: TrainedTranslationModel) -> None:
-    report.section("Training")
-    metrics = run.metrics
-    figures: dict[str, Any] = metrics.get("training", {})
-    report.figures(figures)
-    data: dict[str, Any] = metrics.get("data", {})
+    add_training(report, run.folder, run.config, "loss (nats per token)")
+    data: dict[str, Any] = run.metrics.get("data", {})
     for line in data.get("understood", []):
         report.text(line)
     rows = [
@@ -165,6 +161,3 @@ def _training(report: Report, run: TrainedTranslationModel) -> None:
         report.table(
             "What was found in the data", ["what", "count", "treatment", "first places"], rows
         )
-    history = read_history(run.folder.history)
-    if history:
-        report.figure(plot_learning_curves(history, "loss (nats per token)"), "Learning curves")

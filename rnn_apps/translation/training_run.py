@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.base.atomic_files import write_json
+from pipelines.base.errors import ConfigurationError
 from pipelines.pairs.batching import Encode, PairBatches
 from pipelines.pairs.encoding import (
     EncodedPairs,
@@ -36,6 +37,7 @@ from rnn_apps.training.trainer import Metrics
 from rnn_apps.training.transfer import Rows, SharedRows
 from rnn_apps.translation.config import APPLICATION, MAXIMISED, TranslationConfig
 from rnn_apps.translation.judging.dev_metrics import dev_metrics
+from rnn_apps.translation.judging.example_pairs import FILE, save_examples
 from rnn_apps.translation.network.build import build_model
 from rnn_apps.translation.network.capabilities import check_capabilities
 from rnn_apps.translation.network.objective import make_objective
@@ -136,6 +138,11 @@ def _prepared(
     batches = _batches(training, config, shuffle=True, encode=encode)
     validation = metrics = None
     parts = _judgeable(parts, source, target)
+    if parts.validation is None and config.average_epochs:
+        raise ConfigurationError(
+            f"average_epochs = {config.average_epochs} averages the best epochs, which validation "
+            "pairs choose: give them a share in split, or set average_epochs to 0"
+        )
     if parts.validation is not None:
         held_out = encode_pairs(parts.validation, source, target)
         validation = _batches(held_out, config, shuffle=False)
@@ -158,9 +165,14 @@ def _prepared(
         figures: dict[str, Any] = trained.figures() | {"target_tokens_per_epoch": batches.tokens}
         if config.average_epochs and validation is not None:
             figures |= _average(trained.model, kept, validation, objective, metrics, config)
-        return Outcome({
-            "training": figures, "data": training.report.as_dict() | {"understood": lines}
-        })  # fmt: skip
+
+        def write(beside: Path) -> None:
+            if parts.validation is None and parts.test is None:
+                # Exports are proven on the judged pairs, or on these where none are judged.
+                save_examples(beside / FILE, parts.train.source, parts.train.target)
+
+        data = training.report.as_dict() | {"understood": lines}
+        return Outcome({"training": figures, "data": data}, write)
 
     return Preparation(
         config=config,
@@ -171,6 +183,7 @@ def _prepared(
         write_beginning=write_beginning,
         finish=finish,
         validation=validation,
+        has_test=parts.test is not None,
         callbacks=[sampled, *([kept] if config.average_epochs else [])],
         metrics=metrics,
         metric_names=MAXIMISED if metrics is not None else (),

@@ -74,7 +74,8 @@ def calibrated_deployment(
     """`deployed` with calibrated "quantiles" [batch, horizon, levels] alongside "forecast".
 
     A model that scales by the window and serves several series is returned as it is: it is not told
-    which series it sees, and the calibration is in units of the series.
+    which series it sees, and the calibration is in units of the series. So is a point forecaster
+    that was calibrated on nothing.
 
     Args:
         deployed: model from `deployment_model`.
@@ -83,9 +84,11 @@ def calibrated_deployment(
     """
     inputs = {tensor.name: tensor for tensor in deployed.inputs}
     several = len(calibration.scale) > 1
-    if several and "series_index" not in inputs:
-        return deployed
     outputs = dict(deployed.output)
+    if (several and "series_index" not in inputs) or (
+        not calibration.windows and "quantiles" not in outputs
+    ):
+        return deployed
     base = outputs.get("quantiles")
     if base is None:
         base = keras.layers.Reshape((config.horizon, 1), dtype="float32")(outputs["forecast"])

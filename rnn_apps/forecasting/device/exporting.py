@@ -126,7 +126,8 @@ def contract(run: TrainedForecaster, model: keras.Model) -> dict[str, Any]:
         "times": "minutes since 1970-01-01 00:00 on the local wall clock, over past and horizon",
         "series_index": "the position of the series in `series`",
     }
-    kind = "as trained" if model is run.deployed else "calibrated by split conformal prediction"
+    calibrated = run.yardsticks.calibrations["model"].windows and model is not run.deployed
+    kind = "calibrated by split conformal prediction" if calibrated else "as trained"
     outputs = {
         "forecast": {"shape": ["batch", config.horizon], "meaning": "raw point forecasts"},
         "quantiles": {

@@ -171,16 +171,17 @@ class _Rows:
         self.windows = 0
         judged = entrants[0]
 
-        def metrics() -> ForecastMetrics:
-            return ForecastMetrics(scales, horizon, judged.levels)
+        def metrics(entrant: Calibrated) -> ForecastMetrics:
+            return ForecastMetrics(scales, horizon, entrant.levels)
 
-        self.metrics = {judged.name: metrics()}
+        self.metrics = {judged.name: metrics(judged)}
         if online is not None:
-            self.metrics[online.name] = metrics()
+            self.metrics[online.name] = metrics(judged)
         self.raw_name = f"{judged.name}, intervals as trained"
-        if judged.base.levels:
-            self.metrics[self.raw_name] = metrics()
-        self.metrics.update({entrant.name: metrics() for entrant in entrants[1:]})
+        self._raw = bool(judged.base.levels and judged.calibration.windows)
+        if self._raw:
+            self.metrics[self.raw_name] = metrics(judged)
+        self.metrics.update({entrant.name: metrics(entrant) for entrant in entrants[1:]})
         self._places: list[np.ndarray] = []
         self._errors: list[np.ndarray] = []
         self._worst: Example | None = None
@@ -211,7 +212,7 @@ class _Rows:
         yield judged.name, judged.calibration.apply(base, window.series_index)
         if self.online is not None:
             yield self.online.name, self.online.follow(window, base)
-        if judged.base.levels:
+        if self._raw:
             yield self.raw_name, base
         for entrant in self.entrants[1:]:
             yield entrant.name, entrant.forecast(crop(window.inputs, entrant.lookback))

@@ -15,6 +15,7 @@ every tau, so its scores are residuals. The median is left as the forecaster giv
 no interval. Where n is too small for a level (n + 1 < 1 / min(tau, 1 - tau)) no score bounds that
 share of the true values: quantiles that the forecaster was trained for are then left as they are, a
 point forecaster's ends take the extreme score, and `Calibration.unreached` lists the levels.
+Without any calibration window trained quantiles stay as well, and a point forecaster has none.
 
 Windows that overlap are not exchangeable, and data drifts. `OnlineCalibrated` therefore goes on
 calibrating while it forecasts, from nothing but the values that are known at each origin.
@@ -48,7 +49,7 @@ class Calibration:
         levels: quantile levels, ascending.
         corrections: corrections float64 [horizon, levels] in units of `scale`; 0 at the median.
         scale: units float64 [series] of the series' scores.
-        windows: number of calibration windows.
+        windows: number of calibration windows; 0 where nothing was held out for calibration.
         smallest: lower bound of every quantile; 0 for counts.
     """
 
@@ -63,8 +64,19 @@ class Calibration:
         """The levels for which there were too few windows for the finite-sample guarantee."""
         return unreached_levels(self.levels, self.windows)
 
+    @classmethod
+    def absent(cls, levels: Sequence[float], horizon: int, scale: Array) -> Calibration:
+        """The calibration on no window: trained quantiles stay as they are."""
+        unit = np.where(np.isfinite(scale) & (scale > 0), scale, 1.0)
+        return cls(tuple(map(float, levels)), np.zeros((horizon, len(levels))), unit, 0)
+
     def apply(self, forecast: Forecast, series_index: NDArray[np.int64]) -> Forecast:
-        """The forecast with calibrated quantiles at `levels`, rising along the levels."""
+        """The forecast with calibrated quantiles at `levels`, rising along the levels.
+
+        A point forecast stays a point if there was no window to calibrate on.
+        """
+        if not self.windows and forecast.quantiles is None:
+            return forecast
         quantiles = as_quantiles(forecast, len(self.levels))
         shift = self.corrections[np.newaxis] * self.scale[series_index][:, np.newaxis, np.newaxis]
         calibrated = np.maximum(uncrossed(quantiles + shift, self.levels), self.smallest)
@@ -113,8 +125,9 @@ class Calibrated:
 
     @property
     def levels(self) -> tuple[float, ...]:
-        """The calibrated levels."""
-        return self.calibration.levels
+        """The levels of its quantiles; none for a point forecaster that is not calibrated."""
+        has_quantiles = self.calibration.windows or self.base.levels
+        return self.calibration.levels if has_quantiles else ()
 
     def forecast(self, inputs: Inputs) -> Forecast:
         """Forecasts a batch, see `Forecaster`."""

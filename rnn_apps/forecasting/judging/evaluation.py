@@ -47,9 +47,10 @@ def evaluate(
     _log.info("Backtest on %s, %s part", source, part)
     yardsticks = run.yardsticks.for_series(series_set)
     judged = run.forecaster(series_set)
-    online = OnlineCalibrated(
-        judged, yardsticks.scores, stride, OnlineSettings.for_season(yardsticks.season, stride)
-    )
+    online = None
+    if len(yardsticks.scores):
+        settings = OnlineSettings.for_season(yardsticks.season, stride)
+        online = OnlineCalibrated(judged, yardsticks.scores, stride, settings)
     with contextlib.ExitStack() as files:
         kept = None
         if table_path:
@@ -75,7 +76,7 @@ def evaluate(
     table = {"title": title, **as_json(result.table())}
     key = part if own else "other_data"
     measured = {"source": source, "part": part, "stride": stride, **result.as_json()}
-    page = run.folder.write_evaluation(key, measured, table, judged=key == run.judged_part)
+    page = run.folder.write_evaluation(key, measured, table, judged=key == run.own.held_out_part)
     _write_tables(run.folder.path, key, result)
     write_report(run, series_set, result, table, page)
     return {

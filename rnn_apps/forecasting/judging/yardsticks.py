@@ -57,7 +57,8 @@ class Yardsticks:
         scales: statistics of the training part for every series.
         nlinear: fitted linear baseline; None if the training part is too short for it.
         calibrations: calibrations by the forecaster's name, ``model`` for the model itself.
-        scores: scores of the model on the validation part, from which online intervals start.
+        scores: scores of the model on the validation part, from which online intervals start; none
+            without a validation part.
     """
 
     season: int
@@ -190,6 +191,8 @@ def fit_yardsticks(
 ) -> Yardsticks:
     """Fits the baselines on the training part and calibrates everything on the validation part.
 
+    Without a validation part nothing is calibrated.
+
     Args:
         model: forecaster with the trained network.
         series_set: series that the model was trained on.
@@ -213,11 +216,18 @@ def fit_yardsticks(
             batch_size=BATCH_SIZE,
         )  # fmt: skip
 
-    nlinear = _fitted_nlinear(series_set, split, unit, validation(lookback))
+    held_out = validation(lookback) if split.has_validation else None
+    nlinear = _fitted_nlinear(series_set, split, unit, held_out, lookback, horizon)
     longer = longer_season(season, step_minutes)
     baselines = naive_baselines(horizon, lookback, season, longer)
     if nlinear is not None:
         baselines.append(nlinear)
+    if held_out is None:
+        names = (_MODEL, *(baseline.name for baseline in baselines))
+        none = Calibration.absent(levels, horizon, unit)
+        calibrations = {name: dataclasses.replace(none, smallest=smallest) for name in names}
+        no_scores = np.zeros((0, horizon, len(levels)))
+        return Yardsticks(season, longer, horizon, scales, nlinear, calibrations, no_scores)
     # A baseline that looks further back than the data reaches is left out.
     entrants = [model, *(b for b in baselines if serves(validation, b.lookback, lookback))]
     calibrators = [Calibrator(entrant, levels, unit) for entrant in entrants]
@@ -277,10 +287,13 @@ def step_minutes_of(series_set: SeriesSet) -> float:
 
 
 def _fitted_nlinear(
-    series_set: SeriesSet, split: Split, unit: Array, validation: WindowBatches
+    series_set: SeriesSet,
+    split: Split,
+    unit: Array,
+    validation: WindowBatches | None,
+    lookback: int,
+    horizon: int,
 ) -> NLinear | None:
-    lookback, horizon = validation.lookback, validation.horizon
-
     def training(stride: int) -> WindowBatches:
         return WindowBatches(
             series_set, lookback=lookback, horizon=horizon, part=split.train, stride=stride,
@@ -291,6 +304,7 @@ def _fitted_nlinear(
         batches = training(1)
         if batches.examples > MOST_FITTING_WINDOWS:
             batches = training(-(-batches.examples // MOST_FITTING_WINDOWS))
-        return fit_nlinear(windows(batches), windows(validation), unit, lookback, horizon)
+        held_out = () if validation is None else windows(validation)
+        return fit_nlinear(windows(batches), held_out, unit, lookback, horizon)
     except UserError:
         return None

@@ -162,7 +162,7 @@ def sample_paths(
     if trajectories is None:
         raise ConfigurationError(
             f"model = {config.model!r} learns the dependence between horizon steps from validation "
-            "windows, and none of them had all of its true values: train with another split"
+            "windows, and there was none with all of its true values: train with another split"
         )
     generator = np.random.default_rng(seed)
     parameters = _raw_parameters(model, config, inputs)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pipelines.base.errors import ConfigurationError, UserError
+from pipelines.base.errors import UserError
 from rnn_apps.training.config import TrainingConfig
 from rnn_apps.training.history import TrainingState
 from rnn_apps.training.resuming import changeable
@@ -15,28 +14,6 @@ if TYPE_CHECKING:
     from rnn_apps.training.steps import StepResult
 
 _MOST_SKIPPED_STEPS = 50
-
-
-def check_monitor(
-    config: TrainingConfig, has_validation: bool, metric_names: Sequence[str]
-) -> None:
-    """Refuses a `monitor` that no epoch of the training will have.
-
-    Args:
-        config: settings of the training.
-        has_validation: True if the training has a val_loss.
-        metric_names: names of the further figures of an epoch.
-
-    Raises:
-        ConfigurationError: names the figures that there are.
-    """
-    known = ["loss", *(["val_loss"] if has_validation else []), *metric_names]
-    # Without validation data the default is replaced by the training's loss.
-    if config.monitor not in (*known, "val_loss"):
-        raise ConfigurationError(
-            f"monitor = {config.monitor!r} is not among the figures of this training: "
-            f"{', '.join(known)}"
-        )
 
 
 def count_step(state: TrainingState, result: StepResult, config: TrainingConfig) -> None:

@@ -1,0 +1,63 @@
+"""The training in a run's report: what was held out, what it began with, and how it went."""
+
+from __future__ import annotations
+
+from rnn_apps.application.going_on import read_origin
+from rnn_apps.application.held_out import held_out_lines
+from rnn_apps.application.report import Report
+from rnn_apps.application.run_folder import RunFolder
+from rnn_apps.training.config import TrainingConfig
+from rnn_apps.training.history import read_history
+from rnn_apps.training.learning_curves import plot_learning_curves
+
+
+def add_training(
+    report: Report, folder: RunFolder, config: TrainingConfig, label: str = "loss"
+) -> dict[str, list[float]]:
+    """Adds the section "Training" to a report.
+
+    Args:
+        report: report of the run.
+        folder: folder of the run.
+        config: configuration of the run.
+        label: label of the loss with its unit, for the learning curves.
+
+    Returns:
+        The columns of the run's history, for further figures of the section.
+
+    Raises:
+        UserError: the history or the metrics are damaged.
+    """
+    report.section("Training")
+    metrics = folder.read_metrics()
+    # Runs of earlier versions do not say what was held out.
+    if "held_out" in metrics:
+        for line in held_out_lines(metrics["held_out"], config):
+            report.text(line)
+    origin = read_origin(folder)
+    for line in origin.get("understood", ()):
+        report.text(line)
+    if origin:
+        report.text(f"SHA-256 of the model that the training began with: {origin['sha256']}.")
+    report.figures(metrics.get("training", {}))
+    history = read_history(folder.history)
+    if history:
+        report.figure(plot_learning_curves(history, label), "Learning curves")
+    return history
+
+
+def write_training_report(folder: RunFolder, config: TrainingConfig) -> None:
+    """Writes the report of a run that is not judged, since nothing was held out."""
+    name = folder.path.name
+    report = Report(
+        f"Training of {name}",
+        footer=f"To judge it: rnn-apps {folder.application} evaluate --run {folder.path} --data "
+        "SOURCE",
+    )
+    add_training(report, folder, config)
+    data = folder.read_metrics().get("data", {})
+    for line in data.get("understood", ()) if isinstance(data, dict) else ():
+        report.text(line)
+    report.section("Configuration")
+    report.settings(vars(config))
+    report.write(folder.report)
