@@ -15,7 +15,15 @@ import numpy.typing as npt
 
 from pipelines.base.errors import ConfigurationError, DataError, UserError
 from pipelines.tokenizers.text_sample import sample_text
-from pipelines.tokenizers.tokenizer import FILE_NAME, Ids, Tokenizer, printable, utf8
+from pipelines.tokenizers.tokenizer import (
+    FILE_NAME,
+    REPLACEMENT,
+    Ids,
+    Tokenizer,
+    printable,
+    utf8,
+)
+from pipelines.tokenizers.vocabulary import MOST_TOKENS
 
 if TYPE_CHECKING:
     import sentencepiece
@@ -36,8 +44,10 @@ SPACE = "\u2581"
 class SubwordTokenizer(Tokenizer):
     """Pieces of words by a sentencepiece model; every text is known, if need be by its bytes.
 
-    A line break is always a separate token. Text is not normalised unless the model was trained to
-    do so; without normalisation `decode(encode(text)) == text` (for a text without U+2581).
+    A model that was trained elsewhere may have no bytes: what it cannot write is then unknown, and
+    `decode` gives U+FFFD for it. In a model that was trained here a line break is always a separate
+    token. Text is not normalised unless the model was trained to do so; without normalisation
+    `decode(encode(text)) == text` (for a text without U+2581).
 
     Args:
         model: content of the model's file.
@@ -49,10 +59,10 @@ class SubwordTokenizer(Tokenizer):
         self.model = model
         self._processor = _load(model)
         size = self._processor.get_piece_size()
+        self._is_byte = np.array([self._processor.is_byte(number) for number in range(size)], bool)
+        self.unknown_id = None if self._is_byte.any() else int(self._processor.unk_id())
         self.token_bytes = tuple(self._bytes_of(number) for number in range(size))
         self.tokens = tuple(self._printable(number) for number in range(size))
-        self.unknown_id = None
-        self._is_byte = np.array([self._processor.is_byte(number) for number in range(size)], bool)
         self._has_capitals = any(
             token != token.lower()
             for token, is_byte in zip(self.tokens, self._is_byte, strict=True)
@@ -168,7 +178,7 @@ class SubwordTokenizer(Tokenizer):
                 file=name,
                 advice=f"Write it in {spelling}.",
             )
-        return self.encode(text)
+        return super().encode_known(text, name)
 
     def known_spelling(self, text: str) -> str:
         """See `Tokenizer.known_spelling`."""
@@ -221,8 +231,42 @@ class SubwordTokenizer(Tokenizer):
         return text[1:] if self.begins_with_space and text.startswith(" ") else text
 
     def unknown_places(self, text: str, most: int = 5) -> list[tuple[int, str]]:
-        """Every text is known."""
-        return []
+        """See `Tokenizer.unknown_places`; none in a model that has every byte."""
+        if self.unknown_id is None:
+            return []
+        places: list[tuple[int, str]] = []
+        after = 0
+        pieces = self._processor.encode(text, out_type=str)
+        for number, piece in zip(self._processor.encode(text), pieces, strict=True):
+            if number == self.unknown_id and len(places) < most:
+                surface = piece.replace(SPACE, " ").strip(" ") or piece
+                # What the model normalises may be spelled otherwise in the text.
+                after = max(after, text.find(surface, after))
+                places.append((after, surface))
+                after += len(surface)
+        return places
+
+    @classmethod
+    def from_model_file(cls, file: Path) -> SubwordTokenizer:
+        """A model that was trained elsewhere.
+
+        Raises:
+            DataError: the file is too large, is not a sentencepiece model, or has too many pieces
+                or none for unknown text.
+        """
+        if file.stat().st_size > LARGEST_MODEL:
+            raise DataError(f"is larger than {LARGEST_MODEL} bytes", file=file)
+        model = file.read_bytes()
+        try:
+            processor = _load(model)
+        except DataError as error:
+            raise DataError(str(error), file=file, advice="Name a sentencepiece model.") from None
+        if not 1 < processor.get_piece_size() <= MOST_TOKENS:
+            raise DataError(
+                f"has {processor.get_piece_size():,} pieces: there must be 2 to {MOST_TOKENS:,}",
+                file=file,
+            )
+        return cls(model)
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any], folder: Path) -> SubwordTokenizer:
@@ -248,6 +292,8 @@ class SubwordTokenizer(Tokenizer):
         piece: str = processor.id_to_piece(number)
         if processor.is_byte(number):
             return bytes([int(piece[1:-1], 16)])
+        if number == self.unknown_id:
+            return utf8(REPLACEMENT)
         if processor.is_control(number) or processor.is_unknown(number):
             return b""
         return utf8(piece.replace(SPACE, " "))

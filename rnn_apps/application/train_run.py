@@ -16,11 +16,10 @@ import keras
 
 from rnn_apps.application.configuration import check
 from rnn_apps.application.going_on import Start, read_origin, write_origin
-from rnn_apps.application.held_out import held_out_lines
 from rnn_apps.application.own_data import OwnData
 from rnn_apps.application.run_folder import RunFolder
 from rnn_apps.application.run_training import TrainingFolder, claimed_run
-from rnn_apps.application.training_section import write_training_report
+from rnn_apps.application.training_section import held_out_lines, write_training_report
 from rnn_apps.training.config import TrainingConfig
 from rnn_apps.training.optimisation.strategies import agree_on, is_chief, make_strategy
 from rnn_apps.training.steps import Objective

@@ -49,7 +49,7 @@ def training_parts(series_set: SeriesSet, split: Split, config: ForecastingConfi
         _check_rows(series_set, name, part)
         batches = WindowBatches(
             series_set, lookback=config.lookback, horizon=config.horizon, part=part,
-            batch_size=config.batch_size, shuffle=shuffle, seed=config.seed, stride=stride,
+            batch_size=config.batch_size, shuffle=shuffle, seed=config.example_seed, stride=stride,
         )  # fmt: skip
         _check_truth(batches, name)
         return batches

@@ -206,7 +206,7 @@ def _trajectories(run: Run, series_set: SeriesSet) -> RankTrajectories | None:
         return None
     batches = WindowBatches(
         series_set, lookback=config.lookback, horizon=config.horizon, part=run.split.validation,
-        batch_size=256, shuffle=True, seed=config.seed,
+        batch_size=256, shuffle=True, seed=config.example_seed,
     )  # fmt: skip
     try:
         return rank_trajectories(run.model, config, batches.epoch(0))

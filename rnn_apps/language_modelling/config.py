@@ -27,7 +27,7 @@ class LanguageModellingConfig(TrainingConfig):
     OF_THE_DATA: ClassVar[frozenset[str]] = frozenset(
         {
             "validation", "test", "split", "text_feature", "text_column", "file_endings",
-            "new_vocabulary",
+            "new_vocabulary", "vocabulary",
         }
     )  # fmt: skip
 
@@ -138,6 +138,11 @@ class LanguageModellingConfig(TrainingConfig):
     )
     file_endings: tuple[str, ...] = option(
         (), "endings of the files to read in a folder, such as .py,.md; empty for those of text"
+    )
+    vocabulary: tuple[str, ...] = option(
+        (),
+        "vocabulary to use instead of one that is learnt: folder of a run, name of a saved model, "
+        "sentencepiece model (.model), or file with a token per line",
     )
     new_vocabulary: bool = option(
         False,

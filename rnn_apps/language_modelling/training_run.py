@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.base.atomic_files import write_json
-from pipelines.base.errors import DataError
+from pipelines.base.errors import ConfigurationError, DataError
 from pipelines.text.encoding import encode_corpus
 from pipelines.text.token_streams import StreamBatches
 from pipelines.tokenizers import Tokenizer, load_tokenizer, train_tokenizer
@@ -15,6 +15,7 @@ from pipelines.tokenizers.tokenizer import token_keys
 from rnn_apps.application import going_on
 from rnn_apps.application.configuration import check
 from rnn_apps.application.going_on import Start, open_origin, require_same
+from rnn_apps.application.own_vocabulary import TOKENIZER_FOLDERS, named_vocabularies
 from rnn_apps.application.run_training import TrainingFolder
 from rnn_apps.application.train_run import Outcome, Preparation, judge_trained, train_run
 from rnn_apps.language_modelling.config import APPLICATION, LanguageModellingConfig
@@ -191,7 +192,7 @@ def _tokenizer(
     config: LanguageModellingConfig,
     origin: TrainedLanguageModel | None,
 ) -> Tokenizer:
-    """The vocabulary of the training text, or of the run that the training goes on from.
+    """The vocabulary of the training text, a named one, or that of the run it goes on from.
 
     On resuming, that of the run.
     """
@@ -199,13 +200,22 @@ def _tokenizer(
         return load_tokenizer(folder.path / TOKENIZER)
     if origin is not None and not config.new_vocabulary:
         return origin.tokenizer
+    if config.vocabulary:
+        [address] = config.vocabulary
+        tokenizer, *others = named_vocabularies(address, config.tokenizer)
+        if others:
+            raise ConfigurationError(
+                f"vocabulary = {address!r} has one for each of two languages: name one of the "
+                f"folders {' and '.join(TOKENIZER_FOLDERS[1:])} in it"
+            )
+        return tokenizer
     return train_tokenizer(
         config.tokenizer,
         text.chunks(),
         vocabulary_size=config.vocabulary_size,
         minimum_count=max(config.minimum_count, 1),
         learn_unknown=not config.minimum_count,
-        seed=config.seed,
+        seed=config.example_seed,
     )
 
 
@@ -215,7 +225,7 @@ def _streams(tokens: TokenArray, config: LanguageModellingConfig, *, shift: bool
         tokens,
         batch_size=config.batch_size,
         timesteps=config.timesteps,
-        seed=config.seed,
+        seed=config.example_seed,
         random_lengths=config.random_lengths and shift,
         shift=shift,
     )

@@ -76,7 +76,7 @@ class OwnRecordings(OwnData[str | Recordings, dict[str, Recordings], Recordings]
                 # It need not be taken from the data.
                 shares[0] += shares[index]
                 shares[index] = 0.0
-        parts = deal(load_source(config, source), shares, seed=config.seed)
+        parts = deal(load_source(config, source), shares, seed=config.example_seed)
         if config.validation:
             parts["validation"] = one_part(load_source(config, config.validation), "validation")
         if config.test:
@@ -157,7 +157,9 @@ def train_labels(config: SpeechConfig, recordings: Recordings) -> LabelSet:
     if config.tokenizer == "subwords":
         size = size or DEFAULT_SUBWORDS
         texts = ["\n".join(texts)]
-    tokenizer = train_tokenizer(config.tokenizer, texts, vocabulary_size=size, seed=config.seed)
+    tokenizer = train_tokenizer(
+        config.tokenizer, texts, vocabulary_size=size, seed=config.example_seed
+    )
     return LabelSet(tokenizer, spelling)
 
 
@@ -210,9 +212,9 @@ def training_batches(config: SpeechConfig, utterances: Utterances) -> SpeechBatc
         )  # fmt: skip
     return SpeechBatches(
         source, utterances.labels, size=store.config.size, frame_budget=config.frame_budget,
-        batch_size=config.batch_size, shuffle=True, curriculum=config.curriculum, seed=config.seed,
-        subsampling=config.subsampling, augment=source is not store, mask=mask,
-        report=utterances.report,
+        batch_size=config.batch_size, shuffle=True, curriculum=config.curriculum,
+        seed=config.example_seed, subsampling=config.subsampling, augment=source is not store,
+        mask=mask, report=utterances.report,
     )  # fmt: skip
 
 

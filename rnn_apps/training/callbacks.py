@@ -82,6 +82,10 @@ class TensorBoardScalars(keras.callbacks.Callback):
         self._write("epoch", logs or {})
         self._writer.flush()
 
+    def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Writes the figures of a validation inside an epoch."""
+        self._write("epoch", logs or {})
+
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Closes the event file."""
         self._writer.close()

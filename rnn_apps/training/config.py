@@ -27,6 +27,7 @@ class TrainingConfig:
             "strategy",
             "jit_compile",
             "checkpoint_minutes",
+            "checkpoint_steps",
             "gradient_flow",
             "tensorboard",
         }
@@ -50,6 +51,13 @@ class TrainingConfig:
     seed: int = option(
         0, "seed of weights, shuffling, dropout and sampling", minimum=0, maximum=2**32 - 1
     )
+    data_seed: int | None = option(
+        None,
+        "seed of what is drawn from the data: split, order of the examples, augmentation and "
+        "vocabulary; the same as seed if it is not set, and seed then draws the weights alone",
+        minimum=0,
+        maximum=2**32 - 1,
+    )
     epochs: int = option(10, "largest number of passes over the training data", minimum=1)
     max_minutes: float = option(
         0.0, "minutes of training time after which training stops; 0 for no limit", minimum=0.0
@@ -64,13 +72,25 @@ class TrainingConfig:
     schedule: str = option(
         "constant",
         "course of the learning rate after warm-up",
-        choices=("constant", "cosine", "linear", "exponential", "inverse_sqrt"),
+        choices=("constant", "cosine", "linear", "exponential", "inverse_sqrt", "plateau"),
+    )
+    plateau_patience: int = option(
+        2,
+        "for schedule = plateau: epochs (with validate_steps: validations) without improvement of "
+        "the monitored figure after which the learning rate falls",
+        minimum=1,
+    )
+    plateau_factor: float = option(
+        0.5,
+        "for schedule = plateau: factor by which the learning rate is multiplied when it falls",
+        above=0.0,
+        below=1.0,
     )
     warmup_steps: int = option(
         0, "number of steps over which the learning rate rises from 0", minimum=0
     )
     final_learning_rate: float = option(
-        0.0, "learning rate at which a decaying schedule ends", minimum=0.0
+        0.0, "learning rate at which a falling schedule ends", minimum=0.0
     )
     weight_decay: float = option(0.0, "decoupled weight decay; biases are exempt", minimum=0.0)
     clip_norm: float = option(
@@ -91,7 +111,16 @@ class TrainingConfig:
         minimum=0,
     )
     patience: int = option(
-        0, "epochs without improvement after which training stops; 0 for never", minimum=0
+        0,
+        "epochs (with validate_steps: validations) without improvement after which training stops; "
+        "0 for never",
+        minimum=0,
+    )
+    validate_steps: int = option(
+        0,
+        "steps after which the model is also validated inside an epoch; 0 for validation at the "
+        "ends of epochs only",
+        minimum=0,
     )
     monitor: str = option(
         "val_loss",
@@ -112,6 +141,9 @@ class TrainingConfig:
         1.0,
         "minutes between checkpoints inside an epoch; 0 for checkpoints at the ends of epochs only",
         minimum=0.0,
+    )
+    checkpoint_steps: int = option(
+        0, "steps after which a checkpoint is written in any case; 0 to go by the clock", minimum=0
     )
     gradient_flow: bool = option(
         True,
@@ -147,6 +179,11 @@ class TrainingConfig:
         following = getattr(super(), "__post_init__", None)
         if following is not None:
             following()
+
+    @property
+    def example_seed(self) -> int:
+        """The seed of what is drawn from the data; see `data_seed`."""
+        return self.seed if self.data_seed is None else self.data_seed
 
     @property
     def accumulated_steps(self) -> int:

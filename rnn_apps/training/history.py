@@ -1,4 +1,4 @@
-"""The record of a training: counters, sums and one row per epoch, all of it as JSON."""
+"""The record of a training: counters, sums and one row per validation, all of it as JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Row = dict[str, Any]
 
 @dataclass
 class EpochTotals:
-    """Sums over the steps of the current epoch, over all replicas."""
+    """Sums over the steps since the latest row of the history, over all replicas."""
 
     loss_sum: float = 0.0
     weight_sum: float = 0.0
@@ -45,12 +45,14 @@ class TrainingState:
         step_in_epoch: number of steps taken in the current epoch.
         step: number of steps taken in total.
         seconds: seconds of training time over all sessions.
-        totals: sums over the current epoch.
-        rows: history, one row per finished epoch.
+        totals: sums over the steps since the latest row.
+        rows: history, one row per finished epoch, and one per validation inside an epoch.
         best: best value of the monitored figure; None before there is one.
         best_epoch: epoch that reached the best value, counted from 1.
+        best_step: step at which it was reached, counted from 1.
         skipped_steps: number of the latest float16 steps that overflowed and changed nothing.
         stopped: reason why training ended before its last epoch; empty if it has not.
+        explosions: where the loss exploded.
     """
 
     epoch: int = 0
@@ -63,6 +65,18 @@ class TrainingState:
     best_epoch: int = 0
     skipped_steps: int = 0
     stopped: str = ""
+    best_step: int = 0
+    explosions: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def steps_since_row(self) -> int:
+        """The number of steps since the latest row of the history."""
+        return self.step - (self.rows[-1]["step"] if self.rows else 0)
+
+    @property
+    def rows_since_best(self) -> int:
+        """The number of rows after the one with the best value, or of all if none is finite."""
+        return sum(row["step"] > self.best_step for row in self.rows)
 
     def to_json(self) -> dict[str, Any]:
         """The state as JSON; Python writes and reads a float without loss."""
@@ -71,14 +85,27 @@ class TrainingState:
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> TrainingState:
         """The inverse of `to_json`."""
-        return cls(**{**content, "totals": EpochTotals(**content["totals"])})
+        state = cls(**{**content, "totals": EpochTotals(**content["totals"])})
+        if state.best_epoch and "best_step" not in content:
+            # A checkpoint of an earlier version, which has one row per epoch.
+            state.best_step = state.rows[state.best_epoch - 1]["step"]
+        return state
 
 
-def describe(row: Row, epochs: int, best_epoch: int) -> str:
-    """An epoch's row as a line for the terminal."""
+def describe(row: Row, epochs: int, *, best: bool, inside: bool) -> str:
+    """A row as a line for the terminal.
+
+    Args:
+        row: row of the history.
+        epochs: number of epochs of the training.
+        best: whether its monitored figure is the best so far.
+        inside: whether it is a validation inside an epoch.
+    """
     parts = [f"epoch {row['epoch']}/{epochs}"]
+    if inside:
+        parts.append(f"step {row['step']}")
     parts += [f"{k} {v:.4g}" for k, v in row.items() if k not in ("epoch", "step")]
-    return "  ".join(parts) + ("  (best so far)" if best_epoch == row["epoch"] else "")
+    return "  ".join(parts) + ("  (best so far)" if best else "")
 
 
 def read_history(path: Path) -> dict[str, list[float]]:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+
+import keras
+import numpy as np
 
 from pipelines.base.errors import ConfigurationError
 from rnn_apps.training.config import TrainingConfig
+from rnn_apps.training.history import Row, TrainingState
+from rnn_apps.training.variables import read
 
 DEFAULT_MONITOR = "val_loss"
 
@@ -38,10 +44,20 @@ def check_steered(config: TrainingConfig, has_validation: bool) -> None:
     Raises:
         ConfigurationError: names the setting and what to do.
     """
-    if config.patience and keeps_last_epoch(config, has_validation):
+    advice = "give the validation part a share in split, or follow the training with monitor = loss"
+    if keeps_last_epoch(config, has_validation):
+        if config.patience:
+            raise ConfigurationError(
+                f"patience = {config.patience} needs validation data: {advice}; 0 never stops early"
+            )
+        if config.schedule == "plateau":
+            raise ConfigurationError(
+                f"schedule = 'plateau' needs validation data: {advice}; other schedules need none"
+            )
+    if config.validate_steps and not has_validation:
         raise ConfigurationError(
-            f"patience = {config.patience} needs validation data: give the validation part a "
-            "share in split, set patience to 0, or set monitor to loss, the training's own"
+            f"validate_steps = {config.validate_steps} needs validation data: give the validation "
+            "part a share in split, or set it to 0"
         )
 
 
@@ -52,3 +68,51 @@ def keeps_last_epoch(config: TrainingConfig, has_validation: bool) -> bool:
     `monitor` names it.
     """
     return not has_validation and config.monitor == DEFAULT_MONITOR
+
+
+class BestWeights:
+    """The weights with the best monitored figure so far, or the latest ones where none tells.
+
+    Args:
+        config: settings of the training.
+        has_validation: whether the training has a val_loss.
+
+    Attributes:
+        monitor: name of the monitored figure; the training's loss where there is no validation.
+        weights: weights of the whole model; empty before there are any.
+    """
+
+    def __init__(self, config: TrainingConfig, has_validation: bool) -> None:
+        self._mode = config.monitor_mode
+        self._latest = keeps_last_epoch(config, has_validation)
+        self.monitor = "loss" if self._latest else config.monitor
+        self.weights: list[np.ndarray] = []
+
+    def figures(self, state: TrainingState) -> list[float]:
+        """The monitored figure of every row so far."""
+        return [row[self.monitor] for row in state.rows]
+
+    def keep(self, row: Row, state: TrainingState, model: keras.Model) -> bool:
+        """Keeps the model's weights if they are the best; whether they are known to be.
+
+        Args:
+            row: row of the history, with the monitored figure.
+            state: state of the training, which is told.
+            model: model with the weights that the figure belongs to.
+
+        Raises:
+            ConfigurationError: the row has no such figure.
+        """
+        if self.monitor not in row:
+            known = ", ".join(name for name in row if name not in ("epoch", "step"))
+            raise ConfigurationError(f"monitor = {self.monitor!r} is not among: {known}")
+        value, best = row[self.monitor], state.best
+        if self._mode == "max":
+            better = best is None or value > best
+        else:
+            better = best is None or value < best
+        if not math.isfinite(value) or not (better or self._latest):
+            return False
+        state.best, state.best_epoch, state.best_step = value, row["epoch"], row["step"]
+        self.weights = [read(weight) for weight in model.weights]
+        return not self._latest

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from pipelines.base.errors import ConfigurationError, UserError
@@ -26,20 +25,17 @@ from rnn_apps.training.callbacks import with_standard_callbacks
 from rnn_apps.training.config import TrainingConfig
 from rnn_apps.training.feeding import feed
 from rnn_apps.training.history import EpochTotals, Row, TrainingState, describe, write_history
-from rnn_apps.training.monitoring import (
-    DEFAULT_MONITOR,
-    check_monitor,
-    check_steered,
-    keeps_last_epoch,
-)
+from rnn_apps.training.monitoring import BestWeights, check_monitor, check_steered
 from rnn_apps.training.optimisation.averaged_sgd import average_if_stalled
 from rnn_apps.training.optimisation.divergence import count_step
+from rnn_apps.training.optimisation.explosion import ExplosionWatch
 from rnn_apps.training.optimisation.optimizers import (
     learning_rate,
     make_optimizer,
     without_loss_scale,
 )
 from rnn_apps.training.optimisation.part_rates import PartRates, thaw
+from rnn_apps.training.optimisation.plateau import follow_plateau
 from rnn_apps.training.optimisation.precision import layer_precision
 from rnn_apps.training.optimisation.strategies import (
     agree_on,
@@ -52,14 +48,13 @@ from rnn_apps.training.progress import ProgressDisplay
 from rnn_apps.training.resuming import check_same_config
 from rnn_apps.training.steps import Objective, Steps
 from rnn_apps.training.trained_model import TrainedModel, save_model
-from rnn_apps.training.variables import averaged, from_arrays, read, to_arrays, undisturbed
+from rnn_apps.training.validation import Metrics, validate
+from rnn_apps.training.variables import averaged, from_arrays, read, to_arrays
 
 if TYPE_CHECKING:
     from pipelines.batches import Batches
 
 _log = logging.getLogger(__name__)
-
-Metrics = Callable[[keras.Model], dict[str, float]]
 
 
 def fit(
@@ -176,7 +171,9 @@ def fit(
     if training.chief and write_model:
         save_model(model, folder / "model.keras")
     state = training.state
-    return TrainedModel(model, state.rows, state.best_epoch, state.stopped)
+    return TrainedModel(
+        model, state.rows, state.best_epoch, state.stopped, state.best_step, state.explosions
+    )
 
 
 class _Training:
@@ -207,7 +204,8 @@ class _Training:
         self._folder = folder
         self._strategy = strategy
         self._metrics = metrics
-        self._best_weights: list[np.ndarray] = []
+        self._best = BestWeights(config, validation is not None)
+        self._watch = ExplosionWatch()
         self._session_started = time.monotonic()
         self._earlier_seconds = 0.0
         self._last_checkpoint = time.monotonic()
@@ -232,17 +230,17 @@ class _Training:
         ) as progress:
             while not self._finished():
                 self._run_epoch(listeners, progress)
-            if self.state.step_in_epoch:
+            if self.state.step_in_epoch and self.state.steps_since_row:
                 # Stopped inside an epoch. The checkpoint, already written, continues there; for
                 # now the epoch counts as it is.
-                self._close_epoch(listeners, progress)
+                self._add_row(listeners, progress)
         listeners.on_train_end()
-        if self._best_weights:
-            self._model.set_weights(self._best_weights)
+        if self._best.weights:
+            self._model.set_weights(self._best.weights)
         elif self.chief:
             _log.warning(
                 "%s was a finite number in no epoch: the model is that of the last step, not the "
-                "best.", self._monitor,
+                "best.", self._best.monitor,
             )  # fmt: skip
 
     def restore(self, saved: checkpoints.Checkpoint) -> None:
@@ -253,19 +251,24 @@ class _Training:
             from_arrays("model", self._model.variables, saved.arrays)
             from_arrays("states", recurrent_states(self._model), saved.arrays)
             from_arrays("optimizer", self._optimizer.variables, saved.arrays)
-        self._best_weights = [
+        self._best.weights = [
             saved.arrays[f"best/{i}"] for i in range(saved.content["best_weights"])
         ]
+        figures = self._best.figures(self.state)
+        follow_plateau(self._optimizer, figures, self._config, announced=False)
         if self.chief:
             _log.info("Training goes on after step %d.", self.state.step)
 
     def _finished(self) -> bool:
-        state, patience = self.state, self._config.patience
+        state = self.state
         state.stopped = ""
         if state.epoch >= self._config.epochs:
             return True
-        if patience and state.epoch - state.best_epoch >= patience:
-            state.stopped = f"{self._monitor} did not improve in {patience} epochs"
+        if self._out_of_patience():
+            counted = "validations" if self._config.validate_steps else "epochs"
+            state.stopped = (
+                f"{self._best.monitor} did not improve in {self._config.patience} {counted}"
+            )
         elif any_worker(self._strategy, self._wants_to_stop()):
             state.stopped = (
                 f"{self._config.max_minutes:g} minutes are over"
@@ -273,6 +276,10 @@ class _Training:
                 else "a callback asked to stop"
             )
         return bool(state.stopped)
+
+    def _out_of_patience(self) -> bool:
+        patience = self._config.patience
+        return bool(patience) and self.state.rows_since_best >= patience
 
     def _out_of_time(self) -> bool:
         return self._seconds() >= self._seconds_allowed()
@@ -299,7 +306,7 @@ class _Training:
             started = time.monotonic()
             listeners.on_train_batch_begin(state.step_in_epoch)
             result = self._steps.train(batch, specification, self._wants_to_stop())
-            count_step(state, result, self._config)
+            count_step(state, result, self._config, self._watch)
             state.totals.seconds += time.monotonic() - started
             logs = {
                 "step": state.step,
@@ -308,79 +315,64 @@ class _Training:
             }
             listeners.on_train_batch_end(state.step_in_epoch - 1, logs)
             progress.step(state.step, state.totals.loss)
-            in_the_middle = state.step_in_epoch < self._batches.steps_per_epoch
-            if in_the_middle and (result.stop or self._checkpoint_is_due()):
+            if state.step_in_epoch == self._batches.steps_per_epoch:
+                break
+            stop = result.stop
+            if self._validation_is_due():
+                self._add_row(listeners, progress, inside=True)
+                state.totals = EpochTotals()
+                stop = stop or self._out_of_patience()
+            if stop or self._checkpoint_is_due():
                 self._save_checkpoint()
-            if in_the_middle and result.stop:
+            if stop:
                 return
-        self._close_epoch(listeners, progress)
+        self._add_row(listeners, progress)
         state.epoch += 1
         state.step_in_epoch = 0
         state.totals = EpochTotals()
         self._save_checkpoint()
 
-    def _close_epoch(self, listeners: Any, progress: ProgressDisplay) -> None:
-        """Validates, writes the epoch's row, and keeps the weights if they are the best."""
+    def _validation_is_due(self) -> bool:
+        steps = self._config.validate_steps
+        return bool(steps) and self.state.step_in_epoch % steps == 0
+
+    def _add_row(self, listeners: Any, progress: ProgressDisplay, *, inside: bool = False) -> None:
+        """Validates, adds a row to the history, and keeps the weights if they are the best.
+
+        Args:
+            listeners: callbacks; a validation inside an epoch is the end of a test for them.
+            progress: display of the training.
+            inside: whether the epoch goes on.
+        """
         state, totals = self.state, self.state.totals
         started = time.monotonic()
         row: Row = {"epoch": state.epoch + 1, "step": state.step, "loss": totals.loss}
         with averaged(self._model, self._optimizer):
-            row.update(self._validate())
-            self._keep_if_best(row)
-        rate = state.step_in_epoch * self._examples_per_step / max(totals.seconds, 1e-9)
+            row.update(
+                validate(self._model, self._steps, self._validation, self._strategy, self._metrics)
+            )
+            best = self._best.keep(row, state, self._model)
+        rate = state.steps_since_row * self._examples_per_step / max(totals.seconds, 1e-9)
         row["learning_rate"] = learning_rate(self._optimizer)
         row["gradient_norm"] = totals.gradient_norm
         row["seconds"] = round(totals.seconds + time.monotonic() - started, 3)
         row["examples_per_second"] = round(rate, 1)
         state.rows.append(row)
-        average_if_stalled(
-            without_loss_scale(self._optimizer),
-            [r[self._monitor] for r in state.rows],
-            self._config,
-        )
+        figures = self._best.figures(state)
+        average_if_stalled(without_loss_scale(self._optimizer), figures, self._config)
+        follow_plateau(self._optimizer, figures, self._config)
         if self.chief:
             write_history(self._folder / "history.csv", state.rows)
-        listeners.on_epoch_end(state.epoch, dict(row))
-        progress.epoch(describe(row, self._config.epochs, state.best_epoch))
-
-    def _validate(self) -> dict[str, float]:
-        found: dict[str, float] = {}
-        with undisturbed(self._model):
-            if self._validation is not None:
-                losses = weights = 0.0
-                for batch, specification in feed(self._validation, self._strategy, 0):
-                    loss_sum, weight_sum = self._steps.validate(batch, specification)
-                    losses += loss_sum
-                    weights += weight_sum
-                found["val_loss"] = losses / weights if weights else math.nan
-        if self._metrics is not None:
-            with undisturbed(self._model):
-                found.update({name: float(v) for name, v in self._metrics(self._model).items()})
-        return found
-
-    @property
-    def _monitor(self) -> str:
-        """The monitored figure; without validation data, loss instead of the default val_loss."""
-        if self._validation is None and self._config.monitor == DEFAULT_MONITOR:
-            return "loss"
-        return self._config.monitor
-
-    def _keep_if_best(self, row: Row) -> None:
-        if self._monitor not in row:
-            known = ", ".join(name for name in row if name not in ("epoch", "step"))
-            raise ConfigurationError(f"monitor = {self._monitor!r} is not among: {known}")
-        value, best = row[self._monitor], self.state.best
-        if self._config.monitor_mode == "max":
-            better = best is None or value > best
+        if inside:
+            listeners.on_test_end(dict(row))
         else:
-            better = best is None or value < best
-        better = better or keeps_last_epoch(self._config, self._validation is not None)
-        if better and math.isfinite(value):
-            self.state.best, self.state.best_epoch = value, self.state.epoch + 1
-            self._best_weights = [read(v) for v in self._model.weights]
+            listeners.on_epoch_end(state.epoch, dict(row))
+        progress.epoch(describe(row, self._config.epochs, best=best, inside=inside))
 
     def _checkpoint_is_due(self) -> bool:
-        minutes = self._config.checkpoint_minutes
+        minutes, steps = self._config.checkpoint_minutes, self._config.checkpoint_steps
+        if steps and self.state.step % steps == 0:
+            return True
         return bool(minutes) and time.monotonic() - self._last_checkpoint >= 60.0 * minutes
 
     def _save_checkpoint(self) -> None:
@@ -392,12 +384,12 @@ class _Training:
             **to_arrays("model", self._model.variables),
             **to_arrays("states", recurrent_states(self._model)),
             **to_arrays("optimizer", self._optimizer.variables),
-            **{f"best/{index}": value for index, value in enumerate(self._best_weights)},
+            **{f"best/{index}": value for index, value in enumerate(self._best.weights)},
         }
         content = {
             "config": asdict(self._config),
             "state": self.state.to_json(),
-            "best_weights": len(self._best_weights),
+            "best_weights": len(self._best.weights),
         }
         checkpoint = checkpoints.Checkpoint(arrays, content)
         checkpoints.save(self._folder / "checkpoints", self.state.step, checkpoint)

@@ -34,7 +34,7 @@ class TranslationConfig(TrainingConfig):
     OF_THE_DATA: ClassVar[frozenset[str]] = frozenset(
         {
             "validation", "test", "split", "source_language", "target_language", "new_vocabulary",
-            "longest", "length_ratio", "token_budget",
+            "longest", "length_ratio", "token_budget", "vocabulary",
         }
     )  # fmt: skip
 
@@ -194,6 +194,12 @@ class TranslationConfig(TrainingConfig):
         "commas are further references; empty to find it",
     )
 
+    vocabulary: tuple[str, ...] = option(
+        (),
+        "vocabularies to use instead of learnt ones, one for both languages or SOURCE,TARGET: "
+        "folder of a run, name of a saved model, sentencepiece model (.model), or file with a "
+        "token per line",
+    )
     new_vocabulary: bool = option(
         False,
         "with --from: whether the vocabularies are learnt from the training data anew instead of "

@@ -73,7 +73,7 @@ class RunData(OwnData[str | SentencePairs, PairParts, SentencePairs]):
             target_language=config.target_language,
             source_column=config.source_column,
             target_column=config.target_column,
-            seed=config.seed,
+            seed=config.example_seed,
         )
 
     def present(self) -> tuple[str, ...]:

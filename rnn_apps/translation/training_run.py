@@ -29,6 +29,7 @@ from pipelines.tokenizers.tokenizer import token_keys
 from rnn_apps.application import going_on
 from rnn_apps.application.configuration import check
 from rnn_apps.application.going_on import Start, open_origin, require_same
+from rnn_apps.application.own_vocabulary import named_vocabularies
 from rnn_apps.application.run_training import TrainingFolder
 from rnn_apps.application.train_run import Outcome, Preparation, judge_trained, train_run
 from rnn_apps.training.steps import Objective
@@ -265,7 +266,7 @@ def _tokenizers(
     config: TranslationConfig,
     origin: TrainedTranslationModel | None,
 ) -> tuple[Tokenizer, Tokenizer]:
-    """The vocabularies of the training pairs, or of the run that the training goes on from.
+    """The vocabularies of the training pairs, named ones, or those of the run it goes on from.
 
     On resuming, those of the run.
     """
@@ -273,6 +274,8 @@ def _tokenizers(
         return load_tokenizers(folder.path, config)
     if origin is not None and not config.new_vocabulary:
         return origin.source_tokenizer, origin.target_tokenizer
+    if config.vocabulary:
+        return _named_tokenizers(config)
     options = TokenizerOptions(
         config.tokenizer,
         config.vocabulary_size,
@@ -281,7 +284,33 @@ def _tokenizers(
         config.normalization,
         config.minimum_count,
     )
-    return train_tokenizers(pairs, options, config.seed)
+    return train_tokenizers(pairs, options, config.example_seed)
+
+
+def _named_tokenizers(config: TranslationConfig) -> tuple[Tokenizer, Tokenizer]:
+    """The vocabularies that `vocabulary` names.
+
+    Raises:
+        ConfigurationError: there are two where both languages share one, or one where they do not.
+    """
+    named = [
+        tokenizer
+        for address in config.vocabulary
+        for tokenizer in named_vocabularies(address, config.tokenizer)
+    ]
+    shown = ",".join(config.vocabulary)
+    if len(named) > 2 or (len(named) == 2 and config.joint_vocabulary):
+        raise ConfigurationError(
+            f"vocabulary = {shown!r} names {len(named)} vocabularies, and joint_vocabulary = "
+            f"{config.joint_vocabulary}: name one for both languages, or one for each with "
+            "joint_vocabulary = false"
+        )
+    if len(named) == 1 and not config.joint_vocabulary:
+        raise ConfigurationError(
+            f"vocabulary = {shown!r} names one vocabulary for both languages: set "
+            "joint_vocabulary = true, or name SOURCE,TARGET"
+        )
+    return named[0], named[-1]
 
 
 def _batches(
@@ -297,6 +326,6 @@ def _batches(
         token_budget=config.token_budget,
         batch_size=config.batch_size,
         shuffle=shuffle,
-        seed=config.seed,
+        seed=config.example_seed,
         encode=encode,
     )

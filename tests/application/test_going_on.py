@@ -17,8 +17,10 @@ from speech_setup import small_config, write_recordings
 from pipelines.base.errors import ConfigurationError, DataError, UserError
 from pipelines.tokenizers.tokenizer import token_keys
 from rnn_apps import forecasting, language_modelling, speech, translation
+from rnn_apps.application import model_zoo
 from rnn_apps.application.command_line import main
 from rnn_apps.application.going_on import ORIGIN, read_origin
+from rnn_apps.training.history import read_history
 from rnn_apps.training.transfer import FirstRows, SharedRows, parts_of, take_weights
 
 TEXT = "the cat sat on a mat and ate naïve cakes\n" * 30
@@ -329,3 +331,25 @@ def test_a_translation_model_goes_on_with_a_new_vocabulary(tmp_path: Path) -> No
     )
     assert kept.target_tokenizer.fingerprint == first.target_tokenizer.fingerprint
     assert (kept.folder.path / ORIGIN).exists()
+
+
+def test_going_on_from_a_model_that_comes_with_the_toolkit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By its name, into a run whose report says what it began with."""
+    flags = [
+        "language", "train", "--from", "language/world-english-bible",
+        "--data", _text(tmp_path, TEXT), "--run", str(tmp_path / "new"), "--split", "0.8,0.1,0.1",
+        "--epochs", "1", "--batch-size", "2", "--timesteps", "16", "--no-gradient-flow",
+    ]  # fmt: skip
+    assert main(flags) == 0
+    shipped = language_modelling.load(model_zoo.find("language/world-english-bible").folder)
+    new = language_modelling.load(tmp_path / "new")
+    assert new.tokenizer.fingerprint == shipped.tokenizer.fingerprint
+    assert (new.config.units, new.config.cell) == (shipped.config.units, shipped.config.cell)
+    origin = read_origin(new.folder)
+    report = (tmp_path / "new" / "report.html").read_text(encoding="utf-8")
+    assert "Going on from language/world-english-bible: the weights of" in report
+    assert origin["sha256"] in report
+    # It begins far below the loss of a guess.
+    assert read_history(new.folder.history)["loss"][0] < 0.7 * np.log(new.tokenizer.size)

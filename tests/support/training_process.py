@@ -1,8 +1,9 @@
-"""A training in a process of its own, to be killed: training_process.py FOLDER [--resume]."""
+"""A training in a process of its own, to be killed: training_process.py FOLDER [flags]."""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -26,6 +27,13 @@ CONFIG = TrainingConfig(
 )
 
 
+# Validation, checkpoints and a falling learning rate inside epochs of 13 steps.
+STEERED = replace(
+    CONFIG, schedule="plateau", plateau_patience=1, plateau_factor=0.7, patience=0,
+    validate_steps=3, checkpoint_steps=2, checkpoint_minutes=0.0, data_seed=7,
+)  # fmt: skip
+
+
 def build_model() -> keras.Model:
     return keras.Sequential(
         [
@@ -39,12 +47,12 @@ def build_model() -> keras.Model:
     )
 
 
-def train(folder: Path, resume: bool) -> TrainedModel:
+def train(folder: Path, resume: bool, config: TrainingConfig = CONFIG) -> TrainedModel:
     return fit(
         build_model,
         make_batches(100),
         squared_error,
-        CONFIG,
+        config,
         folder=folder,
         validation=make_batches(30, seed=1),
         resume=resume,
@@ -52,4 +60,8 @@ def train(folder: Path, resume: bool) -> TrainedModel:
 
 
 if __name__ == "__main__":
-    train(Path(sys.argv[1]), resume="--resume" in sys.argv)
+    train(
+        Path(sys.argv[1]),
+        resume="--resume" in sys.argv,
+        config=STEERED if "--steered" in sys.argv else CONFIG,
+    )

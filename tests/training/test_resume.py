@@ -12,7 +12,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from training_process import train
+from training_process import CONFIG, STEERED, train
 from training_setup import build_lstm, make_batches, squared_error
 
 from pipelines.base.errors import UserError
@@ -22,8 +22,8 @@ from rnn_apps.training.history import Row, read_history, write_history
 SUPPORT = Path(__file__).parents[1] / "support"
 
 
-def start_training(folder: Path, resume: bool) -> subprocess.Popen[bytes]:
-    command = [sys.executable, str(SUPPORT / "training_process.py"), str(folder)]
+def start_training(folder: Path, resume: bool, *flags: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, str(SUPPORT / "training_process.py"), str(folder), *flags]
     environment = {**os.environ, "PYTHONPATH": f"{SUPPORT.parents[1]}{os.pathsep}{SUPPORT}"}
     return subprocess.Popen(
         command + ["--resume"] * resume,
@@ -37,10 +37,10 @@ def checkpoint_names(folder: Path) -> set[str]:
     return {path.name for path in (folder / "checkpoints").glob("*.npz")}
 
 
-def run_and_kill(folder: Path, resume: bool, delay: float) -> str:
+def run_and_kill(folder: Path, resume: bool, delay: float, *flags: str) -> str:
     """Kills the process `delay` seconds after its first checkpoint; the last checkpoint's name."""
     before = checkpoint_names(folder)
-    process = start_training(folder, resume)
+    process = start_training(folder, resume, *flags)
     limit = time.monotonic() + 240
     while not checkpoint_names(folder) - before:
         assert process.poll() is None, process.stderr and process.stderr.read().decode()[-3000:]
@@ -58,17 +58,24 @@ def without_times(rows: list[dict[str, float]]) -> list[dict[str, float]]:
     return [{k: v for k, v in row.items() if k not in times} for row in rows]
 
 
-@pytest.mark.parametrize("kills", [1, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("kills", "flags"),
+    [
+        (1, ()),
+        pytest.param(3, (), marks=pytest.mark.slow),
+        pytest.param(2, ("--steered",), marks=pytest.mark.slow),
+    ],
+)
 def test_a_killed_training_ends_with_the_weights_of_one_never_killed(
-    kills: int, tmp_path: Path
+    kills: int, flags: tuple[str, ...], tmp_path: Path
 ) -> None:
-    whole = train(tmp_path / "whole", resume=False)
+    whole = train(tmp_path / "whole", resume=False, config=STEERED if flags else CONFIG)
     delays = [random.uniform(0.0, 0.4) for _ in range(kills)]
     print("killed after", delays)  # shown if the test fails
     folder = tmp_path / "killed"
-    stops = [run_and_kill(folder, index > 0, delay) for index, delay in enumerate(delays)]
+    stops = [run_and_kill(folder, i > 0, delay, *flags) for i, delay in enumerate(delays)]
     assert stops == sorted(set(stops)), "every session must go on where the last one was killed"
-    last = start_training(folder, resume=True)
+    last = start_training(folder, True, *flags)
     _, errors = last.communicate(timeout=300)
     assert last.returncode == 0, errors.decode()[-3000:]
 
@@ -87,7 +94,8 @@ def test_a_killed_training_ends_with_the_weights_of_one_never_killed(
         assert weight.tobytes() == other.tobytes()
     state, other_state = expected.content["state"], found.content["state"]
     assert without_times(state["rows"]) == without_times(other_state["rows"])
-    assert (state["best"], state["best_epoch"]) == (other_state["best"], other_state["best_epoch"])
+    for name in ("best", "best_epoch", "best_step"):
+        assert state[name] == other_state[name], name
 
 
 def small_training(

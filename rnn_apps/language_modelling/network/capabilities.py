@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipelines.base.errors import ConfigurationError
+from rnn_apps.application.own_vocabulary import require_new_vocabulary, require_nothing_learnt
 from rnn_apps.language_modelling.config import LanguageModellingConfig
 from rnn_apps.layers.cells.registry import find_cell
 
@@ -62,6 +63,12 @@ def check_capabilities(config: LanguageModellingConfig) -> None:
     ):
         if holds:
             raise ConfigurationError(problem)
+    if len(config.vocabulary) > 1:
+        raise ConfigurationError(
+            f"vocabulary = {','.join(config.vocabulary)!r}: a language model has one. Name one"
+        )
+    require_nothing_learnt(config.vocabulary, config.vocabulary_size, config.minimum_count)
+    require_new_vocabulary(config.vocabulary, config.from_run, config.new_vocabulary)
     if config.strategy != "none":
         raise ConfigurationError(
             f"strategy = {config.strategy!r}: a language model carries its state from batch to "

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from rnn_apps.application.charts import MODEL_COLOUR, WIDTH, chart
+from rnn_apps.training.learning_curves import course
 
 _MOST_LABELS = 12
 
@@ -70,11 +71,12 @@ def errors_by_length(rows: Sequence[Mapping[str, Any]]) -> Figure:
 
 
 def error_rates_over_epochs(history: Mapping[str, Sequence[float]]) -> Figure:
-    """Word and character error rate on the validation part against the epoch."""
-    figure, axes = chart("epoch", "error rate (%)")
+    """Word and character error rate on the validation part over the training."""
+    unit, places = course(history)
+    figure, axes = chart(unit, "error rate (%)")
     for column, name in (("val_wer", "words"), ("val_cer", "characters")):
         values = 100 * np.asarray(history[column])
-        axes.plot(np.arange(1, len(values) + 1), values, marker=".", label=name)
+        axes.plot(places, values, marker=".", label=name)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_ylim(bottom=0)
     axes.legend(fontsize=9)

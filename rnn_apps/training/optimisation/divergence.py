@@ -1,23 +1,35 @@
-"""Losses that are no longer finite: which errors they raise, and what can be kept."""
+"""Losses that explode or are no longer finite: what is said of them, and what can be kept."""
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import TYPE_CHECKING
 
 from pipelines.base.errors import UserError
 from rnn_apps.training.config import TrainingConfig
 from rnn_apps.training.history import TrainingState
+from rnn_apps.training.optimisation.explosion import Explosion, ExplosionWatch
 from rnn_apps.training.resuming import changeable
 
 if TYPE_CHECKING:
     from rnn_apps.training.steps import StepResult
 
+_log = logging.getLogger(__name__)
+
 _MOST_SKIPPED_STEPS = 50
 
 
-def count_step(state: TrainingState, result: StepResult, config: TrainingConfig) -> None:
-    """Adds a step to the totals of a training.
+def count_step(
+    state: TrainingState, result: StepResult, config: TrainingConfig, watch: ExplosionWatch
+) -> None:
+    """Adds a step to the totals of a training, and warns of a loss that has exploded.
+
+    Args:
+        state: state of the training.
+        result: result of the step.
+        config: settings of the training.
+        watch: watch that knows the losses of the steps before.
 
     Raises:
         UserError: the loss or its gradient is not a finite number.
@@ -30,6 +42,8 @@ def count_step(state: TrainingState, result: StepResult, config: TrainingConfig)
         state.totals.weight_sum += result.weight_sum
         state.totals.norm_sum += result.gradient_norm
         state.totals.steps += 1
+        if result.weight_sum:
+            _warn(state, watch.add(state.step, result.loss_sum / result.weight_sum), config)
         return
     # Under float16 a step that overflows is skipped, and the loss scale is halved.
     state.skipped_steps += 1
@@ -47,6 +61,24 @@ def count_step(state: TrainingState, result: StepResult, config: TrainingConfig)
             "row overflowed float16. Train in another folder with precision = "
             f"'mixed_bfloat16' or 'float32'.{_what_is_left(state, config)}"
         )
+
+
+def _warn(state: TrainingState, explosion: Explosion | None, config: TrainingConfig) -> None:
+    """Says where the loss exploded and what helps, and takes note of it."""
+    if explosion is None:
+        return
+    state.explosions.append(explosion.as_json())
+    clip = (
+        f"a clip_norm below {config.clip_norm:g}"
+        if 0.0 < config.clip_norm <= 1.0
+        else "a clip_norm of 1 or less"
+    )
+    _log.warning(
+        "Step %d (epoch %d): the loss has exploded, from %.4g to %.4g. If it does not come down "
+        "again, train in another folder with a learning_rate below %g, %s, or a longer warm-up.",
+        explosion.step, state.epoch + 1, explosion.before, explosion.after, config.learning_rate,
+        clip,
+    )  # fmt: skip
 
 
 def _what_is_left(state: TrainingState, config: TrainingConfig) -> str:

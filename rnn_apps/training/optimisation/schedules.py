@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from pipelines.base.errors import ConfigurationError
+
+SCHEDULES = ("constant", "cosine", "linear", "exponential", "inverse_sqrt", "plateau")
 
 
 @keras.saving.register_keras_serializable(package="rnn_apps")
@@ -22,6 +25,7 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
     - "cosine": final + (peak - final) (1 + cos(pi p)) / 2 (Loshchilov and Hutter 2017, eq. 5)
     - "linear": peak + (final - peak) p
     - "exponential": peak (final / peak)^p
+    - "plateau": peak, times `scale`, which falls while the monitored figure does not improve
     - "inverse_sqrt": peak sqrt(w / max(step, w)) with w = max(warmup_steps, 1)
       (Vaswani et al. 2017, section 5.3)
 
@@ -30,10 +34,14 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
         schedule: name of the schedule, one of those above.
         warmup_steps: number of steps of the linear rise; the first of them has peak / warmup_steps.
         total_steps: number of steps of the whole training; later ones keep the final rate.
-        final: learning rate at which "cosine", "linear" and "exponential" end.
+        final: learning rate at which "cosine", "linear", "exponential" and "plateau" end.
+
+    Attributes:
+        scale: factor of a "plateau", a float32 variable that the training loop sets; else 1.
 
     Raises:
-        ConfigurationError: an exponential schedule that would end at 0, or an unknown schedule.
+        ConfigurationError: an exponential schedule that would end at 0, a plateau that would end
+            above the peak, or an unknown schedule.
     """
 
     def __init__(
@@ -45,11 +53,16 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
         final: float = 0.0,
     ) -> None:
         super().__init__()
-        if schedule not in ("constant", "cosine", "linear", "exponential", "inverse_sqrt"):
+        if schedule not in SCHEDULES:
             raise ConfigurationError(f"schedule = {schedule!r} is not known")
         if schedule == "exponential" and final <= 0:
             raise ConfigurationError(
                 "an exponential schedule never reaches 0: set final_learning_rate above 0"
+            )
+        if schedule == "plateau" and final > peak:
+            raise ConfigurationError(
+                f"final_learning_rate = {final:g} is above learning_rate = {peak:g}, from which a "
+                "plateau schedule falls"
             )
         self.peak = peak
         self.schedule = schedule
@@ -57,6 +70,12 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
         self.total_steps = total_steps
         self.final = final
         self._factor: Any = 1.0
+        self.scale: Any = 1.0
+        if schedule == "plateau":
+            # Assigned between steps, which are compiled once.
+            self.scale = tf.Variable(
+                1.0, trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA
+            )
 
     @contextlib.contextmanager
     def scaled(self, factor: Any) -> Iterator[None]:
@@ -77,7 +96,7 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
 
     def __call__(self, step: Any) -> Any:
         """The learning rate, float32, of a step counted from 0."""
-        return self._factor * self._of_step(step)
+        return self._factor * self.scale * self._of_step(step)
 
     def _of_step(self, step: Any) -> Any:
         step = keras.ops.cast(step, "float32")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipelines.base.errors import ConfigurationError
+from rnn_apps.application.own_vocabulary import require_new_vocabulary, require_nothing_learnt
 from rnn_apps.translation.config import MAXIMISED, TranslationConfig
 from rnn_apps.translation.network.decoder_options import check_decoder
 
@@ -26,6 +27,12 @@ def check_capabilities(config: TranslationConfig) -> None:
             f"minimum_count = {config.minimum_count} applies to tokenizer = 'words' and "
             "'characters' only: subwords know every word"
         )
+    if len(config.vocabulary) > 2:
+        raise ConfigurationError(
+            f"vocabulary = {','.join(config.vocabulary)!r}: name one for both languages, or two"
+        )
+    require_nothing_learnt(config.vocabulary, config.vocabulary_size, config.minimum_count)
+    require_new_vocabulary(config.vocabulary, config.from_run, config.new_vocabulary)
     if config.monitor in MAXIMISED and not config.dev_bleu:
         raise ConfigurationError(f"monitor = {config.monitor!r} is known only with dev_bleu = true")
     if config.average_epochs and config.average_decay:
