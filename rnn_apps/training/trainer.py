@@ -364,6 +364,7 @@ class _Training:
         if self.chief:
             write_history(self._folder / "history.csv", state.rows)
         if inside:
+            listeners.on_test_begin()
             listeners.on_test_end(dict(row))
         else:
             listeners.on_epoch_end(state.epoch, dict(row))

@@ -61,6 +61,6 @@ def follow_plateau(
     scale.assign(max(config.plateau_factor**count, lowest))
     if announced and learning_rate(optimizer) < before:
         _log.info(
-            "%s has not improved %d times in a row: the learning rate falls to %.3g.",
+            "%s has not improved in %d validation(s): the learning rate falls to %.3g.",
             config.monitor, config.plateau_patience, learning_rate(optimizer),
         )  # fmt: skip
