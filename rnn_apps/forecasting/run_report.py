@@ -57,7 +57,12 @@ def _accuracy(
         "intervals should be close to 0.8. MASE is in units "
         f"of the training part's seasonal naive error with a season of {run.yardsticks.season} "
         "steps; scaled errors are in units of each series' standard deviation in the training "
-        "part. The baselines' intervals come from their residuals on the validation part."
+        "part."
+        + (
+            " The baselines' intervals come from their residuals on the validation part."
+            if run.yardsticks.calibrations["model"].windows
+            else ""
+        )
     )
     report.table(table["title"], table["header"], table["rows"], marked=[0])
     if found.short_series:

@@ -315,8 +315,8 @@ class _Training:
             }
             listeners.on_train_batch_end(state.step_in_epoch - 1, logs)
             progress.step(state.step, state.totals.loss)
-            if state.step_in_epoch == self._batches.steps_per_epoch:
-                break
+            if state.step_in_epoch >= self._batches.steps_per_epoch:
+                continue
             stop = result.stop
             if self._validation_is_due():
                 self._add_row(listeners, progress, inside=True)

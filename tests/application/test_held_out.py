@@ -120,6 +120,7 @@ def test_a_language_model_is_trained_on_all_text(
     assert "best_epoch" in language_modelling.train(followed).metrics["training"]
 
 
+@pytest.mark.slow
 def test_a_translation_model_is_trained_on_all_pairs(tmp_path: Path) -> None:
     path = tmp_path / "pairs.tsv"
     rows = [f"{a}\t{b}\n" for a, b in dict(digit_pairs(40)).items()]
@@ -136,6 +137,7 @@ def test_a_translation_model_is_trained_on_all_pairs(tmp_path: Path) -> None:
     assert set(examples_of(run)) <= set(digit_pairs(40))
 
 
+@pytest.mark.slow
 def test_a_recogniser_is_trained_on_all_recordings(tmp_path: Path) -> None:
     write_recordings(tmp_path / "recordings", 12)
     manifest = tmp_path / "recordings" / "manifest.csv"
