@@ -18,6 +18,8 @@ CSV_ENDINGS = (".csv",)
 TSV_ENDINGS = (".tsv", ".tab")
 PARQUET_ENDINGS = (".parquet",)
 
+# Names under which one JSON object has a list of records, alongside a version or a licence.
+_WRAPPERS = ("data", "records", "rows", "examples", "items", "entries", "pairs", "sentences")
 _PARQUET_MARK = b"PAR1"
 _DELIMITERS = ",;\t|"
 # Documents are longer than the 131,072 characters that Python allows a cell at first.
@@ -215,7 +217,10 @@ def _outside_quotes(line: str) -> str:
 
 
 def _json_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The objects of JSON lines, or of one array; numbers are lines, or places in the array."""
+    """The objects of JSON lines, of one array, or of an array in an object, with their numbers.
+
+    The numbers are those of lines, or places in the array.
+    """
     lines = _lines(path)
     first = next((line for line in lines if line.strip()), "")
     if first.lstrip().startswith("["):
@@ -223,9 +228,26 @@ def _json_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         for number, one in enumerate(whole, 1):
             yield number, _object(one, number, path)
         return
+    if inner_name(path).endswith(".json"):
+        wrapped = _wrapped_objects(first + "".join(lines))
+        if wrapped:
+            yield from enumerate(wrapped, 1)
+            return
     for number, line in enumerate(_lines(path), 1):
         if line.strip():
             yield number, _object(_parsed(line, number, path), number, path)
+
+
+def _wrapped_objects(text: str) -> list[dict[str, Any]]:
+    """The objects of one outer object such as {"data": [{...}, {...}]}; none of anything else."""
+    try:
+        whole = json.loads(text)
+    except (ValueError, RecursionError):
+        return []
+    inside = [whole.get(name) for name in _WRAPPERS] if isinstance(whole, dict) else []
+    lists = [one for one in inside if isinstance(one, list) and one]
+    objects = lists[0] if len(lists) == 1 else []
+    return objects if all(isinstance(one, dict) for one in objects) else []
 
 
 def _parsed(text: str, number: int, path: Path) -> Any:

@@ -15,7 +15,7 @@ from pipelines.text.corpus import TextCorpus
 from pipelines.text.loading import load_text
 from rnn_apps import edge
 from rnn_apps.application.command_line import main
-from rnn_apps.application.model_zoo import SavedModel, find, saved_models
+from rnn_apps.application.model_zoo import SavedModel, find, named_folder, saved_models
 
 
 def models() -> list[SavedModel]:
@@ -35,6 +35,18 @@ def test_a_damaged_file_is_found(tmp_path) -> None:
     (tmp_path / "model.tflite").write_bytes(b"x")
     damaged = SavedModel("a/b", tmp_path, {"sha256": {"model.tflite": "0", "gone": "0"}})
     assert damaged.damaged_files() == ["model.tflite", "gone"]
+
+
+def test_a_model_is_named_in_the_place_of_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = models()[0].name
+    assert named_folder(name) == models()[0].folder
+    assert named_folder("runs/mine") == Path("runs/mine")
+    # A folder of this name comes first.
+    (tmp_path / name).mkdir(parents=True)
+    assert named_folder(name) == Path(name)
 
 
 def test_models_are_listed(capfd: pytest.CaptureFixture[str]) -> None:

@@ -81,6 +81,20 @@ def test_the_inner_columns_of_hugging_face(tmp_path: Path) -> None:
     [("a.txt", bytes), ("a.txt.bz2", bz2.compress), ("a.tsv.xz", lzma.compress),
      ("fra-eng.zip", as_zip)],
 )  # fmt: skip
+def test_records_inside_an_outer_object(tmp_path: Path) -> None:
+    rows = [{"en": e, "fr": f} for e, f in PAIRS]
+    path = tmp_path / "a.json"
+    for indent in (None, 2):
+        path.write_text(json.dumps({"version": "1", "data": rows}, indent=indent))
+        assert sides(read(path)) == (ENGLISH, FRENCH)
+    path.write_text(json.dumps({"data": ["a", "b"]}))
+    with pytest.raises(DataError, match="does not say which columns"):
+        read(path)
+    path.write_text('{"data": [{"en": "a", "fr": "b"},\n')
+    with pytest.raises(DataError, match=r"row 1.*is not JSON"):
+        read(path)
+
+
 def test_many_things_with_its_licences(
     tmp_path: Path, name: str, pack: Callable[[bytes], bytes]
 ) -> None:
