@@ -189,10 +189,9 @@ def _printable_character(character: str) -> str:
 
 
 def named_piece(piece: str, kind: str) -> str:
-    """An unknown piece for a message; characters with their number, as U+03A9 'Ω'."""
-    return (
-        f"U+{ord(piece):04X} {piece!r}" if kind == "characters" and len(piece) == 1 else repr(piece)
-    )
+    """An unknown piece for a message; characters outside ASCII with their number: U+03A9 'Ω'."""
+    numbered = kind == "characters" and len(piece) == 1 and not piece.isascii()
+    return f"U+{ord(piece):04X} {piece!r}" if numbered else repr(piece)
 
 
 def utf8(text: str) -> bytes:
