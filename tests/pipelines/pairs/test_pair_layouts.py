@@ -76,11 +76,6 @@ def test_the_inner_columns_of_hugging_face(tmp_path: Path) -> None:
     assert sides(read(path)) == (ENGLISH, FRENCH)
 
 
-@pytest.mark.parametrize(
-    ("name", "pack"),
-    [("a.txt", bytes), ("a.txt.bz2", bz2.compress), ("a.tsv.xz", lzma.compress),
-     ("fra-eng.zip", as_zip)],
-)  # fmt: skip
 def test_records_inside_an_outer_object(tmp_path: Path) -> None:
     rows = [{"en": e, "fr": f} for e, f in PAIRS]
     path = tmp_path / "a.json"
@@ -95,6 +90,11 @@ def test_records_inside_an_outer_object(tmp_path: Path) -> None:
         read(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "pack"),
+    [("a.txt", bytes), ("a.txt.bz2", bz2.compress), ("a.tsv.xz", lzma.compress),
+     ("fra-eng.zip", as_zip)],
+)  # fmt: skip
 def test_many_things_with_its_licences(
     tmp_path: Path, name: str, pack: Callable[[bytes], bytes]
 ) -> None:
