@@ -163,7 +163,7 @@ def write_strings(
                 )
                 for number, string in enumerate(strings):
                     file = f"{name}/{part}-{number:05d}.wav"
-                    samples = join(string, generator)
+                    samples, _ = join(string, generator)
                     seconds += len(samples) / SAMPLE_RATE
                     _write(beside / file, samples)
                     lines.append(json.dumps(_line(file, part, string)))
@@ -227,12 +227,15 @@ def _pile(digits: Sequence[Digit], speaker: str, generator: np.random.Generator)
             yield own[place]
 
 
-def join(string: Sequence[Digit], generator: np.random.Generator) -> Samples:
-    """The digits with a pause before, between and after them, float32 [samples]."""
+def join(string: Sequence[Digit], generator: np.random.Generator) -> tuple[Samples, list[int]]:
+    """The digits with a pause before, between and after them, float32 [samples], and the number of
+    the sample at which each digit's recording begins."""
     pieces = [_pause(string[0], generator)]
+    starts = []
     for one in string:
+        starts.append(sum(map(len, pieces)))
         pieces += [one.samples, _pause(one, generator)]
-    return np.concatenate(pieces)
+    return np.concatenate(pieces), starts
 
 
 def _pause(beside: Digit, generator: np.random.Generator) -> Samples:

@@ -14,8 +14,10 @@ from pipelines.base.errors import DataError, UserError
 from pipelines.speech.audio.reading import AudioError, read_audio, read_header, stream_audio
 from pipelines.speech.audio.samples import one_channel
 from pipelines.speech.feature_extraction.numpy_features import SpeechFeatures
+from rnn_apps.edge.speech.endpointing import EndpointConfig
 from rnn_apps.edge.speech.resampling import resample
 from rnn_apps.edge.speech.word_model import WordModel, read_arpa
+from rnn_apps.edge.speech.word_times import SoundLevels
 from rnn_apps.speech.decoding import DecodingConfig, SpeechLabels, Transcript, decode
 from rnn_apps.speech.network.capabilities import can_stream
 from rnn_apps.speech.trained import TrainedRecogniser
@@ -72,15 +74,17 @@ def transcribe(
     decoding: DecodingConfig | None = None,
     sample_rate: int | None = None,
     unusable: Callable[[int, UserError], None] | None = None,
+    endpoint: EndpointConfig | None = None,
 ) -> list[list[Transcript]]:
     """See `Run.transcribe`."""
+    endpoint = endpoint or EndpointConfig()
     decoding = decoding or DecodingConfig()
     model = read_arpa(decoding.word_model) if decoding.word_model else None
     found: list[list[Transcript]] = []
     errors: dict[int, UserError] = {}
     for number, one in enumerate(recordings):
         try:
-            found.append(_transcribed(run, one, decoding, model, sample_rate))
+            found.append(_transcribed(run, one, decoding, model, sample_rate, endpoint))
         except UserError as error:
             if len(recordings) == 1 and unusable is None:
                 raise
@@ -99,6 +103,7 @@ def _transcribed(
     decoding: DecodingConfig,
     model: WordModel | None,
     sample_rate: int | None,
+    endpoint: EndpointConfig,
 ) -> list[Transcript]:
     if not isinstance(recording, str | Path):
         wanted = run.config.sample_rate
@@ -118,7 +123,7 @@ def _transcribed(
             "Cut it, or train a model of one direction (bidirectional = false) with global "
             "normalisation.",
         )
-    return [_streamed(run, recording, decoding, model)]
+    return [_streamed(run, recording, decoding, model, endpoint)]
 
 
 def _check_length(samples: int, run: TrainedRecogniser, recording: str | Path) -> None:
@@ -146,17 +151,22 @@ def _of_samples(
     }
     [found] = run.recogniser.log_probabilities(inputs)
     labels = SpeechLabels.of(run.labels.tokenizer, run.labels.spelling)
-    return decode(found, labels, decoding, run.config.seconds_per_output, model)
+    sound = SoundLevels(run.config.sample_rate)
+    sound.push(samples)
+    return decode(found, labels, decoding, run.config.seconds_per_output, model, sound)
 
 
 def _streamed(
-    run: TrainedRecogniser, recording: str | Path, decoding: DecodingConfig, model: WordModel | None
+    run: TrainedRecogniser,
+    recording: str | Path,
+    decoding: DecodingConfig,
+    model: WordModel | None,
+    endpoint: EndpointConfig,
 ) -> Transcript:
     """One transcript of a long recording: its utterances, from pause to pause."""
-    from rnn_apps.edge.speech.endpointing import EndpointConfig
     from rnn_apps.speech.streaming import recognition_stream
 
-    stream = recognition_stream(run, decoding, EndpointConfig(), chunk_outputs=16, word_model=model)
+    stream = recognition_stream(run, decoding, endpoint, chunk_outputs=16, word_model=model)
     blocks = stream_audio(recording, run.config.sample_rate, channel=run.config.channel)
     best = [one.transcripts[0] for one in stream.recognise(blocks) if one.text]
     words = tuple(word for one in best for word in one.words)

@@ -6,7 +6,9 @@ import json
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from speech_setup import spoken, tone_run
 from pipelines.base.errors import ConfigurationError, DataError, UserError
 from pipelines.tokenizers import train_tokenizer
 from rnn_apps.edge import DecodingConfig, EdgeRecogniser, EndpointConfig
+from rnn_apps.edge.speech import recogniser
 from rnn_apps.export import export_tflite, tflite
 from rnn_apps.export.results import ExportError, ExportResult
 from rnn_apps.speech.device import exporting
@@ -135,6 +138,39 @@ def test_each_of_several_streams_hears_its_own(run, exported):
     assert streams[0].finish().text == ""
     streams[0].push(recordings[1])
     assert streams[0].finish().text == wanted[1]
+
+
+@pytest.mark.parametrize("share", [False, True])
+def test_streams_in_threads_hear_their_own(run, exported, share):
+    """More streams than threads, each thread with several of them in turns."""
+    device = EdgeRecogniser(exported[0], decoding=GREEDY, share_runtime=share)
+    recordings = judged_recordings(run).samples[:6]
+    wanted = [device.transcribe(samples) for samples in recordings]
+    assert len({found[0].text for found in wanted}) > 3
+    streams = [device.stream() for _ in recordings]
+
+    def heard(transcripts):
+        return [(one.text, [(word.start, word.end) for word in one.words]) for one in transcripts]
+
+    def listen(numbers):
+        for at in range(0, max(map(len, recordings)), 160):
+            for number in numbers:
+                streams[number].push(recordings[number][at : at + 160])
+        return {number: heard(streams[number].finish().transcripts) for number in numbers}
+
+    with ThreadPoolExecutor(3) as pool:
+        parts = list(pool.map(listen, [(0, 3), (1, 4), (2, 5)]))
+        again = list(pool.map(lambda samples: device.transcribe(samples), recordings))
+    found = {number: one for part in parts for number, one in part.items()}
+    assert [found[number] for number in range(6)] == [heard(one) for one in wanted]
+    assert again == wanted
+
+
+def test_streams_share_a_runtime_only_without_variables(exported, monkeypatch):
+    session = SimpleNamespace(has_variables=True)
+    monkeypatch.setattr(recogniser, "StreamingSession", lambda model: session)
+    with pytest.raises(UserError, match=r"streaming\.tflite: .*Leave share_runtime out"):
+        EdgeRecogniser(exported[0], share_runtime=True)
 
 
 def test_every_type_of_samples_is_the_same_sound_in_keras_and_on_the_device(run, exported):

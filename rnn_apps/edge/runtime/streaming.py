@@ -113,6 +113,10 @@ class StreamingSession:
         signature: name of the signature; without one, "step" or the only signature.
         batch: number of streams that run in parallel, where the file leaves that free.
 
+    Attributes:
+        has_variables: whether the file keeps state in variables, so that sessions cannot share a
+            model.
+
     Raises:
         UserError: the signature carries no state.
     """
@@ -123,14 +127,14 @@ class StreamingSession:
         self._model = model
         self.signature = model.signature(signature)
         self._state = CarriedState(self.signature, batch)
-        self._has_variables = any(
+        self.has_variables = any(
             tensor.is_variable
             for tensor in model.file.subgraphs[self.signature.subgraph].tensors
             if tensor.index not in {item.index for item in self.signature.inputs.values()}
         )
         self._shapes: dict[str, tuple[int, ...]] | None = None
         self._batch = batch
-        if not self._state.values and not self._has_variables:
+        if not self._state.values and not self.has_variables:
             raise UserError(
                 f"signature {self.signature.key!r} carries no state, so it cannot stream. Export "
                 "the model with mode='streaming'."
@@ -146,7 +150,7 @@ class StreamingSession:
         """Starts a new stream."""
         self._state.reset()
         self._shapes = None
-        if self._has_variables:
+        if self.has_variables:
             self._model.reset()
             _OWNERS[self._model] = weakref.ref(self)
 
@@ -174,7 +178,7 @@ class StreamingSession:
         """As `step`; the outputs always by name."""
         data = self._by_name(chunk)
         self._refuse_other_batch(data)
-        if self._has_variables:
+        if self.has_variables:
             self._refuse_lost_variables(data)
         raw = self._model({**data, **self._state.values}, self.signature.key, raw=True)
         return self._state.take(raw)

@@ -26,6 +26,7 @@ from rnn_apps.edge.speech.recognition import FrameStepper, RecognitionStream, Ut
 from rnn_apps.edge.speech.resampling import resample
 from rnn_apps.edge.speech.transcripts import DecodingConfig, SpeechDecoder, SpeechLabels, Transcript
 from rnn_apps.edge.speech.word_model import WordModel, read_arpa
+from rnn_apps.edge.speech.word_times import SoundLevels
 
 TOKENIZER = "tokenizer"
 STREAMING_MODEL = "streaming.tflite"
@@ -35,10 +36,19 @@ Array = npt.NDArray[np.float32]
 
 
 class EdgeStepModel:
-    """A streaming file as `recognition.StepModel`."""
+    """A streaming file as `recognition.StepModel`.
 
-    def __init__(self, model: EdgeModel, contract: Mapping[str, Any]) -> None:
+    Args:
+        model: file on a runtime.
+        contract: contract of the exported folder.
+        turn: lock that is held during a step, where streams share the runtime.
+    """
+
+    def __init__(
+        self, model: EdgeModel, contract: Mapping[str, Any], turn: threading.Lock | None = None
+    ) -> None:
         self._session = StreamingSession(model)
+        self._turn = turn or threading.Lock()
         inputs = self._session.signature.inputs
         self.chunk_frames = inputs[FEATURES].shape[1]
         self.subsampling = int(contract["subsampling"])
@@ -55,13 +65,17 @@ class EdgeStepModel:
         inputs = {FEATURES: features[None]}
         if self._takes_present:
             inputs[PRESENT] = present[None, :, None]
-        found = self._session.step(inputs)
+        with self._turn:
+            found = self._session.step(inputs)
         logits: Array = (found[LOGITS] if isinstance(found, Mapping) else found)[0]
         return logits
 
 
 class EdgeRecogniser:
     """An exported speech recogniser with its alphabet and features.
+
+    Streams may be open at the same time, in one thread or in several: each carries its own state. A
+    single stream is used by one thread at a time.
 
     Args:
         folder: folder that exporting a recogniser wrote, with `contract.json`, `tokenizer/` and
@@ -70,9 +84,13 @@ class EdgeRecogniser:
         target: runtime that runs the file: "litert", "tflm" or, for a folder of C code, "c".
         decoding: options by which outputs become text.
         word_model: word model that replaces the one named in `decoding`.
+        share_runtime: true if all streams run on one runtime, in turns, which saves memory; false
+            if each stream has a runtime of its own, so that streams in several threads run at the
+            same time.
 
     Raises:
-        UserError: a file is missing or damaged, or the alphabet is another model's.
+        UserError: a file is missing or damaged, the alphabet is another model's, or streams cannot
+            share a runtime, since the file keeps its state in variables.
         DataError: the alphabet or the word model cannot be read.
     """
 
@@ -83,6 +101,7 @@ class EdgeRecogniser:
         target: str = "litert",
         decoding: DecodingConfig | None = None,
         word_model: WordModel | None = None,
+        share_runtime: bool = False,
     ) -> None:
         folder = Path(folder)
         self.contract = _checked_contract(folder)
@@ -103,6 +122,14 @@ class EdgeRecogniser:
             (self._model, None)
         ]
         self._lending = threading.Lock()
+        # Whole utterances run on one runtime, whoever calls.
+        self._calling = threading.Lock()
+        self._turn = self._calling if share_runtime else None
+        if share_runtime and self.can_stream and StreamingSession(self._model).has_variables:
+            raise UserError(
+                f"{self._path}: this file keeps the state of a stream in variables of its runtime, "
+                "so streams cannot share one. Leave share_runtime out"
+            )
 
     @property
     def can_stream(self) -> bool:
@@ -123,7 +150,8 @@ class EdgeRecogniser:
             raise UserError("there are no samples to recognise anything in")
         features = self._extract(audio)
         if not self.can_stream:
-            found = self._model({FEATURES: features[None]})
+            with self._calling:
+                found = self._model({FEATURES: features[None]})
             logits: Array = found[LOGITS][0]
             return logits
         stepper = FrameStepper(self._new_steps())
@@ -144,14 +172,22 @@ class EdgeRecogniser:
         Raises:
             UserError: the recording cannot be read, or a package is missing for it.
         """
-        decoder = self.decoder()
-        decoder.push(self.logits(self._samples(recording, sample_rate)))
+        samples = one_channel(self._samples(recording, sample_rate))
+        sound = SoundLevels(self.sample_rate)
+        sound.push(samples)
+        decoder = self.decoder(sound)
+        decoder.push(self.logits(samples))
         return decoder.finish()
 
-    def decoder(self) -> SpeechDecoder:
-        """What turns this model's outputs into text."""
+    def decoder(self, sound: SoundLevels | None = None) -> SpeechDecoder:
+        """What turns this model's outputs into text.
+
+        Args:
+            sound: loudness of the stream that the outputs come from, for the words' times; None for
+                times by labels.
+        """
         seconds = float(self.contract["seconds_per_output"])
-        return SpeechDecoder(self.labels, self.decoding, seconds, self._word_model)
+        return SpeechDecoder(self.labels, self.decoding, seconds, self._word_model, sound)
 
     def stream(
         self, endpoint: EndpointConfig | None = None, sample_rate: int | None = None
@@ -200,7 +236,10 @@ class EdgeRecogniser:
         return resample(audio, sample_rate or self.sample_rate, self.sample_rate)
 
     def _new_steps(self) -> EdgeStepModel:
-        """The file in steps, on a runtime that no stream uses which is still there."""
+        """The file in steps, on a runtime that no stream uses which is still there, or on the one
+        that all share."""
+        if self._turn is not None:
+            return EdgeStepModel(self._model, self.contract, self._turn)
         with self._lending:
             free = [model for model, user in self._lent if user is None or user() is None]
             model = free[0] if free else load(self._path, self._target)

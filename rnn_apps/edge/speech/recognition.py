@@ -18,6 +18,7 @@ from rnn_apps.edge.speech.endpointing import EndpointConfig, Endpointer
 from rnn_apps.edge.speech.features import FeatureStream
 from rnn_apps.edge.speech.resampling import Resampler
 from rnn_apps.edge.speech.transcripts import SpeechDecoder, Transcript, Word
+from rnn_apps.edge.speech.word_times import SoundLevels
 
 Array = npt.NDArray[np.float32]
 
@@ -174,6 +175,8 @@ class RecognitionStream:
         self._features = FeatureStream(features)
         self._stepper = FrameStepper(model)
         self._decoder = decoder
+        self._sound = SoundLevels(self._rate)
+        decoder.hear(self._sound)
         self._endpointer = None if endpoint is None else Endpointer(endpoint, self._rate)
         # Everything happens in blocks of a step, wherever the caller's chunks are cut.
         self._block = model.chunk_frames * features.hop_length
@@ -194,7 +197,8 @@ class RecognitionStream:
             self._resampler.reset()
         self._features.reset()
         self._stepper.reset()
-        self._decoder.reset()
+        self._sound.reset()
+        self._decoder.begin_stream()
         if self._endpointer is not None:
             self._endpointer.begin_stream()
 
@@ -224,6 +228,7 @@ class RecognitionStream:
         if self._resampler is not None:
             rest = np.concatenate([rest, self._resampler.finish()])
         self._samples += len(rest)
+        self._sound.push(rest)
         if self._samples:
             self._decoder.push(self._stepper.push(self._features.push(rest)))
             self._decoder.push(self._stepper.push(self._features.finish()))
@@ -253,6 +258,7 @@ class RecognitionStream:
 
     def _take(self, block: Array) -> list[Utterance]:
         self._samples += len(block)
+        self._sound.push(block)
         if self._endpointer is not None:
             heard = self._decoder.heard
             for at in range(0, len(block), self._piece):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pipelines.base.errors import ConfigurationError
 from pipelines.speech.recordings.spelling import Spelling
+from rnn_apps.edge.speech.ctc import AlignedLabel
 
 if TYPE_CHECKING:
     from pipelines.tokenizers.tokenizer import Tokenizer
@@ -103,3 +105,23 @@ class SpeechLabels:
             return f"holds {what}, which the model does not write. Spell it as transcripts do"
         what = ", ".join(map(repr, words)) or repr(phrase)
         return f"cannot be written: {what} is not among the words that the model has learnt"
+
+
+def words_of(
+    aligned: Sequence[AlignedLabel], labels: SpeechLabels
+) -> list[tuple[bytes, list[AlignedLabel]]]:
+    """Each word that a row of labels spells, in UTF-8, with the labels that spell it."""
+    words: list[tuple[bytes, list[AlignedLabel]]] = []
+    begun, members = b"", list[AlignedLabel]()
+    for item in aligned:
+        first, *others = labels.pieces[item.label].split(b" ")
+        if first:
+            begun += first
+            members.append(item)
+        for part in others:
+            if begun:
+                words.append((begun, members))
+            begun, members = part, [item] if part else []
+    if begun:
+        words.append((begun, members))
+    return words

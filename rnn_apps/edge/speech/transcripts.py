@@ -23,11 +23,14 @@ from rnn_apps.edge.speech.ctc import (
 from rnn_apps.edge.speech.ctc_beam import CtcBeamSearch
 from rnn_apps.edge.speech.hot_words import HotWords
 from rnn_apps.edge.speech.speech_labels import SpeechLabels as SpeechLabels
+from rnn_apps.edge.speech.speech_labels import words_of
 from rnn_apps.edge.speech.spelled_word_model import spelled
 from rnn_apps.edge.speech.word_model import WordModel, read_arpa
 from rnn_apps.edge.speech.word_scorer import WordScorer, WordWeights
+from rnn_apps.edge.speech.word_times import LabelTimes, SoundLevels, WordTimes
 
 METHODS = ("greedy", "beam")
+WORD_TIMES = ("sound", "labels")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +52,8 @@ class DecodingConfig:
         least_probability: probability below which a label is not tried in a frame.
         most_labels: largest number of labels that are tried in a frame.
         beam_nats: distance from the best prefix, in nats, beyond which prefixes are dropped.
+        word_times: source of the words' times: "sound", the loudness around a word's labels, where
+            the decoder hears the sound; or "labels", the frames in which the labels were written.
 
     Raises:
         ConfigurationError: a number is out of its range, or "greedy" is asked for what needs a
@@ -67,10 +72,14 @@ class DecodingConfig:
     least_probability: float = 1e-4
     most_labels: int = 32
     beam_nats: float = 16.0
+    word_times: str = "sound"
 
     def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise ConfigurationError(f"method = {self.method!r}: choose from {', '.join(METHODS)}")
+        for name, choices in (("method", METHODS), ("word_times", WORD_TIMES)):
+            if getattr(self, name) not in choices:
+                raise ConfigurationError(
+                    f"{name} = {getattr(self, name)!r}: choose from {', '.join(choices)}"
+                )
         if isinstance(self.hot_words, str):
             # A text is a sequence too, of letters.
             raise ConfigurationError(
@@ -98,9 +107,9 @@ class Word:
     """A word that was heard.
 
     Attributes:
-        start, end: times of the word in seconds from the beginning of the stream, by the frames in
-            which the best alignment emits its labels. A model with little lookahead emits them
-            late.
+        start, end: times of the word in seconds from the beginning of the stream; see
+            `DecodingConfig.word_times`. By labels, they are those of the frames in which the best
+            alignment emits the word's labels, which is somewhere inside its sound or after it.
         confidence: geometric mean of its labels' largest probabilities, 0 to 1.
     """
 
@@ -135,6 +144,8 @@ class SpeechDecoder:
         config: options of the decoding.
         seconds_per_frame: time from one output frame to the next, in seconds.
         word_model: word model that replaces the one named in the config.
+        sound: loudness of the stream that the outputs come from, for the words' times; the caller
+            pushes each sample before the outputs that depend on it. None for times by labels.
 
     Attributes:
         quiet_frames: number of frames at the end whose most probable label is a blank or a space.
@@ -152,9 +163,11 @@ class SpeechDecoder:
         config: DecodingConfig | None = None,
         seconds_per_frame: float = 0.04,
         word_model: WordModel | None = None,
+        sound: SoundLevels | None = None,
     ) -> None:
         self.labels = labels
         self.config = config or DecodingConfig()
+        self._times: WordTimes | None = None
         self.seconds_per_frame = seconds_per_frame
         if word_model is None and self.config.word_model:
             word_model = read_arpa(self.config.word_model)
@@ -165,6 +178,23 @@ class SpeechDecoder:
         self._search = _search(labels, self.config, word_model, hot_words)
         self._is_pause = np.zeros(len(labels.pieces), bool)
         self._is_pause[list(labels.pauses)] = True
+        if sound is not None:
+            self.hear(sound)
+        self.reset()
+
+    def hear(self, sound: SoundLevels) -> None:
+        """Takes the words' times from a sound, unless `word_times` is "labels".
+
+        Args:
+            sound: loudness of the stream that the outputs come from; see the class.
+        """
+        if self.config.word_times == "sound":
+            self._times = WordTimes(sound)
+
+    def begin_stream(self) -> None:
+        """Starts a new stream and its first utterance."""
+        if self._times is not None:
+            self._times.reset()
         self.reset()
 
     def reset(self, start_seconds: float = 0.0) -> None:
@@ -183,6 +213,8 @@ class SpeechDecoder:
         self._given = 0
         self._peaks = 0.0
         self._count = 0
+        if self._times is not None:
+            self._times.begin_utterance(start_seconds)
 
     @property
     def frames(self) -> int:
@@ -232,21 +264,26 @@ class SpeechDecoder:
             found.setdefault(transcript.text, transcript)
             if len(found) == wanted:
                 break
+        transcripts = list(found.values())
+        if self._times is not None and transcripts[0].words:
+            self._times.end_utterance(transcripts[0].words[-1].end)
         self.reset()
-        return list(found.values())
+        return transcripts
 
     def _settle(self, labels: list[AlignedLabel]) -> None:
         """Keeps the words among settled labels; the last one may still go on."""
         if not labels:
             return
         waiting = [*self._settled_labels, *labels]
-        spaces = [i for i, item in enumerate(waiting) if b" " in self.labels.pieces[item.label]]
+        # A word's end is known once the next word has begun.
+        begun = max((i for i, one in enumerate(waiting) if self._sounds(one)), default=-1)
+        spaces = [i for i in range(begun + 1) if b" " in self.labels.pieces[waiting[i].label]]
         if not spaces:
             self._settled_labels = waiting
             return
         # The label with the last space may begin the next word.
         whole, self._settled_labels = waiting[: spaces[-1]], waiting[spaces[-1] :]
-        self._settled.extend(self._words(whole))
+        self._settled.extend(self._words(whole, self._settled_labels, keep=True))
         self._peaks += sum(item.log_probability for item in whole)
         self._count += len(whole)
 
@@ -262,30 +299,42 @@ class SpeechDecoder:
         text = " ".join(word.text for word in words)
         return Transcript(text, hypothesis.score, math.exp(peaks / count), words)
 
-    def _words(self, aligned: Sequence[AlignedLabel]) -> list[Word]:
-        words: list[Word] = []
-        begun, members = b"", list[AlignedLabel]()
-        for item in aligned:
-            first, *others = self.labels.pieces[item.label].split(b" ")
-            if first:
-                begun += first
-                members.append(item)
-            for part in others:
-                if begun:
-                    words.append(self._word(begun, members))
-                begun, members = part, [item] if part else []
-        if begun:
-            words.append(self._word(begun, members))
-        return words
+    def _sounds(self, item: AlignedLabel) -> bool:
+        return bool(self.labels.pieces[item.label].strip())
 
-    def _word(self, text: bytes, members: Sequence[AlignedLabel]) -> Word:
-        mean = sum(item.log_probability for item in members) / len(members)
-        return Word(
-            text.decode("utf-8", errors="replace"),
-            self._start + members[0].start * self.seconds_per_frame,
-            self._start + members[-1].end * self.seconds_per_frame,
-            math.exp(mean),
-        )
+    def _words(
+        self,
+        aligned: Sequence[AlignedLabel],
+        following: Sequence[AlignedLabel] = (),
+        *,
+        keep: bool = False,
+    ) -> list[Word]:
+        """The words of labels.
+
+        Args:
+            aligned: labels of whole words.
+            following: labels after them.
+            keep: true if the words are final, and the next call is about those after them.
+        """
+        spelled_words = words_of(aligned, self.labels)
+        spans = [self._label_times(one) for _, one in spelled_words]
+        times = [(one.first, one.end) for one in spans]
+        if self._times is not None:
+            after = [item for item in following if self._sounds(item)]
+            known = self._label_times(after[:1]) if after else None
+            times = self._times.times(spans, known, keep=keep)
+        return [
+            Word(
+                text.decode("utf-8", errors="replace"), start, end,
+                math.exp(sum(item.log_probability for item in one) / len(one)),
+            )
+            for (text, one), (start, end) in zip(spelled_words, times, strict=True)
+        ]  # fmt: skip
+
+    def _label_times(self, members: Sequence[AlignedLabel]) -> LabelTimes:
+        first, last = members[0], members[-1]
+        frames = (first.start, last.start, last.end)
+        return LabelTimes(*(self._start + frame * self.seconds_per_frame for frame in frames))
 
 
 def decode(
@@ -294,13 +343,19 @@ def decode(
     config: DecodingConfig | None = None,
     seconds_per_frame: float = 0.04,
     word_model: WordModel | None = None,
+    sound: SoundLevels | None = None,
 ) -> list[Transcript]:
     """The best transcripts of a whole utterance, best first; see `SpeechDecoder`.
 
     Args:
         logits: logits or log probabilities, [frames, labels].
+        labels: labels that the outputs stand for.
+        config: options of the decoding; None for the default ones.
+        seconds_per_frame: time from one output frame to the next, in seconds.
+        word_model: word model that replaces the one named in the config.
+        sound: loudness of the utterance, all of it, for the words' times.
     """
-    decoder = SpeechDecoder(labels, config, seconds_per_frame, word_model)
+    decoder = SpeechDecoder(labels, config, seconds_per_frame, word_model, sound)
     decoder.push(np.asarray(logits))
     return decoder.finish()
 
