@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import logging
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from pipelines.base.errors import UserError
 from rnn_apps.application.definition import Application, PartialResultError, Result, Verb
 
 if TYPE_CHECKING:
+    from rnn_apps.edge.speech.endpointing import EndpointConfig
     from rnn_apps.speech.decoding import DecodingConfig, Transcript
     from rnn_apps.speech.run import Run
     from rnn_apps.speech.transcript_files import Transcribed
@@ -52,27 +54,72 @@ def _add_decoding(parser: argparse.ArgumentParser) -> None:
         **given,
     )
     group.add_argument(
+        "--unknown-word-penalty", type=float, metavar="P", **given,
+        help="nats subtracted per word that the word model does not know (5)",
+    )  # fmt: skip
+    group.add_argument(
         "--hot-word", dest="hot_words", action="append", metavar="TEXT",
         help="word or phrase to listen for; may be given several times", **given,
     )  # fmt: skip
     group.add_argument(
         "--hot-word-boost", type=float, metavar="B", help="nats added per hot word (6)", **given
     )
+    group.add_argument(
+        "--least-probability", type=float, metavar="P", **given,
+        help="probability below which a label is not tried in a frame (0.0001)",
+    )  # fmt: skip
+    group.add_argument(
+        "--most-labels", type=int, metavar="N", **given,
+        help="largest number of labels that are tried in a frame (32)",
+    )  # fmt: skip
+    group.add_argument(
+        "--beam-nats", type=float, metavar="D", **given,
+        help="distance from the best prefix, in nats, beyond which prefixes are dropped (16)",
+    )  # fmt: skip
+    group.add_argument(
+        "--word-times", metavar="SOURCE", **given,
+        help="source of the words' times: sound|labels (sound, the loudness around their labels)",
+    )  # fmt: skip
 
 
-_DECODING = (
-    "method", "beam_width", "word_model", "word_model_weight", "word_bonus", "hot_words",
-    "hot_word_boost", "n_best",
-)  # fmt: skip
+def _add_endpoints(parser: argparse.ArgumentParser) -> None:
+    """Flags that are not given stay away, so that the defaults are `EndpointConfig`'s."""
+    group = parser.add_argument_group("utterances of the microphone and of long recordings")
+    given: dict[str, Any] = {"default": argparse.SUPPRESS}
+    group.add_argument(
+        "--endpoint", dest="judge", metavar="JUDGE", **given,
+        help="measure of the silence that ends an utterance: labels|energy|either (labels)",
+    )  # fmt: skip
+    for flag, metavar, text in (
+        ("--pause-seconds", "S", "length of the silence that ends an utterance (0.8)"),
+        ("--longest-silence-seconds", "S",
+         "length of the silence after which an empty utterance ends (5)"),
+        ("--longest-seconds", "S", "largest length of an utterance; 0 for no limit (30)"),
+        ("--speech-decibels", "D",
+         "level above the background, in dB, from which sound is speech, for energy (9)"),
+    ):  # fmt: skip
+        group.add_argument(flag, type=float, metavar=metavar, help=text, **given)
 
 
 def _decoding(options: argparse.Namespace) -> DecodingConfig:
     from rnn_apps.speech.decoding import DecodingConfig
 
-    given = {name: value for name, value in vars(options).items() if name in _DECODING}
+    given = _fields(options, DecodingConfig)
     if "hot_words" in given:
         given["hot_words"] = tuple(given["hot_words"])
     return DecodingConfig(**given)
+
+
+def _endpoint(options: argparse.Namespace) -> EndpointConfig:
+    from rnn_apps.edge.speech.endpointing import EndpointConfig
+
+    return EndpointConfig(**_fields(options, EndpointConfig))
+
+
+def _fields(options: argparse.Namespace, config: type[Any]) -> dict[str, Any]:
+    """The options that are fields of a configuration and were given."""
+    names = {field.name for field in dataclasses.fields(config)}
+    return {name: value for name, value in vars(options).items() if name in names}
 
 
 def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
@@ -148,19 +195,29 @@ def _transcribe_arguments(parser: argparse.ArgumentParser) -> None:
         help="listen, and write what is said after each pause (needs the package sounddevice)",
     )
     parser.add_argument(
+        "--device",
+        default="",
+        metavar="NAME",
+        help="microphone to listen to, by number or name as `python -m sounddevice` lists them; "
+        "without it, the system's",
+    )
+    parser.add_argument(
         "--n-best", type=int, default=1, metavar="N", help="also the next best transcripts"
     )
     _add_decoding(parser)
+    _add_endpoints(parser)
 
 
 def _transcribe(options: argparse.Namespace) -> Result:
-    decoding = _decoding(options)
+    decoding, endpoint = _decoding(options), _endpoint(options)
     if bool(options.recordings) == options.microphone:
         raise UserError("name sound files to transcribe, or --microphone")
     if options.format and not options.to:
         raise UserError("--format is the format of a file: name the file with --to")
     if options.microphone and options.to:
         raise UserError("--to takes the transcripts of sound files, not of the microphone")
+    if options.device and not options.microphone:
+        raise UserError("--device names a microphone: add --microphone")
     from pipelines.speech.recordings.named_files import named_recordings
     from rnn_apps.speech.transcript_files import Transcribed, TranscriptWriter
 
@@ -174,11 +231,12 @@ def _transcribe(options: argparse.Namespace) -> Result:
     for note in check_decoding(run, decoding):
         _log.info(f"{note[0].upper()}{note[1:]}.")
     if options.microphone:
-        return _listen(run, decoding)
+        return _listen(run, decoding, endpoint, options.device)
     errors: dict[int, str] = {}
     transcripts = run.transcribe(
-        names, decoding, unusable=lambda number, error: _note(errors, number, error)
-    )
+        names, decoding, endpoint=endpoint,
+        unusable=lambda number, error: _note(errors, number, error),
+    )  # fmt: skip
     results = [
         Transcribed(name, found, errors.get(number, ""))
         for number, (name, found) in enumerate(zip(names, transcripts, strict=True))
@@ -238,18 +296,22 @@ def _as_json(transcript: Transcript) -> dict[str, Any]:
     return {**vars(transcript), "words": words}
 
 
-def _listen(run: Run, decoding: DecodingConfig) -> Result:
-    from rnn_apps.edge.speech.endpointing import EndpointConfig
+def _listen(run: Run, decoding: DecodingConfig, endpoint: EndpointConfig, device: str) -> Result:
     from rnn_apps.edge.speech.microphone import open_microphone
     from rnn_apps.speech.streaming import recognition_stream
 
-    stream = recognition_stream(run, decoding, EndpointConfig())
-    with open_microphone(stream.sample_rate) as chunks:
+    stream = recognition_stream(run, decoding, endpoint)
+    with open_microphone(stream.sample_rate, _microphone(device)) as chunks:
         _log.info("Listening; Ctrl+C ends it")
         for utterance in stream.recognise(chunks):
             if utterance.text:
                 print(f"{utterance.start:8.2f} s  {utterance.text}", flush=True)
     return {}
+
+
+def _microphone(name: str) -> int | str | None:
+    """A microphone as sounddevice takes it: a number, a name, or None for the system's."""
+    return int(name) if name.isdecimal() else name or None
 
 
 APPLICATION = Application(

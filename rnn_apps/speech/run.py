@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.base.errors import UserError
+from rnn_apps.edge.speech.endpointing import EndpointConfig
 from rnn_apps.speech.decoding import DecodingConfig, Transcript
 from rnn_apps.speech.device.exporting import export
 from rnn_apps.speech.judging.evaluation import evaluate
@@ -50,6 +51,7 @@ class Run(TrainedRecogniser):
         decoding: DecodingConfig | None = None,
         sample_rate: int | None = None,
         unusable: Callable[[int, UserError], None] | None = None,
+        endpoint: EndpointConfig | None = None,
     ) -> list[list[Transcript]]:
         """Transcribes recordings.
 
@@ -65,6 +67,8 @@ class Run(TrainedRecogniser):
             unusable: function that is called with the number of each recording that cannot be
                 used and its error; that recording's list of transcripts is then empty. None to
                 raise the errors listed below.
+            endpoint: rules by which the utterances of a recording longer than a minute end; None
+                for the default ones.
 
         Returns:
             For each recording its transcripts, best first: text, score, confidence, and words with
@@ -75,7 +79,7 @@ class Run(TrainedRecogniser):
             UnusableRecordingsError: some of several cannot be used, and `unusable` is None; it
                 names them, and its `transcripts` are those of the others.
         """
-        return transcribe(self, as_list(recordings), decoding, sample_rate, unusable)
+        return transcribe(self, as_list(recordings), decoding, sample_rate, unusable, endpoint)
 
     def write_word_model(
         self, to: str | Path, text: Sequence[str | Path] = (), order: int = 3
