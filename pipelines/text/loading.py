@@ -51,13 +51,16 @@ def load_text(
     """
     first, second, third = parse_shares(split)
 
-    def opened(named: str | Source | TextCorpus) -> TextParts:
-        return _open(named, data_dir, text_feature, text_column, file_endings)
+    def opened(named: str | Source | TextCorpus, column: str) -> TextParts:
+        return _open(named, data_dir, text_feature, column, file_endings)
 
-    parts = opened(source)
-    test_text = _own(opened(test), "test") if test else parts.test
+    def opened_beside(named: str | Source | TextCorpus) -> TextParts:
+        return opened(named, column_for(named, text_column, file_endings))
+
+    parts = opened(source, text_column)
+    test_text = _own(opened_beside(test), "test") if test else parts.test
     if validation:
-        own = _own(opened(validation), "validation")
+        own = _own(opened_beside(validation), "validation")
         return TextParts(parts.train, own, test_text)
     if parts.validation is not None:
         return TextParts(parts.train, parts.validation, test_text)
@@ -71,6 +74,35 @@ def load_text(
         _share(parts.train, borders[0], borders[1]),
         _share(parts.train, borders[1], borders[2]),
     )
+
+
+def column_for(
+    source: str | Source | TextCorpus, text_column: str, file_endings: Sequence[str] = ()
+) -> str:
+    """The text's column in the training data as it holds for other data: plain text has none.
+
+    Args:
+        source: the other text.
+        text_column: column of the training data; "" if none was named.
+        file_endings: endings of the files to read in folders.
+
+    Raises:
+        DataError: the source cannot be used.
+    """
+    if not text_column or not isinstance(source, str | Source):
+        return text_column
+    named = source if isinstance(source, Source) else _named(source)
+    if named.kind != "file":
+        return text_column
+    from pipelines.text.folders import files_of
+    from pipelines.text.records import open_records
+
+    files = files_of(named.paths, file_endings)
+    return text_column if any(open_records(path) for path in files) else ""
+
+
+def _named(source: str) -> Source:
+    return parse_source(source, folders=True, archives=True)
 
 
 def _share(text: TextCorpus, start: float, stop: float) -> TextCorpus | None:
@@ -102,11 +134,7 @@ def _open(
             f"text of type {type(source).__name__} cannot be read: give the name of a source, "
             "such as 'file:PATH', or a TextCorpus"
         )
-    named = (
-        source
-        if isinstance(source, Source)
-        else parse_source(str(source), folders=True, archives=True)
-    )
+    named = source if isinstance(source, Source) else _named(str(source))
     if named.kind == "file":
         return TextParts(_file_text(named, text_column, file_endings), None, None)
     if named.kind == "builtin":

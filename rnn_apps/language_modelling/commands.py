@@ -30,6 +30,12 @@ def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
         "--part", default="", metavar="PART", help="of the run's own text: train|validation|test"
     )
     parser.add_argument(
+        "--text-column",
+        default="",
+        metavar="COLUMN",
+        help="column that has the text in other data, by name or number; as in training",
+    )
+    parser.add_argument(
         "--dynamic",
         action="store_true",
         help="also with dynamic evaluation: the model continues to learn from the text it has read",
@@ -51,6 +57,7 @@ def _evaluate(options: argparse.Namespace) -> Result:
         dynamic=options.dynamic,
         cache=options.cache,
         unknown=options.unknown,
+        text_column=options.text_column,
     )
 
 

@@ -29,6 +29,7 @@ class Run(TrainedLanguageModel):
         dynamic: bool = False,
         cache: bool = False,
         unknown: str = ACCEPT,
+        text_column: str = "",
     ) -> dict[str, Any]:
         """Judges the run on a whole text, alongside an n-gram model; writes the report.
 
@@ -41,6 +42,8 @@ class Run(TrainedLanguageModel):
             cache: True to judge with a neural cache too; its figures are reported apart.
             unknown: treatment of text outside the vocabulary; "refuse", or "accept" to score it
                 as the unknown token, which a note says.
+            text_column: column that has the text in other data, by name or by number from 1; empty
+                for that of the training.
 
         Returns:
             "table", the figures of every model, and where the report is.
@@ -48,7 +51,9 @@ class Run(TrainedLanguageModel):
         Raises:
             DataError: the text cannot be read, or is too short to score.
         """
-        return evaluate(self, data, part, dynamic=dynamic, cache=cache, unknown=unknown)
+        return evaluate(
+            self, data, part, dynamic=dynamic, cache=cache, unknown=unknown, text_column=text_column
+        )
 
     def generate(
         self, prompts: str | Sequence[str], config: WritingConfig | None = None

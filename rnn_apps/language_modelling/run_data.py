@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipelines.text.corpus import TextCorpus, TextParts
 from pipelines.text.encoding import TokenArray, encode_corpus
-from pipelines.text.loading import load_text
+from pipelines.text.loading import column_for, load_text
 from pipelines.tokenizers.tokenizer import Tokenizer
 from rnn_apps.application.own_data import OwnData
 from rnn_apps.language_modelling.config import LanguageModellingConfig
@@ -85,16 +85,21 @@ class RunText(OwnText):
         """
         return self.encode(self.part(part))
 
-    def other(self, data: str | TextCorpus) -> TokenArray:
+    def other(self, data: str | TextCorpus, text_column: str = "") -> TokenArray:
         """The whole of another text, as tokens; of a source with parts of its own, its test part.
+
+        Args:
+            data: address of the text, or the text itself.
+            text_column: column of records that has the text; empty for that of the training.
 
         Raises:
             DataError: it cannot be read.
         """
+        endings = self.config.file_endings
+        column = text_column or column_for(data, self.config.text_column, endings)
         parts = load_text(
             data, data_dir=self.config.data_dir, split="1,0,0",
-            text_feature=self.config.text_feature, text_column=self.config.text_column,
-            file_endings=self.config.file_endings,
+            text_feature=self.config.text_feature, text_column=column, file_endings=endings,
         )  # fmt: skip
         return self.encode(parts.test or parts.validation or parts.train)
 

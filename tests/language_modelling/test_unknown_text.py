@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from language_setup import untrained_run
 
-from pipelines.base.errors import ConfigurationError, DataError
+from pipelines.base.errors import ConfigurationError, DataError, UserError
 from pipelines.tokenizers import train_tokenizer
 from pipelines.tokenizers.unknown_text import encode_checked, unknown_text
 from rnn_apps.application.command_line import main
@@ -110,5 +110,11 @@ def test_evaluate_states_both_perplexities_or_refuses(run: Run, tmp_path: Path) 
     [note] = found["notes"]
     assert found["unknown_tokens"] == 6 and "(6 of 41)" in note and "'ship'" in note
     assert f"{found['perplexity']:.4g}; it is {found['perplexity_of_known_tokens']:.4g}" in note
+    records = tmp_path / "other.jsonl"
+    records.write_text('{"verse": "the dog sat on the mat", "note": "the"}\n' * 3)
+    found = run.evaluate(f"file:{records}", text_column="verse")
+    assert found["tokens"] == 20 and found["unknown_tokens"] == 0
+    with pytest.raises(UserError, match="text_column goes with other data"):
+        run.evaluate(text_column="verse")
     with pytest.raises(DataError, match="6 of 42 tokens are words that the model does not know"):
         run.evaluate(f"file:{other}", unknown="refuse")

@@ -26,10 +26,13 @@ def evaluate(
     dynamic: bool,
     cache: bool,
     unknown: str = ACCEPT,
+    text_column: str = "",
 ) -> dict[str, Any]:
     """See `Run.evaluate`. Writes metrics.json and the report into the run."""
     run.folder.check_evaluable()
     own = data is None
+    if own and text_column:
+        raise UserError("text_column goes with other data: name the text to judge")
     if own:
         part = part or run.text.judged_part
         text = run.text.tokens(part)
@@ -39,7 +42,7 @@ def evaluate(
         raise UserError(f"part = {part!r} is of the run's own text; another is judged whole")
     else:
         assert data is not None
-        text, part = run.text.other(data), "other_data"
+        text, part = run.text.other(data, text_column), "other_data"
     require_choice(unknown)
     if unknown == REFUSE:
         _refuse_unknown(run, text)

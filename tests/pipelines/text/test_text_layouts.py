@@ -17,7 +17,7 @@ import pytest
 
 from pipelines.base.errors import DataError
 from pipelines.text.corpus import TextCorpus
-from pipelines.text.loading import load_text
+from pipelines.text.loading import column_for, load_text
 
 WORDS = "a first line\na second line\n"
 
@@ -178,6 +178,18 @@ def test_plain_text_has_no_columns_and_is_not_mixed_with_records(tmp_path: Path)
         text_of(f"{tmp_path / 'a.txt'},{tmp_path / 'b.jsonl'}")
     with pytest.raises(DataError, match="is plain text and has no column 'text'"):
         text_of(tmp_path / "a.txt", text_column="text")
+
+
+def test_a_column_of_the_training_is_not_asked_of_plain_text(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"poem": "one", "note": "x"}\n')
+    (tmp_path / "b.txt").write_text("two\n")
+    plain, records = f"file:{tmp_path / 'b.txt'}", f"file:{tmp_path / 'a.jsonl'}"
+    parts = load_text(records, validation=plain, test=records, text_column="poem")
+    assert parts.validation is not None and "".join(parts.validation.chunks()) == "two\n"
+    assert parts.test is not None and "".join(parts.test.chunks()) == "one\n"
+    assert column_for(plain, "poem") == "" and column_for(records, "poem") == "poem"
+    with pytest.raises(DataError, match="no column 'poem', which text_column names"):
+        load_text(plain, text_column="poem")
 
 
 def test_many_records_are_cut_between_records(tmp_path: Path) -> None:
