@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,6 +65,11 @@ def _first(order: NDArray[np.intp], count: int) -> NDArray[np.bool_]:
     kept = np.zeros(len(order), bool)
     kept[order[:count]] = True
     return kept
+
+
+def rules_in_use(settings: Mapping[str, float]) -> list[str]:
+    """The flags of the rules that a command line switches on, such as "--top-p"."""
+    return [f"--{rule.name.replace('_', '-')}" for rule in RULES if settings[rule.name] != rule.off]
 
 
 RULES = (

@@ -137,8 +137,13 @@ def _generate_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _writing_config(options: argparse.Namespace) -> WritingConfig:
     from rnn_apps.edge.sampling import SamplingConfig
+    from rnn_apps.edge.sampling_rules import rules_in_use
     from rnn_apps.language_modelling.writing import WritingConfig
 
+    unused = rules_in_use(vars(options)) if options.beam or not options.temperature else []
+    if unused:
+        drawn = "--beam searches" if options.beam else "--temperature 0 takes the most probable"
+        _log.warning(f"{', '.join(unused)} without effect: {drawn} instead of drawing")
     sampling = SamplingConfig(
         temperature=options.temperature,
         top_k=options.top_k,

@@ -207,12 +207,20 @@ def _translate_arguments(parser: argparse.ArgumentParser) -> None:
 def _search_options(run: Run, options: argparse.Namespace) -> SearchOptions:
     import dataclasses
 
+    from rnn_apps.edge.sampling_rules import rules_in_use
+
     names = (
         "n_best", "coverage_penalty", "longest", "longest_extra", "shortest", "no_repeat",
         "allow_unknown", "replace_unknown", "temperature", "top_k", "top_p", "min_p", "typical_p",
         "seed",
     )  # fmt: skip
     changes: dict[str, Any] = {name: getattr(options, name) for name in names}
+    unused = rules_in_use(changes) if not options.temperature else []
+    if unused:
+        _log.warning(
+            f"{', '.join(unused)} without effect: translations are drawn only with --temperature "
+            "above 0"
+        )
     for name in ("beam_width", "length_penalty", "longest_source"):
         if getattr(options, name) is not None:
             changes[name] = getattr(options, name)

@@ -7,7 +7,7 @@ import pytest
 
 from pipelines.base.errors import ConfigurationError
 from rnn_apps.edge.sampling import SamplingConfig, token_probabilities
-from rnn_apps.edge.sampling_rules import RULES, keep_relative, keep_typical
+from rnn_apps.edge.sampling_rules import RULES, keep_relative, keep_typical, rules_in_use
 from rnn_apps.edge.translation.options import SearchOptions
 
 # Entropy: 0.5 ln 2 + 0.25 ln 4 + 2 * 0.125 ln 8 = 1.75 ln 2 = 1.2130.
@@ -53,6 +53,12 @@ def test_every_rule_is_off_by_default_and_keeps_a_token() -> None:
         smallest = 1 if rule.name == "top_k" else 1e-9
         assert rule.keep(HALVES, smallest).any()
     assert token_probabilities(np.log(HALVES), SamplingConfig()) == pytest.approx(HALVES)
+
+
+def test_rules_that_have_no_effect_are_named() -> None:
+    off = {rule.name: rule.off for rule in RULES}
+    assert rules_in_use(off) == []
+    assert rules_in_use({**off, "top_k": 3, "typical_p": 0.9}) == ["--top-k", "--typical-p"]
 
 
 @pytest.mark.parametrize(

@@ -94,10 +94,11 @@ def test_generate_says_it_before_it_writes(run: Run, capfd: pytest.CaptureFixtur
     asked = [*common, "--temperature", "0", "--prompt", "the ship"]
     assert main(asked) == 2
     assert "Or have it read as <unk>" in " ".join(capfd.readouterr().err.split())
-    assert main([*asked, "--unknown", "accept"]) == 0
+    assert main([*asked, "--unknown", "accept", "--top-p", "0.5"]) == 0
     printed = capfd.readouterr()
     said = " ".join(printed.err.split())
     assert "The prompt holds 1 word that the model does not know: 'ship'" in said
+    assert "--top-p without effect: --temperature 0 takes the most probable" in said
     config = WritingConfig(4, SamplingConfig(temperature=0))
     [same] = run.generate("the <unk>", config)
     assert printed.out == f"the ship{same}\n"

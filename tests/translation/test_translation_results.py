@@ -136,9 +136,10 @@ def test_unknown_text_is_said_before_it_is_translated_or_refused(
     sentences = tmp_path / "in.txt"
     sentences.write_text("12\n1Ω2Ω\n")
     arguments = ["translate", "translate", "--run", str(run.folder.path), "--file", str(sentences)]
-    assert main(arguments) == 0
+    assert main([*arguments, "--min-p", "0.1"]) == 0
     said = "In all, 2 characters that the model does not know: U+03A9 'Ω' (2 times)"
-    assert said in " ".join(capsys.readouterr().err.split())
+    told = " ".join(capsys.readouterr().err.split())
+    assert said in told and "--min-p without effect: translations are drawn only with" in told
     assert main([*arguments, "--unknown", "refuse"]) == 2
     assert f"{sentences}, row 2: 2 characters" in " ".join(capsys.readouterr().err.split())
 
