@@ -193,12 +193,17 @@ class Loop(Statement):
 
 @dataclass
 class Product(Statement):
-    """out [M, N] = left [M, K] times right [K, N], added to what is there if `accumulates`."""
+    """out [M, N] = left [M, K] times right [K, N], added to what is there if `accumulates`.
+
+    Attributes:
+        tiled: whether the numbers of `right` lie in tiles; see `programs.tiling`.
+    """
 
     out: View
     left: View
     right: View
     accumulates: bool = False
+    tiled: bool = False
 
     def reads(self) -> Iterator[View]:
         """The views that are read."""

@@ -239,7 +239,7 @@ class _Change:
             numbers = Buffer("constant", "int32", len(scales), data=multipliers)
         depth, columns = one.right.shape
         table = View(
-            Buffer("constant", "int8", depth * columns, data=weights.ravel()),
+            Buffer("constant", "int8", depth * columns, data=in_blocks(weights)),
             (columns, depth),
             contiguous_strides((columns, depth)),
         )
@@ -247,6 +247,24 @@ class _Change:
             out, left, table, whole(numbers, (columns,)), shift, one.accumulates
         )
         return [*before, product]
+
+
+def in_blocks(weights: np.ndarray) -> np.ndarray:
+    """Weights [outputs, inputs] in the order in which the kernels read them.
+
+    Fours of outputs lie together: eight weights of each of the four, the next eight of each, and so
+    on, then what is left of each. Outputs that make no four follow one by one.
+    """
+    columns, depth = weights.shape
+    fours, eights = columns - columns % 4, depth - depth % 8
+    groups = weights[:fours].reshape(fours // 4, 4, depth)
+    whole_blocks = groups[:, :, :eights].reshape(fours // 4, 4, eights // 8, 8)
+    left = groups[:, :, eights:]
+    joined = [
+        whole_blocks.transpose(0, 2, 1, 3).reshape(fours // 4, 4 * eights),
+        left.reshape(fours // 4, 4 * (depth - eights)),
+    ]
+    return np.concatenate([np.concatenate(joined, axis=1).ravel(), weights[fours:].ravel()])
 
 
 def _rounded(numbers: np.ndarray, fraction: int) -> np.ndarray:

@@ -48,13 +48,14 @@ def _code_bytes(object_file: Path) -> int | None:
 
 
 def _stack_bytes(usage: Path, entry: str) -> int | None:
-    """The stack of the function that is called and of the two deepest ones below it.
+    """The stack of the function that is called and of the three deepest ones below it.
 
-    No function of ours calls deeper than that: a convolution, which calls a product.
+    No function of ours calls deeper than that: a convolution, which calls a tile, which calls a
+    plain one.
     """
     if not usage.is_file():
         return None
     rows = re.findall(r":(\w+)\t(\d+)\t", usage.read_text(encoding="utf-8", errors="replace"))
     sizes = {name: int(size) for name, size in rows}
     below = sorted((size for name, size in sizes.items() if name != entry), reverse=True)
-    return sizes.get(entry, 0) + sum(below[:2])
+    return sizes.get(entry, 0) + sum(below[:3])

@@ -13,6 +13,7 @@ from rnn_apps.export.c.programs.program import (
     Statement,
     Window,
 )
+from rnn_apps.export.c.programs.tiling import tiled
 from rnn_apps.export.c.writing.conversions import declarations, definitions, scale_lines
 from rnn_apps.export.c.writing.emission import POOLS, constant_text, kernels_for, written
 from rnn_apps.export.c.writing.interface import BYTES, Argument, Interface, interface_of
@@ -46,12 +47,16 @@ def code_of(program: Program, prefix: str, call: str, title: str) -> Code:
         call: "run" or "step".
         title: first line of the comment at the top of both files.
     """
+    program = tiled(program)
     writer, lines = written(program, prefix)
     interface = interface_of(program, writer.layout, prefix, call)
     body = "\n".join(lines)
     text = "\n".join([*writer.functions, body, definitions(interface)])
     kernels = kernels_for(text, prefix)
-    arrays = [constant_text(buffer, name) for name, buffer in writer.constants.items()]
+    arrays = [
+        constant_text(buffer, name).replace("@_ALIGNED", f"{prefix.upper()}_ALIGNED")
+        for name, buffer in writer.constants.items()
+    ]
     own = "\n".join([*writer.functions, _functions(interface, body), definitions(interface)])
     own = own.replace("@_", f"{prefix}_")
     source = "\n".join([top_text(interface, title), *arrays, *kernels, own])
@@ -64,15 +69,11 @@ def code_of(program: Program, prefix: str, call: str, title: str) -> Code:
     )
 
 
-def top_text(interface: Interface, title: str) -> str:
-    """The beginning of a source: its header, and words that compilers spell differently."""
-    macro = f"{interface.prefix.upper()}_RESTRICT"
-    apart = f"{interface.prefix.upper()}_NOINLINE"
-    return f"""/* {title}. Written by rnn-apps; see README.md. */
-
-#include "{interface.prefix}.h"
-
-#include <string.h>
+def preamble(prefix: str) -> str:
+    """What stands before the kernels: the header that they need, and macros for compilers."""
+    upper = prefix.upper()
+    macro, apart, aligned = f"{upper}_RESTRICT", f"{upper}_NOINLINE", f"{upper}_ALIGNED"
+    return f"""#include <string.h>
 
 #if defined(__GNUC__) || defined(__clang__) || defined(_MSC_VER)
 #define {macro} __restrict
@@ -83,12 +84,30 @@ def top_text(interface: Interface, title: str) -> str:
 #endif
 
 /* Products are called from several places: one copy each is small, and compiled for all sizes. */
-#if defined(__GNUC__) || defined(__clang__)
+#if defined(__GNUC__) && !defined(__clang__)
+#define {apart} __attribute__((noinline, noclone))
+#elif defined(__clang__)
 #define {apart} __attribute__((noinline))
 #else
 #define {apart}
 #endif
+
+#if defined(__GNUC__) || defined(__clang__)
+/* Weights of 8 bits are read by words. */
+#define {aligned} __attribute__((aligned(4)))
+#else
+#define {aligned}
+#endif
 """
+
+
+def top_text(interface: Interface, title: str) -> str:
+    """The beginning of a source: its header, and words that compilers spell differently."""
+    return f"""/* {title}. Written by rnn-apps; see README.md. */
+
+#include "{interface.prefix}.h"
+
+{preamble(interface.prefix)}"""
 
 
 def _functions(interface: Interface, body: str) -> str:

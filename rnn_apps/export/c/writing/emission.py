@@ -22,7 +22,8 @@ from rnn_apps.export.c.programs.program import (
     View,
     Window,
 )
-from rnn_apps.export.c.writing.loops import elements, is_number, literal, number_of
+from rnn_apps.export.c.writing.integer_loops import Integers
+from rnn_apps.export.c.writing.loops import Elements, is_number, literal, number_of
 from rnn_apps.export.c.writing.names import identifiers
 
 # The scratch memory of each type, as it is called in the caller's struct.
@@ -134,7 +135,8 @@ def _loop(writer: Writer, loop: Loop, indent: str) -> list[str]:
     for variable in _variables([*stored, *read]):
         arguments.append(variable)
         parameters.append(f"int32_t {variable}")
-    body = elements(loop, names)
+    elements = Elements if loop.fractions is None else Integers
+    body = elements(loop, names).text()
     text = f"static void {name}({', '.join(parameters)})\n{{\n" + "\n".join(body) + "\n}\n"
     writer.functions.append(text)
     return [f"{indent}{name}({', '.join(arguments)});"]
@@ -173,7 +175,12 @@ def _product(writer: Writer, one: Product, indent: str) -> list[str]:
     right = one.right
     by_columns = (right.strides[1] == 1 or columns == 1) and one.left.strides[1] in (0, 1)
     by_columns = by_columns and one.out.strides[1] in (0, 1)
-    if by_columns and (depth == 1 or right.strides[0] > 0):
+    if one.tiled:
+        call = (
+            f"@_tiled_product({writer.address(one.out)}{{out}}, "
+            f"{writer.address(one.left)}{{left}}, {writer.address(right)}, {depth}, {columns});"
+        )
+    elif by_columns and (depth == 1 or right.strides[0] > 0):
         call = (
             f"@_product({writer.address(one.out)}{{out}}, {writer.address(one.left)}{{left}}, "
             f"{writer.address(right)}, {depth}, {columns}, {right.strides[0]});"
@@ -332,4 +339,6 @@ def constant_text(buffer: Buffer, name: str) -> str:
         for start in range(0, len(numbers), _NUMBERS_OF_A_LINE)
     ]
     joined = ",\n    ".join(lines)
-    return f"static const {C_TYPES[buffer.dtype]} {name}[{buffer.size}] = {{\n    {joined}\n}};\n"
+    aligned = "@_ALIGNED " if buffer.dtype == "int8" else ""
+    declared = f"{aligned}static const {C_TYPES[buffer.dtype]} {name}[{buffer.size}]"
+    return f"{declared} = {{\n    {joined}\n}};\n"

@@ -1,4 +1,4 @@
-"""What a loop does to each element, as C: in floats, or in 16 and 32 bits."""
+"""What a loop does to each element, as C, in floats."""
 
 from __future__ import annotations
 
@@ -8,13 +8,6 @@ import numpy as np
 
 from rnn_apps.export.c.programs.program import C_TYPES, Assignment, Index, Loop, Operand, View
 from rnn_apps.export.c.writing.elementwise import expression
-
-# A number of 16 bits may be shifted to the left by this much in 32 bits, and one more be added.
-_MOST_LEFT = 14
-# The fractions that the kernels of tanh and sigmoid take and give.
-_TANH_TAKES, _SIGMOID_TAKES = 12, 11
-_COMPARISONS = frozenset(["less", "less_equal", "greater", "greater_equal", "equal", "not_equal"])
-_OF_ONE_FRACTION = {"maximum": "({0} > {1} ? {0} : {1})", "minimum": "({0} < {1} ? {0} : {1})"}
 
 
 def number_of(value: Operand) -> float | int | None:
@@ -41,20 +34,17 @@ def literal(number: float | int, dtype: str) -> str:
     return f"{text}f" if any(mark in text for mark in ".e") else f"{text}.0f"
 
 
-def elements(loop: Loop, names: dict[int, str]) -> list[str]:
-    """The loops over all elements, and what is done to each.
-
-    Args:
-        loop: elementwise loop or reduction to write.
-        names: names of the pointers to the buffers, by the buffers' numbers.
-    """
-    writer = _Elements(loop, names) if loop.fractions is None else _Integers(loop, names)
-    return writer.text()
-
-
 @dataclass
-class _Elements:
-    """A loop in floats."""
+class Elements:
+    """A loop in floats.
+
+    Attributes:
+        loop: elementwise loop to write.
+        names: names of the pointers to the buffers, by the buffers' numbers.
+        lines: what is done to each element, as far as it is written.
+        loaded: names of the elements of views that were read.
+        types: NumPy's types of all names.
+    """
 
     loop: Loop
     names: dict[int, str]
@@ -64,6 +54,7 @@ class _Elements:
 
     @property
     def indices(self) -> list[str]:
+        """The variables that count the elements of each dimension."""
         return [f"i{axis}" for axis in range(len(self.loop.shape))]
 
     def text(self) -> list[str]:
@@ -154,120 +145,3 @@ class _Elements:
         assert buffer.fraction is not None
         text = self.operand(value, "float32")
         return f"(int16_t)@_to_fixed({text} * {literal(2.0**buffer.fraction, 'float32')})"
-
-
-@dataclass
-class _Integers(_Elements):
-    """A loop in integers; every result is of 16 bits, held in 32."""
-
-    fractions: dict[str, int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.fractions.update(self.loop.fractions or {})
-
-    def c_type(self, dtype: str) -> str:
-        """The type of a result in C."""
-        return "int32_t" if dtype == "float32" else C_TYPES[dtype]
-
-    def read(self, view: View) -> str:
-        """An element as it is computed with."""
-        text, buffer = self.place(view), view.buffer
-        if buffer.dtype == "float32":
-            assert buffer.fraction is not None
-            return f"@_to_fixed({text} * {literal(2.0**buffer.fraction, 'float32')})"
-        return text
-
-    def load(self, view: View) -> str:
-        """The name of a view's element, which is read once."""
-        name = super().load(view)
-        if view.buffer.dtype in ("int16", "float32"):
-            assert view.buffer.fraction is not None
-            self.fractions[name] = view.buffer.fraction
-        return name
-
-    def fixed(self, value: Operand) -> tuple[str, int]:
-        """An operand's text and its fraction."""
-        number = number_of(value)
-        if number is not None:
-            if isinstance(value, View) and value.buffer.fraction is not None:
-                return str(int(number)), value.buffer.fraction
-            return self.constant(float(number))
-        text = self.operand(value, "float32")
-        return text, self.fractions[text]
-
-    @staticmethod
-    def constant(number: float) -> tuple[str, int]:
-        """A plain number in at most 15 bits."""
-        if number == 0:
-            return "0", 0
-        fraction = int(np.clip(np.floor(np.log2(32767 / abs(number))), -8, 24))
-        return f"({round(number * 2.0**fraction)})", fraction
-
-    def assigned(self, one: Assignment) -> str:
-        """The expression of an assignment."""
-        if one.dtype == "bool" and one.function not in _COMPARISONS:
-            return super().assigned(one)
-        if one.function in _COMPARISONS:
-            return self.compared(one)
-        target = self.fractions[one.name]
-        if one.function == "select":
-            condition, *values = one.operands
-            texts = [shifted(*self.fixed(value), target) for value in values]
-            chosen = self.operand(condition, "bool")
-            return f"@_fit({chosen} ? {texts[0]} : {texts[1]})"
-        parts = [self.fixed(value) for value in one.operands]
-        if one.function in ("multiply", "square"):
-            (left, first), (right, second) = parts[0], parts[-1]
-            return f"@_fit({shifted(f'({left} * {right})', first + second, target)})"
-        if one.function == "tanh":
-            return f"@_fixed_tanh({shifted(*parts[0], _TANH_TAKES)})"
-        if one.function == "sigmoid":
-            return f"(@_fixed_tanh({shifted(*parts[0], _SIGMOID_TAKES)}) + 32768) >> 1"
-        if len(parts) == 2:
-            common = min(max(f for _, f in parts), min(f for _, f in parts) + _MOST_LEFT)
-            texts = [shifted(text, own, common) for text, own in parts]
-            known = {"add": "({0} + {1})", "subtract": "({0} - {1})", **_OF_ONE_FRACTION}
-            return f"@_fit({shifted(known[one.function].format(*texts), common, target)})"
-        known = {
-            "copy": "{0}",
-            "negative": "(-{0})",
-            "absolute": "({0} < 0 ? -{0} : {0})",
-            "relu": "({0} > 0 ? {0} : 0)",
-        }
-        text, own = parts[0]
-        return f"@_fit({shifted(known[one.function].format(text), own, target)})"
-
-    def compared(self, one: Assignment) -> str:
-        """A truth value from two numbers, of 16 bits or whole ones."""
-        kinds = [self.types.get(value, "") for value in one.operands if isinstance(value, str)]
-        views = [v.buffer.dtype for v in one.operands if isinstance(v, View) and not is_number(v)]
-        if "int32" in (*kinds, *views) or "bool" in (*kinds, *views):
-            return super().assigned(one)
-        parts = [self.fixed(value) for value in one.operands]
-        common = min(max(f for _, f in parts), min(f for _, f in parts) + _MOST_LEFT)
-        texts = tuple(shifted(text, own, common) for text, own in parts)
-        return expression(one.function, "bool", texts)
-
-    def stored(self, view: View, value: Operand) -> str:
-        """What is written to a view."""
-        buffer = view.buffer
-        if buffer.dtype in ("int32", "bool"):
-            return self.operand(value, buffer.dtype)
-        text, own = self.fixed(value)
-        if buffer.dtype == "float32":
-            return f"(float){text} * {literal(2.0**-own, 'float32')}"
-        assert buffer.fraction is not None
-        if own == buffer.fraction:
-            return f"(int16_t){text}"
-        return f"(int16_t)@_fit({shifted(text, own, buffer.fraction)})"
-
-
-def shifted(text: str, own: int, target: int) -> str:
-    """A number with one fraction as a number with another one, rounded."""
-    if text == "0" or own == target:
-        return text
-    if own > target:
-        distance = min(own - target, 30)
-        return f"(({text} + {1 << (distance - 1)}) >> {distance})"
-    distance = target - own
-    return f"@_raised({text}, {distance})"

@@ -1,0 +1,149 @@
+"""Products are right with any processor's instructions; in integers they are exact."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rnn_apps.export.c.programs.program import Buffer, whole
+from rnn_apps.export.c.programs.quantisation import in_blocks
+from rnn_apps.export.c.programs.tiling import tiles_of
+from rnn_apps.export.c.proof.compiler import SANITIZERS, STRICT, c_compiler
+from rnn_apps.export.c.writing.code import preamble
+from rnn_apps.export.c.writing.emission import kernels_for
+
+# Plain C, and what this computer's processor has beyond it.
+PROCESSORS = {"plain": (), "native": ("-march=native",)}
+if platform.machine() == "x86_64":
+    PROCESSORS["avx2"] = ("-march=x86-64-v3",)
+
+CALLS = """
+void products(int16_t *out, float *half, const int16_t *in, const int8_t *weights,
+              const int32_t *multipliers, const float *factors, int32_t shift, int32_t depth,
+              int32_t columns, int32_t adds)
+{
+    net_fixed_product(out, in, weights, multipliers, shift, depth, columns, adds);
+    net_half_product(half, in, weights, factors, depth, columns, adds);
+}
+
+void float_products(float *out, float *tiled, const float *in, const float *weights,
+                    const float *tiles, int32_t rows, int32_t columns, int32_t stride)
+{
+    net_product(out, in, weights, rows, columns, stride);
+    net_tiled_product(tiled, in, tiles, rows, columns);
+}
+"""
+
+
+def runs_here(options: tuple[str, ...]) -> bool:
+    """Whether this computer's processor has the instructions."""
+    if "-march=x86-64-v3" not in options:
+        return True
+    return "avx2" in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+
+
+@pytest.fixture(scope="module", params=[name for name, o in PROCESSORS.items() if runs_here(o)])
+def library(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> ctypes.CDLL:
+    folder = tmp_path_factory.mktemp("kernels")
+    wanted = "@_fixed_product @_half_product @_product @_tiled_product"
+    text = "\n".join(["#include <stdint.h>", preamble("net"), *kernels_for(wanted, "net"), CALLS])
+    (folder / "kernels.c").write_text(text, encoding="ascii")
+    options = [*STRICT, "-O2", *PROCESSORS[request.param], "-fPIC", "-shared"]
+    undefined = [SANITIZERS[0].replace("address,", ""), "-fno-sanitize-recover=all"]
+    complaint = c_compiler().run([*options, *undefined, "kernels.c", "-o", "kernels.so"], folder)
+    if complaint is not None:
+        complaint = c_compiler().run([*options, "kernels.c", "-o", "kernels.so"], folder)
+    assert complaint is None, complaint
+    return ctypes.CDLL(str(folder / "kernels.so"))
+
+
+def pointer(array: np.ndarray) -> ctypes.c_void_p:
+    return ctypes.c_void_p(array.ctypes.data)
+
+
+def rounded(sums: np.ndarray, multipliers: np.ndarray, shift: int) -> np.ndarray:
+    """Whole numbers times multipliers / 2^shift, in the kernel's two roundings."""
+    high = (sums.astype(object) * multipliers.astype(object)) >> 32
+    return np.array([(one + (1 << (shift - 33))) >> (shift - 32) for one in high], np.int64)
+
+
+@pytest.mark.parametrize("columns", [1, 3, 4, 9, 22, 53])
+@pytest.mark.parametrize("depth", [1, 7, 21, 130, 1291])
+def test_products_are_exact(library: ctypes.CDLL, depth: int, columns: int) -> None:
+    draw = np.random.default_rng(depth + columns)
+    # The first numbers are as large as numbers can be: their sums need all 32 bits.
+    given = draw.integers(-32768, 32768, depth).astype(np.int16)
+    weights = draw.integers(-127, 128, (columns, depth)).astype(np.int8)
+    given[: min(depth, 512)] = 32767
+    weights[0, :] = 127
+    multipliers = draw.integers(1 << 29, 1 << 30, columns).astype(np.int32)
+    factors = (multipliers * 2.0**-38).astype(np.float32)
+    shift = 42
+    blocks = in_blocks(weights)
+    parts = [
+        weights[:, start : start + 512].astype(np.int64) @ given[start : start + 512].astype(int)
+        for start in range(0, depth, 512)
+    ]
+    for adds in (0, 1):
+        before = draw.integers(-9000, 9000, columns).astype(np.int16)
+        out, half = before.copy(), before.astype(np.float32)
+
+        library.products(
+            *map(pointer, (out, half, given, blocks, multipliers, factors)),
+            *map(ctypes.c_int32, (shift, depth, columns, adds)),
+        )
+
+        total = adds * before.astype(np.int64)
+        for part in parts:
+            total = total + rounded(part, multipliers, shift)
+        np.testing.assert_array_equal(out, np.clip(total, -32768, 32767))
+        exact = adds * before + sum(parts) * factors.astype(np.float64)
+        scale = sum(np.abs(part) for part in parts) * factors + 9000
+        assert (np.abs(half - exact) <= 1e-6 * scale).all()
+
+
+def test_a_factor_above_one_is_a_shift_to_the_left(library: ctypes.CDLL) -> None:
+    given, weights = np.array([3, -2], np.int16), np.array([[5, 7], [-1, 1]], np.int8)
+    out, half = np.zeros(2, np.int16), np.zeros(2, np.float32)
+    multipliers, factors = np.full(2, 1 << 30, np.int32), np.ones(2, np.float32)
+
+    library.products(
+        *map(pointer, (out, half, given, in_blocks(weights), multipliers, factors)),
+        *map(ctypes.c_int32, (25, 2, 2, 0)),
+    )
+
+    # 1 * 2^30 / 2^32 is rounded down first, and raised by 2^7 then.
+    np.testing.assert_array_equal(out, [0, (-5 * 2**30 >> 32) * 2**7])
+    np.testing.assert_array_equal(half, [1, -5])
+
+
+@pytest.mark.parametrize("columns", [1, 5, 16, 37, 64, 65, 200])
+@pytest.mark.parametrize("rows", [1, 4, 7, 33])
+def test_products_of_floats(library: ctypes.CDLL, rows: int, columns: int) -> None:
+    draw = np.random.default_rng(rows * columns)
+    # The matrix is a part of a wider one, and no number lies where a register would have it.
+    wide = draw.normal(size=(rows, columns + 3)).astype(np.float32)
+    given = draw.normal(size=rows + 1).astype(np.float32)[1:]
+    own = whole(
+        Buffer("constant", "float32", rows * columns, data=wide[:, 1:-2].ravel()), (rows, columns)
+    )
+    before = draw.normal(size=columns + 2).astype(np.float32)
+    out, tiled = before.copy(), before.copy()
+    weights, tiles = wide[:, 1:-2], tiles_of(own).data
+    assert tiles is not None
+
+    library.float_products(
+        *map(pointer, (out[1:], tiled[1:], given, weights, tiles)),
+        *map(ctypes.c_int32, (rows, columns, columns + 3)),
+    )
+
+    exact = given.astype(np.float64) @ weights
+    exact = np.concatenate([before[:1], before[1:-1] + exact, before[-1:]])
+    np.testing.assert_allclose(out, exact, atol=1e-5)
+    np.testing.assert_allclose(tiled, exact, atol=1e-5)
