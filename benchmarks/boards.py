@@ -4,9 +4,9 @@
 
 Exports one layer of 32 features and 128 units of each cell as a stream, in float32 and in integers,
 runs it on emulated Cortex-M cores, and writes FOLDER/boards.md: instructions of a step, per
-multiply-accumulate, bytes of code, weights and memory, and the error against Keras. The last column
-has what the same step of our own TensorFlow Lite Micro files takes on the same emulated Cortex-M4F,
-built with CMSIS-NN's kernels; those were measured once.
+multiply-accumulate, bytes of code, weights, memory and stack, and the error against Keras. The last
+column has what others take on the same emulated Cortex-M4F: our own TensorFlow Lite Micro files
+with CMSIS-NN's kernels; those were measured once.
 """
 
 from __future__ import annotations
@@ -19,13 +19,21 @@ import keras
 import numpy as np
 
 from pipelines.base.atomic_files import write_text
-from rnn_apps.export import export_c
+from rnn_apps.export import ExportError, export_c
 from rnn_apps.export.c import CodeResult
-from rnn_apps.export.c.proof.boards import BOARDS, COMPILER, OPTIMISATION, run_on_board
+from rnn_apps.export.c.proof.boards import (
+    BOARDS,
+    COMPILER,
+    OPTIMISATION,
+    Board,
+    BoardRun,
+    run_on_board,
+)
+from rnn_apps.export.c.results import Cost
 
 FEATURES, UNITS, TIMESTEPS = 32, 128, 40
 CELLS = {"LSTM": keras.layers.LSTM, "GRU": keras.layers.GRU, "SimpleRNN": keras.layers.SimpleRNN}
-KINDS = {"float32": None, "int8": "int8"}
+KINDS = {"float32": None, "int8": "int8", "int16x8": "int16x8"}
 # Instructions of a step on TensorFlow Lite Micro with CMSIS-NN, emulated Cortex-M4F.
 ELSEWHERE = {
     ("LSTM", "float32"): 509_000,
@@ -35,7 +43,7 @@ ELSEWHERE = {
 }
 HEADER = (
     "cell", "numbers", "core", "instructions per step", "per MAC", "code, bytes", "weights, bytes",
-    "memory, bytes", "relative RMS error", "TensorFlow Lite Micro, M4F",
+    "memory, bytes", "stack, bytes", "relative RMS error", "TensorFlow Lite Micro, M4F",
 )  # fmt: skip
 
 
@@ -57,24 +65,40 @@ def rows_of(cell: str, kind: str, data: np.ndarray) -> list[list[str]]:
         for key, board in BOARDS.items():
             folder = Path(name) / key
             folder.mkdir()
-            run = run_on_board(board, result.source, result.interface, calls, folder)
-            cost = result.cost
+            run = _run_where_it_fits(board, result, calls, folder)
             there = ELSEWHERE.get((cell, kind)) if key == "m4f" else None
-            rows.append(
-                [
-                    cell,
-                    kind,
-                    board.core,
-                    f"{run.instructions:,}",
-                    f"{run.instructions / cost.products:.2f}",
-                    f"{run.code_bytes:,}",
-                    f"{cost.weight_bytes:,}",
-                    f"{cost.state_bytes + cost.scratch_bytes:,}",
-                    f"{result.errors[0].relative_rmse:.2g}",
-                    "" if there is None else f"{there:,}",
-                ]
-            )
+            last = [
+                f"{result.errors[0].relative_rmse:.2g}",
+                "" if there is None else f"{there:,}",
+            ]
+            rows.append([cell, kind, board.core, *_figures(run, result.cost), *last])
     return rows
+
+
+def _run_where_it_fits(
+    board: Board, result: CodeResult, calls: list[dict[str, np.ndarray]], folder: Path
+) -> BoardRun | None:
+    """What the board gave; None if its memory is too small."""
+    try:
+        return run_on_board(board, result.source, result.interface, calls, folder)
+    except ExportError as failure:
+        if "overflowed" not in str(failure):
+            raise
+        return None
+
+
+def _figures(run: BoardRun | None, cost: Cost) -> list[str]:
+    weights, memory = f"{cost.weight_bytes:,}", f"{cost.state_bytes + cost.scratch_bytes:,}"
+    if run is None:
+        return ["does not fit", "", "", weights, memory, ""]
+    return [
+        f"{run.instructions:,}",
+        f"{run.instructions / cost.products:.2f}",
+        f"{run.code_bytes:,}",
+        weights,
+        memory,
+        f"{run.stack_bytes:,}",
+    ]
 
 
 def main() -> None:
@@ -96,8 +120,9 @@ def main() -> None:
 
 Written by `python -m benchmarks.boards`. One layer of {FEATURES} features and {UNITS} units with
 random weights, one time step, compiled by `{COMPILER} {OPTIMISATION[0]} {OPTIMISATION[1]}`.
-Instructions are counted by QEMU, not cycles of silicon; they are the same on every run. Cortex-M3
-has no floating-point unit. Memory is states and scratch, without input, output and stack.
+Instructions are counted by QEMU, not cycles of silicon; they are the same on every run. Cortex-M0
+and M3 have no floating-point unit, and the Cortex-M0 is a part with 256 kB for code and 16 kB of
+memory. Memory is states and scratch, without input, output and stack.
 
 {table}
 """

@@ -1,6 +1,10 @@
 """Our exports against Keras' own, ONNX Runtime and PyTorch, on the same weights, one thread.
 
     python -m benchmarks.edge [--torch-python PYTHON] [--to benchmarks/results/edge.md]
+    python -m benchmarks.edge --code [--to benchmarks/results/edge_c.md]
+
+The second command has our exported C code, compiled for x86-64-v3 and for this computer's own
+processor, against ONNX Runtime alone.
 
 For each layer and size all contenders run in turn, round after round, each in a separate process
 that sleeps while another one runs. A figure is the median, over all rounds, of the processor time
@@ -28,7 +32,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import edge_models
+from benchmarks import edge_code, edge_models
 from benchmarks.child_process import ChildProcess
 from pipelines.base.atomic_files import write_json, write_text
 
@@ -96,6 +100,20 @@ class Contender:
     def close(self) -> None:
         """Ends the process."""
         self._child.close()
+
+
+def code_entries(folder: Path, cell: str, size: tuple[int, int, int]) -> tuple[list[Entry], Path]:
+    """Exported C code and ONNX Runtime's file for one layer and size."""
+    timesteps, features, units = size
+    model = edge_models.keras_model(cell, timesteps, features, units)
+    reference = folder / "reference.npz"
+    inputs = edge_models.write_reference(reference, model, timesteps, features)
+    weights = model.layers[-1].get_weights()
+    found = [
+        Entry(name, "c", path, note=name.split(", ")[2])
+        for name, path in edge_code.libraries(model, folder, inputs).items()
+    ]
+    return [*found, _onnx_entry(folder, cell, weights, timesteps, None)], reference
 
 
 def entries(
@@ -189,10 +207,15 @@ def _has(python: str, *packages: str) -> bool:
     return subprocess.run([python, "-c", code, *packages], capture_output=True).returncode == 0
 
 
-def run_case(cell: str, size: tuple[int, int, int], torch_python: str | None) -> dict[str, Any]:
+def run_case(
+    cell: str, size: tuple[int, int, int], torch_python: str | None, code: bool
+) -> dict[str, Any]:
     """All contenders on one layer and size, in turn, round after round."""
     with tempfile.TemporaryDirectory() as name:
-        found, reference = entries(Path(name), cell, size, torch_python)
+        if code:
+            found, reference = code_entries(Path(name), cell, size)
+        else:
+            found, reference = entries(Path(name), cell, size, torch_python)
         contenders: list[Contender] = []
         try:
             for entry in found:
@@ -245,6 +268,22 @@ def judge(case: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def judge_code(case: dict[str, Any]) -> dict[str, Any]:
+    """The goals of C code for one case: its time as a part of ONNX Runtime's."""
+    times = {c["name"]: c.get("median_ms") for c in case["contenders"]}
+    most = {"float": 1.0 if case["size"][0] == 1 else 0.85, "int8": 0.5}
+    goals = {}
+    for name in edge_code.names():
+        _, kind, processor = name.split(", ")
+        theirs = times["ONNX Runtime"]
+        ratio = times[name] / theirs if times[name] and theirs else None
+        goals[f"{kind} on {processor} against ONNX Runtime (time <= {most[kind]})"] = {
+            "ratio": ratio,
+            "met": None if ratio is None else ratio <= most[kind],
+        }
+    return goals
+
+
 def markdown(report: dict[str, Any]) -> str:
     """The report as two tables."""
     names = list(dict.fromkeys(c["name"] for case in report["cases"] for c in case["contenders"]))
@@ -283,9 +322,23 @@ def _figure(contender: dict[str, Any]) -> str:
     return f"{contender['median_ms']:.3f} ({inside}{contender['bytes'] // 1000})"
 
 
+def processor_name() -> str:
+    """What this computer's processor calls itself, and its widest vector instructions."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return platform.machine()
+    rows = dict(row.split(":", 1) for row in text.splitlines() if ":" in row)
+    rows = {key.strip(): value.strip() for key, value in rows.items()}
+    flags = rows.get("flags", "").split()
+    known = [name for name in ("avx512_vnni", "avx512bw", "avx2") if name in flags]
+    family = f"family {rows.get('cpu family', '?')} model {rows.get('model', '?')}"
+    return f"{rows.get('model name', platform.machine())} ({family}, {', '.join(known[:1])})"
+
+
 def versions(torch_python: str | None) -> str:
     """Versions of everything that took part."""
-    found = [f"Python {platform.python_version()}", platform.machine()]
+    found = [f"Python {platform.python_version()}", processor_name()]
     pythons = [sys.executable, *([torch_python] if torch_python else [])]
     code = "import importlib.metadata as m, sys; print(m.version(sys.argv[1]))"
     for package in ("tensorflow", "keras", "ai-edge-litert", "onnxruntime", "torch"):
@@ -302,7 +355,12 @@ def versions(torch_python: str | None) -> str:
 def main() -> None:
     """Runs all cases; a case that is already in the JSON file is kept unless --again."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--to", type=Path, default=Path("benchmarks/results/edge.md"))
+    parser.add_argument(
+        "--to", type=Path, help="benchmarks/results/edge.md without it; with --code edge_c.md"
+    )
+    parser.add_argument(
+        "--code", action="store_true", help="only our exported C code against ONNX Runtime"
+    )
     parser.add_argument("--torch-python", help="Python with PyTorch, if this one has none")
     parser.add_argument("--cells", nargs="+", choices=CELLS, default=CELLS)
     parser.add_argument(
@@ -312,28 +370,34 @@ def main() -> None:
     torch_python = arguments.torch_python
     if torch_python is None and importlib.util.find_spec("torch") is not None:
         torch_python = sys.executable
-    store = arguments.to.with_suffix(".json")
+    name = "edge_c.md" if arguments.code else "edge.md"
+    table = arguments.to or Path("benchmarks/results") / name
+    store = table.with_suffix(".json")
     report: dict[str, Any] = {"cases": []}
     if store.is_file() and not arguments.again:
         report = json.loads(store.read_text())
     done = {(case["cell"], tuple(case["size"])) for case in report["cases"]}
     report["command"] = "python -m benchmarks.edge" + (
-        " --torch-python PYTHON" if torch_python else ""
+        " --code" if arguments.code else " --torch-python PYTHON" if torch_python else ""
     )
     report["versions"] = versions(torch_python)
-    report["how"] = " ".join(__doc__.split("\n\n")[2].split())
+    report["how"] = " ".join(__doc__.split("\n\n")[3].split())
+    if arguments.code:
+        flags = " ".join(edge_code.OPTIONS)
+        report["how"] += f" C code is compiled by GCC with {flags} -march=PROCESSOR."
     for size in SIZES:
         for cell in arguments.cells:
             if (cell, size) in done:
                 continue
-            case = run_case(cell, size, torch_python if shutil.which(torch_python or "") else None)
-            case["goals"] = judge(case)
+            other = torch_python if shutil.which(torch_python or "") else None
+            case = run_case(cell, size, other, arguments.code)
+            case["goals"] = judge_code(case) if arguments.code else judge(case)
             report["cases"].append(case)
             report["cases"].sort(
                 key=lambda c: (SIZES.index(tuple(c["size"])), CELLS.index(c["cell"]))
             )
             write_json(store, report)
-            write_text(arguments.to, markdown(report))
+            write_text(table, markdown(report))
             print(
                 cell, size, {c["name"]: c.get("median_ms", c["note"]) for c in case["contenders"]}
             )

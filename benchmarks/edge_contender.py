@@ -1,6 +1,6 @@
 """One contender of `benchmarks.edge` in a separate process, which runs on request.
 
-Usage: edge_contender.py {litert|onnx|torch} FILE REFERENCE.npz
+Usage: edge_contender.py {litert|onnx|torch|c} FILE REFERENCE.npz
 
 Reads numbers of calls from standard input, one per line, and answers each with a line of JSON: the
 times of this many calls in milliseconds, including input and output, as the thread's processor time
@@ -10,6 +10,7 @@ nothing from this project, so that PyTorch may be in another environment.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import sys
 import time
@@ -68,12 +69,29 @@ def torch(file: str, inputs: np.ndarray) -> Callable[[], np.ndarray]:
     return run
 
 
+def compiled(file: str, inputs: np.ndarray) -> Callable[[], np.ndarray]:
+    """A library of exported C code; beside it a .json file says what its function takes."""
+    with open(f"{file}.json", encoding="utf-8") as stream:
+        card = json.load(stream)
+    function = getattr(ctypes.CDLL(file), card["function"])
+    function.restype = None
+    memory = np.zeros(card["memory_bytes"], np.uint8)
+    given = np.ascontiguousarray(inputs, np.float32)
+
+    def run() -> np.ndarray:
+        made = np.empty(card["shape"], np.float32)
+        function(*(ctypes.c_void_p(array.ctypes.data) for array in (memory, given, made)))
+        return made
+
+    return run
+
+
 def main() -> None:
     """Sets up the contender and answers until standard input ends."""
     runtime, file, reference = sys.argv[1:]
     with np.load(reference) as archive:
         inputs, expected = archive["inputs"], archive["expected"]
-    run = {"litert": litert, "onnx": onnx, "torch": torch}[runtime](file, inputs)
+    run = {"litert": litert, "onnx": onnx, "torch": torch, "c": compiled}[runtime](file, inputs)
     # A fresh interpreter: what a state may keep from run to run does not count here.
     print(json.dumps({"error": float(np.abs(run() - expected).max())}), flush=True)
     for line in sys.stdin:

@@ -44,8 +44,8 @@ def _add_export_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--quantize",
-        choices=("dynamic", "float16", "int8"),
-        help="kind of quantisation; float32 without it",
+        choices=("dynamic", "float16", "int8", "int16x8"),
+        help="kind of quantisation, int16x8 with --target c only; float32 without it",
     )
     parser.add_argument(
         "--data",

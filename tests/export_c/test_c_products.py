@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from rnn_apps.export.c.programs.program import Buffer, whole
-from rnn_apps.export.c.programs.quantisation import in_blocks
 from rnn_apps.export.c.programs.tiling import tiles_of
+from rnn_apps.export.c.programs.weights import in_blocks
 from rnn_apps.export.c.proof.compiler import SANITIZERS, STRICT, c_compiler
 from rnn_apps.export.c.writing.code import preamble
 from rnn_apps.export.c.writing.emission import kernels_for

@@ -76,20 +76,21 @@ def export_c(
         folder: folder to write; an earlier export of C code there is replaced.
         mode: "sequence" (each call of NAME_run is a sequence of its own) or "streaming" (each call
             of NAME_step takes `chunk` timesteps, and the states stay in the caller's struct).
-        quantize: None (float32) or "int8": weights of 8 bits with a scale per output channel,
-            states, gates and activations of 16 bits; what has no integer kernel stays float32.
+        quantize: None (float32), "int8" or "int16x8": weights of 8 bits with a scale per output
+            channel, states, gates and activations of 16 bits; what has no integer kernel stays
+            float32. Both have the same integers; the proof of "int16x8" allows half the error.
         representative_data: real inputs that the code is compared on, and on which the ranges of
-            int8 are measured; see `export_tflite`. Random data is used where there is none.
+            integers are measured; see `export_tflite`. Random data is used where there is none.
         timesteps: number of timesteps where the model leaves it free (a dict: by input name).
         batch_size: rows that one call takes; 1 unless the model itself fixes another number.
         chunk: timesteps of one streaming step.
         name: beginning of all names in the code; by default made from the model's name.
         tolerance: largest allowed |C - Keras| in units of max(0.1, max |Keras|); by default
-            1e-5, int8 0.1.
+            1e-5, int8 0.1, int16x8 0.05.
         time_limit: seconds for one run of the compiler, and of the compiled code.
         metric: the task's metric, which the code must keep; it is on the card.
         integer_io: True for inputs and outputs of 16 bits with a scale each, and functions that
-            convert real numbers; needs quantize="int8".
+            convert real numbers; needs quantize="int8" or "int16x8".
         boards: True to run the code on emulated microcontrollers as well, whose instructions and
             machine code are then on the card; needs a cross-compiler and QEMU.
 
@@ -185,7 +186,7 @@ def code_for(
         prefix: beginning of all names.
         call: "run" or "step".
         model_name: name of the Keras model.
-        quantize: None or "int8".
+        quantize: None, "int8" or "int16x8".
         integer_io: True for inputs and outputs of 16 bits.
 
     Raises:
@@ -215,7 +216,7 @@ def _plan(key: str, request: SignatureRequest, quantize: str | None) -> Signatur
     if request.mode == "streaming":
         return streaming_plan(
             key or "step", model, data=data, batch_size=batch, chunk=request.chunk,
-            quantize=quantize,
+            quantize=None if quantize is None else "int8",
         )  # fmt: skip
     return sequence_plan(
         key or "serving_default", model, data=data, batch_size=batch, timesteps=request.timesteps

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from rnn_apps.export.results import TOLERANCES
 
+# Allowed |C - Keras| in units of max(0.1, max |Keras|).
+ALLOWED_ERRORS = {None: TOLERANCES[None], "int8": TOLERANCES["int8"], "int16x8": 0.05}
+
 
 @dataclass(frozen=True)
 class CodeOptions:
@@ -20,4 +23,4 @@ class CodeOptions:
     @property
     def allowed_error(self) -> float:
         """The tolerance asked for, or the one that suits the quantisation."""
-        return TOLERANCES[self.quantize] if self.tolerance is None else self.tolerance
+        return ALLOWED_ERRORS[self.quantize] if self.tolerance is None else self.tolerance

@@ -17,7 +17,7 @@ from rnn_apps.export.planning.plans import SignaturePlan
 from rnn_apps.export.results import MODES, ExportError
 
 CARD = "card.json"
-QUANTIZATIONS = (None, "int8")
+QUANTIZATIONS = (None, "int8", "int16x8")
 
 
 def refuse_request(request: SignatureRequest, quantize: str | None) -> None:
@@ -67,8 +67,8 @@ def _refuse_quantisation(quantize: str | None, data: Any) -> None:
         raise ConfigurationError(f"quantize = {quantize!r}: for C choose from {known}")
     if quantize is not None and data is None:
         raise ExportError(
-            'quantize="int8" needs representative_data: real sequences of full length, from which '
-            "the ranges of all activations are measured"
+            f'quantize="{quantize}" needs representative_data: real sequences of full length, from '
+            "which the ranges of all activations are measured"
         )
 
 

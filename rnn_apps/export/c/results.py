@@ -55,7 +55,7 @@ class CodeResult:
         folder: where it is.
         interface: names, shapes and types of what the code takes and gives.
         mode: "sequence" or "streaming".
-        quantize: None or "int8".
+        quantize: None, "int8" or "int16x8".
         errors: difference from Keras of each output.
         cost: what the code costs on a device.
         compiler: compiler that the code was proven with.

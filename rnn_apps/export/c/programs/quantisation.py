@@ -38,6 +38,7 @@ from rnn_apps.export.c.programs.program import (
 )
 from rnn_apps.export.c.programs.rewriting import with_views
 from rnn_apps.export.c.programs.simulation import Simulation
+from rnn_apps.export.c.programs.weights import in_blocks, matrix_of, weights_of_8_bits, worth
 
 # Functions of loops that run in integers.
 _FUNCTIONS = """
@@ -61,7 +62,9 @@ def quantised(
         examples: real inputs, states included, on which the ranges are measured.
         integer_io: True for inputs and outputs of 16 bits as well.
     """
-    simulation = Simulation(program)
+    products = [one for one in every_statement(program.statements) if _is_quantisable(one)]
+    watched = frozenset(id(one) for one in products if isinstance(one, Product) and worth(one))
+    simulation = Simulation(program, watched=watched)
     places = np.linspace(0, len(examples) - 1, min(len(examples), _MOST_CALLS)).round().astype(int)
     for place in places.tolist():
         example = examples[place]
@@ -224,7 +227,8 @@ class _Change:
             left = target
         left_fraction = left.buffer.fraction
         assert left_fraction is not None
-        weights, scales = _quantised_weights(one.right)
+        matrix = matrix_of(one.right)
+        weights, scales = weights_of_8_bits(matrix, self.simulation.products_of_inputs(one))
         out = self.view(one.out)
         if out.buffer.dtype == "float32":
             factors = scales * 2.0**-left_fraction
@@ -249,35 +253,6 @@ class _Change:
         return [*before, product]
 
 
-def in_blocks(weights: np.ndarray) -> np.ndarray:
-    """Weights [outputs, inputs] in the order in which the kernels read them.
-
-    Fours of outputs lie together: eight weights of each of the four, the next eight of each, and so
-    on, then what is left of each. Outputs that make no four follow one by one.
-    """
-    columns, depth = weights.shape
-    fours, eights = columns - columns % 4, depth - depth % 8
-    groups = weights[:fours].reshape(fours // 4, 4, depth)
-    whole_blocks = groups[:, :, :eights].reshape(fours // 4, 4, eights // 8, 8)
-    left = groups[:, :, eights:]
-    joined = [
-        whole_blocks.transpose(0, 2, 1, 3).reshape(fours // 4, 4 * eights),
-        left.reshape(fours // 4, 4 * (depth - eights)),
-    ]
-    return np.concatenate([np.concatenate(joined, axis=1).ravel(), weights[fours:].ravel()])
-
-
 def _rounded(numbers: np.ndarray, fraction: int) -> np.ndarray:
     scaled = np.round(numbers.astype(np.float64) * 2.0**fraction)
     return np.clip(scaled, -LARGEST, LARGEST).astype(np.int16)
-
-
-def _quantised_weights(right: View) -> tuple[np.ndarray, np.ndarray]:
-    """A matrix [inputs, outputs] as int8 [outputs, inputs], and each output's scale."""
-    data = right.buffer.data
-    assert data is not None
-    start = right.offset.constant * data.itemsize
-    strides = tuple(step * data.itemsize for step in right.strides)
-    matrix = np.ndarray(right.shape, data.dtype, data, start, strides).astype(np.float64)
-    scales = np.maximum(np.abs(matrix).max(axis=0), 1e-12) / 127
-    return np.round(matrix / scales).astype(np.int8).T.copy(), scales

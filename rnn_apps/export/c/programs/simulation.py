@@ -68,6 +68,9 @@ _REDUCTIONS: dict[str, Any] = {
     "argmax": np.argmax, "argmin": np.argmin,
 }  # fmt: skip
 
+# Inputs of a watched product that are summed up in one go.
+_ROWS_AT_A_TIME = 256
+
 
 @dataclass
 class Simulation:
@@ -78,11 +81,16 @@ class Simulation:
         of_buffers: buffer's number -> the largest absolute value that was in it.
         of_assignments: (number of the loop, name of the assignment) -> the same of its results; a
             loop's number is its `id`.
+        watched: statements, by `id`, of whose left matrices the products of columns are summed up.
     """
 
     program: Program
     of_buffers: dict[int, float] = field(default_factory=dict)
     of_assignments: dict[tuple[int, str], float] = field(default_factory=dict)
+    watched: frozenset[int] = frozenset()
+    _rows: dict[int, list[np.ndarray]] = field(default_factory=dict)
+    _sums: dict[int, np.ndarray] = field(default_factory=dict)
+    _counts: dict[int, int] = field(default_factory=dict)
     _memory: dict[int, np.ndarray] = field(default_factory=dict)
     _passes: dict[str, int] = field(default_factory=dict)
 
@@ -103,6 +111,26 @@ class Simulation:
         states = {f"{n}_out": self._array(v).copy() for n, v in self.program.states.items()}
         return outputs | states
 
+    def products_of_inputs(self, one: Product) -> tuple[np.ndarray, int] | None:
+        """X^T X and the number of rows of X, all that a watched product read; None for others."""
+        if id(one) not in self._counts:
+            return None
+        self._sum_up(id(one))
+        return self._sums[id(one)], self._counts[id(one)]
+
+    def _watch(self, one: Product, left: np.ndarray) -> None:
+        rows = self._rows.setdefault(id(one), [])
+        rows.append(np.array(left, np.float64))
+        self._counts[id(one)] = self._counts.get(id(one), 0) + len(left)
+        if len(rows) >= _ROWS_AT_A_TIME:
+            self._sum_up(id(one))
+
+    def _sum_up(self, number: int) -> None:
+        if rows := self._rows[number]:
+            read = np.concatenate(rows)
+            self._sums[number] = self._sums.get(number, 0.0) + read.T @ read
+            rows.clear()
+
     def _run(self, statements: Sequence[Statement]) -> None:
         for one in statements:
             if isinstance(one, Repeat):
@@ -113,8 +141,10 @@ class Simulation:
             if isinstance(one, Loop):
                 self._run_loop(one)
             elif isinstance(one, Product):
-                out = self._array(one.out)
-                made = self._array(one.left) @ self._array(one.right)
+                out, left = self._array(one.out), self._array(one.left)
+                if id(one) in self.watched:
+                    self._watch(one, left)
+                made = left @ self._array(one.right)
                 out[...] = out + made if one.accumulates else made
             elif isinstance(one, Reduction):
                 self._run_reduction(one)

@@ -32,7 +32,7 @@ class Board:
         core: name of its processor.
         machine: QEMU's name of the board.
         flags: options of the compiler for the processor.
-        nanoseconds: length of one tick of SysTick, which is so many instructions.
+        nanoseconds: length of one tick of SysTick, which is this many instructions.
         memory: KiB of its code memory and of its data memory.
     """
 
@@ -44,6 +44,7 @@ class Board:
 
 
 BOARDS = {
+    "m0": Board("Cortex-M0", "microbit", ("-mcpu=cortex-m0", "-mthumb"), 62.5, (256, 16)),
     "m3": Board("Cortex-M3", "mps2-an385", ("-mcpu=cortex-m3", "-mthumb"), 40.0),
     "m4f": Board(
         "Cortex-M4F",
@@ -75,11 +76,13 @@ class BoardRun:
         outputs: outputs of each call by name; states of 16 bits as the integers they are.
         instructions: instructions of the last call.
         code_bytes: machine code of the model's own functions.
+        stack_bytes: bytes of stack that a call needed at most.
     """
 
     outputs: list[dict[str, np.ndarray]]
     instructions: int
     code_bytes: int
+    stack_bytes: int
 
 
 def missing_tools() -> list[str]:
@@ -128,11 +131,12 @@ def run_on_board(
     lines = said.split()
     if not lines or lines[-1] != "end":
         raise ExportError(f"the emulated {board.core} stopped: {said[-300:]}")
-    words = np.array([int(word, 16) for word in lines[:-2]], np.uint32)
+    words = np.array([int(word, 16) for word in lines[:-3]], np.uint32)
     outputs = _decoded(interface, words.view(np.uint8), len(calls))
     sizes = _done(["size", "-A", "model.o"], folder, "size")
     code = sum(int(row.split()[1]) for row in sizes.splitlines() if row.startswith(".text"))
-    return BoardRun(outputs, round(int(lines[-2], 16) * board.nanoseconds), code)
+    instructions, stack = (int(word, 16) for word in lines[-3:-1])
+    return BoardRun(outputs, round(instructions * board.nanoseconds), code, stack)
 
 
 def _done(command: Sequence[str], folder: Path, what: str) -> str:
@@ -268,21 +272,40 @@ static void show(const uint32_t *words, int32_t count)
         write_word(words[place]);
 }
 
+/* The stack below the caller is filled with a mark, down to other memory. */
+static uint32_t *stack_end(uint32_t *top)
+{
+    uint32_t *end = top - 2048;
+    return end > &_bss_end ? end : &_bss_end;
+}
+
 static void run(void)
 {
     volatile uint32_t *timer = (volatile uint32_t *)0xe000e010;
-    uint32_t spent = 0;
+    uint32_t spent = 0, deepest = 0;
+    uint32_t *top;
+    __asm__ volatile("mov %0, sp" : "=r"(top));
     timer[1] = 0xffffff;
     timer[2] = 0;
     timer[0] = 5;
     @prefix_init(&memory);
     for (int call = 0; call < @calls; ++call) {
-        const uint32_t before = timer[2];
+        uint32_t *marked = stack_end(top);
+        uint32_t before;
+        while (marked < top - 32)
+            *(volatile uint32_t *)marked++ = 0xa5a5a5a5u;
+        before = timer[2];
         @function(@arguments);
         spent = (before - timer[2]) & 0xffffff;
+        marked = stack_end(top);
+        while (marked < top && *(volatile uint32_t *)marked == 0xa5a5a5a5u)
+            ++marked;
+        if ((uint32_t)(top - marked) * 4 > deepest)
+            deepest = (uint32_t)(top - marked) * 4;
 @wrote
     }
     write_word(spent);
+    write_word(deepest);
     semihosting(4, "end\\n");
     {
         const uint32_t reason[2] = {0x20026, 0};

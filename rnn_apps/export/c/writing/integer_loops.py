@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -104,7 +105,7 @@ class Integers(Elements):
             for (view, _), value in zip(self.loop.stores, values, strict=True):
                 self.lines.append(f"{self.place(view)} = {value};")
         index = []
-        if self.loop.shape:
+        if self.loop.shape and any(re.search(rf"\b{self.indices[-1]}\b", x) for x in self.lines):
             index = [f"        const int32_t {self.indices[-1]} = start + lane;"]
         return [
             "    for (int32_t lane = 0; lane < lanes; ++lane) {",
