@@ -77,7 +77,8 @@ def test_integers_are_equal_to_the_bit_on_every_core(data: np.ndarray, tmp_path:
                 np.testing.assert_array_equal(kept.astype(np.float32), there[f"{state.name}_out"])
             np.testing.assert_allclose(here["dense"], there["dense"], atol=1e-6)
         instructions[board] = run.instructions
-    # The DSP instructions of Cortex-M4 are used, and leave out a third of the work.
+    # The DSP instructions of Cortex-M4 and Helium of Cortex-M55 are used.
+    assert instructions["m55"] < 0.9 * instructions["m4f"]
     assert instructions["m4f"] < 0.9 * instructions["m3"]
 
 
@@ -111,15 +112,34 @@ def test_the_card_has_the_figures_of_every_core(data: np.ndarray, tmp_path: Path
     assert "emulated Cortex-M4F" in (tmp_path / "code" / "README.md").read_text()
 
 
-def test_a_step_of_32_units_takes_what_it_took(data: np.ndarray, tmp_path: Path) -> None:
+# Instructions per multiply-accumulate of a GRU step, and bytes of machine code, at most.
+LIMITS = {
+    (None, "m4f"): (1.7, 2560),
+    ("int8", "m3"): (3.0, 1536),
+    ("int8", "m4f"): (1.9, 1536),
+    ("int8", "m55"): (0.7, 1536),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("quantize", [None, "int8"])
+def test_a_step_takes_no_more_than_it_took(quantize: str | None, tmp_path: Path) -> None:
     """Instructions are counted: a slower kernel shows here, whatever the computer."""
     keras.utils.set_random_seed(0)
-    model = Sequential([Input((None, 7)), layers.GRU(32, return_sequences=True)], name="net")
+    data = np.random.default_rng(0).normal(size=(4, 12, 32)).astype(np.float32)
+    model = Sequential([Input((None, 32)), layers.GRU(128, return_sequences=True)], name="net")
     result = export_c(
-        model, tmp_path / "code", mode="streaming", quantize="int8", representative_data=data
+        model, tmp_path / "code", mode="streaming", quantize=quantize, representative_data=data
     )
+    for (kind, board), (instructions, code_bytes) in LIMITS.items():
+        if kind != quantize:
+            continue
+        folder = tmp_path / board
+        folder.mkdir()
 
-    run = board_run(result, "m4f", data, tmp_path)
+        run = board_run(result, board, data, folder)
 
-    assert 5_000 < run.instructions < 25_000
-    assert run.code_bytes < 4096
+        assert 0.2 < run.instructions / result.cost.products < instructions
+        assert run.code_bytes < code_bytes
+        assert 0 < run.stack_bytes < 512
+    assert result.cost.state_bytes + result.cost.scratch_bytes < 4096

@@ -11,7 +11,7 @@ from keras import Input, Model, Sequential, layers
 
 from pipelines.base.errors import ConfigurationError
 from rnn_apps.edge import load
-from rnn_apps.export import ExportError
+from rnn_apps.export import ExportError, export_tflite
 from rnn_apps.export.c import export_c
 from rnn_apps.export.c.programs.quantisation import fraction_of
 
@@ -54,13 +54,15 @@ def test_sequences_are_near_keras(name: str, tmp_path: Path) -> None:
     assert "float scratch" not in result.header.read_text()
 
 
-@pytest.mark.parametrize("name", ["GRU", "LSTM"])
-def test_streams_keep_states_of_16_bits(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "quantize"), [("GRU", "int16x8"), ("LSTM", "int8")])
+def test_streams_keep_states_of_16_bits(name: str, quantize: str, tmp_path: Path) -> None:
     model = trained_stack(CELLS[name])
 
     result = export_c(
-        model, tmp_path / "q", mode="streaming", quantize="int8", representative_data=sequences()
+        model, tmp_path / "q", mode="streaming", quantize=quantize, representative_data=sequences()
     )
+
+    assert result.quantize == quantize
 
     assert result.errors[0].relative_rmse < 0.02
     assert {state.dtype for state in result.interface.states} == {"int16"}
@@ -129,9 +131,20 @@ def test_integers_outside_need_integers_inside(tmp_path: Path) -> None:
         export_c(Sequential([Input((4, 3)), layers.GRU(3)]), tmp_path / "q", integer_io=True)
 
 
-def test_integers_need_real_data(tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match="representative_data"):
-        export_c(Sequential([Input((4, 3)), layers.GRU(3)]), tmp_path / "q", quantize="int8")
+@pytest.mark.parametrize("quantize", ["int8", "int16x8"])
+def test_integers_need_real_data(quantize: str, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=f'"{quantize}" needs representative_data'):
+        export_c(Sequential([Input((4, 3)), layers.GRU(3)]), tmp_path / "q", quantize=quantize)
+
+
+def test_other_kinds_of_quantisation_are_refused(tmp_path: Path) -> None:
+    model = Sequential([Input((4, 3)), layers.GRU(3)])
+
+    with pytest.raises(ConfigurationError, match=r"'int4': for C choose from .*'int16x8'"):
+        export_c(model, tmp_path / "q", quantize="int4")
+    with pytest.raises(ConfigurationError, match="int16x8"):
+        export_tflite(model, tmp_path / "q.tflite", quantize="int16x8")
+    assert not list(tmp_path.iterdir())
 
 
 def test_fractions_hold_what_was_measured() -> None:

@@ -147,3 +147,26 @@ def test_products_of_floats(library: ctypes.CDLL, rows: int, columns: int) -> No
     exact = np.concatenate([before[:1], before[1:-1] + exact, before[-1:]])
     np.testing.assert_allclose(out, exact, atol=1e-5)
     np.testing.assert_allclose(tiled, exact, atol=1e-5)
+
+
+@pytest.mark.parametrize("options", [("-O2",), ("-O3",)])
+def test_no_size_makes_the_compiler_complain(options: tuple[str, ...], tmp_path: Path) -> None:
+    """A compiler sees the sizes of calls, and warns of what it thinks of them."""
+    for place, (depth, columns) in enumerate([(64, 768), (320, 960), (7, 13), (1300, 6)]):
+        calls = f"""
+void call(int16_t *out, float *half, const int16_t *in, const int8_t *weights,
+          const int32_t *multipliers, const float *factors)
+{{
+    net_fixed_product(out, in, weights, multipliers, 40, {depth}, {columns}, 1);
+    net_half_product(half, in, weights, factors, {depth}, {columns}, 0);
+    net_tiled_product(half, factors, factors, {depth}, {columns});
+}}
+"""
+        kernels = kernels_for("@_fixed_product @_half_product @_tiled_product", "net")
+        text = "\n".join(["#include <stdint.h>", preamble("net"), *kernels, calls])
+        (tmp_path / f"{place}.c").write_text(text, encoding="ascii")
+
+        command = [*STRICT, *options, "-c", f"{place}.c", "-o", "kernels.o"]
+        complaint = c_compiler().run(command, tmp_path)
+
+        assert complaint is None

@@ -6,13 +6,11 @@
                             int32_t columns, int32_t adds)
 {
     int32_t column = 0;
-    for (; column + @_COLUMNS <= columns; column += @_COLUMNS)
-        @_fixed_columns(out + column, in, weights + column * depth, multipliers + column, shift,
-                        depth, @_COLUMNS, adds);
-    for (; @_COLUMNS > 4 && column + 4 <= columns; column += 4)
-        @_fixed_columns(out + column, in, weights + column * depth, multipliers + column, shift,
-                        depth, 4, adds);
-    for (; column < columns; ++column)
-        @_fixed_columns(out + column, in, weights + column * depth, multipliers + column, shift,
-                        depth, 1, adds);
+    for (; column + @_COLUMNS <= columns; column += @_COLUMNS, weights += @_COLUMNS * depth)
+        @_fixed_columns(out + column, in, weights, multipliers + column, shift, depth, @_COLUMNS,
+                        adds);
+    for (; @_COLUMNS > 4 && column + 4 <= columns; column += 4, weights += 4 * depth)
+        @_fixed_columns(out + column, in, weights, multipliers + column, shift, depth, 4, adds);
+    for (; column < columns; ++column, weights += depth)
+        @_fixed_columns(out + column, in, weights, multipliers + column, shift, depth, 1, adds);
 }

@@ -28,13 +28,10 @@ static inline void @_half_columns(float *out, const int16_t *in, const int8_t *w
                            int32_t depth, int32_t columns, int32_t adds)
 {
     int32_t column = 0;
-    for (; column + @_COLUMNS <= columns; column += @_COLUMNS)
-        @_half_columns(out + column, in, weights + column * depth, factors + column, depth,
-                       @_COLUMNS, adds);
-    for (; @_COLUMNS > 4 && column + 4 <= columns; column += 4)
-        @_half_columns(out + column, in, weights + column * depth, factors + column, depth, 4,
-                       adds);
-    for (; column < columns; ++column)
-        @_half_columns(out + column, in, weights + column * depth, factors + column, depth, 1,
-                       adds);
+    for (; column + @_COLUMNS <= columns; column += @_COLUMNS, weights += @_COLUMNS * depth)
+        @_half_columns(out + column, in, weights, factors + column, depth, @_COLUMNS, adds);
+    for (; @_COLUMNS > 4 && column + 4 <= columns; column += 4, weights += 4 * depth)
+        @_half_columns(out + column, in, weights, factors + column, depth, 4, adds);
+    for (; column < columns; ++column, weights += depth)
+        @_half_columns(out + column, in, weights, factors + column, depth, 1, adds);
 }

@@ -3,8 +3,8 @@
 static inline void @_tiled_product(float *out, const float *in, const float *weights, int32_t rows,
                                    int32_t columns)
 {
-    for (int32_t column = 0; column < columns; column += 64) {
+    for (int32_t column = 0; column < columns; column += 64, weights += 64 * rows) {
         const int32_t width = columns - column < 64 ? columns - column : 64;
-        @_tile(out + column, in, weights + column * rows, rows, width, width);
+        @_tile(out + column, in, weights, rows, width, width);
     }
 }
