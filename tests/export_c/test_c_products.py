@@ -36,6 +36,18 @@ void float_products(float *out, float *tiled, const float *in, const float *weig
     net_product(out, in, weights, rows, columns, stride);
     net_tiled_product(tiled, in, tiles, rows, columns);
 }
+
+void tanhs(int32_t *x, int32_t count)
+{
+    for (int32_t start = 0; start < count; start += net_LANES)
+        net_fixed_tanhs(x + start, count - start < net_LANES ? count - start : net_LANES);
+}
+
+void plain_tanhs(int32_t *x, int32_t count)
+{
+    for (int32_t k = 0; k < count; ++k)
+        x[k] = net_fixed_tanh(x[k]);
+}
 """
 
 
@@ -51,7 +63,7 @@ def library(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> ctypes.CDLL:
     folder = tmp_path_factory.mktemp("kernels")
-    wanted = "@_fixed_product @_half_product @_product @_tiled_product"
+    wanted = "@_fixed_product @_half_product @_product @_tiled_product @_fixed_tanhs"
     text = "\n".join(["#include <stdint.h>", preamble("net"), *kernels_for(wanted, "net"), CALLS])
     (folder / "kernels.c").write_text(text, encoding="ascii")
     options = [*STRICT, "-O2", *PROCESSORS[request.param], "-fPIC", "-shared"]
@@ -147,6 +159,22 @@ def test_products_of_floats(library: ctypes.CDLL, rows: int, columns: int) -> No
     exact = np.concatenate([before[:1], before[1:-1] + exact, before[-1:]])
     np.testing.assert_allclose(out, exact, atol=1e-5)
     np.testing.assert_allclose(tiled, exact, atol=1e-5)
+
+
+def test_tanh_in_integers_is_the_same_everywhere(library: ctypes.CDLL) -> None:
+    # Every number of 16 bits, and some beyond them; the last block is not a full one.
+    given = np.concatenate([np.arange(-32768, 32768), [-(2**31), 2**31 - 1, -40000, 40000, 99999]])
+    made, plain = given.astype(np.int32), given.astype(np.int32)
+
+    library.tanhs(pointer(made), ctypes.c_int32(made.size))
+    library.plain_tanhs(pointer(plain), ctypes.c_int32(made.size))
+
+    np.testing.assert_array_equal(made, plain)
+
+    exact = np.tanh(np.clip(given, -32768, 32767) / 4096) * 32768
+    assert np.abs(made - exact).max() < 2.4
+    inside = made[:-5]
+    assert (np.diff(inside) >= 0).all() and inside[32768] == 0
 
 
 @pytest.mark.parametrize("options", [("-O2",), ("-O3",)])
