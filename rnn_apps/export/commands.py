@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _TARGETS = ("litert", "tflm")
 _EXPORT_TARGETS = (*_TARGETS, "c")
+_EXPORT_SECONDS, _VERIFY_SECONDS, _VERIFY_EXAMPLES = 120.0, 60.0, 8
 
 
 def _add_export_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,6 +68,13 @@ def _add_export_arguments(parser: argparse.ArgumentParser) -> None:
         "--tolerance", type=float, help="largest error allowed, in units of the largest output"
     )
     parser.add_argument(
+        "--time-limit", type=float, default=_EXPORT_SECONDS, metavar="SECONDS",
+        help="longest time for one conversion and for one run of the file (120)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--no-card", dest="card", action="store_false", help="write no card next to the file"
+    )
+    parser.add_argument(
         "--keep-reference",
         action="store_true",
         help="write FILE.reference.npz, with which verify needs no model",
@@ -78,8 +86,9 @@ def _add_export_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--integer-io",
-        action="store_true",
-        help="with --quantize int8: inputs and outputs are integers with a scale each",
+        action=argparse.BooleanOptionalAction,
+        help="with --quantize int8: whether inputs and outputs are integers with a scale each; "
+        "without it, of target tflm only",
     )
     parser.add_argument(
         "--boards",
@@ -95,6 +104,7 @@ def _run_export(arguments: argparse.Namespace) -> dict[str, Any]:
     from rnn_apps.export import export_saved_model, export_tflite
 
     target = Path(arguments.to)
+    _require_above_zero("--time-limit", arguments.time_limit)
     if arguments.c_files and arguments.target != "tflm":
         raise ConfigurationError("--c-files is for microcontrollers: add --target tflm.")
     if arguments.target == "c":
@@ -145,6 +155,7 @@ def _exported_code(arguments: argparse.Namespace) -> dict[str, Any]:
     unused = {
         "--form": arguments.form != "auto",
         "--keep-reference": arguments.keep_reference,
+        "--no-card": not arguments.card,
     }
     if given := [name for name, is_given in unused.items() if is_given]:
         raise ConfigurationError(f"--target c takes no {', '.join(given)}: leave it out")
@@ -163,8 +174,9 @@ def _exported_code(arguments: argparse.Namespace) -> dict[str, Any]:
             chunk=arguments.chunk,
             name=arguments.name,
             tolerance=arguments.tolerance,
-            integer_io=arguments.integer_io,
+            integer_io=bool(arguments.integer_io),
             boards=arguments.boards,
+            time_limit=arguments.time_limit,
         )
     return {
         "folder": str(result.folder),
@@ -201,7 +213,14 @@ def _exported_file(
         keep_reference=arguments.keep_reference,
         tolerance=arguments.tolerance,
         integer_io=arguments.integer_io,
+        time_limit=arguments.time_limit,
+        card=arguments.card,
     )
+
+
+def _require_above_zero(flag: str, value: float) -> None:
+    if not value > 0:
+        raise ConfigurationError(f"{flag} {value:g}: it must be above 0")
 
 
 def _refuse_for_saved_model(arguments: argparse.Namespace, target: Path) -> None:
@@ -220,7 +239,9 @@ def _refuse_for_saved_model(arguments: argparse.Namespace, target: Path) -> None
         "--batch-size": arguments.batch_size is not None,
         "--chunk": arguments.chunk != 1,
         "--keep-reference": arguments.keep_reference,
-        "--integer-io": arguments.integer_io,
+        "--integer-io": arguments.integer_io is not None,
+        "--time-limit": arguments.time_limit != _EXPORT_SECONDS,
+        "--no-card": not arguments.card,
     }
     if given := [name for name, is_given in unused.items() if is_given]:
         raise ConfigurationError(
@@ -270,12 +291,22 @@ def _add_verify_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tolerance", type=float, help="largest error allowed, in units of the largest output"
     )
+    parser.add_argument(
+        "--time-limit", type=float, default=_VERIFY_SECONDS, metavar="SECONDS",
+        help="longest time for one run of the file (60)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--examples", type=int, default=_VERIFY_EXAMPLES, metavar="N",
+        help="number of random examples to compare on, without --data (8)",
+    )  # fmt: skip
 
 
 def _run_verify(arguments: argparse.Namespace) -> dict[str, Any]:
     from rnn_apps.export import verify
     from rnn_apps.export.proof.comparison import require_within
 
+    _require_above_zero("--time-limit", arguments.time_limit)
+    _require_above_zero("--examples", arguments.examples)
     stored = arguments.model.endswith(".npz")
     if stored and (arguments.data or arguments.modules):
         raise ConfigurationError(
@@ -291,6 +322,8 @@ def _run_verify(arguments: argparse.Namespace) -> dict[str, Any]:
             target=arguments.target,
             signature=arguments.signature,
             tolerance=arguments.tolerance,
+            time_limit=arguments.time_limit,
+            examples=arguments.examples,
         )
     require_within(found.errors, f"{arguments.file} on {arguments.target}")
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 from edge_files import folder
 
 from pipelines.base.errors import UserError
+from rnn_apps.export import export_saved_model, export_tflite, verify
+from rnn_apps.export.c import export_c
 from rnn_apps.export.commands import VERBS, read_examples
 
 BY_NAME = {verb.name: verb for verb in VERBS}
@@ -71,7 +74,11 @@ def test_a_kept_reference_stands_for_the_model(model_path, tmp_path):
         "--form",
         "loop",
         "--keep-reference",
+        "--no-card",
+        "--time-limit",
+        90,
     )
+    assert not (tmp_path / "model.tflite.md").exists()
     assert run("inspect", target)["signatures"]["serving_default"]["inputs"]
     reference = tmp_path / "model.tflite.reference.npz"
     verified = run("verify", target, "--model", reference)
@@ -87,6 +94,9 @@ def test_a_kept_reference_stands_for_the_model(model_path, tmp_path):
         (["MODEL", "--to", "model.tflite", "--c-files", "c"], "--target tflm"),
         (["MODEL", "--to", "folder", "--quantize", "int8"], "SavedModel"),
         (["MODEL", "--to", "model.tflite", "--data", "absent.npy"], "absent.npy"),
+        (["MODEL", "--to", "model.tflite", "--time-limit", "0"], "--time-limit 0: it must be"),
+        (["MODEL", "--to", "folder", "--no-card"], "takes no --no-card"),
+        (["MODEL", "--to", "folder", "--target", "c", "--no-card"], "takes no --no-card"),
     ],
 )
 def test_what_the_user_got_wrong_is_said(model_path, tmp_path, monkeypatch, words, message):
@@ -94,6 +104,32 @@ def test_what_the_user_got_wrong_is_said(model_path, tmp_path, monkeypatch, word
     with pytest.raises(UserError, match=message):
         run("export", *[str(model_path) if word == "MODEL" else word for word in words])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_every_choice_of_python_has_a_flag():
+    """Names that differ, and a metric, which is a function."""
+    called = {"path": "to", "folder": "to", "representative_data": "data"}
+    for verb, function in (
+        ("export", export_tflite), ("export", export_saved_model), ("export", export_c),
+        ("verify", verify),
+    ):  # fmt: skip
+        parser = argparse.ArgumentParser()
+        BY_NAME[verb].add_arguments(parser)
+        flags = {action.dest: action.default for action in parser._actions}
+        called["path"] = "file" if verb == "verify" else "to"
+        for name, parameter in inspect.signature(function).parameters.items():
+            if name == "metric":
+                continue
+            assert called.get(name, name) in flags, (function.__name__, name)
+            if name in ("time_limit", "card", "examples", "chunk"):
+                assert flags[name] == parameter.default
+    # Whether an int8 file takes integers depends on its target where nothing is said.
+    assert inspect.signature(export_tflite).parameters["integer_io"].default is None
+    parser = argparse.ArgumentParser()
+    BY_NAME["export"].add_arguments(parser)
+    parsed = parser.parse_args(["m.keras", "--to", "m.tflite"])
+    assert parsed.integer_io is None
+    assert parser.parse_args(["m.keras", "--to", "f", "--integer-io"]).integer_io is True
 
 
 def test_a_file_that_numpy_takes_for_a_pickle_is_called_what_it_is(tmp_path):
