@@ -3,8 +3,9 @@
     python -m benchmarks.c_models [--models forecast ...] [--recordings SOURCE] [--to FOLDER]
 
 Exports each model with the formats `c` and `c_int8`, which compiles the code and judges it on the
-task, and writes FOLDER/c_models.md. The forecaster is also run on windows of its test part. Bytes
-are weights and machine code of this computer; memory is states and scratch of all functions.
+task, and writes FOLDER/c_models.json and .md; models that are not named keep their rows. The
+forecaster is also run on windows of its test part. Instructions are counted on an emulated
+Cortex-M4F where its compiler and QEMU are installed.
 """
 
 from __future__ import annotations
@@ -13,11 +14,15 @@ import argparse
 import importlib
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipelines.base.atomic_files import write_text
+import numpy as np
+
+from pipelines.base.atomic_files import write_json, write_text
+from rnn_apps.export.c.proof.boards import BOARDS, missing_tools, run_on_board
+from rnn_apps.export.c.writing.interface import Argument, Interface
 
 FORMATS = ("c", "c_int8")
 MODELS = {
@@ -29,7 +34,7 @@ MODELS = {
 STRIDE = 24
 HEADER = (
     "model", "numbers", "figure", "Keras", "C", "measured on", "flash, KiB", "memory, KiB",
-    "multiply-accumulates per call", "ms per call here",
+    "multiply-accumulates per call", "ms per call here", "instructions per call, Cortex-M4F",
 )  # fmt: skip
 
 
@@ -55,6 +60,30 @@ def mase(run: Any, folder: Path) -> tuple[float, float, str]:
             figure.update(window.truth, window.weights, window.series_index, point)
     found = [float(figure.overall()["mase"]) for figure in figures]
     return found[0], found[1], f"{figures[0].windows} windows of the test part"
+
+
+def instructions(code: Path, card: Mapping[str, Any]) -> str:
+    """Instructions of a call of each function on an emulated Cortex-M4F."""
+    if missing_tools():
+        return "not measured"
+    counts = []
+    for one in card.get("functions", {"": card}).values():
+        source = code / "src" / f"{one['prefix']}.c"
+        parts = {kind: _arguments(one[kind]) for kind in ("inputs", "outputs", "states")}
+        call = "step" if one["mode"] == "streaming" else "run"
+        interface = Interface(one["prefix"], call, **parts, scratch=one["scratch"])
+        zeros = {g.name: np.zeros(g.shape, g.dtype) for g in interface.inputs}
+        with tempfile.TemporaryDirectory() as made:
+            run = run_on_board(BOARDS["m4f"], source, interface, [zeros, zeros], Path(made))
+        counts.append(f"{run.instructions:,}")
+    return " + ".join(counts)
+
+
+def _arguments(described: Sequence[Mapping[str, Any]]) -> tuple[Argument, ...]:
+    return tuple(
+        Argument(d["name"], d["identifier"], tuple(d["shape"]), d["dtype"], d.get("fraction"))
+        for d in described
+    )
 
 
 def rows_of(name: str, recordings: str, folder: Path) -> list[list[str]]:
@@ -95,6 +124,7 @@ def rows_of(name: str, recordings: str, folder: Path) -> list[list[str]]:
                 f"{memory / 1024:.1f}",
                 " + ".join(f"{cost['products']:,}" for cost in costs),
                 "" if took is None else f"{took:.3g}",
+                instructions(code, card),
             ]
         )
     return rows
@@ -120,16 +150,23 @@ def main() -> None:
     )
     parser.add_argument("--to", default="benchmarks/results", metavar="FOLDER")
     arguments = parser.parse_args()
-    rows: list[list[str]] = []
+    measured: dict[str, list[list[str]]] = {}
+    kept = Path(arguments.to) / "c_models.json"
     for name in arguments.models:
         with tempfile.TemporaryDirectory() as folder:
-            rows += rows_of(name, arguments.recordings, Path(folder))
-        print(table(rows[-len(FORMATS) :]), flush=True)
+            rows = rows_of(name, arguments.recordings, Path(folder))
+        print(table(rows), flush=True)
+        measured = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
+        measured[name] = rows
+        write_json(kept, measured)
+    rows = [row for name in MODELS for row in measured.get(name, [])]
     text = f"""# The trained models as C
 
 Written by `python -m benchmarks.c_models`. Flash is weights and the machine code of the exporting
 computer at -O2; memory is states and scratch, without inputs, outputs and stack; ms is processor
-time of one call on one thread of that computer.
+time of one call on one thread of that computer. A recogniser's functions are a step of the model
+(four frames, 40 ms of sound) and the features of one frame; a translator's are `encode` (101
+positions) and `decode_step`. Instructions are those that QEMU counts at -O3.
 
 {table(rows)}
 """

@@ -133,7 +133,7 @@ def test_right_code_or_a_refusal(request: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(requests())
 def test_right_code_or_a_refusal_often(request: dict[str, Any]) -> None:
     check(request)

@@ -42,7 +42,7 @@ SquaredDifference Squeeze StridedSlice Sub Sum Svdf Tanh Transpose TransposeConv
 UnidirectionalSequenceLSTM Unpack VarHandle While ZerosLike
 """
 _METHOD_OF = {method.upper(): f"Add{method}" for method in _RESOLVER_METHODS.split()}
-_BYTES_A_LINE = 16
+_BYTES_A_LINE = 24
 
 
 # The header's second line names the file that it was made from.
@@ -229,8 +229,7 @@ def _arena_lines(arena: Arena, buffer_bytes: int) -> list[str]:
 def _array_lines(content: bytes) -> list[str]:
     rows = range(0, len(content), _BYTES_A_LINE)
     return [
-        "    " + " ".join(f"0x{byte:02x}," for byte in content[start : start + _BYTES_A_LINE])
-        for start in rows
+        "".join(f"{byte}," for byte in content[start : start + _BYTES_A_LINE]) for start in rows
     ]
 
 
