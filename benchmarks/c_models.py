@@ -18,11 +18,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from benchmarks import c_models_boards as boards
 from pipelines.base.atomic_files import write_json, write_text
-from rnn_apps.export.c.proof.boards import BOARDS, missing_tools, run_on_board
-from rnn_apps.export.c.writing.interface import Argument, Interface
 
 FORMATS = ("c", "c_int8")
 MODELS = {
@@ -35,11 +32,12 @@ STRIDE = 24
 HEADER = (
     "model", "numbers", "figure", "Keras", "C", "measured on", "flash, KiB", "memory, KiB",
     "multiply-accumulates per call", "ms per call here", "instructions per call, Cortex-M4F",
+    "on an emulated Cortex-M4F",
 )  # fmt: skip
 
 
-def mase(run: Any, folder: Path) -> tuple[float, float, str]:
-    """MASE of Keras and of C on windows of the test part."""
+def mase(run: Any, code: Path, card: Mapping[str, Any]) -> tuple[float, float, str, str]:
+    """MASE of Keras and of C on windows of the test part; and on a board, on some of them."""
     from pipelines.series.windows import WindowBatches
     from rnn_apps.edge import EdgeForecaster, load
     from rnn_apps.forecasting.forecast import windows
@@ -50,40 +48,36 @@ def mase(run: Any, folder: Path) -> tuple[float, float, str]:
         series, lookback=run.config.lookback, horizon=run.config.horizon, part=run.part("test"),
         stride=STRIDE,
     )  # fmt: skip
-    device, judged = EdgeForecaster(load(folder, "c")), run.forecaster(series)
+    device, judged = EdgeForecaster(load(code, "c")), run.forecaster(series)
     scales = run.yardsticks.for_series(series).scales
-    figures = [ForecastMetrics(scales, run.config.horizon) for _ in range(2)]
-    for window in windows(batches):
+    figures = [ForecastMetrics(scales, run.config.horizon) for _ in range(4)]
+    on_board = boards.NOT_MEASURED
+    for number, window in enumerate(windows(batches)):
         given = {name: window.inputs[name] for name in device.signature.inputs}
-        points = (judged.forecast(window.inputs).point, device(**given)["forecast"])
-        for figure, point in zip(figures, points, strict=True):
+        points = [judged.forecast(window.inputs).point, device(**given)["forecast"]]
+        for figure, point in zip(figures, points, strict=False):
             figure.update(window.truth, window.weights, window.series_index, point)
-    found = [float(figure.overall()["mase"]) for figure in figures]
-    return found[0], found[1], f"{figures[0].windows} windows of the test part"
+        if number:
+            continue
+        some = slice(0, boards.BOARD_WINDOWS)
+        found = boards.forecasts(code, card, {name: value[some] for name, value in given.items()})
+        if found is None:
+            continue
+        truth = (window.truth[some], window.weights[some], window.series_index[some])
+        for figure, point in zip(figures[2:], (points[0][some], found), strict=True):
+            figure.update(*truth, point)
+        keras, board = (figure.overall()["mase"] for figure in figures[2:])
+        on_board = f"MASE {board:.5g} on {len(found)} windows, Keras {keras:.5g}"
+    first, second = (float(figure.overall()["mase"]) for figure in figures[:2])
+    return first, second, f"{figures[0].windows} windows of the test part", on_board
 
 
-def instructions(code: Path, card: Mapping[str, Any]) -> str:
-    """Instructions of a call of each function on an emulated Cortex-M4F."""
-    if missing_tools():
-        return "not measured"
-    counts = []
-    for one in card.get("functions", {"": card}).values():
-        source = code / "src" / f"{one['prefix']}.c"
-        parts = {kind: _arguments(one[kind]) for kind in ("inputs", "outputs", "states")}
-        call = "step" if one["mode"] == "streaming" else "run"
-        interface = Interface(one["prefix"], call, **parts, scratch=one["scratch"])
-        zeros = {g.name: np.zeros(g.shape, g.dtype) for g in interface.inputs}
-        with tempfile.TemporaryDirectory() as made:
-            run = run_on_board(BOARDS["m4f"], source, interface, [zeros, zeros], Path(made))
-        counts.append(f"{run.instructions:,}")
-    return " + ".join(counts)
+def heard(run: Any, recordings: str, code: Path) -> str:
+    """The recogniser on a board."""
+    from rnn_apps.speech.device.export_recordings import judged_recordings
 
-
-def _arguments(described: Sequence[Mapping[str, Any]]) -> tuple[Argument, ...]:
-    return tuple(
-        Argument(d["name"], d["identifier"], tuple(d["shape"]), d["dtype"], d.get("fraction"))
-        for d in described
-    )
+    samples = judged_recordings(run, recordings).samples
+    return boards.listening(code, "recogniser", samples, run.config.sample_rate)
 
 
 def rows_of(name: str, recordings: str, folder: Path) -> list[list[str]]:
@@ -106,11 +100,12 @@ def rows_of(name: str, recordings: str, folder: Path) -> list[list[str]]:
         costs = [one["cost"] for one in card.get("functions", {"": card}).values()]
         memory = sum(cost["state_bytes"] + cost["scratch_bytes"] for cost in costs)
         figure = card.get("task_metric")
-        measured = (
-            ("MASE", *mase(run, code))
-            if name == "forecast"
-            else (figure["name"], figure["keras"], figure["file"], figure["measured_on"])
-        )
+        if name == "forecast":
+            measured = ("MASE", *mase(run, code, card))
+        else:
+            on_board = heard(run, recordings, code) if name == "speech" else ""
+            kept = (figure[part] for part in ("name", "keras", "file", "measured_on"))
+            measured = (*kept, on_board)
         took = None if time is None else written[kind][time]
         rows.append(
             [
@@ -124,7 +119,8 @@ def rows_of(name: str, recordings: str, folder: Path) -> list[list[str]]:
                 f"{memory / 1024:.1f}",
                 " + ".join(f"{cost['products']:,}" for cost in costs),
                 "" if took is None else f"{took:.3g}",
-                instructions(code, card),
+                boards.instructions(code, card),
+                measured[4],
             ]
         )
     return rows

@@ -140,6 +140,7 @@ def test_operators_of_calendars_and_counts(tmp_path: Path) -> None:
         "picked": layers.Lambda(_row_by_row, output_shape=(3, 4))([x, rows]),
         "mirrored": layers.Lambda(_mirrored, output_shape=(13, 4))(x),
         "grouped": layers.Conv1D(6, 3, groups=2, padding="same", activation="tanh")(x),
+        "joined": layers.Average()([x[:, :, :1], x[:, :, 1:2], x[:, :, 2:3]]),
         "backwards": layers.Lambda(_sums_backwards, output_shape=(9, 4))(x),
     }
     model = Model([x, rows], outputs)

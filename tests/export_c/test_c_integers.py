@@ -87,6 +87,25 @@ def test_what_has_no_integer_form_stays_float(tmp_path: Path) -> None:
     assert "fixed_product" in result.source.read_text()
 
 
+def test_a_mask_of_large_numbers_leaves_bits_for_the_rest(tmp_path: Path) -> None:
+    """Attention that hides positions by -1e9, as most people write it."""
+    keras.utils.set_random_seed(4)
+    hidden, present = Input((6, 5), name="hidden"), Input((6,), name="present")
+    energies = layers.Reshape((6,))(layers.Dense(1)(layers.Dense(7, "tanh")(hidden)))
+    masked = energies * present - 1e9 * (1.0 - present)
+    weights = layers.Softmax()(4.0 * masked)
+    model = Model([hidden, present], layers.Dot((1, 1))([weights, hidden]))
+    draw = np.random.default_rng(0)
+    data = {
+        "hidden": draw.normal(size=(12, 6, 5)).astype(np.float32),
+        "present": (np.arange(6) < draw.integers(2, 7, (12, 1))).astype(np.float32),
+    }
+
+    result = export_c(model, tmp_path / "q", quantize="int8", representative_data=data)
+
+    assert result.errors[0].relative_rmse < 0.02
+
+
 def test_long_sums_do_not_overflow(tmp_path: Path) -> None:
     """All weights and inputs as large as they can be, over more rows than one sum holds."""
     model = Sequential([Input((1300,)), layers.Dense(6, kernel_initializer="ones"), layers.ReLU()])

@@ -113,7 +113,8 @@ def decoding_examples(
     each = max(1, -(-most // max(1, len(sources))))
     found: list[Example] = []
     for source in sources:
-        inputs = dict(encode({TOKENS: tf.constant(source[None])}))
+        given = encode({TOKENS: tf.constant(source[None])})
+        inputs = {name: value for name, value in given.items() if name in decoder.input}
         token = START
         for _ in range(each):
             inputs[TOKEN] = tf.constant([token], tf.int32)

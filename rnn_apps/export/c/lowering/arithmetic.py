@@ -57,6 +57,16 @@ def _elementwise_shape(scope: Scope, op: tf.Operation) -> tuple[int, ...]:
     return static_shape(op.outputs[0])
 
 
+def bias_add(scope: Scope, op: tf.Operation) -> Value:
+    """BiasAdd, whose bias lies along the last dimension, or along the second one."""
+    view, bias = scope.view(op.inputs[0]), scope.view(op.inputs[1])
+    if op.get_attr("data_format") in (b"NCHW", "NCHW"):
+        # Keras adds tensors of other layouts so as well.
+        bias = reshaped(scope, bias, (*bias.shape, *(1 for _ in view.shape[2:])))
+    dtype = c_dtype(op.outputs[0].dtype)
+    return scope.computed("add", view.shape, dtype, view, broadcast(bias, view.shape))
+
+
 def _old_select(scope: Scope, op: tf.Operation, shape: tuple[int, ...], dtype: str) -> Value:
     """Select: a condition of one dimension chooses rows."""
     condition = scope.view(op.inputs[0])
@@ -351,6 +361,7 @@ ARITHMETIC: dict[str, Any] = {
     **dict.fromkeys(("MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3"), matrix_product),
     **dict.fromkeys(_REDUCTIONS, reduction),
     **dict.fromkeys(("Softmax", "LogSoftmax"), softmax),
+    "BiasAdd": bias_add,
     "Cast": cast,
     "LeakyRelu": leaky_relu,
     "Pow": power,

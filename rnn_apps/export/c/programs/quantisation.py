@@ -50,6 +50,8 @@ IN_INTEGERS = frozenset(_FUNCTIONS.split())
 HEADROOM = 1.1
 LARGEST = 32767
 _MOST_CALLS = 400
+# Loops with larger numbers stay float32: the -1e9 of a mask would leave no bits for the rest.
+LARGEST_IN_INTEGERS = 32768.0
 
 
 def quantised(
@@ -70,7 +72,7 @@ def quantised(
         example = examples[place]
         simulation.begin(example)
         simulation.call(example)
-    change = _Change(simulation, _kinds(program))
+    change = _Change(simulation, _kinds(program, simulation))
     made = dataclasses.replace(
         program,
         statements=change.block(program.statements),
@@ -105,7 +107,7 @@ class _Kinds:
     loops: frozenset[int]
 
 
-def _kinds(program: Program) -> _Kinds:
+def _kinds(program: Program, simulation: Simulation) -> _Kinds:
     statements = [s for s in every_statement(program.statements) if not isinstance(s, Repeat)]
     of_products: set[int] = set()
     raw: set[int] = set()
@@ -119,7 +121,7 @@ def _kinds(program: Program) -> _Kinds:
         id(one)
         for one in statements
         if isinstance(one, Loop)
-        and _runs_in_integers(one)
+        and _runs_in_integers(one, simulation)
         and any(v.buffer.number in of_products for v in (*one.reads(), *one.writes()))
     }
     touched = set(of_products)
@@ -135,8 +137,11 @@ def _kinds(program: Program) -> _Kinds:
     return _Kinds(frozenset((touched & own) - raw), frozenset(loops))
 
 
-def _runs_in_integers(loop: Loop) -> bool:
+def _runs_in_integers(loop: Loop, simulation: Simulation) -> bool:
     for one in loop.assignments:
+        largest = simulation.of_assignments.get((id(loop), one.name), 0.0)
+        if one.dtype == "float32" and largest > LARGEST_IN_INTEGERS:
+            return False
         if one.function not in IN_INTEGERS or one.dtype == "int32":
             return False
     views = [*loop.reads(), *loop.writes()]

@@ -85,7 +85,7 @@ SELECT = "({0} ? {1} : {2})"
 
 # TensorFlow's operators with the same meaning for each element.
 OPERATORS = {
-    "Add": "add", "AddV2": "add", "BiasAdd": "add", "Sub": "subtract", "Mul": "multiply",
+    "Add": "add", "AddV2": "add", "Sub": "subtract", "Mul": "multiply",
     "RealDiv": "divide", "Div": "divide", "DivNoNan": "divide_no_nan", "Maximum": "maximum",
     "Minimum": "minimum", "Neg": "negative", "Abs": "absolute", "Square": "square",
     "SquaredDifference": "squared_difference", "Reciprocal": "reciprocal", "Inv": "reciprocal",

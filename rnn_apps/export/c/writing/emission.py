@@ -70,7 +70,8 @@ class Writer:
         """The address of a view's first element."""
         base = self.base(view.buffer)
         if view.offset == Index():
-            return base
+            # GCC takes bytes for elements where an array's name and its length meet in memset.
+            return f"&{base}[0]" if base.startswith("memory->") and " " not in base else base
         return f"{base} + {view.offset}"
 
 
