@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipelines import roles
 from pipelines.base.archives import split_archive
 from pipelines.base.errors import ConfigurationError, DataError
+from pipelines.base.stated_columns import Stated, agreed_columns
 from pipelines.batches import random_numbers
 from pipelines.data_report import DataReport
 from pipelines.pairs.aligned_files import read_aligned_files
@@ -40,6 +42,7 @@ def load_pairs(
     target_language: str = "",
     source_column: str = "",
     target_column: str = "",
+    columns: Stated = (),
     seed: int = 0,
 ) -> PairParts:
     """The pairs of a source, cut into parts. Pairs with an empty side are left out and reported.
@@ -61,20 +64,23 @@ def load_pairs(
         source_column, target_column: columns of the sentences in a table, by name or by number
             from 1, both or neither; "" to find them. Several target columns, separated by commas,
             are the target and further references.
+        columns: the same columns by their roles: {"source": NAME, "target": NAME}, or
+            ["source=NAME", "target=NAME"].
         seed: seed of the random split.
 
     Raises:
+        ConfigurationError: `columns` and the other arguments name different columns.
         DataError: the source cannot be used.
     """
     languages = source_language, target_language
-    columns = source_column, target_column
-    parts = _open(source, data_dir, languages, columns)
-    own_test = _open(test, data_dir, languages, columns_for(test, columns)) if test else None
+    sides = _columns(columns, source_column, target_column)
+    parts = _open(source, data_dir, languages, sides)
+    own_test = _open(test, data_dir, languages, columns_for(test, sides)) if test else None
     test_pairs = (own_test.test or own_test.train) if own_test else parts.test
     if test_pairs is not None:
         require_direction(test_pairs, parts.train.languages)
     if validation:
-        own = _open(validation, data_dir, languages, columns_for(validation, columns))
+        own = _open(validation, data_dir, languages, columns_for(validation, sides))
         held_out = own.validation or own.train
         require_direction(held_out, parts.train.languages)
         return PairParts(parts.train, held_out, test_pairs)
@@ -125,6 +131,7 @@ def load_all(
     source_column: str = "",
     target_column: str = "",
     references: Sequence[str | Path] = (),
+    columns: Stated = (),
 ) -> SentencePairs:
     """All pairs of a source for an evaluation; if the source has parts, the test part.
 
@@ -136,9 +143,15 @@ def load_all(
     Raises:
         DataError: the source or a file of references cannot be used.
     """
-    languages, columns = (source_language, target_language), (source_column, target_column)
-    parts = _open(source, data_dir, languages, columns, references)
+    languages = source_language, target_language
+    sides = _columns(columns, source_column, target_column)
+    parts = _open(source, data_dir, languages, sides, references)
     return parts.test or parts.validation or parts.train
+
+
+def _columns(stated: Stated, source: str, target: str) -> tuple[str, str]:
+    columns = agreed_columns(stated, roles.PAIRS, source_column=source, target_column=target)
+    return columns[0], columns[1]
 
 
 def _split(pairs: SentencePairs, split: str, test: SentencePairs | None, seed: int) -> PairParts:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from typing import Any
 
+from pipelines import roles
+from pipelines.base.stated_columns import fill_options
+
 NONE = ("none",)
 """As a covariate option: no such covariates, even if built-in data has some by default."""
 
@@ -17,6 +20,11 @@ def _option(default: Any, description: str, choices: tuple[str, ...] = ()) -> An
     if choices:
         metadata["choices"] = choices
     return dataclass_field(default=default, metadata=metadata)
+
+
+def _repeated_option(flag: str, description: str) -> Any:
+    metadata = {"help": description, "flag": flag, "repeated": "ROLE=NAME"}
+    return dataclass_field(default=(), metadata=metadata)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +40,11 @@ class SeriesOptions:
         "wide: one column per series; long: rows of id, time, value; rows: one row per series, its "
         "name and then its values",
         ("auto", "wide", "long", "rows"),
+    )
+    columns: tuple[str, ...] = _repeated_option(
+        "column",
+        "a column and its role, as ROLE=NAME or ROLE=NAME,NAME; once per role. Roles: "
+        "time, id, target, known, past, static",
     )
     time_column: str = _option(
         "",
@@ -54,6 +67,11 @@ class SeriesOptions:
     )
     static_covariates: tuple[str, ...] = _option(
         (), "columns that are constant within a series, numbers or categories (long layout)"
+    )
+    covariates: str = _option(
+        "",
+        "table of covariates known ahead, as file:PATH, joined with the data by id and time; "
+        "future_covariates may choose among its columns",
     )
     frequency: str = _option("", "step of time as a pandas alias, such as h, 30min, D, B, MS")
     time_zone: str = _option("", "IANA zone of the local wall clock, such as Europe/Berlin")
@@ -96,7 +114,11 @@ class SeriesOptions:
     )
 
     def __post_init__(self) -> None:
-        """Turns lists into tuples, and a single name or number into a tuple of one."""
+        """Turns lists into tuples, and a single name or number into a tuple of one.
+
+        Columns that are stated by role become the options for these roles.
+        """
+        fill_options(self, roles.SERIES)
         for field in dataclasses.fields(SeriesOptions):
             value = getattr(self, field.name)
             if isinstance(field.default, tuple) and not isinstance(value, tuple):

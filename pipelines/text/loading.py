@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from pipelines import roles
 from pipelines.base.errors import DataError, UserError
+from pipelines.base.stated_columns import Stated, agreed_columns
 from pipelines.shares import DEFAULT_SHARES, parse_shares
 from pipelines.sources import Source, parse_source
 from pipelines.text.corpus import TextCorpus, TextParts
@@ -21,6 +23,7 @@ def load_text(
     text_feature: str = "",
     text_column: str = "",
     file_endings: Sequence[str] = (),
+    columns: Stated = (),
 ) -> TextParts:
     """The text of a source, cut into parts; only what is needed to cut it is read now.
 
@@ -45,11 +48,14 @@ def load_text(
             it.
         file_endings: endings of the files to read in folders, such as (".py", ".md"); empty for
             those of text.
+        columns: column of records that has the text, by its role: {"text": NAME} or "text=NAME".
 
     Raises:
+        ConfigurationError: `columns` and `text_column` name different columns.
         DataError: the source cannot be used, or is too short for the split.
     """
     first, second, third = parse_shares(split)
+    (text_column,) = agreed_columns(columns, roles.TEXT, text_column=text_column)
 
     def opened(named: str | Source | TextCorpus, column: str) -> TextParts:
         return _open(named, data_dir, text_feature, column, file_endings)
@@ -144,7 +150,8 @@ def _open(
         return parts
     from pipelines.text.tfds import dataset_parts
 
-    return dataset_parts(named, data_dir or None, text_feature)
+    # The column of a dataset is its feature.
+    return dataset_parts(named, data_dir or None, text_feature or text_column)
 
 
 def _file_text(named: Source, text_column: str, file_endings: Sequence[str]) -> TextCorpus:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pipelines.base.archives import split_archive
 from pipelines.base.errors import DataError
+from pipelines.base.stated_columns import nearest_columns
 from pipelines.text.files import open_text_files
 from pipelines.text.packing import inner_name
 
@@ -123,7 +124,7 @@ def place_of(wanted: str, names: list[str], path: str | Path, argument: str) -> 
     raise DataError(
         f"has no column {wanted!r}, which {argument} names",
         file=path,
-        advice=f"Its columns: {', '.join(stripped)}."
+        advice=nearest_columns(wanted, stripped)
         if names
         else "It has no header: give the column's number, counted from 1.",
     )

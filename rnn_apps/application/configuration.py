@@ -40,11 +40,13 @@ def option(
     above: float | None = None,
     below: float | None = None,
     flag: str = "",
+    repeated: str = "",
 ) -> Any:
     """A dataclass field with its help text and its limits (`above` and `below` are exclusive).
 
     `choices` is a tuple, or a function that gives one where what is registered decides; `flag` is
-    the flag's name where it is not the field's, such as a word that Python reserves.
+    the flag's name where it is not the field's, such as a word that Python reserves. `repeated` is
+    the form of a text, such as ROLE=NAME, whose flag may be given repeatedly.
     """
     limits = {
         "choices": choices,
@@ -53,6 +55,7 @@ def option(
         "above": above,
         "below": below,
         "flag": flag or None,
+        "repeated": repeated or None,
     }
     metadata = {"help": description, **{k: v for k, v in limits.items() if v is not None}}
     return dataclasses.field(default=default, metadata=metadata)
@@ -161,6 +164,9 @@ def add_flags(parser: argparse.ArgumentParser, config_type: type) -> None:
         common: dict[str, Any] = {"dest": field.name, "default": argparse.SUPPRESS, "help": text}
         if kind is bool:
             group.add_argument(flag, action=SwitchOnce, **common)
+            continue
+        if "repeated" in field.metadata:
+            group.add_argument(flag, action="append", metavar=field.metadata["repeated"], **common)
             continue
         choices = _choices(field.metadata)
         common["metavar"] = (

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from pipelines import roles
+from pipelines.base.stated_columns import ColumnRole
 from rnn_apps.application.configuration import option
 from rnn_apps.layers.cells.registry import cell_names
 from rnn_apps.training.config import TrainingConfig
@@ -26,10 +28,12 @@ class LanguageModellingConfig(TrainingConfig):
     LAST_OF_UNCHECKED_RUNS: ClassVar[str] = "sampled_tokens"
     OF_THE_DATA: ClassVar[frozenset[str]] = frozenset(
         {
-            "validation", "test", "split", "text_feature", "text_column", "file_endings",
-            "new_vocabulary", "vocabulary",
+            "validation", "test", "split", "text_feature", "columns", "text_column",
+            "file_endings", "new_vocabulary", "vocabulary",
         }
     )  # fmt: skip
+
+    COLUMN_ROLES: ClassVar[tuple[ColumnRole, ...]] = roles.TEXT
 
     validation: str = option(
         "", "validation text, as data; empty: a tail of the data, as split says"
@@ -130,6 +134,12 @@ class LanguageModellingConfig(TrainingConfig):
     )
     sampled_tokens: int = option(
         1024, "tokens that a sampled softmax compares each target with", minimum=1
+    )
+    columns: tuple[str, ...] = option(
+        (),
+        "the column that has the text, as text=NAME; the same as text_column",
+        flag="column",
+        repeated="ROLE=NAME",
     )
     text_column: str = option(
         "",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from pipelines import roles
+from pipelines.base.stated_columns import ColumnRole
 from pipelines.speech.feature_extraction.configuration import KINDS, NORMALISATIONS, FeatureConfig
 from pipelines.speech.recordings.spelling import Spelling
 from rnn_apps.application.configuration import option
@@ -28,9 +30,10 @@ class SpeechConfig(TrainingConfig):
     OF_THE_DATA: ClassVar[frozenset[str]] = frozenset(
         {
             "validation", "test", "split", "naming_rule", "cache_dir", "processes",
-            "longest_seconds", "channel", "new_vocabulary",
+            "longest_seconds", "channel", "new_vocabulary", "columns",
         }
     )  # fmt: skip
+    COLUMN_ROLES: ClassVar[tuple[ColumnRole, ...]] = roles.RECORDINGS
 
     validation: str = option(
         "", "validation recordings, as data; empty: those of the data that it says are, or a share"
@@ -42,6 +45,13 @@ class SpeechConfig(TrainingConfig):
         "0.9,0.05,0.05",
         "shares of the data for training, validation and test, where the data does not say; whole "
         "speakers where it names at least ten",
+    )
+    columns: tuple[str, ...] = option(
+        (),
+        "a column of a list of recordings and its role, as ROLE=NAME; once per role. Roles: "
+        "audio, text, speaker, part, offset, duration, end",
+        flag="column",
+        repeated="ROLE=NAME",
     )
     naming_rule: str = option(
         "", "what the files' names of a folder say, such as {transcript}_{speaker}_{index}.wav"

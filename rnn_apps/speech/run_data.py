@@ -124,7 +124,7 @@ def load_source(config: SpeechConfig, data: str | Recordings) -> Recordings:
     return load_recordings(
         data, data_dir=config.data_dir, naming_rule=config.naming_rule,
         longest_seconds=config.longest_seconds, cache_dir=config.cache_dir,
-        channel=config.channel,
+        channel=config.channel, columns=config.columns,
     )  # fmt: skip
 
 

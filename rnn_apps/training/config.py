@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from pipelines.base.stated_columns import ColumnRole, fill_options
 from rnn_apps.application.configuration import option, plain_values
 
 
@@ -40,6 +41,9 @@ class TrainingConfig:
     # What belongs to the data or to its preparation: a run that goes on from another one does not
     # take it over, nor the settings of this class.
     OF_THE_DATA: ClassVar[frozenset[str]] = frozenset()
+
+    # The roles that a column of the data can have, where the config has the field `columns`.
+    COLUMN_ROLES: ClassVar[tuple[ColumnRole, ...]] = ()
 
     data: str = option("", "training data: file:PATH[,PATH], tfds:NAME[/CONFIG] or builtin:NAME")
     data_dir: str = option(
@@ -173,8 +177,10 @@ class TrainingConfig:
     )
 
     def __post_init__(self) -> None:
-        """Turns lists into tuples, and NumPy's numbers into Python's."""
+        """Turns lists into tuples, NumPy's numbers into Python's, and fills in stated columns."""
         plain_values(self)
+        if self.COLUMN_ROLES:
+            fill_options(self, self.COLUMN_ROLES)
         # The other base class of a forecaster's config is not related to this one.
         following = getattr(super(), "__post_init__", None)
         if following is not None:

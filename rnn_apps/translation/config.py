@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from pipelines import roles
+from pipelines.base.stated_columns import ColumnRole
 from rnn_apps.application.configuration import option
 from rnn_apps.layers.attention.registry import attention_choices
 from rnn_apps.layers.cells.registry import cell_names
@@ -34,9 +36,11 @@ class TranslationConfig(TrainingConfig):
     OF_THE_DATA: ClassVar[frozenset[str]] = frozenset(
         {
             "validation", "test", "split", "source_language", "target_language", "new_vocabulary",
-            "longest", "length_ratio", "token_budget", "vocabulary",
+            "longest", "length_ratio", "token_budget", "columns", "source_column", "target_column",
+            "vocabulary",
         }
     )  # fmt: skip
+    COLUMN_ROLES: ClassVar[tuple[ColumnRole, ...]] = roles.PAIRS
 
     data: str = option(
         "",
@@ -182,6 +186,12 @@ class TranslationConfig(TrainingConfig):
         "13a",
         "sacrebleu's tokenizer; none for text that is tokenised already",
         choices=BLEU_TOKENIZERS,
+    )
+    columns: tuple[str, ...] = option(
+        (),
+        "a column and its role, as ROLE=NAME; once per role. Roles: source, target",
+        flag="column",
+        repeated="ROLE=NAME",
     )
     source_column: str = option(
         "",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipelines.base.errors import DataError
+from pipelines.base.stated_columns import nearest_columns
 from pipelines.data_report import DataReport
 from pipelines.series.options import NONE, SeriesOptions
 from pipelines.series.reading.row_keys import check_one_row_for_each_time
@@ -204,13 +204,10 @@ def _check_stated(table: Table, stated: dict[str, tuple[str, ...]]) -> None:
     for role, columns in stated.items():
         for column in columns:
             if column not in table.columns:
-                near = difflib.get_close_matches(column, table.columns, 3)
-                shown = near or list(table.columns[:10])
                 raise DataError(
                     f"there is no column {column!r} (stated as {role})",
                     file=table.name,
-                    advice=f"{'Did you mean' if near else 'The columns are'} {', '.join(shown)}"
-                    + ("?" if near else "."),
+                    advice=nearest_columns(column, table.columns),
                 )
             if column in roles:
                 raise DataError(

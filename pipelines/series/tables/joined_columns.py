@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.base.errors import DataError
+from pipelines.base.stated_columns import split_names
 from pipelines.series.tables.columns import is_text
 from pipelines.series.tables.tables import Block
 
@@ -84,7 +85,7 @@ def named_columns(name: str, columns: Sequence[str]) -> tuple[str, ...]:
     """The column that an option names, or several columns with commas between them."""
     if name in columns or "," not in name:
         return (name,)
-    return tuple(part.strip() for part in name.split(",") if part.strip())
+    return split_names(name)
 
 
 def part_of(column: str) -> str:

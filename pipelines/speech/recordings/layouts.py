@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from pipelines.speech.recordings.folders import (
     read_text_files,
 )
 from pipelines.speech.recordings.kaldi import is_kaldi, read_kaldi
-from pipelines.speech.recordings.manifests import read_manifest
+from pipelines.speech.recordings.manifests import NO_COLUMNS, read_manifest
 from pipelines.speech.recordings.recording import Entry
 
 MANIFEST_NAMES = (
@@ -52,16 +52,19 @@ def _has_manifest(folder: Path) -> bool:
     return any((folder / name).is_file() for name in MANIFEST_NAMES)
 
 
-def _read_manifest(folder: Path, report: DataReport) -> Iterator[Entry]:
+def read_listed_folder(
+    folder: Path, report: DataReport, columns: Mapping[str, str] = NO_COLUMNS
+) -> Iterator[Entry]:
+    """Yields the recordings of the list in a folder; see `manifests.read_manifest`."""
     name = next(name for name in MANIFEST_NAMES if (folder / name).is_file())
-    return read_manifest(folder / name, report)
+    return read_manifest(folder / name, report, columns)
 
 
 # The first that fits counts: those that are told by more files come first.
 LAYOUTS = (
     Layout("a data folder of Kaldi", is_kaldi, read_kaldi),
     Layout("a folder in the layout of LJSpeech", is_ljspeech, read_ljspeech),
-    Layout("a folder with a list of its recordings", _has_manifest, _read_manifest),
+    Layout("a folder with a list of its recordings", _has_manifest, read_listed_folder),
     Layout("a folder in the layout of Common Voice", is_common_voice, read_common_voice),
     Layout("a folder in the layout of VCTK", is_vctk, read_vctk),
     Layout("an audio folder of Hugging Face", is_hugging_face, read_hugging_face),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from pipelines import roles
 from pipelines.base.errors import DataError
+from pipelines.base.stated_columns import Stated, stated_columns
 from pipelines.data_report import DataReport
 from pipelines.sources import Source, parse_source
 from pipelines.speech.audio.reading import AudioError, AudioHeader, no_channel, read_header
@@ -30,6 +32,7 @@ def load_recordings(
     longest_seconds: float = 60.0,
     cache_dir: str = "",
     channel: int = 0,
+    columns: Stated = (),
 ) -> Recordings:
     """Lists the recordings of a source and checks the header of every file.
 
@@ -53,15 +56,21 @@ def load_recordings(
             `cache.cache_folder`.
         channel: number of the channel to read, counted from 1; 0 for the mean of all. Recordings
             without it are dropped.
+        columns: columns of a list of recordings by their roles (audio, text, speaker, part, offset,
+            duration, end), where their names do not tell: {"text": NAME} or ["text=NAME"].
 
     Raises:
+        ConfigurationError: `columns` has a role that does not exist.
         DataError: the source cannot be read, or none of its recordings can be used.
     """
     if isinstance(source, Recordings):
         return source
     named = source if isinstance(source, Source) else parse_source(str(source), folders=True)
     report = DataReport(str(named))
-    entries = _entries(named, report, data_dir, naming_rule, cache_dir)
+    names = {role: one[0] for role, one in stated_columns(columns, roles.RECORDINGS).items()}
+    if names and named.kind != "file":
+        raise _no_columns(str(named), "data that is prepared already")
+    entries = _entries(named, report, data_dir, naming_rule, cache_dir, names)
     listed = list(paths_once(entries, report))
     report.rows = len(listed)
     items = tuple(_checked(listed, report, shortest_seconds, longest_seconds, channel))
@@ -73,11 +82,16 @@ def load_recordings(
 
 
 def _entries(
-    named: Source, report: DataReport, data_dir: str, naming_rule: str, cache_dir: str
+    named: Source,
+    report: DataReport,
+    data_dir: str,
+    naming_rule: str,
+    cache_dir: str,
+    columns: Mapping[str, str],
 ) -> Iterator[Entry]:
     if named.kind == "file":
         for path in named.paths:
-            yield from _file_entries(Path(path), report, naming_rule)
+            yield from _file_entries(Path(path), report, naming_rule, columns)
     elif named.kind == "tfds":
         from pipelines.speech.recordings.tfds import dataset_entries
 
@@ -88,7 +102,17 @@ def _entries(
         yield from builtin_data(named.name, "speech").load()(cache_dir)
 
 
-def _file_entries(path: Path, report: DataReport, naming_rule: str) -> Iterable[Entry]:
+def _no_columns(file: str | Path, what: str) -> DataError:
+    return DataError(
+        f"is {what}, which has no columns to name",
+        file=file,
+        advice="Leave out column, or name a list of recordings.",
+    )
+
+
+def _file_entries(
+    path: Path, report: DataReport, naming_rule: str, columns: Mapping[str, str]
+) -> Iterable[Entry]:
     from pipelines.speech.recordings import folders, layouts, manifests
 
     if not path.is_dir():
@@ -99,12 +123,18 @@ def _file_entries(path: Path, report: DataReport, naming_rule: str) -> Iterable[
                 file=path,
                 advice=f"Name a list ({', '.join(manifests.EXTENSIONS)}) or a folder.",
             )
-        return manifests.read_manifest(path, report)
+        return manifests.read_manifest(path, report, columns)
+    if naming_rule and columns:
+        raise _no_columns(path, "a folder whose files' names say what they are")
     if naming_rule:
         return folders.read_named_folder(path, naming_rule, report)
     layout = layouts.layout_of(path)
     if layout is not None:
         _log.info("%s is read as %s.", path, layout.name)
+        if columns and layout.read is not layouts.read_listed_folder:
+            raise _no_columns(path, layout.name)
+        if columns:
+            return layouts.read_listed_folder(path, report, columns)
         return layout.read(path, report)
     raise DataError(
         "has no transcripts of its recordings",

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import math
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pipelines.base.errors import DataError
+from pipelines.base.stated_columns import nearest_columns
 from pipelines.data_report import DataReport
 from pipelines.speech.recordings.recording import Entry, stated_part
+
+_log = logging.getLogger(__name__)
 
 EXTENSIONS = (".csv", ".tsv", ".jsonl", ".json", ".ndjson")
 
@@ -32,6 +37,11 @@ _COLUMNS = {
 }  # fmt: skip
 PATH_COLUMNS = _COLUMNS["path"]
 _NEEDED = ("path", "transcript")
+_ROLES = {"audio": "path", "text": "transcript"}
+"""The names of our columns by role, where they differ."""
+
+NO_COLUMNS: Mapping[str, str] = MappingProxyType({})
+"""No column is stated: the names tell what they hold."""
 # Columns that seem to state a place in a file in a way that is not supported.
 _PLACE_IN_FILE = re.compile(
     r"(audio[_ ])?(start|begin|end|stop|offset|onset)([_ .-]?(ms|msecs?|millis(econds)?|s|secs?|"
@@ -42,7 +52,9 @@ _DELIMITERS = (",", "\t", ";", "|")
 _CLOSE_SECONDS = 0.05
 
 
-def read_manifest(path: str | Path, report: DataReport) -> Iterator[Entry]:
+def read_manifest(
+    path: str | Path, report: DataReport, columns: Mapping[str, str] = NO_COLUMNS
+) -> Iterator[Entry]:
     """Yields the entries of a list of recordings.
 
     The columns (in JSON Lines, keys) are path and transcript, and optionally speaker, part
@@ -53,15 +65,18 @@ def read_manifest(path: str | Path, report: DataReport) -> Iterator[Entry]:
     Args:
         path: path of the list.
         report: report that receives what is dropped.
+        columns: columns of the list by their roles (audio, text, speaker, ...), for names that are
+            not recognised.
 
     Raises:
-        DataError: the list is not UTF-8, has no header, lacks a needed column or has two columns of
-            the same name; or a cell does not fit its column.
+        DataError: the list is not UTF-8, has no header, lacks a needed or stated column or has two
+            columns of the same name; or a cell does not fit its column.
     """
     file = Path(path)
-    rows = _json_rows(file, report)
+    stated = {_ROLES.get(role, role): name for role, name in columns.items()}
+    rows = _json_rows(file, report, stated)
     if file.suffix.lower() in (".csv", ".tsv"):
-        rows = _rows(file, report)
+        rows = _rows(file, report, stated)
     empty = True
     for number, row in rows:
         empty = False
@@ -159,11 +174,13 @@ def _seconds(value: Any, name: str, file: Path, number: int) -> float | None:
     return seconds
 
 
-def _rows(file: Path, report: DataReport) -> Iterator[tuple[int, dict[str, Any]]]:
+def _rows(
+    file: Path, report: DataReport, stated: Mapping[str, str]
+) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
         with open(file, encoding="utf-8-sig", newline="") as lines:
             first = lines.readline()
-            delimiter = _delimiter(first, file)
+            delimiter = _delimiter(first, file, stated)
             lines.seek(0)
             # The TSV files of Common Voice have quotation marks that are part of the text.
             plain = delimiter == "\t"
@@ -171,7 +188,7 @@ def _rows(file: Path, report: DataReport) -> Iterator[tuple[int, dict[str, Any]]
                 lines, delimiter=delimiter, quoting=csv.QUOTE_NONE if plain else csv.QUOTE_MINIMAL
             )
             header = [name.strip() for name in next(reader, [])]
-            columns = _columns(header, file, report)
+            columns = _columns(header, file, report, stated)
             for cells in reader:
                 if not any(cells):
                     continue
@@ -189,10 +206,11 @@ def _rows(file: Path, report: DataReport) -> Iterator[tuple[int, dict[str, Any]]
         raise DataError(f"is not a CSV file: {error}", file=file, advice=advice) from None
 
 
-def _delimiter(header: str, file: Path) -> str:
+def _delimiter(header: str, file: Path, stated: Mapping[str, str]) -> str:
     """The delimiter: by the ending of the file's name, unless the header fits another one."""
     usual = "\t" if file.suffix.lower() == ".tsv" else ","
     names = {name for names in _COLUMNS.values() for name in names}
+    names |= {name.lower() for name in stated.values()}
 
     def known(delimiter: str) -> int:
         return len({name.strip().strip('"').lower() for name in header.split(delimiter)} & names)
@@ -210,10 +228,13 @@ def _encoding(file: Path, error: UnicodeDecodeError) -> DataError:
     )  # fmt: skip
 
 
-def _columns(header: Sequence[str], file: Path, report: DataReport) -> dict[str, int]:
+def _columns(
+    header: Sequence[str], file: Path, report: DataReport, stated: Mapping[str, str]
+) -> dict[str, int]:
     """The numbers of our columns."""
     lowered = [name.lower() for name in header]
-    names = _names(lowered, file, report)
+    wanted = {ours: _as_written(name, header).lower() for ours, name in stated.items()}
+    names = _names(lowered, file, report, wanted)
     for needed in _NEEDED:
         if needed not in names:
             raise DataError(
@@ -230,13 +251,35 @@ def _columns(header: Sequence[str], file: Path, report: DataReport) -> dict[str,
     return {ours: lowered.index(name) for ours, name in names.items()}
 
 
-def _names(columns: Sequence[str], file: Path, report: DataReport | None) -> dict[str, str]:
+def _as_written(name: str, columns: Sequence[str]) -> str:
+    """The column that a name means: capital letters count only where they tell columns apart."""
+    same = [column for column in columns if column.lower() == name.lower()]
+    return same[0] if name not in columns and len(same) == 1 else name
+
+
+def _names(
+    columns: Sequence[str],
+    file: Path,
+    report: DataReport | None,
+    stated: Mapping[str, str],
+    row: int | None = None,
+) -> dict[str, str]:
     """The name that each of our columns has in the list.
 
     Raises:
-        DataError: a name seems to state a place in a file in a way that is not supported.
+        DataError: a stated column is missing, or a name seems to state a place in a file in a way
+            that is not supported.
     """
-    known = {name for names in _COLUMNS.values() for name in names}
+    for ours, name in stated.items():
+        if name not in columns:
+            role = next((role for role, column in _ROLES.items() if column == ours), ours)
+            raise DataError(
+                f"has no column {name!r}, which column {role} names",
+                file=file,
+                row=row,
+                advice=nearest_columns(name, columns),
+            )
+    known = {name for names in _COLUMNS.values() for name in names} | set(stated.values())
     for name in columns:
         if _PLACE_IN_FILE.fullmatch(name) and name not in known:
             raise DataError(
@@ -244,19 +287,25 @@ def _names(columns: Sequence[str], file: Path, report: DataReport | None) -> dic
                 advice="Segments have the columns offset and duration, or offset and end, in "
                 "seconds. Convert and rename the column, or remove it.",
             )  # fmt: skip
-    chosen = {}
+    chosen = dict(stated)
+    taken = set(stated.values())
     for ours, names in _COLUMNS.items():
-        candidates = [name for name in names if name in columns]
-        if not candidates:
+        candidates = [name for name in names if name in columns and name not in taken]
+        if not candidates or ours in stated:
             continue
         chosen[ours] = candidates[0]
         if len(candidates) > 1 and report is not None:
             kind = f"several columns that could be the {ours}"
             report.note(kind, f"{candidates[0]!r} is read", ", ".join(candidates[1:]))
+    if report is not None and any(name != ours for ours, name in chosen.items()):
+        told = ", ".join(f"{name!r} as the {ours}" for ours, name in chosen.items())
+        _log.info("%s: the columns are read as follows: %s.", file, told)
     return chosen
 
 
-def _json_rows(file: Path, report: DataReport) -> Iterator[tuple[int, dict[str, Any]]]:
+def _json_rows(
+    file: Path, report: DataReport, stated: Mapping[str, str]
+) -> Iterator[tuple[int, dict[str, Any]]]:
     keys: dict[tuple[str, ...], dict[str, str]] = {}
     try:
         with open(file, encoding="utf-8-sig") as lines:
@@ -266,7 +315,7 @@ def _json_rows(file: Path, report: DataReport) -> Iterator[tuple[int, dict[str, 
                 row = _json_row(line, file, number)
                 present = tuple(row)
                 if present not in keys:
-                    keys[present] = _keys(present, file, number, None if keys else report)
+                    keys[present] = _keys(present, file, number, None if keys else report, stated)
                 yield number, {ours: row[name] for ours, name in keys[present].items()}
     except UnicodeDecodeError as error:
         raise _encoding(file, error) from None
@@ -284,9 +333,16 @@ def _json_row(line: str, file: Path, number: int) -> Mapping[str, Any]:
 
 
 def _keys(
-    present: tuple[str, ...], file: Path, number: int, report: DataReport | None
+    present: tuple[str, ...],
+    file: Path,
+    number: int,
+    report: DataReport | None,
+    stated: Mapping[str, str],
 ) -> dict[str, str]:
-    names = _names(present, file, report)
+    wanted = {ours: _as_written(name, present) for ours, name in stated.items()}
+    # Any record may lack what is optional, but the first one shows what there is.
+    there = {k: v for k, v in wanted.items() if k in _NEEDED or report is not None or v in present}
+    names = _names(present, file, report, there, number)
     for needed in _NEEDED:
         if needed not in names:
             raise DataError(
