@@ -20,6 +20,7 @@ _HOMES = {
     "forecasting_datasets": "datasets",
     "future_times": "times.timestamps",
     "latest_windows": "time_series",
+    "load_covariates": "loading",
     "load_series": "loading",
     "parse_split": "splits",
     "part_rows": "splits",

@@ -5,43 +5,25 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
-from pipelines.base.errors import ConfigurationError, DataError
+from pipelines.base.errors import ConfigurationError
 from pipelines.data_report import DataReport
-from pipelines.series.common_frequency import check_fractions, check_steps, common_frequency
+from pipelines.series.assembly import SeriesAssembly
+from pipelines.series.covariate_tables import joined, table_options
 from pipelines.series.options import NONE, SeriesOptions
-from pipelines.series.reading.column_roles import ColumnRoles, find_roles
-from pipelines.series.reading.table_reading import Columns, read_columns
-from pipelines.series.regular_grid import Grid, Rows, counted_rows, lay_on_grid
-from pipelines.series.static_covariates import static_values
+from pipelines.series.reading.column_roles import find_roles
+from pipelines.series.reading.table_reading import read_columns
 from pipelines.series.table_sources import open_source
-from pipelines.series.tables.missing_values import fill, likely_marker
-from pipelines.series.time_series import SeriesSet, TimeSeries
-from pipelines.series.times.numeric_times import NUMERIC_FORMATS, STEPS
+from pipelines.series.time_series import SeriesSet
+from pipelines.series.times.numeric_times import NUMERIC_FORMATS
 from pipelines.series.times.time_formats import check_format
-from pipelines.series.times.time_zones import localize
 from pipelines.series.times.timestamps import (
-    FINER_THAN_SECONDS,
-    STEP,
-    anchored,
     current_alias,
-    fixed_seconds,
     offset_of,
-    wall_clock_minutes,
 )
 from pipelines.sources import Source
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Floats = npt.NDArray[np.float32]
-Times = npt.NDArray[np.datetime64]
-Chosen = slice | npt.NDArray[np.int64]
-"""The rows of a series in time order: a slice, which avoids a copy, if they are consecutive."""
-
-Group = tuple[str, Chosen, Times]
 
 
 def load_series(
@@ -49,6 +31,7 @@ def load_series(
     options: SeriesOptions | None = None,
     *,
     data_dir: str = "",
+    covariates: str | pd.DataFrame | None = None,
     **settings: Any,
 ) -> SeriesSet:
     """Loads time series, checks them and puts them on a regular grid.
@@ -61,12 +44,58 @@ def load_series(
         settings: values for single fields of `options`, such as
             `load_series(frame, targets=("load",), missing="interpolate")`.
         data_dir: folder of prepared TensorFlow datasets; "" for the default of tfds.
+        covariates: table of covariates that are known ahead, joined by id and time; see
+            `pipelines.series.covariate_tables`. None for the table that the options name, if any.
 
     Raises:
         DataError: the data cannot be used; the message names file, row and column.
     """
     chosen = dataclasses.replace(options or SeriesOptions(), **settings)
     _check_choices(chosen)
+    table = chosen.covariates or None if covariates is None else covariates
+    if table is None:
+        return _loaded(source, chosen, data_dir)
+    # All that is known ahead comes from the table.
+    wanted, named = chosen.future_covariates, chosen.covariates
+    without = dataclasses.replace(chosen, future_covariates=NONE, covariates="")
+    series_set = _loaded(source, without, data_dir)
+    names = () if wanted == NONE else wanted
+    complete = joined(series_set, load_covariates(table, series_set, names, data_dir=data_dir))
+    options = dataclasses.replace(
+        complete.options,
+        covariates=named or (table if isinstance(table, str) else ""),
+        future_covariates=complete.future_names,
+    )
+    return dataclasses.replace(complete, options=options)
+
+
+def load_covariates(
+    table: str | Source | pd.DataFrame,
+    series_set: SeriesSet,
+    names: tuple[str, ...] = (),
+    *,
+    data_dir: str = "",
+) -> SeriesSet:
+    """Reads a table of covariates for series, as a series per covariate and id.
+
+    Args:
+        table: source or DataFrame with the times and, if the values differ between the series, the
+            id; the other columns are covariates.
+        series_set: series that the covariates belong to.
+        names: names of the covariates; empty for all columns without another role.
+        data_dir: folder of prepared TensorFlow datasets; "" for the default of tfds.
+
+    Raises:
+        DataError: the table cannot be used; the message names file, row and column.
+    """
+    tables, _ = open_source(table, SeriesOptions(), DataReport(), data_dir)
+    columns = tables[0].columns
+    options = table_options(series_set.options, columns, series_set.frequency, names)
+    return _loaded(table, options, data_dir)
+
+
+def _loaded(source: str | Source | pd.DataFrame, chosen: SeriesOptions, data_dir: str) -> SeriesSet:
+    """The series of a source, as the options say."""
     report = DataReport()
     tables, chosen = open_source(source, chosen, report, data_dir)
     roles = find_roles(tables[0], chosen, report)
@@ -74,7 +103,7 @@ def load_series(
         for note in table.notes:
             report.note(note, "taken so", table.name)
     columns = read_columns(tables, roles, chosen, report)
-    return _Assembly(columns, roles, chosen, report).series_set()
+    return SeriesAssembly(columns, roles, chosen, report).series_set()
 
 
 def _check_choices(options: SeriesOptions) -> None:
@@ -88,320 +117,3 @@ def _check_choices(options: SeriesOptions) -> None:
     if options.frequency:
         offset_of(current_alias(options.frequency))
     check_format(options.time_format, NUMERIC_FORMATS)
-
-
-class _Assembly:
-    """Makes the series from the columns that were read; its methods are the steps, in order."""
-
-    def __init__(
-        self, columns: Columns, roles: ColumnRoles, options: SeriesOptions, report: DataReport
-    ) -> None:
-        self.columns = columns
-        self.roles = roles
-        self.options = options
-        self.report = report
-        self.zone = columns.zone
-        self.counted = False
-
-    def series_set(self) -> SeriesSet:
-        groups = self._ordered_groups()
-        self.counted = self.columns.time_format == STEPS
-        if self.options.gaps == "count" and not self.counted:
-            groups = self._counted(groups)
-        self._check_fractions(groups)
-        frequency = self._frequency(groups)
-        self._drop_empty_targets()
-        groups = self._with_values(groups)
-        statics, static_names = self._static_values(groups)
-        series: list[TimeSeries] = []
-        rows = 0
-        for number, (name, chosen, times) in enumerate(groups):
-            where = self._rows(name, chosen)
-            grid = lay_on_grid(times, frequency, self.options, where, self.report)
-            rows = len(grid.times)
-            series += self._series_of_group(name, grid, chosen, statics[number])
-        return SeriesSet(
-            tuple(series),
-            frequency,
-            self.roles.past,
-            self.roles.future,
-            static_names,
-            time_zone=self.zone,
-            missing=self.options.missing,
-            rows=0 if self.roles.id else rows,
-            report=self.report,
-            options=self._settled(frequency),
-        )
-
-    def _counted(self, groups: list[Group]) -> list[Group]:
-        """The groups with their rows counted in place of the times."""
-        self.counted, self.zone = True, ""
-        self.report.note("rows", "kept as they are and counted", self.roles.time)
-        finer = self.columns.fractions is not None
-        return [
-            (name, chosen, counted_rows(times, self._rows(name, chosen), finer))
-            for name, chosen, times in groups
-        ]
-
-    def _check_fractions(self, groups: list[Group]) -> None:
-        fractions = self.columns.fractions
-        if fractions is None or self.counted:
-            return
-        for name, chosen, times in groups:
-            file = self._rows(name, chosen).file(0)
-            check_fractions(times, fractions[chosen], file, self.roles.time, FINER_THAN_SECONDS)
-
-    def _drop_empty_targets(self) -> None:
-        """Drops empty columns of a wide table that were taken as targets by default."""
-        targets = self.roles.targets
-        if self.roles.id or self.options.targets:
-            return
-        filled = tuple(c for c in targets if not np.isnan(self.columns.numbers[c]).all())
-        if not filled or len(filled) == len(targets):
-            return
-        for column in targets:
-            if column not in filled:
-                self.report.note("columns without any value", "left out", column)
-        self.roles = dataclasses.replace(self.roles, targets=filled)
-
-    def _with_values(self, groups: list[Group]) -> list[Group]:
-        """The groups of a long table without those whose targets have no value."""
-        if not self.roles.id:
-            return groups
-        kept = []
-        for name, chosen, times in groups:
-            known = (~np.isnan(self.columns.numbers[c][chosen]) for c in self.roles.targets)
-            if all(values.any() for values in known):
-                kept.append((name, chosen, times))
-            else:
-                self.report.note("series without any value", "left out", f"series {name!r}")
-        if not kept:
-            raise DataError("no series has a value", file=self.report.source)
-        return kept
-
-    def _settled(self, frequency: str) -> SeriesOptions:
-        roles = self.roles
-        return dataclasses.replace(
-            self.options,
-            layout="rows" if self.options.layout == "rows" else "long" if roles.id else "wide",
-            time_column=roles.time,
-            id_column=roles.id,
-            targets=roles.targets,
-            past_covariates=roles.past or NONE,
-            future_covariates=roles.future or NONE,
-            static_covariates=roles.static or NONE,
-            frequency=frequency,
-            time_zone=self.options.time_zone or self.zone,
-            time_format=self.options.time_format
-            or (self.columns.time_format if roles.time else ""),
-        )
-
-    def _rows(self, name: str, chosen: Chosen) -> Rows:
-        places = self.columns.places
-        if isinstance(chosen, slice):
-            start = chosen.start
-            return Rows(name, lambda i: places.file(start + i), lambda i: places.number(start + i))
-        return Rows(
-            name, lambda i: places.file(int(chosen[i])), lambda i: places.number(int(chosen[i]))
-        )
-
-    def _ordered_groups(self) -> list[Group]:
-        """Name, rows in time order and times of every series."""
-        columns = self.columns
-        ids = columns.ids
-        if not self.roles.id:
-            return [self._ordered("", slice(0, len(ids)), columns.times)]
-        grouped = bool(np.all(ids[1:] >= ids[:-1]))
-        order = None if grouped else np.argsort(ids, kind="stable")
-        ascending = ids if order is None else ids[order]
-        borders = np.searchsorted(ascending, np.arange(len(columns.id_names) + 1))
-        groups = []
-        for code, name in enumerate(columns.id_names):
-            part = slice(int(borders[code]), int(borders[code + 1]))
-            chosen = part if order is None else order[part]
-            groups.append(self._ordered(name, chosen, columns.times[chosen]))
-        return groups
-
-    def _ordered(self, name: str, chosen: Chosen, times: Times) -> Group:
-        if self.zone and not self.columns.aware:
-            times = localize(times, self.zone, self._rows(name, chosen).file(0))
-        descents = np.flatnonzero(times[1:] < times[:-1]) + 1
-        if len(descents):
-            rows, first = self._rows(name, chosen), int(descents[0])
-            if self.options.unsorted == "error":
-                raise rows.error(
-                    f"the time {times[first]} comes after the later {times[first - 1]}",
-                    first,
-                    "Sort the rows, or choose unsorted 'sort'.",
-                )
-            self.report.note("times out of order", "sorted", rows.place(first), len(descents))
-            order = np.argsort(times, kind="stable")
-            chosen = chosen.start + order if isinstance(chosen, slice) else chosen[order]
-            times = times[order]
-        return name, chosen, times
-
-    def _frequency(self, groups: list[Group]) -> str:
-        """The stated frequency, or the one that most rows belong to."""
-        named = [(name, times) for name, _, times in groups]
-        stated = current_alias(self.options.frequency)
-        if self.counted:
-            if stated not in ("", STEP):
-                raise DataError(
-                    f"frequency {stated!r} is for times, but the rows are counted without a date",
-                    file=self.report.source,
-                    column=self.roles.time,
-                    advice="Leave out the frequency, or give a column of times.",
-                )
-            return check_steps(named, self.roles.time, self.report)
-        if stated == STEP:
-            raise DataError(
-                "frequency 'step' is for rows that are counted, but these rows have times",
-                file=self.report.source,
-                column=self.roles.time,
-                advice="Give data of the same form as in training, or leave out the frequency.",
-            )
-        seconds = fixed_seconds(stated) if stated else None
-        if not stated or seconds is None or seconds % 86400 == 0:
-            self._drop_zone_of_days(groups)
-        if not stated:
-            return common_frequency(
-                [(name, times) for name, _, times in groups], self.roles.time, self.report
-            )
-        if stated != self.options.frequency:
-            self.report.note("frequency", f"{self.options.frequency} is called {stated} today")
-        longest = max((times for _, _, times in groups), key=len)
-        return anchored(stated, longest)
-
-    def _drop_zone_of_days(self, groups: list[Group]) -> None:
-        """Removes the zone of daily data, since with a zone some days would last 23 or 25 hours."""
-        if not self.zone:
-            return
-        clocks = [wall_clock_minutes(times, self.zone) for _, _, times in groups]
-        times_of_day = {int(minute) for clock in clocks for minute in np.unique(clock % 1440)}
-        if len(times_of_day) > 1 or all(len(clock) < 2 for clock in clocks):
-            return
-        for number, (name, chosen, _) in enumerate(groups):
-            days = clocks[number].astype("datetime64[m]").astype("datetime64[s]")
-            groups[number] = (name, chosen, days)
-        self.report.note("days with a time zone", "counted on the calendar of " + self.zone)
-        self.zone = ""
-
-    def _static_values(self, groups: list[Group]) -> tuple[Floats, tuple[str, ...]]:
-        codes_and_values = {
-            column: (
-                [self._constant(column, name, codes, rows) for name, rows, _ in groups],
-                values,
-            )
-            for column, (codes, values) in self.columns.static.items()
-        }
-        return static_values(codes_and_values, len(groups), self.report)
-
-    def _constant(self, column: str, name: str, codes: npt.NDArray[np.int32], rows: Chosen) -> int:
-        own = codes[rows]
-        other = np.flatnonzero(own != own[0])
-        if len(other):
-            raise DataError(
-                f"changes within series {name!r}, so it is not static",
-                file=self._rows(name, rows).file(int(other[0])),
-                row=self._rows(name, rows).number(int(other[0])),
-                column=column,
-                advice="State it as a past or future covariate.",
-            )
-        return int(own[0])
-
-    def _series_of_group(
-        self, name: str, grid: Grid, chosen: Chosen, static: Floats
-    ) -> list[TimeSeries]:
-        past, _ = self._covariates(self.roles.past, name, grid, chosen)
-        future, known = self._covariates(self.roles.future, name, grid, chosen)
-        several = len(self.roles.targets) > 1
-        made = []
-        for column in self.roles.targets:
-            label = (f"{name}/{column}" if several else name) if self.roles.id else column
-            values = grid.spread(self.columns.numbers[column][chosen])
-            made.append(self._one_series(label, column, values, grid, past, future, known, static))
-        return made
-
-    def _one_series(
-        self,
-        label: str,
-        column: str,
-        values: Floats,
-        grid: Grid,
-        past: Floats,
-        future: Floats,
-        known_future: int,
-        static: Floats,
-    ) -> TimeSeries:
-        observed = ~np.isnan(values)
-        known = np.flatnonzero(observed)
-        if not len(known):
-            raise DataError(
-                f"series {label!r} has no value at all",
-                file=self.report.source,
-                column=column,
-                advice="Leave it out: state the targets.",
-            )
-        start, stop = int(known[0]), int(known[-1]) + 1
-        where = f"series {label!r}"
-        marker = likely_marker(values)
-        if marker is not None:
-            self.report.note(
-                "values that look like markers of missing values",
-                f"kept as numbers: state missing_markers {marker:g} if they are markers",
-                where,
-                int(np.count_nonzero(values == marker)),
-            )
-        self.report.note("missing values before the first", "cut off", where, start)
-        self.report.note("missing values after the last", "cut off", where, len(values) - stop)
-        holes = stop - start - len(known)
-        if holes:
-            place = f"{where} at {grid.times[start + int(np.argmin(observed[start:stop]))]}"
-            if self.options.missing == "error":
-                raise DataError(
-                    f"a value is missing in {place}, {holes} values in all",
-                    file=self.report.source,
-                    column=column,
-                    advice="Fill it in, or choose another treatment with missing.",
-                )
-            self.report.note("missing values", self.options.missing, place, holes)
-        target = fill(values[start:stop], self.options.missing)
-        if target.min() == target.max():
-            self.report.note("constant series", "kept, scaled by 1", where)
-        return TimeSeries(
-            label,
-            grid.times[start:stop],
-            target,
-            observed[start:stop],
-            past[start:stop],
-            future[start : max(stop, known_future)],
-            static,
-            offset=0 if self.roles.id else start,
-        )
-
-    def _covariates(
-        self, names: tuple[str, ...], group: str, grid: Grid, chosen: Chosen
-    ) -> tuple[Floats, int]:
-        """Covariates on the grid, float32 [T, len(names)], gaps filled by the last known value.
-
-        Returns:
-            The covariates, and the row up to which all of them are known.
-        """
-        known = len(grid.times)
-        filled = []
-        for name in names:
-            values = grid.spread(self.columns.numbers[name][chosen])
-            holes = int(np.count_nonzero(np.isnan(values)))
-            where = f"column {name!r}" + (f" of series {group!r}" if group else "")
-            if holes == len(values):
-                raise DataError(f"{where} has no value at all", file=self.report.source)
-            if holes and self.options.missing == "error":
-                raise DataError(f"{where} lacks {holes} values", file=self.report.source)
-            self.report.note("missing covariates", "forward_fill", where, holes)
-            known = min(known, int(np.flatnonzero(~np.isnan(values))[-1]) + 1)
-            filled.append(fill(values, "forward_fill"))
-        if len(filled) == 1:
-            # A view, since stacking would copy the only column.
-            return filled[0][:, None], known
-        empty = np.empty((len(grid.times), 0), np.float32)
-        return (np.stack(filled, axis=1) if filled else empty), known

@@ -85,6 +85,13 @@ def _predict_arguments(parser: argparse.ArgumentParser) -> None:
         "forecasts and have no quantiles",
     )
     parser.add_argument(
+        "--future",
+        default="",
+        metavar="SOURCE",
+        help="table of what is known of the future, as file:PATH: time, id if the values differ "
+        "between the series, and the columns that are known ahead",
+    )
+    parser.add_argument(
         "--recent",
         type=int,
         default=0,
@@ -107,6 +114,7 @@ def _predict(options: argparse.Namespace) -> Result:
         recent=options.recent,
         at=options.at,
         steps=options.steps,
+        future=options.future,
     )
 
 

@@ -46,11 +46,12 @@ def predict(
     seed: int = 0,
     at: str = "",
     steps: int = 0,
+    future: Data | None = None,
 ) -> pd.DataFrame:
     """See `Run.predict`."""
     config = run.config
     steps = steps or config.horizon
-    everything = run.series(data)
+    everything = run.series(data, future)
     _check_steps(run, everything, steps, samples)
     whole = everything
     if at:

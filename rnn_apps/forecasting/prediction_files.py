@@ -31,6 +31,7 @@ def predict_to_files(
     recent: int = 0,
     at: str = "",
     steps: int = 0,
+    future: str = "",
 ) -> dict[str, Any]:
     """Writes forecasts as CSV and draws them; what `rnn-apps forecast predict` does.
 
@@ -43,6 +44,7 @@ def predict_to_files(
         recent: number of the latest windows to calibrate on; see `Run.predict`.
         at: time of the last row that counts as known; see `Run.predict`.
         steps: number of steps to forecast; see `Run.predict`.
+        future: source of what is known of the future; see `Run.predict`.
 
     Returns:
         The paths of the files, and the first and the last time of the forecast.
@@ -53,7 +55,7 @@ def predict_to_files(
         raise UserError(f"--plot {picture}: write a .png or a .svg file")
     if picture == table:
         raise UserError(f"--to {table}: name the table .csv; the picture is written next to it")
-    series_set = run.series(source or None)
+    series_set = run.series(source or None, future or None)
     frame = predict(run, series_set, samples=samples, recent=recent, at=at, steps=steps)
     with atomic_path(table) as beside:
         frame.to_csv(beside, index=False)

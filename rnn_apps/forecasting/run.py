@@ -52,6 +52,7 @@ class Run(TrainedForecaster):
         seed: int = 0,
         at: str = "",
         steps: int = 0,
+        future: Data | None = None,
     ) -> pd.DataFrame:
         """Forecasts what follows the end of every series, or an earlier time.
 
@@ -70,6 +71,10 @@ class Run(TrainedForecaster):
             steps: number of steps to forecast; 0 for the horizon of the run. Beyond the horizon
                 the model reads its own forecasts as if they had been observed. There it gives no
                 quantiles, since these would be too narrow.
+            future: table of what is known of the future, as a source or DataFrame: time, id if the
+                values differ between the series, and the known-future covariates; None if `data`
+                has them. Rows up to the end of a series are not read, except for a run that was
+                trained with a table of covariates: then this table takes its place.
 
         Returns:
             One row per series and step: series, time (continuing where the series ends), truth
@@ -82,7 +87,9 @@ class Run(TrainedForecaster):
             UserError: more steps than the horizon are asked for, together with sample paths or
                 from a model with covariates of the past.
         """
-        return predict(self, data, samples=samples, recent=recent, seed=seed, at=at, steps=steps)
+        return predict(
+            self, data, samples=samples, recent=recent, seed=seed, at=at, steps=steps, future=future
+        )
 
     def export(
         self, to: str | Path, formats: Sequence[str] = ("saved_model", "tflite")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.base.errors import DataError
-from pipelines.series.loading import load_series
+from pipelines.base.errors import DataError, UserError
+from pipelines.series.covariate_tables import continued
+from pipelines.series.loading import load_covariates, load_series
 from pipelines.series.options import series_options
 from pipelines.series.splits import Part, parse_split
 from pipelines.series.time_series import SeriesSet
@@ -96,18 +97,58 @@ def training_series(
 
 
 def serving_series(
-    config: ForecastingConfig, description: DataDescription, data: Data
+    config: ForecastingConfig, description: DataDescription, data: Data, future: Data | None = None
 ) -> SeriesSet:
     """Loads data for a trained run, as its training data was read.
+
+    Args:
+        config: configuration of the run.
+        description: description of the run's training data.
+        data: series to serve.
+        future: table of what is known of the future; None if the data has it. For a run that was
+            trained with a table of covariates, it takes the place of that table.
 
     Raises:
         DataError: a series that the run does not know and cannot serve, other covariates, or data
             that cannot be used.
     """
-    series_set = with_same_covariates(_loaded(config, data), description)
+    if future is not None and config.covariates and not isinstance(data, SeriesSet):
+        loaded = load_series(
+            data, series_options(config), data_dir=config.data_dir, covariates=_table(future)
+        )
+    else:
+        loaded = with_future(_loaded(config, data), config, future)
+    series_set = with_same_covariates(loaded, description)
     positions(series_set, config, description)
     check_transformable(series_set, config.transform)
     return series_set
+
+
+def with_future(series_set: SeriesSet, config: ForecastingConfig, future: Data | None) -> SeriesSet:
+    """The series with the values of a table after their end; None leaves them as they are.
+
+    Raises:
+        DataError: the table cannot be used, or the run has no covariates that are known ahead.
+    """
+    if future is None:
+        return series_set
+    if not series_set.future_names:
+        raise DataError(
+            "the run was trained without covariates that are known ahead, so that it reads nothing "
+            "from a table of the future",
+            file=series_set.report.source,
+            advice="Leave out future, or train with future_covariates.",
+        )
+    table = load_covariates(
+        _table(future), series_set, series_set.future_names, data_dir=config.data_dir
+    )
+    return continued(series_set, table)
+
+
+def _table(future: Data) -> str | pd.DataFrame:
+    if isinstance(future, SeriesSet):
+        raise UserError("future is a set of series: give a source, such as file:PATH, or a frame")
+    return future
 
 
 def with_same_covariates(series_set: SeriesSet, description: DataDescription) -> SeriesSet:

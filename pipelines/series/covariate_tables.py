@@ -1,0 +1,245 @@
+"""Covariates in a table of their own, joined with the series by id and time.
+
+A table has the times and, if the values differ between the series, the id; each further column is a
+covariate that is known ahead. It goes beyond the end of the series as far as the future is known.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.base.errors import DataError
+from pipelines.series.options import NONE, SeriesOptions
+from pipelines.series.tables.joined_columns import named_columns
+from pipelines.series.time_series import SeriesSet, TimeSeries
+from pipelines.series.times.timestamps import STEP, show_time
+
+Floats = npt.NDArray[np.float32]
+Times = npt.NDArray[np.datetime64]
+
+_MOST_NAMES = 5
+
+
+def table_options(
+    options: SeriesOptions, columns: Sequence[str], frequency: str, names: tuple[str, ...]
+) -> SeriesOptions:
+    """The options with which a table of covariates is read: its covariates are what is read.
+
+    Args:
+        options: options with which the series were read.
+        columns: names of the table's columns.
+        frequency: step of the series.
+        names: names of the covariates; empty for all columns without another role.
+    """
+
+    def there(stated: str) -> str:
+        return stated if stated and set(named_columns(stated, columns)) <= set(columns) else ""
+
+    identity = there(options.id_column)
+    return dataclasses.replace(
+        options,
+        layout="long" if identity else "auto",
+        time_column=there(options.time_column),
+        id_column=identity,
+        targets=names,
+        past_covariates=NONE,
+        future_covariates=NONE,
+        static_covariates=NONE,
+        frequency=frequency,
+        missing="forward_fill",
+        covariates="",
+    )
+
+
+def joined(series_set: SeriesSet, table: SeriesSet) -> SeriesSet:
+    """The series with the covariates of a table, which has to hold every time step of theirs.
+
+    Args:
+        series_set: series without covariates that are known ahead.
+        table: covariates, read as series with `table_options`.
+
+    Raises:
+        DataError: the table lacks a series, or a value at a time step of the data or between later
+            ones; or it has another time zone or the name of a target.
+    """
+    covariates = _Covariates(series_set, table)
+    taken = set(covariates.names) & {*series_set.options.targets, *series_set.past_names}
+    if taken:
+        raise DataError(
+            f"has the column {min(taken)!r}, which the data has too",
+            file=covariates.file,
+            advice="Rename it, or state the targets and the covariates.",
+        )
+    series = [
+        dataclasses.replace(
+            one,
+            future_covariates=np.concatenate([covariates.within(one), covariates.beyond(one)]),
+        )
+        for one in series_set
+    ]
+    return dataclasses.replace(series_set, series=tuple(series), future_names=covariates.names)
+
+
+def continued(series_set: SeriesSet, table: SeriesSet) -> SeriesSet:
+    """The series with a table's values after their end, in place of what the data knows there.
+
+    Args:
+        series_set: series with covariates that are known ahead.
+        table: values of the same covariates, read as series with `table_options`.
+
+    Raises:
+        DataError: see `joined`; or the table has other covariates.
+    """
+    covariates = _Covariates(series_set, table)
+    if covariates.names != series_set.future_names:
+        raise DataError(
+            f"has the covariates {', '.join(covariates.names)}, the series have "
+            f"{', '.join(series_set.future_names) or 'none'}",
+            file=covariates.file,
+            advice="Give the same columns.",
+        )
+    series = [
+        dataclasses.replace(
+            one,
+            future_covariates=np.concatenate(
+                [one.future_covariates[: len(one)], covariates.beyond(one)]
+            ),
+        )
+        for one in series_set
+    ]
+    return dataclasses.replace(series_set, series=tuple(series))
+
+
+@dataclass(frozen=True)
+class _Column:
+    """The values of one covariate of one series, as far as the table has them."""
+
+    times: Times
+    values: Floats
+
+    def at(self, times: Times) -> tuple[Floats, npt.NDArray[np.bool_]]:
+        """Values float32 [times], and which of them the table has, bool [times]."""
+        places = np.minimum(np.searchsorted(self.times, times), len(self.times) - 1)
+        return self.values[places], self.times[places] == times
+
+
+class _Covariates:
+    """The covariates of a table by series, at the times of the series."""
+
+    def __init__(self, series_set: SeriesSet, table: SeriesSet) -> None:
+        self.file = table.report.source
+        self._set = series_set
+        if series_set.time_zone != table.time_zone:
+            raise DataError(
+                f"has times {_zone(table)}, the data has times {_zone(series_set)}",
+                file=self.file,
+                advice="Write the times of both in the same way, or state time_zone.",
+            )
+        self.names: tuple[str, ...] = table.options.targets
+        self._by_group = _columns(table)
+        self._alike = not table.options.id_column
+        unknown = {_group(one.name, series_set.options) for one in series_set} - set(self._by_group)
+        if unknown and not self._alike:
+            raise self._lacks(sorted(unknown))
+        surplus = set(self._by_group) - {_group(one.name, series_set.options) for one in series_set}
+        if surplus and not self._alike:
+            series_set.report.note(
+                "series of the table of covariates that the data does not have", "left out",
+                self.file, len(surplus),
+            )  # fmt: skip
+
+    def within(self, series: TimeSeries) -> Floats:
+        """The values at the time steps of a series, float32 [T, covariates]."""
+        values, known = self._at(series, series.times)
+        if not known.all():
+            step, column = np.argwhere(~known)[0]
+            missing = int((~known[:, column]).sum())
+            raise DataError(
+                f"has no value for series {series.name!r} at "
+                f"{show_time(series.times[step], self._set.frequency)}, nor at {missing - 1} "
+                f"further of the {len(series)} time steps of the data",
+                file=self.file,
+                column=self.names[column],
+                advice="Give a row for every time step of the data, without empty cells.",
+            )
+        return values
+
+    def beyond(self, series: TimeSeries) -> Floats:
+        """The values after the end of a series as far as all are known, float32 [E, covariates]."""
+        later = max(
+            int((column.times > series.times[-1]).sum()) for column in self._columns(series)
+        )
+        times = self._set.future_times(series, later) if later else series.times[:0]
+        values, known = self._at(series, times)
+        whole = known.all(axis=1)
+        end = later if whole.all() else int(np.argmin(whole))
+        if known[end:].any():
+            column = int(np.argmin(known[end]))
+            raise DataError(
+                f"has no value for series {series.name!r} at "
+                f"{show_time(times[end], self._set.frequency)}, but later values",
+                file=self.file,
+                column=self.names[column],
+                advice="Give a row for every time step, without empty cells.",
+            )
+        return values[:end]
+
+    def _columns(self, series: TimeSeries) -> list[_Column]:
+        group = "" if self._alike else _group(series.name, self._set.options)
+        return [self._by_group[group][name] for name in self.names]
+
+    def _at(self, series: TimeSeries, times: Times) -> tuple[Floats, npt.NDArray[np.bool_]]:
+        found = [column.at(times) for column in self._columns(series)]
+        return (
+            np.stack([values for values, _ in found], axis=1),
+            np.stack([known for _, known in found], axis=1),
+        )
+
+    def _lacks(self, unknown: list[str]) -> DataError:
+        near = difflib.get_close_matches(unknown[0], self._by_group, 1)
+        shown = ", ".join(unknown[:_MOST_NAMES])
+        if len(unknown) > _MOST_NAMES:
+            shown += f" and {len(unknown) - _MOST_NAMES} more"
+        return DataError(
+            f"has no row for the series {shown}",
+            file=self.file,
+            advice=f"Did you mean {near[0]}?"
+            if near
+            else "Give rows for every series of the data.",
+        )
+
+
+def _columns(table: SeriesSet) -> dict[str, dict[str, _Column]]:
+    """The columns of a table by group of series and by name; missing values are left out."""
+    groups: dict[str, dict[str, _Column]] = {}
+    for one in table:
+        group = _group(one.name, table.options) if table.options.id_column else ""
+        name = table.options.targets[0]
+        if not table.options.id_column:
+            name = one.name
+        elif len(table.options.targets) > 1:
+            name = one.name.removeprefix(f"{group}/")
+        column = _Column(one.times[one.observed], one.target[one.observed])
+        groups.setdefault(group, {})[name] = column
+    return groups
+
+
+def _group(name: str, options: SeriesOptions) -> str:
+    """The id of a series, whose name ends in its target where there are several of them."""
+    if not options.id_column or len(options.targets) < 2:
+        return name
+    ends: Mapping[str, int] = {f"/{target}": len(target) for target in options.targets}
+    end = max((end for end in ends if name.endswith(end)), key=len)
+    return name.removesuffix(end)
+
+
+def _zone(series_set: SeriesSet) -> str:
+    if series_set.frequency == STEP:
+        return "that are counted"
+    return f"of the zone {series_set.time_zone}" if series_set.time_zone else "without a zone"

@@ -1,0 +1,135 @@
+"""Covariates in a table of their own: joined by id and time, checked at each step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipelines import DataError, load_series
+from pipelines.series import SeriesSet, load_covariates
+from pipelines.series.covariate_tables import continued
+
+DAYS = pd.date_range("2024-01-01", periods=30, freq="D")
+
+
+def sales(shops: tuple[str, ...] = ("north", "south"), rows: int = 20) -> pd.DataFrame:
+    """Sales of each shop in the first days."""
+    return pd.concat(
+        [
+            pd.DataFrame({"day": DAYS[:rows], "shop": shop, "sold": np.arange(rows) + 1.0})
+            for shop in shops
+        ],
+        ignore_index=True,
+    )
+
+
+def plans(shops: tuple[str, ...] = ("north", "south")) -> pd.DataFrame:
+    """Offers and prices of each shop on all days, with another name for the day."""
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {"date": DAYS, "shop": shop, "offer": np.arange(30) % 3, "price": 10.0 + number}
+            )
+            for number, shop in enumerate(shops)
+        ],
+        ignore_index=True,
+    )
+
+
+def together(table: pd.DataFrame, data: pd.DataFrame | None = None) -> SeriesSet:
+    return load_series(sales() if data is None else data, covariates=table, id_column="shop")
+
+
+def test_values_are_joined_by_id_and_time(tmp_path: Path) -> None:
+    shuffled = plans().sample(frac=1, random_state=3)
+    series_set = together(shuffled)
+    assert series_set.future_names == ("offer", "price")
+    for name, price in (("north", 10), ("south", 11)):
+        values = series_set[name].future_covariates
+        assert values[:, 0].tolist() == (np.arange(30) % 3).tolist()
+        assert set(values[:, 1]) == {price}
+    # A file is named in the options, which read it again.
+    shuffled.to_csv(tmp_path / "plans.csv", index=False)
+    named = load_series(
+        sales(), id_column="shop", covariates=f"file:{tmp_path / 'plans.csv'}",
+        future_covariates="price",
+    )  # fmt: skip
+    again = load_series(sales(), named.options)
+    assert again.future_names == named.future_names == ("price",)
+    np.testing.assert_array_equal(
+        again["south"].future_covariates, named["south"].future_covariates
+    )
+
+
+def test_a_table_without_ids_is_for_all_series() -> None:
+    table = plans(("north",)).drop(columns="shop")
+    series_set = together(table)
+    assert all(set(one.future_covariates[:, 1]) == {10} for one in series_set)
+    wide = pd.DataFrame({"day": DAYS[:20], "a": np.arange(20.0), "b": np.arange(20.0)})
+    assert load_series(wide, covariates=table)["b"].future_covariates.shape == (30, 2)
+
+
+def test_a_series_with_several_targets_is_one_id() -> None:
+    data = sales().assign(returned=1.0)
+    series_set = together(plans(), data)
+    assert set(series_set["south/returned"].future_covariates[:, 1]) == {11}
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        (plans(("north", "soth")), "no row for the series south. Did you mean soth"),
+        (plans().drop(index=35), "no value for series 'south' at 2024-01-06.*column|'offer'"),
+        (plans().drop(index=55), "no value for series 'south' at 2024-01-26, but later values"),
+        (plans().iloc[5:], "no value for series 'north' at 2024-01-01, nor at 4 further of the 20"),
+        (plans().rename(columns={"offer": "sold"}), "has the column 'sold', which the data has"),
+        (plans().assign(price="dear"), "column 'price': holds text"),
+    ],
+)
+def test_what_a_table_lacks(table: pd.DataFrame, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        together(table)
+
+
+def test_an_empty_cell_is_a_missing_value() -> None:
+    table = plans()
+    table.loc[3, "price"] = np.nan
+    with pytest.raises(DataError, match=r"column 'price': has no value for series 'north' at"):
+        together(table)
+
+
+def test_other_series_and_other_zones_of_a_table() -> None:
+    series_set = together(plans(("north", "south", "west")))
+    assert series_set.names == ("north", "south")
+    assert series_set.report.count("series of the table of covariates that the data does not have")
+    hours = pd.date_range("2024-01-01", periods=30, freq="h")
+    data = pd.DataFrame({"time": hours[:20], "load": np.arange(20.0)})
+    aware = pd.DataFrame({"time": hours.tz_localize("Europe/Berlin"), "wind": 1.0})
+    with pytest.raises(DataError, match=r"has times of the zone .*, the data has times without"):
+        load_series(data, covariates=aware)
+
+
+def test_a_table_of_the_future_follows_the_end_of_each_series() -> None:
+    history = plans().rename(columns={"date": "day"})
+    data = sales().merge(history, on=["day", "shop"])
+    series_set = load_series(data, id_column="shop", future_covariates=("offer", "price"))
+    table = plans()[lambda frame: frame["date"] > DAYS[14]].assign(price=99.0)
+    later = continued(series_set, load_covariates(table, series_set, series_set.future_names))
+    values = later["north"].future_covariates
+    assert values.shape == (30, 2)
+    # What the data says of its own time stays; the table's earlier rows are not read.
+    assert values[:20, 1].tolist() == [10] * 20 and values[20:, 1].tolist() == [99] * 10
+    assert values[:, 0].tolist() == (np.arange(30) % 3).tolist()
+    with pytest.raises(DataError, match=r"there is no column 'price'.*Its columns: date, shop"):
+        load_covariates(table.drop(columns="price"), series_set, series_set.future_names)
+
+
+def test_counted_rows_are_joined_by_their_numbers() -> None:
+    data = pd.DataFrame({"step": np.arange(20), "sold": np.arange(20.0)})
+    table = pd.DataFrame({"step": np.arange(30), "offer": np.arange(30.0)})
+    series_set = load_series(data, time_column="step", covariates=table)
+    assert series_set.frequency == "step"
+    assert series_set[0].future_covariates[:, 0].tolist() == np.arange(30).tolist()
