@@ -25,6 +25,7 @@ _HOMES = {
     "parse_split": "splits",
     "part_rows": "splits",
     "training_statistics": "statistics",
+    "with_holidays": "holiday_calendar",
 }
 
 __all__ = sorted(_HOMES)

@@ -89,6 +89,7 @@ class SeriesAssembly:
             rows=0 if self.roles.id else rows,
             report=self.report,
             options=self._settled(frequency),
+            categories=self.columns.categories,
         )
 
     def _counted(self, groups: list[Group]) -> list[Group]:
@@ -148,6 +149,7 @@ class SeriesAssembly:
             past_covariates=roles.past or NONE,
             future_covariates=roles.future or NONE,
             static_covariates=roles.static or NONE,
+            categories=tuple(dict.fromkeys((*self.options.categories, *roles.categories))),
             frequency=frequency,
             time_zone=self.options.time_zone or self.zone,
             time_format=self.options.time_format
@@ -252,7 +254,7 @@ class SeriesAssembly:
             )
             for column, (codes, values) in self.columns.static.items()
         }
-        return static_values(codes_and_values, len(groups), self.report)
+        return static_values(codes_and_values, len(groups), self.report, self.options.categories)
 
     def _constant(self, column: str, name: str, codes: npt.NDArray[np.int32], rows: Chosen) -> int:
         own = codes[rows]
@@ -276,7 +278,7 @@ class SeriesAssembly:
         made = []
         for column in self.roles.targets:
             label = (f"{name}/{column}" if several else name) if self.roles.id else column
-            values = grid.spread(self.columns.numbers[column][chosen])
+            values = self._spread(column, grid, chosen)
             made.append(self._one_series(label, column, values, grid, past, future, known, static))
         return made
 
@@ -337,6 +339,12 @@ class SeriesAssembly:
             offset=0 if self.roles.id else start,
         )
 
+    def _spread(self, column: str, grid: Grid, chosen: Chosen) -> Floats:
+        """The values of a column on the grid; categories have no mean, so that the last counts."""
+        if column in self.columns.categories and grid.combine == "mean":
+            grid = dataclasses.replace(grid, combine="last")
+        return grid.spread(self.columns.numbers[column][chosen])
+
     def _covariates(
         self, names: tuple[str, ...], group: str, grid: Grid, chosen: Chosen
     ) -> tuple[Floats, int]:
@@ -348,7 +356,7 @@ class SeriesAssembly:
         known = len(grid.times)
         filled = []
         for name in names:
-            values = grid.spread(self.columns.numbers[name][chosen])
+            values = self._spread(name, grid, chosen)
             holes = int(np.count_nonzero(np.isnan(values)))
             where = f"column {name!r}" + (f" of series {group!r}" if group else "")
             if holes == len(values):

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.base.errors import DataError
+from pipelines.series.categories import new_codes, shown
 from pipelines.series.options import NONE, SeriesOptions
 from pipelines.series.tables.joined_columns import named_columns
 from pipelines.series.time_series import SeriesSet, TimeSeries
@@ -54,6 +55,7 @@ def table_options(
         frequency=frequency,
         missing="forward_fill",
         covariates="",
+        categories=tuple(name for name in options.categories if name in columns),
     )
 
 
@@ -83,19 +85,26 @@ def joined(series_set: SeriesSet, table: SeriesSet) -> SeriesSet:
         )
         for one in series_set
     ]
-    return dataclasses.replace(series_set, series=tuple(series), future_names=covariates.names)
+    return dataclasses.replace(
+        series_set,
+        series=tuple(series),
+        future_names=covariates.names,
+        categories={**series_set.categories, **table.categories},
+    )
 
 
-def continued(series_set: SeriesSet, table: SeriesSet) -> SeriesSet:
+def continued(series_set: SeriesSet, table: SeriesSet, unknown: str = "error") -> SeriesSet:
     """The series with a table's values after their end, in place of what the data knows there.
 
     Args:
         series_set: series with covariates that are known ahead.
         table: values of the same covariates, read as series with `table_options`.
+        unknown: treatment of a category that the series do not know; see `categories.recoded`.
 
     Raises:
         DataError: see `joined`; or the table has other covariates.
     """
+    table = _with_codes(table, series_set, unknown)
     covariates = _Covariates(series_set, table)
     if covariates.names != series_set.future_names:
         raise DataError(
@@ -114,6 +123,29 @@ def continued(series_set: SeriesSet, table: SeriesSet) -> SeriesSet:
         for one in series_set
     ]
     return dataclasses.replace(series_set, series=tuple(series))
+
+
+def _with_codes(table: SeriesSet, series_set: SeriesSet, unknown: str) -> SeriesSet:
+    """The table with the codes of the series' categories."""
+    changed = []
+    for one in table:
+        _, name = _place(one.name, table.options)
+        if name in series_set.categories:
+            old, new = table.categories[name], series_set.categories[name]
+            codes, strange = new_codes(one.target, old, new)
+            if strange.any() and unknown == "error":
+                row = int(np.argmax(strange))
+                raise DataError(
+                    f"holds the category {old[int(one.target[row])]!r} at "
+                    f"{show_time(one.times[row], series_set.frequency)}, which the training part "
+                    f"does not have; it has {shown(new)}",
+                    file=table.report.source,
+                    column=name,
+                    advice="Correct it, or train with unknown_categories 'zeros'.",
+                )
+            one = dataclasses.replace(one, target=codes)
+        changed.append(one)
+    return dataclasses.replace(table, series=tuple(changed))
 
 
 @dataclass(frozen=True)
@@ -219,15 +251,19 @@ def _columns(table: SeriesSet) -> dict[str, dict[str, _Column]]:
     """The columns of a table by group of series and by name; missing values are left out."""
     groups: dict[str, dict[str, _Column]] = {}
     for one in table:
-        group = _group(one.name, table.options) if table.options.id_column else ""
-        name = table.options.targets[0]
-        if not table.options.id_column:
-            name = one.name
-        elif len(table.options.targets) > 1:
-            name = one.name.removeprefix(f"{group}/")
+        group, name = _place(one.name, table.options)
         column = _Column(one.times[one.observed], one.target[one.observed])
         groups.setdefault(group, {})[name] = column
     return groups
+
+
+def _place(name: str, options: SeriesOptions) -> tuple[str, str]:
+    """The group of series and the covariate that a series of a table belongs to."""
+    if not options.id_column:
+        return "", name
+    group = _group(name, options)
+    several = len(options.targets) > 1
+    return group, name.removeprefix(f"{group}/") if several else options.targets[0]
 
 
 def _group(name: str, options: SeriesOptions) -> str:

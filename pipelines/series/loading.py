@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from pipelines.base.errors import ConfigurationError
+from pipelines.base.errors import ConfigurationError, DataError
 from pipelines.data_report import DataReport
 from pipelines.series.assembly import SeriesAssembly
 from pipelines.series.covariate_tables import joined, table_options
@@ -54,11 +54,11 @@ def load_series(
     _check_choices(chosen)
     table = chosen.covariates or None if covariates is None else covariates
     if table is None:
-        return _loaded(source, chosen, data_dir)
+        return _with_numbers(_loaded(source, chosen, data_dir))
     # All that is known ahead comes from the table.
     wanted, named = chosen.future_covariates, chosen.covariates
     without = dataclasses.replace(chosen, future_covariates=NONE, covariates="")
-    series_set = _loaded(source, without, data_dir)
+    series_set = _with_numbers(_loaded(source, without, data_dir))
     names = () if wanted == NONE else wanted
     complete = joined(series_set, load_covariates(table, series_set, names, data_dir=data_dir))
     options = dataclasses.replace(
@@ -92,6 +92,19 @@ def load_covariates(
     columns = tables[0].columns
     options = table_options(series_set.options, columns, series_set.frequency, names)
     return _loaded(table, options, data_dir)
+
+
+def _with_numbers(series_set: SeriesSet) -> SeriesSet:
+    """Refuses series whose targets are stated as categories."""
+    wrong = [name for name in series_set.options.targets if name in series_set.categories]
+    if wrong:
+        raise DataError(
+            "is to be forecast, so it cannot be a category",
+            file=series_set.report.source,
+            column=wrong[0],
+            advice="Leave it out of categories, or state it as a covariate.",
+        )
+    return series_set
 
 
 def _loaded(source: str | Source | pd.DataFrame, chosen: SeriesOptions, data_dir: str) -> SeriesSet:

@@ -68,6 +68,17 @@ class SeriesOptions:
     static_covariates: tuple[str, ...] = _option(
         (), "columns that are constant within a series, numbers or categories (long layout)"
     )
+    categories: tuple[str, ...] = _option(
+        (),
+        "covariates whose numbers are names of categories, such as 1 for rain; covariates of text "
+        "always are",
+    )
+    unknown_categories: str = _option(
+        "error",
+        "treatment of a category that the training part does not have; zeros: it is read as none "
+        "of the known ones",
+        ("error", "zeros"),
+    )
     covariates: str = _option(
         "",
         "table of covariates known ahead, as file:PATH, joined with the data by id and time; "

@@ -122,7 +122,7 @@ def part_rows(part: Part | None, series: TimeSeries, series_set: SeriesSet) -> t
     """
     start, stop = (None, None) if part is None else part
     return (
-        _row(start, 0, series, series_set),
+        _row(start, series.padding, series, series_set),
         _row(stop, len(series), series, series_set),
     )
 
@@ -140,17 +140,19 @@ def _row(border: Border, default: int, series: TimeSeries, series_set: SeriesSet
         moment: np.datetime64 = np.datetime64(str(border), "s")
         if series_set.time_zone:
             moment = instant(moment, series_set.time_zone)
-        return int(np.searchsorted(series.times.astype("datetime64[s]"), moment))
-    total = series_set.rows or len(series)
+        row = int(np.searchsorted(series.times.astype("datetime64[s]"), moment))
+        return max(row, series.padding)
+    own = len(series) - series.padding
+    total = series_set.rows or own
     if isinstance(border, float | np.floating):
         row = round(float(border) * total)
     else:
         row = int(border)
-        longest = series_set.rows or max(len(member) for member in series_set)
+        longest = series_set.rows or max(len(one) - one.padding for one in series_set)
         if row > longest:
             raise DataError(
                 f"the split asks for {row} time steps, the data has {longest}",
                 file=series_set.report.source,
                 advice="Make the parts smaller.",
             )
-    return min(max(row - series.offset, 0), len(series))
+    return series.padding + min(max(row - series.offset, 0), own)

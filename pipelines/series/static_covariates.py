@@ -16,7 +16,10 @@ _EXACT_IN_FLOAT32 = 2**24
 
 
 def static_values(
-    columns: Mapping[str, tuple[Sequence[int], list[str]]], groups: int, report: DataReport
+    columns: Mapping[str, tuple[Sequence[int], list[str]]],
+    groups: int,
+    report: DataReport,
+    categories: Sequence[str] = (),
 ) -> tuple[Floats, tuple[str, ...]]:
     """Static covariates, float32 [groups, S]: numbers unchanged, categories one-hot.
 
@@ -27,6 +30,7 @@ def static_values(
         columns: code of each group's value, and all values as text, by name of the column.
         groups: number of groups, each of them a series or the series of one id.
         report: report that receives notes on numbers that are read as categories.
+        categories: names of columns whose numbers are categories.
 
     Returns:
         The values, and the names of their columns ("size=big" for a category).
@@ -34,12 +38,13 @@ def static_values(
     parts: list[Floats] = []
     names: list[str] = []
     for column, (codes, values) in columns.items():
-        numbers = None if _are_names(values) else _as_numbers(values)
+        named = column in categories or _are_names(values)
+        numbers = None if named else _as_numbers(values)
         if numbers is not None:
             parts.append(numbers[list(codes)][:, None])
             names.append(column)
             continue
-        if _as_numbers(values) is not None:
+        if column not in categories and _as_numbers(values) is not None:
             report.note("numbers that are names", "read as categories", f"column {column!r}")
         kinds = sorted(values)
         hot = np.array([[values[code] == kind for kind in kinds] for code in codes])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import codecs
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.base.errors import DataError, UserError
 from pipelines.data_report import DataReport
+from pipelines.series.layouts.frame_rows import FrameRowsTable
 from pipelines.series.layouts.json_lines import JsonLinesTable
 from pipelines.series.layouts.monash_files import MonashTable
 from pipelines.series.layouts.series_rows import RowsTable, find_rows_layout
@@ -44,6 +46,9 @@ def open_source(
 
     if isinstance(source, pd.DataFrame):
         report.source = "DataFrame"
+        if options.layout == "rows" and not _has_long_columns(map(str, source.columns), options):
+            table = FrameRowsTable(source, options)
+            return [table], complete(options, table.roles)
         return [FrameTable(source)], options
     if not isinstance(source, str | os.PathLike | Source):
         raise UserError(
@@ -114,4 +119,8 @@ def _is_long(path: str | Path, options: SeriesOptions) -> bool:
         columns = CsvTable(path, options).columns
     except DataError:
         return False
+    return _has_long_columns(columns, options)
+
+
+def _has_long_columns(columns: Iterable[str], options: SeriesOptions) -> bool:
     return {options.id_column, *(options.targets or (VALUE,))} <= set(columns)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -35,6 +35,8 @@ class TimeSeries:
         offset: number of rows of the common grid before the first observation of this series.
             Borders in rows or shares refer to the common grid, so that the training part of one
             column never reaches into the test period of another.
+        padding: number of rows at the beginning that were added and are not observed; see
+            `pipelines.series.short_series`. They belong to no part of a split.
     """
 
     name: str
@@ -45,6 +47,7 @@ class TimeSeries:
     future_covariates: Floats
     static_covariates: Floats
     offset: int = 0
+    padding: int = 0
 
     def __len__(self) -> int:
         return len(self.target)
@@ -70,6 +73,8 @@ class SeriesSet:
         report: what was unusual in the data, and how it was treated.
         options: the options with which the set was read, with all detected values filled in, so
             that other data can be read in the same way.
+        categories: names of the categories of each covariate whose values are codes, places in this
+            list; see `pipelines.series.categories`.
     """
 
     series: tuple[TimeSeries, ...]
@@ -82,6 +87,7 @@ class SeriesSet:
     rows: int = 0
     report: DataReport = field(default_factory=DataReport)
     options: SeriesOptions = field(default_factory=SeriesOptions)
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.series)

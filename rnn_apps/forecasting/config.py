@@ -12,6 +12,7 @@ from rnn_apps.forecasting.network.registry import network_names
 from rnn_apps.layers.cells.registry import cell_names
 from rnn_apps.training.config import TrainingConfig
 
+SHORT_SERIES = ("skip", "pad", "refuse")
 OUTPUTS = ("point", "quantiles", "gaussian", "student_t", "negative_binomial")
 
 
@@ -30,7 +31,10 @@ class ForecastingConfig(TrainingConfig, SeriesOptions):
     # Covariates and the treatment of missing values are the network's features.
     OF_THE_DATA: ClassVar[frozenset[str]] = (
         frozenset(one.name for one in fields(SeriesOptions)) | {"split", "stride", "season"}
-    ) - {"past_covariates", "future_covariates", "static_covariates", "missing"}
+    ) - {
+        "past_covariates", "future_covariates", "static_covariates", "missing", "categories",
+        "unknown_categories",
+    }  # fmt: skip
 
     split: str = option(
         "0.7,0.1,0.2",
@@ -59,8 +63,9 @@ class ForecastingConfig(TrainingConfig, SeriesOptions):
     transform: str = option(
         "none",
         "transformation of the target inside the model: log for values above 0 whose changes are "
-        "relative, log1p where 0 occurs",
-        choices=("none", "log", "log1p"),
+        "relative, log1p where 0 occurs, softplus for values of 0 or more whose changes are "
+        "absolute",
+        choices=("none", "log", "log1p", "softplus"),
     )
     normalisation: str = option(
         "last_value",
@@ -104,6 +109,17 @@ class ForecastingConfig(TrainingConfig, SeriesOptions):
         ("auto",),
         "features of the time stamps; auto for those whose cycle the training part covers twice",
         choices=("auto", *CALENDAR_FEATURES, "none"),
+    )
+    holidays: str = option(
+        "",
+        "country, or country and subdivision, whose public holidays are covariates known ahead, as "
+        "DE or DE-BY; needs the extra holidays",
+    )
+    short_series: str = option(
+        "skip",
+        "treatment of series too short for a window; pad: rows with the first value are added "
+        "before them and count for nothing",
+        choices=SHORT_SERIES,
     )
     series_embedding: int = option(
         0, "size of a learnt vector per series that tells the series apart; 0 for none", minimum=0

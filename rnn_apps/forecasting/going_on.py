@@ -45,13 +45,13 @@ class Beginning:
         automatic = config.calendar == ("auto",)
         return dataclasses.replace(config, calendar=self.calendar) if automatic else config
 
-    def series(self, series_set: SeriesSet) -> SeriesSet:
-        """The series with the network's covariates in its order.
+    def series(self, series_set: SeriesSet, config: ForecastingConfig) -> SeriesSet:
+        """The series with the network's covariates in its order, and its categories.
 
         Raises:
-            DataError: a covariate is missing, or there is another one.
+            DataError: a covariate is missing, or there is another one; or a category is unknown.
         """
-        return with_same_covariates(series_set, self.description)
+        return with_same_covariates(series_set, self.description, config.unknown_categories)
 
     def kept_scales(self, description: DataDescription) -> DataDescription:
         """The description of new data with the trained run's statistics.

@@ -51,14 +51,14 @@ def predict(
     """See `Run.predict`."""
     config = run.config
     steps = steps or config.horizon
-    everything = run.series(data, future)
+    # The model forecasts whole horizons, so covariates have to be known for as many.
+    reach = -(-max(steps, 1) // config.horizon) * config.horizon
+    everything = run.series(data, future, reach)
     _check_steps(run, everything, steps, samples)
     whole = everything
     if at:
         everything = until(whole, at)
         _tell_of_training(run, everything)
-    # The model forecasts whole horizons, so covariates have to be known for as many.
-    reach = -(-steps // config.horizon) * config.horizon
     series_set, left_out = with_reach(everything, config.lookback, reach)
     if left_out:
         reasons = [*list(left_out.values())[:MOST_REASONS], "..."][: len(left_out)]
@@ -284,4 +284,5 @@ def _tail(series: TimeSeries, rows: int) -> TimeSeries:
         past_covariates=series.past_covariates[start:],
         future_covariates=series.future_covariates[start : len(series)],
         offset=0,
+        padding=max(0, series.padding - start),
     )

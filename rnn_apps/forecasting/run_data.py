@@ -9,9 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.base.errors import DataError, UserError
+from pipelines.series.categories import recoded
 from pipelines.series.covariate_tables import continued
+from pipelines.series.holiday_calendar import with_holidays, without_holidays
 from pipelines.series.loading import load_covariates, load_series
 from pipelines.series.options import series_options
+from pipelines.series.short_series import treated
 from pipelines.series.splits import Part, parse_split
 from pipelines.series.time_series import SeriesSet
 from rnn_apps.application.own_data import OwnData
@@ -88,6 +91,8 @@ def training_series(
     own = OwnSeries(config, data)
     own.require_named()
     series_set = own.whole
+    if config.holidays:
+        series_set = with_holidays(series_set, config.holidays, config.horizon)
     found = dataclasses.asdict(series_set.options)
     if config.scaling == "window":
         # Such a model serves other series too, so that the columns' names are left open.
@@ -97,7 +102,11 @@ def training_series(
 
 
 def serving_series(
-    config: ForecastingConfig, description: DataDescription, data: Data, future: Data | None = None
+    config: ForecastingConfig,
+    description: DataDescription,
+    data: Data,
+    future: Data | None = None,
+    reach: int = 0,
 ) -> SeriesSet:
     """Loads data for a trained run, as its training data was read.
 
@@ -107,6 +116,7 @@ def serving_series(
         data: series to serve.
         future: table of what is known of the future; None if the data has it. For a run that was
             trained with a table of covariates, it takes the place of that table.
+        reach: number of steps after the end that are to be forecast, if more than the horizon.
 
     Raises:
         DataError: a series that the run does not know and cannot serve, other covariates, or data
@@ -116,12 +126,46 @@ def serving_series(
         loaded = load_series(
             data, series_options(config), data_dir=config.data_dir, covariates=_table(future)
         )
+        future = None
     else:
-        loaded = with_future(_loaded(config, data), config, future)
-    series_set = with_same_covariates(loaded, description)
+        loaded = _loaded(config, data)
+    series_set = completed(loaded, config, description, future, reach)
     positions(series_set, config, description)
     check_transformable(series_set, config.transform)
     return series_set
+
+
+def completed(
+    series_set: SeriesSet,
+    config: ForecastingConfig,
+    description: DataDescription,
+    future: Data | None = None,
+    reach: int = 0,
+    part: Part | None = None,
+) -> SeriesSet:
+    """The series with all covariates of a trained network, in its order and with its categories.
+
+    Args:
+        series_set: series with the covariates of their source.
+        config: configuration of the run.
+        description: description of the run's training data.
+        future: table of what is known of the future; None for none.
+        reach: number of steps after the end that are to be forecast, if more than the horizon.
+        part: part in which a window has to fit, or else a series is too short; None for all rows.
+
+    Raises:
+        DataError: a series is too short and the run refuses such; a covariate or a category is
+            missing or unknown; or the table cannot be used.
+    """
+    series_set = without_holidays(series_set)
+    series_set = recoded(series_set, description.categories, config.unknown_categories)
+    series_set = with_future(series_set, config, future)
+    if config.holidays:
+        series_set = with_holidays(series_set, config.holidays, max(reach, config.horizon))
+    series_set = with_same_covariates(series_set, description, config.unknown_categories)
+    return treated(
+        series_set, config.short_series, lookback=config.lookback, horizon=config.horizon, part=part
+    )
 
 
 def with_future(series_set: SeriesSet, config: ForecastingConfig, future: Data | None) -> SeriesSet:
@@ -142,7 +186,7 @@ def with_future(series_set: SeriesSet, config: ForecastingConfig, future: Data |
     table = load_covariates(
         _table(future), series_set, series_set.future_names, data_dir=config.data_dir
     )
-    return continued(series_set, table)
+    return continued(series_set, table, config.unknown_categories)
 
 
 def _table(future: Data) -> str | pd.DataFrame:
@@ -151,11 +195,18 @@ def _table(future: Data) -> str | pd.DataFrame:
     return future
 
 
-def with_same_covariates(series_set: SeriesSet, description: DataDescription) -> SeriesSet:
+def with_same_covariates(
+    series_set: SeriesSet, description: DataDescription, unknown: str = "error"
+) -> SeriesSet:
     """The series with the covariates of a trained network, in its order.
 
+    Args:
+        series_set: series with covariates of their own.
+        description: description of the data that the network was trained on.
+        unknown: treatment of categories that the network does not know, "error" or "zeros".
+
     Raises:
-        DataError: a covariate is missing, or there is another one.
+        DataError: a covariate is missing, or there is another one; or a category is unknown.
     """
     for kind in ("past", "future"):
         expected = getattr(description, f"{kind}_names")
@@ -167,7 +218,8 @@ def with_same_covariates(series_set: SeriesSet, description: DataDescription) ->
                 file=series_set.report.source,
                 advice="Give the same columns: the run reads them by these names.",
             )
-    return _with_static(series_set, description.static_names)
+    series_set = recoded(series_set, description.categories, unknown)
+    return _with_static(series_set, description.static_names, unknown)
 
 
 def _loaded(config: ForecastingConfig, data: Data) -> SeriesSet:
@@ -199,27 +251,38 @@ def positions(
     return np.array([known.get(name, 0) for name in series_set.names], np.int32)
 
 
-def _with_static(series_set: SeriesSet, expected: tuple[str, ...]) -> SeriesSet:
+def _with_static(series_set: SeriesSet, expected: tuple[str, ...], unknown: str) -> SeriesSet:
     """The set with its static covariates in the training's order; absent categories are 0."""
     found = series_set.static_names
     if found == expected:
         return series_set
     # A category that training knew but this data lacks is a column of zeros.
-    unknown = [name for name in found if name not in expected]
+    others = [name for name in found if name not in expected]
     columns = {name.split("=")[0] for name in found}
+    trained = {name.split("=")[0] for name in expected if "=" in name}
+    if unknown == "zeros":
+        strange = [name for name in others if "=" in name and name.split("=")[0] in trained]
+        others = [name for name in others if name not in strange]
+        for name in strange:
+            series_set.report.note(
+                "categories that the training part does not have",
+                "read as none of the known ones",
+                name,
+            )
     lacking = [name for name in expected if name.split("=")[0] not in columns]
-    if unknown or lacking:
+    if others or lacking:
         raise DataError(
             f"the static covariates are {_listed(found)}, the run was trained with "
             f"{_listed(expected)}",
             file=series_set.report.source,
             advice="Give the same columns with values that the training data had.",
         )
-    places = [expected.index(name) for name in found]
+    known = [column for column, name in enumerate(found) if name in expected]
+    places = [expected.index(found[column]) for column in known]
 
     def aligned(values: NDArray[np.float32]) -> NDArray[np.float32]:
         result = np.zeros(len(expected), np.float32)
-        result[places] = values
+        result[places] = values[known]
         return result
 
     series = tuple(

@@ -29,8 +29,12 @@ def until(series_set: SeriesSet, last: str) -> SeriesSet:
     """
     moment = _moment(series_set, last)
     ends = [int(np.searchsorted(series.times, moment, side="right")) for series in series_set]
-    known = [_cut(series, end) for series, end in zip(series_set, ends, strict=True) if end > 0]
-    first = min(series.times[0] for series in series_set)
+    known = [
+        _cut(series, end)
+        for series, end in zip(series_set, ends, strict=True)
+        if end > series.padding
+    ]
+    first = min(series.times[series.padding] for series in series_set)
     final = max(series.times[-1] for series in series_set)
     if not known or moment > final:
         raise DataError(

@@ -17,7 +17,7 @@ from rnn_apps.forecasting.judging.conformal import Calibrated
 from rnn_apps.forecasting.judging.yardsticks import Yardsticks
 from rnn_apps.forecasting.network.network import find_network
 from rnn_apps.forecasting.network_forecaster import NetworkForecaster
-from rnn_apps.forecasting.run_data import OwnSeries, positions, serving_series, with_future
+from rnn_apps.forecasting.run_data import OwnSeries, completed, positions, serving_series
 from rnn_apps.forecasting.understood import calibration_note
 
 if TYPE_CHECKING:
@@ -95,21 +95,24 @@ class TrainedForecaster(Trained[ForecastingConfig]):
         rows: Part | None = self.own.part(name)
         return rows
 
-    def series(self, data: Data | None = None, future: Data | None = None) -> SeriesSet:
+    def series(
+        self, data: Data | None = None, future: Data | None = None, reach: int = 0
+    ) -> SeriesSet:
         """Data read as the run's training data was; None for the training data itself.
 
         Args:
             data: source or DataFrame; None for the run's own series.
             future: table of what is known of the future, source or DataFrame; None for none.
+            reach: number of steps after the end that are to be forecast, if more than the horizon.
 
         Raises:
             UserError: the run was trained on a DataFrame that is gone.
             DataError: data that the run cannot serve.
         """
         if data is not None:
-            return serving_series(self.config, self.description, data, future)
+            return serving_series(self.config, self.description, data, future, reach)
         own: SeriesSet = self.own.whole
-        return with_future(own, self.config, future)
+        return completed(own, self.config, self.description, future, reach, self.split.train)
 
     def forecaster(self, series_set: SeriesSet) -> Calibrated:
         """The model with calibrated intervals, for series as `series` gives them."""

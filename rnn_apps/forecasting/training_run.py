@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.base.errors import UserError
+from pipelines.series.categories import recoded, training_categories
+from pipelines.series.short_series import treated
 from pipelines.series.splits import parse_split
 from pipelines.series.time_series import SeriesSet
 from pipelines.series.windows import WindowBatches
@@ -109,7 +111,14 @@ def _prepared(
     begun = beginning(config, folder)
     series_set, config = training_series(config, data)
     if begun is not None:
-        series_set, config = begun.series(series_set), begun.config(config)
+        series_set, config = begun.series(series_set, config), begun.config(config)
+    else:
+        known = training_categories(series_set, split)
+        series_set = recoded(series_set, known, config.unknown_categories)
+    series_set = treated(
+        series_set, config.short_series, lookback=config.lookback, horizon=config.horizon,
+        part=split.train,
+    )  # fmt: skip
     folder.check_config(config)
     description = describe(series_set, split, config)
     if begun is not None:

@@ -57,14 +57,15 @@ def listed(names: tuple[str, ...] | list[str]) -> str:
 
 def _series(series_set: SeriesSet) -> str:
     frequency = series_set.frequency
-    first = show_time(np.min([series.times[0] for series in series_set]), frequency)
+    first = show_time(np.min([series.times[series.padding] for series in series_set]), frequency)
     last = show_time(np.max([series.times[-1] for series in series_set]), frequency)
     step = "rows counted without a date" if frequency == STEP else f"a step of {frequency}"
     zone = f" UTC, local time of {series_set.time_zone}" if series_set.time_zone else ""
     values = sum(int(series.observed.sum()) for series in series_set)
+    rows = sum(len(series) - series.padding for series in series_set)
     return (
         f"Data: {len(series_set)} series ({listed(series_set.names)}), {step}, {first} to "
-        f"{last}{zone}, {values} observed values and {sum(map(len, series_set)) - values} missing."
+        f"{last}{zone}, {values} observed values and {rows - values} missing."
     )
 
 
@@ -80,8 +81,14 @@ def _columns(series_set: SeriesSet, config: ForecastingConfig) -> str:
         ("known ahead", series_set.future_names),
         ("constant", series_set.static_names),
     ):
-        named.append(f"{words} {listed(names)}" if names else "")
+        told = [_with_categories(name, series_set) for name in names]
+        named.append(f"{words} {listed(told)}" if names else "")
     return f"Columns: {'; '.join(text for text in named if text)}."
+
+
+def _with_categories(name: str, series_set: SeriesSet) -> str:
+    categories = series_set.categories.get(name)
+    return name if categories is None else f"{name} ({len(categories)} categories)"
 
 
 def _parts(series_set: SeriesSet, split: Split, parts: TrainingParts) -> str:

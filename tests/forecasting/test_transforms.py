@@ -28,7 +28,7 @@ def growth(steps: int = 240, start: float = 100.0) -> pd.DataFrame:
     return pd.DataFrame({"time": pd.date_range("2024-01-01", periods=steps, freq="h"), "y": values})
 
 
-@pytest.mark.parametrize("transform", ["log", "log1p", "none"])
+@pytest.mark.parametrize("transform", ["log", "log1p", "softplus", "none"])
 def test_restoring_undoes_a_transformation(transform: str) -> None:
     values = tf.constant([1e-3, 0.5, 1.0, 7.0, 3e4])
     np.testing.assert_allclose(
@@ -38,7 +38,7 @@ def test_restoring_undoes_a_transformation(transform: str) -> None:
 
 def test_values_without_weight_stay_finite() -> None:
     values = tf.Variable([0.0, -1.0, 2.0])
-    for transform in ("log", "log1p"):
+    for transform in ("log", "log1p", "softplus"):
         with tf.GradientTape() as tape:
             loss = tf.reduce_sum(transformed(values, transform) * tf.constant([0.0, 0.0, 1.0]))
         assert np.isfinite(tape.gradient(loss, values)).all()
@@ -55,6 +55,7 @@ def test_values_without_weight_stay_finite() -> None:
     pytest.param(
         {"output": "quantiles", "transform": "log1p", "model": "direct"}, marks=pytest.mark.slow
     ),
+    pytest.param({"output": "quantiles", "transform": "softplus"}, marks=pytest.mark.slow),
 ], ids=lambda settings: "-".join(map(str, settings.values())))  # fmt: skip
 def test_a_transformed_model_is_right_from_training_to_the_device(
     settings: dict, tmp_path: Path
@@ -94,6 +95,7 @@ def test_sample_paths_are_in_the_unit_of_the_data(tmp_path: Path) -> None:
     (0.0, "log", "values above 0", "transform = log1p"),
     (-2.0, "log", "values above 0", "transform = none"),
     (-2.0, "log1p", "values of 0 or more", "transform = none"),
+    (-2.0, "softplus", "values of 0 or more", "transform = none"),
 ])  # fmt: skip
 def test_values_without_a_logarithm_are_refused(
     value: float, transform: str, needed: str, advice: str, tmp_path: Path

@@ -89,7 +89,7 @@ def find_rows_layout(path: str | Path, options: SeriesOptions) -> RowsLayout | N
             raise
         return None
     rows = [_fields(line, delimiter) for line in lines]
-    found = _layout(rows, delimiter, options, stated)
+    found = rows_layout(rows, delimiter, options, stated)
     if stated and found is None:
         raise DataError(
             "the rows are not series: each has to begin with its name, followed by numbers",
@@ -100,9 +100,17 @@ def find_rows_layout(path: str | Path, options: SeriesOptions) -> RowsLayout | N
     return found
 
 
-def _layout(
+def rows_layout(
     rows: list[list[str]], delimiter: str, options: SeriesOptions, stated: bool
 ) -> RowsLayout | None:
+    """The layout of rows of text, of which the first may be a header; None if they are not series.
+
+    Args:
+        rows: first rows as lists of fields.
+        delimiter: character between the fields.
+        options: roles that the user stated.
+        stated: True if the user says that each row is a series.
+    """
     first, below = rows[0], rows[1:]
     if not stated and set(options.targets) & set(first):
         return None

@@ -44,6 +44,7 @@ class ColumnRoles:
         time: column of the times; "" if there is none, so that the rows are counted.
         id: column that names the series; "" for a wide table.
         targets, past, future, static: columns to forecast, and columns of covariates.
+        categories: columns among them whose values are names of categories, not numbers.
         joined: the columns, named above, that are made of several columns.
     """
 
@@ -53,6 +54,7 @@ class ColumnRoles:
     past: tuple[str, ...]
     future: tuple[str, ...]
     static: tuple[str, ...]
+    categories: tuple[str, ...] = ()
     joined: tuple[JoinedColumn, ...] = ()
 
     @property
@@ -107,11 +109,14 @@ def find_roles(table: Table, options: SeriesOptions, report: DataReport) -> Colu
         raise DataError("no column names the series", file=table.name, advice="State id_column.")
     targets = options.targets or tuple(column for column in free if column != identity)
     if not options.targets:
-        _check_numbers(targets, sample, table.name)
+        numbers = [column for column in targets if column not in options.categories]
+        _check_numbers(numbers, sample, table.name)
         check_no_spread_times(targets, time, table.name)
     if not targets:
         raise DataError("no column is left to forecast", file=table.name, advice="State targets.")
     static = stated["static_covariates"]
+    covariates = (*stated["past_covariates"], *stated["future_covariates"])
+    _check_categories(options, (*targets, *covariates, *static), table.name)
     if static and not identity:
         raise DataError(
             f"static covariates ({', '.join(static)}) need a long table with an id column",
@@ -125,7 +130,18 @@ def find_roles(table: Table, options: SeriesOptions, report: DataReport) -> Colu
         stated["past_covariates"],
         stated["future_covariates"],
         static,
+        _categories((*targets, *covariates), options, sample),
         tuple(joined),
+    )
+
+
+def _categories(columns: Sequence[str], options: SeriesOptions, sample: Block) -> tuple[str, ...]:
+    """The columns whose values are categories: those stated, and covariates of text."""
+    return tuple(
+        column
+        for column in columns
+        if column in options.categories
+        or (column not in options.targets and is_words(sample.columns[column]))
     )
 
 
@@ -193,6 +209,17 @@ def _stated(options: SeriesOptions, table: Table) -> dict[str, tuple[str, ...]]:
         "future_covariates": columns(options.future_covariates),
         "static_covariates": columns(options.static_covariates),
     }
+
+
+def _check_categories(options: SeriesOptions, columns: tuple[str, ...], file: str) -> None:
+    for column in options.categories:
+        if column not in columns:
+            raise DataError(
+                "is stated as a category, but is not a covariate",
+                file=file,
+                column=column,
+                advice="State it as a past, future or static covariate too.",
+            )
 
 
 def _named(option: str, table: Table) -> tuple[str, ...]:

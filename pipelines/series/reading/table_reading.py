@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from pipelines.base.errors import DataError
 from pipelines.data_report import DataReport
+from pipelines.series.categories import sorted_codes
 from pipelines.series.options import SeriesOptions
 from pipelines.series.reading.column_roles import ColumnRoles
 from pipelines.series.tables.columns import CategoryReader, NumberReader
@@ -58,6 +59,8 @@ class Columns:
         id_names: names of the series.
         numbers: values of each column, float32 [rows], with NaN for missing ones; callers may pop
             entries to free memory.
+        categories: names of the categories of each column among `numbers` whose values are codes,
+            places in this list.
         static: code of each row's value, int32 [rows], and all values, by column.
         places: origin of every row.
     """
@@ -70,6 +73,7 @@ class Columns:
     ids: npt.NDArray[np.int32]
     id_names: list[str]
     numbers: dict[str, Floats]
+    categories: dict[str, tuple[str, ...]]
     static: dict[str, tuple[npt.NDArray[np.int32], list[str]]]
     places: Places
 
@@ -93,8 +97,10 @@ def read_columns(
             markers=options.missing_markers,
         )
         for column in roles.numbers
+        if column not in roles.categories
     }
     categories = {column: CategoryReader(column) for column in (roles.id, *roles.static) if column}
+    categories |= {column: CategoryReader(column, gaps=True) for column in roles.categories}
     whole = {column: _GrowingArray(np.float32) for column in numbers}
     whole |= {column: _GrowingArray(np.int32) for column in categories}
     moments, fractions = _GrowingArray("datetime64[s]"), _GrowingArray(np.int32)
@@ -121,6 +127,11 @@ def read_columns(
     report.rows = rows
     for category in categories.values():
         category.note_likeness(report)
+    results = {column: whole[column].result() for column in numbers}
+    lists: dict[str, tuple[str, ...]] = {}
+    for column in roles.categories:
+        codes_there = whole[column].result()
+        results[column], lists[column] = sorted_codes(codes_there, categories[column].names)
     ids = whole[roles.id].result() if roles.id else np.broadcast_to(np.int32(0), rows)
     return Columns(
         moments.result() if roles.time else _counted(ids),
@@ -130,7 +141,8 @@ def read_columns(
         times.zone if roles.time else "",
         ids,
         categories[roles.id].names if roles.id else [""],
-        {column: whole[column].result() for column in numbers},
+        results,
+        lists,
         {column: (whole[column].result(), categories[column].names) for column in roles.static},
         places,
     )

@@ -218,10 +218,15 @@ class CategoryReader:
     """Reads the values of one column as numbers of categories, in order of first appearance.
 
     Blanks around a name are ignored; upper and lower case are different names.
+
+    Args:
+        column: name of the column.
+        gaps: True if values may be missing, with the code -1.
     """
 
-    def __init__(self, column: str) -> None:
+    def __init__(self, column: str, gaps: bool = False) -> None:
         self.column = column
+        self._gaps = gaps
         self.names: list[str] = []
         self._codes: dict[str, int] = {}
 
@@ -234,7 +239,7 @@ class CategoryReader:
         import pyarrow as pa
 
         array = block.columns[self.column]
-        if array.null_count:
+        if array.null_count and not self._gaps:
             first = int(np.flatnonzero(array.is_null().to_numpy(zero_copy_only=False))[0])
             raise block.error("is empty", first, self.column, "Every row needs a value here.")
         if pa.types.is_nested(array.type) or pa.types.is_binary(array.type):
@@ -249,8 +254,8 @@ class CategoryReader:
             if name not in self._codes:
                 self._codes[name] = len(self.names)
                 self.names.append(name)
-        codes = np.array([self._codes[name] for name in here], np.int32)
-        return codes[encoded.indices.to_numpy(zero_copy_only=False)]
+        codes = np.array([*(self._codes[name] for name in here), -1], np.int32)
+        return codes[encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)]
 
     def note_likeness(self, report: DataReport) -> None:
         """Reports names that differ only by case or blanks and so probably mean the same."""

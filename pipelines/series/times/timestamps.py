@@ -105,6 +105,20 @@ def future_times(last: np.datetime64, frequency: str, horizon: int) -> Times:
     return regular_times(last, frequency, horizon + 1)[1:]
 
 
+def earlier_times(first: np.datetime64, frequency: str, count: int) -> Times:
+    """The `count` time stamps before `first`, datetime64[s] [count], ascending."""
+    import pandas as pd
+
+    seconds = fixed_seconds(frequency)
+    if seconds is not None:
+        return first.astype("datetime64[s]") + np.arange(-count, 0) * np.timedelta64(
+            int(seconds), "s"
+        )
+    offset = offset_of(frequency)
+    times = pd.date_range(end=pd.Timestamp(first), periods=count + 1, freq=offset)[:-1]
+    return times.to_numpy().astype("datetime64[s]")
+
+
 def regular_times(first: np.datetime64, frequency: str, count: int) -> Times:
     """`count` time stamps that begin with `first`, datetime64[s] [count].
 

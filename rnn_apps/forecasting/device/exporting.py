@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from pipelines.series.holiday_calendar import DAYS_TO_HOLIDAY, HOLIDAY, MOST_DAYS
 from rnn_apps.export.delivery import SAVED_MODEL, Delivery, DeviceFile, deliver, kibibytes
 from rnn_apps.forecasting.device.calibrated_deployment import calibrated_deployment
 from rnn_apps.forecasting.judging.example_windows import EXAMPLES, read_examples
@@ -144,9 +145,49 @@ def contract(run: TrainedForecaster, model: keras.Model) -> dict[str, Any]:
         },
         "outputs": {name: outputs[name] for name in model.output},
         "series": list(description.series_names),
+        **_categories(run),
+        **_holidays(run),
+        **_short_series(run),
         "frequency": config.frequency,
         "lookback": config.lookback,
         "horizon": config.horizon,
+    }
+
+
+def _categories(run: TrainedForecaster) -> dict[str, Any]:
+    """The contract's entry about covariates whose values are codes of categories."""
+    if not run.description.categories:
+        return {}
+    return {
+        "categories": {
+            name: {"codes": dict(zip(names, range(len(names)), strict=True)), "other": -1}
+            for name, names in run.description.categories.items()
+        },
+        "rule of categories": "whoever calls the file writes the code of the category into the "
+        "covariate's column, as a whole number; other is for a category that is not listed",
+    }
+
+
+def _holidays(run: TrainedForecaster) -> dict[str, Any]:
+    """The contract's entry about holidays."""
+    if not run.config.holidays:
+        return {}
+    return {
+        "holidays": run.config.holidays,
+        "rule of holidays": "whoever calls the file computes them from the local date of each row: "
+        f"{HOLIDAY} is 1 on a public holiday and 0 on other days, {DAYS_TO_HOLIDAY} the number of "
+        f"days to the next one, 0 on the day itself and at most {MOST_DAYS}",
+    }
+
+
+def _short_series(run: TrainedForecaster) -> dict[str, Any]:
+    """The contract's entry about series that are shorter than the lookback."""
+    if run.config.short_series != "pad":
+        return {}
+    return {
+        "rule of short series": "a series with fewer values than the lookback is lengthened at its "
+        "beginning: the first value, and the first row of each covariate, are repeated; the times "
+        "continue backwards"
     }
 
 

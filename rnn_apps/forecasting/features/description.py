@@ -42,6 +42,8 @@ class DataDescription:
             statistics.
         future_names: names of the known-future covariates, with statistics in the same way.
         static_names: names of the static covariates, with statistics in the same way.
+        categories: names of the categories of each past or future covariate whose values are codes;
+            such a covariate has location 0 and scale 1.
     """
 
     series_names: tuple[str, ...]
@@ -58,6 +60,7 @@ class DataDescription:
     static_names: tuple[str, ...] = ()
     static_location: tuple[float, ...] = ()
     static_scale: tuple[float, ...] = ()
+    categories: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
     def save(self, path: str | Path) -> None:
         """Writes the description as JSON, atomically."""
@@ -75,7 +78,8 @@ class DataDescription:
             values: dict[str, Any] = {
                 k: tuple(v) if isinstance(v, list) else v for k, v in content.items()
             }
-            return cls(**values)
+            lists = values.pop("categories", {})
+            return cls(**values, categories={name: tuple(one) for name, one in lists.items()})
         except OSError as error:
             raise DataError(f"cannot be read: {error.strerror}", file=path) from None
         except (ValueError, TypeError, AttributeError) as error:
@@ -112,14 +116,26 @@ def describe(series_set: SeriesSet, split: Split, config: ForecastingConfig) -> 
         step_minutes=step,
         span_minutes=span,
         past_names=tuple(series_set.past_names),
-        past_location=_numbers(statistics.past_mean),
-        past_scale=_numbers(statistics.past_standard_deviation),
+        past_location=_unless_codes(series_set, "past", statistics.past_mean, 0.0),
+        past_scale=_unless_codes(series_set, "past", statistics.past_standard_deviation, 1.0),
         future_names=tuple(series_set.future_names),
-        future_location=_numbers(statistics.future_mean),
-        future_scale=_numbers(statistics.future_standard_deviation),
+        future_location=_unless_codes(series_set, "future", statistics.future_mean, 0.0),
+        future_scale=_unless_codes(series_set, "future", statistics.future_standard_deviation, 1.0),
         static_names=tuple(series_set.static_names),
         static_location=_numbers(statistics.static_mean),
         static_scale=_numbers(statistics.static_standard_deviation),
+        categories=dict(series_set.categories),
+    )
+
+
+def _unless_codes(
+    series_set: SeriesSet, kind: str, statistics: np.ndarray, otherwise: float
+) -> tuple[float, ...]:
+    """Statistics of covariates; `otherwise` for those whose values are codes of categories."""
+    names: tuple[str, ...] = getattr(series_set, f"{kind}_names")
+    return tuple(
+        otherwise if name in series_set.categories else float(value)
+        for name, value in zip(names, statistics, strict=True)
     )
 
 

@@ -13,6 +13,8 @@ from rnn_apps.forecasting.features.description import DataDescription
 from rnn_apps.forecasting.network.capabilities import calendar_features
 from rnn_apps.forecasting.network.network import Features
 from rnn_apps.forecasting.network.normalisation import (
+    CategoryIndicators,
+    ChosenColumns,
     CovariateScaler,
     SeriesScaler,
     WindowNormalisation,
@@ -118,16 +120,10 @@ def _over_time(
     past: list[Any] = []
     future: list[Any] = []
     if "past_covariates" in inputs:
-        scaler = CovariateScaler(
-            description.past_location, description.past_scale, name="past_scaler"
-        )
-        past.append(scaler(inputs["past_covariates"]))
+        past += _encoded(inputs["past_covariates"], "past", description)
     whole: list[Any] = []
     if "future_covariates" in inputs:
-        scaler = CovariateScaler(
-            description.future_location, description.future_scale, name="future_scaler"
-        )
-        whole.append(scaler(inputs["future_covariates"]))
+        whole += _encoded(inputs["future_covariates"], "future", description)
     if "times" in inputs:
         names = calendar_features(config, description)
         whole.append(CalendarFeatures(names, name="calendar")(inputs["times"]))
@@ -135,6 +131,29 @@ def _over_time(
         past.append(keras.layers.Cropping1D((0, config.horizon), dtype="float32")(sequence))
         future.append(keras.layers.Cropping1D((config.lookback, 0), dtype="float32")(sequence))
     return _joined(past), _joined(future)
+
+
+def _encoded(covariates: Any, kind: str, description: DataDescription) -> list[Any]:
+    """Covariates over time as a network reads them: numbers scaled, categories as indicators."""
+    names: tuple[str, ...] = getattr(description, f"{kind}_names")
+    location = getattr(description, f"{kind}_location")
+    scale = getattr(description, f"{kind}_scale")
+    codes = [column for column, name in enumerate(names) if name in description.categories]
+    numbers = [column for column in range(len(names)) if column not in codes]
+    parts = []
+    if numbers:
+        chosen = covariates
+        if codes:
+            chosen = ChosenColumns(numbers, name=f"{kind}_numbers")(covariates)
+        scaler = CovariateScaler(
+            [location[i] for i in numbers], [scale[i] for i in numbers], name=f"{kind}_scaler"
+        )
+        parts.append(scaler(chosen))
+    if codes:
+        counts = [len(description.categories[names[i]]) for i in codes]
+        indicators = CategoryIndicators(codes, counts, name=f"{kind}_categories")
+        parts.append(indicators(covariates))
+    return parts
 
 
 def _context(

@@ -177,3 +177,61 @@ class CovariateScaler(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {**super().get_config(), "location": self.location, "scale": self.scale}
+
+
+@keras.saving.register_keras_serializable(package="rnn_apps")
+class ChosenColumns(keras.layers.Layer):
+    """Takes some of the covariates.
+
+    Args:
+        columns: numbers of the covariates to take, in the order wanted.
+
+    Call: [..., covariates] -> [..., columns], float32.
+    """
+
+    def __init__(self, columns: Sequence[int], **kwargs: Any) -> None:
+        kwargs["dtype"] = "float32"
+        super().__init__(**kwargs)
+        self.columns = [int(column) for column in columns]
+
+    def call(self, covariates: tf.Tensor) -> tf.Tensor:
+        """See the class."""
+        return tf.concat([covariates[..., i : i + 1] for i in self.columns], axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "columns": self.columns}
+
+
+@keras.saving.register_keras_serializable(package="rnn_apps")
+class CategoryIndicators(keras.layers.Layer):
+    """Makes an indicator of each category: 1 for the category of the code, 0 for all others.
+
+    A code that is not in the list, such as -1, makes zeros only. A recurrent layer that reads the
+    indicators multiplies them by its kernel, so each category has a learnt vector there.
+
+    Args:
+        columns: numbers of the covariates that are codes.
+        counts: number of categories of each of them.
+
+    Call: whole numbers [..., covariates] -> [..., sum of counts], float32.
+    """
+
+    def __init__(self, columns: Sequence[int], counts: Sequence[int], **kwargs: Any) -> None:
+        kwargs["dtype"] = "float32"
+        super().__init__(**kwargs)
+        self.columns = [int(column) for column in columns]
+        self.counts = [int(count) for count in counts]
+
+    def call(self, covariates: tf.Tensor) -> tf.Tensor:
+        """See the class."""
+        # Arithmetic that every runtime has, and that is exact for whole numbers.
+        indicators = [
+            tf.nn.relu(1.0 - tf.abs(covariates[..., i : i + 1] - tf.range(count, dtype=tf.float32)))
+            for i, count in zip(self.columns, self.counts, strict=True)
+        ]
+        return tf.concat(indicators, axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "columns": self.columns, "counts": self.counts}

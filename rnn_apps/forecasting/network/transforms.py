@@ -22,19 +22,25 @@ from pipelines.series.times.timestamps import show_time
 _SMALLEST = 1e-30
 # exp(88) is the largest power of e that float32 holds.
 _LARGEST_EXPONENT = 88.0
+# What stands for 0 where the inverse of softplus has no value; softplus gives it back to 3 digits.
+_NEARLY_ZERO = 1e-3
 
 
 def transformed(values: tf.Tensor, transform: str) -> tf.Tensor:
     """Values as the model sees them, float32 of the same shape.
 
     Args:
-        values: raw values of any shape: above 0 for "log", 0 or more for "log1p".
-        transform: "none", "log" for log(y), or "log1p" for log(1 + y).
+        values: raw values of any shape: above 0 for "log", 0 or more for "log1p" and "softplus".
+        transform: "none", "log" for log(y), "log1p" for log(1 + y), or "softplus" for the inverse
+            of log(1 + exp(z)), which hardly changes values above 3.
     """
     if transform == "log":
         return tf.math.log(tf.maximum(values, _SMALLEST))
     if transform == "log1p":
         return tf.math.log(tf.maximum(values, 0.0) + 1.0)
+    if transform == "softplus":
+        positive = tf.maximum(values, _NEARLY_ZERO)
+        return positive + tf.math.log(1.0 - tf.exp(-positive))
     return values
 
 
@@ -42,6 +48,8 @@ def restored(values: tf.Tensor, transform: str) -> tf.Tensor:
     """The raw values of transformed ones, float32 of the same shape; see `transformed`."""
     if transform == "none":
         return values
+    if transform == "softplus":
+        return tf.maximum(values, 0.0) + tf.math.log(1.0 + tf.exp(-tf.abs(values)))
     raw = tf.exp(tf.minimum(values, _LARGEST_EXPONENT))
     return raw if transform == "log" else tf.maximum(raw - 1.0, 0.0)
 
@@ -51,7 +59,7 @@ class TargetTransform(keras.layers.Layer):
     """Applies `transformed`, or `restored`, inside a model.
 
     Args:
-        transform: name of the transformation, "log" or "log1p".
+        transform: name of the transformation, "log", "log1p" or "softplus".
         restore: True to undo the transformation.
 
     Call: float32 of any shape -> the same shape.

@@ -1,0 +1,170 @@
+"""A run with categories, holidays and what is known of the future in a table of its own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipelines.base.errors import DataError
+from rnn_apps import forecasting
+from rnn_apps.application.command_line import main
+from rnn_apps.edge import EdgeForecaster, load
+from rnn_apps.forecasting import ForecastingConfig, Run
+
+holidays = pytest.importorskip("holidays")
+
+LOOKBACK, HORIZON, ROWS, LATE = 14, 4, 160, 148
+DAYS = pd.date_range("2024-01-01", periods=ROWS + HORIZON, freq="D")
+SHOPS = ("north", "south", "west")
+
+
+def _frame() -> pd.DataFrame:
+    """Sales per day of three shops, with rows for the future whose sales are empty.
+
+    The third shop opened two weeks ago.
+    """
+    random = np.random.default_rng(4)
+    frames = []
+    for number, shop in enumerate(SHOPS):
+        weather = random.choice(["fog", "rain", "sun"], len(DAYS))
+        sold = 50.0 + 20 * number + np.where(weather == "sun", 10.0, 0.0)
+        sold = sold + random.normal(size=len(DAYS))
+        sold[ROWS:] = np.nan
+        frames.append(
+            pd.DataFrame(
+                {
+                    "day": DAYS, "shop": shop, "sold": sold, "weather": weather,
+                    "staff": random.choice(["few", "many"], len(DAYS)), "price": 2.0 + number,
+                    "kind": ["small", "big", "big"][number],
+                }
+            )
+        )  # fmt: skip
+    frames[2] = frames[2].iloc[LATE:]
+    return pd.concat(frames, ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("covariates")
+    _frame().to_csv(folder / "data.csv", index=False)
+    config = ForecastingConfig(
+        data=f"file:{folder / 'data.csv'}", run=str(folder / "run"),
+        columns=("id=shop", "target=sold", "known=weather,price", "past=staff", "static=kind"),
+        holidays="DE", short_series="pad", lookback=LOOKBACK, horizon=HORIZON, segment_length=2, units=8, epochs=1,
+        stride=4, split="100,30,30", gradient_flow=False,
+    )  # fmt: skip
+    forecasting.train(config)
+    return forecasting.load(folder / "run")
+
+
+def test_the_run_keeps_columns_and_categories(run: Run) -> None:
+    assert run.config.id_column == "shop" and run.config.categories == ("staff", "weather")
+    assert run.description.categories == {
+        "staff": ("few", "many"),
+        "weather": ("fog", "rain", "sun"),
+    }
+    assert run.description.future_names == ("weather", "price", "holiday", "days_to_holiday")
+    understood = " ".join(run.metrics["data"]["understood"])
+    assert "weather (3 categories), price, holiday" in understood
+
+
+def test_a_table_of_the_future_gives_what_rows_in_the_data_give(run: Run, tmp_path: Path) -> None:
+    data = _frame()
+    expected = run.predict(data)
+    future = data[data["day"] >= DAYS[ROWS]][["day", "shop", "weather", "price"]]
+    history = data[data["day"] < DAYS[ROWS]]
+    pd.testing.assert_frame_equal(run.predict(history, future=future), expected)
+    # On the command line, and with the run's own data; the table counts, not the data's rows.
+    changed = future.assign(weather="sun")
+    changed.to_csv(tmp_path / "future.csv", index=False)
+    command = ["forecast", "predict", "--run", str(run.folder.path), "--to"]
+    table = tmp_path / "forecast.csv"
+    assert main([*command, str(table), "--future", f"file:{tmp_path / 'future.csv'}"]) == 0
+    sunny = pd.read_csv(table)
+    np.testing.assert_allclose(
+        sunny["forecast"], run.predict(history, future=changed)["forecast"], rtol=1e-5
+    )
+    assert not np.allclose(sunny["forecast"], expected["forecast"])
+
+
+def test_what_a_table_of_the_future_lacks(run: Run) -> None:
+    data = _frame()
+    history, future = data[data["day"] < DAYS[ROWS]], data[data["day"] >= DAYS[ROWS]]
+    future = future[["day", "shop", "weather", "price"]]
+    for table, words in (
+        (future[future["shop"] == "north"], "no row for the series south"),
+        (future[future["day"] < DAYS[-1]], "must be known for 4 steps.*the data has 3"),
+        (future[future["day"] != DAYS[ROWS + 1]], "no value for series 'north' at 2024-06-10, but"),
+        (future.assign(weather="hail"), "the category 'hail' at 2024-06-09"),
+        (future.drop(columns="price"), "there is no column 'price'"),
+    ):
+        with pytest.raises(DataError, match=words):
+            run.predict(history, future=table)
+
+
+def test_forecasts_beyond_the_horizon_know_their_holidays(run: Run) -> None:
+    data = _frame()[lambda frame: frame["day"] < DAYS[100]]
+    later = _frame()[lambda frame: frame["day"] >= DAYS[100]][["day", "shop", "weather", "price"]]
+    with pytest.raises(Exception, match="nobody knows staff there"):
+        run.predict(data, future=later, steps=6)
+    series_set = run.series(data, later, reach=8)
+    assert series_set[0].future_covariates.shape[1] == 4
+
+
+def test_the_device_gets_codes_by_a_stated_rule(run: Run, tmp_path: Path) -> None:
+    run.export(tmp_path / "export", formats=("tflite",))
+    contract = json.loads((tmp_path / "export/contract.json").read_text())
+    assert contract["categories"]["weather"] == {
+        "codes": {"fog": 0, "rain": 1, "sun": 2},
+        "other": -1,
+    }
+    assert contract["holidays"] == "DE" and "at most 30" in contract["rule of holidays"]
+    assert "the first value" in contract["rule of short series"]
+    # A host that follows the contract gets what predict gives, for a short series too.
+    data = _frame()
+    device = EdgeForecaster(load(tmp_path / "export/model.tflite"))
+    for shop in ("north", "west"):
+        given = device(**_inputs(run, contract, data[data["shop"] == shop], shop))
+        expected = run.predict(data)[lambda frame, shop=shop: frame["series"] == shop]
+        np.testing.assert_allclose(given["forecast"], expected["forecast"], rtol=1e-4)
+
+
+def _inputs(run: Run, contract: dict, rows: pd.DataFrame, shop: str) -> dict[str, np.ndarray]:
+    """The inputs of one shop as a host makes them of its latest rows."""
+    rows = rows.iloc[-(LOOKBACK + HORIZON) :]
+    missing = LOOKBACK + HORIZON - len(rows)
+    place = np.maximum(np.arange(-missing, len(rows)), 0)
+    days = rows["day"].iloc[0] + pd.to_timedelta(np.arange(-missing, len(rows)), "D")
+    codes = {
+        name: rows[name].map(contract["categories"][name]["codes"]).to_numpy()[place]
+        for name in ("weather", "staff")
+    }
+    germany = holidays.country_holidays("DE", years=(2024, 2025))
+    free = np.array(sorted(germany), "datetime64[D]")
+    # The rows that are added repeat the covariates of the first row.
+    own = rows["day"].to_numpy().astype("datetime64[D]")[place]
+    ahead = np.minimum((free[np.searchsorted(free, own)] - own).astype(int), 30)
+    known = np.stack([codes["weather"], rows["price"].to_numpy()[place], ahead == 0, ahead], axis=1)
+    kind = f"kind={rows['kind'].iloc[0]}"
+    inputs = {
+        "past_target": rows["sold"].to_numpy()[place][:LOOKBACK].astype(np.float32),
+        "past_covariates": codes["staff"][:LOOKBACK, None].astype(np.float32),
+        "future_covariates": known.astype(np.float32),
+        "static_covariates": np.array(
+            [name == kind for name in run.description.static_names], np.float32
+        ),
+        "times": (days.to_numpy().astype("datetime64[m]").astype(np.int64)).astype(np.int32),
+        "series_index": np.array(contract["series"].index(shop), np.int32),
+    }
+    return {name: inputs[name] for name in contract["inputs"]}
+
+
+def test_an_unknown_category_is_refused_unless_the_run_reads_zeros(run: Run) -> None:
+    data = _frame()
+    data.loc[150, "weather"] = "hail"
+    with pytest.raises(DataError, match="'weather': holds the category 'hail' in series 'north'"):
+        run.predict(data)

@@ -1,0 +1,143 @@
+"""Covariates of text and of codes: their lists, unknown ones, holidays."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipelines import ConfigurationError, DataError, load_series, parse_split
+from pipelines.base.errors import UserError
+from pipelines.series import load_covariates, with_holidays
+from pipelines.series.categories import recoded, training_categories
+from pipelines.series.covariate_tables import continued
+from pipelines.series.holiday_calendar import without_holidays
+
+DAYS = pd.date_range("2024-04-20", periods=24, freq="D")
+WEATHER = ["sun", "rain", "fog"] * 8
+
+
+def sales(**columns: object) -> pd.DataFrame:
+    frame = pd.DataFrame({"day": DAYS, "sold": np.arange(24.0), "weather": WEATHER, "code": 7})
+    frame.loc[20:, "sold"] = np.nan
+    return frame.assign(**columns)
+
+
+def test_text_is_read_as_codes_in_alphabetic_order() -> None:
+    series_set = load_series(sales(), targets="sold", future_covariates="weather")
+    assert series_set.categories == {"weather": ("fog", "rain", "sun")}
+    assert series_set[0].future_covariates[:4, 0].tolist() == [2, 1, 0, 2]
+    assert len(series_set[0].future_covariates) == 24
+    # Other data is read in the same way, though its first rows look like numbers.
+    again = load_series(sales(weather=[1, 2, 3] * 8), series_set.options)
+    assert again.categories == {"weather": ("1", "2", "3")}
+
+
+def test_numbers_are_categories_if_they_are_stated() -> None:
+    stated = load_series(
+        sales(), targets="sold", past_covariates="code", categories="code",
+    )  # fmt: skip
+    assert stated.categories == {"code": ("7",)}
+    plain = load_series(sales(), targets="sold", past_covariates="code")
+    assert plain.categories == {}
+    with pytest.raises(DataError, match="'code': is stated as a category, but is not a covariate"):
+        load_series(sales(), targets="sold", categories="code")
+    with pytest.raises(DataError, match="'sold': is to be forecast, so it cannot be a category"):
+        load_series(sales(), targets="sold", categories="sold")
+
+
+def test_an_empty_category_keeps_the_last_one() -> None:
+    weather = [*WEATHER[:4], None, *WEATHER[5:]]
+    series_set = load_series(sales(weather=weather), targets="sold", future_covariates="weather")
+    assert series_set[0].future_covariates[3:6, 0].tolist() == [2, 2, 0]
+    assert series_set.report.count("missing covariates") == 1
+
+
+def test_the_list_is_that_of_the_training_part() -> None:
+    weather = [*WEATHER[:17], "snow", *WEATHER[18:]]
+    series_set = load_series(sales(weather=weather), targets="sold", future_covariates="weather")
+    known = training_categories(series_set, parse_split("10,5,5"))
+    assert known == {"weather": ("fog", "rain", "sun")}
+    with pytest.raises(
+        DataError,
+        match=r"'weather': holds the category 'snow' in series 'sold' at "
+        r"2024-05-07, which the training part does not have; it has 'fog'",
+    ):
+        recoded(series_set, known, "error")
+    zeros = recoded(series_set, known, "zeros")
+    assert zeros[0].future_covariates[15:19, 0].tolist() == [2, 1, -1, 2]
+    assert zeros.report.count("categories that the training part does not have") == 1
+    numbers = load_series(sales(), targets="sold", future_covariates="code")
+    with pytest.raises(DataError, match="holds numbers, the model was trained with categories"):
+        recoded(numbers, {"code": ("7",)}, "error")
+
+
+def test_a_table_of_the_future_has_the_same_codes() -> None:
+    series_set = load_series(sales().iloc[:20], targets="sold", future_covariates="weather")
+    table = pd.DataFrame({"day": DAYS[20:], "weather": ["rain", "sun", "hail", "rain"]})
+
+    with pytest.raises(DataError, match="holds the category 'hail' at 2024-05-12"):
+        continued(series_set, load_covariates(table, series_set, ("weather",)))
+    later = continued(series_set, load_covariates(table, series_set, ("weather",)), "zeros")
+    assert later[0].future_covariates[20:, 0].tolist() == [1, 2, -1, 1]
+
+
+def test_static_numbers_are_categories_if_they_are_stated() -> None:
+    frame = pd.concat([sales(shop=shop, region=region) for shop, region in (("a", 1), ("b", 2))])
+    options = {"targets": "sold", "id_column": "shop", "static_covariates": "region"}
+    assert load_series(frame, **options).static_names == ("region",)
+    stated = load_series(frame, **options, categories="region")
+    assert stated.static_names == ("region=1", "region=2")
+
+
+def test_holidays_of_the_past_and_of_the_future() -> None:
+    pytest.importorskip("holidays")
+    series_set = load_series(sales().iloc[:18], targets="sold")
+    with_them = with_holidays(series_set, "DE-BY", reach=30)
+    assert with_them.future_names == ("holiday", "days_to_holiday")
+    values = with_them[0].future_covariates
+    assert values.shape == (48, 2)
+    # From 20 April on: 1 May, Ascension on 9 May, Whit Monday on 20 May, Corpus Christi on 30 May.
+    assert np.flatnonzero(values[:, 0]).tolist() == [11, 19, 30, 40]
+    assert values[8:13, 1].tolist() == [3, 2, 1, 0, 7]
+    # Corpus Christi is not a holiday in all of Germany.
+    assert with_holidays(series_set, "DE", reach=30)[0].future_covariates[40, 0] == 0
+    assert without_holidays(with_them).future_names == ()
+    # Another covariate limits how far all are known.
+    other = load_series(sales(), targets="sold", future_covariates="code")
+    both = with_holidays(other, "DE", reach=30)
+    assert both[0].future_covariates.shape == (24, 3)
+
+
+def test_holidays_follow_local_dates() -> None:
+    pytest.importorskip("holidays")
+    hours = pd.date_range("2024-04-30 12:00", periods=40, freq="h", tz="UTC")
+    frame = pd.DataFrame({"time": hours, "load": 1.0 + np.arange(40)})
+    series_set = load_series(frame, time_zone="Europe/Berlin")
+    values = with_holidays(series_set, "DE", reach=0)[0].future_covariates[:, 0]
+    assert np.flatnonzero(values)[[0, -1]].tolist() == [10, 33]
+
+
+def test_what_has_no_holidays(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("holidays")
+    series_set = load_series(sales(), targets="sold")
+    for calendar, words in (
+        ("GERMANY", "not the code of a country"),
+        ("DE-B", "Did you mean BB, BE"),
+    ):
+        with pytest.raises(ConfigurationError, match=words):
+            with_holidays(series_set, calendar, reach=1)
+    counted = load_series(pd.DataFrame({"sold": np.arange(24.0)}))
+    with pytest.raises(DataError, match="counted without a date"):
+        with_holidays(counted, "DE", reach=1)
+    with pytest.raises(DataError, match="a step of MS is longer than a day"):
+        with_holidays(dataclasses.replace(series_set, frequency="MS"), "DE", reach=1)
+    named = load_series(sales(holiday=1), targets="sold", future_covariates="holiday")
+    with pytest.raises(DataError, match="'holiday': is the name of a covariate that holidays adds"):
+        with_holidays(named, "DE", reach=1)
+    monkeypatch.setitem(sys.modules, "holidays", None)
+    with pytest.raises(UserError, match=r"pip install 'rnn-apps\[holidays\]'"):
+        with_holidays(series_set, "DE", reach=1)
