@@ -54,8 +54,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     config = ForecastingConfig(
         data=f"file:{folder / 'data.csv'}", run=str(folder / "run"),
         columns=("id=shop", "target=sold", "known=weather,price", "past=staff", "static=kind"),
-        holidays="DE", short_series="pad", lookback=LOOKBACK, horizon=HORIZON, segment_length=2, units=8, epochs=1,
-        stride=4, split="100,30,30", gradient_flow=False,
+        holidays="DE", short_series="pad", lookback=LOOKBACK, horizon=HORIZON, segment_length=2,
+        units=8, epochs=1, stride=4, split="100,30,30", gradient_flow=False,
     )  # fmt: skip
     forecasting.train(config)
     return forecasting.load(folder / "run")
