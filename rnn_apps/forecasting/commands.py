@@ -35,12 +35,34 @@ def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE.csv",
         help="file for every forecast: series, origin, step, time, truth, forecast and quantiles",
     )
+    parser.add_argument(
+        "--refit",
+        type=int,
+        default=0,
+        metavar="K",
+        help="number of origins after which the model is fitted again on what is known by then; 0 "
+        "to judge the run as it is",
+    )
+    parser.add_argument(
+        "--refit-from",
+        default="run",
+        metavar="run|scratch",
+        help="weights that every fit of --refit begins with (default: run)",
+    )
 
 
 def _evaluate(options: argparse.Namespace) -> Result:
     from rnn_apps.forecasting.run import load
 
     run = load(options.run)
+    if options.refit:
+        from rnn_apps.forecasting.refitted import evaluate_refitted
+
+        refitted: Result = evaluate_refitted(
+            run, options.refit, data=options.data or None, part=options.part,
+            stride=options.stride, begin=options.refit_from, forecasts=options.forecasts,
+        )  # fmt: skip
+        return refitted
     result: Result = run.evaluate(
         options.data or None, options.part, stride=options.stride, forecasts=options.forecasts
     )

@@ -46,6 +46,22 @@ def until(series_set: SeriesSet, last: str) -> SeriesSet:
     return dataclasses.replace(series_set, series=tuple(known), rows=0)
 
 
+def before(series_set: SeriesSet, moment: np.datetime64) -> SeriesSet:
+    """The series as they were known before a moment; covariates that are known ahead stay known.
+
+    Args:
+        series_set: series with a later end.
+        moment: time of the first row that is not known, datetime64[s].
+    """
+    ends = [int(np.searchsorted(series.times, moment, side="left")) for series in series_set]
+    known = [
+        _cut(series, end)
+        for series, end in zip(series_set, ends, strict=True)
+        if end > series.padding and series.observed[:end].any()
+    ]
+    return dataclasses.replace(series_set, series=tuple(known), rows=0)
+
+
 def lengthened(series_set: SeriesSet, values: NDArray[np.float32]) -> SeriesSet:
     """The series with forecasts after their end, as if these had been observed.
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipelines.base.errors import UserError
 from pipelines.series.time_series import SeriesSet
-from rnn_apps.forecasting.forecast import Forecast, Window
+from rnn_apps.forecasting.forecast import Forecast, Inputs, Window
 from rnn_apps.forecasting.prediction import local_times
 
 if TYPE_CHECKING:
@@ -42,12 +44,21 @@ class ForecastTable:
         file: opened file that the table is written to.
         series_set: series of the backtest.
         levels: levels of the forecaster's quantiles.
+        fits: function that gives the number of the fit that forecasts each window, for a column
+            `fit`; None for no such column.
     """
 
-    def __init__(self, file: TextIO, series_set: SeriesSet, levels: tuple[float, ...]) -> None:
+    def __init__(
+        self,
+        file: TextIO,
+        series_set: SeriesSet,
+        levels: tuple[float, ...],
+        fits: Callable[[Inputs], NDArray[np.int64]] | None = None,
+    ) -> None:
         self._file = file
         self._series_set = series_set
         self._levels = levels
+        self._fits = fits
         self._begun = False
         self._origins: tuple[np.ndarray, np.ndarray] | None = None
 
@@ -80,5 +91,7 @@ class ForecastTable:
         if forecast.quantiles is not None:
             for i, level in enumerate(self._levels):
                 columns[f"quantile_{level:g}"] = forecast.quantiles[:, :, i].reshape(-1)
+        if self._fits is not None:
+            columns["fit"] = np.repeat(self._fits(window.inputs), horizon)
         pd.DataFrame(columns).to_csv(self._file, index=False, header=not self._begun)
         self._begun = True

@@ -1,0 +1,119 @@
+"""A backtest that fits the model again: what each fit knows, and who forecast what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipelines import load_series
+from pipelines.base.errors import UserError
+from rnn_apps import forecasting
+from rnn_apps.application.command_line import main
+from rnn_apps.forecasting import ForecastingConfig, Run
+from rnn_apps.forecasting.refitted import _wall_clock_starts, planned_fits
+
+LOOKBACK, HORIZON, ROWS, STRIDE = 6, 2, 120, 4
+TEST = 24
+
+
+def _frame() -> pd.DataFrame:
+    random = np.random.default_rng(3)
+    hours = pd.date_range("2024-01-01", periods=ROWS, freq="h")
+    load = 5 + np.sin(np.arange(ROWS) * np.pi / 6) + 0.1 * random.normal(size=ROWS)
+    load[[70, 104, 105]] = np.nan
+    return pd.DataFrame({"time": hours, "load": load, "wind": random.normal(size=ROWS)})
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("refitted")
+    _frame().to_csv(folder / "data.csv", index=False)
+    config = ForecastingConfig(
+        data=f"file:{folder / 'data.csv'}", run=str(folder / "run"), targets=("load",),
+        past_covariates=("wind",), missing="interpolate", model="direct", lookback=LOOKBACK,
+        horizon=HORIZON, units=4, epochs=1, split=f"72,{ROWS - 72 - TEST},{TEST}",
+        gradient_flow=False,
+    )  # fmt: skip
+    forecasting.train(config)
+    return forecasting.load(folder / "run")
+
+
+def test_no_fit_knows_what_follows_its_first_origin(run: Run) -> None:
+    data = _frame()
+    whole = run.series(data)
+    fits = planned_fits(run, whole, run.part("test"), every=3, stride=STRIDE, begin="run")
+    first = ROWS - TEST
+    assert [fit.first for fit in fits] == [
+        whole[0].times[first], whole[0].times[first + 3 * STRIDE]
+    ]  # fmt: skip
+    for fit in fits:
+        later = data["time"] >= pd.Timestamp(fit.first)
+        assert later.any() and fit.known[0].times[-1] < fit.first
+        # Other values from the first origin on, even in a gap that reaches over it, change nothing.
+        other = data.assign(
+            load=data["load"].where(~later, 99.0), wind=data["wind"].where(~later, -99.0)
+        )
+        again = planned_fits(
+            run, run.series(other), run.part("test"), every=3, stride=STRIDE, begin="run"
+        )
+        changed = next(one for one in again if one.first == fit.first)
+        for name in ("times", "target", "observed", "past_covariates"):
+            np.testing.assert_array_equal(
+                getattr(fit.known[0], name), getattr(changed.known[0], name)
+            )
+        assert changed.config == fit.config and fit.config.split.endswith(",0")
+
+
+def test_a_table_says_which_fit_made_which_forecast(
+    run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    table = tmp_path / "forecasts.csv"
+    command = ["forecast", "evaluate", "--run", str(run.folder.path), "--stride", str(STRIDE)]
+    assert main([*command, "--refit", "3", "--forecasts", str(table)]) == 0
+    assert "2 fits, each from the run's weights with up to 1 epochs" in caplog.text
+    rows = pd.read_csv(table)
+    origins = rows.groupby("fit")["origin"]
+    assert origins.nunique().tolist() == [3, 3]
+    assert origins.max()[1] < origins.min()[2]
+    # A fit's forecasts are those of the run that it is.
+    folders = sorted((run.folder.path / "refits/3-4-run").iterdir())
+    assert len(folders) == 2
+    second = forecasting.load(folders[1])
+    origin = origins.min()[2]
+    expected = second.predict(_frame(), at=origin)["forecast"]
+    chosen = rows[(rows["origin"] == origin) & (rows["fit"] == 2)]
+    np.testing.assert_allclose(chosen["forecast"], expected, rtol=1e-4)
+    # Once more, no fit is trained again.
+    weights = [(folder / "model.keras").read_bytes() for folder in folders]
+    result = forecasting.evaluate_refitted(run, 3, stride=STRIDE)
+    names = [row[0] for row in result["table"]["rows"]]
+    assert names[0] == "direct GRU, fitted again every 3" and names[1] == "direct GRU"
+    assert [(folder / "model.keras").read_bytes() for folder in folders] == weights
+
+
+def test_what_cannot_be_fitted_again(run: Run) -> None:
+    with pytest.raises(UserError, match="refit = -1 must be at least 1"):
+        forecasting.evaluate_refitted(run, -1)
+    with pytest.raises(UserError, match="choose from run, scratch"):
+        forecasting.evaluate_refitted(run, 3, begin="nothing")
+    with pytest.raises(UserError, match=r"the first origin, .*, is in the time that the run was tr"):
+        forecasting.evaluate_refitted(run, 3, part="validation")
+    with pytest.raises(UserError, match="rows before the first origin, of which the validation"):
+        forecasting.evaluate_refitted(run, 3, part="all", begin="scratch")
+
+
+def test_a_fit_begins_after_an_hour_that_occurs_twice() -> None:
+    times = pd.date_range("2024-10-26 22:00", periods=10, freq="h", tz="UTC")
+    series_set = load_series(
+        pd.DataFrame({"time": times, "load": np.arange(10.0)}), time_zone="Europe/Berlin"
+    )
+    own = series_set[0].times
+    # 0:00 UTC and 1:00 UTC are both 2:00 in Berlin.
+    starts = _wall_clock_starts(series_set, [own[1], own[3]])
+    minutes = series_set.wall_clock(own)
+    assert minutes[2] == minutes[3]
+    assert starts[1] == minutes[3] + 1 and starts[0] == minutes[1]
