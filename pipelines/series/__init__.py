@@ -25,7 +25,7 @@ _HOMES = {
     "parse_split": "splits",
     "part_rows": "splits",
     "training_statistics": "statistics",
-    "with_holidays": "holiday_calendar",
+    "with_holidays": "covariates.holiday_calendar",
 }
 
 __all__ = sorted(_HOMES)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.base.errors import ConfigurationError, DataError
 from pipelines.data_report import DataReport
 from pipelines.series.assembly import SeriesAssembly
-from pipelines.series.covariate_tables import joined, table_options
+from pipelines.series.covariates.covariate_tables import joined, table_options
 from pipelines.series.options import NONE, SeriesOptions
 from pipelines.series.reading.column_roles import find_roles
 from pipelines.series.reading.table_reading import read_columns
@@ -44,8 +44,9 @@ def load_series(
         settings: values for single fields of `options`, such as
             `load_series(frame, targets=("load",), missing="interpolate")`.
         data_dir: folder of prepared TensorFlow datasets; "" for the default of tfds.
-        covariates: table of covariates that are known ahead, joined by id and time; see
-            `pipelines.series.covariate_tables`. None for the table that the options name, if any.
+        covariates: table of covariates that are known ahead, joined by id and time, as
+            `pipelines.series.covariates.covariate_tables` says; None for the table that the options
+            name, if any.
 
     Raises:
         DataError: the data cannot be used; the message names file, row and column.

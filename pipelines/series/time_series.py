@@ -74,7 +74,7 @@ class SeriesSet:
         options: the options with which the set was read, with all detected values filled in, so
             that other data can be read in the same way.
         categories: names of the categories of each covariate whose values are codes, places in this
-            list; see `pipelines.series.categories`.
+            list; see `pipelines.series.covariates.categories`.
     """
 
     series: tuple[TimeSeries, ...]

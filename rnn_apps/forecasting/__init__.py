@@ -16,8 +16,8 @@ from pipelines.base.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from rnn_apps.forecasting.config import ForecastingConfig as ForecastingConfig
+    from rnn_apps.forecasting.judging.refitted import evaluate_refitted as evaluate_refitted
     from rnn_apps.forecasting.network.build import build_model as build_model
-    from rnn_apps.forecasting.refitted import evaluate_refitted as evaluate_refitted
     from rnn_apps.forecasting.run import Run as Run
     from rnn_apps.forecasting.run import load as load
     from rnn_apps.forecasting.training_run import config_from as config_from
@@ -28,7 +28,7 @@ _HOMES = {
     "Run": "run",
     "build_model": "network.build",
     "config_from": "training_run",
-    "evaluate_refitted": "refitted",
+    "evaluate_refitted": "judging.refitted",
     "load": "run",
     "train": "training_run",
 }

@@ -56,7 +56,7 @@ def _evaluate(options: argparse.Namespace) -> Result:
 
     run = load(options.run)
     if options.refit:
-        from rnn_apps.forecasting.refitted import evaluate_refitted
+        from rnn_apps.forecasting.judging.refitted import evaluate_refitted
 
         refitted: Result = evaluate_refitted(
             run, options.refit, data=options.data or None, part=options.part,

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.base.errors import DataError, UserError
-from pipelines.series.categories import recoded
-from pipelines.series.covariate_tables import continued
-from pipelines.series.holiday_calendar import with_holidays, without_holidays
+from pipelines.series.covariates.categories import recoded
+from pipelines.series.covariates.covariate_tables import continued
+from pipelines.series.covariates.holiday_calendar import with_holidays, without_holidays
 from pipelines.series.loading import load_covariates, load_series
 from pipelines.series.options import series_options
 from pipelines.series.short_series import treated

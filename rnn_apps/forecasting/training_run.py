@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.base.errors import UserError
-from pipelines.series.categories import recoded, training_categories
+from pipelines.series.covariates.categories import recoded, training_categories
 from pipelines.series.short_series import treated
 from pipelines.series.splits import parse_split
 from pipelines.series.time_series import SeriesSet

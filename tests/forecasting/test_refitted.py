@@ -13,7 +13,7 @@ from pipelines.base.errors import UserError
 from rnn_apps import forecasting
 from rnn_apps.application.command_line import main
 from rnn_apps.forecasting import ForecastingConfig, Run
-from rnn_apps.forecasting.refitted import _wall_clock_starts, planned_fits
+from rnn_apps.forecasting.judging.refitted import _wall_clock_starts, planned_fits
 
 LOOKBACK, HORIZON, ROWS, STRIDE = 6, 2, 120, 4
 TEST = 24
@@ -100,7 +100,7 @@ def test_what_cannot_be_fitted_again(run: Run) -> None:
         forecasting.evaluate_refitted(run, -1)
     with pytest.raises(UserError, match="choose from run, scratch"):
         forecasting.evaluate_refitted(run, 3, begin="nothing")
-    with pytest.raises(UserError, match=r"the first origin, .*, is in the time that the run was tr"):
+    with pytest.raises(UserError, match=r"first origin, .*, is in the time that the run was"):
         forecasting.evaluate_refitted(run, 3, part="validation")
     with pytest.raises(UserError, match="rows before the first origin, of which the validation"):
         forecasting.evaluate_refitted(run, 3, part="all", begin="scratch")

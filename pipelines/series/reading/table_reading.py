@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from pipelines.base.errors import DataError
 from pipelines.data_report import DataReport
-from pipelines.series.categories import sorted_codes
+from pipelines.series.covariates.categories import sorted_codes
 from pipelines.series.options import SeriesOptions
 from pipelines.series.reading.column_roles import ColumnRoles
 from pipelines.series.tables.columns import CategoryReader, NumberReader

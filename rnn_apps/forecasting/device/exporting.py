@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from pipelines.series.holiday_calendar import DAYS_TO_HOLIDAY, HOLIDAY, MOST_DAYS
+from pipelines.series.covariates.holiday_calendar import DAYS_TO_HOLIDAY, HOLIDAY, MOST_DAYS
 from rnn_apps.export.delivery import SAVED_MODEL, Delivery, DeviceFile, deliver, kibibytes
 from rnn_apps.forecasting.device.calibrated_deployment import calibrated_deployment
 from rnn_apps.forecasting.judging.example_windows import EXAMPLES, read_examples

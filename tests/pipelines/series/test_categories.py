@@ -12,9 +12,9 @@ import pytest
 from pipelines import ConfigurationError, DataError, load_series, parse_split
 from pipelines.base.errors import UserError
 from pipelines.series import load_covariates, with_holidays
-from pipelines.series.categories import recoded, training_categories
-from pipelines.series.covariate_tables import continued
-from pipelines.series.holiday_calendar import without_holidays
+from pipelines.series.covariates.categories import recoded, training_categories
+from pipelines.series.covariates.covariate_tables import continued
+from pipelines.series.covariates.holiday_calendar import without_holidays
 
 DAYS = pd.date_range("2024-04-20", periods=24, freq="D")
 WEATHER = ["sun", "rain", "fog"] * 8
@@ -126,7 +126,7 @@ def test_what_has_no_holidays(monkeypatch: pytest.MonkeyPatch) -> None:
     series_set = load_series(sales(), targets="sold")
     for calendar, words in (
         ("GERMANY", "not the code of a country"),
-        ("DE-B", "Did you mean BB, BE"),
+        ("DE-BYE", "Did you mean BY, BE"),
     ):
         with pytest.raises(ConfigurationError, match=words):
             with_holidays(series_set, calendar, reach=1)

@@ -10,7 +10,7 @@ import pytest
 
 from pipelines import DataError, load_series
 from pipelines.series import SeriesSet, load_covariates
-from pipelines.series.covariate_tables import continued
+from pipelines.series.covariates.covariate_tables import continued
 
 DAYS = pd.date_range("2024-01-01", periods=30, freq="D")
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.base.errors import DataError
-from pipelines.series.categories import new_codes, shown
+from pipelines.series.covariates.categories import new_codes, shown
 from pipelines.series.options import NONE, SeriesOptions
 from pipelines.series.tables.joined_columns import named_columns
 from pipelines.series.time_series import SeriesSet, TimeSeries

@@ -1,0 +1,1 @@
+"""Covariates beyond columns of numbers: categories, tables of their own, holidays."""
