@@ -16,6 +16,12 @@ def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
         help="series to judge on instead of the run's own test part",
     )
     parser.add_argument(
+        "--covariates",
+        default="",
+        metavar="SOURCE",
+        help="table of covariates for --data, if the run was trained with such a table",
+    )
+    parser.add_argument(
         "--part",
         default="",
         metavar="PART",
@@ -64,7 +70,11 @@ def _evaluate(options: argparse.Namespace) -> Result:
         )  # fmt: skip
         return refitted
     result: Result = run.evaluate(
-        options.data or None, options.part, stride=options.stride, forecasts=options.forecasts
+        options.data or None,
+        options.part,
+        stride=options.stride,
+        forecasts=options.forecasts,
+        covariates=options.covariates or None,
     )
     return result
 

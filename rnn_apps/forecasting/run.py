@@ -27,6 +27,7 @@ class Run(TrainedForecaster):
         *,
         stride: int = 1,
         forecasts: str | Path = "",
+        covariates: Data | None = None,
     ) -> dict[str, Any]:
         """Compares the run with its baselines in a rolling-origin backtest; writes the report.
 
@@ -37,11 +38,13 @@ class Run(TrainedForecaster):
             stride: number of rows between neighbouring origins; 1 counts every window.
             forecasts: file for a CSV of every forecast: series, origin, step, time, truth, forecast
                 and calibrated quantiles; empty for no such file.
+            covariates: table of covariates for `data`, source or DataFrame, in place of the one
+                that the run was trained with; None where the data has them.
 
         Returns:
             "table", the figures of every forecaster, and where the report is.
         """
-        return evaluate(self, data, part, stride, forecasts)
+        return evaluate(self, data, part, stride, forecasts, covariates)
 
     def predict(
         self,

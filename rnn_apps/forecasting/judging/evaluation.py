@@ -30,7 +30,12 @@ _log = logging.getLogger(__name__)
 
 
 def evaluate(
-    run: TrainedForecaster, data: Data | None, part: str, stride: int, forecasts: str | Path = ""
+    run: TrainedForecaster,
+    data: Data | None,
+    part: str,
+    stride: int,
+    forecasts: str | Path = "",
+    covariates: Data | None = None,
 ) -> dict[str, Any]:
     """See `Run.evaluate`. Writes metrics.json, report.html and two tables into the run."""
     run.folder.check_evaluable()
@@ -38,7 +43,7 @@ def evaluate(
     own = data is None
     part = part or (run.judged_part if own else "all")
     rows = run.part(part)
-    series_set = run.series(data)
+    series_set = run.series(data, covariates)
     if own:
         check_own_series(run, series_set)
     elif part == "all":

@@ -81,7 +81,8 @@ def evaluate_refitted(
         part: name of the part; empty for the test part of the run's own data, and for all of other
             data.
         stride: number of rows between neighbouring origins.
-        begin: weights that every fit begins with: "run" for those of the run, "scratch" for new ones.
+        begin: weights that every fit begins with: "run" for those of the run, "scratch" for new
+            ones.
         forecasts: file for a CSV of every forecast, with the number of its fit in the column `fit`;
             empty for no such file.
 
