@@ -77,7 +77,7 @@ def recoded(series_set: SeriesSet, categories: Categories, unknown: str) -> Seri
     arrays: dict[tuple[Any, ...], Floats] = {}
     series = []
     for one in series_set:
-        changed = {}
+        changed: dict[str, Any] = {}
         for kind in _COVARIATES:
             values = _values(one, kind)
             # The series of a wide table share their covariates.
