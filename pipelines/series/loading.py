@@ -53,8 +53,8 @@ def load_series(
     """
     chosen = dataclasses.replace(options or SeriesOptions(), **settings)
     _check_choices(chosen)
-    table = chosen.covariates or None if covariates is None else covariates
-    if table is None:
+    table = chosen.covariates if covariates is None else covariates
+    if isinstance(table, str) and not table:
         return _with_numbers(_loaded(source, chosen, data_dir))
     # All that is known ahead comes from the table.
     wanted, named = chosen.future_covariates, chosen.covariates
