@@ -23,7 +23,7 @@ def _frame() -> pd.DataFrame:
     random = np.random.default_rng(3)
     hours = pd.date_range("2024-01-01", periods=ROWS, freq="h")
     load = 5 + np.sin(np.arange(ROWS) * np.pi / 6) + 0.1 * random.normal(size=ROWS)
-    load[[70, 104, 105]] = np.nan
+    load[[70, 105, 106]] = np.nan
     return pd.DataFrame({"time": hours, "load": load, "wind": random.normal(size=ROWS)})
 
 
