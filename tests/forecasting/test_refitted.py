@@ -27,18 +27,38 @@ def _frame() -> pd.DataFrame:
     return pd.DataFrame({"time": hours, "load": load, "wind": random.normal(size=ROWS)})
 
 
+def _plan() -> pd.DataFrame:
+    """When a machine is on, for some hours beyond the end of the data too."""
+    hours = pd.date_range("2024-01-01", periods=ROWS + HORIZON, freq="h")
+    return pd.DataFrame({"time": hours, "machine": np.arange(len(hours)) // 5 % 2})
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("refitted")
     _frame().to_csv(folder / "data.csv", index=False)
+    _plan().to_csv(folder / "plan.csv", index=False)
     config = ForecastingConfig(
         data=f"file:{folder / 'data.csv'}", run=str(folder / "run"), targets=("load",),
-        past_covariates=("wind",), missing="interpolate", model="direct", lookback=LOOKBACK,
+        covariates=f"file:{folder / 'plan.csv'}", past_covariates=("wind",),
+        missing="interpolate", model="direct", lookback=LOOKBACK,
         horizon=HORIZON, units=4, epochs=1, split=f"72,{ROWS - 72 - TEST},{TEST}",
         gradient_flow=False,
     )  # fmt: skip
     forecasting.train(config)
     return forecasting.load(folder / "run")
+
+
+def test_a_run_reads_its_table_of_covariates_again(run: Run) -> None:
+    assert run.description.future_names == ("machine",)
+    expected = run.predict()["forecast"]
+    # Other data finds its rows in the run's table, unless it has a table of its own.
+    np.testing.assert_allclose(run.predict(_frame())["forecast"], expected, rtol=1e-6)
+    plan = _plan().assign(machine=1.0)
+    assert not np.allclose(run.predict(_frame(), future=plan)["forecast"], expected)
+    figures = run.evaluate(_frame(), "test", stride=8, covariates=_plan())
+    assert figures["mae"] == pytest.approx(run.evaluate(stride=8)["mae"], rel=1e-5)
+    assert figures["mae"] != run.evaluate(_frame(), "test", stride=8, covariates=plan)["mae"]
 
 
 def test_no_fit_knows_what_follows_its_first_origin(run: Run) -> None:
@@ -86,13 +106,13 @@ def test_a_table_says_which_fit_made_which_forecast(
     chosen = rows[(rows["origin"] == origin) & (rows["fit"] == 2)]
     np.testing.assert_allclose(chosen["forecast"], expected, rtol=1e-4)
     # Once more, no fit is trained again.
-    weights = [(folder / "model.keras").read_bytes() for folder in folders]
+    histories = [(folder / "history.csv").read_bytes() for folder in folders]
     with caplog.at_level("INFO"):
         result = forecasting.evaluate_refitted(run, 3, stride=STRIDE)
     assert "2 fits, each from the run's weights with up to 1 epochs" in caplog.text
     names = [row[0] for row in result["table"]["rows"]]
     assert names[0] == "direct GRU, fitted again every 3" and names[1] == "direct GRU"
-    assert [(folder / "model.keras").read_bytes() for folder in folders] == weights
+    assert [(folder / "history.csv").read_bytes() for folder in folders] == histories
 
 
 def test_what_cannot_be_fitted_again(run: Run) -> None:
