@@ -15,7 +15,7 @@ SERIES = (
 TEXT = (ColumnRole("text", "text to learn from", "text_column"),)
 PAIRS = (
     ColumnRole("source", "sentences to translate", "source_column"),
-    ColumnRole("target", "their translations", "target_column"),
+    ColumnRole("target", "their translations; several are references", "target_column", True),
 )
 RECORDINGS = (
     ColumnRole("audio", "path of the sound file"),

@@ -107,7 +107,7 @@ def agreed_columns(stated: Stated, roles: Sequence[ColumnRole], **options: str) 
 
     Args:
         stated: columns by role; see `stated_columns`.
-        roles: roles that the data knows, each for one column.
+        roles: roles that the data knows.
         options: values of the options that the roles have, "" for none, in the order wanted.
 
     Raises:
@@ -115,10 +115,13 @@ def agreed_columns(stated: Stated, roles: Sequence[ColumnRole], **options: str) 
     """
     names = stated_columns(stated, roles)
     for role in roles:
-        for column in names.get(role.name, ()):
-            if options[role.field] not in ("", column):
-                raise _contradiction(role, column, options[role.field])
-            options[role.field] = column
+        columns = names.get(role.name, ())
+        if not columns:
+            continue
+        value = columns[0] if len(columns) == 1 else joined_names(columns)
+        if options[role.field] not in ("", value):
+            raise _contradiction(role, value, options[role.field])
+        options[role.field] = value
     return tuple(options.values())
 
 
