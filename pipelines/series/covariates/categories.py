@@ -61,8 +61,8 @@ def recoded(series_set: SeriesSet, categories: Categories, unknown: str) -> Seri
             code -1, from which a network makes zeros.
 
     Raises:
-        DataError: a category is not in its list and `unknown` is "error", or a covariate is not
-            read as categories.
+        DataError: a category is not in its list and `unknown` is "error"; or a covariate has
+            categories where numbers are wanted, or numbers where categories are.
     """
     lacking = [name for name in categories if name not in series_set.categories]
     if lacking:
@@ -71,6 +71,15 @@ def recoded(series_set: SeriesSet, categories: Categories, unknown: str) -> Seri
             file=series_set.report.source,
             column=lacking[0],
             advice=f"Name it in categories. The model knows {shown(categories[lacking[0]])}.",
+        )
+    surplus = [name for name in series_set.categories if name not in categories]
+    if surplus:
+        raise DataError(
+            f"holds text ({shown(series_set.categories[surplus[0]])}), the model was trained with "
+            "numbers",
+            file=series_set.report.source,
+            column=surplus[0],
+            advice="Write numbers, as in the training data.",
         )
     if dict(categories) == dict(series_set.categories):
         return series_set

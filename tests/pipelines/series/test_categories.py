@@ -73,6 +73,8 @@ def test_the_list_is_that_of_the_training_part() -> None:
     numbers = load_series(sales(), targets="sold", future_covariates="code")
     with pytest.raises(DataError, match="holds numbers, the model was trained with categories"):
         recoded(numbers, {"code": ("7",)}, "error")
+    with pytest.raises(DataError, match=r"holds text .*, the model was trained with numbers"):
+        recoded(series_set, {}, "error")
 
 
 def test_a_table_of_the_future_has_the_same_codes() -> None:
