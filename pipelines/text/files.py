@@ -15,7 +15,7 @@ from pipelines.base.errors import DataError
 from pipelines.data_report import DataReport
 from pipelines.sources import require_regular
 from pipelines.text.corpus import LINE_SEARCH, TextCorpus, part_name, too_short
-from pipelines.text.folders import files_of, refuse_mixed_parts
+from pipelines.text.folders import SUFFIXES, files_of, refuse_mixed_parts
 from pipelines.text.foreign_content import HEAD, refuse_foreign, refuse_json
 from pipelines.text.line_ends import LineEnds
 from pipelines.text.packing import damage_of, open_unpacked, packing_of, zip_members
@@ -200,7 +200,9 @@ def _members(path: Path, wanted: str) -> list[str]:
     """The names of the files to read in an archive: the one that is wanted, or all."""
     members = zip_members(path)
     if not wanted:
-        refuse_mixed_parts(path, [path / member for member in members])
+        # As in a folder: train.py and test.py are no parts of a data set.
+        texts = [path / member for member in members if member.lower().endswith(SUFFIXES)]
+        refuse_mixed_parts(path, texts)
         return members
     if wanted not in members:
         near = difflib.get_close_matches(wanted, members, 3, 0.0)

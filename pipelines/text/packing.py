@@ -22,10 +22,7 @@ _MARKS = ((GZIP, "gzip"), (b"BZh", "bzip2"), (b"\xfd7zXZ\0", "xz"), (b"PK\x03\x0
 # Files that are part of an e-book or OpenDocument text, and of an Office document.
 _DOCUMENT_PARTS = ("mimetype", "[Content_Types].xml")
 # What comes with a text and is not a part of it, in capital letters and without an ending.
-_NOTES = (
-    "AUTHORS", "CHANGELOG", "COPYING", "COPYRIGHT", "INFO", "LICENCE", "LICENSE", "NOTICE",
-    "README",
-)  # fmt: skip
+_NOTES = ("AUTHORS", "COPYING", "COPYRIGHT", "LICENCE", "LICENSE", "NOTICE", "README")
 _NOTE_ENDINGS = ("", ".txt", ".md", ".rst", ".html", ".pdf")
 # What the unpackers raise for damaged data; bz2 raises an OSError without a number.
 _DAMAGE = (

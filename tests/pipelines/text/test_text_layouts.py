@@ -216,6 +216,8 @@ def test_one_text_of_an_archive_can_be_named_and_parts_are_not_mixed(tmp_path: P
     assert parts.test is not None and "".join(parts.test.chunks()) == WORDS
     with pytest.raises(DataError, match=r"holds no file 'wiki/none'.*It holds"):
         whole(path / "wiki/none")
+    path.write_bytes(as_zip(WORDS.encode(), "code/train.py", "code/test.py"))
+    assert "".join(whole(path).chunks()) == 2 * WORDS
     # A note that is the only text is read.
     path.write_bytes(as_zip(WORDS.encode(), "README.txt"))
     assert "".join(whole(path).chunks()) == WORDS
