@@ -174,8 +174,7 @@ def as_json(run: TrainedLanguageModel, found: Evaluated) -> dict[str, Any]:
         "characters": found.size.characters,
         "bytes": found.size.bytes,
         "unknown_rate": found.size.unknown_rate,
-        "unknown_tokens": found.size.unknown,
-        "perplexity_of_known_tokens": found.known_perplexity,
+        **_unknown_json(found),
         "notes": found.notes,
         "models": {name: one.as_json() for name, one in found.rows.items()},
         "by_class": breakdown.by_class(run.tokenizer, found.tokens, found.scores),
@@ -183,4 +182,14 @@ def as_json(run: TrainedLanguageModel, found: Evaluated) -> dict[str, Any]:
         "most_costly": breakdown.most_costly(run.tokenizer, found.tokens, found.scores),
         "calibration": reliability,
         "expected_calibration_error": error,
+    }
+
+
+def _unknown_json(found: Evaluated) -> dict[str, Any]:
+    """Figures of a text with unknown tokens; nothing of another text, which has no use for them."""
+    if not found.size.unknown:
+        return {}
+    return {
+        "unknown_tokens": found.size.unknown,
+        "perplexity_of_known_tokens": found.known_perplexity,
     }
