@@ -195,6 +195,14 @@ def _transcribe_arguments(parser: argparse.ArgumentParser) -> None:
         help="listen, and write what is said after each pause (needs the package sounddevice)",
     )
     parser.add_argument(
+        "--padding-seconds",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="length of quiet noise added on each side of a recording of up to a minute, for words "
+        "that were cut out closely",
+    )
+    parser.add_argument(
         "--device",
         default="",
         metavar="NAME",
@@ -234,7 +242,7 @@ def _transcribe(options: argparse.Namespace) -> Result:
         return _listen(run, decoding, endpoint, options.device)
     errors: dict[int, str] = {}
     transcripts = run.transcribe(
-        names, decoding, endpoint=endpoint,
+        names, decoding, endpoint=endpoint, padding_seconds=options.padding_seconds,
         unusable=lambda number, error: _note(errors, number, error),
     )  # fmt: skip
     results = [

@@ -52,6 +52,7 @@ class Run(TrainedRecogniser):
         sample_rate: int | None = None,
         unusable: Callable[[int, UserError], None] | None = None,
         endpoint: EndpointConfig | None = None,
+        padding_seconds: float = 0.0,
     ) -> list[list[Transcript]]:
         """Transcribes recordings.
 
@@ -69,17 +70,23 @@ class Run(TrainedRecogniser):
                 raise the errors listed below.
             endpoint: rules by which the utterances of a recording longer than a minute end; None
                 for the default ones.
+            padding_seconds: length of quiet noise that is added on each side of a recording of up
+                to a minute, in seconds, for recordings that were cut where the word begins and
+                ends; 0 for none. The words' times stay those of the recording.
 
         Returns:
             For each recording its transcripts, best first: text, score, confidence, and words with
             times and confidence. A long recording has one.
 
         Raises:
+            ConfigurationError: the padding is negative or longer than five seconds.
             UserError: the only recording cannot be used.
             UnusableRecordingsError: some of several cannot be used, and `unusable` is None; it
                 names them, and its `transcripts` are those of the others.
         """
-        return transcribe(self, as_list(recordings), decoding, sample_rate, unusable, endpoint)
+        return transcribe(
+            self, as_list(recordings), decoding, sample_rate, unusable, endpoint, padding_seconds
+        )
 
     def write_word_model(
         self, to: str | Path, text: Sequence[str | Path] = (), order: int = 3

@@ -15,6 +15,7 @@ from pipelines.speech.audio.reading import AudioError, read_audio, read_header, 
 from pipelines.speech.audio.samples import one_channel
 from pipelines.speech.feature_extraction.numpy_features import SpeechFeatures
 from rnn_apps.edge.speech.endpointing import EndpointConfig
+from rnn_apps.edge.speech.padding import of_unpadded, padded, require_padding
 from rnn_apps.edge.speech.resampling import resample
 from rnn_apps.edge.speech.word_model import WordModel, read_arpa
 from rnn_apps.edge.speech.word_times import SoundLevels
@@ -75,16 +76,22 @@ def transcribe(
     sample_rate: int | None = None,
     unusable: Callable[[int, UserError], None] | None = None,
     endpoint: EndpointConfig | None = None,
+    padding_seconds: float = 0.0,
 ) -> list[list[Transcript]]:
     """See `Run.transcribe`."""
     endpoint = endpoint or EndpointConfig()
+    require_padding(padding_seconds)
     decoding = decoding or DecodingConfig()
     model = read_arpa(decoding.word_model) if decoding.word_model else None
     found: list[list[Transcript]] = []
     errors: dict[int, UserError] = {}
     for number, one in enumerate(recordings):
         try:
-            found.append(_transcribed(run, one, decoding, model, sample_rate, endpoint))
+            samples = _short(run, one, sample_rate)
+            if samples is None:
+                found.append([_streamed(run, one, decoding, model, endpoint)])
+            else:
+                found.append(_of_samples(run, samples, decoding, model, padding_seconds))
         except UserError as error:
             if len(recordings) == 1 and unusable is None:
                 raise
@@ -97,23 +104,22 @@ def transcribe(
     return found
 
 
-def _transcribed(
-    run: TrainedRecogniser,
-    recording: str | Path | Samples,
-    decoding: DecodingConfig,
-    model: WordModel | None,
-    sample_rate: int | None,
-    endpoint: EndpointConfig,
-) -> list[Transcript]:
+def _short(
+    run: TrainedRecogniser, recording: str | Path | Samples, sample_rate: int | None
+) -> Samples | None:
+    """The samples of a recording that is recognised as a whole; None for a long file.
+
+    Raises:
+        UserError: the recording cannot be used.
+    """
     if not isinstance(recording, str | Path):
         wanted = run.config.sample_rate
-        samples = resample(one_channel(recording), sample_rate or wanted, wanted)
-        return _of_samples(run, samples, decoding, model)
+        return resample(one_channel(recording), sample_rate or wanted, wanted)
     seconds = read_header(recording).seconds
     if seconds <= STREAMED_FROM_SECONDS:
         samples = read_audio(recording, run.config.sample_rate, channel=run.config.channel)
         _check_length(len(samples), run, recording)
-        return _of_samples(run, samples, decoding, model)
+        return samples
     if not can_stream(run.config):
         raise AudioError(
             "too long",
@@ -123,7 +129,7 @@ def _transcribed(
             "Cut it, or train a model of one direction (bidirectional = false) with global "
             "normalisation.",
         )
-    return [_streamed(run, recording, decoding, model, endpoint)]
+    return None
 
 
 def _check_length(samples: int, run: TrainedRecogniser, recording: str | Path) -> None:
@@ -135,15 +141,20 @@ def _check_length(samples: int, run: TrainedRecogniser, recording: str | Path) -
 
 
 def _of_samples(
-    run: TrainedRecogniser, samples: Samples, decoding: DecodingConfig, model: WordModel | None
+    run: TrainedRecogniser,
+    alone: Samples,
+    decoding: DecodingConfig,
+    model: WordModel | None,
+    padding_seconds: float,
 ) -> list[Transcript]:
     """The transcripts of samples at the run's sample rate, best first.
 
     Raises:
         UserError: there are no samples.
     """
-    if not len(samples):
+    if not len(alone):
         raise UserError("there are no samples to recognise")
+    samples = padded(alone, run.config.sample_rate, padding_seconds)
     features = SpeechFeatures(run.config.feature_config())(samples)
     inputs: dict[str, Any] = {
         "features": features[None],
@@ -153,12 +164,13 @@ def _of_samples(
     labels = SpeechLabels.of(run.labels.tokenizer, run.labels.spelling)
     sound = SoundLevels(run.config.sample_rate)
     sound.push(samples)
-    return decode(found, labels, decoding, run.config.seconds_per_output, model, sound)
+    transcripts = decode(found, labels, decoding, run.config.seconds_per_output, model, sound)
+    return of_unpadded(transcripts, padding_seconds, len(alone) / run.config.sample_rate)
 
 
 def _streamed(
     run: TrainedRecogniser,
-    recording: str | Path,
+    recording: str | Path | Samples,
     decoding: DecodingConfig,
     model: WordModel | None,
     endpoint: EndpointConfig,
@@ -166,6 +178,7 @@ def _streamed(
     """One transcript of a long recording: its utterances, from pause to pause."""
     from rnn_apps.speech.streaming import recognition_stream
 
+    assert isinstance(recording, str | Path)
     stream = recognition_stream(run, decoding, endpoint, chunk_outputs=16, word_model=model)
     blocks = stream_audio(recording, run.config.sample_rate, channel=run.config.channel)
     best = [one.transcripts[0] for one in stream.recognise(blocks) if one.text]

@@ -86,6 +86,7 @@ def test_flags_reach_the_configuration_and_defaults_are_python_s():
         (["--beam-nats", "-1"], "beam_nats = -1 must be at least 0"),
         (["--endpoint", "ear"], "judge = 'ear': choose from labels, energy, either"),
         (["--pause-seconds", "0"], "pause_seconds = 0 must be above 0"),
+        (["--padding-seconds", "-1"], "padding_seconds = -1 must be from 0 to 5"),
         (["--device", "2"], "--device names a microphone: add --microphone"),
     ],
 )

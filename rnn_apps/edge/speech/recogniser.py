@@ -22,6 +22,7 @@ from rnn_apps.edge.contract import CONTRACT, read_contract
 from rnn_apps.edge.runtime.model import EdgeModel, load
 from rnn_apps.edge.runtime.streaming import STEP_SIGNATURE, StreamingSession
 from rnn_apps.edge.speech.endpointing import EndpointConfig
+from rnn_apps.edge.speech.padding import of_unpadded, padded
 from rnn_apps.edge.speech.recognition import FrameStepper, RecognitionStream, Utterance
 from rnn_apps.edge.speech.resampling import resample
 from rnn_apps.edge.speech.transcripts import DecodingConfig, SpeechDecoder, SpeechLabels, Transcript
@@ -158,7 +159,10 @@ class EdgeRecogniser:
         return np.concatenate([stepper.push(features), stepper.finish()])
 
     def transcribe(
-        self, recording: str | Path | npt.ArrayLike, sample_rate: int | None = None
+        self,
+        recording: str | Path | npt.ArrayLike,
+        sample_rate: int | None = None,
+        padding_seconds: float = 0.0,
     ) -> list[Transcript]:
         """The best transcripts of a recording, best first.
 
@@ -168,16 +172,20 @@ class EdgeRecogniser:
                 at the model's sample rate need no further package; others need soundfile and soxr.
             sample_rate: sample rate of the samples in Hz, if it is not the model's; a file knows
                 its own.
+            padding_seconds: length of quiet noise that is added on each side, in seconds, for
+                recordings that were cut where the word begins and ends; see `padding`.
 
         Raises:
+            ConfigurationError: the padding is negative or too long.
             UserError: the recording cannot be read, or a package is missing for it.
         """
-        samples = one_channel(self._samples(recording, sample_rate))
+        alone = one_channel(self._samples(recording, sample_rate))
+        samples = padded(alone, self.sample_rate, padding_seconds)
         sound = SoundLevels(self.sample_rate)
         sound.push(samples)
         decoder = self.decoder(sound)
         decoder.push(self.logits(samples))
-        return decoder.finish()
+        return of_unpadded(decoder.finish(), padding_seconds, len(alone) / self.sample_rate)
 
     def decoder(self, sound: SoundLevels | None = None) -> SpeechDecoder:
         """What turns this model's outputs into text.
