@@ -67,6 +67,7 @@ def _evaluate(options: argparse.Namespace) -> Result:
         refitted: Result = evaluate_refitted(
             run, options.refit, data=options.data or None, part=options.part,
             stride=options.stride, begin=options.refit_from, forecasts=options.forecasts,
+            covariates=options.covariates or None,
         )  # fmt: skip
         return refitted
     result: Result = run.evaluate(

@@ -71,6 +71,7 @@ def evaluate_refitted(
     stride: int = 1,
     begin: str = "run",
     forecasts: str | Path = "",
+    covariates: Data | None = None,
 ) -> dict[str, Any]:
     """Compares a run with fits that follow the origin, and with the baselines.
 
@@ -85,6 +86,7 @@ def evaluate_refitted(
             ones.
         forecasts: file for a CSV of every forecast, with the number of its fit in the column `fit`;
             empty for no such file.
+        covariates: table of covariates for `data`; see `Run.evaluate`.
 
     Returns:
         "table", the figures of every forecaster, "fits", and where the report is.
@@ -96,7 +98,7 @@ def evaluate_refitted(
     run.folder.check_evaluable()
     table_path = check_table_path(forecasts) if forecasts else None
     part = part or (run.judged_part if data is None else "all")
-    series_set = run.series(data)
+    series_set = run.series(data, covariates)
     if data is None:
         check_own_series(run, series_set)
     fits = planned_fits(run, series_set, run.part(part), every, stride, begin)
