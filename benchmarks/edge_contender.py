@@ -78,12 +78,12 @@ def compiled(file: str, inputs: np.ndarray) -> Callable[[], np.ndarray]:
     memory = np.zeros(card["memory_bytes"], np.uint8)
     given = np.ascontiguousarray(inputs, np.float32)
 
-    made = np.empty(card["shape"], np.float32)
-    arguments = [ctypes.c_void_p(array.ctypes.data) for array in (memory, given, made)]
+    arrays = (memory, given, np.empty(card["shape"], np.float32))
+    arguments = [ctypes.c_void_p(array.ctypes.data) for array in arrays]
 
     def run() -> np.ndarray:
         function(*arguments)
-        return made.copy()
+        return arrays[2].copy()
 
     return run
 
