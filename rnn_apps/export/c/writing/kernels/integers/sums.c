@@ -130,7 +130,7 @@ static inline void @_sums(const int16_t *in, const int8_t *weights, int32_t stri
         @_sums_left(in + row, from, depth - row, sums + 4 * four);
     }
 }
-#elif defined(__GNUC__) && defined(__ARM_FEATURE_DSP)
+#elif defined(__GNUC__) && defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
 /* Two products of 16 bits at a time (SMLAD), on weights of which bytes 0 and 2 (SXTB16), and then 1
    and 3, become 16 bits. */
 #define @_PAIR(first, second, from, place) \
