@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -106,6 +107,21 @@ def test_only_numpy_is_needed(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     expected = model(np.ones((1, 3, 2), np.float32)).numpy()[0, 0]
     assert float(done.stdout) == pytest.approx(expected, abs=2e-6)
+
+
+def test_a_damaged_card_is_refused(tmp_path: Path) -> None:
+    model = Sequential([Input((3, 2)), layers.GRU(4)], name="net")
+    folder = export_c(model, tmp_path / "code").folder
+    whole = json.loads((folder / "card.json").read_text())
+    for damage in (
+        {"inputs": None},
+        {"scratch": [1]},
+        {"function": "net_walk"},
+        {"functions": {"run": {"prefix": "net"}}},
+    ):
+        (folder / "card.json").write_text(json.dumps({**whole, **damage}))
+        with pytest.raises(UserError, match=r"card\.json: damaged"):
+            load(folder, "c")
 
 
 def test_another_folder_is_refused(tmp_path: Path) -> None:

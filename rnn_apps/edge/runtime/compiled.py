@@ -115,13 +115,22 @@ class CompiledRuntime:
     def __init__(self, folder: str | Path) -> None:
         path = Path(folder)
         card = _card(path)
-        cards = card.get("functions") or {_only_key(card): card}
-        library = _library(path, card["prefix"], [one["prefix"] for one in cards.values()])
-        self._functions = {key: CompiledFunction(library, one, key) for key, one in cards.items()}
+        try:
+            cards = card.get("functions") or {_only_key(card): card}
+            library = _library(path, card["prefix"], [one["prefix"] for one in cards.values()])
+            self._functions = {
+                key: CompiledFunction(library, one, key) for key, one in cards.items()
+            }
+            self._signatures = {key: one.signature() for key, one in self._functions.items()}
+        except (KeyError, TypeError, ValueError, AttributeError) as damage:
+            raise UserError(
+                f"{path / 'card.json'}: damaged, or of other code than that beside it "
+                f"({type(damage).__name__}: {damage}). Export it again"
+            ) from damage
 
     def signatures(self) -> dict[str, Signature]:
         """What each function takes and gives."""
-        return {key: function.signature() for key, function in self._functions.items()}
+        return self._signatures
 
     def call(self, signature: Signature, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Runs a function once; inputs and outputs are in the code's own types."""
