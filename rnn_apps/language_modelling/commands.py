@@ -30,6 +30,13 @@ def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
         "--part", default="", metavar="PART", help="of the run's own text: train|validation|test"
     )
     parser.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        metavar="ROLE=NAME",
+        help="a column and its role in other data, as text=NAME; as in training",
+    )
+    parser.add_argument(
         "--text-column",
         default="",
         metavar="COLUMN",
@@ -49,15 +56,18 @@ def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> Result:
+    from pipelines import roles
+    from pipelines.base.stated_columns import agreed_columns
     from rnn_apps.language_modelling.run import load
 
+    (text_column,) = agreed_columns(options.column, roles.TEXT, text_column=options.text_column)
     return load(options.run).evaluate(
         options.data or None,
         options.part,
         dynamic=options.dynamic,
         cache=options.cache,
         unknown=options.unknown,
-        text_column=options.text_column,
+        text_column=text_column,
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.base.errors import DataError, UserError
 from rnn_apps.application.definition import Application, Result, Verb
 from rnn_apps.application.flags import SwitchOnce, add_unknown
+from rnn_apps.translation.reference_flags import add_references, reference_options
 
 if TYPE_CHECKING:
     from rnn_apps.translation.run import Run
@@ -25,29 +26,6 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", required=True, metavar="FOLDER", help="folder of a trained run")
 
 
-def _add_references(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--references", nargs="+", default=[], metavar="FILE",
-        help="further references: files whose line n translates sentence n of the pairs",
-    )  # fmt: skip
-    parser.add_argument(
-        "--source-column", default="", metavar="COLUMN",
-        help="column of the sentences in a table of pairs, by name or number; as in training",
-    )  # fmt: skip
-    parser.add_argument(
-        "--target-column", default="", metavar="COLUMN[,COLUMN]",
-        help="column of the translations; further ones are further references; as in training",
-    )  # fmt: skip
-
-
-def _reference_options(options: argparse.Namespace) -> dict[str, Any]:
-    return {
-        "references": options.references,
-        "source_column": options.source_column,
-        "target_column": options.target_column,
-    }
-
-
 def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     _add_run(parser)
     parser.add_argument(
@@ -56,7 +34,7 @@ def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--part", default="", metavar="PART", help="of the run's own pairs: train|validation|test"
     )
-    _add_references(parser)
+    add_references(parser)
     parser.add_argument(
         "--hypotheses", default="", metavar="FILE",
         help="write a table of sources, references, translations and scores: .csv, .tsv or .jsonl",
@@ -65,12 +43,12 @@ def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> Result:
+    references = reference_options(options)
     from rnn_apps.translation.run import load
 
     return load(options.run).evaluate(
         options.data or None, options.part,
-        hypotheses=options.hypotheses, lowercase=options.lowercase,
-        **_reference_options(options),
+        hypotheses=options.hypotheses, lowercase=options.lowercase, **references,
     )  # fmt: skip
 
 
@@ -85,21 +63,20 @@ def _compare_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--part", default="", metavar="PART", help="of the first run: train|validation|test"
     )
-    _add_references(parser)
+    add_references(parser)
     parser.add_argument(
         "--samples", type=int, default=1000, metavar="N", help="samples of the bootstrap (1000)"
     )
 
 
 def _compare(options: argparse.Namespace) -> Result:
-    from rnn_apps.translation.run import load
-
     if len(options.runs) < 2:
         raise UserError("a comparison needs two runs or more: compare RUN RUN")
+    references = reference_options(options)
+    from rnn_apps.translation.run import load
+
     first, *others = (load(folder) for folder in options.runs)
-    return first.compare(
-        others, options.data or None, options.part, options.samples, **_reference_options(options)
-    )
+    return first.compare(others, options.data or None, options.part, options.samples, **references)
 
 
 def _export_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from pipelines.base.errors import ConfigurationError
 from rnn_apps import language_modelling, translation
 from rnn_apps.application.command_line import applications, shared_verbs
 from rnn_apps.application.flags import UNKNOWN_CHOICES
 from rnn_apps.edge.sampling import SamplingConfig
 from rnn_apps.edge.translation.options import SearchOptions
 from rnn_apps.language_modelling.writing import WritingConfig
+from rnn_apps.translation.reference_flags import reference_options
 
 # Python's names whose flags are called otherwise.
 RENAMED = {
@@ -108,3 +110,19 @@ def test_flags_for_unknown_text_are_those_of_the_tokenizers() -> None:
     from pipelines.tokenizers import unknown_text
 
     assert UNKNOWN_CHOICES == unknown_text.UNKNOWN_CHOICES
+
+
+def test_columns_of_what_is_judged_are_named_by_role_as_in_training() -> None:
+    arguments = ["--run", "a", "--column", "source=de", "--column", "target=en,en2"]
+    options = parser_of("translate", "evaluate").parse_args(arguments)
+    found = reference_options(options)
+    assert (found["source_column"], found["target_column"]) == ("de", "en,en2")
+    arguments += ["--target-column", "fr"]
+    with pytest.raises(ConfigurationError, match="target"):
+        reference_options(parser_of("translate", "evaluate").parse_args(arguments))
+    wrong = ["--run", "a", "--column", "title=x"]
+    for application in ("translate", "language"):
+        [found_application] = [one for one in applications() if one.name == application]
+        [verb] = [one for one in found_application.verbs if one.name == "evaluate"]
+        with pytest.raises(ConfigurationError, match="The roles are"):
+            verb.run(parser_of(application, "evaluate").parse_args(wrong))
