@@ -106,7 +106,7 @@ def _trained(
     from rnn_apps.training.trainer import fit
 
     config = ForecastingConfig(
-        data="", run=str(folder), split="1,0,0", horizon=collection.horizon, quantiles=LEVELS,
+        data="", run=str(folder), split="1.0,0,0", horizon=collection.horizon, quantiles=LEVELS,
         calendar=("none",), gradient_flow=False, season=collection.period,
         **{**collection.settings, **member.settings},
     )  # fmt: skip
