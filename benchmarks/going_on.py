@@ -27,7 +27,7 @@ from typing import Any
 
 from pipelines.base.atomic_files import write_json, write_text
 
-CHARACTERS, VALIDATION_CHARACTERS = 20_000, 5_000
+CHARACTERS, VALIDATION_CHARACTERS = 40_000, 5_000
 PAIRS, VALIDATION_PAIRS = 1_000, 200
 DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 SPEAKER, FIRST_VALIDATION_INDEX = "george", 40
@@ -136,7 +136,7 @@ def _language(given: argparse.Namespace) -> Trainings:
         paths[-1].write_text(text[:size], encoding="utf-8")
     config = language_modelling.config_from(
         origin, data=f"file:{paths[0]}", validation=f"file:{paths[1]}",
-        **_common(given, epochs=2, batch_size=8, learning_rate=0.002, validate_steps=20),
+        **_common(given, epochs=4, batch_size=8, learning_rate=0.002, validate_steps=20),
     )  # fmt: skip
     return config, fit_run, {"vocabulary": (origin,)}
 
@@ -179,7 +179,7 @@ def _translate(given: argparse.Namespace) -> Trainings:
         target_language="de",
         **_common(given, epochs=6, batch_size=32, learning_rate=0.002, validate_steps=15),
     )  # fmt: skip
-    return config, fit_run, {"vocabulary": (origin,)}
+    return config, fit_run, {"vocabulary": (origin,), "vocabulary_size": 0}
 
 
 def _speech(given: argparse.Namespace) -> Trainings:
