@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -174,12 +175,21 @@ def _lines(path: Path) -> Iterator[str]:
         yield held
 
 
+@contextlib.contextmanager
+def _longer_cells() -> Iterator[None]:
+    """Lets the csv module read long texts; its limit is one of the process, so it is put back."""
+    usual = csv.field_size_limit(_LONGEST_CELL)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(usual)
+
+
 def _csv_rows(lines: Iterable[str], path: Path) -> Iterator[tuple[int, list[str]]]:
     lines = iter(lines)
     first = next(lines, "")
     counts = {mark: _outside_quotes(first).count(mark) for mark in _DELIMITERS}
     delimiter = max(_DELIMITERS, key=lambda mark: counts[mark])
-    csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
 
     def all_lines() -> Iterator[str]:
         yield first
@@ -190,7 +200,8 @@ def _csv_rows(lines: Iterable[str], path: Path) -> Iterator[tuple[int, list[str]
     while True:
         begin = reader.line_num + 1
         try:
-            cells = next(reader, None)
+            with _longer_cells():
+                cells = next(reader, None)
         except csv.Error as error:
             raise DataError(
                 f"the quotation marks of this row do not fit: {error}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import csv
 import gzip
 import io
 import json
@@ -231,3 +232,13 @@ def test_records_inside_an_archive_can_be_named(tmp_path: Path) -> None:
         pass
     with pytest.raises(DataError, match="the ZIP file holds no file"):
         text_of(tmp_path / "none.zip")
+
+
+def test_reading_records_leaves_the_limit_of_the_csv_module(tmp_path: Path) -> None:
+    """The limit belongs to the whole process: readers of tables refuse a quote left open by it."""
+    usual = csv.field_size_limit()
+    long_text = "word " * (usual // 4)
+    path = tmp_path / "texts.csv"
+    path.write_text(f'id,text\n1,"{long_text}"\n2,short\n', encoding="utf-8")
+    assert text_of(path).endswith("short\n")
+    assert csv.field_size_limit() == usual
