@@ -334,7 +334,7 @@ int main(void)
     int32_t labels[$UPPER_MOST_LABELS], hops, count;
     $P_init(memory);
     while (fread(&hops, sizeof hops, 1, stdin) == 1) {
-        for (; hops > 0; --hops) {
+        for (; hops > 0; hops -= 1) {
             if (fread(samples, sizeof samples, 1, stdin) != 1)
                 return 3;
             count = $P_hear(memory, samples, labels);
