@@ -154,10 +154,18 @@ def nearest_columns(name: str, columns: Sequence[str]) -> str:
     return f"{advice}Its columns: {listed or 'none with a name'}."
 
 
-def _pairs(stated: Stated) -> list[tuple[str, tuple[str, ...]]]:
+def _pairs(stated: Stated | None) -> list[tuple[str, tuple[str, ...]]]:
+    if stated is None:
+        return []
     if isinstance(stated, Mapping):
+        # The columns of a DataFrame can have numbers as names.
         return [
-            (role, (names,) if isinstance(names, str) else tuple(names))
+            (
+                role,
+                tuple(map(str, names))
+                if isinstance(names, Sequence) and not isinstance(names, str)
+                else (str(names),),
+            )
             for role, names in stated.items()
         ]
     pairs = []

@@ -13,6 +13,7 @@ from pipelines.series.options import NONE, SeriesOptions
 from pipelines.series.reading.column_roles import find_roles
 from pipelines.series.reading.table_reading import read_columns
 from pipelines.series.table_sources import open_source
+from pipelines.series.tables.tables import Table
 from pipelines.series.time_series import SeriesSet
 from pipelines.series.times.numeric_times import NUMERIC_FORMATS
 from pipelines.series.times.time_formats import check_format
@@ -89,10 +90,35 @@ def load_covariates(
     Raises:
         DataError: the table cannot be used; the message names file, row and column.
     """
-    tables, _ = open_source(table, SeriesOptions(), DataReport(), data_dir)
-    columns = tables[0].columns
-    options = table_options(series_set.options, columns, series_set.frequency, names)
-    return _loaded(table, options, data_dir)
+    opened, settled = _opened(table, series_set.options, data_dir)
+    options = table_options(settled, opened.columns, series_set.frequency, names, opened.name)
+    return _loaded(table, options, data_dir, covariates=True)
+
+
+def _opened(
+    table: str | Source | pd.DataFrame, options: SeriesOptions, data_dir: str
+) -> tuple[Table, SeriesOptions]:
+    """A table of covariates, and the options of the series with the notation of the table.
+
+    A table of its own has a delimiter and a decimal mark of its own: those that are detected, or
+    where that fails those that are stated for the series.
+    """
+    stated = SeriesOptions(delimiter=options.delimiter, decimal=options.decimal)
+    try:
+        opened, detected = _first_table(table, SeriesOptions(), data_dir), SeriesOptions()
+    except DataError:
+        if stated == SeriesOptions():
+            raise
+        opened, detected = _first_table(table, stated, data_dir), stated
+    return opened, dataclasses.replace(
+        options, delimiter=detected.delimiter, decimal=detected.decimal
+    )
+
+
+def _first_table(
+    source: str | Source | pd.DataFrame, options: SeriesOptions, data_dir: str
+) -> Table:
+    return open_source(source, options, DataReport(), data_dir)[0][0]
 
 
 def _with_numbers(series_set: SeriesSet) -> SeriesSet:
@@ -108,11 +134,16 @@ def _with_numbers(series_set: SeriesSet) -> SeriesSet:
     return series_set
 
 
-def _loaded(source: str | Source | pd.DataFrame, chosen: SeriesOptions, data_dir: str) -> SeriesSet:
-    """The series of a source, as the options say."""
+def _loaded(
+    source: str | Source | pd.DataFrame,
+    chosen: SeriesOptions,
+    data_dir: str,
+    covariates: bool = False,
+) -> SeriesSet:
+    """The series of a source, as the options say; `covariates` for a table of covariates."""
     report = DataReport()
     tables, chosen = open_source(source, chosen, report, data_dir)
-    roles = find_roles(tables[0], chosen, report)
+    roles = find_roles(tables[0], chosen, report, covariates=covariates)
     for table in tables:
         for note in table.notes:
             report.note(note, "taken so", table.name)

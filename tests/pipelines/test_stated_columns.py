@@ -41,6 +41,14 @@ def test_one_column_where_the_role_is_for_one() -> None:
         stated_columns({"text": ("a", "b")}, roles.TEXT)
 
 
+def test_a_frame_may_have_numbers_as_names() -> None:
+    assert stated_columns({"target": 7, "id": [1, "shop"]}, roles.SERIES) == {
+        "target": ("7",), "id": ("1", "shop"),
+    }  # fmt: skip
+    frame = pd.DataFrame({"day": pd.date_range("2024-01-01", periods=9), 7: range(9)})
+    assert load_series(frame, columns=None).names == ("7",)
+
+
 def test_names_with_commas_stand_in_quotation_marks() -> None:
     names = ("price, net", "sales")
     assert split_names(joined_names(names)) == names

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.base.errors import DataError
+from pipelines.base.stated_columns import nearest_columns
 from pipelines.series.covariates.categories import new_codes, shown
 from pipelines.series.options import NONE, SeriesOptions
 from pipelines.series.tables.joined_columns import named_columns
@@ -25,19 +26,37 @@ Floats = npt.NDArray[np.float32]
 Times = npt.NDArray[np.datetime64]
 
 _MOST_NAMES = 5
+_BUSINESS_DAY, _EVERY_DAY = "B", "D"
 
 
 def table_options(
-    options: SeriesOptions, columns: Sequence[str], frequency: str, names: tuple[str, ...]
+    options: SeriesOptions,
+    columns: Sequence[str],
+    frequency: str,
+    names: tuple[str, ...],
+    file: str = "",
 ) -> SeriesOptions:
     """The options with which a table of covariates is read: its covariates are what is read.
 
     Args:
-        options: options with which the series were read.
+        options: options with which the series were read, with the table's own delimiter and decimal
+            mark.
         columns: names of the table's columns.
         frequency: step of the series.
         names: names of the covariates; empty for all columns without another role.
+        file: name of the table, for messages.
+
+    Raises:
+        DataError: the table does not have one of these columns.
     """
+    for name in names:
+        if name not in columns:
+            raise DataError(
+                f"there is no column {name!r}, which is stated as known ahead: with a table of "
+                "covariates, all that is known ahead comes from the table",
+                file=file,
+                advice=nearest_columns(name, columns),
+            )
 
     def there(stated: str) -> str:
         return stated if stated and set(named_columns(stated, columns)) <= set(columns) else ""
@@ -52,8 +71,10 @@ def table_options(
         past_covariates=NONE,
         future_covariates=NONE,
         static_covariates=NONE,
-        frequency=frequency,
+        # A calendar of all days holds the business days.
+        frequency=_EVERY_DAY if frequency == _BUSINESS_DAY else frequency,
         missing="forward_fill",
+        gaps="count" if options.gaps == "count" else "fill",
         covariates="",
         categories=tuple(name for name in options.categories if name in columns),
     )
@@ -126,7 +147,20 @@ def continued(series_set: SeriesSet, table: SeriesSet, unknown: str = "error") -
 
 
 def _with_codes(table: SeriesSet, series_set: SeriesSet, unknown: str) -> SeriesSet:
-    """The table with the codes of the series' categories."""
+    """The table with the codes of the series' categories.
+
+    Raises:
+        DataError: a covariate has categories where the series have numbers, or a category that the
+            series do not know.
+    """
+    surplus = [name for name in table.categories if name not in series_set.categories]
+    if surplus:
+        raise DataError(
+            f"holds text ({shown(table.categories[surplus[0]])}), the series have numbers",
+            file=table.report.source,
+            column=surplus[0],
+            advice="Write numbers, as in the training data.",
+        )
     changed = []
     for one in table:
         _, name = _place(one.name, table.options)

@@ -19,6 +19,7 @@ MOST_DAYS = 30
 """A holiday that is further away than this many days is as if it were this far."""
 
 _DAY_SECONDS = 86400
+_MOST_CODES = 100
 _BUSINESS_DAY = "B"
 
 
@@ -81,7 +82,7 @@ class _Holidays:
             raise UserError(
                 "holidays need the package of this name: pip install 'rnn-apps[holidays]'"
             ) from None
-        country, _, part = calendar.partition("-")
+        country, _, part = calendar.strip().partition("-")
         countries = holidays.list_supported_countries(include_aliases=True)
         if country not in countries:
             raise _unknown("country", country, list(countries))
@@ -136,5 +137,12 @@ def _check(series_set: SeriesSet) -> None:
 
 def _unknown(what: str, name: str, names: list[str]) -> ConfigurationError:
     near = difflib.get_close_matches(name.upper(), names, 3)
-    shown = f"Did you mean {', '.join(near)}" if near else f"Available: {', '.join(sorted(names))}"
-    return ConfigurationError(f"holidays: {name!r} is not the code of a {what}. {shown}")
+    if near:
+        advice = f"Did you mean {', '.join(near)}"
+    elif not names:
+        advice = "None is known there"
+    elif len(names) > _MOST_CODES:
+        advice = "Write the two letters that ISO 3166 gives the country, as DE for Germany"
+    else:
+        advice = f"Available: {', '.join(sorted(names))}"
+    return ConfigurationError(f"holidays: {name!r} is not the code of a {what}. {advice}")

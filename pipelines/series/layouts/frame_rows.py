@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pipelines.base.errors import DataError
-from pipelines.series.layouts.series_rows import SAMPLE_LINES, RowsTable, rows_layout
+from pipelines.series.layouts.series_rows import (
+    SAMPLE_LINES,
+    RowsTable,
+    not_series,
+    rows_layout,
+)
 from pipelines.series.layouts.whole_series import WholeSeries
 from pipelines.series.options import SeriesOptions
 
@@ -37,11 +41,7 @@ class FrameRowsTable(RowsTable):
         sample = [_texts(row) for row in _rows(frame.head(SAMPLE_LINES))]
         layout = rows_layout([header, *sample], ",", options, stated=True) if sample else None
         if layout is None or not layout.header:
-            raise DataError(
-                "the rows are not series: each has to begin with its name, followed by numbers",
-                file=NAME,
-                advice="State another layout; if the names are numbers, state id_column.",
-            )
+            raise not_series([header, *sample], NAME)
         super().__init__(NAME, layout, ".")
 
     def _series(self) -> Iterator[WholeSeries]:

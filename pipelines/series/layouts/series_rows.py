@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.base.errors import DataError
+from pipelines.base.stated_columns import joined_names
 from pipelines.series.layouts.whole_series import (
     SERIES,
     TIME,
@@ -50,14 +51,14 @@ class RowsLayout:
         delimiter: character between the fields.
         header: names of all columns; () if the file has no header.
         leading: number of columns before the values; they name and describe the series.
-        naming: place, from 0, of the column that names the series.
+        naming: places, from 0, of the columns that name the series together.
         times: True if the header names the times of the values.
     """
 
     delimiter: str
     header: tuple[str, ...]
     leading: int
-    naming: int
+    naming: tuple[int, ...]
     times: bool
 
 
@@ -91,13 +92,51 @@ def find_rows_layout(path: str | Path, options: SeriesOptions) -> RowsLayout | N
     rows = [_fields(line, delimiter) for line in lines]
     found = rows_layout(rows, delimiter, options, stated)
     if stated and found is None:
-        raise DataError(
-            "the rows are not series: each has to begin with its name, followed by numbers",
-            file=path,
-            advice="Correct it, or state another layout; if the names are numbers, state "
-            "id_column.",
-        )
+        raise not_series(rows, str(path))
     return found
+
+
+def not_series(rows: list[list[str]], file: str) -> DataError:
+    """The refusal of rows that are stated to be series, by what is wrong with them.
+
+    Args:
+        rows: first rows as lists of fields; the first of them may be a header.
+        file: name of the file.
+    """
+    below = rows[1:]
+    names = [row[0].strip() for row in below if row]
+    if below and names and all(map(_is_word, names)):
+        twice = next((name for name in names if names.count(name) > 1), "")
+        cell = next(
+            (
+                (number, place)
+                for number, row in enumerate(below, start=1)
+                for place in range(_leading_words(below), len(row))
+                if not _is_value(row[place])
+            ),
+            None,
+        )
+        if cell is not None:
+            number, place = cell
+            column = rows[0][place].strip() if place < len(rows[0]) else ""
+            return DataError(
+                f"series {below[number - 1][0]!r} holds {below[number - 1][place]!r}, which is not "
+                "a number",
+                file=file,
+                column=column or f"field {place + 1}",
+                advice="Correct it, or leave it empty if it is missing.",
+            )
+        if twice:
+            return DataError(
+                f"several rows are called {twice!r}, but each row is a series",
+                file=file,
+                advice="Give each row a name of its own, or state id_column.",
+            )
+    return DataError(
+        "the rows are not series: each has to begin with its name, followed by numbers",
+        file=file,
+        advice="Correct it, or state another layout; if the names are numbers, state id_column.",
+    )
 
 
 def rows_layout(
@@ -116,16 +155,14 @@ def rows_layout(
         return None
     named = [name.strip() for name in options.id_column.split(",") if name.strip() in first]
     leading = max((first.index(name) + 1 for name in named), default=0)
-    leading = leading or _leading_words(below or rows)
+    leading = max(leading, _leading_words(below or rows))
     if not leading or not all(_is_value(text) for row in below for text in row[leading:]):
         return None
     labels = first[leading:]
     if len(labels) < (1 if stated else LEAST_VALUES):
         return None
-    naming = _naming(below or rows, leading)
-    if named:
-        naming = first.index(named[0])
-    elif naming is None or any(names_a_time(row[naming]) for row in below[:1]):
+    naming = tuple(first.index(name) for name in named) or _naming(below or rows, leading)
+    if not naming or (not named and any(names_a_time(row[naming[0]]) for row in below[:1])):
         return None
     values = all(map(_is_value, labels))
     if values and not _count(labels) and not all(map(_is_word, first[:leading])):
@@ -144,10 +181,9 @@ def _leading_words(rows: list[list[str]]) -> int:
     return next((i for i in range(shortest) if not all(_is_word(row[i]) for row in rows)), shortest)
 
 
-def _naming(rows: list[list[str]], leading: int) -> int | None:
-    """The first leading column whose values differ from row to row."""
-    columns = (i for i in range(leading) if len({row[i] for row in rows}) == len(rows))
-    return next(columns, None)
+def _naming(rows: list[list[str]], leading: int) -> tuple[int, ...]:
+    """The first leading column whose values differ from row to row; () if there is none."""
+    return tuple(i for i in range(leading) if len({row[i] for row in rows}) == len(rows))[:1]
 
 
 def _is_word(text: str) -> bool:
@@ -185,6 +221,9 @@ class RowsTable:
         path: path of the file.
         layout: places of the parts of a row, as `find_rows_layout` gives them.
         decimal: decimal mark, if the user stated it.
+
+    Attributes:
+        counted: whether the values are counted, as no header names their times.
     """
 
     def __init__(self, path: str | Path, layout: RowsLayout, decimal: str) -> None:
@@ -196,9 +235,10 @@ class RowsTable:
             label if label.strip() and not _NUMBERED.fullmatch(label) else f"column {i}"
             for i, label in enumerate(labels or [""] * layout.leading, start=1)
         ]
-        if self._leading[layout.naming].startswith("column "):
-            self._leading[layout.naming] = SERIES
+        if self._leading[layout.naming[0]].startswith("column "):
+            self._leading[layout.naming[0]] = SERIES
         self._labels = layout.header[layout.leading :]
+        self.counted = not layout.times
         self.columns = (*self._leading, *((TIME,) if layout.times else ()), VALUE)
         check_column_names(self.columns, self.name)
         header = "" if layout.header else ", and there is no header"
@@ -209,7 +249,7 @@ class RowsTable:
         """What the columns are, where the user does not say otherwise."""
         return SeriesOptions(
             layout="rows",
-            id_column=self._leading[self._layout.naming],
+            id_column=joined_names([self._leading[place] for place in self._layout.naming]),
             time_column=TIME if self._layout.times else "",
             targets=(VALUE,),
         )
@@ -255,7 +295,8 @@ class RowsTable:
         if self._layout.times:
             labels = self._labels[: len(values)]
             arrays[TIME] = pa.array([label.strip() for label in labels], pa.string())
-        return WholeSeries(words[self._layout.naming], line, arrays, self._place)
+        name = "/".join(words[place] for place in self._layout.naming)
+        return WholeSeries(name, line, arrays, self._place)
 
     def _place(self, column: str, step: int) -> str:
         if column not in (VALUE, TIME):

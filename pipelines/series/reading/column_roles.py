@@ -14,7 +14,13 @@ from pipelines.base.stated_columns import nearest_columns
 from pipelines.data_report import DataReport
 from pipelines.series.options import NONE, SeriesOptions
 from pipelines.series.reading.row_keys import check_one_row_for_each_time
-from pipelines.series.tables.column_kinds import COUNTER_NAMES, ID_NAMES, counts_rows, is_words
+from pipelines.series.tables.column_kinds import (
+    COUNTER_NAMES,
+    ID_NAMES,
+    counts_rows,
+    holds_names,
+    is_words,
+)
 from pipelines.series.tables.columns import cause_of_text
 from pipelines.series.tables.joined_columns import NAMES, JoinedColumn, named_columns, whole_numbers
 from pipelines.series.tables.tables import Block, Table
@@ -71,7 +77,9 @@ class ColumnRoles:
         return tuple(dict.fromkeys(columns))
 
 
-def find_roles(table: Table, options: SeriesOptions, report: DataReport) -> ColumnRoles:
+def find_roles(
+    table: Table, options: SeriesOptions, report: DataReport, *, covariates: bool = False
+) -> ColumnRoles:
     """Decides the role of every column from the options, the names and the first rows.
 
     The time is the stated column or columns; else the first column that is named as in `TIME_NAMES`
@@ -90,11 +98,14 @@ def find_roles(table: Table, options: SeriesOptions, report: DataReport) -> Colu
         table: the table whose columns get roles.
         options: roles that the user stated, and the layout.
         report: report that receives notes on columns that are left out.
+        covariates: switch for a table of covariates, whose targets are the covariates: those of
+            text are categories.
 
     Raises:
         DataError: a stated column does not exist or has two roles, no column can be read as times,
-            a column of text has no role, no target is left, the columns are parts of the time, or
-            the rows belong to several series and no single column tells to which.
+            a column of text has no role or holds numbers with units or times, no target is left,
+            the columns are parts of the time, or the rows belong to several series and no single
+            column tells to which.
     """
     stated = _stated(options, table)
     _check_stated(table, stated)
@@ -104,19 +115,23 @@ def find_roles(table: Table, options: SeriesOptions, report: DataReport) -> Colu
     joined: list[JoinedColumn] = []
     time = time_role(table, stated["time_column"], free, sample, options, joined, report)
     free = _without_counters([c for c in free if c != time], sample, time, options, report)
-    identity, free = _id_role(stated["id_column"], free, sample, time, options, joined, report)
+    identity, free = _id_role(
+        stated["id_column"], free, sample, time, options, joined, report, covariates
+    )
     if options.layout in ("long", "rows") and not identity:
         raise DataError("no column names the series", file=table.name, advice="State id_column.")
     targets = options.targets or tuple(column for column in free if column != identity)
     if not options.targets:
         numbers = [column for column in targets if column not in options.categories]
-        _check_numbers(numbers, sample, table.name)
+        if not covariates:
+            _check_numbers(numbers, sample, table.name)
         check_no_spread_times(targets, time, table.name)
     if not targets:
         raise DataError("no column is left to forecast", file=table.name, advice="State targets.")
     static = stated["static_covariates"]
-    covariates = (*stated["past_covariates"], *stated["future_covariates"])
-    _check_categories(options, (*targets, *covariates, *static), table.name)
+    over_time = (*stated["past_covariates"], *stated["future_covariates"])
+    columns = (*targets, *over_time)
+    _check_categories(options, (*columns, *static), table.name)
     if static and not identity:
         raise DataError(
             f"static covariates ({', '.join(static)}) need a long table with an id column",
@@ -130,19 +145,43 @@ def find_roles(table: Table, options: SeriesOptions, report: DataReport) -> Colu
         stated["past_covariates"],
         stated["future_covariates"],
         static,
-        _categories((*targets, *covariates), options, sample),
+        _categories(columns, columns if covariates else over_time, options, sample),
         tuple(joined),
     )
 
 
-def _categories(columns: Sequence[str], options: SeriesOptions, sample: Block) -> tuple[str, ...]:
-    """The columns whose values are categories: those stated, and covariates of text."""
-    return tuple(
-        column
-        for column in columns
-        if column in options.categories
-        or (column not in options.targets and is_words(sample.columns[column]))
-    )
+def _categories(
+    columns: Sequence[str], covariates: Sequence[str], options: SeriesOptions, sample: Block
+) -> tuple[str, ...]:
+    """The columns whose values are categories: those stated, and covariates of text.
+
+    Raises:
+        DataError: a covariate whose values are not stated as categories holds text that is a number
+            with something added, or a time.
+    """
+    named = []
+    for column in columns:
+        if column in options.categories:
+            named.append(column)
+        elif column in covariates and holds_names(sample.columns[column]):
+            _check_names(column, sample)
+            named.append(column)
+    return tuple(named)
+
+
+def _check_names(column: str, sample: Block) -> None:
+    """Refuses text that does not name categories."""
+    first = str(sample.columns[column].drop_null()[0])
+    cause = cause_of_text(first)
+    if not cause and is_another_time(column, sample):
+        cause = "Leave the column out, or write the number of days or hours that it stands for."
+    if cause:
+        raise DataError(
+            f"holds text ({first[:40]!r}), not numbers",
+            file=sample.file,
+            column=column,
+            advice=f"{cause} Or, if its values are names, state the column in categories.",
+        )
 
 
 def _without_counters(
@@ -180,18 +219,19 @@ def _id_role(
     options: SeriesOptions,
     joined: list[JoinedColumn],
     report: DataReport,
+    covariates: bool,
 ) -> tuple[str, list[str]]:
-    """The name of the id, and the columns that remain free; see `time_role`."""
+    """The name of the id, and the columns that remain free; see `find_roles` and `time_role`."""
     if len(stated) > 1:
         joined.append(JoinedColumn(options.id_column, stated, NAMES))
         return options.id_column, free
     if stated or options.layout == "wide":
         return options.id_column, free
-    identity = _find_id(free, sample, time, options)
+    identity = _find_id(free, sample, time, options, covariates)
     if identity and _numbers_rows(sample, identity, time):
         report.note("columns that only count the rows", "left out", identity)
         free = [column for column in free if column != identity]
-        identity = _find_id(free, sample, time, options)
+        identity = _find_id(free, sample, time, options, covariates)
     if time:
         check_one_row_for_each_time(free, sample, time, identity, options)
     return identity, free
@@ -253,7 +293,9 @@ def _sample(table: Table) -> Block:
     raise DataError("there is a header but no row of data", file=table.name)
 
 
-def _find_id(free: Sequence[str], sample: Block, time: str, options: SeriesOptions) -> str:
+def _find_id(
+    free: Sequence[str], sample: Block, time: str, options: SeriesOptions, covariates: bool
+) -> str:
     for name in ID_NAMES:
         for column in free:
             if column.lower() == name:
@@ -269,7 +311,9 @@ def _find_id(free: Sequence[str], sample: Block, time: str, options: SeriesOptio
         return ""
     times, names = sample.columns[time], sample.columns[texts[0]]
     repeats = len(times.unique()) < len(times)
-    return texts[0] if repeats or len(names.unique()) == 1 or options.layout == "long" else ""
+    # A covariate may be constant; the series that a table is for are named by the data.
+    single = len(names.unique()) == 1 and not covariates
+    return texts[0] if repeats or single or options.layout == "long" else ""
 
 
 def _may_name(column: str, array: pa.Array) -> bool:

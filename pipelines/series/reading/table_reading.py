@@ -22,6 +22,9 @@ from pipelines.series.times.time_columns import TimeReader
 
 Floats = npt.NDArray[np.float32]
 
+MOST_RARE_CATEGORIES = 20
+"""With more categories than this, of which most occur once, the text is probably not a category."""
+
 
 @dataclass(eq=False)
 class Places:
@@ -130,8 +133,12 @@ def read_columns(
     results = {column: whole[column].result() for column in numbers}
     lists: dict[str, tuple[str, ...]] = {}
     for column in roles.categories:
-        codes_there = whole[column].result()
-        results[column], lists[column] = sorted_codes(codes_there, categories[column].names)
+        codes_there, names = whole[column].result(), categories[column].names
+        filled = int(np.count_nonzero(codes_there >= 0))
+        if len(names) > MOST_RARE_CATEGORIES and 2 * len(names) > filled:
+            place = f"column {column!r}: {len(names)} categories in {filled} rows"
+            report.note("categories that hardly repeat", "kept, though little is learnt", place)
+        results[column], lists[column] = sorted_codes(codes_there, names)
     ids = whole[roles.id].result() if roles.id else np.broadcast_to(np.int32(0), rows)
     return Columns(
         moments.result() if roles.time else _counted(ids),

@@ -39,6 +39,15 @@ def is_words(array: pa.Array) -> bool:
     return is_text(array.type) and not parses_as_numbers(array, some=True)
 
 
+def holds_names(array: pa.Array) -> bool:
+    """Whether the values of a covariate are names of categories: words, or a type of categories."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(array.type) and not is_text(array.type):
+        return bool(array.null_count < len(array))
+    return is_words(array)
+
+
 def parses_as_numbers(array: pa.Array, some: bool = False) -> bool:
     """Whether all values (with `some`, any value) are numbers or truth values; True if empty."""
     values = array.drop_null().to_pylist()

@@ -181,8 +181,8 @@ class NumberReader:
             return cause
         if re.fullmatch(r"[^\W\d_][\w /&-]*", text):
             return (
-                "If the column holds categories, write a column of 0 and 1 for each of them; if "
-                "the text marks a missing value, leave the cell empty."
+                "If the column is a covariate that holds categories, name it in categories; if the "
+                "text marks a missing value, leave the cell empty."
             )
         if _THOUSANDS.fullmatch(text):
             marked = [str(value).strip() for value in block.columns[self.column] if value.is_valid]

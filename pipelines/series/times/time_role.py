@@ -43,6 +43,9 @@ def time_role(
         time = stated[0]
         if len(stated) > 1:
             whole = joined_time(stated)
+    elif getattr(table, "counted", False):
+        # Series as rows without times: what stands before their values describes the series.
+        time = ""
     else:
         parts = calendar_parts(free, sample)
         time = _find_time(table, free, sample, options, parts)

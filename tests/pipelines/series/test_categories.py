@@ -49,6 +49,28 @@ def test_numbers_are_categories_if_they_are_stated() -> None:
         load_series(sales(), targets="sold", categories="sold")
 
 
+def test_a_type_of_categories_says_so_of_numbers() -> None:
+    typed = sales(code=pd.Categorical([3, 5] * 12))
+    series_set = load_series(typed, targets="sold", future_covariates="code")
+    assert series_set.categories == {"code": ("3", "5")}
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([f"{number}%" for number in range(24)], "holds text .'0%'.*without '%'.*in categories"),
+        ([f"{day:%d.%m.%Y}" for day in DAYS], "the number of days or hours.*in categories"),
+    ],
+)
+def test_text_that_is_a_number_or_a_time_is_refused(values: list[str], words: str) -> None:
+    frame = sales(note=values)
+    with pytest.raises(DataError, match=words):
+        load_series(frame, targets="sold", past_covariates="note")
+    stated = load_series(frame, targets="sold", past_covariates="note", categories="note")
+    assert len(stated.categories["note"]) == 24
+    assert stated.report.count("categories that hardly repeat") == 1
+
+
 def test_an_empty_category_keeps_the_last_one() -> None:
     weather = [*WEATHER[:4], None, *WEATHER[5:]]
     series_set = load_series(sales(weather=weather), targets="sold", future_covariates="weather")
@@ -128,7 +150,9 @@ def test_what_has_no_holidays(monkeypatch: pytest.MonkeyPatch) -> None:
     series_set = load_series(sales(), targets="sold")
     for calendar, words in (
         ("GERMANY", "not the code of a country"),
+        ("GERMANY", "two letters that ISO 3166 gives the country"),
         ("DE-BYE", "Did you mean BY, BE"),
+        ("DE-XX", "Available: Augsburg, BB"),
     ):
         with pytest.raises(ConfigurationError, match=words):
             with_holidays(series_set, calendar, reach=1)

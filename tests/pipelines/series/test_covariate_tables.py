@@ -86,7 +86,7 @@ def test_a_series_with_several_targets_is_one_id() -> None:
         (plans().drop(index=55), "no value for series 'south' at 2024-01-26, but later values"),
         (plans().iloc[5:], "no value for series 'north' at 2024-01-01, nor at 4 further of the 20"),
         (plans().rename(columns={"offer": "sold"}), "has the column 'sold', which the data has"),
-        (plans().assign(price="dear"), "column 'price': holds text"),
+        (plans().assign(price="9 EUR"), "column 'price': holds text .*without 'EUR'"),
     ],
 )
 def test_what_a_table_lacks(table: pd.DataFrame, words: str) -> None:
@@ -125,6 +125,54 @@ def test_a_table_of_the_future_follows_the_end_of_each_series() -> None:
     assert values[:, 0].tolist() == (np.arange(30) % 3).tolist()
     with pytest.raises(DataError, match=r"there is no column 'price'.*Its columns: date, shop"):
         load_covariates(table.drop(columns="price"), series_set, series_set.future_names)
+
+
+def test_text_in_a_table_is_read_as_categories() -> None:
+    weather = ["fog", "rain", "sun"] * 20
+    series_set = together(plans().assign(weather=weather))
+    assert series_set.categories == {"weather": ("fog", "rain", "sun")}
+    assert series_set["south"].future_covariates[:4, 2].tolist() == [0, 1, 2, 0]
+    # Also without an id, and where the covariate is chosen.
+    alike = pd.DataFrame({"date": DAYS, "weather": weather[:30], "staff": "few"})
+    chosen = load_series(sales(), id_column="shop", covariates=alike, future_covariates="weather")
+    assert chosen.future_names == ("weather",)
+    assert chosen.categories == {"weather": ("fog", "rain", "sun")}
+    # Numbers stay numbers: a later table cannot turn them into categories.
+    numbers = load_series(sales(), id_column="shop", covariates=plans())
+    words = load_covariates(plans().assign(offer=weather), numbers, numbers.future_names)
+    with pytest.raises(DataError, match=r"'offer': holds text \('fog', .*the series have numbers"):
+        continued(numbers, words)
+
+
+def test_a_table_has_a_notation_of_its_own(tmp_path: Path) -> None:
+    data, table = tmp_path / "data.csv", tmp_path / "plans.csv"
+    sales().to_csv(data, index=False, sep=";", decimal=",", date_format="%d.%m.%Y")
+    options = {"id_column": "shop", "delimiter": ";", "decimal": ",", "gaps": "error"}
+    for form in ({}, {"sep": ";", "decimal": ","}, {"sep": "|"}):
+        plans().to_csv(table, index=False, **form)
+        series_set = load_series(f"file:{data}", covariates=f"file:{table}", **options)
+        assert set(series_set["south"].future_covariates[:, 1]) == {11}
+    # What cannot be detected is as stated for the data.
+    plans().to_csv(table, index=False, sep="^", decimal=",")
+    data.write_text(data.read_text().replace(";", "^"))
+    options["delimiter"] = "^"
+    assert load_series(f"file:{data}", covariates=f"file:{table}", **options).future_names
+
+
+def test_a_calendar_of_all_days_serves_business_days() -> None:
+    days = pd.bdate_range("2024-01-01", periods=20)
+    data = pd.DataFrame({"day": days, "sold": np.arange(20.0)})
+    table = pd.DataFrame({"day": pd.date_range("2024-01-01", periods=40)})
+    series_set = load_series(data, covariates=table.assign(number=np.arange(40.0)))
+    assert series_set.frequency == "B"
+    assert series_set[0].future_covariates[4:7, 0].tolist() == [4, 7, 8]
+    assert len(series_set[0].future_covariates) == np.count_nonzero(table["day"].dt.weekday < 5)
+
+
+def test_known_columns_are_those_of_the_table() -> None:
+    data = sales().assign(stock=1.0)
+    with pytest.raises(DataError, match=r"no column 'stock'.*known ahead comes from the table"):
+        load_series(data, id_column="shop", future_covariates="stock", covariates=plans())
 
 
 def test_counted_rows_are_joined_by_their_numbers() -> None:

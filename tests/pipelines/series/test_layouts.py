@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,30 @@ def test_few_columns_are_rows_only_if_that_is_stated(write: Write) -> None:
     text = "name,V1,V2,V3\na,1,2,3\nb,4,5,6\n"
     assert "no column can be read as times" in str(refusal(write("few.csv", text)))
     assert values(load_series(write("few.csv", text), layout="rows"), "b") == [4, 5, 6]
+
+
+def test_columns_before_the_values_describe_the_series(write: Write) -> None:
+    """As in M5: an id, then words, then values that are counted."""
+    rows = [
+        f"tea_{shop},tea,{shop},1,2,3,4,{number}" for number, shop in enumerate(("north", "south"))
+    ]
+    source = write("m5.csv", "\n".join(["id,item,shop,d_1,d_2,d_3,d_4,d_5", *rows]))
+    plain = load_series(source)
+    assert plain.names == ("tea_north", "tea_south") and plain.frequency == "step"
+    assert values(plain, "tea_south") == [1, 2, 3, 4, 1]
+    assert load_series(source, static_covariates="shop").static_names == (
+        "shop=north",
+        "shop=south",
+    )
+    assert load_series(source, columns="id=item,shop").names == ("tea/north", "tea/south")
+
+
+def test_what_is_wrong_in_the_first_rows_is_named(write: Write) -> None:
+    for text, words in (
+        ("item,V2,V3\ntea,1,2\nmilk,1,x2", "'V3'.*series 'milk' holds 'x2'"),
+        ("item,V2,V3\ntea,1,2\ntea,1,2", "several rows are called 'tea'"),
+    ):
+        assert re.search(words, str(refusal(write("wrong.csv", text), layout="rows")))
 
 
 def test_numbers_name_the_rows_if_that_is_stated(write: Write) -> None:

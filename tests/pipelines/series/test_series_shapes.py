@@ -146,7 +146,7 @@ def test_marks_of_missing_values_and_columns_without_any(tmp_path: Path) -> None
         ("\u22125", "write -5"),
         ("(5.5)", "write -5.5"),
         ("5-", "write -5"),
-        ("rain", "a column of 0 and 1"),
+        ("rain", "name it in categories"),
         ("EUR 5", "without 'EUR'"),
         ("5 kW", "without 'kW'"),
     ],
