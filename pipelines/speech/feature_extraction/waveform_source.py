@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.base.errors import ConfigurationError
+from pipelines.speech.audio.samples import LOUDEST
 from pipelines.speech.feature_extraction.augmentation import (
     WaveformAugmentation,
     change_channel,
@@ -77,6 +78,10 @@ class WaveformSource:
         if generator is None:
             return self._extract(samples)
         samples = self._augmentation(samples, self._sample_rate, generator)
+        loudest = float(np.abs(samples).max(initial=0.0))
+        if loudest > LOUDEST:
+            # Gain and noise may make of a loud recording what no recording is.
+            samples = samples * np.float32(LOUDEST / loudest * (1 - 1e-6))
         extract = self._extract
         if self._stretched:
             extract = self._stretched[int(generator.integers(len(self._stretched)))]

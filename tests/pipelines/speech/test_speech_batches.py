@@ -315,3 +315,6 @@ def test_extraction_goes_on_and_repairs(digit_folder: Path, tmp_path: Path) -> N
     changed_frames = {len(source.load(0, random_numbers(0, 0, k))) for k in range(8)}
     assert len(changed_frames) == 2 and min(changed_frames) >= source.fewest_frames[0]
     assert (source.fewest_frames < part.frames).all()
+    # However loud a draw is, it is heard.
+    loud = WaveformSource(part, WaveformAugmentation(noise_probability=1.0, gain_decibels=60))
+    assert all(np.isfinite(loud.load(0, random_numbers(0, 0, k))).all() for k in range(8))
