@@ -29,7 +29,6 @@ from pipelines.base.atomic_files import write_json, write_text
 
 CHARACTERS, VALIDATION_CHARACTERS = 40_000, 5_000
 PAIRS, VALIDATION_PAIRS = 1_000, 200
-DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 SPEAKER, FIRST_VALIDATION_INDEX = "george", 40
 
 Trainings = tuple[Any, Callable[[Any], Any], dict[str, Any]]
@@ -189,7 +188,7 @@ def _speech(given: argparse.Namespace) -> Trainings:
     rows: dict[bool, list[str]] = {False: ["path,transcript"], True: ["path,transcript"]}
     for path in sorted((given.data / "fsdd").glob(f"*_{SPEAKER}_*.wav")):
         digit, _, index = path.stem.split("_")
-        rows[int(index) >= FIRST_VALIDATION_INDEX].append(f"{path},{DIGITS[int(digit)]}")
+        rows[int(index) >= FIRST_VALIDATION_INDEX].append(f"{path},{digit}")
     paths = {}
     for held_out, lines in rows.items():
         paths[held_out] = given.runs / f"digits-{'validation' if held_out else 'train'}.csv"
