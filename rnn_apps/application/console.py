@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, Any
 
-from rnn_apps.application.shown_values import (
+from rnn_apps.application.reporting.shown_values import (
     format_cell,
     is_list_of_mappings,
     named_values,

@@ -14,8 +14,8 @@ from pipelines.base.errors import UserError
 from pipelines.builtin import builtin_data
 from rnn_apps.application.definition import Application, DemoResult, Picture, Result, Verb
 from rnn_apps.application.registry import applications
-from rnn_apps.application.report import Report
-from rnn_apps.application.shown_values import format_cell
+from rnn_apps.application.reporting.report import Report
+from rnn_apps.application.reporting.shown_values import format_cell
 
 _log = logging.getLogger(__name__)
 

@@ -17,9 +17,9 @@ import keras
 from rnn_apps.application.configuration import check
 from rnn_apps.application.going_on import Start, read_origin, write_origin
 from rnn_apps.application.own_data import OwnData
+from rnn_apps.application.reporting.training_section import held_out_lines, write_training_report
 from rnn_apps.application.run_folder import RunFolder
 from rnn_apps.application.run_training import TrainingFolder, claimed_run
-from rnn_apps.application.training_section import held_out_lines, write_training_report
 from rnn_apps.training.config import TrainingConfig
 from rnn_apps.training.optimisation.strategies import agree_on, is_chief, make_strategy
 from rnn_apps.training.steps import Objective
@@ -63,7 +63,7 @@ class Preparation:
         metrics: function that gives further figures of an epoch; None for none.
         metric_names: names of those figures.
         start: weights of a trained run to begin with; None for initial weights.
-        has_test: whether a test part is kept from training, on which the run is judged.
+        has_test: True if a test part is kept from training, on which the run is judged.
     """
 
     config: TrainingConfig

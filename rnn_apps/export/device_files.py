@@ -78,7 +78,11 @@ def write_model(
         path: file to write; for C code a folder.
         wanted: kind of the file.
         name: beginning of all names in C code.
-        data, mode, chunk, tolerance, metric: see `export_tflite`.
+        data: representative inputs that calibrate and prove the file.
+        mode: "sequence" for whole sequences, "streaming" for steps with states.
+        chunk: number of time steps per step of a stream.
+        tolerance: largest relative error that is published; None for that of the kind.
+        metric: figure of the task that the file is judged by; None for the error alone.
 
     Raises:
         ExportError: the model cannot be written like that, or the file is wrong.

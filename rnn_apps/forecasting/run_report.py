@@ -9,8 +9,8 @@ import numpy as np
 
 from pipelines.series.time_series import SeriesSet
 from pipelines.series.times.timestamps import STEP
-from rnn_apps.application.report import Report
-from rnn_apps.application.training_section import add_training
+from rnn_apps.application.reporting.report import Report
+from rnn_apps.application.reporting.training_section import add_training
 from rnn_apps.forecasting.judging.backtest import Backtest, Example
 from rnn_apps.forecasting.judging.charts import coverage_by_step, error_by_step, fan_charts
 from rnn_apps.forecasting.trained import TrainedForecaster

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rnn_apps.application.report import Report
-from rnn_apps.application.training_section import add_training
+from rnn_apps.application.reporting.report import Report
+from rnn_apps.application.reporting.training_section import add_training
 from rnn_apps.edge.sampling import SamplingConfig
 from rnn_apps.language_modelling.judging import breakdown, charts
 from rnn_apps.language_modelling.judging.judgement import Evaluated

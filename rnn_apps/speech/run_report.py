@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnn_apps.application.report import Report
-from rnn_apps.application.training_section import add_training
+from rnn_apps.application.reporting.report import Report
+from rnn_apps.application.reporting.training_section import add_training
 from rnn_apps.speech.judging import charts
 from rnn_apps.speech.judging.judgement import Evaluated
 from rnn_apps.speech.network.capabilities import can_stream

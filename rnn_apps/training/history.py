@@ -52,7 +52,7 @@ class TrainingState:
         best_step: step at which it was reached, counted from 1.
         skipped_steps: number of the latest float16 steps that overflowed and changed nothing.
         stopped: reason why training ended before its last epoch; empty if it has not.
-        explosions: where the loss exploded.
+        explosions: steps at which the loss exploded.
     """
 
     epoch: int = 0
@@ -98,8 +98,8 @@ def describe(row: Row, epochs: int, *, best: bool, inside: bool) -> str:
     Args:
         row: row of the history.
         epochs: number of epochs of the training.
-        best: whether its monitored figure is the best so far.
-        inside: whether it is a validation inside an epoch.
+        best: True if the monitored figure of this row is the best so far.
+        inside: True for a validation inside an epoch.
     """
     parts = [f"epoch {row['epoch']}/{epochs}"]
     if inside:

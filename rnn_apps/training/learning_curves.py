@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from rnn_apps.application.charts import chart
+from rnn_apps.application.reporting.charts import chart
 
 _NAMES = {"loss": "training", "val_loss": "validation"}
 

@@ -75,7 +75,7 @@ class BestWeights:
 
     Args:
         config: settings of the training.
-        has_validation: whether the training has a val_loss.
+        has_validation: True if the training has a val_loss.
 
     Attributes:
         monitor: name of the monitored figure; the training's loss where there is no validation.

@@ -24,7 +24,7 @@ class TrainedModel:
         best_epoch: epoch of those weights, counted from 1; 0 if the figure never was a number.
         stopped: reason why training ended before its last epoch; empty if it did not.
         best_step: step of those weights, counted from 1.
-        explosions: where the loss exploded, with the loss before and after.
+        explosions: steps at which the loss exploded, with the loss before and after.
     """
 
     model: keras.Model

@@ -342,7 +342,7 @@ class _Training:
         Args:
             listeners: callbacks; a validation inside an epoch is the end of a test for them.
             progress: display of the training.
-            inside: whether the epoch goes on.
+            inside: True if the epoch goes on afterwards.
         """
         state, totals = self.state, self.state.totals
         started = time.monotonic()

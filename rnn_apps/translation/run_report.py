@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnn_apps.application.report import Report
-from rnn_apps.application.training_section import add_training
+from rnn_apps.application.reporting.report import Report
+from rnn_apps.application.reporting.training_section import add_training
 from rnn_apps.edge.translation.sentences import one_line
 from rnn_apps.translation.judging import charts
 from rnn_apps.translation.judging.judgement import Evaluated

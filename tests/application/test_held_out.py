@@ -17,7 +17,7 @@ from translation_setup import digit_pairs
 from pipelines.base.errors import ConfigurationError, DataError, UserError
 from rnn_apps import forecasting, language_modelling, speech, translation
 from rnn_apps.application.command_line import main
-from rnn_apps.application.training_section import held_out_lines
+from rnn_apps.application.reporting.training_section import held_out_lines
 from rnn_apps.forecasting.device.calibrated_deployment import calibrated_deployment
 from rnn_apps.language_modelling.judging.example_text import EXAMPLES, read_examples
 from rnn_apps.training import TrainingConfig

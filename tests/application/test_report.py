@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnn_apps.application.report import Report
-from rnn_apps.application.shown_values import format_cell
+from rnn_apps.application.reporting.report import Report
+from rnn_apps.application.reporting.shown_values import format_cell
 
 
 def make_report() -> Report:

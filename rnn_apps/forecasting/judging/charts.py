@@ -10,7 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from rnn_apps.application.charts import MODEL_COLOUR, TRUTH_COLOUR, WIDTH, chart, plain_look
+from rnn_apps.application.reporting.charts import (
+    MODEL_COLOUR,
+    TRUTH_COLOUR,
+    WIDTH,
+    chart,
+    plain_look,
+)
 from rnn_apps.forecasting.judging.metrics import intervals_of
 
 _STEP = "horizon step (time steps after the origin)"

@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from rnn_apps.application.charts import MODEL_COLOUR, chart
+from rnn_apps.application.reporting.charts import MODEL_COLOUR, chart
 
 _POSITION = "position in the text (tokens since its beginning)"
 _COST = "cost (bits per token)"

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from rnn_apps.application.charts import MODEL_COLOUR, WIDTH, chart
+from rnn_apps.application.reporting.charts import MODEL_COLOUR, WIDTH, chart
 from rnn_apps.training.learning_curves import course
 
 _MOST_LABELS = 12

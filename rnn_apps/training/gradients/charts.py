@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnn_apps.application.charts import WIDTH
+from rnn_apps.application.reporting.charts import WIDTH
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -50,7 +50,7 @@ def follow_plateau(
         optimizer: optimizer of the training, from `make_optimizer`.
         figures: monitored figure of every validation so far.
         config: settings of the training.
-        announced: whether it is said that the learning rate falls.
+        announced: True to say that the learning rate falls.
     """
     if config.schedule != "plateau":
         return

@@ -8,7 +8,7 @@ from typing import Any
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from rnn_apps.application.charts import MODEL_COLOUR, WIDTH, chart
+from rnn_apps.application.reporting.charts import MODEL_COLOUR, WIDTH, chart
 
 _CELL = 0.28
 """Height of a map's row, and greatest width of its columns, in inches."""

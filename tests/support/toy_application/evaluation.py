@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn_apps.application.report import Report
+from rnn_apps.application.reporting.report import Report
 from toy_application.data import LOOKBACK, NUMBERS, about
 from toy_application.trained import TrainedToy
 

@@ -43,7 +43,7 @@ def board_figures(
         source: path of PREFIX.c, beside its header.
         interface: names, shapes and types that the code offers.
         calls: inputs of each call, by name; the first one begins a sequence.
-        expected: what this computer gives for them, states as NAME_out.
+        expected: outputs of each call on this computer, by name; states as NAME_out.
         folder: folder for what is made.
 
     Returns:

@@ -216,7 +216,7 @@ def proven_features(
     """Compiles the features and compares them with NumPy's on recordings.
 
     Args:
-        front: the code.
+        front: C code of the features.
         config: configuration of the features.
         recordings: samples int16 [samples] of each.
         folder: folder for what is compiled.

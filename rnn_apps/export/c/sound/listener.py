@@ -83,8 +83,8 @@ def listener(
         front: code of the features.
         model: interface of the recogniser's step.
         prefix: beginning of all names.
-        subsampling: feature frames per output frame.
-        lookahead: output frames that come before the first real one.
+        subsampling: number of feature frames per output frame.
+        lookahead: number of output frames that come before the first real one.
         pieces: UTF-8 bytes of each label; the last label is the blank.
     """
     given = {one.name: one for one in model.inputs}

@@ -36,7 +36,9 @@ def add_listening(
         model_name: name of the Keras model.
         features: configuration of the features as the model takes them.
         recordings: samples float32 [samples] of each, from -1 to 1.
-        subsampling, lookahead, pieces: see `listener`.
+        subsampling: number of feature frames per output frame.
+        lookahead: number of output frames that come before the first real one.
+        pieces: UTF-8 bytes of each label; the last label is the blank.
 
     Returns:
         The folder with its two functions, and the labels that the compiled listener writes for

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from rnn_apps.application.going_on import read_origin
-from rnn_apps.application.report import Report
+from rnn_apps.application.reporting.report import Report
 from rnn_apps.application.run_folder import RunFolder
 from rnn_apps.training.config import TrainingConfig
 from rnn_apps.training.history import read_history

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.base.atomic_files import write_text
-from rnn_apps.application.charts import WIDTH
-from rnn_apps.application.shown_values import format_cell, named_values, numeric_columns
+from rnn_apps.application.reporting.charts import WIDTH
+from rnn_apps.application.reporting.shown_values import format_cell, named_values, numeric_columns
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
