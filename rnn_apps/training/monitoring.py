@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 
@@ -12,6 +13,8 @@ from pipelines.base.errors import ConfigurationError
 from rnn_apps.training.config import TrainingConfig
 from rnn_apps.training.history import Row, TrainingState
 from rnn_apps.training.variables import read
+
+_log = logging.getLogger(__name__)
 
 DEFAULT_MONITOR = "val_loss"
 
@@ -38,8 +41,15 @@ def check_monitor(
         )
 
 
-def check_steered(config: TrainingConfig, has_validation: bool) -> None:
+def check_steered(config: TrainingConfig, has_validation: bool, steps_per_epoch: int) -> None:
     """Refuses settings that need validation data where there is none.
+
+    What has no effect is said.
+
+    Args:
+        config: settings of the training.
+        has_validation: whether the training has a val_loss.
+        steps_per_epoch: number of steps of an epoch.
 
     Raises:
         ConfigurationError: names the setting and what to do.
@@ -59,6 +69,11 @@ def check_steered(config: TrainingConfig, has_validation: bool) -> None:
             f"validate_steps = {config.validate_steps} needs validation data: give the validation "
             "part a share in split, or set it to 0"
         )
+    if config.validate_steps > steps_per_epoch:
+        _log.warning(
+            "validate_steps = %d has no effect: an epoch has %d steps, and the model is validated "
+            "at its end.", config.validate_steps, steps_per_epoch,
+        )  # fmt: skip
 
 
 def keeps_last_epoch(config: TrainingConfig, has_validation: bool) -> bool:

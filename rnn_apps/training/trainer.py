@@ -27,7 +27,7 @@ from rnn_apps.training.feeding import feed
 from rnn_apps.training.history import EpochTotals, Row, TrainingState, describe, write_history
 from rnn_apps.training.monitoring import BestWeights, check_monitor, check_steered
 from rnn_apps.training.optimisation.averaged_sgd import average_if_stalled
-from rnn_apps.training.optimisation.divergence import count_step
+from rnn_apps.training.optimisation.divergence import Saved, count_step
 from rnn_apps.training.optimisation.explosion import ExplosionWatch
 from rnn_apps.training.optimisation.optimizers import (
     learning_rate,
@@ -113,7 +113,7 @@ def fit(
         raise ConfigurationError("jit_compile works with strategy = 'none' only")
     if metric_names or metrics is None:
         check_monitor(config, validation is not None, metric_names)
-    check_steered(config, validation is not None)
+    check_steered(config, validation is not None, batches.steps_per_epoch)
     strategy = strategy or make_strategy(config.strategy)
     report_unused_gpu()
     saved = checkpoints.load_latest(folder / "checkpoints") if resume else None
@@ -206,6 +206,7 @@ class _Training:
         self._metrics = metrics
         self._best = BestWeights(config, validation is not None)
         self._watch = ExplosionWatch()
+        self._saved = Saved()
         self._session_started = time.monotonic()
         self._earlier_seconds = 0.0
         self._last_checkpoint = time.monotonic()
@@ -231,8 +232,7 @@ class _Training:
             while not self._finished():
                 self._run_epoch(listeners, progress)
             if self.state.step_in_epoch and self.state.steps_since_row:
-                # Stopped inside an epoch. The checkpoint, already written, continues there; for
-                # now the epoch counts as it is.
+                # Stopped inside an epoch: the checkpoint continues there, the row is for now.
                 self._add_row(listeners, progress)
         listeners.on_train_end()
         if self._best.weights:
@@ -247,6 +247,8 @@ class _Training:
         """Restores the state that `_save_checkpoint` wrote."""
         self.state = TrainingState.from_json(saved.content["state"])
         self._earlier_seconds = self.state.seconds
+        self._saved = Saved.of(self.state)
+        self._watch = ExplosionWatch.from_json(saved.content.get("losses", {}))
         with self._strategy.scope():
             from_arrays("model", self._model.variables, saved.arrays)
             from_arrays("states", recurrent_states(self._model), saved.arrays)
@@ -306,7 +308,7 @@ class _Training:
             started = time.monotonic()
             listeners.on_train_batch_begin(state.step_in_epoch)
             result = self._steps.train(batch, specification, self._wants_to_stop())
-            count_step(state, result, self._config, self._watch)
+            count_step(state, result, self._config, self._watch, self._saved)
             state.totals.seconds += time.monotonic() - started
             logs = {
                 "step": state.step,
@@ -378,6 +380,7 @@ class _Training:
 
     def _save_checkpoint(self) -> None:
         self._last_checkpoint = time.monotonic()
+        self._saved = Saved.of(self.state)
         if not self.chief:
             return
         self.state.seconds = self._seconds()
@@ -391,6 +394,7 @@ class _Training:
             "config": asdict(self._config),
             "state": self.state.to_json(),
             "best_weights": len(self._best.weights),
+            "losses": self._watch.to_json(),
         }
         checkpoint = checkpoints.Checkpoint(arrays, content)
         checkpoints.save(self._folder / "checkpoints", self.state.step, checkpoint)

@@ -15,7 +15,7 @@ import pytest
 import tensorflow as tf
 from training_setup import build_lstm, make_batches, squared_error
 
-from pipelines.base.errors import ConfigurationError
+from pipelines.base.errors import ConfigurationError, UserError
 from rnn_apps.training import TrainedModel, TrainingConfig, WarmupSchedule, checkpoints, fit
 from rnn_apps.training.history import TrainingState, read_history
 from rnn_apps.training.learning_curves import course, plot_learning_curves
@@ -233,6 +233,80 @@ def test_ordinary_trainings_raise_no_alarm(name: str) -> None:
     assert len(losses) >= 100 and losses[-1] < losses[0]
     assert watched(losses) == []
     assert watched([*losses, *[30.0 * abs(losses[0])] * 5]) == [len(losses) + 5]
+
+
+def test_a_loss_that_explodes_at_once_is_noticed() -> None:
+    # A learning rate that is far too high is seen in the first steps.
+    assert watched([2.6, 1e8, 5e8, 1e9, 1e9, 2e9, 1e9]) == [6]
+    assert watched([0.3, 4.0, 5.0, 6.0, 5.0, 4.0, 3.0]) == []
+    assert watched([0.0, *[19.0] * 19, *[1.0] * 30]) == []
+    assert watched([-0.2, 300.0, 400.0, 500.0, 600.0, 700.0]) == [6]
+
+
+def test_an_explosion_after_a_kill_is_noticed_as_without_it() -> None:
+    losses = [2.0 + 0.1 * (step % 3) for step in range(60)] + [70.0] * 8
+    for killed in (10, 40, 62):
+        watch = ExplosionWatch()
+        for step, loss in enumerate(losses[:killed], 1):
+            assert watch.add(step, loss) is None
+        watch = ExplosionWatch.from_json(json.loads(json.dumps(watch.to_json())))
+        rest = enumerate(losses[killed:], killed + 1)
+        found = [one for one in (watch.add(step, loss) for step, loss in rest) if one]
+        assert [one.step for one in found] == [65] and found[0].before == pytest.approx(2.1)
+
+
+class BreakAtStep(keras.callbacks.Callback):
+    """Makes the weights NaN before a step."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__()
+        self._steps_to_go = step
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self._steps_to_go -= 1
+        if not self._steps_to_go:
+            self.model.set_weights([np.full_like(one, np.nan) for one in self.model.get_weights()])
+
+
+@pytest.mark.parametrize(
+    ("checkpoint_steps", "schedule", "at", "left"),
+    [
+        # Validated at step 2, and in no checkpoint.
+        (0, "constant", 4, "No checkpoint with validated weights was written"),
+        (3, "constant", 4, "The weights of epoch 1 (step 2), the best so far"),
+        (4, "linear", 7, "The weights of epoch 1 (step 5), the best so far"),
+        (0, "constant", 9, "The weights of epoch 1 (step 5), the best so far"),
+    ],
+)
+def test_what_is_left_of_a_training_that_diverges_inside_an_epoch(
+    tmp_path: Path, checkpoint_steps: int, schedule: str, at: int, left: str
+) -> None:
+    config = replace(
+        CONFIG, validate_steps=2, checkpoint_steps=checkpoint_steps, schedule=schedule,
+        monitor="falling",
+    )  # fmt: skip
+    falling = iter(range(100, 0, -1))
+    metrics = {"metrics": lambda model: {"falling": next(falling)}}
+    with pytest.raises(UserError, match="is not a finite number") as refusal:
+        train(tmp_path, config, callbacks=[BreakAtStep(at)], **metrics)
+    assert left in str(refusal.value)
+    if "resume with" in str(refusal.value):
+        name, value = str(refusal.value).split("resume with ")[1].split(" to ")[0].split(" = ")
+        change: dict[str, Any] = {name: type(getattr(config, name))(value)}
+        kept = train(tmp_path, replace(config, **change), resume=True, **metrics)
+        assert kept.best_epoch == 1
+        assert all(np.isfinite(weight).all() for weight in kept.model.get_weights())
+
+
+def test_validation_that_is_rarer_than_epochs_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for steps, said in ((5, 0), (6, 1)):
+        caplog.clear()
+        with caplog.at_level(logging.WARNING, "rnn_apps"):
+            train(tmp_path / str(steps), replace(CONFIG, epochs=1, validate_steps=steps))
+        found = [one.getMessage() for one in caplog.records]
+        assert sum("validate_steps = 6 has no effect: an epoch has 5" in m for m in found) == said
 
 
 def test_a_training_that_explodes_is_told_and_goes_on(

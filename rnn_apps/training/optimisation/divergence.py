@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipelines.base.errors import UserError
@@ -18,10 +19,36 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _MOST_SKIPPED_STEPS = 50
+# Less than any training takes: a training that is resumed with it ends at once.
+_NO_FURTHER_MINUTES = 0.001
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What the latest checkpoint holds that a training can be finished with.
+
+    Args:
+        epoch: number of finished epochs.
+        best_epoch: epoch of the best weights, counted from 1; 0 if there are none.
+        best_step: step of the best weights, counted from 1.
+    """
+
+    epoch: int = 0
+    best_epoch: int = 0
+    best_step: int = 0
+
+    @classmethod
+    def of(cls, state: TrainingState) -> Saved:
+        """What a checkpoint of a state holds."""
+        return cls(state.epoch, state.best_epoch, state.best_step)
 
 
 def count_step(
-    state: TrainingState, result: StepResult, config: TrainingConfig, watch: ExplosionWatch
+    state: TrainingState,
+    result: StepResult,
+    config: TrainingConfig,
+    watch: ExplosionWatch,
+    saved: Saved,
 ) -> None:
     """Adds a step to the totals of a training, and warns of a loss that has exploded.
 
@@ -30,6 +57,7 @@ def count_step(
         result: result of the step.
         config: settings of the training.
         watch: watch that knows the losses of the steps before.
+        saved: what the latest checkpoint holds.
 
     Raises:
         UserError: the loss or its gradient is not a finite number.
@@ -53,13 +81,13 @@ def count_step(
             f"step {state.step} (epoch {state.epoch + 1}): the {what} is not a finite number. "
             "Look for extreme values in the data, or train in another folder with a lower "
             "learning_rate, a clip_norm of 1 or less, or a longer warm-up."
-            + _what_is_left(state, config)
+            + _what_is_left(saved, config)
         )
     if state.skipped_steps >= _MOST_SKIPPED_STEPS:
         raise UserError(
             f"step {state.step} (epoch {state.epoch + 1}): {_MOST_SKIPPED_STEPS} steps in a "
             "row overflowed float16. Train in another folder with precision = "
-            f"'mixed_bfloat16' or 'float32'.{_what_is_left(state, config)}"
+            f"'mixed_bfloat16' or 'float32'.{_what_is_left(saved, config)}"
         )
 
 
@@ -81,13 +109,17 @@ def _warn(state: TrainingState, explosion: Explosion | None, config: TrainingCon
     )  # fmt: skip
 
 
-def _what_is_left(state: TrainingState, config: TrainingConfig) -> str:
+def _what_is_left(saved: Saved, config: TrainingConfig) -> str:
     """What can be kept of a training that cannot go on, as a sentence for its user."""
-    if not state.best_epoch:
-        return " No epoch was finished, so there is nothing to keep"
-    if "epochs" not in changeable(config):
-        return ""
+    if not saved.best_epoch:
+        validated = "checkpoint with validated weights was written"
+        what = validated if config.validate_steps else "epoch was finished"
+        return f" No {what}, so there is nothing to keep"
+    # The epochs of a schedule that ends with the last one cannot change, and 0 cannot be asked for.
+    by_epochs = saved.epoch > 0 and "epochs" in changeable(config)
+    end = f"epochs = {saved.epoch}" if by_epochs else f"max_minutes = {_NO_FURTHER_MINUTES:g}"
+    inside = f" (step {saved.best_step})" if config.validate_steps else ""
     return (
-        f" The weights of epoch {state.best_epoch}, the best so far, are in the checkpoint: "
-        f"resume with epochs = {state.epoch} to finish with them"
+        f" The weights of epoch {saved.best_epoch}{inside}, the best so far, are in the "
+        f"checkpoint: resume with {end} to finish with them"
     )

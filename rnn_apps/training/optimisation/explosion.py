@@ -14,6 +14,7 @@ _FEWEST = 20
 _SUSTAINED = 5
 _FACTOR = 4.0
 _SMALLEST = 0.01
+_FACTOR_AT_FIRST = 20.0
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,9 @@ class ExplosionWatch:
     the loss at the beginning. For a positive loss that is five times what it was. One bad batch, a
     noisy loss, the rise while the learning rate warms up and the small waves of a loss that is
     almost 0 do not count. Later explosions are noticed from the new level on.
+
+    Before there are twenty losses to compare with, it is the first one that counts: each of the
+    latest five is above it by twenty times its size, which is at least 1.
     """
 
     def __init__(self) -> None:
@@ -62,15 +66,38 @@ class ExplosionWatch:
         self._latest.append(loss)
         if len(self._latest) > _SUSTAINED:
             self._before.append(self._latest.popleft())
-        if len(self._before) < _FEWEST or len(self._latest) < _SUSTAINED:
+        if len(self._latest) < _SUSTAINED or not self._before:
             return None
-        if self._first is None:
-            self._first = float(np.median(self._before))
-        low, typical, high = np.quantile(self._before, (0.05, 0.5, 0.95))
-        size = max(abs(typical), high - low, _SMALLEST * abs(self._first))
-        if min(self._latest) <= high + _FACTOR * size:
+        typical, limit = self._expected()
+        if min(self._latest) <= limit:
             return None
-        explosion = Explosion(step, float(typical), float(np.median(self._latest)))
+        explosion = Explosion(step, typical, float(np.median(self._latest)))
         self._before.clear()
         self._latest.clear()
         return explosion
+
+    def _expected(self) -> tuple[float, float]:
+        """The typical loss of the steps before, and the loss above which it has exploded."""
+        if len(self._before) < _FEWEST:
+            first = self._before[0]
+            return first, first + _FACTOR_AT_FIRST * max(abs(first), 1.0)
+        if self._first is None:
+            self._first = float(np.median(self._before))
+        low, typical, high = (float(q) for q in np.quantile(self._before, (0.05, 0.5, 0.95)))
+        size = max(abs(typical), high - low, _SMALLEST * abs(self._first))
+        return typical, high + _FACTOR * size
+
+    def to_json(self) -> dict[str, Any]:
+        """The losses that later ones are compared with, for a checkpoint."""
+        return {
+            "before": list(self._before), "latest": list(self._latest), "first": self._first,
+        }  # fmt: skip
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> ExplosionWatch:
+        """The inverse of `to_json`; a watch that has seen nothing for a checkpoint without it."""
+        watch = cls()
+        watch._before.extend(content.get("before", ()))
+        watch._latest.extend(content.get("latest", ()))
+        watch._first = content.get("first")
+        return watch
