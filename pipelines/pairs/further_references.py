@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipelines.base.archives import split_archive
 from pipelines.base.errors import DataError
 from pipelines.pairs.aligned_files import first_suspicion, refuse_shifted
 from pipelines.pairs.languages import language_of_file, same_language
@@ -63,7 +64,7 @@ def _require_different(pairs: SentencePairs, paths: Sequence[str | Path]) -> Non
 
 
 def _lines(pairs: SentencePairs, path: str | Path) -> list[str]:
-    if not Path(path).exists():
+    if not split_archive(path)[0].exists():
         raise DataError("the file does not exist", file=path)
     lines = read_lines(path, pairs.report)
     refuse_markup(lines, path)

@@ -6,7 +6,7 @@ pieces are limited before a tokenizer is made of it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipelines.base.errors import ConfigurationError, DataError
@@ -110,23 +110,27 @@ def _characters(lines: Sequence[str], file: Path) -> CharacterTokenizer:
             )
         if character != UNKNOWN:
             characters.append(character)
-    return CharacterTokenizer(_distinct(lines, characters, file))
+    return CharacterTokenizer(_distinct(lines, characters, file, ESCAPES))
 
 
-def _distinct(lines: Sequence[str], tokens: list[str], file: Path) -> list[str]:
-    """The tokens, none of which may be empty or come twice."""
+def _distinct(
+    lines: Sequence[str], tokens: list[str], file: Path, spelled: Mapping[str, str] | None = None
+) -> list[str]:
+    """The tokens, none of which may be empty or come twice, as itself or as `spelled` writes it."""
+    spelled = spelled or {}
     first: dict[str, int] = {}
     for row, line in enumerate(lines, start=1):
         if not line:
             raise DataError("is empty", file=file, row=row, advice="Remove the line.")
-        if line in first:
+        token = spelled.get(line, line)
+        if token in first:
             raise DataError(
-                f"{line!r} is in row {first[line]} already",
+                f"{token!r} is in row {first[token]} already",
                 file=file,
                 row=row,
                 advice="Remove one of them: each token has one id.",
             )
-        first[line] = row
+        first[token] = row
     if not tokens:
         raise DataError("has no token besides <unk> and <eos>", file=file)
     return tokens

@@ -203,7 +203,8 @@ def _base(application: Application, options: argparse.Namespace) -> dict[str, An
     origin = getattr(options, "from_run", from_file.get("from_run", ""))
     if begun or not isinstance(origin, str) or not origin:
         return begun
-    return inherited_settings(config_type, application.name, origin)
+    named = bool(getattr(options, "vocabulary", from_file.get("vocabulary")))
+    return inherited_settings(config_type, application.name, origin, named_vocabulary=named)
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:

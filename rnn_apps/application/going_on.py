@@ -35,6 +35,8 @@ Config = TypeVar("Config", bound=TrainingConfig)
 
 ORIGIN = "origin.json"
 """What a run went on from: address, checksum of the model, and what became of each part."""
+OF_LEARNING_A_VOCABULARY = frozenset({"vocabulary_size", "minimum_count"})
+"""Settings that a run has no use for if it names its vocabulary."""
 
 
 def config_from(
@@ -57,20 +59,35 @@ def config_from(
     unknown = sorted(set(settings) - names)
     if unknown:
         raise ConfigurationError(f"there is no setting {', '.join(unknown)}")
-    inherited = inherited_settings(config_type, application, origin)
+    inherited = inherited_settings(
+        config_type, application, origin, named_vocabulary=bool(settings.get("vocabulary"))
+    )
     return make(config_type, {**inherited, **settings, "from_run": origin})
 
 
 def inherited_settings(
-    config_type: type[TrainingConfig], application: str, origin: str
+    config_type: type[TrainingConfig],
+    application: str,
+    origin: str,
+    *,
+    named_vocabulary: bool = False,
 ) -> dict[str, Any]:
     """The settings of a trained run that a run takes over which goes on from it.
+
+    Args:
+        config_type: class of the application's configuration.
+        application: name of the application on the command line.
+        origin: folder of a trained run, or name of a saved model.
+        named_vocabulary: whether the new run names its vocabulary; how the other one's was learnt
+            is then not taken over.
 
     Raises:
         UserError: there is no such run.
     """
     folder = open_run(origin_folder(origin), application)
     own = {one.name for one in dataclasses.fields(TrainingConfig)} | config_type.OF_THE_DATA
+    if named_vocabulary:
+        own |= OF_LEARNING_A_VOCABULARY
     settings = dataclasses.asdict(folder.read_config(config_type))
     return {name: value for name, value in settings.items() if name not in own}
 

@@ -37,7 +37,7 @@ class TranslationConfig(TrainingConfig):
         {
             "validation", "test", "split", "source_language", "target_language", "new_vocabulary",
             "longest", "length_ratio", "token_budget", "columns", "source_column", "target_column",
-            "vocabulary",
+            "vocabulary", "average_epochs",
         }
     )  # fmt: skip
     COLUMN_ROLES: ClassVar[tuple[ColumnRole, ...]] = roles.PAIRS

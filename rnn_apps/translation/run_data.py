@@ -119,9 +119,13 @@ class RunData(OwnData[str | SentencePairs, PairParts, SentencePairs]):
             DataError: they cannot be read, or state other languages than the training pairs.
         """
         config = self._config
+        trained = config.source_column, config.target_column
         columns = read.source_column, read.target_column
-        if not any(columns):
-            columns = columns_for(data, (config.source_column, config.target_column))
+        if any(columns):
+            # Who names further target columns need not repeat the source column.
+            columns = columns[0] or trained[0], columns[1] or trained[1]
+        else:
+            columns = columns_for(data, trained)
         found = load_all(
             data,
             data_dir=config.data_dir,

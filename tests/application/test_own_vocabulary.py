@@ -14,6 +14,7 @@ from language_setup import untrained_run
 from pipelines.tokenizers import load_tokenizer
 from rnn_apps import language_modelling, translation
 from rnn_apps.application.command_line import main
+from rnn_apps.application.going_on import inherited_settings
 from rnn_apps.edge.language_model import EdgeLanguageModel
 
 TEXT = "the cat sat on a mat and ate cakes\n" * 30
@@ -91,6 +92,30 @@ def test_what_cannot_be_a_vocabulary_is_refused(
     assert main(_language(text, tmp_path / "new", *flags)) == 2
     assert message in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "new").exists()
+
+
+def test_how_a_vocabulary_was_learnt_is_not_taken_over_where_one_is_named(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    learnt = untrained_run(tmp_path, TEXT, "words", vocabulary_size=9, minimum_count=2)
+    origin = str(learnt.folder.path)
+    anew = language_modelling.config_from(origin, new_vocabulary=True)
+    assert (anew.vocabulary_size, anew.minimum_count) == (9, 2)
+    named = language_modelling.config_from(origin, new_vocabulary=True, vocabulary=("w.txt",))
+    assert (named.vocabulary_size, named.minimum_count, named.units) == (0, 0, learnt.config.units)
+    flags = ["language", "train", "--from", origin, "--data", text, "--run", str(tmp_path / "new")]
+    assert main([*flags, "--new-vocabulary", "--vocabulary", "w.txt"]) == 2
+    assert "w.txt: there is no such vocabulary" in capsys.readouterr().err
+    twice = ["--new-vocabulary", "--vocabulary", "w.txt", "--vocabulary-size", "9"]
+    assert main([*flags, *twice]) == 2
+    assert "vocabulary_size = 9 is for a vocabulary" in capsys.readouterr().err
+
+
+def test_the_average_of_epochs_is_the_new_training_s_own() -> None:
+    settings = inherited_settings(
+        translation.TranslationConfig, "translate", "translate/localised-phrases"
+    )
+    assert "units" in settings and "average_epochs" not in settings
 
 
 def _pairs(folder: Path) -> str:

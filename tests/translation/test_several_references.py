@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,10 @@ from pipelines.base.errors import DataError
 from pipelines.pairs.loading import load_all
 from pipelines.pairs.sentence_pairs import SentencePairs
 from rnn_apps.application.command_line import main
+from rnn_apps.translation.config import TranslationConfig
 from rnn_apps.translation.judging.corpus_metrics import CorpusMetrics, reference_streams
 from rnn_apps.translation.run import Run
+from rnn_apps.translation.run_data import JudgedAs, RunData
 
 # The last pair has a character on each side that the vocabulary does not have.
 PAIRS = [*digit_pairs(11, seed=7), ("1Ω", "x1")]
@@ -97,6 +100,29 @@ def test_compare_takes_all_references(run: Run, files: list[str]) -> None:
     expected = sacrebleu.CHRF().corpus_score(texts, [[b for _, b in PAIRS], SECOND]).score
     scores = {metric: score for _, metric, score, *_ in found["table"]["rows"]}
     assert scores["chrF"] == pytest.approx(expected)
+
+
+def test_further_target_columns_keep_the_source_column_of_the_training(tmp_path: Path) -> None:
+    table = tmp_path / "odd.tsv"
+    rows = ["sent\ttrans\ttrans2", *(f"{a}\t{b}\t{b}{b}" for a, b in PAIRS)]
+    table.write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
+    trained = RunData(TranslationConfig(source_column="sent", target_column="trans"))
+    found = trained.other(f"file:{table}", JudgedAs(target_column="trans,trans2"))
+    assert found.references == [(b, b + b) for _, b in PAIRS]
+    assert not trained.other(f"file:{table}").further
+    with pytest.raises(DataError, match="go together"):
+        RunData(TranslationConfig()).other(f"file:{table}", JudgedAs(target_column="trans,trans2"))
+
+
+def test_a_file_of_references_may_lie_in_an_archive(files: list[str], tmp_path: Path) -> None:
+    source, first, second, _ = files
+    archive = tmp_path / "references.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.write(second, "others/second.txt")
+    pairs = load_all(f"file:{source},{first}", references=[f"{archive}/others/second.txt"])
+    assert [further for _, further in pairs.references] == SECOND
+    with pytest.raises(DataError, match=r"holds no file 'third\.txt'"):
+        load_all(f"file:{source},{first}", references=[f"{archive}/third.txt"])
 
 
 def test_columns_and_lists_hold_several_references(tmp_path: Path) -> None:

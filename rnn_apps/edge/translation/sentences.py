@@ -57,8 +57,8 @@ def encode_source(
             f"{options.longest_source:,} tokens are translated at once",
             file="source",
             row=row,
-            advice="Split it into sentences. From Python, SearchOptions(longest_source=...) allows "
-            "more.",
+            advice="Split it into sentences. More are allowed by --longest-source, in Python by "
+            "SearchOptions(longest_source=...).",
         )
     return ids if len(ids) > 1 else np.zeros(0, np.int32)
 

@@ -58,6 +58,8 @@ def test_characters_may_be_written_with_a_backslash(tmp_path: Path) -> None:
         ("words", "\n\n", 0, "has 0 lines"),
         ("characters", "a\nbc\n", 2, "'bc' is not one character"),
         ("characters", "a\nb\na\n", 3, "'a' is in row 1 already"),
+        ("characters", "\\t\na\n\t\n", 3, "'\\t' is in row 1 already"),
+        ("characters", "\\\na\n\\\\\n", 3, "is in row 1 already"),
         ("characters", "a\n\nb\n", 2, "'' is not one character"),
     ],
 )
