@@ -3,10 +3,10 @@
     python -m benchmarks.boards [--to FOLDER]
 
 Exports one layer of 32 features and 128 units of each cell as a stream, in float32 and in integers,
-runs it on emulated Cortex-M cores, and writes FOLDER/boards.md: instructions of a step, per
-multiply-accumulate, bytes of code, weights, memory and stack, and the error against Keras. The last
-column has what others take on the same emulated Cortex-M4F: our own TensorFlow Lite Micro files
-with CMSIS-NN's kernels; those were measured once.
+runs it on emulated Cortex-M and RISC-V cores, and writes FOLDER/boards.md: instructions of a step,
+per multiply-accumulate, bytes of code, weights, memory and stack, and the error against Keras. The
+last column has what others take on the same emulated Cortex-M4F: our own TensorFlow Lite Micro
+files with CMSIS-NN's kernels; those were measured once.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from rnn_apps.export import ExportError, export_c
 from rnn_apps.export.c import CodeResult
 from rnn_apps.export.c.proof.boards import (
     BOARDS,
-    COMPILER,
     OPTIMISATION,
     Board,
     BoardRun,
@@ -114,15 +113,19 @@ def main() -> None:
         for kind in KINDS:
             rows += rows_of(cell, kind, data)
             print("\n".join(" ".join(row) for row in rows[-len(BOARDS) :]), flush=True)
+    compilers = "` and `".join(
+        dict.fromkeys(board.architecture.compiler for board in BOARDS.values())
+    )
     lines = [" | ".join(line) for line in (HEADER, ["---"] * len(HEADER), *rows)]
     table = "\n".join(f"| {line} |" for line in lines)
     text = f"""# C code on emulated microcontrollers
 
 Written by `python -m benchmarks.boards`. One layer of {FEATURES} features and {UNITS} units with
-random weights, one time step, compiled by `{COMPILER} {OPTIMISATION[0]} {OPTIMISATION[1]}`.
-Instructions are counted by QEMU, not cycles of silicon; they are the same on every run. Cortex-M0
-and M3 have no floating-point unit, and the Cortex-M0 is a part with 256 kB for code and 16 kB of
-memory. Memory is states and scratch, without input, output and stack.
+random weights, one time step, compiled by
+`{compilers}` with `{OPTIMISATION[0]} {OPTIMISATION[1]}`.
+Instructions are counted by QEMU, not cycles of silicon; they are the same on every run. Cortex-M0,
+Cortex-M3 and RV32IMC have no floating-point unit, and the Cortex-M0 is a part with 256 kB for code
+and 16 kB of memory. Memory is states and scratch, without input, output and stack.
 
 {table}
 """

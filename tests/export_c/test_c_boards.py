@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -41,6 +42,11 @@ def exported(data: np.ndarray, folder: Path, quantize: str | None) -> CodeResult
     return export_c(model, folder, mode="streaming", quantize=quantize, representative_data=data)
 
 
+def installed(*names: str) -> list[str]:
+    """Boards, all or those named, whose tools are installed."""
+    return [name for name in names or BOARDS if not missing_tools(BOARDS[name])]
+
+
 def host_outputs(
     result: CodeResult, data: np.ndarray, steps: int, folder: Path
 ) -> list[dict[str, np.ndarray]]:
@@ -64,7 +70,7 @@ def test_integers_are_equal_to_the_bit_on_every_core(data: np.ndarray, tmp_path:
     (tmp_path / "host").mkdir()
     host = host_outputs(result, data, 4, tmp_path / "host")
     instructions = {}
-    for board in BOARDS:
+    for board in installed():
         folder = tmp_path / board
         folder.mkdir()
 
@@ -86,7 +92,7 @@ def test_floats_agree_on_a_core_with_and_one_without_them(data: np.ndarray, tmp_
     result = exported(data, tmp_path / "code", None)
     (tmp_path / "host").mkdir()
     host = host_outputs(result, data, 4, tmp_path / "host")
-    for board in ("m3", "m4f"):
+    for board in installed("m3", "m4f", "rv32imc", "rv32imfc"):
         folder = tmp_path / board
         folder.mkdir()
 
@@ -107,9 +113,32 @@ def test_the_card_has_the_figures_of_every_core(data: np.ndarray, tmp_path: Path
 
     figures = json.loads((tmp_path / "code" / "card.json").read_text())["boards"]
     assert set(figures) == {board.core for board in BOARDS.values()} == set(result.boards)
+    for board in BOARDS.values():
+        problem = figures[board.core]["problem"]
+        assert problem.startswith("not measured: needs") if missing_tools(board) else not problem
     # Without a floating-point unit each product is a call.
     assert figures["Cortex-M3"]["instructions"] > 5 * figures["Cortex-M4F"]["instructions"] > 0
     assert "emulated Cortex-M4F" in (tmp_path / "code" / "README.md").read_text()
+
+
+def test_a_core_whose_tools_are_missing_says_how_to_get_them(
+    data: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    risc_v = dataclasses.replace(BOARDS["rv32imc"].architecture, compiler="no-such-compiler")
+    monkeypatch.setitem(
+        BOARDS, "rv32imc", dataclasses.replace(BOARDS["rv32imc"], architecture=risc_v)
+    )
+    model = Sequential([Input((None, 7)), layers.GRU(4, return_sequences=True)], name="net")
+
+    result = export_c(
+        model, tmp_path / "code", mode="streaming", representative_data=data, boards=True
+    )
+
+    assert result.boards["Cortex-M4F"].instructions
+    assert result.boards["RV32IMC"].problem == (
+        "not measured: needs no-such-compiler (Debian and Ubuntu: apt install "
+        "gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf qemu-system-misc)"
+    )
 
 
 # Instructions per multiply-accumulate of a GRU step, and bytes of machine code, at most.
@@ -118,6 +147,8 @@ LIMITS = {
     ("int8", "m3"): (3.0, 1536),
     ("int8", "m4f"): (1.9, 1536),
     ("int8", "m55"): (0.7, 1536),
+    (None, "rv32imfc"): (4.3, 2560),
+    ("int8", "rv32imc"): (5.8, 2048),
 }
 
 
@@ -132,7 +163,7 @@ def test_a_step_takes_no_more_than_it_took(quantize: str | None, tmp_path: Path)
         model, tmp_path / "code", mode="streaming", quantize=quantize, representative_data=data
     )
     for (kind, board), (instructions, code_bytes) in LIMITS.items():
-        if kind != quantize:
+        if kind != quantize or not installed(board):
             continue
         folder = tmp_path / board
         folder.mkdir()
