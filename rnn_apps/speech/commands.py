@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipelines.base.errors import UserError
@@ -107,12 +107,43 @@ def _decoding(options: argparse.Namespace) -> DecodingConfig:
     given = _fields(options, DecodingConfig)
     if "hot_words" in given:
         given["hot_words"] = tuple(given["hot_words"])
-    return DecodingConfig(**given)
+    decoding = DecodingConfig(**given)
+    for unused in _without_effect(decoding, given):
+        _log.warning(unused)
+    return decoding
+
+
+def _without_effect(decoding: DecodingConfig, given: Collection[str]) -> list[str]:
+    """Sentences about flags that change nothing, since others rule them out.
+
+    Args:
+        decoding: settings of the decoding.
+        given: names of the settings that the command line has flags of.
+    """
+    greedy = decoding.method == "greedy"
+    model, hot = not decoding.word_model, not decoding.hot_words
+    rules = (
+        (greedy, ("beam_width", "beam_nats", "least_probability", "most_labels"),
+         "--greedy takes the best label of each frame"),
+        (greedy and decoding.n_best > 1, ("n_best",), "--greedy has one transcript"),
+        (model, ("word_model_weight", "word_bonus", "unknown_word_penalty"),
+         "it belongs to a --word-model"),
+        (hot, ("hot_word_boost",), "it belongs to a --hot-word"),
+    )  # fmt: skip
+    found = []
+    for ruled_out, names, reason in rules:
+        flags = [f"--{name.replace('_', '-')}" for name in names if name in given]
+        if ruled_out and flags:
+            found.append(f"{', '.join(flags)} without effect: {reason}")
+    return found
 
 
 def _endpoint(options: argparse.Namespace) -> EndpointConfig:
-    from rnn_apps.edge.speech.endpointing import EndpointConfig
+    from rnn_apps.edge.speech.endpointing import JUDGES, EndpointConfig
 
+    judge = getattr(options, "judge", JUDGES[0])
+    if judge not in JUDGES:
+        raise UserError(f"--endpoint {judge}: choose from {', '.join(JUDGES)}")
     return EndpointConfig(**_fields(options, EndpointConfig))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import inspect
+import logging
 import sys
 
 import numpy as np
@@ -54,6 +55,27 @@ def test_every_choice_has_a_flag(verb, method, configs):
     assert wanted - flags == set()
 
 
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--greedy", "--beam-width", "4", "--n-best", "3"],
+         ["--beam-width without effect: --greedy takes", "--n-best without effect: --greedy has"]),
+        (["--word-bonus", "1", "--unknown-word-penalty", "3"],
+         ["--word-bonus, --unknown-word-penalty without effect: it belongs to a --word-model"]),
+        (["--hot-word-boost", "2"], ["--hot-word-boost without effect"]),
+        (["--greedy"], []),
+        (["--hot-word", "one", "--hot-word-boost", "2", "--beam-width", "4", "--n-best", "3"], []),
+        (["--word-model", "words.arpa", "--word-bonus", "1"], []),
+    ],
+)  # fmt: skip
+def test_flags_without_effect_are_said(flags, said, caplog):
+    with caplog.at_level(logging.WARNING, "rnn_apps"):
+        commands._decoding(parser_of("transcribe").parse_args(["--run", "r", "a.wav", *flags]))
+    warned = [record.getMessage() for record in caplog.records]
+    assert len(warned) == len(said)
+    assert all(begin in line for begin, line in zip(said, warned, strict=True))
+
+
 def test_flags_reach_the_configuration_and_defaults_are_python_s():
     parser = parser_of("transcribe")
     plain = parser.parse_args(["--run", "r", "a.wav"])
@@ -84,7 +106,7 @@ def test_flags_reach_the_configuration_and_defaults_are_python_s():
         (["--word-times", "ear"], "word_times = 'ear': choose from sound, labels"),
         (["--most-labels", "0"], "most_labels = 0 must be at least 1"),
         (["--beam-nats", "-1"], "beam_nats = -1 must be at least 0"),
-        (["--endpoint", "ear"], "judge = 'ear': choose from labels, energy, either"),
+        (["--endpoint", "ear"], "--endpoint ear: choose from labels, energy, either"),
         (["--pause-seconds", "0"], "pause_seconds = 0 must be above 0"),
         (["--padding-seconds", "-1"], "padding_seconds = -1 must be from 0 to 5"),
         (["--device", "2"], "--device names a microphone: add --microphone"),
