@@ -13,7 +13,7 @@ from pipelines.series.common_frequency import check_fractions, check_steps, comm
 from pipelines.series.options import NONE, SeriesOptions
 from pipelines.series.reading.column_roles import ColumnRoles
 from pipelines.series.reading.table_reading import Columns
-from pipelines.series.regular_grid import Grid, Rows, counted_rows, lay_on_grid
+from pipelines.series.regular_grid import Grid, Rows, SourceRows, counted_rows, lay_on_grid
 from pipelines.series.static_covariates import static_values
 from pipelines.series.tables.missing_values import fill, likely_marker
 from pipelines.series.time_series import SeriesSet, TimeSeries
@@ -44,10 +44,16 @@ class SeriesAssembly:
         roles: roles of the columns.
         options: treatment of what is irregular.
         report: report that receives the findings.
+        keep_rows: True to keep the rows of the source that each series comes from.
     """
 
     def __init__(
-        self, columns: Columns, roles: ColumnRoles, options: SeriesOptions, report: DataReport
+        self,
+        columns: Columns,
+        roles: ColumnRoles,
+        options: SeriesOptions,
+        report: DataReport,
+        keep_rows: bool = False,
     ) -> None:
         self.columns = columns
         self.roles = roles
@@ -55,6 +61,7 @@ class SeriesAssembly:
         self.report = report
         self.zone = columns.zone
         self.counted = False
+        self.keep_rows = keep_rows
 
     def series_set(self) -> SeriesSet:
         """The series, on one grid or each on its own.
@@ -72,12 +79,16 @@ class SeriesAssembly:
         groups = self._with_values(groups)
         statics, static_names = self._static_values(groups)
         series: list[TimeSeries] = []
+        source_rows: dict[str, SourceRows] = {}
         rows = 0
         for number, (name, chosen, times) in enumerate(groups):
             where = self._rows(name, chosen)
             grid = lay_on_grid(times, frequency, self.options, where, self.report)
             rows = len(grid.times)
-            series += self._series_of_group(name, grid, chosen, statics[number])
+            made = self._series_of_group(name, grid, chosen, statics[number])
+            if self.keep_rows:
+                source_rows |= {one.name: SourceRows(grid, where) for one in made}
+            series += made
         return SeriesSet(
             tuple(series),
             frequency,
@@ -90,6 +101,7 @@ class SeriesAssembly:
             report=self.report,
             options=self._settled(frequency),
             categories=self.columns.categories,
+            source_rows=source_rows,
         )
 
     def _counted(self, groups: list[Group]) -> list[Group]:

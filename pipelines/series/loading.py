@@ -148,7 +148,7 @@ def _loaded(
         for note in table.notes:
             report.note(note, "taken so", table.name)
     columns = read_columns(tables, roles, chosen, report)
-    return SeriesAssembly(columns, roles, chosen, report).series_set()
+    return SeriesAssembly(columns, roles, chosen, report, keep_rows=covariates).series_set()
 
 
 def _check_choices(options: SeriesOptions) -> None:

@@ -93,6 +93,44 @@ class Rows:
         return f"{series}row {self.number(i)}"
 
 
+@dataclass(frozen=True, eq=False)
+class SourceRows:
+    """The rows of a source that the times of a series come from.
+
+    Attributes:
+        grid: grid of the series before its ends without values are cut off.
+        rows: places of the rows.
+    """
+
+    grid: Grid
+    rows: Rows
+
+    def number(self, time: np.datetime64) -> int | None:
+        """The number of the row with a time in its file, the last if several have it, or None."""
+        row = self._last_up_to(time)
+        cell = self.grid.cells[row] if row >= 0 else -1
+        return self.rows.number(row) if cell >= 0 and self.grid.times[cell] == time else None
+
+    def gap(self, time: np.datetime64) -> str:
+        """The place where a row with a time would be, such as "between row 4 and row 5"."""
+        before = self._last_up_to(time)
+        after = before + 1
+        if before < 0:
+            return f"before row {self.rows.number(after)}"
+        if after == len(self.grid.cells):
+            return f"after row {self.rows.number(before)}"
+        return f"between row {self.rows.number(before)} and row {self.rows.number(after)}"
+
+    @property
+    def times(self) -> Times:
+        """The times that have a row, datetime64[s] [T], ascending."""
+        return self.grid.times[np.unique(self.grid.cells)]
+
+    def _last_up_to(self, time: np.datetime64) -> int:
+        cell = int(np.searchsorted(self.grid.times, time, side="right")) - 1
+        return int(np.searchsorted(self.grid.cells, cell, side="right")) - 1
+
+
 def counted_rows(times: Times, rows: Rows, finer: bool) -> Times:
     """The rows of a series counted from 0, as `STEP` stores them, datetime64[s] [rows].
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from pipelines.base.errors import DataError
 from pipelines.data_report import DataReport
 from pipelines.series.options import SeriesOptions
+from pipelines.series.regular_grid import SourceRows
 from pipelines.series.times.timestamps import future_times as continue_times
 from pipelines.series.times.timestamps import show_time, wall_clock_minutes
 
@@ -75,6 +76,8 @@ class SeriesSet:
             that other data can be read in the same way.
         categories: names of the categories of each covariate whose values are codes, places in this
             list; see `pipelines.series.covariates.categories`.
+        source_rows: rows of the source that each series comes from, by its name, for messages; kept
+            for tables of covariates only.
     """
 
     series: tuple[TimeSeries, ...]
@@ -88,6 +91,7 @@ class SeriesSet:
     report: DataReport = field(default_factory=DataReport)
     options: SeriesOptions = field(default_factory=SeriesOptions)
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    source_rows: Mapping[str, SourceRows] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.series)

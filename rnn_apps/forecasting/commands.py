@@ -7,6 +7,19 @@ import argparse
 from rnn_apps.application.definition import Application, Result, Verb
 
 
+def _add_columns(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--column",
+        dest="columns",
+        action="append",
+        default=[],
+        metavar="ROLE=NAME",
+        help="column of --data and its role, where it has another name than in the training, as "
+        "ROLE=NAME or ROLE=NAME,NAME in the order of the training; once per role. Roles: time, id, "
+        "target, known, past, static",
+    )
+
+
 def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", required=True, metavar="FOLDER", help="folder of a trained run")
     parser.add_argument(
@@ -21,6 +34,7 @@ def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SOURCE",
         help="table of covariates for --data, if the run was trained with such a table",
     )
+    _add_columns(parser)
     parser.add_argument(
         "--part",
         default="",
@@ -67,7 +81,7 @@ def _evaluate(options: argparse.Namespace) -> Result:
         refitted: Result = evaluate_refitted(
             run, options.refit, data=options.data or None, part=options.part,
             stride=options.stride, begin=options.refit_from, forecasts=options.forecasts,
-            covariates=options.covariates or None,
+            covariates=options.covariates or None, columns=options.columns,
         )  # fmt: skip
         return refitted
     result: Result = run.evaluate(
@@ -76,6 +90,7 @@ def _evaluate(options: argparse.Namespace) -> Result:
         stride=options.stride,
         forecasts=options.forecasts,
         covariates=options.covariates or None,
+        columns=options.columns,
     )
     return result
 
@@ -88,6 +103,7 @@ def _predict_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SOURCE",
         help="series to continue; without this option those that the run was trained on",
     )
+    _add_columns(parser)
     parser.add_argument("--to", required=True, metavar="FILE.csv", help="file for the forecasts")
     parser.add_argument(
         "--plot",
@@ -148,6 +164,7 @@ def _predict(options: argparse.Namespace) -> Result:
         at=options.at,
         steps=options.steps,
         future=options.future,
+        columns=options.columns,
     )
 
 

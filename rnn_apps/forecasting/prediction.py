@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.base.errors import ConfigurationError, UserError
+from pipelines.base.stated_columns import Stated
 from pipelines.series.time_series import SeriesSet, TimeSeries, latest_windows, with_reach
 from pipelines.series.times.timestamps import STEP, show_time, step_numbers
 from pipelines.series.windows import WindowBatches
@@ -47,13 +48,14 @@ def predict(
     at: str = "",
     steps: int = 0,
     future: Data | None = None,
+    columns: Stated = (),
 ) -> pd.DataFrame:
     """See `Run.predict`."""
     config = run.config
     steps = steps or config.horizon
     # The model forecasts whole horizons, so covariates have to be known for as many.
     reach = -(-max(steps, 1) // config.horizon) * config.horizon
-    everything = run.series(data, future, reach)
+    everything = run.series(data, future, reach, columns)
     _check_steps(run, everything, steps, samples)
     whole = everything
     if at:

@@ -9,6 +9,7 @@ import numpy as np
 
 from pipelines.base.atomic_files import atomic_path
 from pipelines.base.errors import UserError
+from pipelines.base.stated_columns import Stated
 from pipelines.series.time_series import SeriesSet
 from rnn_apps.forecasting.judging.charts import prediction_chart
 from rnn_apps.forecasting.prediction import local_times, predict
@@ -32,6 +33,7 @@ def predict_to_files(
     at: str = "",
     steps: int = 0,
     future: str = "",
+    columns: Stated = (),
 ) -> dict[str, Any]:
     """Writes forecasts as CSV and draws them; what `rnn-apps forecast predict` does.
 
@@ -45,6 +47,7 @@ def predict_to_files(
         at: time of the last row that counts as known; see `Run.predict`.
         steps: number of steps to forecast; see `Run.predict`.
         future: source of what is known of the future; see `Run.predict`.
+        columns: columns of `source` by role; see `Run.predict`.
 
     Returns:
         The paths of the files, and the first and the last time of the forecast.
@@ -55,7 +58,7 @@ def predict_to_files(
         raise UserError(f"--plot {picture}: write a .png or a .svg file")
     if picture == table:
         raise UserError(f"--to {table}: name the table .csv; the picture is written next to it")
-    series_set = run.series(source or None, future or None, steps)
+    series_set = run.series(source or None, future or None, steps, columns)
     frame = predict(run, series_set, samples=samples, recent=recent, at=at, steps=steps)
     with atomic_path(table) as beside:
         frame.to_csv(beside, index=False)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.base.stated_columns import Stated
 from rnn_apps.forecasting.device.exporting import export
 from rnn_apps.forecasting.judging.evaluation import evaluate
 from rnn_apps.forecasting.prediction import predict
@@ -28,6 +29,7 @@ class Run(TrainedForecaster):
         stride: int = 1,
         forecasts: str | Path = "",
         covariates: Data | None = None,
+        columns: Stated = (),
     ) -> dict[str, Any]:
         """Compares the run with its baselines in a rolling-origin backtest; writes the report.
 
@@ -40,11 +42,14 @@ class Run(TrainedForecaster):
                 and calibrated quantiles; empty for no such file.
             covariates: table of covariates for `data`, source or DataFrame, in place of the one
                 that the run was trained with; None where the data has them.
+            columns: columns of `data` by role, where they have other names than in the training:
+                {"target": NAME} or ["target=NAME"]. Several of a role are in the order of those of
+                the training.
 
         Returns:
             "table", the figures of every forecaster, and where the report is.
         """
-        return evaluate(self, data, part, stride, forecasts, covariates)
+        return evaluate(self, data, part, stride, forecasts, covariates, columns)
 
     def predict(
         self,
@@ -56,6 +61,7 @@ class Run(TrainedForecaster):
         at: str = "",
         steps: int = 0,
         future: Data | None = None,
+        columns: Stated = (),
     ) -> pd.DataFrame:
         """Forecasts what follows the end of every series, or an earlier time.
 
@@ -78,6 +84,8 @@ class Run(TrainedForecaster):
                 values differ between the series, and the known-future covariates; None if `data`
                 has them. Rows up to the end of a series are not read, except for a run that was
                 trained with a table of covariates: then this table takes its place.
+            columns: columns of `data`, and of `future`, by role, where they have other names than
+                in the training; see `evaluate`. The forecasts have the names of the training.
 
         Returns:
             One row per series and step: series, time (continuing where the series ends), truth
@@ -91,8 +99,9 @@ class Run(TrainedForecaster):
                 from a model with covariates of the past.
         """
         return predict(
-            self, data, samples=samples, recent=recent, seed=seed, at=at, steps=steps, future=future
-        )
+            self, data, samples=samples, recent=recent, seed=seed, at=at, steps=steps,
+            future=future, columns=columns,
+        )  # fmt: skip
 
     def export(
         self, to: str | Path, formats: Sequence[str] = ("saved_model", "tflite")

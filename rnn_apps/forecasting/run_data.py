@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.base.errors import DataError, UserError
+from pipelines.base.stated_columns import Stated
 from pipelines.series.covariates.categories import recoded
 from pipelines.series.covariates.covariate_tables import continued
 from pipelines.series.covariates.holiday_calendar import with_holidays, without_holidays
 from pipelines.series.loading import load_covariates, load_series
 from pipelines.series.options import series_options
+from pipelines.series.reading.renamed_columns import renamed_columns
 from pipelines.series.short_series import treated
 from pipelines.series.splits import Part, parse_split
 from pipelines.series.time_series import SeriesSet
@@ -107,6 +109,7 @@ def serving_series(
     data: Data,
     future: Data | None = None,
     reach: int = 0,
+    columns: Stated = (),
 ) -> SeriesSet:
     """Loads data for a trained run, as its training data was read.
 
@@ -117,19 +120,30 @@ def serving_series(
         future: table of what is known of the future; None if the data has it. For a run that was
             trained with a table of covariates, it takes the place of that table.
         reach: number of steps after the end that are to be forecast, if more than the horizon.
+        columns: columns of `data`, and of `future`, by role, where they have other names than in
+            the training; see `pipelines.series.reading.renamed_columns`.
 
     Raises:
         DataError: a series that the run does not know and cannot serve, other covariates, or data
             that cannot be used.
+        ConfigurationError: `columns` does not fit the run.
     """
-    if future is not None and config.covariates and not isinstance(data, SeriesSet):
+    if columns and isinstance(data, SeriesSet):
+        raise UserError("columns are those of a table, but data is a set of series: leave them out")
+    named = renamed_columns(series_options(config), columns, any_targets=config.scaling == "window")
+    table = None
+    if isinstance(data, SeriesSet):
+        loaded = data
+    elif future is not None and config.covariates:
         loaded = load_series(
-            data, series_options(config), data_dir=config.data_dir, covariates=_table(future)
+            data, named.options, data_dir=config.data_dir, covariates=_source(future)
         )
         future = None
     else:
-        loaded = _loaded(config, data)
-    series_set = completed(loaded, config, description, future, reach)
+        loaded = load_series(data, named.options, data_dir=config.data_dir)
+    if future is not None:
+        table = named.renamed(future_table(loaded, config, future))
+    series_set = completed(named.renamed(loaded), config, description, table, reach)
     positions(series_set, config, description)
     check_transformable(series_set, config.transform)
     return series_set
@@ -139,7 +153,7 @@ def completed(
     series_set: SeriesSet,
     config: ForecastingConfig,
     description: DataDescription,
-    future: Data | None = None,
+    table: SeriesSet | None = None,
     reach: int = 0,
     part: Part | None = None,
 ) -> SeriesSet:
@@ -149,7 +163,7 @@ def completed(
         series_set: series with the covariates of their source.
         config: configuration of the run.
         description: description of the run's training data.
-        future: table of what is known of the future; None for none.
+        table: what is known of the future, as `future_table` reads it; None for none.
         reach: number of steps after the end that are to be forecast, if more than the horizon.
         part: part in which a window has to fit, or else a series is too short; None for all rows.
 
@@ -159,7 +173,8 @@ def completed(
     """
     series_set = without_holidays(series_set)
     series_set = recoded(series_set, description.categories, config.unknown_categories)
-    series_set = with_future(series_set, config, future)
+    if table is not None:
+        series_set = continued(series_set, table, config.unknown_categories)
     if config.holidays:
         series_set = with_holidays(series_set, config.holidays, max(reach, config.horizon))
     series_set = with_same_covariates(series_set, description, config.unknown_categories)
@@ -168,28 +183,29 @@ def completed(
     )
 
 
-def with_future(series_set: SeriesSet, config: ForecastingConfig, future: Data | None) -> SeriesSet:
-    """The series with the values of a table after their end; None leaves them as they are.
+def future_table(series_set: SeriesSet, config: ForecastingConfig, future: Data) -> SeriesSet:
+    """Reads a table of what is known of the future of series.
+
+    Args:
+        series_set: series with the covariates of their source.
+        config: configuration of the run.
+        future: source or DataFrame.
 
     Raises:
         DataError: the table cannot be used, or the run has no covariates that are known ahead.
     """
-    if future is None:
-        return series_set
-    if not series_set.future_names:
+    names = without_holidays(series_set).future_names
+    if not names:
         raise DataError(
             "the run was trained without covariates that are known ahead, so that it reads nothing "
             "from a table of the future",
             file=series_set.report.source,
             advice="Leave out future, or train with future_covariates.",
         )
-    table = load_covariates(
-        _table(future), series_set, series_set.future_names, data_dir=config.data_dir
-    )
-    return continued(series_set, table, config.unknown_categories)
+    return load_covariates(_source(future), series_set, names, data_dir=config.data_dir)
 
 
-def _table(future: Data) -> str | pd.DataFrame:
+def _source(future: Data) -> str | pd.DataFrame:
     if isinstance(future, SeriesSet):
         raise UserError("future is a set of series: give a source, such as file:PATH, or a frame")
     return future

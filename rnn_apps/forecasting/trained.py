@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from pipelines.base.errors import UserError
+from pipelines.base.stated_columns import Stated
 from pipelines.series.splits import Part, Split, parse_split
 from pipelines.series.time_series import SeriesSet
 from rnn_apps.application.run_folder import RunFolder
@@ -17,7 +19,13 @@ from rnn_apps.forecasting.judging.conformal import Calibrated
 from rnn_apps.forecasting.judging.yardsticks import Yardsticks
 from rnn_apps.forecasting.network.network import find_network
 from rnn_apps.forecasting.network_forecaster import NetworkForecaster
-from rnn_apps.forecasting.run_data import OwnSeries, completed, positions, serving_series
+from rnn_apps.forecasting.run_data import (
+    OwnSeries,
+    completed,
+    future_table,
+    positions,
+    serving_series,
+)
 from rnn_apps.forecasting.understood import calibration_note
 
 if TYPE_CHECKING:
@@ -96,7 +104,11 @@ class TrainedForecaster(Trained[ForecastingConfig]):
         return rows
 
     def series(
-        self, data: Data | None = None, future: Data | None = None, reach: int = 0
+        self,
+        data: Data | None = None,
+        future: Data | None = None,
+        reach: int = 0,
+        columns: Stated = (),
     ) -> SeriesSet:
         """Data read as the run's training data was; None for the training data itself.
 
@@ -104,15 +116,20 @@ class TrainedForecaster(Trained[ForecastingConfig]):
             data: source or DataFrame; None for the run's own series.
             future: table of what is known of the future, source or DataFrame; None for none.
             reach: number of steps after the end that are to be forecast, if more than the horizon.
+            columns: columns of `data` by role, where they have other names than in the training.
 
         Raises:
-            UserError: the run was trained on a DataFrame that is gone.
+            UserError: the run was trained on a DataFrame that is gone, or columns of the run's own
+                data are stated.
             DataError: data that the run cannot serve.
         """
         if data is not None:
-            return serving_series(self.config, self.description, data, future, reach)
+            return serving_series(self.config, self.description, data, future, reach, columns)
+        if columns:
+            raise UserError("column goes with other data, since the run knows its own: name data")
         own: SeriesSet = self.own.whole
-        return completed(own, self.config, self.description, future, reach, self.split.train)
+        table = None if future is None else future_table(own, self.config, future)
+        return completed(own, self.config, self.description, table, reach, self.split.train)
 
     def forecaster(self, series_set: SeriesSet) -> Calibrated:
         """The model with calibrated intervals, for series as `series` gives them."""

@@ -25,6 +25,14 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", required=True, metavar="FOLDER", help="folder of a trained run")
 
 
+def _add_columns(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--column", dest="columns", action="append", default=[], metavar="ROLE=NAME",
+        help="column of a list that --data names, and its role; once per role; in place of those "
+        "of the training. Roles: audio, text, speaker, part, offset, duration, end",
+    )  # fmt: skip
+
+
 def _add_decoding(parser: argparse.ArgumentParser) -> None:
     """Flags that are not given stay away, so that the defaults are `DecodingConfig`'s."""
     group = parser.add_argument_group("decoding")
@@ -161,6 +169,7 @@ def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--part", default="", metavar="PART", help="which recordings: train|validation|test"
     )
+    _add_columns(parser)
     _add_decoding(parser)
 
 
@@ -168,7 +177,7 @@ def _evaluate(options: argparse.Namespace) -> Result:
     decoding = _decoding(options)
     from rnn_apps.speech.run import load
 
-    return load(options.run).evaluate(options.data or None, options.part, decoding)
+    return load(options.run).evaluate(options.data or None, options.part, decoding, options.columns)
 
 
 def _export_arguments(parser: argparse.ArgumentParser) -> None:
@@ -190,12 +199,13 @@ def _export_arguments(parser: argparse.ArgumentParser) -> None:
         help="recordings to prove the files on instead of the run's own; where the run's own are "
         "gone, synthetic speech",
     )
+    _add_columns(parser)
 
 
 def _export(options: argparse.Namespace) -> Result:
     from rnn_apps.speech.run import load
 
-    return load(options.run).export(options.to, options.formats, options.data)
+    return load(options.run).export(options.to, options.formats, options.data, options.columns)
 
 
 def _transcribe_arguments(parser: argparse.ArgumentParser) -> None:

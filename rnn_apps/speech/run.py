@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.base.errors import UserError
+from pipelines.base.stated_columns import Stated
 from rnn_apps.edge.speech.endpointing import EndpointConfig
 from rnn_apps.speech.decoding import DecodingConfig, Transcript
 from rnn_apps.speech.device.exporting import export
@@ -27,6 +28,7 @@ class Run(TrainedRecogniser):
         data: str | Recordings | None = None,
         part: str = "",
         decoding: DecodingConfig | None = None,
+        columns: Stated = (),
     ) -> dict[str, Any]:
         """Judges the run: word and character error rates; writes the report.
 
@@ -36,6 +38,8 @@ class Run(TrainedRecogniser):
                 where there is no test part.
             decoding: way in which outputs become text, apart from greedy decoding, which is
                 judged too; None for a beam search.
+            columns: columns of a list of other recordings by role, such as {"text": NAME} or
+                ["text=NAME"], in place of all that the training stated; empty for those.
 
         Returns:
             "table", the figures of every way of decoding, and where the report is.
@@ -43,7 +47,7 @@ class Run(TrainedRecogniser):
         Raises:
             DataError: no recording can be read.
         """
-        return evaluate(self, data, part, decoding or DecodingConfig())
+        return evaluate(self, data, part, decoding or DecodingConfig(), columns)
 
     def transcribe(
         self,
@@ -108,7 +112,11 @@ class Run(TrainedRecogniser):
         return write_word_model(self, to, text, order)
 
     def export(
-        self, to: str | Path, formats: Sequence[str] | None = None, data: str = ""
+        self,
+        to: str | Path,
+        formats: Sequence[str] | None = None,
+        data: str = "",
+        columns: Stated = (),
     ) -> dict[str, Any]:
         """Writes files that recognise speech, each proven equal to the Keras model.
 
@@ -118,6 +126,7 @@ class Run(TrainedRecogniser):
                 model allows.
             data: source of recordings to prove the files on; empty for the run's own. Where these
                 are gone, synthetic speech replaces them.
+            columns: columns of a list that `data` names, by role; see `evaluate`.
 
         Returns:
             For every file its size, its word error rate compared with Keras', and how fast it is.
@@ -126,7 +135,7 @@ class Run(TrainedRecogniser):
             ExportError: no file computes what Keras computes. One that does not is left out, and
                 "not written" in the result says why.
         """
-        return export(self, to, formats, data)
+        return export(self, to, formats, data, columns)
 
 
 def load(folder: str | Path, data: str | Recordings = "") -> Run:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.base.errors import DataError
+from pipelines.base.stated_columns import Stated
 from pipelines.data_report import DataReport
 from pipelines.shares import parse_shares
 from pipelines.speech import FeatureStore, Recordings, extract_features, load_recordings
@@ -20,6 +21,7 @@ from pipelines.speech.feature_extraction.noise import noise_files
 from pipelines.speech.feature_extraction.waveform_source import WaveformSource
 from pipelines.speech.recordings.dealing import deal
 from pipelines.speech.recordings.labels import Labels, LabelSet, encode_transcripts
+from pipelines.speech.recordings.loading import has_columns
 from pipelines.tokenizers import train_tokenizer
 from rnn_apps.application.own_data import OwnData
 from rnn_apps.speech.config import SpeechConfig
@@ -119,13 +121,42 @@ def list_fingerprint(parts: dict[str, Recordings]) -> str:
     return digest.hexdigest()
 
 
-def load_source(config: SpeechConfig, data: str | Recordings) -> Recordings:
-    """The recordings of a source, read as the config says."""
+def load_source(
+    config: SpeechConfig, data: str | Recordings, columns: Stated | None = None
+) -> Recordings:
+    """The recordings of a source, read as the config says.
+
+    Args:
+        config: configuration of the run.
+        data: source of the recordings.
+        columns: columns of a list of recordings by role; None for those of the config.
+
+    Raises:
+        DataError: the source cannot be read or holds nothing that can be used.
+    """
     return load_recordings(
         data, data_dir=config.data_dir, naming_rule=config.naming_rule,
         longest_seconds=config.longest_seconds, cache_dir=config.cache_dir,
-        channel=config.channel, columns=config.columns,
+        channel=config.channel, columns=config.columns if columns is None else columns,
     )  # fmt: skip
+
+
+def load_other(config: SpeechConfig, data: str | Recordings, columns: Stated = ()) -> Recordings:
+    """The recordings of another source than the run's own.
+
+    Args:
+        config: configuration of the run.
+        data: source of the recordings.
+        columns: columns of a list of recordings by role, in place of all that the config states;
+            empty for those of the config, if the source is a list.
+
+    Raises:
+        DataError: the source cannot be read or holds nothing that can be used.
+        ConfigurationError: a role does not exist.
+    """
+    if not columns and config.columns and not has_columns(data):
+        return load_source(config, data, ())
+    return load_source(config, data, columns or None)
 
 
 def one_part(recordings: Recordings, part: str) -> Recordings:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from pipelines.base.errors import DataError, UserError
+from pipelines.base.stated_columns import Stated
 from pipelines.speech import Recordings
 from pipelines.speech.recordings.labels import LabelSet
 from rnn_apps.application.run_folder import RunFolder
@@ -21,7 +22,7 @@ from rnn_apps.speech.run_data import (
     RECORDINGS,
     OwnRecordings,
     list_fingerprint,
-    load_source,
+    load_other,
     one_part,
 )
 
@@ -121,13 +122,20 @@ class TrainedRecogniser(Trained[SpeechConfig]):
         """
         return self._unchanged.part(part)
 
-    def other_recordings(self, data: str | Recordings, part: str = "") -> Recordings:
+    def other_recordings(
+        self, data: str | Recordings, part: str = "", columns: Stated = ()
+    ) -> Recordings:
         """The recordings of another source: of the named part, or its test part, or all.
+
+        Args:
+            data: source of the recordings.
+            part: name of the part; empty for the test part, or all if there are no parts.
+            columns: columns of a list of recordings by role; empty for those of the training.
 
         Raises:
             UserError: a part is named that the source does not have.
         """
-        recordings = load_source(self.config, data)
+        recordings = load_other(self.config, data, columns)
         if part and part not in recordings.parts:
             raise UserError(
                 f"{recordings.report.source} has no {part} part. Available: "

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.base.errors import DataError
+from pipelines.base.errors import ConfigurationError, DataError, UserError
 from rnn_apps import forecasting
 from rnn_apps.application.command_line import main
 from rnn_apps.edge import EdgeForecaster, load
@@ -168,3 +168,50 @@ def test_an_unknown_category_is_refused_unless_the_run_reads_zeros(run: Run) -> 
     data.loc[150, "weather"] = "hail"
     with pytest.raises(DataError, match="'weather': holds the category 'hail' in series 'north'"):
         run.predict(data)
+
+
+def test_other_names_of_columns_are_stated_by_role(run: Run, tmp_path: Path) -> None:
+    data = _frame()
+    names = {"day": "Tag", "shop": "Filiale", "sold": "Menge", "weather": "Wetter",
+             "staff": "Personal", "kind": "Art"}  # fmt: skip
+    other = data.rename(columns=names).assign(note=1.0)
+    columns = ["time=Tag", "id=Filiale", "target=Menge", "known=Wetter,price", "past=Personal",
+               "static=Art"]  # fmt: skip
+    expected = run.predict(data)
+    pd.testing.assert_frame_equal(run.predict(other, columns=columns), expected)
+    # A table of the future has the names of the data that it continues.
+    future = other[other["Tag"] >= DAYS[ROWS]][["Tag", "Filiale", "Wetter", "price"]]
+    history = other[other["Tag"] < DAYS[ROWS]]
+    by_role = dict(one.split("=") for one in columns) | {"known": ("Wetter", "price")}
+    pd.testing.assert_frame_equal(run.predict(history, future=future, columns=by_role), expected)
+    table = tmp_path / "other.csv"
+    other.to_csv(table, index=False)
+    command = ["forecast", "predict", "--run", str(run.folder.path), "--data", f"file:{table}"]
+    flags = [flag for column in columns for flag in ("--column", column)]
+    assert main([*command, *flags, "--to", str(tmp_path / "forecast.csv")]) == 0
+    written = pd.read_csv(tmp_path / "forecast.csv")
+    np.testing.assert_allclose(written["forecast"], expected["forecast"], rtol=1e-5)
+    figures = run.evaluate(other, "test", stride=8, columns=columns)
+    assert figures["mae"] == pytest.approx(run.evaluate(data, "test", stride=8)["mae"], rel=1e-6)
+
+
+def test_columns_that_do_not_fit_the_run(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = _frame()
+    for columns, error, words in (
+        (["known=weather"], ConfigurationError, "1 in place of the 2 columns .*weather, price"),
+        (["place=x"], ConfigurationError, "The roles are time"),
+        (["past=Personal"], DataError, "no column 'Personal'"),
+        (["target=sold,price"], ConfigurationError, "2 in place of the 1 columns"),
+    ):
+        with pytest.raises(error, match=words):
+            run.predict(data, columns=columns)
+    with pytest.raises(UserError, match="name data"):
+        run.predict(columns=["target=sold"])
+    with pytest.raises(UserError, match="a set of series"):
+        run.predict(run.series(), columns=["target=sold"])
+    _frame().to_csv(tmp_path / "data.csv", index=False)
+    command = ["forecast", "evaluate", "--run", str(run.folder.path), "--column", "past=a,b"]
+    assert main([*command, "--data", f"file:{tmp_path / 'data.csv'}"]) == 2
+    assert "2 in place of the 1 columns" in capsys.readouterr().err

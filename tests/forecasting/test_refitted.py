@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,37 @@ def test_a_table_says_which_fit_made_which_forecast(
     names = [row[0] for row in result["table"]["rows"]]
     assert names[0] == "direct GRU, fitted again every 3" and names[1] == "direct GRU"
     assert [(folder / "history.csv").read_bytes() for folder in folders] == histories
+
+
+@pytest.mark.slow
+def test_fits_from_scratch_know_nothing_of_the_run(run: Run, tmp_path: Path) -> None:
+    table = tmp_path / "forecasts.csv"
+    command = ["forecast", "evaluate", "--run", str(run.folder.path), "--stride", str(STRIDE)]
+    command += ["--refit", "3", "--refit-from", "scratch", "--forecasts", str(table)]
+    assert main(command) == 0
+    rows = pd.read_csv(table)
+    folders = sorted((run.folder.path / "refits/3-4-scratch").iterdir())
+    assert len(folders) == 2
+    for number, folder in enumerate(folders, 1):
+        fit = forecasting.load(folder)
+        assert fit.config.from_run == "" and not (folder / "origin.json").exists()
+        # The first fit is trained on the rows of the run, the second on more.
+        assert (fit.description.location == run.description.location) == (number == 1)
+        chosen = rows[rows["fit"] == number]
+        origin = chosen["origin"].min()
+        expected = fit.predict(_frame(), at=origin)["forecast"]
+        found = chosen[chosen["origin"] == origin]["forecast"]
+        np.testing.assert_allclose(found, expected, rtol=1e-4)
+    # The same network trained in the same way on the same rows, without the run, is the fit.
+    fits = planned_fits(run, run.series(), run.part("test"), 3, STRIDE, "scratch")
+    alone = dataclasses.replace(fits[0].config, run=str(tmp_path / "alone"))
+    again = forecasting.train(alone, data=fits[0].known).predict(_frame())["forecast"]
+    np.testing.assert_array_equal(again, forecasting.load(folders[0]).predict(_frame())["forecast"])
+    # A part in which the run was trained is no obstacle to fits that begin anew.
+    result = forecasting.evaluate_refitted(
+        run, 40, part="validation", stride=STRIDE, begin="scratch"
+    )
+    assert result["fits"] == 1 and len(result["table"]["rows"]) > 2
 
 
 def test_what_cannot_be_fitted_again(run: Run) -> None:

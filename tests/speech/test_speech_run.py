@@ -12,11 +12,17 @@ import pytest
 from sound_files import bad_files, speech_like, three_hours, write_sound
 from speech_setup import small_config, spoken, write_recordings
 
-from pipelines.base.errors import DataError, UserError
+from pipelines.base.errors import ConfigurationError, DataError, UserError
 from rnn_apps import speech
 from rnn_apps.application.command_line import main
 from rnn_apps.speech import transcription
-from rnn_apps.speech.run_data import load_parts, prepare, train_labels, training_batches
+from rnn_apps.speech.run_data import (
+    load_other,
+    load_parts,
+    prepare,
+    train_labels,
+    training_batches,
+)
 from rnn_apps.speech.streaming import recognition_stream
 from rnn_apps.speech.training_run import fit_run
 
@@ -120,6 +126,36 @@ def test_other_recordings_and_strange_letters_count(run: speech.Run, folder: Pat
     assert any("alphabet does not have" in note for note in found["notes"])
     assert Path(found["report"]).name == "report-other_data.html"
     assert "other_data" in run.metrics and run.metrics["test"]["utterances"] == 16
+
+
+def test_columns_of_other_recordings_are_named_by_role(
+    run: speech.Run, folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    other = folder / "columns"
+    write_sound(other / "1.wav", spoken("ab cd", 100), 8000)
+    table = other / "said.csv"
+    table.write_text("clip,said\n1.wav,ab cd\n", encoding="utf-8")
+    with pytest.raises(DataError, match="no column 'path'"):
+        run.evaluate(f"file:{table}")
+    stated = ["audio=clip", "text=said"]
+    assert run.evaluate(f"file:{table}", columns=stated)["data"]["rows"] == 1
+    command = ["speech", "evaluate", "--run", str(run.folder.path), "--data", f"file:{table}"]
+    assert main([*command, "--column", "audio=clip", "--column", "text=said"]) == 0
+    capfd.readouterr()
+    assert main([*command, "--column", "text=sad"]) == 2
+    assert "no column 'sad'" in capfd.readouterr().err
+    for wrong, words in ((["sound=clip"], "The roles are audio"), (["text"], "form ROLE=NAME")):
+        with pytest.raises(ConfigurationError, match=words):
+            run.evaluate(f"file:{table}", columns=wrong)
+    with pytest.raises(UserError, match="name data"):
+        run.evaluate(columns=stated)
+    # What the training stated holds for other lists, and not for data without columns.
+    config = replace(run.config, columns=tuple(stated))
+    assert len(load_other(config, f"file:{table}")) == 1
+    (other / "1.txt").write_text("ab cd\n", encoding="utf-8")
+    assert len(load_other(config, f"file:{other}")) == 1
+    with pytest.raises(DataError, match="no columns to name"):
+        load_other(config, f"file:{other}", stated)
 
 
 def test_the_command_line(run: speech.Run, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -16,8 +16,10 @@ import numpy.typing as npt
 
 from pipelines.base.errors import DataError
 from pipelines.base.stated_columns import nearest_columns
-from pipelines.series.covariates.categories import new_codes, shown
+from pipelines.data_report import DataReport
+from pipelines.series.covariates.categories import UNKNOWN, new_codes, shown
 from pipelines.series.options import NONE, SeriesOptions
+from pipelines.series.regular_grid import SourceRows
 from pipelines.series.tables.joined_columns import named_columns
 from pipelines.series.time_series import SeriesSet, TimeSeries
 from pipelines.series.times.timestamps import STEP, show_time
@@ -85,13 +87,14 @@ def joined(series_set: SeriesSet, table: SeriesSet) -> SeriesSet:
 
     Args:
         series_set: series without covariates that are known ahead.
-        table: covariates, read as series with `table_options`.
+        table: covariates, read as series with `table_options`. Its `unknown_categories` says
+            whether an empty cell of a category is refused or read as none of the known ones.
 
     Raises:
         DataError: the table lacks a series, or a value at a time step of the data or between later
             ones; or it has another time zone or the name of a target.
     """
-    covariates = _Covariates(series_set, table)
+    covariates = _Covariates(series_set, table, table.options.unknown_categories)
     taken = set(covariates.names) & {*series_set.options.targets, *series_set.past_names}
     if taken:
         raise DataError(
@@ -120,13 +123,14 @@ def continued(series_set: SeriesSet, table: SeriesSet, unknown: str = "error") -
     Args:
         series_set: series with covariates that are known ahead.
         table: values of the same covariates, read as series with `table_options`.
-        unknown: treatment of a category that the series do not know; see `categories.recoded`.
+        unknown: treatment of a category that the series do not know, and of an empty cell of a
+            category; see `categories.recoded`.
 
     Raises:
         DataError: see `joined`; or the table has other covariates.
     """
     table = _with_codes(table, series_set, unknown)
-    covariates = _Covariates(series_set, table)
+    covariates = _Covariates(series_set, table, unknown)
     if covariates.names != series_set.future_names:
         raise DataError(
             f"has the covariates {', '.join(covariates.names)}, the series have "
@@ -184,10 +188,19 @@ def _with_codes(table: SeriesSet, series_set: SeriesSet, unknown: str) -> Series
 
 @dataclass(frozen=True)
 class _Column:
-    """The values of one covariate of one series, as far as the table has them."""
+    """The values of one covariate of one series, as far as the table has them.
+
+    Attributes:
+        times: times that have a value, datetime64[s] [T], ascending.
+        values: their values, float32 [T].
+        rows: rows of the table that they come from.
+        category: True if the values are codes of categories.
+    """
 
     times: Times
     values: Floats
+    rows: SourceRows
+    category: bool
 
     def at(self, times: Times) -> tuple[Floats, npt.NDArray[np.bool_]]:
         """Values float32 [times], and which of them the table has, bool [times]."""
@@ -198,7 +211,7 @@ class _Column:
 class _Covariates:
     """The covariates of a table by series, at the times of the series."""
 
-    def __init__(self, series_set: SeriesSet, table: SeriesSet) -> None:
+    def __init__(self, series_set: SeriesSet, table: SeriesSet, unknown: str) -> None:
         self.file = table.report.source
         self._set = series_set
         if series_set.time_zone != table.time_zone:
@@ -208,11 +221,11 @@ class _Covariates:
                 advice="Write the times of both in the same way, or state time_zone.",
             )
         self.names: tuple[str, ...] = table.options.targets
-        self._by_group = _columns(table)
+        self._by_group = _columns(table, unknown, series_set.report)
         self._alike = not table.options.id_column
-        unknown = {_group(one.name, series_set.options) for one in series_set} - set(self._by_group)
-        if unknown and not self._alike:
-            raise self._lacks(sorted(unknown))
+        absent = {_group(one.name, series_set.options) for one in series_set} - set(self._by_group)
+        if absent and not self._alike:
+            raise self._lacks(sorted(absent))
         surplus = set(self._by_group) - {_group(one.name, series_set.options) for one in series_set}
         if surplus and not self._alike:
             series_set.report.note(
@@ -226,13 +239,11 @@ class _Covariates:
         if not known.all():
             step, column = np.argwhere(~known)[0]
             missing = int((~known[:, column]).sum())
-            raise DataError(
-                f"has no value for series {series.name!r} at "
-                f"{show_time(series.times[step], self._set.frequency)}, nor at {missing - 1} "
-                f"further of the {len(series)} time steps of the data",
-                file=self.file,
-                column=self.names[column],
-                advice="Give a row for every time step of the data, without empty cells.",
+            raise self._no_value(
+                series,
+                series.times[step],
+                int(column),
+                f", nor at {missing - 1} further of the {len(series)} time steps of the data",
             )
         return values
 
@@ -247,14 +258,32 @@ class _Covariates:
         end = later if whole.all() else int(np.argmin(whole))
         if known[end:].any():
             column = int(np.argmin(known[end]))
-            raise DataError(
-                f"has no value for series {series.name!r} at "
-                f"{show_time(times[end], self._set.frequency)}, but later values",
-                file=self.file,
-                column=self.names[column],
-                advice="Give a row for every time step, without empty cells.",
-            )
+            raise self._no_value(series, times[end], column, ", but later values")
         return values[:end]
+
+    def _no_value(
+        self, series: TimeSeries, time: np.datetime64, column: int, further: str
+    ) -> DataError:
+        """The error of a value that is missing: an empty cell of a row, or no row at all."""
+        name = self.names[column]
+        there = self._columns(series)[column]
+        row = there.rows.number(time)
+        problem = (
+            f"has no value for series {series.name!r} at "
+            f"{show_time(time, self._set.frequency)}{further}"
+        )
+        if row is None:
+            problem += f": there is no such row {there.rows.gap(time)}"
+            advice = "Add a row for every time step."
+        else:
+            problem += ": the cell is empty"
+            advice = "Fill in the cell" + (
+                ", or choose unknown_categories 'zeros', which reads it as none of the known "
+                "categories."
+                if there.category
+                else "."
+            )
+        return DataError(problem, file=self.file, row=row, column=name, advice=advice)
 
     def _columns(self, series: TimeSeries) -> list[_Column]:
         group = "" if self._alike else _group(series.name, self._set.options)
@@ -281,14 +310,40 @@ class _Covariates:
         )
 
 
-def _columns(table: SeriesSet) -> dict[str, dict[str, _Column]]:
-    """The columns of a table by group of series and by name; missing values are left out."""
+def _columns(table: SeriesSet, unknown: str, report: DataReport) -> dict[str, dict[str, _Column]]:
+    """The columns of a table by group of series and by name; missing values are left out.
+
+    Args:
+        table: table of covariates.
+        unknown: treatment of an empty cell of a category: "error" to leave it out, as a missing
+            value, or "zeros" for the code of a category that is not known.
+        report: report that receives what is read so.
+    """
     groups: dict[str, dict[str, _Column]] = {}
     for one in table:
         group, name = _place(one.name, table.options)
-        column = _Column(one.times[one.observed], one.target[one.observed])
-        groups.setdefault(group, {})[name] = column
+        rows, category = table.source_rows[one.name], name in table.categories
+        times, values = one.times[one.observed], one.target[one.observed]
+        if category and unknown == "zeros":
+            times, values = _with_unknown(times, values, rows)
+            empty = np.setdiff1d(times, one.times[one.observed])
+            if len(empty):
+                report.note(
+                    "empty cells of categories in the table of covariates",
+                    "read as none of the known ones",
+                    f"{table.report.source}, row {rows.number(empty[0])}, column {name!r}",
+                    len(empty),
+                )
+        groups.setdefault(group, {})[name] = _Column(times, values, rows, category)
     return groups
+
+
+def _with_unknown(times: Times, values: Floats, rows: SourceRows) -> tuple[Times, Floats]:
+    """The codes at all times that have a row, with that of an unknown category in empty cells."""
+    every = rows.times
+    codes = np.full(len(every), UNKNOWN, np.float32)
+    codes[np.searchsorted(every, times)] = values
+    return every, codes
 
 
 def _place(name: str, options: SeriesOptions) -> tuple[str, str]:

@@ -102,6 +102,22 @@ def _entries(
         yield from builtin_data(named.name, "speech").load()(cache_dir)
 
 
+def has_columns(source: str | Source | Recordings) -> bool:
+    """Whether a source is lists of recordings, whose columns can be stated by role."""
+    from pipelines.speech.recordings import layouts
+
+    if isinstance(source, Recordings):
+        return False
+    named = source if isinstance(source, Source) else parse_source(str(source), folders=True)
+    if named.kind != "file":
+        return False
+    for path in map(Path, named.paths):
+        layout = layouts.layout_of(path) if path.is_dir() else None
+        if path.is_dir() and (layout is None or layout.read is not layouts.read_listed_folder):
+            return False
+    return True
+
+
 def _no_columns(file: str | Path, what: str) -> DataError:
     return DataError(
         f"is {what}, which has no columns to name",

@@ -12,6 +12,7 @@ import numpy as np
 
 from pipelines.base.atomic_files import atomic_path
 from pipelines.base.errors import DataError
+from pipelines.base.stated_columns import Stated
 from pipelines.series.times.timestamps import show_time
 from rnn_apps.forecasting.features.description import describe
 from rnn_apps.forecasting.judging.backtest import Backtest, backtest
@@ -36,6 +37,7 @@ def evaluate(
     stride: int,
     forecasts: str | Path = "",
     covariates: Data | None = None,
+    columns: Stated = (),
 ) -> dict[str, Any]:
     """See `Run.evaluate`. Writes metrics.json, report.html and two tables into the run."""
     run.folder.check_evaluable()
@@ -43,7 +45,7 @@ def evaluate(
     own = data is None
     part = part or (run.judged_part if own else "all")
     rows = run.part(part)
-    series_set = run.series(data, covariates)
+    series_set = run.series(data, covariates, columns=columns)
     if own:
         check_own_series(run, series_set)
     elif part == "all":

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from pipelines.base.atomic_files import atomic_path
 from pipelines.base.errors import UserError
+from pipelines.base.stated_columns import Stated
 from pipelines.data_report import DataReport
 from pipelines.series.splits import Part, part_rows
 from pipelines.series.time_series import SeriesSet
@@ -72,6 +73,7 @@ def evaluate_refitted(
     begin: str = "run",
     forecasts: str | Path = "",
     covariates: Data | None = None,
+    columns: Stated = (),
 ) -> dict[str, Any]:
     """Compares a run with fits that follow the origin, and with the baselines.
 
@@ -87,6 +89,7 @@ def evaluate_refitted(
         forecasts: file for a CSV of every forecast, with the number of its fit in the column `fit`;
             empty for no such file.
         covariates: table of covariates for `data`; see `Run.evaluate`.
+        columns: columns of `data` by role; see `Run.evaluate`.
 
     Returns:
         "table", the figures of every forecaster, "fits", and where the report is.
@@ -98,7 +101,7 @@ def evaluate_refitted(
     run.folder.check_evaluable()
     table_path = check_table_path(forecasts) if forecasts else None
     part = part or (run.judged_part if data is None else "all")
-    series_set = run.series(data, covariates)
+    series_set = run.series(data, covariates, columns=columns)
     if data is None:
         check_own_series(run, series_set)
     fits = planned_fits(run, series_set, run.part(part), every, stride, begin)

@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.base.errors import DataError, UserError
+from pipelines.base.stated_columns import Stated
 from pipelines.speech.audio.reading import AudioError
 from pipelines.speech.feature_extraction.numpy_features import SpeechFeatures
 from pipelines.speech.recordings.recording import Recording, Recordings
 from rnn_apps.speech.device.step_model import FEATURES
-from rnn_apps.speech.run_data import load_source, one_part
+from rnn_apps.speech.run_data import load_other, one_part
 from rnn_apps.speech.streaming import raw_features
 from rnn_apps.speech.trained import TrainedRecogniser
 
@@ -87,7 +88,9 @@ class ProofRecordings:
     transcribed: bool = True
 
 
-def proof_recordings(run: TrainedRecogniser, data: str = "") -> ProofRecordings:
+def proof_recordings(
+    run: TrainedRecogniser, data: str = "", columns: Stated = ()
+) -> ProofRecordings:
     """Finds recordings to prove exported files on.
 
     They are the test part of the run's own recordings (or else its validation or training part), or
@@ -97,13 +100,17 @@ def proof_recordings(run: TrainedRecogniser, data: str = "") -> ProofRecordings:
     Args:
         run: trained speech recogniser.
         data: another source, of which the test part, or all, is taken; empty for the run's own.
+        columns: columns of a list that `data` names, by role; see `Run.export`.
 
     Raises:
         DataError: `data` cannot be read.
-        UserError: the run's own recordings are gone, and nothing can replace them.
+        UserError: the run's own recordings are gone, and nothing can replace them; or columns are
+            stated without a source.
     """
+    if columns and not data:
+        raise UserError("column goes with other data, since the run knows its own: name data")
     if data:
-        source = load_source(run.config, data)
+        source = load_other(run.config, data, columns)
         judged = one_part(source, "test")
         train = one_part(source, "train") if "train" in source.parts else judged
         return ProofRecordings("test" if "test" in source.parts else data, judged, train)
@@ -119,7 +126,7 @@ def _stand_in(run: TrainedRecogniser, gone: UserError) -> ProofRecordings:
     advice = "Name recordings to prove the files on: --data SOURCE"
     reason = str(gone).rstrip(".")
     try:
-        source = load_source(run.config, STAND_IN)
+        source = load_other(run.config, STAND_IN)
     except UserError as error:
         raise UserError(f"{reason}. {advice}, since {STAND_IN} is missing, too: {error}") from None
     _log.warning(

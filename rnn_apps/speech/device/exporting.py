@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.base.errors import ConfigurationError
+from pipelines.base.stated_columns import Stated
 from rnn_apps.edge.speech.ctc import ctc_greedy
 from rnn_apps.edge.speech.recogniser import TOKENIZER
 from rnn_apps.edge.speech.speech_labels import SpeechLabels
@@ -56,6 +57,7 @@ def export(
     to: str | Path,
     formats: Sequence[str] | None = None,
     data: str = "",
+    columns: Stated = (),
 ) -> dict[str, Any]:
     """Writes files that recognise speech, each proven on recordings; see `Run.export`.
 
@@ -65,6 +67,7 @@ def export(
         formats: names of formats, out of `FORMATS`; None for all that the model allows.
         data: source of recordings to prove the files on; empty for the run's own, or for
             synthetic speech if these are gone.
+        columns: columns of a list that `data` names, by role; see `Run.export`.
 
     Returns:
         "table" with a row for each file, "files", and "contract", the file that says what they
@@ -74,7 +77,7 @@ def export(
         ConfigurationError: there is no such format, or the model does not allow it.
         ExportError: no file writes what Keras writes; none is left behind.
     """
-    return deliver(SpeechDelivery(run, data), to, formats)
+    return deliver(SpeechDelivery(run, data, columns), to, formats)
 
 
 class SpeechDelivery(Delivery):
@@ -83,14 +86,16 @@ class SpeechDelivery(Delivery):
     Args:
         run: trained speech recogniser.
         data: source of recordings to prove the files on; empty for the run's own.
+        columns: columns of a list that `data` names, by role; see `Run.export`.
     """
 
     files = FILES
     header = HEADER
 
-    def __init__(self, run: TrainedRecogniser, data: str = "") -> None:
+    def __init__(self, run: TrainedRecogniser, data: str = "", columns: Stated = ()) -> None:
         self._run = run
         self._data = data
+        self._columns = columns
 
     def choose(self, asked: str | Sequence[str] | None) -> Sequence[str]:
         """See `Delivery`."""
@@ -119,7 +124,7 @@ class SpeechDelivery(Delivery):
     def prepare(self, formats: Sequence[str]) -> None:
         """See `Delivery`."""
         run = self._run
-        proof = proof_recordings(run, self._data)
+        proof = proof_recordings(run, self._data, self._columns)
         self._judged = judged_recordings(run, proof=proof)
         device = any(name != SAVED_MODEL for name in formats)
         self._calibration = calibration_examples(run, proof) if device else []

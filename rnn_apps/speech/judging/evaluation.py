@@ -6,6 +6,7 @@ from typing import Any
 
 from pipelines.base.atomic_files import write_text
 from pipelines.base.errors import UserError
+from pipelines.base.stated_columns import Stated
 from pipelines.speech import Recordings
 from rnn_apps.application.own_data import PARTS
 from rnn_apps.speech.decoding import DecodingConfig
@@ -20,18 +21,21 @@ def evaluate(
     data: str | Recordings | None,
     part: str,
     decoding: DecodingConfig | None,
+    columns: Stated = (),
 ) -> dict[str, Any]:
     """See `Run.evaluate`. Writes metrics.json, the report and the predictions into the run."""
     run.folder.check_evaluable()
     own = data is None
     if part and part not in PARTS:
         raise UserError(f"part = {part!r}: choose from {', '.join(PARTS)}")
+    if own and columns:
+        raise UserError("column goes with other data, since the run knows its own: name data")
     if own:
         part = part or run.judged_part
         recordings = run.recordings(part)
     else:
         assert data is not None
-        recordings = run.other_recordings(data, part)
+        recordings = run.other_recordings(data, part, columns)
         part = "other_data"
     notes = check_decoding(run, decoding)
     evaluated = judge(run, recordings, part, decoding)

@@ -101,6 +101,52 @@ def test_an_empty_cell_is_a_missing_value() -> None:
         together(table)
 
 
+def test_what_is_missing_is_named_by_its_row(tmp_path: Path) -> None:
+    """Lines are counted with the header; rows in any order keep their own numbers."""
+    path = tmp_path / "plans.csv"
+    shuffled = plans(("north",)).drop(columns="shop").sample(frac=1, random_state=2)
+    line = 2 + shuffled["date"].tolist().index(DAYS[6])
+    lines = {shuffled["date"].iloc[place]: place + 2 for place in range(len(shuffled))}
+    shuffled.assign(price=shuffled["price"].where(shuffled["date"] != DAYS[6])).to_csv(
+        path, index=False
+    )
+    words = rf"plans.csv, row {line}, column 'price': .* at 2024-01-07.*: the cell is empty"
+    with pytest.raises(DataError, match=words):
+        load_series(sales(("north",)), id_column="shop", covariates=f"file:{path}")
+    shuffled[shuffled["date"] != DAYS[6]].to_csv(path, index=False)
+    before, after = (lines[day] - (lines[day] > line) for day in (DAYS[5], DAYS[7]))
+    words = rf"there is no such row between row {before} and row {after}\. Add a row"
+    with pytest.raises(DataError, match=words):
+        load_series(sales(("north",)), id_column="shop", covariates=f"file:{path}")
+    ordered = plans(("north",)).drop(columns="shop")
+    for kept, place in ((ordered[3:], "before row 2"), (ordered[:12], "after row 13")):
+        kept.to_csv(path, index=False)
+        with pytest.raises(DataError, match=f"no such row {place}"):
+            load_series(sales(("north",)), id_column="shop", covariates=f"file:{path}")
+
+
+def test_an_empty_cell_of_a_category_is_refused_or_read_as_none(tmp_path: Path) -> None:
+    path = tmp_path / "plans.csv"
+    table = plans().assign(weather=["fog", "rain", "sun"] * 20)
+    table.loc[[0, 34, 59], "weather"] = None
+    table.to_csv(path, index=False)
+    with pytest.raises(DataError, match=r"row 2, column 'weather': .*unknown_categories 'zeros'"):
+        load_series(sales(), id_column="shop", covariates=f"file:{path}")
+    series_set = load_series(
+        sales(), id_column="shop", covariates=f"file:{path}", unknown_categories="zeros"
+    )
+    weather = [one.future_covariates[:, 2].tolist() for one in series_set]
+    expected = [[n % 3 for n in range(30)], [n % 3 for n in range(30)]]
+    expected[0][0] = expected[1][4] = expected[1][29] = -1
+    assert weather == expected
+    [finding] = [f for f in series_set.report.findings if "empty cells" in f.kind]
+    assert finding.count == 3 and "plans.csv, row 2, column 'weather'" in finding.places[0]
+    # A day without a row, or an empty cell of numbers, is refused all the same.
+    for wrong in (table.drop(index=34), table.assign(price=table["price"].where(table.index != 3))):
+        with pytest.raises(DataError, match=r"no value for series"):
+            load_series(sales(), id_column="shop", covariates=wrong, unknown_categories="zeros")
+
+
 def test_other_series_and_other_zones_of_a_table() -> None:
     series_set = together(plans(("north", "south", "west")))
     assert series_set.names == ("north", "south")
