@@ -69,6 +69,11 @@ def parse_split(text: str) -> Split:
         times: list[np.datetime64] = [np.datetime64(field, "s") for field in fields]
     except ValueError:
         times = []
+    if times and "0" in fields:
+        raise ConfigurationError(
+            f"split {text!r} has times and a 0: no part is left out by times. Write shares such as "
+            "0.9,0.1,0, or numbers of rows"
+        )
     if len(times) in (2, 3) and not np.isnat(times).any():
         return _by_times(times)
     raise ConfigurationError(

@@ -37,6 +37,8 @@ ORIGIN = "origin.json"
 """What a run went on from: address, checksum of the model, and what became of each part."""
 OF_LEARNING_A_VOCABULARY = frozenset({"vocabulary_size", "minimum_count"})
 """Settings that a run has no use for if it names its vocabulary."""
+OF_A_VOCABULARY = ("tokenizer", *sorted(OF_LEARNING_A_VOCABULARY))
+"""Settings that a run cannot have of its own if it takes over a vocabulary."""
 
 
 def config_from(

@@ -53,24 +53,6 @@ class Beginning:
         """
         return with_same_covariates(series_set, self.description, config.unknown_categories)
 
-    def kept_scales(self, description: DataDescription) -> DataDescription:
-        """The description of new data with the trained run's statistics.
-
-        The scales of covariates are the trained run's, as are those of the series that it knows;
-        other series have the scale of their own training part.
-        """
-        known = {name: place for place, name in enumerate(self.description.series_names)}
-        values: dict[str, Any] = {}
-        for name in ("location", "scale"):
-            before, now = getattr(self.description, name), getattr(description, name)
-            values[name] = tuple(
-                before[known[series]] if series in known else own
-                for series, own in zip(description.series_names, now, strict=True)
-            )
-            for kind in ("past", "future", "static"):
-                values[f"{kind}_{name}"] = getattr(self.description, f"{kind}_{name}")
-        return dataclasses.replace(description, **values)
-
     def start(self, config: ForecastingConfig, description: DataDescription) -> Start | None:
         """The weights to begin with; None if the run is resumed.
 
@@ -90,6 +72,29 @@ class Beginning:
         if names[0] != names[1]:
             rows["series_embedding"] = SharedRows(*names, axis=0, name="series")
         return Start(self.trained, config.from_run, rows=rows, own=_STATISTICS)
+
+
+def kept_scales(trained: DataDescription, description: DataDescription) -> DataDescription:
+    """The description of new data with the trained run's statistics.
+
+    The scales of covariates are the trained run's, as are those of the series that it knows; other
+    series have the scale of their own training part.
+
+    Args:
+        trained: description of the trained run's data.
+        description: description of the new data.
+    """
+    known = {name: place for place, name in enumerate(trained.series_names)}
+    values: dict[str, Any] = {}
+    for name in ("location", "scale"):
+        before, now = getattr(trained, name), getattr(description, name)
+        values[name] = tuple(
+            before[known[series]] if series in known else own
+            for series, own in zip(description.series_names, now, strict=True)
+        )
+        for kind in ("past", "future", "static"):
+            values[f"{kind}_{name}"] = getattr(trained, f"{kind}_{name}")
+    return dataclasses.replace(description, **values)
 
 
 def beginning(config: ForecastingConfig, folder: TrainingFolder) -> Beginning | None:

@@ -22,7 +22,7 @@ from rnn_apps.forecasting.config import ForecastingConfig
 from rnn_apps.forecasting.device.deployment import deployment_model
 from rnn_apps.forecasting.features.description import DataDescription, describe
 from rnn_apps.forecasting.features.seasonal_errors import seasonal_errors
-from rnn_apps.forecasting.going_on import beginning, save_beginning
+from rnn_apps.forecasting.going_on import beginning, kept_scales, save_beginning
 from rnn_apps.forecasting.judging.example_windows import EXAMPLES, save_examples
 from rnn_apps.forecasting.judging.yardsticks import fit_yardsticks
 from rnn_apps.forecasting.network.build import build_model
@@ -122,7 +122,7 @@ def _prepared(
     folder.check_config(config)
     description = describe(series_set, split, config)
     if begun is not None:
-        description = begun.kept_scales(description)
+        description = kept_scales(begun.description, description)
     check_capabilities(config, description)
     _check_description(folder, description)
     parts = training_parts(series_set, split, config)

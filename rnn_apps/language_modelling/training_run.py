@@ -14,7 +14,7 @@ from pipelines.tokenizers import Tokenizer, load_tokenizer, train_tokenizer
 from pipelines.tokenizers.tokenizer import token_keys
 from rnn_apps.application import going_on
 from rnn_apps.application.configuration import check
-from rnn_apps.application.going_on import Start, open_origin, require_same
+from rnn_apps.application.going_on import OF_A_VOCABULARY, Start, open_origin, require_same
 from rnn_apps.application.own_vocabulary import TOKENIZER_FOLDERS, named_vocabularies
 from rnn_apps.application.run_training import TrainingFolder
 from rnn_apps.application.train_run import Outcome, Preparation, judge_trained, train_run
@@ -105,7 +105,7 @@ def _prepared(
     texts = {name: own.part(name) for name in own.present()}
     origin = open_origin(config, folder, TrainedLanguageModel)
     if origin is not None:
-        vocabulary = () if config.new_vocabulary else ("tokenizer",)
+        vocabulary = () if config.new_vocabulary else OF_A_VOCABULARY
         require_same(config, origin, ("cell", "output", "tied", *vocabulary))
     tokenizer = _tokenizer(folder, texts["train"], config, origin)
     encoded = {

@@ -28,7 +28,7 @@ from pipelines.tokenizers.subword_tokenizer import SubwordTokenizer
 from pipelines.tokenizers.tokenizer import token_keys
 from rnn_apps.application import going_on
 from rnn_apps.application.configuration import check
-from rnn_apps.application.going_on import Start, open_origin, require_same
+from rnn_apps.application.going_on import OF_A_VOCABULARY, Start, open_origin, require_same
 from rnn_apps.application.own_vocabulary import named_vocabularies
 from rnn_apps.application.run_training import TrainingFolder
 from rnn_apps.application.train_run import Outcome, Preparation, judge_trained, train_run
@@ -125,7 +125,7 @@ def _prepared(
     folder.check_data(PAIRS, about, source=parts.train.name)
     origin = open_origin(config, folder, TrainedTranslationModel)
     if origin is not None:
-        vocabulary = () if config.new_vocabulary else ("tokenizer",)
+        vocabulary = () if config.new_vocabulary else OF_A_VOCABULARY
         same = ("cell", "joint_vocabulary", "tied", "attention", "decoder", *vocabulary)
         require_same(config, origin, same)
     source, target = _tokenizers(folder, parts.train, config, origin)

@@ -74,6 +74,11 @@ def test_words_of_a_file_and_of_another_run(
         (["--vocabulary", "RUN", "--vocabulary-size", "9"], "vocabulary_size = 9 is for a vocab"),
         (["--vocabulary", "RUN", "--minimum-count", "2"], "minimum_count = 2 is for a vocabulary"),
         (["--vocabulary", "RUN", "--from", "RUN"], "keeps its vocabulary. Add new_vocabulary"),
+        (
+            ["--from", "RUN", "--minimum-count", "2"],
+            "settings: minimum_count = 2 (there 0)",
+        ),
+        (["--from", "RUN", "--vocabulary-size", "9"], "vocabulary_size = 9 (there 0)"),
         (["--tokenizer", "bytes", "--vocabulary", "x.txt"], "bytes are all known"),
     ],
 )

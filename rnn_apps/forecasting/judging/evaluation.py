@@ -14,7 +14,8 @@ from pipelines.base.atomic_files import atomic_path
 from pipelines.base.errors import DataError
 from pipelines.base.stated_columns import Stated
 from pipelines.series.times.timestamps import show_time
-from rnn_apps.forecasting.features.description import describe
+from rnn_apps.forecasting.features.description import DataDescription, describe
+from rnn_apps.forecasting.going_on import ORIGIN_DESCRIPTION, kept_scales
 from rnn_apps.forecasting.judging.backtest import Backtest, backtest
 from rnn_apps.forecasting.judging.forecast_table import ForecastTable, check_table_path
 from rnn_apps.forecasting.judging.metrics import as_json
@@ -127,6 +128,10 @@ def check_own_series(run: TrainedForecaster, series_set: SeriesSet) -> None:
         DataError: the training part is shorter than it was, so that the test part begins in it.
     """
     now, then = describe(series_set, run.split, run.config), run.description
+    origin = run.folder.path / ORIGIN_DESCRIPTION
+    if origin.exists():
+        # The run keeps the scales of another one, which are not those of its own data.
+        now = kept_scales(DataDescription.load(origin), now)
     if now == then:
         return
     source = series_set.report.source

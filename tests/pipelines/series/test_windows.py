@@ -289,6 +289,7 @@ def test_splits_that_cannot_be(text: str) -> None:
         ("0.0,0.5,0.5", "the share of training must be above 0"),
         ("0,1,2", "the training part of the split has no rows"),
         ("2024-02-01,2024-01-01", "the times of the split must ascend"),
+        ("2024-01-01,2024-02-01,0", "no part is left out by times"),
         ("0.7,0.3", "write three shares such as 0.7,0.1,0.2, three numbers of rows"),
     ],
 )
