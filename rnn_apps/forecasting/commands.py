@@ -14,9 +14,9 @@ def _add_columns(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="ROLE=NAME",
-        help="column of --data and its role, where it has another name than in the training, as "
-        "ROLE=NAME or ROLE=NAME,NAME in the order of the training; once per role. Roles: time, id, "
-        "target, known, past, static",
+        help="column of --data, and of a table that goes with it, and its role, where it has "
+        "another name than in the training, as ROLE=NAME or ROLE=NAME,NAME in the order of the "
+        "training; once per role. Roles: time, id, target, known, past, static",
     )
 
 

@@ -163,7 +163,7 @@ def completed(
         series_set: series with the covariates of their source.
         config: configuration of the run.
         description: description of the run's training data.
-        table: what is known of the future, as `future_table` reads it; None for none.
+        table: table of what is known of the future, as `future_table` reads it; None for none.
         reach: number of steps after the end that are to be forecast, if more than the horizon.
         part: part in which a window has to fit, or else a series is too short; None for all rows.
 

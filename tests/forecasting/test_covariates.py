@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 
 from pipelines.base.errors import ConfigurationError, DataError, UserError
 from rnn_apps import forecasting
@@ -131,6 +132,42 @@ def test_the_device_gets_codes_by_a_stated_rule(run: Run, tmp_path: Path) -> Non
         given = device(**_inputs(run, contract, data[data["shop"] == shop], shop))
         expected = run.predict(data)[lambda frame, shop=shop: frame["series"] == shop]
         np.testing.assert_allclose(given["forecast"], expected["forecast"], rtol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("form", "tolerance"),
+    [("saved_model", 1e-5), ("tflite_dynamic", 1e-4), ("c", 1e-5), ("c_int8", 2e-3)],
+)
+def test_every_file_takes_codes_and_holidays(
+    run: Run, tmp_path: Path, form: str, tolerance: float
+) -> None:
+    written = run.export(tmp_path, formats=(form,))
+    assert "not written" not in written
+    contract = json.loads((tmp_path / "contract.json").read_text())
+    # Christmas is ahead in what the files forecast, and the price leaves what training has seen.
+    data = _frame()
+    data["day"] += pd.Timestamp("2024-12-24") - DAYS[ROWS]
+    data["price"] = data["price"] + 3.0
+    for weather in ("fog", "sun"):
+        data.loc[data["sold"].isna(), "weather"] = weather
+        expected = run.predict(data)
+        for shop in ("north", "west"):
+            inputs = _inputs(run, contract, data[data["shop"] == shop], shop)
+            assert inputs["future_covariates"][-HORIZON:, 2].tolist() == [0, 1, 1, 0]
+            found = _forecast(Path(written["files"][0]), form, inputs)
+            wanted = expected[expected["series"] == shop]["forecast"]
+            np.testing.assert_allclose(found, wanted, rtol=tolerance)
+
+
+def _forecast(path: Path, form: str, inputs: dict[str, np.ndarray]) -> np.ndarray:
+    """The forecast of one window by an exported file, [horizon]."""
+    if form == "saved_model":
+        served = tf.saved_model.load(path).signatures["serving_default"]
+        batch = {name: tf.constant(value[None]) for name, value in inputs.items()}
+        return served(**batch)["forecast"][0].numpy()
+    model = load(path, "c") if form.startswith("c") else load(path)
+    return np.asarray(EdgeForecaster(model)(**inputs)["forecast"])
 
 
 def _inputs(run: Run, contract: dict, rows: pd.DataFrame, shop: str) -> dict[str, np.ndarray]:
