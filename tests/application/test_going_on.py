@@ -287,6 +287,7 @@ def test_a_recogniser_goes_on_with_a_new_alphabet(tmp_path: Path) -> None:
         speech.train(replace(config, bands=30, run=str(tmp_path / "third")))
 
 
+@pytest.mark.slow
 def test_a_translation_model_goes_on_with_a_new_vocabulary(tmp_path: Path) -> None:
     def pairs(name: str, digits: str) -> str:
         rows = [f"{a} {b}\t{b} {a}" for a in digits for b in digits]

@@ -56,6 +56,7 @@ def _held_nothing_out(run: Any) -> None:
         run.evaluate()
 
 
+@pytest.mark.slow
 def test_a_forecaster_of_quantiles_is_trained_on_all_rows(tmp_path: Path) -> None:
     run = forecasting.train(_forecaster(tmp_path / "run"), data=_frame())
     _held_nothing_out(run)
@@ -105,7 +106,7 @@ def test_a_language_model_is_trained_on_all_text(
     ]  # fmt: skip
     assert main([*flags, "--patience", "1"]) == 2
     said = capsys.readouterr().err
-    assert "patience = 1 needs validation data" in said and "set monitor to loss" in said
+    assert "patience = 1 needs validation data" in said and "monitor = loss" in said
     assert not (tmp_path / "run").exists()
     assert main(flags) == 0
     said = " ".join(capsys.readouterr().err.split())

@@ -64,6 +64,7 @@ def test_model_my_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert (out / "exported/model.tflite").exists()
 
 
+@pytest.mark.slow
 def test_translate_my_pairs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     numbers = {"one": "eins", "two": "zwei", "three": "drei", "four": "vier", "five": "fünf"}
     rows = ["en\tde"]
@@ -84,6 +85,7 @@ def test_translate_my_pairs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert (out / "exported/model.tflite").exists()
 
 
+@pytest.mark.slow
 def test_recognise_my_recordings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     generator = np.random.default_rng(0)
     time = np.arange(4000) / 8000

@@ -84,6 +84,7 @@ def test_a_language_model_writes_and_scores(folder: Path) -> None:
     assert written["c"][4] is True
 
 
+@pytest.mark.slow
 def test_a_translator_searches_as_on_the_server(folder: Path) -> None:
     run = translation.load(folder / "translate")
 

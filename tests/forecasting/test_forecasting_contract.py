@@ -27,8 +27,8 @@ from rnn_apps.forecasting.network.objective import make_objective
     ("model", "cell", "output"),
     [
         ("segment", "gru", "quantiles"),
-        ("direct", "lstm", "student_t"),
-        ("encoder_decoder", "simple", "point"),
+        pytest.param("direct", "lstm", "student_t", marks=pytest.mark.slow),
+        pytest.param("encoder_decoder", "simple", "point", marks=pytest.mark.slow),
         ("deepar", "gru", "gaussian"),
     ],
 )

@@ -47,7 +47,7 @@ def test_values_without_weight_stay_finite() -> None:
 
 @pytest.mark.parametrize("settings", [
     {"output": "quantiles", "shortcut": "linear"},
-    {"output": "student_t", "model": "deepar"},
+    pytest.param({"output": "student_t", "model": "deepar"}, marks=pytest.mark.slow),
     pytest.param({"output": "gaussian", "scaling": "window"}, marks=pytest.mark.slow),
     pytest.param(
         {"output": "point", "loss": "mae", "ensemble_level_steps": (6,)}, marks=pytest.mark.slow
@@ -76,6 +76,7 @@ def test_a_transformed_model_is_right_from_training_to_the_device(
     np.testing.assert_allclose(point, forecast["forecast"], rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_sample_paths_are_in_the_unit_of_the_data(tmp_path: Path) -> None:
     frame = growth()
     for model, output in (("segment", "quantiles"), ("deepar", "gaussian")):

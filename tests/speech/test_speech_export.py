@@ -21,7 +21,7 @@ from pipelines.base.errors import ConfigurationError, DataError, UserError
 from pipelines.tokenizers import train_tokenizer
 from rnn_apps.edge import DecodingConfig, EdgeRecogniser, EndpointConfig
 from rnn_apps.edge.speech import recogniser
-from rnn_apps.export import export_tflite, tflite
+from rnn_apps.export import device_files, export_tflite
 from rnn_apps.export.results import ExportError, ExportResult
 from rnn_apps.speech.device import exporting
 from rnn_apps.speech.device.export_recordings import judged_recordings
@@ -305,7 +305,7 @@ def test_a_file_that_writes_something_else_is_not_left(run, exported, tmp_path, 
     def heard(folder: Path, file: str, target: str, recordings):
         return exporting.Trial(("zz",) * len(recordings), 0.1, 1, None)
 
-    monkeypatch.setattr(tflite, "export_tflite", written)
+    monkeypatch.setattr(device_files, "export_tflite", written)
     monkeypatch.setattr(exporting, "try_recogniser", heard)
     for name, message in (("streaming", "writes 'zz' where"), ("streaming_int8", "quantised")):
         with pytest.raises(ExportError, match=message):

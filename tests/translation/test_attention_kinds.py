@@ -139,6 +139,7 @@ def test_a_kind_from_outside_trains_as_its_steps_do_and_leaves_for_the_device(to
         inputs |= {name: found[SUCCESSOR.format(name)] for name in model.step.state_names}
 
 
+@pytest.mark.slow
 def test_a_kind_from_outside_goes_from_pairs_to_the_device(toy: None, tmp_path: Path) -> None:
     pairs = tmp_path / "pairs.tsv"
     rows = digit_pairs(120, seed=4)

@@ -105,7 +105,9 @@ class Served(tf.Module):
         return self.tokenizer.decode(ids)
 
 
-@pytest.mark.parametrize("kind", ["characters", "words", "subwords"])
+@pytest.mark.parametrize(
+    "kind", ["characters", pytest.param("words", marks=pytest.mark.slow), "subwords"]
+)
 def test_a_saved_model_holds_the_vocabulary(kind: str, tmp_path: Path) -> None:
     tokenizer, _ = both(kind)
     tf.saved_model.save(Served(graph_tokenizer(tokenizer)), str(tmp_path / "served"))
