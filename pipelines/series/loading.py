@@ -59,14 +59,18 @@ def load_series(
         return _with_numbers(_loaded(source, chosen, data_dir))
     # All that is known ahead comes from the table.
     wanted, named = chosen.future_covariates, chosen.covariates
-    without = dataclasses.replace(chosen, future_covariates=NONE, covariates="")
-    series_set = _with_numbers(_loaded(source, without, data_dir))
     names = () if wanted == NONE else wanted
-    complete = joined(series_set, load_covariates(table, series_set, names, data_dir=data_dir))
+    theirs = {*_opened(table, chosen, data_dir)[0].columns, *names}
+    own = tuple(name for name in chosen.categories if name not in theirs)
+    without = dataclasses.replace(chosen, future_covariates=NONE, covariates="", categories=own)
+    series_set = _with_numbers(_loaded(source, without, data_dir))
+    read = load_covariates(table, series_set, names, chosen.categories, data_dir=data_dir)
+    complete = joined(series_set, read)
     options = dataclasses.replace(
         complete.options,
         covariates=named or (table if isinstance(table, str) else ""),
         future_covariates=complete.future_names,
+        categories=tuple(dict.fromkeys((*complete.options.categories, *read.categories))),
     )
     return dataclasses.replace(complete, options=options)
 
@@ -75,6 +79,7 @@ def load_covariates(
     table: str | Source | pd.DataFrame,
     series_set: SeriesSet,
     names: tuple[str, ...] = (),
+    categories: tuple[str, ...] = (),
     *,
     data_dir: str = "",
 ) -> SeriesSet:
@@ -85,12 +90,16 @@ def load_covariates(
             id; the other columns are covariates.
         series_set: series that the covariates belong to.
         names: names of the covariates; empty for all columns without another role.
+        categories: names of covariates whose values are categories, in addition to those of the
+            series and those of text.
         data_dir: folder of prepared TensorFlow datasets; "" for the default of tfds.
 
     Raises:
         DataError: the table cannot be used; the message names file, row and column.
     """
     opened, settled = _opened(table, series_set.options, data_dir)
+    known = (*settled.categories, *series_set.categories, *categories)
+    settled = dataclasses.replace(settled, categories=tuple(dict.fromkeys(known)))
     options = table_options(settled, opened.columns, series_set.frequency, names, opened.name)
     return _loaded(table, options, data_dir, covariates=True)
 

@@ -31,7 +31,7 @@ def treated(
         policy: "skip" leaves them as they are, so that windows leave them out; "pad" lengthens them
             to `lookback` - 1 rows more; "refuse" does not accept them.
         lookback: number of past rows in a window.
-        horizon: number of rows to forecast.
+        horizon: number of rows to forecast; 0 where only the lookback has to be filled.
         part: part of the rows in which a window has to fit; None for all rows.
 
     Raises:
@@ -51,7 +51,7 @@ def treated(
     if policy == "refuse":
         raise DataError(
             f"{len(short)} of {len(series_set)} series are too short for a window of lookback "
-            f"{lookback} + horizon {horizon} time steps: {names}",
+            f"{lookback}{f' + horizon {horizon}' if horizon else ''} time steps: {names}",
             file=series_set.report.source,
             advice="Give more rows, a smaller lookback, or choose short_series 'pad' or 'skip'.",
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from pipelines.base.errors import UserError
 from rnn_apps.application.definition import Application, Result, Verb
 
 
@@ -65,7 +66,7 @@ def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--refit-from",
-        default="run",
+        default="",
         metavar="run|scratch",
         help="weights that every fit of --refit begins with (default: run)",
     )
@@ -74,13 +75,18 @@ def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
 def _evaluate(options: argparse.Namespace) -> Result:
     from rnn_apps.forecasting.run import load
 
+    if options.refit_from and not options.refit:
+        raise UserError(
+            f"--refit-from {options.refit_from} is for a model that is fitted again: state "
+            "--refit K, the number of origins after which it is"
+        )
     run = load(options.run)
     if options.refit:
         from rnn_apps.forecasting.judging.refitted import evaluate_refitted
 
         refitted: Result = evaluate_refitted(
             run, options.refit, data=options.data or None, part=options.part,
-            stride=options.stride, begin=options.refit_from, forecasts=options.forecasts,
+            stride=options.stride, begin=options.refit_from or "run", forecasts=options.forecasts,
             covariates=options.covariates or None, columns=options.columns,
         )  # fmt: skip
         return refitted

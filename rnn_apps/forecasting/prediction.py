@@ -20,7 +20,7 @@ from rnn_apps.forecasting.judging.conformal import (
     calibrate,
     unreached_levels,
 )
-from rnn_apps.forecasting.run_data import positions
+from rnn_apps.forecasting.run_data import positions, with_policy
 from rnn_apps.forecasting.sampling.sample_paths import RankTrajectories, sample_paths
 from rnn_apps.forecasting.series_ends import lengthened, until
 from rnn_apps.forecasting.trained import TRAJECTORIES, TrainedForecaster
@@ -59,7 +59,7 @@ def predict(
     _check_steps(run, everything, steps, samples)
     whole = everything
     if at:
-        everything = until(whole, at)
+        everything = with_policy(until(whole, at), config, forecast=True)
         _tell_of_training(run, everything)
     series_set, left_out = with_reach(everything, config.lookback, reach)
     if left_out:
@@ -103,7 +103,9 @@ def _what_came(whole: SeriesSet, known: SeriesSet, steps: int) -> NDArray[np.flo
     truth = np.full((len(known), steps), np.nan, np.float32)
     for row, series in enumerate(known):
         later = whole[series.name]
-        after = slice(len(series), len(series) + steps)
+        # A series that has become too short is lengthened at its beginning.
+        end = len(series) - series.padding + later.padding
+        after = slice(end, end + steps)
         values = np.where(later.observed[after], later.target[after], np.nan)
         truth[row, : len(values)] = values
     return truth.reshape(-1)

@@ -58,7 +58,7 @@ def predict_to_files(
         raise UserError(f"--plot {picture}: write a .png or a .svg file")
     if picture == table:
         raise UserError(f"--to {table}: name the table .csv; the picture is written next to it")
-    series_set = run.series(source or None, future or None, steps, columns)
+    series_set = run.series(source or None, future or None, steps or run.config.horizon, columns)
     frame = predict(run, series_set, samples=samples, recent=recent, at=at, steps=steps)
     with atomic_path(table) as beside:
         frame.to_csv(beside, index=False)

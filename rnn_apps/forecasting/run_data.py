@@ -178,9 +178,29 @@ def completed(
     if config.holidays:
         series_set = with_holidays(series_set, config.holidays, max(reach, config.horizon))
     series_set = with_same_covariates(series_set, description, config.unknown_categories)
+    return with_policy(series_set, config, part, forecast=reach > 0)
+
+
+def with_policy(
+    series_set: SeriesSet, config: ForecastingConfig, part: Part | None = None, *, forecast: bool
+) -> SeriesSet:
+    """The series, with those that are too short treated as the run does.
+
+    Args:
+        series_set: series of any length.
+        config: configuration of the run.
+        part: part in which a window has to fit; None for all rows.
+        forecast: switch for series of which only what follows their end is to be forecast, so that
+            those that fill the lookback are not refused.
+
+    Raises:
+        DataError: a series is too short and the run refuses such.
+    """
+    alone = forecast and config.short_series == "refuse"
     return treated(
-        series_set, config.short_series, lookback=config.lookback, horizon=config.horizon, part=part
-    )
+        series_set, config.short_series, lookback=config.lookback,
+        horizon=0 if alone else config.horizon, part=part,
+    )  # fmt: skip
 
 
 def future_table(series_set: SeriesSet, config: ForecastingConfig, future: Data) -> SeriesSet:

@@ -201,9 +201,14 @@ def _calibrated(
         horizon=config.horizon,
         levels=config.quantiles,
         season=config.season,
-        smallest=0.0 if config.output == "negative_binomial" else -math.inf,
+        smallest=0.0 if _never_negative(config) else -math.inf,
     )
     return Run(folder, config, description, trained.model, yardsticks, series_set)
+
+
+def _never_negative(config: ForecastingConfig) -> bool:
+    """Whether the forecasts are 0 or more, so that calibration leaves no quantile below 0."""
+    return config.output == "negative_binomial" or config.transform != "none"
 
 
 def _trajectories(run: Run, series_set: SeriesSet) -> RankTrajectories | None:

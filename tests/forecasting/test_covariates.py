@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from rnn_apps import forecasting
 from rnn_apps.application.command_line import main
 from rnn_apps.edge import EdgeForecaster, load
 from rnn_apps.forecasting import ForecastingConfig, Run
+from rnn_apps.forecasting.run_data import with_policy
+from rnn_apps.forecasting.series_ends import before
 
 holidays = pytest.importorskip("holidays")
 
@@ -90,6 +93,33 @@ def test_a_table_of_the_future_gives_what_rows_in_the_data_give(run: Run, tmp_pa
         sunny["forecast"], run.predict(history, future=changed)["forecast"], rtol=1e-5
     )
     assert not np.allclose(sunny["forecast"], expected["forecast"])
+
+
+def test_a_series_that_was_short_at_an_earlier_time_is_lengthened(run: Run) -> None:
+    data, early = _frame(), DAYS[5]
+    frame = run.predict(data, at=f"{early:%Y-%m-%d}")
+    assert frame["series"].unique().tolist() == ["north", "south"]
+    unknown = data[data["shop"] != "west"].copy()
+    unknown.loc[unknown["day"] > early, "sold"] = np.nan
+    until_then = run.predict(unknown[unknown["day"] <= early + pd.Timedelta(days=HORIZON)])
+    np.testing.assert_allclose(frame["forecast"], until_then["forecast"], rtol=1e-5)
+    came = data[(data["day"] > early) & (data["day"] <= early + pd.Timedelta(days=HORIZON))]
+    truth = came[came["shop"] != "west"]["sold"]
+    np.testing.assert_allclose(frame["truth"], truth, rtol=1e-6)
+
+
+def test_a_forecast_needs_the_lookback_alone(run: Run) -> None:
+    series_set = run.series(_frame())
+    for rows, forecast in ((LOOKBACK, True), (LOOKBACK - 1, False)):
+        cut = before(series_set, DAYS[rows].to_datetime64())
+        strict = dataclasses.replace(run.config, short_series="refuse")
+        with pytest.raises(DataError, match=f"lookback 14 \\+ horizon {HORIZON} time steps"):
+            with_policy(cut, strict, forecast=False)
+        if forecast:
+            assert with_policy(cut, strict, forecast=True) is cut
+        else:
+            with pytest.raises(DataError, match="a window of lookback 14 time steps: north"):
+                with_policy(cut, strict, forecast=True)
 
 
 def test_what_a_table_of_the_future_lacks(run: Run) -> None:

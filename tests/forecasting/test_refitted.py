@@ -14,7 +14,11 @@ from pipelines.base.errors import UserError
 from rnn_apps import forecasting
 from rnn_apps.application.command_line import main
 from rnn_apps.forecasting import ForecastingConfig, Run
-from rnn_apps.forecasting.judging.refitted import _wall_clock_starts, planned_fits
+from rnn_apps.forecasting.judging.refitted import (
+    _wall_clock_starts,
+    check_categories,
+    planned_fits,
+)
 
 LOOKBACK, HORIZON, ROWS, STRIDE = 6, 2, 120, 4
 TEST = 24
@@ -88,6 +92,25 @@ def test_no_fit_knows_what_follows_its_first_origin(run: Run) -> None:
         assert changed.config == fit.config and fit.config.split.endswith(",0")
 
 
+def test_fits_on_other_data_have_folders_of_their_own(run: Run) -> None:
+    own, other = (
+        planned_fits(
+            run, run.series(data), run.part("test"), every=3, stride=STRIDE, begin="scratch"
+        )
+        for data in (_frame(), _frame().assign(wind=1.0))
+    )
+    assert [fit.first for fit in own] == [fit.first for fit in other]
+    assert not {fit.config.run for fit in own} & {fit.config.run for fit in other}
+
+
+def test_a_fit_that_lacks_a_category_is_refused(run: Run) -> None:
+    trained = dataclasses.replace(run.description, categories={"weather": ("fog", "rain", "sun")})
+    check_categories(trained, trained, "noon")
+    fitted = dataclasses.replace(trained, categories={"weather": ("fog", "sun")})
+    with pytest.raises(UserError, match=r"before noon lack categories of 'weather' .*\(rain\)"):
+        check_categories(fitted, trained, "noon")
+
+
 def test_a_table_says_which_fit_made_which_forecast(
     run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -150,6 +173,7 @@ def test_fits_from_scratch_know_nothing_of_the_run(run: Run, tmp_path: Path) -> 
 def test_what_cannot_be_fitted_again(run: Run) -> None:
     with pytest.raises(UserError, match="refit = -1 must be at least 1"):
         forecasting.evaluate_refitted(run, -1)
+    assert main(["forecast", "evaluate", "--run", "any", "--refit-from", "scratch"]) == 2
     with pytest.raises(UserError, match="choose from run, scratch"):
         forecasting.evaluate_refitted(run, 3, begin="nothing")
     with pytest.raises(UserError, match=r"first origin, .*, is in the time that the run was"):

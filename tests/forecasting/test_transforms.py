@@ -74,6 +74,13 @@ def test_a_transformed_model_is_right_from_training_to_the_device(
     device = EdgeForecaster(load(next((tmp_path / "exported").glob("*.tflite"))))
     point = device(past_target=frame.y.to_numpy(np.float32)[-config.lookback :])["forecast"]
     np.testing.assert_allclose(point, forecast["forecast"], rtol=1e-3)
+    # Corrections are in units of the series, far more than these values: no quantile is below 0.
+    assert run.yardsticks.calibrations["model"].smallest == 0
+    small = frame.assign(y=frame.y / 1e4)
+    quantiles = run.predict(small).filter(like="quantile").to_numpy()
+    assert (quantiles >= 0).all()
+    given = device(past_target=small.y.to_numpy(np.float32)[-config.lookback :])["quantiles"]
+    np.testing.assert_allclose(given.reshape(quantiles.shape), quantiles, rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.slow

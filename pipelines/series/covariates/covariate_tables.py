@@ -78,7 +78,7 @@ def table_options(
         missing="forward_fill",
         gaps="count" if options.gaps == "count" else "fill",
         covariates="",
-        categories=tuple(name for name in options.categories if name in columns),
+        categories=tuple(name for name in options.categories if name in (names or columns)),
     )
 
 

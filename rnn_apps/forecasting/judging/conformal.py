@@ -50,7 +50,7 @@ class Calibration:
         corrections: corrections float64 [horizon, levels] in units of `scale`; 0 at the median.
         scale: units float64 [series] of the series' scores.
         windows: number of calibration windows; 0 where nothing was held out for calibration.
-        smallest: lower bound of every quantile; 0 for counts.
+        smallest: lower bound of every quantile; 0 for counts and for transformed targets.
     """
 
     levels: tuple[float, ...]

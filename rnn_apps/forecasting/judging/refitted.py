@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from pipelines.series.time_series import SeriesSet
 from pipelines.series.times.timestamps import show_time
 from pipelines.series.windows import WindowBatches
 from rnn_apps.forecasting.config import ForecastingConfig
+from rnn_apps.forecasting.features.description import DataDescription
 from rnn_apps.forecasting.forecast import Forecast, Inputs
 from rnn_apps.forecasting.judging.backtest import backtest
 from rnn_apps.forecasting.judging.conformal import Calibrated, series_rows
@@ -171,7 +173,8 @@ def planned_fits(
         known = before(series_set, first)
         # What was found in the data has been said; what a fit finds is its own.
         known = dataclasses.replace(known, report=DataReport(series_set.report.source))
-        name = str(first.astype("datetime64[m]")).replace(":", "-")
+        moment = str(first.astype("datetime64[m]")).replace(":", "-")
+        name = f"{moment}-{_checksum(known):08x}"
         config = dataclasses.replace(
             run.config,
             run=str(folder / name),
@@ -255,9 +258,46 @@ def _trained(
         _log.info(f"Fit {number} of {len(fits)}: on the rows before {shown}")
         # A fit that has been trained already is not trained again.
         fitted = train(fit.config, resume=True, data=fit.known)
+        check_categories(fitted.description, run.description, shown)
         forecasters.append(fitted.forecaster(_served(fit, series_set)))
     name = f"{run.forecaster(series_set).name}, fitted again every {every}"
     return FollowingForecaster(fits, forecasters, series_set, name)
+
+
+def check_categories(fitted: DataDescription, trained: DataDescription, first: str) -> None:
+    """Refuses a fit that reads the codes of categories as others than those of the run.
+
+    Args:
+        fitted: description of the data that a fit was trained on.
+        trained: description of the data that the run was trained on.
+        first: time of the fit's first origin, for the message.
+
+    Raises:
+        UserError: the fit has other categories.
+    """
+    for name, known in trained.categories.items():
+        lacking = sorted(set(known) - set(fitted.categories.get(name, ())))
+        if lacking:
+            raise UserError(
+                f"the rows before {first} lack categories of {name!r} that the run knows "
+                f"({listed(lacking)}): name a later part"
+            )
+
+
+def _checksum(series_set: SeriesSet) -> int:
+    """A checksum of the series, so that fits on other data have folders of their own."""
+    checksum = zlib.crc32(series_set.frequency.encode())
+    for one in series_set:
+        checksum = zlib.crc32(one.name.encode(), checksum)
+        for values in (
+            one.times,
+            one.target,
+            one.observed,
+            one.past_covariates,
+            one.future_covariates,
+        ):
+            checksum = zlib.crc32(np.ascontiguousarray(values).tobytes(), checksum)
+    return checksum
 
 
 def _served(fit: Fit, series_set: SeriesSet) -> SeriesSet:

@@ -200,7 +200,7 @@ def fit_yardsticks(
         horizon: number of time steps to forecast.
         levels: quantile levels of the model and of every baseline.
         season: number of time steps of a season; 0 for the one that the frequency suggests.
-        smallest: lower bound of every quantile; 0 for counts.
+        smallest: lower bound of every quantile; 0 for counts and for transformed targets.
 
     Raises:
         DataError: the validation part has no window to calibrate on.

@@ -190,6 +190,24 @@ def test_text_in_a_table_is_read_as_categories() -> None:
         continued(numbers, words)
 
 
+def test_numbers_of_a_table_are_categories_if_that_is_stated(tmp_path: Path) -> None:
+    plans().to_csv(tmp_path / "plans.csv", index=False)
+    stated = load_series(
+        sales().assign(code=7), id_column="shop", past_covariates="code",
+        covariates=f"file:{tmp_path / 'plans.csv'}", categories=("offer", "code"),
+    )  # fmt: skip
+    assert stated.categories == {"code": ("7",), "offer": ("0", "1", "2")}
+    assert set(stated.options.categories) == {"code", "offer"}
+    again = load_series(sales().assign(code=7), stated.options)
+    assert again.categories == stated.categories
+    # A table of the future is read in the same way.
+    future = load_covariates(plans(), stated, stated.future_names)
+    values = continued(stated, future)["north"].future_covariates[20:, 0]
+    assert values.tolist() == (np.arange(20, 30) % 3).tolist()
+    with pytest.raises(DataError, match="'colour': is stated as a category, but is not"):
+        load_series(sales(), id_column="shop", covariates=plans(), categories="colour")
+
+
 def test_a_table_has_a_notation_of_its_own(tmp_path: Path) -> None:
     data, table = tmp_path / "data.csv", tmp_path / "plans.csv"
     sales().to_csv(data, index=False, sep=";", decimal=",", date_format="%d.%m.%Y")
