@@ -117,6 +117,8 @@ def test_a_table_says_which_fit_made_which_forecast(
     table = tmp_path / "forecasts.csv"
     command = ["forecast", "evaluate", "--run", str(run.folder.path), "--stride", str(STRIDE)]
     assert main([*command, "--refit", "3", "--forecasts", str(table)]) == 0
+    # A fit keeps the scales of the run that it goes on from, which is no change of its data.
+    assert "has changed since" not in caplog.text
     rows = pd.read_csv(table)
     origins = rows.groupby("fit")["origin"]
     assert origins.nunique().tolist() == [3, 3]
@@ -174,6 +176,8 @@ def test_what_cannot_be_fitted_again(run: Run) -> None:
     with pytest.raises(UserError, match="refit = -1 must be at least 1"):
         forecasting.evaluate_refitted(run, -1)
     assert main(["forecast", "evaluate", "--run", "any", "--refit-from", "scratch"]) == 2
+    with pytest.raises(UserError, match="stride = 0 must be at least 1"):
+        run.evaluate(stride=0)
     with pytest.raises(UserError, match="choose from run, scratch"):
         forecasting.evaluate_refitted(run, 3, begin="nothing")
     with pytest.raises(UserError, match=r"first origin, .*, is in the time that the run was"):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipelines.base.atomic_files import atomic_path
-from pipelines.base.errors import DataError
+from pipelines.base.errors import DataError, UserError
 from pipelines.base.stated_columns import Stated
 from pipelines.series.times.timestamps import show_time
 from rnn_apps.forecasting.features.description import DataDescription, describe
@@ -42,6 +42,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """See `Run.evaluate`. Writes metrics.json, report.html and two tables into the run."""
     run.folder.check_evaluable()
+    if stride < 1:
+        raise UserError(f"stride = {stride} must be at least 1")
     table_path = check_table_path(forecasts) if forecasts else None
     own = data is None
     part = part or (run.judged_part if own else "all")
