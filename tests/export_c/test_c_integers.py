@@ -54,6 +54,28 @@ def test_sequences_are_near_keras(name: str, tmp_path: Path) -> None:
     assert "float scratch" not in result.header.read_text()
 
 
+@pytest.mark.parametrize("mode", ["sequence", "streaming"])
+def test_a_simple_cell_is_finer_in_int16x8(mode: str, tmp_path: Path) -> None:
+    """Nothing damps what the rounding of its weights does to the state."""
+    model = trained_stack(layers.SimpleRNN)
+
+    coarse, fine = (
+        export_c(
+            model,
+            tmp_path / quantize,
+            mode=mode,
+            quantize=quantize,
+            representative_data=sequences(),
+            timesteps=20 if mode == "sequence" else None,
+        )
+        for quantize in ("int8", "int16x8")
+    )
+
+    assert fine.errors[0].relative_rmse < 0.003
+    assert fine.errors[0].relative_rmse < 0.6 * coarse.errors[0].relative_rmse
+    assert coarse.cost.weight_bytes < fine.cost.weight_bytes < 2 * coarse.cost.weight_bytes
+
+
 @pytest.mark.parametrize(("name", "quantize"), [("GRU", "int16x8"), ("LSTM", "int8")])
 def test_streams_keep_states_of_16_bits(name: str, quantize: str, tmp_path: Path) -> None:
     model = trained_stack(CELLS[name])

@@ -5,9 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rnn_apps.export.c.programs.program import Buffer, Product, Program, View, whole
+from rnn_apps.export.c.programs.precision import too_coarse
+from rnn_apps.export.c.programs.program import (
+    Assignment,
+    Buffer,
+    Loop,
+    Product,
+    Program,
+    View,
+    whole,
+)
 from rnn_apps.export.c.programs.tiling import WIDTH, tiled
-from rnn_apps.export.c.programs.weights import in_blocks, weights_of_8_bits
+from rnn_apps.export.c.programs.weights import in_blocks, matrix_of, weights_of_8_bits
 
 
 def product_errors(inputs: np.ndarray, matrix: np.ndarray) -> tuple[float, float]:
@@ -106,3 +115,41 @@ def test_a_matrix_that_something_else_reads_stays_as_it_was() -> None:
     changed = tiled(program_of(product_with(as_matrix), product_with(transposed)))
 
     assert not any(one.tiled for one in changed.statements if isinstance(one, Product))
+
+
+def recurrent_program(gain: float, depth: int = 24) -> tuple[Program, list[dict[str, np.ndarray]]]:
+    """A state that a random matrix of this norm multiplies at every step, plus the input."""
+    draw = np.random.default_rng(5)
+    orthogonal, _ = np.linalg.qr(draw.normal(size=(depth, depth)))
+    data = (gain * orthogonal).astype(np.float32).ravel()
+    series = whole(Buffer("input", "float32", depth, "series"), (depth,))
+    state = whole(Buffer("state", "float32", depth, "state"), (depth,))
+    output = whole(Buffer("output", "float32", depth, "output"), (depth,))
+    made = Buffer("scratch", "float32", depth)
+    product = Product(
+        whole(made, (1, depth)),
+        whole(state.buffer, (1, depth)),
+        whole(Buffer("constant", "float32", depth * depth, data=data), (depth, depth)),
+    )
+    total = Assignment("t0", "add", (whole(made, (depth,)), series))
+    loop = Loop((depth,), [total], [(state, "t0"), (output, "t0")])
+    program = Program({"series": series}, {"output": output}, {"state": state}, [product, loop])
+    # The first call begins a stream; the others have states, as the steps of a plan have.
+    states = [np.zeros(depth, np.float32), *([np.ones(depth, np.float32)] * 29)]
+    calls = [
+        {"series": draw.normal(size=depth).astype(np.float32), "state": state} for state in states
+    ]
+    return program, calls
+
+
+@pytest.mark.parametrize(("step", "coarse"), [(0.1, True), (1e-4, False)])
+def test_weights_are_too_coarse_where_the_outputs_say_so(step: float, coarse: bool) -> None:
+    program, calls = recurrent_program(0.95)
+    product = program.statements[0]
+    assert isinstance(product, Product)
+    matrix = matrix_of(product.right)
+    rounded = np.round(matrix / step) * step
+
+    found = too_coarse(program, calls, {id(product): rounded})
+
+    assert found == ({id(product)} if coarse else set())

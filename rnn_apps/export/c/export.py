@@ -14,6 +14,7 @@ import keras
 from pipelines.base.atomic_files import atomic_folder
 from rnn_apps.export.c.lowering.graph import lowered
 from rnn_apps.export.c.options import CodeOptions
+from rnn_apps.export.c.programs.blocks import in_blocks
 from rnn_apps.export.c.programs.quantisation import quantised
 from rnn_apps.export.c.programs.schedule import scheduled
 from rnn_apps.export.c.proof.board_figures import board_figures
@@ -78,7 +79,8 @@ def export_c(
             of NAME_step takes `chunk` timesteps, and the states stay in the caller's struct).
         quantize: None (float32), "int8" or "int16x8": weights of 8 bits with a scale per output
             channel, states, gates and activations of 16 bits; what has no integer kernel stays
-            float32. Both have the same integers; the proof of "int16x8" allows half the error.
+            float32. "int16x8" has weights of twice 8 bits where 8 bits change the outputs by more
+            than 0.5 % on the data, as in a SimpleRNN, and its proof allows half the error.
         representative_data: real inputs that the code is compared on, and on which the ranges of
             integers are measured; see `export_tflite`. Random data is used where there is none.
         timesteps: number of timesteps where the model leaves it free (a dict: by input name).
@@ -92,7 +94,8 @@ def export_c(
         integer_io: True for inputs and outputs of 16 bits with a scale each, and functions that
             convert real numbers; needs quantize="int8" or "int16x8".
         boards: True to run the code on emulated microcontrollers as well, whose instructions and
-            machine code are then on the card; needs a cross-compiler and QEMU.
+            machine code are then on the card; needs a cross-compiler and QEMU for Arm or RISC-V,
+            and measures on the cores that they are installed for.
 
     Raises:
         ExportError: the model has something that cannot be C (nothing is written), there is no
@@ -197,7 +200,10 @@ def code_for(
     forms = {layer_name(use.layer): FORM for use in plan.uses}
     program = scheduled(lowered(plan.traced(forms), states))
     if quantize is not None:
-        program = quantised(program, plan.calibration, integer_io)
+        finer = quantize == "int16x8"
+        program = quantised(program, plan.calibration, integer_io, finer)
+    else:
+        program = in_blocks(program)
     return code_of(program, prefix, call, f"The Keras model {json.dumps(model_name)} in C")
 
 

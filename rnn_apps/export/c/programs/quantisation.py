@@ -3,10 +3,11 @@
 Ranges come from running the program on real sequences (`simulation`). A number x with the fraction
 f is kept as the whole number x 2^f in 16 bits; f is chosen for every buffer and every intermediate
 result. Products with constant weights are of 8-bit weights, whose scale is the output channel's
-own, and sum up in 32 bits. Loops of sums, products, sigmoid, tanh and the like run in integers
-where they work on what such products take or give, which every recurrent step does. Whatever else
-there is (softmax, normalisation, convolutions, attention) stays float32, and numbers are converted
-where they go from one kind to the other. Inputs and outputs of the code are float32,
+own, and sum up in 32 bits; where that is too coarse, a second product has what the first one's
+weights leave over (`precision`). Loops of sums, products, sigmoid, tanh and the like run in
+integers where they work on what such products take or give, which every recurrent step does.
+Whatever else there is (softmax, normalisation, convolutions, attention) stays float32, and numbers
+are converted where they go from one kind to the other. Inputs and outputs of the code are float32,
 or of 16 bits too (`integer_arguments`).
 """
 
@@ -14,12 +15,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from rnn_apps.export.c.programs.integer_arguments import with_integer_arguments
+from rnn_apps.export.c.programs.precision import too_coarse
 from rnn_apps.export.c.programs.program import (
     Buffer,
     Loop,
@@ -55,7 +57,10 @@ LARGEST_IN_INTEGERS = 32768.0
 
 
 def quantised(
-    program: Program, examples: Sequence[Mapping[str, np.ndarray]], integer_io: bool = False
+    program: Program,
+    examples: Sequence[Mapping[str, np.ndarray]],
+    integer_io: bool = False,
+    finer: bool = False,
 ) -> Program:
     """The program in integers.
 
@@ -63,6 +68,7 @@ def quantised(
         program: a scheduled program in float32.
         examples: real inputs, states included, on which the ranges are measured.
         integer_io: True for inputs and outputs of 16 bits as well.
+        finer: True for weights of twice 8 bits where 8 bits are too coarse.
     """
     products = [one for one in every_statement(program.statements) if _is_quantisable(one)]
     watched = frozenset(id(one) for one in products if isinstance(one, Product) and worth(one))
@@ -73,6 +79,9 @@ def quantised(
         simulation.begin(example)
         simulation.call(example)
     change = _Change(simulation, _kinds(program, simulation))
+    if finer:
+        matrices = {id(one): change.coarse(one) for one in products if isinstance(one, Product)}
+        change = dataclasses.replace(change, finer=too_coarse(program, examples, matrices))
     made = dataclasses.replace(
         program,
         statements=change.block(program.statements),
@@ -154,6 +163,7 @@ class _Change:
 
     simulation: Simulation
     kinds: _Kinds
+    finer: Collection[int] = ()
     _made: dict[int, Buffer] = field(default_factory=dict)
 
     def block(self, statements: Sequence[Statement]) -> list[Statement]:
@@ -230,32 +240,52 @@ class _Change:
             target = whole(copy, one.left.shape)
             before.append(Loop(one.left.shape, [], [(target, one.left)]))
             left = target
-        left_fraction = left.buffer.fraction
-        assert left_fraction is not None
-        matrix = matrix_of(one.right)
-        weights, scales = weights_of_8_bits(matrix, self.simulation.products_of_inputs(one))
-        out = self.view(one.out)
-        if out.buffer.dtype == "float32":
-            factors = scales * 2.0**-left_fraction
-            numbers = Buffer("constant", "float32", len(scales), data=factors.astype(np.float32))
-            shift = None
-        else:
-            assert out.buffer.fraction is not None
-            factors = scales * 2.0 ** (out.buffer.fraction - left_fraction)
-            largest = float(factors.max())
-            shift = max(1, min(62, 30 - math.floor(math.log2(max(largest, 1e-30)))))
-            multipliers = np.minimum(np.round(factors * 2.0**shift), 2**31 - 1).astype(np.int32)
-            numbers = Buffer("constant", "int32", len(scales), data=multipliers)
-        depth, columns = one.right.shape
-        table = View(
-            Buffer("constant", "int8", depth * columns, data=in_blocks(weights)),
-            (columns, depth),
-            contiguous_strides((columns, depth)),
-        )
-        product = QuantisedProduct(
-            out, left, table, whole(numbers, (columns,)), shift, one.accumulates
-        )
-        return [*before, product]
+        out, matrix = self.view(one.out), matrix_of(one.right)
+        if id(one) not in self.finer:
+            weights, scales = self._weights(one)
+            return [*before, _quantised_product(out, left, weights, scales, one.accumulates)]
+        weights, scales = weights_of_8_bits(matrix, None)
+        rest, rest_scales = weights_of_8_bits(matrix - weights.T * scales, None)
+        return [
+            *before,
+            _quantised_product(out, left, weights, scales, one.accumulates),
+            _quantised_product(out, left, rest, rest_scales, True),
+        ]
+
+    def coarse(self, one: Product) -> np.ndarray:
+        """The matrix [inputs, outputs] of a product as 8-bit weights have it."""
+        weights, scales = self._weights(one)
+        return weights.T * scales
+
+    def _weights(self, one: Product) -> tuple[np.ndarray, np.ndarray]:
+        inputs = self.simulation.products_of_inputs(one)
+        return weights_of_8_bits(matrix_of(one.right), inputs)
+
+
+def _quantised_product(
+    out: View, left: View, weights: np.ndarray, scales: np.ndarray, accumulates: bool
+) -> QuantisedProduct:
+    """The statement for weights int8 [outputs, inputs] and each output's scale."""
+    left_fraction = left.buffer.fraction
+    assert left_fraction is not None
+    if out.buffer.dtype == "float32":
+        factors = scales * 2.0**-left_fraction
+        numbers = Buffer("constant", "float32", len(scales), data=factors.astype(np.float32))
+        shift = None
+    else:
+        assert out.buffer.fraction is not None
+        factors = scales * 2.0 ** (out.buffer.fraction - left_fraction)
+        largest = float(factors.max())
+        shift = max(1, min(62, 30 - math.floor(math.log2(max(largest, 1e-30)))))
+        multipliers = np.minimum(np.round(factors * 2.0**shift), 2**31 - 1).astype(np.int32)
+        numbers = Buffer("constant", "int32", len(scales), data=multipliers)
+    columns, depth = weights.shape
+    table = View(
+        Buffer("constant", "int8", depth * columns, data=in_blocks(weights)),
+        (columns, depth),
+        contiguous_strides((columns, depth)),
+    )
+    return QuantisedProduct(out, left, table, whole(numbers, (columns,)), shift, accumulates)
 
 
 def _rounded(numbers: np.ndarray, fraction: int) -> np.ndarray:

@@ -157,8 +157,9 @@ def _as_memory_function(writer: Writer, loop: Loop, indent: str) -> list[str] | 
             mine, theirs = view.buffer, value.buffer
             if mine is theirs or (mine.dtype, mine.fraction) != (theirs.dtype, theirs.fraction):
                 return None
+            copy = "@_copied" if theirs.kind == "constant" else "memcpy"
             lines.append(
-                f"{indent}memcpy({writer.address(view)}, {writer.address(value)}, {size});"
+                f"{indent}{copy}({writer.address(view)}, {writer.address(value)}, {size});"
             )
         else:
             return None
@@ -174,6 +175,11 @@ def _product(writer: Writer, one: Product, indent: str) -> list[str]:
         size = f"{rows * columns} * sizeof(float)"
         lines.append(f"{indent}memset({writer.address(one.out)}, 0, {size});")
     right = one.right
+    if one.tiled and rows > 1:
+        numbers = f"{rows}, {depth}, {columns}"
+        out = f"{writer.address(one.out)}, {one.out.strides[0]}"
+        left = f"{writer.address(one.left)}, {one.left.strides[0]}"
+        return [*lines, f"{indent}@_tiled_rows({out}, {left}, {writer.address(right)}, {numbers});"]
     by_columns = (right.strides[1] == 1 or columns == 1) and one.left.strides[1] in (0, 1)
     by_columns = by_columns and one.out.strides[1] in (0, 1)
     if one.tiled:

@@ -1,0 +1,84 @@
+"""Sequences whose inputs are multiplied for several timesteps at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import Input, Model, Sequential, layers
+
+from rnn_apps.edge import load
+from rnn_apps.export.c import CodeResult, export_c
+from rnn_apps.export.c.programs.blocks import SIZES
+
+CELLS = {
+    "GRU": lambda: layers.GRU(24, return_sequences=True),
+    "GRU, reset before": lambda: layers.GRU(24, return_sequences=True, reset_after=False),
+    "LSTM": lambda: layers.LSTM(17, return_sequences=True, unit_forget_bias=True),
+    "SimpleRNN, backward": lambda: layers.SimpleRNN(
+        70, return_sequences=True, go_backwards=True, bias_initializer="normal"
+    ),
+    "both directions": lambda: layers.Bidirectional(layers.GRU(23, return_sequences=True)),
+}
+
+
+def exported(model: keras.Model, folder: Path, data: np.ndarray) -> CodeResult:
+    """Exported code, which the export has compared with Keras as any compiler's x86 code.
+
+    Here it is compared on this computer's own vectors as well.
+    """
+    result = export_c(model, folder, representative_data=data)
+    assert all(error.relative_rmse < 2e-6 for error in result.errors)
+    (made,) = load(folder, "c")(data[:1]).values()
+    np.testing.assert_allclose(made, model(data[:1]).numpy(), atol=3e-6)
+    return result
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("timesteps", [15, 8])
+def test_blocks_give_what_single_timesteps_give(cell: str, timesteps: int, tmp_path: Path) -> None:
+    keras.utils.set_random_seed(0)
+    model = Sequential([Input((timesteps, 6)), CELLS[cell]()])
+    data = np.random.default_rng(0).normal(size=(3, timesteps, 6)).astype(np.float32)
+
+    result = exported(model, tmp_path / "code", data)
+
+    source = result.source.read_text()
+    assert "_tiled_rows(" in source and "pass0_block" in source
+
+
+def test_a_block_takes_the_memory_of_its_projections(tmp_path: Path) -> None:
+    def scratch_bytes(timesteps: int) -> int:
+        keras.utils.set_random_seed(0)
+        model = Sequential([Input((timesteps, 6)), layers.GRU(24, return_sequences=True)])
+        data = np.random.default_rng(0).normal(size=(3, timesteps, 6)).astype(np.float32)
+        return exported(model, tmp_path / str(timesteps), data).cost.scratch_bytes
+
+    # No block divides 7 timesteps.
+    assert all(7 % size for size in SIZES)
+    single = scratch_bytes(7)
+    for size, timesteps in zip(SIZES, (10, 8), strict=True):
+        assert scratch_bytes(timesteps) == single + (size - 1) * 3 * 24 * 4
+
+
+def test_masked_timesteps_keep_the_state(tmp_path: Path) -> None:
+    keras.utils.set_random_seed(0)
+    series = Input((10, 4))
+    hidden = layers.LSTM(20, return_sequences=True)(layers.Masking()(series))
+    data = np.random.default_rng(0).normal(size=(3, 10, 4)).astype(np.float32)
+    data[:, 6:] = 0
+
+    exported(Model(series, hidden), tmp_path / "code", data)
+
+
+@pytest.mark.parametrize("rows", [2, 13])
+def test_rows_share_what_is_read_of_the_weights(rows: int, tmp_path: Path) -> None:
+    """Thirteen rows are four, four and five; 70 columns are a whole tile and a part."""
+    keras.utils.set_random_seed(0)
+    data = np.random.default_rng(0).normal(size=(3, rows, 9)).astype(np.float32)
+
+    result = exported(Sequential([Input((rows, 9)), layers.Dense(70)]), tmp_path / "code", data)
+
+    assert "_tiled_rows(" in result.source.read_text()
