@@ -112,9 +112,18 @@ def open_origin(
     """The trained run that a training goes on from; None for none, or if the training is resumed.
 
     Raises:
-        UserError: there is no such run, or it is the one that is to be trained.
+        UserError: there is no such run, it is the one that is to be trained, or there is none to
+            go on from and a new vocabulary is asked for.
     """
-    if not config.from_run or folder.resumed:
+    if folder.resumed:
+        return None
+    if not config.from_run:
+        if getattr(config, "new_vocabulary", False):
+            raise ConfigurationError(
+                "new_vocabulary replaces the vocabulary of the run that a training goes on from, "
+                "and none is named: name it with from_run (--from), or leave new_vocabulary out: a "
+                "training from scratch has a vocabulary of its own"
+            )
         return None
     path = origin_folder(config.from_run)
     if path.exists() and folder.path.exists() and path.samefile(folder.path):

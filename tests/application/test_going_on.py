@@ -158,6 +158,7 @@ def test_going_on_from_the_command_line(
     [
         (["--from", "nowhere/at/all"], "nowhere/at/all: no run here"),
         (["--from", "language/none"], "no saved model 'language/none'. Available: "),
+        (["--new-vocabulary"], "new_vocabulary replaces the vocabulary of the run"),
         (["--from", "RUN", "--units", "16"], "embedding: embeddings has the shape [16, 12]"),
         (["--from", "RUN", "--cell", "gru"], "cell = 'gru' (there 'lstm')"),
         (["--from", "RUN", "--tokenizer", "words"], "tokenizer = 'words' (there 'characters')"),
