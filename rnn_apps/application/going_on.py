@@ -80,7 +80,7 @@ def inherited_settings(
         config_type: class of the application's configuration.
         application: name of the application on the command line.
         origin: folder of a trained run, or name of a saved model.
-        named_vocabulary: whether the new run names its vocabulary; how the other one's was learnt
+        named_vocabulary: True if the new run names its vocabulary; how the other one's was learnt
             is then not taken over.
 
     Raises:

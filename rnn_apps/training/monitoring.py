@@ -48,7 +48,7 @@ def check_steered(config: TrainingConfig, has_validation: bool, steps_per_epoch:
 
     Args:
         config: settings of the training.
-        has_validation: whether the training has a val_loss.
+        has_validation: True if the training has a val_loss.
         steps_per_epoch: number of steps of an epoch.
 
     Raises:

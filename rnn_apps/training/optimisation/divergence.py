@@ -57,7 +57,7 @@ def count_step(
         result: result of the step.
         config: settings of the training.
         watch: watch that knows the losses of the steps before.
-        saved: what the latest checkpoint holds.
+        saved: weights of the latest checkpoint that a training can be finished with.
 
     Raises:
         UserError: the loss or its gradient is not a finite number.

@@ -38,7 +38,7 @@ def too_coarse(
     Args:
         program: a scheduled program in float32.
         examples: real inputs; those of a stream with its states, in the order of its steps.
-        matrices: for each product that is to be quantised, by `id`, its matrix [inputs, outputs] as
+        matrices: matrix of each product that is to be quantised, by `id`: [inputs, outputs] as
             8-bit weights have it.
     """
     exact = _outputs(program, examples)

@@ -19,7 +19,7 @@ def linker_script(architecture: Architecture, memory: tuple[int, int]) -> str:
     """Where code and data of a program lie.
 
     Args:
-        architecture: what the program is compiled for.
+        architecture: processor family that the program is compiled for.
         memory: KiB of code memory and of data memory.
     """
     code, data = memory
@@ -46,7 +46,7 @@ def program_text(
     Args:
         interface: names, shapes and types that the code offers.
         calls: inputs of each call, by name.
-        architecture: what the program is compiled for.
+        architecture: processor family that the program is compiled for.
     """
     prefix = interface.prefix
     arrays, made = [], []
