@@ -129,9 +129,7 @@ def test_a_recogniser_from_samples_to_labels(folder: Path) -> None:
     assert written["c"][1] == "a stream"
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param("translator", marks=pytest.mark.slow), "recogniser"]
-)
+@pytest.mark.parametrize("name", [pytest.param("translator", marks=pytest.mark.slow), "recogniser"])
 def test_a_folder_of_several_functions_compiles_and_its_example_runs(
     name: str, folder: Path
 ) -> None:
