@@ -21,7 +21,7 @@ from pipelines.base.terminal_log import nothing_but_our_lines
 from rnn_apps import __version__
 from rnn_apps.application.configuration import add_flags, from_flags, toml_content
 from rnn_apps.application.definition import Application, PartialResultError, Result, Verb
-from rnn_apps.application.flags import refuse_repetition, unknown_flags
+from rnn_apps.application.flags import add_export, add_run, refuse_repetition, unknown_flags
 from rnn_apps.application.going_on import inherited_settings
 from rnn_apps.application.registry import applications
 from rnn_apps.application.run_folder import begun_settings
@@ -125,7 +125,7 @@ def shared_verbs(application: Application) -> tuple[Verb, ...]:
         return {**shown, "run": config.run, "report": report, "details": metrics}
 
     def evaluate_arguments(parser: argparse.ArgumentParser) -> None:
-        _add_run(parser)
+        add_run(parser)
         parser.add_argument(
             "--data",
             default="",
@@ -137,19 +137,6 @@ def shared_verbs(application: Application) -> tuple[Verb, ...]:
         run = application.module().load(options.run)
         result: Result = run.evaluate(options.data or None)
         return result
-
-    def export_arguments(parser: argparse.ArgumentParser) -> None:
-        _add_run(parser)
-        parser.add_argument(
-            "--to", required=True, metavar="FOLDER", help="folder for the exported files"
-        )
-        parser.add_argument(
-            "--formats",
-            nargs="+",
-            metavar="FORMAT",
-            help="formats to write, such as c and c_int8 for C code; without it, all but C code "
-            "that the model allows",
-        )
 
     def export(options: argparse.Namespace) -> Result:
         wanted = {} if options.formats is None else {"formats": options.formats}
@@ -164,7 +151,7 @@ def shared_verbs(application: Application) -> tuple[Verb, ...]:
         Verb(
             "export",
             "write a SavedModel, TFLite files or C code, verified",
-            export_arguments,
+            add_export,
             export,
         ),
     )
@@ -205,7 +192,3 @@ def _base(application: Application, options: argparse.Namespace) -> dict[str, An
         return begun
     named = bool(getattr(options, "vocabulary", from_file.get("vocabulary")))
     return inherited_settings(config_type, application.name, origin, named_vocabulary=named)
-
-
-def _add_run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--run", required=True, metavar="FOLDER", help="folder of a trained run")

@@ -58,6 +58,24 @@ def add_unknown(parser: argparse.ArgumentParser, default: str) -> None:
     )
 
 
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """Adds the flag for the folder of a trained run."""
+    parser.add_argument("--run", required=True, metavar="FOLDER", help="folder of a trained run")
+
+
+def add_export(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags that `export` has in every application."""
+    add_run(parser)
+    parser.add_argument(
+        "--to", required=True, metavar="FOLDER", help="folder for the exported files"
+    )
+    parser.add_argument(
+        "--formats", nargs="+", metavar="FORMAT",
+        help="formats to write, such as c and c_int8 for C code; without it, all but C code that "
+        "the model allows",
+    )  # fmt: skip
+
+
 def refuse_repetition(parser: argparse.ArgumentParser) -> None:
     """Makes `StoreOnce` what the parser's further arguments do by default."""
     for name in (None, "store"):

@@ -6,6 +6,7 @@ import argparse
 
 from pipelines.base.errors import UserError
 from rnn_apps.application.definition import Application, Result, Verb
+from rnn_apps.application.flags import add_run
 
 
 def _add_columns(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +23,7 @@ def _add_columns(parser: argparse.ArgumentParser) -> None:
 
 
 def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--run", required=True, metavar="FOLDER", help="folder of a trained run")
+    add_run(parser)
     parser.add_argument(
         "--data",
         default="",
@@ -102,7 +103,7 @@ def _evaluate(options: argparse.Namespace) -> Result:
 
 
 def _predict_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--run", required=True, metavar="FOLDER", help="folder of a trained run")
+    add_run(parser)
     parser.add_argument(
         "--data",
         default="",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.base.errors import DataError, UserError
 from rnn_apps.application.definition import Application, Result, Verb
-from rnn_apps.application.flags import UNKNOWN_CHOICES, add_unknown
+from rnn_apps.application.flags import UNKNOWN_CHOICES, add_run, add_unknown
 
 if TYPE_CHECKING:
     from rnn_apps.language_modelling.writing import WritingConfig
@@ -17,12 +17,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-def _add_run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--run", required=True, metavar="FOLDER", help="folder of a trained run")
-
-
 def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
-    _add_run(parser)
+    add_run(parser)
     parser.add_argument(
         "--data", default="", metavar="SOURCE", help="other text than the run's own test part"
     )
@@ -72,7 +68,7 @@ def _evaluate(options: argparse.Namespace) -> Result:
 
 
 def _generate_arguments(parser: argparse.ArgumentParser) -> None:
-    _add_run(parser)
+    add_run(parser)
     parser.add_argument(
         "--prompt",
         action="append",
@@ -190,7 +186,7 @@ def _generate(options: argparse.Namespace) -> Result:
 
 
 def _score_arguments(parser: argparse.ArgumentParser) -> None:
-    _add_run(parser)
+    add_run(parser)
     given = parser.add_mutually_exclusive_group(required=True)
     given.add_argument("--text", metavar="TEXT", help="text to score, or - for standard input")
     given.add_argument(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.base.errors import UserError
 from rnn_apps.application.definition import Application, PartialResultError, Result, Verb
+from rnn_apps.application.flags import add_export, add_run
 
 if TYPE_CHECKING:
     from rnn_apps.edge.speech.endpointing import EndpointConfig
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
     from rnn_apps.speech.transcript_files import Transcribed
 
 _log = logging.getLogger(__name__)
-
-
-def _add_run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--run", required=True, metavar="FOLDER", help="folder of a trained run")
 
 
 def _add_columns(parser: argparse.ArgumentParser) -> None:
@@ -162,7 +159,7 @@ def _fields(options: argparse.Namespace, config: type[Any]) -> dict[str, Any]:
 
 
 def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
-    _add_run(parser)
+    add_run(parser)
     parser.add_argument(
         "--data", default="", metavar="SOURCE", help="other recordings than the run's own test part"
     )
@@ -181,17 +178,7 @@ def _evaluate(options: argparse.Namespace) -> Result:
 
 
 def _export_arguments(parser: argparse.ArgumentParser) -> None:
-    _add_run(parser)
-    parser.add_argument(
-        "--to", required=True, metavar="FOLDER", help="folder for the exported files"
-    )
-    parser.add_argument(
-        "--formats",
-        nargs="+",
-        metavar="FORMAT",
-        help="formats to write, such as c and c_int8 for C code; without it, all but C code that "
-        "the model allows",
-    )
+    add_export(parser)
     parser.add_argument(
         "--data",
         default="",
@@ -209,7 +196,7 @@ def _export(options: argparse.Namespace) -> Result:
 
 
 def _transcribe_arguments(parser: argparse.ArgumentParser) -> None:
-    _add_run(parser)
+    add_run(parser)
     parser.add_argument(
         "recordings",
         nargs="*",
@@ -321,7 +308,7 @@ def _note(errors: dict[int, str], number: int, error: UserError) -> None:
 
 
 def _word_model_arguments(parser: argparse.ArgumentParser) -> None:
-    _add_run(parser)
+    add_run(parser)
     parser.add_argument(
         "--to", required=True, metavar="FILE.arpa", help="the word model; --word-model takes it"
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.base.errors import DataError, UserError
 from rnn_apps.application.definition import Application, Result, Verb
-from rnn_apps.application.flags import SwitchOnce, add_unknown
+from rnn_apps.application.flags import SwitchOnce, add_export, add_run, add_unknown
 from rnn_apps.translation.reference_flags import add_references, reference_options
 
 if TYPE_CHECKING:
@@ -22,12 +22,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-def _add_run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--run", required=True, metavar="FOLDER", help="folder of a trained run")
-
-
 def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
-    _add_run(parser)
+    add_run(parser)
     parser.add_argument(
         "--data", default="", metavar="SOURCE", help="other pairs than the run's own test part"
     )
@@ -80,17 +76,7 @@ def _compare(options: argparse.Namespace) -> Result:
 
 
 def _export_arguments(parser: argparse.ArgumentParser) -> None:
-    _add_run(parser)
-    parser.add_argument(
-        "--to", required=True, metavar="FOLDER", help="folder for the exported files"
-    )
-    parser.add_argument(
-        "--formats",
-        nargs="+",
-        metavar="FORMAT",
-        help="formats to write, such as c and c_int8 for C code; without it, all but C code that "
-        "the model allows",
-    )
+    add_export(parser)
     parser.add_argument(
         "--longest-source",
         type=int,
@@ -108,7 +94,7 @@ def _export(options: argparse.Namespace) -> Result:
 
 
 def _translate_arguments(parser: argparse.ArgumentParser) -> None:
-    _add_run(parser)
+    add_run(parser)
     given = parser.add_mutually_exclusive_group(required=True)
     given.add_argument(
         "--text", action="append", metavar="SENTENCE",
@@ -319,7 +305,7 @@ def _translate(options: argparse.Namespace) -> Result:
 
 
 def _score_arguments(parser: argparse.ArgumentParser) -> None:
-    _add_run(parser)
+    add_run(parser)
     parser.add_argument("--source", metavar="SENTENCE", help="a sentence")
     parser.add_argument("--target", metavar="SENTENCE", help="its translation")
     parser.add_argument(
