@@ -39,6 +39,13 @@ def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
         help="column that has the text in other data, by name or number; as in training",
     )
     parser.add_argument(
+        "--window",
+        type=int,
+        default=0,
+        metavar="N",
+        help="also in windows of N tokens without earlier context, as transformers are judged",
+    )
+    parser.add_argument(
         "--dynamic",
         action="store_true",
         help="also with dynamic evaluation: the model continues to learn from the text it has read",
@@ -60,6 +67,7 @@ def _evaluate(options: argparse.Namespace) -> Result:
     return load(options.run).evaluate(
         options.data or None,
         options.part,
+        window=options.window,
         dynamic=options.dynamic,
         cache=options.cache,
         unknown=options.unknown,

@@ -26,6 +26,7 @@ class Run(TrainedLanguageModel):
         data: str | TextCorpus | None = None,
         part: str = "",
         *,
+        window: int = 0,
         dynamic: bool = False,
         cache: bool = False,
         unknown: str = ACCEPT,
@@ -37,6 +38,8 @@ class Run(TrainedLanguageModel):
             data: text other than the run's own; None for the run's own.
             part: name of a part of the run's own text: train, validation or test; empty for the
                 test part, or for validation where there is no test part.
+            window: number of tokens of the windows that the text is also judged in, each without
+                what comes before it, as transformers are; 0 for none.
             dynamic: True to judge with dynamic evaluation too, which takes many times longer; its
                 figures are reported apart.
             cache: True to judge with a neural cache too; its figures are reported apart.
@@ -52,7 +55,14 @@ class Run(TrainedLanguageModel):
             DataError: the text cannot be read, or is too short to score.
         """
         return evaluate(
-            self, data, part, dynamic=dynamic, cache=cache, unknown=unknown, text_column=text_column
+            self,
+            data,
+            part,
+            window=window,
+            dynamic=dynamic,
+            cache=cache,
+            unknown=unknown,
+            text_column=text_column,
         )
 
     def generate(

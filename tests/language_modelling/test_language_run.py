@@ -81,6 +81,15 @@ def test_loaded_again_it_scores_the_same(run: Run) -> None:
     assert "".join(one.token for one in scored[:3]) == text(300, 1)[:3].replace(" ", "␣")
 
 
+def test_windows_without_earlier_context_are_a_row_of_their_own(run: Run) -> None:
+    found = run.evaluate(part="validation", window=16)
+    [whole, windows] = found["table"]["rows"][:2]
+    assert windows[0] == "model, windows of 16 tokens without earlier context"
+    assert windows[1] > whole[1]
+    with pytest.raises(ConfigurationError, match="window = -1 must be at least 0"):
+        run.evaluate(part="validation", window=-1)
+
+
 def test_dynamic_evaluation_and_cache_are_reported_apart(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,13 +9,17 @@ import pytest
 import tensorflow as tf
 from language_setup import random_tokens, small_model
 
-from pipelines.base.errors import DataError
+from pipelines.base.errors import ConfigurationError, DataError
 from rnn_apps.language_modelling.judging.dynamic_evaluation import (
     AdaptationSettings,
     DynamicEvaluation,
 )
 from rnn_apps.language_modelling.judging.neural_cache import CacheSettings, NeuralCache
-from rnn_apps.language_modelling.judging.scoring import FEWEST_COMPILED_CHUNKS, score_tokens
+from rnn_apps.language_modelling.judging.scoring import (
+    FEWEST_COMPILED_CHUNKS,
+    score_tokens,
+    score_windows,
+)
 
 
 @pytest.mark.parametrize("cell", ["simple", "lstm", "gru"])
@@ -55,6 +59,29 @@ def test_the_compiled_chunks_of_a_long_text_score_it_alike(settings: dict[str, A
     np.testing.assert_allclose(compiled.log_probabilities, whole.log_probabilities, atol=1e-5)
     np.testing.assert_allclose(compiled.confidences, whole.confidences, rtol=1e-4)
     np.testing.assert_array_equal(compiled.ranks, whole.ranks)
+
+
+@pytest.mark.parametrize("window", [1, 7, 300])
+def test_each_window_is_scored_as_a_text_of_its_own(window: int) -> None:
+    model = small_model(cell="lstm")
+    tokens = random_tokens(600)
+    found = score_windows(model, tokens, window, batch=5)
+    firsts = range(0, len(tokens) - 1, window)
+    alone = [
+        score_tokens(model, tokens[first : first + window + 1]).log_probabilities
+        for first in firsts
+    ]
+    np.testing.assert_allclose(found, np.concatenate(alone), atol=1e-5)
+    carried = score_tokens(model, tokens).log_probabilities
+    # From the second window on, what came before is not known.
+    assert not np.allclose(found[window:], carried[window:], atol=1e-3)
+
+
+def test_windows_are_not_empty() -> None:
+    with pytest.raises(ConfigurationError, match="window = 0 must be at least 1"):
+        score_windows(small_model(), random_tokens(5), 0)
+    with pytest.raises(DataError, match="the text has 1 token;"):
+        score_windows(small_model(), random_tokens(1), 5)
 
 
 def test_a_text_too_short_to_score_is_refused() -> None:

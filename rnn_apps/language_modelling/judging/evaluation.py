@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pipelines.base.errors import DataError, UserError
+from pipelines.base.errors import ConfigurationError, DataError, UserError
 from pipelines.tokenizers.tokenizer import named_piece
 from pipelines.tokenizers.unknown_text import ACCEPT, REFUSE, require_choice
 from rnn_apps.language_modelling.judging.example_text import EXAMPLES, save_examples
@@ -23,6 +23,7 @@ def evaluate(
     data: str | TextCorpus | None,
     part: str,
     *,
+    window: int = 0,
     dynamic: bool,
     cache: bool,
     unknown: str = ACCEPT,
@@ -44,9 +45,11 @@ def evaluate(
         assert data is not None
         text, part = run.text.other(data, text_column), "other_data"
     require_choice(unknown)
+    if window < 0:
+        raise ConfigurationError(f"window = {window} must be at least 0")
     if unknown == REFUSE:
         _refuse_unknown(run, text)
-    evaluated = judge(run, text, part, dynamic=dynamic, cache=cache)
+    evaluated = judge(run, text, part, window=window, dynamic=dynamic, cache=cache)
     details = as_json(run, evaluated)
     table = evaluated.table()
     judged = own and part == run.text.held_out_part

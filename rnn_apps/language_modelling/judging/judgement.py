@@ -24,7 +24,11 @@ from rnn_apps.language_modelling.judging.figures import (
 )
 from rnn_apps.language_modelling.judging.kneser_ney import ORDER, KneserNey
 from rnn_apps.language_modelling.judging.neural_cache import NeuralCache
-from rnn_apps.language_modelling.judging.scoring import TokenScores, score_tokens
+from rnn_apps.language_modelling.judging.scoring import (
+    TokenScores,
+    score_tokens,
+    score_windows,
+)
 from rnn_apps.language_modelling.trained import TrainedLanguageModel
 
 _log = logging.getLogger(__name__)
@@ -72,6 +76,7 @@ def judge(
     text: TokenArray,
     part: str,
     *,
+    window: int = 0,
     dynamic: bool = False,
     cache: bool = False,
 ) -> Evaluated:
@@ -81,6 +86,8 @@ def judge(
         run: trained language model.
         text: tokens of the text.
         part: name of the part that the text is, so that settings are chosen on another one.
+        window: number of tokens of the windows that are also judged without what comes before
+            them; 0 for none.
         dynamic: True to judge with dynamic evaluation too.
         cache: True to judge with a neural cache too.
     """
@@ -93,6 +100,10 @@ def judge(
     known = mean_perplexity(scores.log_probabilities[np.asarray(tokens[1:]) != unknown])
     notes = _notes(text, size, run.tokenizer.kind, rows[MODEL].perplexity, known)
     found = Evaluated(text.name, tokens, size, scores, rows, notes, known)
+    if window:
+        _log.info("Windows of %d tokens", window)
+        name = f"{MODEL}, windows of {window:,} tokens without earlier context"
+        found.rows[name] = figures(score_windows(run.carried, tokens, window), size)
     if dynamic or cache:
         tuning_name, tuning = _tuning_text(run, part)
         found.notes.append(f"dynamic evaluation and cache: settings chosen on {tuning_name}")

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from pipelines.base.errors import DataError
+from pipelines.base.errors import ConfigurationError, DataError
 from rnn_apps.language_modelling.network.carried_model import (
     HIDDEN,
     LOGITS,
@@ -20,6 +20,8 @@ from rnn_apps.language_modelling.network.carried_model import (
 )
 
 CHUNK = 256
+# Windows that are read alongside each other.
+WINDOWS = 64
 # Of a text with fewer chunks, compiling takes longer than it saves.
 FEWEST_COMPILED_CHUNKS = 20
 
@@ -63,6 +65,52 @@ def score_tokens(
         return [found, ranks, tf.exp(tf.reduce_max(log_probabilities, axis=-1))]
 
     return TokenScores(*_over_the_text(model, tokens, chunk, scored))
+
+
+def score_windows(
+    model: CarriedModel, tokens: NDArray[np.integer], window: int, batch: int = WINDOWS
+) -> Floats:
+    """Scores a text in windows, each read from states of zeros, as transformers are judged.
+
+    A model with a context of `window` tokens knows nothing before them. So the text is cut into
+    neighbouring windows, and the predictions at all their places are counted, the first ones too.
+
+    Args:
+        model: trained model with explicit state.
+        tokens: tokens of the text, integers [tokens], in memory or mapped from a file.
+        window: number of tokens that a window reads, and so predicts; the last one may be shorter.
+        batch: number of windows that are read alongside each other.
+
+    Returns:
+        The log probability of each token but the first, float32 [tokens - 1], in nats.
+
+    Raises:
+        ConfigurationError: the window has no token.
+        DataError: there are fewer than two tokens, so that there is nothing to predict.
+    """
+    if window < 1:
+        raise ConfigurationError(f"window = {window} must be at least 1 token")
+    require_two_tokens(tokens)
+    found = []
+    whole = (len(tokens) - 1) // window
+    for rows in pieces(whole, batch):
+        cut = slice(rows.start * window, rows.stop * window)
+        found.append(_from_zeros(model, tokens, cut, rows.stop - rows.start))
+    if whole * window < len(tokens) - 1:
+        found.append(_from_zeros(model, tokens, slice(whole * window, len(tokens) - 1), 1))
+    return np.concatenate(found)
+
+
+def _from_zeros(
+    model: CarriedModel, tokens: NDArray[np.integer], piece: slice, windows: int
+) -> Floats:
+    """The log probabilities of the tokens after a piece's, which is read as equal windows."""
+    inputs, targets = (tf.reshape(ids, [windows, -1]) for ids in shifted(tokens, piece))
+    states, found = model.start(windows), []
+    for chunk in pieces(int(inputs.shape[1]), CHUNK):
+        logits, states = model.step(inputs[:, chunk].numpy(), states)
+        found.append(tf.gather(tf.nn.log_softmax(logits), targets[:, chunk], batch_dims=2))
+    return tf.reshape(tf.concat(found, axis=1), [-1]).numpy()
 
 
 def hidden_vectors(
