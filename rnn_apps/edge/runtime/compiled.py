@@ -24,7 +24,8 @@ from rnn_apps.edge.runtime.signatures import Signature, TensorSpec
 OPTIONS = ("-std=c99", "-O3", "-march=native", "-ffp-contract=fast", "-fPIC", "-shared")
 _COMPILERS = ("cc", "gcc", "clang")
 _TIME_LIMIT = 300.0
-# The order and the names of the scratch memories in the struct, as the header has them.
+# The members behind the states, one for each type of scratch memory. In newer code they share
+# their bytes, so that this is then more memory than the struct needs.
 _POOLS = {"bool": "truths", "float32": "scratch", "int16": "fixed", "int32": "integers"}
 _STORED = {"bool": "uint8"}
 

@@ -1,9 +1,15 @@
-"""Where a program's scratch buffers lie: those of different times share memory."""
+"""Where a program's scratch buffers lie: those of different times share memory.
+
+All types share one block of bytes. A byte belongs to one buffer at a time, and each buffer is
+written before it is read, so that no number is ever read as another type than it was written.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from rnn_apps.export.c.programs.program import Buffer, Program, Repeat, Statement
 
@@ -13,16 +19,18 @@ class Layout:
     """Places in the scratch memory.
 
     Attributes:
-        places: buffer's number -> index of its first element in the memory of its type.
-        sizes: type -> number of elements of its memory.
+        places: buffer's number -> index of its first element, counted from the beginning of the
+            block in elements of its own type.
+        sizes: type -> number of its elements, from the beginning of the block on, that contain all
+            buffers of this type. The block is as long as the longest one of them.
     """
 
     places: dict[int, int]
     sizes: dict[str, int]
 
 
-# Buffers begin at multiples of this many elements: the vector registers of most processors.
-ALIGNMENT = 4
+# Buffers begin at multiples of this many bytes: the vector registers of most processors.
+ALIGNMENT = 16
 
 
 def laid_out(program: Program) -> Layout:
@@ -30,23 +38,29 @@ def laid_out(program: Program) -> Layout:
     spans: dict[int, list[int]] = {}
     buffers: dict[int, Buffer] = {}
     _note(program.statements, 0, spans, buffers)
+    starts: dict[int, int] = {}
     places: dict[int, int] = {}
     sizes: dict[str, int] = {}
-    for number in sorted(buffers, key=lambda n: (-buffers[n].size, n)):
+    for number in sorted(buffers, key=lambda n: (-_bytes_of(buffers[n]), n)):
         buffer = buffers[number]
         taken = sorted(
-            (places[other], places[other] + buffers[other].size)
-            for other in places
-            if buffers[other].dtype == buffer.dtype and _meet(spans[other], spans[number])
+            (starts[other], starts[other] + _bytes_of(buffers[other]))
+            for other in starts
+            if _meet(spans[other], spans[number])
         )
-        place = 0
-        for start, end in taken:
-            if place + buffer.size <= start:
+        start = 0
+        for first, end in taken:
+            if start + _bytes_of(buffer) <= first:
                 break
-            place = max(place, -(-end // ALIGNMENT) * ALIGNMENT)
-        places[number] = place
-        sizes[buffer.dtype] = max(sizes.get(buffer.dtype, 0), place + buffer.size)
+            start = max(start, -(-end // ALIGNMENT) * ALIGNMENT)
+        starts[number] = start
+        places[number] = start // np.dtype(buffer.dtype).itemsize
+        sizes[buffer.dtype] = max(sizes.get(buffer.dtype, 0), places[number] + buffer.size)
     return Layout(places, sizes)
+
+
+def _bytes_of(buffer: Buffer) -> int:
+    return buffer.size * np.dtype(buffer.dtype).itemsize
 
 
 def _meet(one: Sequence[int], other: Sequence[int]) -> bool:

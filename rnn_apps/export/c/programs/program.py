@@ -301,6 +301,34 @@ class Window(Statement):
 
 
 @dataclass
+class QuantisedWindow(Statement):
+    """A convolution of int16 numbers with int8 weights, added to what is there.
+
+    Attributes:
+        window: the convolution that it is; `source` is int16, `out` int16 or float32, and its
+            weights are None.
+        weights: [outputs, window height * window width * channels], int8.
+        scales: [outputs]; int32 multipliers where out is int16, float32 factors for floats.
+        shift: by how much a sum times its multiplier is shifted to the right; None for floats.
+        patch: int16 memory for the numbers of one window, which are put together there.
+    """
+
+    window: Window
+    weights: View
+    scales: View
+    shift: int | None
+    patch: View
+
+    def reads(self) -> Iterator[View]:
+        """The views that are read."""
+        yield from (self.window.source, self.weights, self.scales, self.window.out)
+
+    def writes(self) -> Iterator[View]:
+        """The views that are written."""
+        yield from (self.window.out, self.patch)
+
+
+@dataclass
 class Repeat(Statement):
     """The statements of `body`, `count` times, with `variable` from 0 on."""
 

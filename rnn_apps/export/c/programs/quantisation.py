@@ -2,20 +2,20 @@
 
 Ranges come from running the program on real sequences (`simulation`). A number x with the fraction
 f is kept as the whole number x 2^f in 16 bits; f is chosen for every buffer and every intermediate
-result. Products with constant weights are of 8-bit weights, whose scale is the output channel's
-own, and sum up in 32 bits; where that is too coarse, a second product has what the first one's
-weights leave over (`precision`). Loops of sums, products, sigmoid, tanh and the like run in
-integers where they work on what such products take or give, which every recurrent step does.
-Whatever else there is (softmax, normalisation, convolutions, attention) stays float32, and numbers
-are converted where they go from one kind to the other. Inputs and outputs of the code are float32,
-or of 16 bits too (`integer_arguments`).
+result. Products and convolutions with constant weights are of 8-bit weights, whose scale is the
+output channel's own, and sum up in 32 bits; where that is too coarse for a product, a second one
+has what the first one's weights leave over (`precision`). Loops of sums, products, sigmoid, tanh
+and the like run in integers where they work on what such products take or give, which every
+recurrent step does. Whatever else there is (softmax, normalisation, depthwise convolutions,
+attention) stays float32, and numbers are converted where they go from one kind to the other. Inputs
+and outputs of the code are float32, or of 16 bits too (`integer_arguments`).
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,17 +24,18 @@ from rnn_apps.export.c.programs.integer_arguments import with_integer_arguments
 from rnn_apps.export.c.programs.precision import too_coarse
 from rnn_apps.export.c.programs.program import (
     Buffer,
+    Index,
     Loop,
     Operand,
     Product,
     Program,
     QuantisedProduct,
+    QuantisedWindow,
     Reduction,
     Repeat,
     Statement,
     View,
     Window,
-    contiguous_strides,
     every_statement,
     whole,
 )
@@ -71,7 +72,7 @@ def quantised(
         finer: True for weights of twice 8 bits where 8 bits are too coarse.
     """
     products = [one for one in every_statement(program.statements) if _is_quantisable(one)]
-    watched = frozenset(id(one) for one in products if isinstance(one, Product) and worth(one))
+    watched = frozenset(id(one) for one in products if worth(_matrix(one)))
     simulation = Simulation(program, watched=watched)
     places = np.linspace(0, len(examples) - 1, min(len(examples), _MOST_CALLS)).round().astype(int)
     for place in places.tolist():
@@ -99,12 +100,39 @@ def fraction_of(largest: float) -> int:
 
 
 def _is_quantisable(one: Statement) -> bool:
+    if isinstance(one, Window):
+        return (
+            one.kind == "convolution"
+            and one.weights is not None
+            and one.weights.buffer.kind == "constant"
+            and one.source.buffer.dtype == "float32"
+        )
     return (
         isinstance(one, Product)
         and one.right.buffer.kind == "constant"
         and one.left.buffer.dtype == "float32"
         and one.left.strides[1] in (0, 1)
         and one.out.strides[1] in (0, 1)
+    )
+
+
+def _matrix(one: Statement) -> View:
+    """The constant weights [inputs, outputs] of a product or a convolution."""
+    if isinstance(one, Product):
+        return one.right
+    assert isinstance(one, Window) and one.weights is not None
+    depth, outputs = math.prod(one.weights.shape[:3]), one.weights.shape[3]
+    return View(one.weights.buffer, (depth, outputs), (outputs, 1), one.weights.offset)
+
+
+def _lies_in_rows(one: Window) -> bool:
+    """Whether the numbers of each window lie in one piece, at equal distances along one row."""
+    last = (one.out.shape[1] - 1) * one.steps[1] + one.window[1]
+    return (
+        one.source.shape[0] == one.out.shape[0] == one.window[0] == 1
+        and (one.spread[1] == 1 or one.window[1] == 1)
+        and one.before == (0, 0)
+        and last <= one.source.shape[1]
     )
 
 
@@ -122,8 +150,9 @@ def _kinds(program: Program, simulation: Simulation) -> _Kinds:
     raw: set[int] = set()
     for one in statements:
         if _is_quantisable(one):
-            assert isinstance(one, Product)
-            of_products |= {one.left.buffer.number, one.out.buffer.number}
+            assert isinstance(one, Product | Window)
+            left = one.left if isinstance(one, Product) else one.source
+            of_products |= {left.buffer.number, one.out.buffer.number}
         elif isinstance(one, Product | Reduction | Window):
             raw |= {view.buffer.number for view in (*one.reads(), *one.writes())}
     loops = {
@@ -143,7 +172,36 @@ def _kinds(program: Program, simulation: Simulation) -> _Kinds:
         for view in (*one.reads(), *one.writes())
         if view.buffer.kind in ("scratch", "state") and view.buffer.dtype == "float32"
     }
-    return _Kinds(frozenset((touched & own) - raw), frozenset(loops))
+    fixed = (touched & own) - raw
+    fixed |= _only_copied(statements, own - raw - fixed, fixed)
+    loops |= {id(one) for one in statements if _copies_within(one, fixed)}
+    return _Kinds(frozenset(fixed), frozenset(loops))
+
+
+def _only_copied(statements: Sequence[Statement], floats: Set[int], fixed: Set[int]) -> set[int]:
+    """Buffers of floats that are copied from and to buffers of 16 bits, and nothing else."""
+    kept, pairs = set(floats), []
+    for one in statements:
+        if isinstance(one, Loop) and not one.assignments:
+            pairs += [
+                {view.buffer.number, value.buffer.number}
+                for view, value in one.stores
+                if isinstance(value, View) and value.buffer.kind != "constant"
+            ]
+        else:
+            kept -= {view.buffer.number for view in (*one.reads(), *one.writes())}
+    while lost := {end for pair in pairs if pair - fixed - kept for end in pair & kept}:
+        kept -= lost
+    return kept
+
+
+def _copies_within(one: Statement, fixed: Set[int]) -> bool:
+    """Whether a statement does nothing but copy buffers of 16 bits."""
+    return (
+        isinstance(one, Loop)
+        and not one.assignments
+        and all(view.buffer.number in fixed for view in (*one.reads(), *one.writes()))
+    )
 
 
 def _runs_in_integers(loop: Loop, simulation: Simulation) -> bool:
@@ -165,6 +223,7 @@ class _Change:
     kinds: _Kinds
     finer: Collection[int] = ()
     _made: dict[int, Buffer] = field(default_factory=dict)
+    _tables: dict[tuple[int, Index], View] = field(default_factory=dict)
 
     def block(self, statements: Sequence[Statement]) -> list[Statement]:
         """The statements of one block."""
@@ -173,8 +232,11 @@ class _Change:
             if isinstance(one, Repeat):
                 made.append(Repeat(one.variable, one.count, self.block(one.body)))
             elif _is_quantisable(one):
-                assert isinstance(one, Product)
-                made += self._product(one)
+                if isinstance(one, Product):
+                    made += self._product(one)
+                else:
+                    assert isinstance(one, Window)
+                    made += self._convolution(one)
             elif id(one) in self.kinds.loops:
                 assert isinstance(one, Loop)
                 made.append(self._loop(one))
@@ -232,24 +294,23 @@ class _Change:
 
     def _product(self, one: Product) -> list[Statement]:
         """A product of 8-bit weights, after a conversion of what it reads if that is float."""
-        before: list[Statement] = []
-        left = self.view(one.left)
-        if left.buffer.dtype == "float32":
-            fraction = self.fraction(left.buffer)
-            copy = Buffer("scratch", "int16", one.left.size, fraction=fraction)
-            target = whole(copy, one.left.shape)
-            before.append(Loop(one.left.shape, [], [(target, one.left)]))
-            left = target
-        out, matrix = self.view(one.out), matrix_of(one.right)
+        before, left = self._in_16_bits(one.left)
+        out = self.view(one.out)
+
+        def product(weights: np.ndarray, scales: np.ndarray, accumulates: bool) -> Statement:
+            table = _table(weights)
+            numbers, shift = _multipliers(scales, left.buffer, out.buffer)
+            return QuantisedProduct(out, left, table, numbers, shift, accumulates)
+
         if id(one) not in self.finer:
-            weights, scales = self._weights(one)
-            return [*before, _quantised_product(out, left, weights, scales, one.accumulates)]
+            return [*before, product(*self._weights(one), one.accumulates)]
+        matrix = matrix_of(one.right)
         weights, scales = weights_of_8_bits(matrix, None)
         rest, rest_scales = weights_of_8_bits(matrix - weights.T * scales, None)
         return [
             *before,
-            _quantised_product(out, left, weights, scales, one.accumulates),
-            _quantised_product(out, left, rest, rest_scales, True),
+            product(weights, scales, one.accumulates),
+            product(rest, rest_scales, True),
         ]
 
     def coarse(self, one: Product) -> np.ndarray:
@@ -257,35 +318,59 @@ class _Change:
         weights, scales = self._weights(one)
         return weights.T * scales
 
-    def _weights(self, one: Product) -> tuple[np.ndarray, np.ndarray]:
+    def _convolution(self, one: Window) -> list[Statement]:
+        """The same for a convolution; one along time without padding is a product of its rows."""
+        before, source = self._in_16_bits(one.source)
+        out = self.view(one.out)
+        weights, scales = self._weights(one)
+        outputs, depth = weights.shape
+        # All rows of a batch read the same numbers.
+        place = (_matrix(one).buffer.number, _matrix(one).offset)
+        table = self._tables.setdefault(place, _table(weights))
+        numbers, shift = _multipliers(scales, source.buffer, out.buffer)
+        if _lies_in_rows(one):
+            strides = (one.steps[1] * source.shape[2], 1)
+            left = View(source.buffer, (one.out.shape[1], depth), strides, source.offset)
+            target = View(out.buffer, (one.out.shape[1], outputs), (outputs, 1), out.offset)
+            return [*before, QuantisedProduct(target, left, table, numbers, shift, True)]
+        window = dataclasses.replace(one, out=out, source=source, weights=None)
+        patch = whole(Buffer("scratch", "int16", depth, fraction=0), (depth,))
+        return [*before, QuantisedWindow(window, table, numbers, shift, patch)]
+
+    def _in_16_bits(self, view: View) -> tuple[list[Statement], View]:
+        """A view in 16 bits, and the conversion that makes it where it is float."""
+        now = self.view(view)
+        if now.buffer.dtype != "float32":
+            return [], now
+        copy = Buffer("scratch", "int16", view.size, fraction=self.fraction(now.buffer))
+        target = whole(copy, view.shape)
+        return [Loop(view.shape, [], [(target, view)])], target
+
+    def _weights(self, one: Product | Window) -> tuple[np.ndarray, np.ndarray]:
+        """Weights int8 [outputs, inputs] and each output's scale."""
         inputs = self.simulation.products_of_inputs(one)
-        return weights_of_8_bits(matrix_of(one.right), inputs)
+        return weights_of_8_bits(matrix_of(_matrix(one)), inputs)
 
 
-def _quantised_product(
-    out: View, left: View, weights: np.ndarray, scales: np.ndarray, accumulates: bool
-) -> QuantisedProduct:
-    """The statement for weights int8 [outputs, inputs] and each output's scale."""
-    left_fraction = left.buffer.fraction
-    assert left_fraction is not None
-    if out.buffer.dtype == "float32":
-        factors = scales * 2.0**-left_fraction
+def _table(weights: np.ndarray) -> View:
+    """Weights int8 [outputs, inputs] as the kernels read them."""
+    return whole(Buffer("constant", "int8", weights.size, data=in_blocks(weights)), weights.shape)
+
+
+def _multipliers(scales: np.ndarray, left: Buffer, out: Buffer) -> tuple[View, int | None]:
+    """What sums are multiplied by, and how far shifted afterwards; None for floats."""
+    assert left.fraction is not None
+    if out.dtype == "float32":
+        factors = scales * 2.0**-left.fraction
         numbers = Buffer("constant", "float32", len(scales), data=factors.astype(np.float32))
-        shift = None
-    else:
-        assert out.buffer.fraction is not None
-        factors = scales * 2.0 ** (out.buffer.fraction - left_fraction)
-        largest = float(factors.max())
-        shift = max(1, min(62, 30 - math.floor(math.log2(max(largest, 1e-30)))))
-        multipliers = np.minimum(np.round(factors * 2.0**shift), 2**31 - 1).astype(np.int32)
-        numbers = Buffer("constant", "int32", len(scales), data=multipliers)
-    columns, depth = weights.shape
-    table = View(
-        Buffer("constant", "int8", depth * columns, data=in_blocks(weights)),
-        (columns, depth),
-        contiguous_strides((columns, depth)),
-    )
-    return QuantisedProduct(out, left, table, whole(numbers, (columns,)), shift, accumulates)
+        return whole(numbers, (len(scales),)), None
+    assert out.fraction is not None
+    factors = scales * 2.0 ** (out.fraction - left.fraction)
+    largest = float(factors.max())
+    shift = max(1, min(62, 30 - math.floor(math.log2(max(largest, 1e-30)))))
+    multipliers = np.minimum(np.round(factors * 2.0**shift), 2**31 - 1).astype(np.int32)
+    numbers = Buffer("constant", "int32", len(scales), data=multipliers)
+    return whole(numbers, (len(scales),)), shift
 
 
 def _rounded(numbers: np.ndarray, fraction: int) -> np.ndarray:

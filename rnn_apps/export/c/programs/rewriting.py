@@ -13,11 +13,13 @@ from rnn_apps.export.c.programs.program import (
     Operand,
     Product,
     QuantisedProduct,
+    QuantisedWindow,
     Reduction,
     Repeat,
     Statement,
     View,
     Window,
+    contiguous_strides,
     every_statement,
 )
 
@@ -54,6 +56,10 @@ def with_views(statement: Statement, change: Callable[[View], View]) -> Statemen
     if isinstance(statement, QuantisedProduct):
         out, left = change(statement.out), change(statement.left)
         return dataclasses.replace(statement, out=out, left=left)
+    if isinstance(statement, QuantisedWindow):
+        window = with_views(statement.window, change)
+        assert isinstance(window, Window)
+        return dataclasses.replace(statement, window=window)
     assert isinstance(statement, Repeat)
     body = [with_views(one, change) for one in statement.body]
     return Repeat(statement.variable, statement.count, body)
@@ -136,6 +142,33 @@ def merged(loop: Loop) -> Loop:
         for view, value in loop.stores
     ]
     return Loop(shape_of(loop.shape), assignments, stores)
+
+
+def in_shape(loop: Loop, shape: tuple[int, ...]) -> Loop:
+    """A loop over one dimension as a loop over several."""
+    if loop.shape == shape:
+        return loop
+    steps = contiguous_strides(shape)
+
+    def change(view: View, lead: int = 0) -> View:
+        moved = tuple(step * view.strides[lead] for step in steps)
+        sizes = (*view.shape[:lead], *shape)
+        return View(view.buffer, sizes, (*view.strides[:lead], *moved), view.offset)
+
+    def operand(value: Operand, lead: int = 0) -> Operand:
+        return change(value, lead) if isinstance(value, View) else value
+
+    assignments = [
+        dataclasses.replace(
+            one,
+            operands=tuple(
+                operand(value, int(one.function == "gather" and place == 0))
+                for place, value in enumerate(one.operands)
+            ),
+        )
+        for one in loop.assignments
+    ]
+    return Loop(shape, assignments, [(change(v), operand(value)) for v, value in loop.stores])
 
 
 def _changed(one: Assignment, change: Callable[..., View]) -> Assignment:

@@ -8,6 +8,7 @@ also writes the new states and the output to where they belong.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 from rnn_apps.export.c.programs.program import (
@@ -22,6 +23,7 @@ from rnn_apps.export.c.programs.program import (
     View,
 )
 from rnn_apps.export.c.programs.rewriting import (
+    in_shape,
     is_copy,
     merged,
     reader_counts,
@@ -212,8 +214,9 @@ def _fused(statements: list[Statement]) -> list[Statement]:
             result.append(items[first])
             group = [first]
         else:
-            group = _group(items, ready[0], waiting, needs, done)
-            result.append(_joined([items[index] for index in group]))  # type: ignore[misc]
+            loops = _group(items, ready[0], waiting, needs, done)
+            result.append(_joined(list(loops.values())))
+            group = list(loops)
         done |= set(group)
         waiting = [index for index in waiting if index not in done]
     return result
@@ -225,19 +228,34 @@ def _group(
     waiting: Sequence[int],
     needs: Sequence[set[int]],
     done: set[int],
-) -> list[int]:
-    """Loops that can run as one with the loop `seed`, in order."""
+) -> dict[int, Loop]:
+    """Loops that can run as one with the loop `seed`, in order and of one shape."""
     first = items[seed]
     assert isinstance(first, Loop)
-    group = [seed]
+    group, shape = {seed: first}, first.shape
     for index in waiting:
         one = items[index]
-        if index == seed or not isinstance(one, Loop) or one.shape != first.shape:
-            continue
         inside = needs[index] - done
-        if inside <= set(group) and all(_meet(items[other], one) for other in inside):
-            group.append(index)
+        if index == seed or not isinstance(one, Loop) or not inside <= set(group):
+            continue
+        common = _common_shape(shape, one.shape)
+        # Loops of other shapes join only what they read or write: shorter rows are slower.
+        if common is None or (one.shape != shape and not inside):
+            continue
+        changed = {other: in_shape(loop, common) for other, loop in group.items()}
+        mine = in_shape(one, common)
+        if all(_meet(changed[other], mine) for other in inside):
+            group, shape = {**changed, index: mine}, common
     return group
+
+
+def _common_shape(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The shape in which two loops can be one: one of them has a single dimension, or none."""
+    if one == other:
+        return one
+    if math.prod(one) != math.prod(other) or min(len(one), len(other)) != 1:
+        return None
+    return max(one, other, key=len)
 
 
 def _meet(earlier: Statement, later: Statement) -> bool:

@@ -111,14 +111,17 @@ class Simulation:
         states = {f"{n}_out": self._array(v).copy() for n, v in self.program.states.items()}
         return outputs | states
 
-    def products_of_inputs(self, one: Product) -> tuple[np.ndarray, int] | None:
-        """X^T X and the number of rows of X, all that a watched product read; None for others."""
+    def products_of_inputs(self, one: Statement) -> tuple[np.ndarray, int] | None:
+        """X^T X and the number of rows of X, all that a watched product read; None for others.
+
+        A row of X is, for a convolution, all numbers of one window.
+        """
         if id(one) not in self._counts:
             return None
         self._sum_up(id(one))
         return self._sums[id(one)], self._counts[id(one)]
 
-    def _watch(self, one: Product, left: np.ndarray) -> None:
+    def _watch(self, one: Statement, left: np.ndarray) -> None:
         rows = self._rows.setdefault(id(one), [])
         rows.append(np.array(left, np.float64))
         self._counts[id(one)] = self._counts.get(id(one), 0) + len(left)
@@ -187,6 +190,9 @@ class Simulation:
         self._array(one.out)[...] = _REDUCTIONS[one.kind](source, axis=axes)
 
     def _run_window(self, one: Window) -> None:
+        if one.kind == "convolution":
+            self._run_convolution(one)
+            return
         out, source = self._array(one.out), self._array(one.source)
         weights = None if one.weights is None else self._array(one.weights)
         height, width, _ = source.shape
@@ -199,13 +205,27 @@ class Simulation:
                     continue
                 if weights is None:
                     parts.append(source[y, x])
-                elif one.kind == "convolution":
-                    out[row, column] += source[y, x] @ weights[place]
                 else:
                     out[row, column] += (source[y, x][:, None] * weights[place]).ravel()
             if parts:
                 reduce = np.max if one.kind == "maximum" else np.mean
                 out[row, column] = reduce(parts, axis=0)
+
+    def _run_convolution(self, one: Window) -> None:
+        out, source = self._array(one.out), self._array(one.source)
+        assert one.weights is not None
+        weights = self._array(one.weights)
+        patches = np.zeros((*out.shape[:2], *weights.shape[:3]), np.float32)
+        height, width, _ = source.shape
+        for row, column, down, right in np.ndindex(*patches.shape[:4]):
+            y = row * one.steps[0] - one.before[0] + down * one.spread[0]
+            x = column * one.steps[1] - one.before[1] + right * one.spread[1]
+            if 0 <= y < height and 0 <= x < width:
+                patches[row, column, down, right] = source[y, x]
+        rows = patches.reshape(len(out) * out.shape[1], -1)
+        if id(one) in self.watched:
+            self._watch(one, rows)
+        out += (rows @ weights.reshape(rows.shape[1], -1)).reshape(out.shape)
 
     def _array(self, view: View) -> np.ndarray:
         """A view as an array that shares its buffer's memory."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rnn_apps.export.c.programs.program import Product, View
+from rnn_apps.export.c.programs.program import View
 
 LARGEST = 127
 # Rounding that knows the data takes time with the depth squared; it is left out beyond these.
@@ -14,9 +14,9 @@ _MOST_DEPTH, _MOST_WORK = 2048, 1e10
 _DAMPING = 0.01
 
 
-def worth(one: Product) -> bool:
-    """Whether the weights of a product are rounded by what the product reads."""
-    depth, columns = one.right.shape
+def worth(matrix: View) -> bool:
+    """Whether weights [inputs, outputs] are rounded by what is multiplied by them."""
+    depth, columns = matrix.shape
     return depth <= _MOST_DEPTH and depth * depth * columns <= _MOST_WORK
 
 

@@ -153,7 +153,7 @@ def _steps(config: FeatureConfig, heard: int) -> list[str]:
     floor = literal(config.floor, "float32")
     logarithms = "output_features"
     lines = [
-        "float *const values = memory->scratch;",
+        "float *const values = memory->scratch.floats;",
         f"memmove(memory->state_heard, memory->state_heard + {hop}, "
         f"{heard - hop} * sizeof(int16_t));",
         f"memcpy(memory->state_heard + {heard - hop}, input_samples, {hop} * sizeof(int16_t));",

@@ -9,6 +9,7 @@ from rnn_apps.export.c.programs.program import (
     Product,
     Program,
     QuantisedProduct,
+    QuantisedWindow,
     Repeat,
     Statement,
     Window,
@@ -73,6 +74,7 @@ def preamble(prefix: str) -> str:
     """What stands before the kernels: the header that they need, and macros for compilers."""
     upper = prefix.upper()
     macro, apart, aligned = f"{upper}_RESTRICT", f"{upper}_NOINLINE", f"{upper}_ALIGNED"
+    shared = f"{upper}_SHARED"
     return f"""#include <string.h>
 
 #if defined(__GNUC__) || defined(__clang__) || defined(_MSC_VER)
@@ -90,6 +92,14 @@ def preamble(prefix: str) -> str:
 #define {apart} __attribute__((noinline))
 #else
 #define {apart}
+#endif
+
+/* Types take turns in the scratch memory. Clang may move a write of one type before an earlier read
+   of another one if both are in one function: here each turn is a function of its own. */
+#if defined(__clang__)
+#define {shared} __attribute__((noinline))
+#else
+#define {shared}
 #endif
 
 #if defined(__GNUC__) || defined(__clang__)
@@ -143,11 +153,7 @@ def header_text(interface: Interface, title: str) -> str:
     lines = [_size(upper, one) for one in (*interface.arguments, *interface.states)]
     sizes = "\n".join([*lines, *scale_lines(interface)])
     members = [f"    {one.c_type} {one.identifier}[{one.size}];" for one in interface.states]
-    members += [
-        f"    {C_TYPES[dtype]} {POOLS[dtype]}[{size}];"
-        for dtype, size in interface.scratch.items()
-        if size
-    ]
+    members += _scratch_lines(interface)
     if not members:
         members = ["    uint8_t nothing;"]
     joined = "\n".join(members)
@@ -191,6 +197,16 @@ void {prefix}_init({prefix}_memory *memory);
 """
 
 
+def _scratch_lines(interface: Interface) -> list[str]:
+    """The member for the scratch memory, whose types share its bytes."""
+    parts = [
+        f"        {C_TYPES[dtype]} {POOLS[dtype]}[{size}];"
+        for dtype, size in interface.scratch.items()
+        if size
+    ]
+    return ["    union {", *parts, "    } scratch;"] if parts else []
+
+
 def _size(upper: str, one: Argument) -> str:
     shape = ", ".join(map(str, one.shape))
     return f"#define {upper}_{one.identifier.upper()}_SIZE {one.size} /* [{shape}] */"
@@ -205,5 +221,8 @@ def _products(statements: list[Statement]) -> int:
             total += one.out.size * one.left.shape[1]
         elif isinstance(one, Window) and one.weights is not None:
             places = one.out.shape[0] * one.out.shape[1]
+            total += places * one.weights.size
+        elif isinstance(one, QuantisedWindow):
+            places = one.window.out.shape[0] * one.window.out.shape[1]
             total += places * one.weights.size
     return total

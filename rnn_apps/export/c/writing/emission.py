@@ -16,6 +16,7 @@ from rnn_apps.export.c.programs.program import (
     Product,
     Program,
     QuantisedProduct,
+    QuantisedWindow,
     Reduction,
     Repeat,
     Statement,
@@ -26,8 +27,8 @@ from rnn_apps.export.c.writing.integer_loops import Integers
 from rnn_apps.export.c.writing.loops import Elements, is_number, literal, number_of
 from rnn_apps.export.c.writing.names import identifiers
 
-# The scratch memory of each type, as it is called in the caller's struct.
-POOLS = {"float32": "scratch", "int16": "fixed", "int32": "integers", "bool": "truths"}
+# The members of the union `scratch` in the caller's struct, by the type of their elements.
+POOLS = {"float32": "floats", "int16": "fixed", "int32": "integers", "bool": "truths"}
 _KERNELS = importlib.resources.files("rnn_apps.export.c.writing") / "kernels"
 _KERNEL_GROUPS = ("functions", "matrices", "integers", "sound")
 _NUMBERS_OF_A_LINE = 8
@@ -61,7 +62,7 @@ class Writer:
             return name
         if buffer.kind == "scratch":
             place = self.layout.places[buffer.number]
-            pool = f"memory->{POOLS[buffer.dtype]}"
+            pool = f"memory->scratch.{POOLS[buffer.dtype]}"
             return f"{pool} + {place}" if place else pool
         name = self.names[buffer.number]
         return f"memory->{name}" if buffer.kind == "state" else name
@@ -104,6 +105,8 @@ def _block(writer: Writer, statements: Sequence[Statement], indent: str) -> list
             lines += _product(writer, one, indent)
         elif isinstance(one, QuantisedProduct):
             lines += _quantised_product(writer, one, indent)
+        elif isinstance(one, QuantisedWindow):
+            lines.append(indent + _quantised_window(writer, one))
         elif isinstance(one, Reduction):
             lines += _reduction(writer, one, indent)
         else:
@@ -138,9 +141,15 @@ def _loop(writer: Writer, loop: Loop, indent: str) -> list[str]:
         parameters.append(f"int32_t {variable}")
     elements = Elements if loop.fractions is None else Integers
     body = elements(loop, names).text()
-    text = f"static void {name}({', '.join(parameters)})\n{{\n" + "\n".join(body) + "\n}\n"
+    text = _function(writer, name, parameters, body)
     writer.functions.append(text)
     return [f"{indent}{name}({', '.join(arguments)});"]
+
+
+def _function(writer: Writer, name: str, parameters: Sequence[str], body: Sequence[str]) -> str:
+    """A function of its own; see the comment on SHARED in the code."""
+    head = f"{writer.prefix.upper()}_SHARED static void {name}({', '.join(parameters)})"
+    return "\n".join([head, "{", *body, "}", ""])
 
 
 def _as_memory_function(writer: Writer, loop: Loop, indent: str) -> list[str] | None:
@@ -289,7 +298,7 @@ def _reduction(writer: Writer, one: Reduction, indent: str) -> list[str]:
     for _ in range(kept):
         depth -= 1
         lines.append("    " * depth + "}")
-    text = f"static void {name}({', '.join(parameters)})\n{{\n" + "\n".join(lines) + "\n}\n"
+    text = _function(writer, name, parameters, lines)
     writer.functions.append(text)
     arguments = [writer.base(one.out.buffer), writer.base(one.source.buffer), *variables]
     return [f"{indent}{name}({', '.join(arguments)});"]
@@ -301,15 +310,28 @@ def _for(index: str, size: int) -> str:
 
 def _window(writer: Writer, one: Window, indent: str) -> list[str]:
     """A call of the kernel of its kind, with all sizes."""
-    height, width, channels = one.source.shape
-    rows, columns, outputs = one.out.shape
     arguments = [writer.address(one.out), writer.address(one.source)]
     if one.weights is not None:
         arguments.append(writer.address(one.weights))
-    numbers = [height, width, channels, rows, columns, outputs]
-    numbers += [*one.window, *one.steps, *one.spread, *one.before]
-    text = ", ".join([*arguments, *map(str, numbers)])
+    text = ", ".join([*arguments, *map(str, _window_sizes(one))])
     return [f"{indent}@_{one.kind}({text});"]
+
+
+def _window_sizes(one: Window) -> list[int]:
+    """The sizes that a kernel for windows takes, in the order of its arguments."""
+    return [
+        *one.source.shape, *one.out.shape, *one.window, *one.steps, *one.spread, *one.before,
+    ]  # fmt: skip
+
+
+def _quantised_window(writer: Writer, one: QuantisedWindow) -> str:
+    """A call of the kernel for the type of what is written."""
+    views = (one.window.out, one.window.source, one.weights, one.scales, one.patch)
+    numbers = _window_sizes(one.window)
+    kernel = "half_convolution"
+    if one.shift is not None:
+        kernel, numbers = "fixed_convolution", [one.shift, *numbers]
+    return f"@_{kernel}({', '.join([*map(writer.address, views), *map(str, numbers)])});"
 
 
 def kernels_for(text: str, prefix: str) -> list[str]:

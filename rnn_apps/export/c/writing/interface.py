@@ -55,7 +55,8 @@ class Interface:
         prefix: beginning of all names.
         call: "run" (each call is a sequence of its own) or "step" (states stay in the memory).
         inputs, outputs, states: in the order of the arguments.
-        scratch: type -> elements of scratch memory.
+        scratch: type -> elements of the scratch memory as an array of this type; all types share
+            its bytes.
     """
 
     prefix: str
@@ -83,7 +84,9 @@ class Interface:
     @property
     def scratch_bytes(self) -> int:
         """Bytes that are used during a call."""
-        return sum(size * BYTES[dtype] for dtype, size in self.scratch.items())
+        sizes = [size * BYTES[dtype] for dtype, size in self.scratch.items()]
+        widest = max((BYTES[dtype] for dtype, size in self.scratch.items() if size), default=1)
+        return -(-max(sizes, default=0) // widest) * widest
 
 
 def interface_of(program: Program, layout: Layout, prefix: str, call: str) -> Interface:
