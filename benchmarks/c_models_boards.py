@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn_apps.export.c.proof.boards import BOARDS, missing_tools, run_on_board
+from rnn_apps.export.c.proof.boards import BOARDS, BoardRun, missing_tools, run_on_board
 from rnn_apps.export.c.proof.compiler import c_compiler
 from rnn_apps.export.c.sound.front_end import in_sixteen_bits
 from rnn_apps.export.c.sound.listener import Listener, heard_labels
@@ -82,12 +82,31 @@ def listening(code: Path, prefix: str, recordings: Sequence[np.ndarray], rate: i
         return NOT_MEASURED
     hop = next(one for one in _defined(code / "src" / f"{prefix}_listener.h", "HOP"))
     length = round(BOARD_SECONDS * rate) // hop * hop
+    half = length // 2 // hop * hop
     heard = [
         in_sixteen_bits(np.pad(one[:length], (0, max(0, length - len(one)))))
         for one in recordings[:BOARD_RECORDINGS]
     ]
     listener = Listener(f"{prefix}_listener", "", "", hop)
     here = heard_labels(listener, code, heard, c_compiler())
+    run = _board_hears(code / "src", prefix, heard, hop)
+    # An utterance costs its end as well, however long it is: the difference does not count it.
+    shorter = _board_hears(code / "src", prefix, [samples[:half] for samples in heard[-1:]], hop)
+    there = [[n for n in call["labels"].tolist() if n >= 0] for call in run.outputs]
+    same = sum(one == other for one, other in zip(here, there, strict=True))
+    words = sum(map(len, here))
+    whole = run.instructions / (length / rate) / 1e6
+    stream = (run.instructions - shorter.instructions) / ((length - half) / rate) / 1e6
+    return (
+        f"{same} of {len(here)} recordings with {words} labels heard as here; {stream:.1f} million "
+        f"instructions per second of a stream, {whole:.1f} per second of an utterance of "
+        f"{length / rate:g} s, its end included"
+    )
+
+
+def _board_hears(source: Path, prefix: str, recordings: Sequence[np.ndarray], hop: int) -> BoardRun:
+    """The labels of recordings of one length, on the board."""
+    length = len(recordings[0])
     interface = Interface(
         "trial",
         "run",
@@ -98,17 +117,9 @@ def listening(code: Path, prefix: str, recordings: Sequence[np.ndarray], rate: i
     )
     with tempfile.TemporaryDirectory() as name:
         made = Path(name)
-        _write_trial(made, code / "src", prefix, length, hop)
-        calls = [{"samples": samples} for samples in heard]
-        run = run_on_board(BOARD, made / "trial.c", interface, calls, made)
-    there = [[n for n in call["labels"].tolist() if n >= 0] for call in run.outputs]
-    same = sum(one == other for one, other in zip(here, there, strict=True))
-    words = sum(map(len, here))
-    millions = run.instructions / (length / rate) / 1e6
-    return (
-        f"{same} of {len(here)} recordings with {words} labels heard as here; {millions:.1f} "
-        "million instructions per second of sound"
-    )
+        _write_trial(made, source, prefix, length, hop)
+        calls = [{"samples": samples} for samples in recordings]
+        return run_on_board(BOARD, made / "trial.c", interface, calls, made)
 
 
 def _defined(header: Path, name: str) -> list[int]:
