@@ -21,6 +21,8 @@ from rnn_apps.export.c.programs.program import (
     Repeat,
     Statement,
     View,
+    Window,
+    every_statement,
 )
 from rnn_apps.export.c.programs.rewriting import (
     in_shape,
@@ -36,7 +38,7 @@ def scheduled(program: Program) -> Program:
     statements = _with_sums_in_products(program.statements, reader_counts(program.statements))
     statements = _without_copies(statements)
     statements = _each_merged(statements)
-    statements = _fused(statements)
+    statements = _fused(statements, _of_products(statements))
     while True:
         fewer = _without_unread(statements)
         if _count(fewer) == _count(statements):
@@ -197,10 +199,22 @@ def _each_merged(statements: Sequence[Statement]) -> list[Statement]:
     return made
 
 
-def _fused(statements: list[Statement]) -> list[Statement]:
+def _of_products(statements: Sequence[Statement]) -> frozenset[int]:
+    """Numbers of the buffers that products and windows take or give."""
+    return frozenset(
+        view.buffer.number
+        for one in every_statement(statements)
+        if isinstance(one, Product | Window)
+        for view in (*one.reads(), *one.writes())
+    )
+
+
+def _fused(statements: list[Statement], of_products: frozenset[int]) -> list[Statement]:
     """Loops of one shape become one loop, wherever that changes nothing."""
     items = [
-        Repeat(one.variable, one.count, _fused(one.body)) if isinstance(one, Repeat) else one
+        Repeat(one.variable, one.count, _fused(one.body, of_products))
+        if isinstance(one, Repeat)
+        else one
         for one in statements
     ]
     needs = _dependencies(items)
@@ -214,7 +228,7 @@ def _fused(statements: list[Statement]) -> list[Statement]:
             result.append(items[first])
             group = [first]
         else:
-            loops = _group(items, ready[0], waiting, needs, done)
+            loops = _group(items, ready[0], waiting, needs, done, of_products)
             result.append(_joined(list(loops.values())))
             group = list(loops)
         done |= set(group)
@@ -228,6 +242,7 @@ def _group(
     waiting: Sequence[int],
     needs: Sequence[set[int]],
     done: set[int],
+    of_products: frozenset[int],
 ) -> dict[int, Loop]:
     """Loops that can run as one with the loop `seed`, in order and of one shape."""
     first = items[seed]
@@ -239,14 +254,23 @@ def _group(
         if index == seed or not isinstance(one, Loop) or not inside <= set(group):
             continue
         common = _common_shape(shape, one.shape)
-        # Loops of other shapes join only what they read or write: shorter rows are slower.
-        if common is None or (one.shape != shape and not inside):
+        if common is None:
+            continue
+        # Loops of other shapes join only what they read or write, as shorter rows are slower; and
+        # none that work for products, which may run in integers: others would lose digits there.
+        together = [*group.values(), one]
+        if one.shape != shape and (not inside or _touch(together, of_products)):
             continue
         changed = {other: in_shape(loop, common) for other, loop in group.items()}
         mine = in_shape(one, common)
         if all(_meet(changed[other], mine) for other in inside):
             group, shape = {**changed, index: mine}, common
     return group
+
+
+def _touch(loops: Sequence[Loop], buffers: frozenset[int]) -> bool:
+    views = (view for loop in loops for view in (*loop.reads(), *loop.writes()))
+    return any(view.buffer.number in buffers for view in views)
 
 
 def _common_shape(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...] | None:
