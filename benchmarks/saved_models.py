@@ -26,8 +26,11 @@ from typing import Any
 
 from pipelines.base.atomic_files import atomic_folder, write_json, write_text
 from pipelines.base.errors import UserError
+from rnn_apps.application.going_on import read_origin
 from rnn_apps.application.model_zoo import CARD
+from rnn_apps.application.run_folder import RunFolder
 from rnn_apps.application.run_parts import record_parts, sha256
+from rnn_apps.export.card_origin import KEY
 from rnn_apps.export.formats import require_all
 
 _HERE = Path(__file__).resolve().parents[1] / "saved_models"
@@ -275,7 +278,9 @@ def build(name: str) -> None:
         card = MODELS[name](folder)
         tflite = folder / card.get("file", "model.tflite")
         exported = json.loads((folder / f"{tflite.name}.json").read_text(encoding="utf-8"))
+        origin = read_origin(RunFolder(folder, name.split("/")[0]))
         card |= {
+            **({KEY: {"run": origin["from"], "sha256": origin["sha256"]}} if origin else {}),
             "file": tflite.name,
             "size_kib": round(tflite.stat().st_size / 1024, 1),
             "latency_ms": exported["latency_ms"],
@@ -290,6 +295,17 @@ def build(name: str) -> None:
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         checksums = {path.relative_to(folder).as_posix(): sha256(path) for path in files}
         write_json(folder / CARD, {**card, "sha256": checksums})
+
+
+def _origin_lines(card: dict[str, Any]) -> list[str]:
+    """The line that names the run whose weights the model's training began with, if any."""
+    if KEY not in card:
+        return []
+    origin = card[KEY]
+    return [
+        f"- The training went on from `{origin['run']}`, whose model.keras has the SHA-256 "
+        f"`{origin['sha256']}`."
+    ]
 
 
 def _page(name: str, card: dict[str, Any]) -> str:
@@ -309,6 +325,7 @@ def _page(name: str, card: dict[str, Any]) -> str:
         f"- `{card['file']}`: {card['size_kib']} KiB; {card['latency_ms']:.2g} ms "
         f"{card['latency_of']} on one thread of the machine that made it. `{card['file']}.md` is "
         "the card of this file; `contract.json` describes its inputs and outputs.",
+        *_origin_lines(card),
         f"- Made by `{card['made_by']}` with "
         + ", ".join(f"{k} {v}" for k, v in card["versions"].items()) + ".",
         "",

@@ -171,14 +171,19 @@ class Start:
     own: frozenset[str] = frozenset()
     anew: frozenset[str] = frozenset()
 
-    def into(self, model: keras.Model) -> dict[str, Any]:
+    def into(self, model: keras.Model, freeze: Sequence[str] = ()) -> dict[str, Any]:
         """Gives a network the trained weights.
+
+        Args:
+            model: network that takes them.
+            freeze: names of the parts that the training will leave as they are.
 
         Returns:
             The content of origin.json.
 
         Raises:
-            UserError: a part of the network does not fit.
+            UserError: a part of the network does not fit, or a part that is to be frozen has
+                weights that the trained run does not have.
         """
         # Keras is imported where a network is at hand, not for the command line's settings.
         from rnn_apps.training.transfer import take_weights
@@ -187,6 +192,7 @@ class Start:
             model, self.origin.model, origin=self.address,
             rows=self.rows, own=self.own, anew=self.anew,
         )  # fmt: skip
+        taken.check_frozen(model, freeze)
         fingerprint = sha256(self.origin.folder.model)
         lines = taken.lines(self.address)
         return {"from": self.address, "sha256": fingerprint, "understood": lines}

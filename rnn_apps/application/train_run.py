@@ -126,7 +126,7 @@ def train_run(
         def build_model() -> keras.Model:
             model = prepared.build_model()
             if prepared.start is not None:
-                origin.update(prepared.start.into(model))
+                origin.update(prepared.start.into(model, config.freeze))
             return model
 
         def begin() -> None:

@@ -142,6 +142,10 @@ def _facts(card: dict[str, Any]) -> list[tuple[str, str]]:
         facts.append(("arena with CMSIS-NN's kernels, at most", f"{cmsis_nn:,} bytes"))
     if card["variables"]:
         facts.append(("variables", ", ".join(card["variables"])))
+    if "went_on_from" in card:
+        origin = card["went_on_from"]
+        found = f"`{origin['run']}`, whose model.keras has the SHA-256 `{origin['sha256']}`"
+        facts.append(("training went on from", found))
     facts.append(("sha256", f"`{card['sha256']}`"))
     return facts
 

@@ -21,6 +21,7 @@ import tensorflow as tf
 
 from pipelines.base.atomic_files import atomic_folder
 from rnn_apps.edge.contract import CONTRACT, write_contract
+from rnn_apps.export.card_origin import add_origin
 from rnn_apps.export.formats import Row, assembled_folder, chosen_formats, write_formats
 from rnn_apps.export.processes import conversion_process
 from rnn_apps.export.results import ExportError
@@ -129,6 +130,8 @@ def deliver(
     delivery: Delivery,
     to: str | Path,
     asked: str | Sequence[str] | None = None,
+    *,
+    origin: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Writes the files of a run, each proven before it is there.
 
@@ -136,6 +139,8 @@ def deliver(
         delivery: files, judge and contract of the application.
         to: folder for the files.
         asked: names of formats; None for all that the model allows, without C code.
+        origin: content of the run's origin.json, named on the card of each file; None or empty if
+            it began with initial weights.
 
     Returns:
         "table" with a row for each file, "files", and "contract", the file that says what they
@@ -153,6 +158,7 @@ def deliver(
     with assembled_folder(folder, CONTRACT) as beside:
         delivery.save_companions(beside)
         written = write_formats(chosen, lambda name: _write(delivery, name, beside))
+        add_origin(beside, origin or {})
         write_contract(beside, delivery.contract(list(written.rows)))
     return written.result(folder, CONTRACT, delivery.title, delivery.header)
 

@@ -131,6 +131,9 @@ def fit(
             objective(model, next(iter(batches.epoch(0))), False)
         optimizer = make_optimizer(config, total_steps)
         rates = PartRates(model, optimizer, config)
+        if saved is None:
+            # A run that is resumed has been checked, and may end earlier than it was meant to.
+            rates.check_reached(config.epochs)
         optimizer.build(model.trainable_variables)
     training = _Training(
         model,

@@ -150,6 +150,31 @@ class Taken:
     anew: tuple[str, ...]
     left: tuple[str, ...]
 
+    def check_frozen(self, model: keras.Model, names: Sequence[str]) -> None:
+        """Refuses to freeze weights that nothing has trained.
+
+        Args:
+            model: network that took the weights.
+            names: names of the parts that are to be frozen, as `named_parts` takes them.
+
+        Raises:
+            ConfigurationError: a part begins anew, or some of its rows do; says how many, and what
+                to do.
+        """
+        frozen = {part for name in names for part in named_parts(model, name, "freeze")}
+        untrained = [f"{part} begins anew as a whole" for part in self.anew if part in frozen]
+        untrained += [
+            f"{size - known:,} of {size:,} {rows} of {part} begin anew"
+            for part, (known, size, rows) in self.rows.items()
+            if part in frozen and known < size
+        ]
+        if untrained:
+            raise ConfigurationError(
+                f"freeze: {'; '.join(untrained)}, so that initial weights, drawn at random, would "
+                "stay as they are. Leave the part out of freeze; learning_rates with PART=0.1 "
+                "changes it slowly, and unfreeze lets it wait for some epochs"
+            )
+
     def lines(self, origin: str) -> list[str]:
         """Sentences for the user.
 

@@ -166,6 +166,14 @@ def test_going_on_from_the_command_line(
         (["--from", "RUN", "--freeze", "embedding,lstm,output"], "nothing is left to be trained"),
         (["--from", "RUN", "--learning-rates", "lstm"], "'lstm' is not a part with a number above"),
         (["--from", "RUN", "--unfreeze", "lstm=1.5"], "lstm_1=1.5 is not a number of epochs"),
+        (
+            ["--from", "RUN", "--epochs", "3", "--unfreeze", "lstm=3"],
+            "unfreeze: lstm_1=3 would wait beyond the last epoch (epochs = 3)",
+        ),
+        (
+            ["--from", "RUN", "--layers", "2", "--freeze", "lstm"],
+            "freeze: lstm_2 begins anew as a whole",
+        ),
         (["--from", "RUN", "--unfreeze", "lstm=1,output=1,embedding=2"], "train nothing"),
         (
             ["--from", "RUN", "--freeze", "lstm", "--learning-rates", "lstm=0.1"],
@@ -185,6 +193,33 @@ def test_what_cannot_be_taken_over_is_refused_before_the_folder_is_made(
     assert main(["language", "train", *named, *common, "--batch-size", "2"]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
+
+
+def test_new_tokens_do_not_keep_random_vectors(
+    text_run: language_modelling.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither from the command line nor from Python; without new tokens a part can be frozen."""
+    settings: dict[str, Any] = {"new_vocabulary": True, "freeze": ("embedding",)}
+    text = TEXT.replace("c", "xyz")
+    message = "freeze: 3 of 18 tokens of embedding begin anew"
+    with pytest.raises(ConfigurationError, match=message):
+        language_modelling.train(_language(text_run, tmp_path, text, **settings))
+    flags = [
+        "language", "train", "--from", str(text_run.folder.path), "--new-vocabulary",
+        "--freeze", "embedding", "--data", _text(tmp_path, text), "--run", str(tmp_path / "new"),
+        "--split", "0.9,0.1,0", "--batch-size", "2",
+    ]  # fmt: skip
+    assert main(flags) == 2
+    said = capsys.readouterr().err
+    assert message in said and "learning_rates with PART=0.1" in said
+    assert not (tmp_path / "new").exists()
+    # All of these letters are known.
+    known = TEXT.replace("c", "t")
+    new = language_modelling.train(_language(text_run, tmp_path, known, **settings))
+    old_keys, keys = token_keys(text_run.tokenizer), token_keys(new.tokenizer)
+    assert len(keys) < len(old_keys)
+    old, now = (parts_of(one.model)["embedding"].get_weights()[0] for one in (text_run, new))
+    np.testing.assert_array_equal(now, old[[old_keys.index(key) for key in keys]])
 
 
 def test_a_run_does_not_go_on_from_itself(text_run: language_modelling.Run, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from edge_files import folder
 
 from rnn_apps.export.card import write_card
+from rnn_apps.export.card_origin import add_origin
 from rnn_apps.export.results import ExportResult, LayerForm, OutputError
 
 
@@ -74,6 +75,21 @@ def test_the_markdown_tells_the_same(exported):
     for block in text.split("\n\n"):
         rows = [line for line in block.splitlines() if line.startswith("|")]
         assert len({row.count("|") for row in rows}) <= 1
+
+
+def test_code_names_the_run_that_training_went_on_from(tmp_path):
+    code = tmp_path / "c"
+    code.mkdir()
+    (code / "card.json").write_text('{"model": "gru", "target": "c"}')
+    (code / "README.md").write_text("# model\n")
+    add_origin(tmp_path, {})
+    assert (code / "README.md").read_text() == "# model\n"
+    add_origin(tmp_path, {"from": "runs/first", "sha256": "abc", "understood": ["all"]})
+    card = json.loads((code / "card.json").read_text())
+    assert card["went_on_from"] == {"run": "runs/first", "sha256": "abc"}
+    assert card["model"] == "gru"
+    text = (code / "README.md").read_text()
+    assert text.startswith("# model\n") and "run `runs/first`" in text and "`abc`" in text
 
 
 def test_an_error_that_is_no_number_is_still_json(exported):

@@ -13,6 +13,7 @@ from language_setup import untrained_run
 
 from pipelines.base.errors import ConfigurationError, DataError, UserError
 from pipelines.tokenizers import train_tokenizer
+from rnn_apps.application.going_on import write_origin
 from rnn_apps.edge import EdgeLanguageModel, SamplingConfig
 from rnn_apps.language_modelling import Run
 from rnn_apps.language_modelling.writing import WritingConfig
@@ -29,6 +30,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture(scope="module")
 def exported(run: Run) -> Path:
     to = run.folder.path.parent / "exported"
+    write_origin(run.folder.path, {"from": "runs/first", "sha256": 64 * "a", "understood": []})
     found = run.export(to, ("tflite", "tflm", "tflite_int8"))
     rows = {row[0]: row for row in found["table"]["rows"]}
     assert [rows[name][4] for name in ("model.tflite", "model_tflm.tflite")] == [True, True]
@@ -66,6 +68,15 @@ def test_the_card_says_what_quantisation_costs(exported: Path) -> None:
     assert "bits per token" in (exported / "model_int8.tflite.md").read_text(encoding="utf-8")
     exact = json.loads((exported / "model.tflite.json").read_text(encoding="utf-8"))
     assert exact["task_metric"]["file"] == pytest.approx(metric["keras"], abs=1e-4)
+
+
+def test_every_card_names_the_run_that_training_went_on_from(exported: Path) -> None:
+    for file in ("model.tflite", "model_tflm.tflite", "model_int8.tflite"):
+        card = json.loads((exported / f"{file}.json").read_text(encoding="utf-8"))
+        assert card["went_on_from"] == {"run": "runs/first", "sha256": 64 * "a"}
+        page = (exported / f"{file}.md").read_text(encoding="utf-8")
+        line = f"`runs/first`, whose model.keras has the SHA-256 `{64 * 'a'}`"
+        assert f"| training went on from | {line} |" in page
 
 
 def test_the_device_refuses_what_it_cannot_use(exported: Path, tmp_path: Path) -> None:

@@ -23,12 +23,29 @@ def _build() -> keras.Model:
     )
 
 
-def _weights(folder: Path, resume: bool = False, **changes: Any) -> dict[str, np.ndarray]:
+class _StopsAfter(keras.callbacks.Callback):
+    """Stops a training after a number of epochs, as if it had been killed there."""
+
+    def __init__(self, epochs: int) -> None:
+        super().__init__()
+        self._epochs = epochs
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if epoch + 1 == self._epochs:
+            self.model.stop_training = True
+
+
+def _weights(
+    folder: Path, resume: bool = False, stops_after: int = 0, **changes: Any
+) -> dict[str, np.ndarray]:
     settings: dict[str, Any] = {
         "epochs": 1, "batch_size": 8, "gradient_flow": False, "learning_rate": 0.05,
     }  # fmt: skip
     config = TrainingConfig(**{**settings, **changes})
-    model = fit(_build, make_batches(24), squared_error, config, folder=folder, resume=resume).model
+    model = fit(
+        _build, make_batches(24), squared_error, config, folder=folder, resume=resume,
+        callbacks=[_StopsAfter(stops_after)],
+    ).model  # fmt: skip
     return {name: model.get_layer(name).get_weights()[0] for name in ("encoder", "output")}
 
 
@@ -39,7 +56,13 @@ def _initial() -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.1])
-@pytest.mark.parametrize("held", [{"freeze": ("encoder",)}, {"unfreeze": ("encoder=1",)}])
+@pytest.mark.parametrize(
+    "held",
+    [
+        {"freeze": ("encoder",)},
+        {"unfreeze": ("encoder=1",), "epochs": 2, "stops_after": 1},
+    ],
+)
 def test_a_part_that_is_held_keeps_its_weights(tmp_path: Path, held: Any, decay: float) -> None:
     trained = _weights(tmp_path, weight_decay=decay, optimizer="adamw", **held)
     np.testing.assert_array_equal(trained["encoder"], _initial()["encoder"])
@@ -50,10 +73,22 @@ def test_a_part_thaws_in_its_epoch_and_a_resumed_training_has_the_same_bits(tmp_
     settings: dict[str, Any] = {"unfreeze": ("encoder=1",), "monitor": "loss"}
     whole = _weights(tmp_path / "whole", epochs=3, **settings)
     assert not np.array_equal(whole["encoder"], _initial()["encoder"])
-    _weights(tmp_path / "parts", epochs=1, **settings)
+    _weights(tmp_path / "parts", epochs=3, stops_after=1, **settings)
     resumed = _weights(tmp_path / "parts", epochs=3, resume=True, **settings)
     for name, values in whole.items():
         np.testing.assert_array_equal(resumed[name], values)
+
+
+def test_a_part_that_would_wait_beyond_the_last_epoch_is_refused(tmp_path: Path) -> None:
+    for epochs in (1, 2):
+        message = rf"encoder=2 would wait beyond the last epoch \(epochs = {epochs}\)"
+        with pytest.raises(ValueError, match=message):
+            _weights(tmp_path / "run", epochs=epochs, unfreeze=("encoder=2",))
+    assert not (tmp_path / "run").exists()
+    # What has begun may end earlier than it was meant to.
+    _weights(tmp_path / "run", epochs=3, stops_after=1, unfreeze=("encoder=2",))
+    resumed = _weights(tmp_path / "run", epochs=2, resume=True, unfreeze=("encoder=2",))
+    np.testing.assert_array_equal(resumed["encoder"], _initial()["encoder"])
 
 
 def test_a_rate_of_its_own_scales_updates_and_decay(tmp_path: Path) -> None:

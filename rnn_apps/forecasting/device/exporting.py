@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from pipelines.series.covariates.holiday_calendar import DAYS_TO_HOLIDAY, HOLIDAY, MOST_DAYS
+from rnn_apps.application.going_on import read_origin
 from rnn_apps.export.delivery import SAVED_MODEL, Delivery, DeviceFile, deliver, kibibytes
 from rnn_apps.forecasting.device.calibrated_deployment import calibrated_deployment
 from rnn_apps.forecasting.judging.example_windows import EXAMPLES, read_examples
@@ -35,7 +36,7 @@ MOST_DIFFERENCE = 0.05
 
 def export(run: TrainedForecaster, to: str | Path, formats: Sequence[str]) -> dict[str, Any]:
     """See `Run.export`."""
-    return deliver(ForecastDelivery(run), to, formats)
+    return deliver(ForecastDelivery(run), to, formats, origin=read_origin(run.folder))
 
 
 class ForecastDelivery(Delivery):

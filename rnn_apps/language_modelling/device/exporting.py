@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from rnn_apps.application.going_on import read_origin
 from rnn_apps.edge.language_model import TOKENIZER
 from rnn_apps.edge.language_model import score_tokens as score_on_device
 from rnn_apps.edge.runtime.model import EdgeModel
@@ -47,7 +48,7 @@ def export(
     run: TrainedLanguageModel, to: str | Path, formats: Sequence[str] | None
 ) -> dict[str, Any]:
     """See `Run.export`."""
-    return deliver(LanguageDelivery(run), to, formats)
+    return deliver(LanguageDelivery(run), to, formats, origin=read_origin(run.folder))
 
 
 class LanguageDelivery(Delivery):

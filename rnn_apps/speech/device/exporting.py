@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from pipelines.base.errors import ConfigurationError
 from pipelines.base.stated_columns import Stated
+from rnn_apps.application.going_on import read_origin
 from rnn_apps.edge.speech.ctc import ctc_greedy
 from rnn_apps.edge.speech.recogniser import TOKENIZER
 from rnn_apps.edge.speech.speech_labels import SpeechLabels
@@ -77,7 +78,7 @@ def export(
         ConfigurationError: there is no such format, or the model does not allow it.
         ExportError: no file writes what Keras writes; none is left behind.
     """
-    return deliver(SpeechDelivery(run, data, columns), to, formats)
+    return deliver(SpeechDelivery(run, data, columns), to, formats, origin=read_origin(run.folder))
 
 
 class SpeechDelivery(Delivery):

@@ -76,6 +76,24 @@ class PartRates:
             if epochs != int(epochs):
                 raise ConfigurationError(f"unfreeze: {name}={epochs:g} is not a number of epochs")
 
+    def check_reached(self, epochs: int) -> None:
+        """Refuses parts that would wait beyond the end of a training.
+
+        Args:
+            epochs: number of epochs of the training.
+
+        Raises:
+            ConfigurationError: names the parts, and what to do.
+        """
+        late = [
+            f"{part}={first:g}" for part, first in self._first_epochs.items() if first >= epochs
+        ]
+        if late:
+            raise ConfigurationError(
+                f"unfreeze: {', '.join(late)} would wait beyond the last epoch (epochs = {epochs})."
+                " Name fewer epochs to wait, train for more, or keep the part as it is with freeze"
+            )
+
     @property
     def differ(self) -> bool:
         """Whether any part has a rate of its own or waits."""

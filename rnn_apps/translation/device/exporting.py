@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pipelines.base.errors import ConfigurationError
 from pipelines.tokenizers.sentence_ids import END, START, comparable_text, padded, sentence_ids
+from rnn_apps.application.going_on import read_origin
 from rnn_apps.edge.translation.options import SearchOptions
 from rnn_apps.edge.translation.sentences import one_line
 from rnn_apps.edge.translation.translator import SOURCE_TOKENIZER, TARGET_TOKENIZER
@@ -69,7 +70,9 @@ def export(
         ExportError: no file computes what Keras computes; none is left behind.
         ConfigurationError: there is no such format.
     """
-    return deliver(TranslationDelivery(run, longest_source), to, formats)
+    return deliver(
+        TranslationDelivery(run, longest_source), to, formats, origin=read_origin(run.folder)
+    )
 
 
 class TranslationDelivery(Delivery):
