@@ -238,6 +238,13 @@ def _transcribe_arguments(parser: argparse.ArgumentParser) -> None:
         "without it, the system's",
     )
     parser.add_argument(
+        "--processes",
+        type=int,
+        default=1,
+        metavar="N",
+        help="number of processes that share the recordings; 0 for one per core (1)",
+    )
+    parser.add_argument(
         "--n-best", type=int, default=1, metavar="N", help="also the next best transcripts"
     )
     _add_decoding(parser)
@@ -252,6 +259,8 @@ def _transcribe(options: argparse.Namespace) -> Result:
         raise UserError("--format is the format of a file: name the file with --to")
     if options.microphone and options.to:
         raise UserError("--to takes the transcripts of sound files, not of the microphone")
+    if options.microphone and options.processes != 1:
+        raise UserError("--processes share sound files; the microphone needs one")
     if options.device and not options.microphone:
         raise UserError("--device names a microphone: add --microphone")
     from pipelines.speech.recordings.named_files import named_recordings
@@ -271,6 +280,7 @@ def _transcribe(options: argparse.Namespace) -> Result:
     errors: dict[int, str] = {}
     transcripts = run.transcribe(
         names, decoding, endpoint=endpoint, padding_seconds=options.padding_seconds,
+        processes=options.processes,
         unusable=lambda number, error: _note(errors, number, error),
     )  # fmt: skip
     results = [

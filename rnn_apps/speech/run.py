@@ -14,7 +14,7 @@ from rnn_apps.speech.device.exporting import export
 from rnn_apps.speech.judging.evaluation import evaluate
 from rnn_apps.speech.run_word_model import write_word_model
 from rnn_apps.speech.trained import TrainedRecogniser
-from rnn_apps.speech.transcription import Samples, as_list, transcribe
+from rnn_apps.speech.transcription import Samples, Transcription, as_list, transcribe
 
 if TYPE_CHECKING:
     from pipelines.speech import Recordings
@@ -57,6 +57,7 @@ class Run(TrainedRecogniser):
         unusable: Callable[[int, UserError], None] | None = None,
         endpoint: EndpointConfig | None = None,
         padding_seconds: float = 0.0,
+        processes: int = 1,
     ) -> list[list[Transcript]]:
         """Transcribes recordings.
 
@@ -77,20 +78,24 @@ class Run(TrainedRecogniser):
             padding_seconds: length of quiet noise that is added on each side of a recording of up
                 to a minute, in seconds, for recordings that were cut where the word begins and
                 ends; 0 for none. The words' times stay those of the recording.
+            processes: number of processes that share the recordings; 0 for one per core. Each
+                opens the run's folder, which takes seconds; the transcripts are the same.
 
         Returns:
             For each recording its transcripts, best first: text, score, confidence, and words with
             times and confidence. A long recording has one.
 
         Raises:
-            ConfigurationError: the padding is negative or longer than five seconds.
+            ConfigurationError: the padding is negative or longer than five seconds, or the number
+                of processes is negative.
             UserError: the only recording cannot be used.
             UnusableRecordingsError: some of several cannot be used, and `unusable` is None; it
                 names them, and its `transcripts` are those of the others.
         """
-        return transcribe(
-            self, as_list(recordings), decoding, sample_rate, unusable, endpoint, padding_seconds
+        settings = Transcription(
+            decoding or DecodingConfig(), sample_rate, endpoint or EndpointConfig(), padding_seconds
         )
+        return transcribe(self, as_list(recordings), settings, unusable, processes)
 
     def write_word_model(
         self, to: str | Path, text: Sequence[str | Path] = (), order: int = 3

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from numbers import Number
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.base.errors import DataError, UserError
+from pipelines.base.parallel_requests import Refused, answers_in_order, number_of_processes
 from pipelines.speech.audio.reading import AudioError, read_audio, read_header, stream_audio
 from pipelines.speech.audio.samples import one_channel
 from pipelines.speech.feature_extraction.numpy_features import SpeechFeatures
@@ -29,6 +31,8 @@ STREAMED_FROM_SECONDS = 60.0
 """Longer recordings are recognised as a stream."""
 
 SHORTEST_SECONDS = 0.02
+
+_WORKER = "rnn_apps.speech.transcription_worker"
 
 
 class UnusableRecordingsError(DataError):
@@ -69,39 +73,94 @@ def as_list(recordings: Any) -> list[str | Path | Samples]:
     return found
 
 
+@dataclass(frozen=True)
+class Transcription:
+    """How recordings are transcribed; see `Run.transcribe`.
+
+    Args:
+        decoding: way in which outputs become text.
+        sample_rate: sample rate of samples in Hz; None for the configuration's.
+        endpoint: rules by which the utterances of a long recording end.
+        padding_seconds: length of quiet noise added on each side of a short recording, in seconds.
+
+    Raises:
+        ConfigurationError: the padding is negative or longer than five seconds.
+    """
+
+    decoding: DecodingConfig = field(default_factory=DecodingConfig)
+    sample_rate: int | None = None
+    endpoint: EndpointConfig = field(default_factory=EndpointConfig)
+    padding_seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        require_padding(self.padding_seconds)
+
+
 def transcribe(
     run: TrainedRecogniser,
     recordings: Sequence[str | Path | Samples],
-    decoding: DecodingConfig | None = None,
-    sample_rate: int | None = None,
+    settings: Transcription,
     unusable: Callable[[int, UserError], None] | None = None,
-    endpoint: EndpointConfig | None = None,
-    padding_seconds: float = 0.0,
+    processes: int = 1,
 ) -> list[list[Transcript]]:
     """See `Run.transcribe`."""
-    endpoint = endpoint or EndpointConfig()
-    require_padding(padding_seconds)
-    decoding = decoding or DecodingConfig()
-    model = read_arpa(decoding.word_model) if decoding.word_model else None
+    count = number_of_processes(processes, len(recordings))
     found: list[list[Transcript]] = []
     errors: dict[int, UserError] = {}
-    for number, one in enumerate(recordings):
-        try:
-            samples = _short(run, one, sample_rate)
-            if samples is None:
-                found.append([_streamed(run, one, decoding, model, endpoint)])
-            else:
-                found.append(_of_samples(run, samples, decoding, model, padding_seconds))
-        except UserError as error:
-            if len(recordings) == 1 and unusable is None:
-                raise
-            found.append([])
-            errors[number] = error
-            if unusable is not None:
-                unusable(number, error)
+    for number, answer in enumerate(_answers(run, recordings, settings, count)):
+        if not isinstance(answer, Refused):
+            found.append(answer)
+            continue
+        if len(recordings) == 1 and unusable is None:
+            raise answer.error
+        found.append([])
+        errors[number] = answer.error
+        if unusable is not None:
+            unusable(number, answer.error)
     if errors and unusable is None:
         raise UnusableRecordingsError(found, errors)
     return found
+
+
+def _answers(
+    run: TrainedRecogniser,
+    recordings: Sequence[str | Path | Samples],
+    settings: Transcription,
+    processes: int,
+) -> Iterator[list[Transcript] | Refused]:
+    """Yields the transcripts of each recording in order, or why it cannot be used."""
+    if processes > 1:
+        setup = run.folder.path, settings
+        yield from answers_in_order(_WORKER, setup, recordings, processes)
+        return
+    recognised = transcriber(run, settings)
+    for one in recordings:
+        try:
+            yield recognised(one)
+        except UserError as error:
+            yield Refused(error)
+
+
+def transcriber(
+    run: TrainedRecogniser, settings: Transcription
+) -> Callable[[str | Path | Samples], list[Transcript]]:
+    """A function that gives the transcripts of a recording, best first.
+
+    The function raises a UserError for a recording that cannot be used.
+
+    Raises:
+        UserError: the word model cannot be read.
+    """
+    decoding = settings.decoding
+    model = read_arpa(decoding.word_model) if decoding.word_model else None
+
+    def recognised(one: str | Path | Samples) -> list[Transcript]:
+        samples = _short(run, one, settings.sample_rate)
+        if samples is None:
+            return [_streamed(run, one, decoding, model, settings.endpoint)]
+        return _of_samples(run, samples, decoding, model, settings.padding_seconds)
+
+    return recognised
 
 
 def _short(

@@ -184,6 +184,11 @@ def test_the_command_line(run: speech.Run, folder: Path, capfd: pytest.CaptureFi
         (["transcribe", "--run", path], "name sound files to transcribe"),
         (["transcribe", "--run", path, "--beam-width", "0", file], "beam_width = 0"),
         (["transcribe", "--run", path, str(folder / "no.wav")], "no.wav"),
+        (["transcribe", "--run", path, "--processes", "-1", file], "processes = -1: name at least"),
+        (
+            ["transcribe", "--run", path, "--processes", "2", "--microphone"],
+            "--processes share sound files",
+        ),
         (["evaluate", "--run", path, "--part", "future"], "part = 'future'"),
         (
             ["train", "--run", path, "--data", f"file:{folder / 'recordings'}"],
@@ -209,6 +214,37 @@ def test_the_command_line(run: speech.Run, folder: Path, capfd: pytest.CaptureFi
     for arguments, message in mistakes:
         assert main(["speech", *arguments]) == 2, arguments
         assert message in capfd.readouterr().err, arguments
+
+
+def test_several_processes_write_the_bits_that_one_writes(
+    run: speech.Run, folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    files = [str(folder / "recordings" / f"{number}.wav") for number in (3, 1, 4, 5)]
+    files.insert(2, str(tmp_path / "missing.wav"))
+    command = ["speech", "transcribe", "--run", str(run.folder.path), *files, "--n-best", "3"]
+    results = []
+    for processes in ("1", "2"):
+        assert main([*command, "--json", "--processes", processes]) == 2
+        printed = capfd.readouterr()
+        assert "1 of 5 recordings" in printed.err and "missing.wav" in printed.err
+        results.append(json.loads(printed.out))
+    assert results[0] == results[1]
+    assert [one["recording"] for one in results[1]["details"]] == files
+    assert all(one["transcripts"] for one in results[1]["details"] if "error" not in one)
+
+
+@pytest.mark.slow
+def test_samples_and_a_stream_in_several_processes(run: speech.Run, tmp_path: Path) -> None:
+    long = write_sound(tmp_path / "long.wav", np.tile(spoken("ab cd", 1), 70), 8000)
+    recordings = [long, spoken("cd ef", 2), spoken("ab", 3)[:0], spoken("fa", 4).astype(np.float64)]
+    results, told = [], []
+    for processes in (1, 0, 3):
+        found = run.transcribe(
+            recordings, processes=processes, unusable=lambda number, error: told.append(number)
+        )
+        results.append(found)
+    assert results[0] == results[1] == results[2] and results[0][0][0].words
+    assert told == [2, 2, 2]
 
 
 def test_bad_recordings_are_named_when_transcribed(run: speech.Run, tmp_path: Path) -> None:

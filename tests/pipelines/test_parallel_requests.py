@@ -1,0 +1,47 @@
+"""Requests that several processes share: answers in order, errors as they were raised."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pipelines.base.errors import ConfigurationError, DataError, UserError
+from pipelines.base.parallel_requests import Refused, answers_in_order, number_of_processes
+
+MODULE = "multiplying_worker"
+
+
+@pytest.fixture(autouse=True)
+def found_by_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1] / "support"))
+
+
+def test_answers_come_in_the_order_of_the_requests() -> None:
+    requests = [0.0, 0.1, 2.0, -4.0, 3.0, 1.0, 0.3]
+    answers = answers_in_order(MODULE, 0.1, requests, 3)
+    refused = answers.pop(3)
+    assert [product for product, _ in answers] == [0.1 * one for one in requests if one >= 0]
+    processes = {process for _, process in answers}
+    assert 2 <= len(processes) <= 3 and os.getpid() not in processes
+    assert isinstance(refused, Refused) and isinstance(refused.error, DataError)
+    assert (refused.error.file, refused.error.row) == ("numbers", 4)
+    assert str(refused.error) == "numbers, row 4: is negative. Leave it out."
+
+
+def test_what_the_processes_cannot_begin_with_is_raised() -> None:
+    with pytest.raises(UserError, match="factor = 0: name another one"):
+        answers_in_order(MODULE, 0.0, [1.0, 2.0], 2)
+
+
+def test_a_process_that_ends_is_said() -> None:
+    with pytest.raises(UserError, match=r"one of the processes ended \(exit code 3; .*\)"):
+        answers_in_order(MODULE, 1.0, [99.0, 1.0, 99.0], 2)
+
+
+def test_the_number_of_processes() -> None:
+    assert number_of_processes(0, 10_000) == os.cpu_count()
+    assert [number_of_processes(4, requests) for requests in (0, 1, 3, 9)] == [1, 1, 3, 4]
+    with pytest.raises(ConfigurationError, match="processes = -1: name at least 1"):
+        number_of_processes(-1, 5)
