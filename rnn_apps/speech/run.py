@@ -12,9 +12,9 @@ from rnn_apps.edge.speech.endpointing import EndpointConfig
 from rnn_apps.speech.decoding import DecodingConfig, Transcript
 from rnn_apps.speech.device.exporting import export
 from rnn_apps.speech.judging.evaluation import evaluate
-from rnn_apps.speech.run_word_model import write_word_model
 from rnn_apps.speech.trained import TrainedRecogniser
 from rnn_apps.speech.transcription import Samples, Transcription, as_list, transcribe
+from rnn_apps.speech.word_model import write_word_model
 
 if TYPE_CHECKING:
     from pipelines.speech import Recordings
