@@ -3,14 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import json
-import os
-import shlex
-import shutil
-import subprocess
-import tempfile
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,12 +11,10 @@ from typing import Any
 import numpy as np
 
 from pipelines.base.errors import UserError
+from rnn_apps.edge.runtime.library import library_of
+from rnn_apps.edge.runtime.library_check import FILE, LibraryCheck, read_checks
 from rnn_apps.edge.runtime.signatures import Signature, TensorSpec
 
-# All vector instructions of this computer; no sum is reordered.
-OPTIONS = ("-std=c99", "-O3", "-march=native", "-ffp-contract=fast", "-fPIC", "-shared")
-_COMPILERS = ("cc", "gcc", "clang")
-_TIME_LIMIT = 300.0
 # The members behind the states, one for each type of scratch memory. In newer code they share
 # their bytes, so that this is then more memory than the struct needs.
 _POOLS = {"bool": "truths", "float32": "scratch", "int16": "fixed", "int32": "integers"}
@@ -43,6 +34,7 @@ class CompiledFunction:
         self._inputs, self._outputs = card["inputs"], card["outputs"]
         self._states = card["states"]
         self._key = key
+        self.prefix = str(card["prefix"])
         self._function = getattr(library, card["function"])
         self._function.restype = None
         # Bytes, by the rules of C for structs: every member begins at a multiple of its type.
@@ -89,6 +81,19 @@ class CompiledFunction:
         for kept in self._kept.values():
             kept[...] = 0
 
+    def trial(self, calls: Sequence[Mapping[str, np.ndarray]]) -> list[dict[str, np.ndarray]]:
+        """What calls one after another give, from states of zeros: real numbers."""
+        outputs = self.signature().outputs
+        self.reset()
+        results = []
+        for inputs in calls:
+            made = self.call({**inputs, **self._kept})
+            results.append(
+                {name: value * (outputs[name].scale or 1) for name, value in made.items()}
+            )
+        self.reset()
+        return results
+
     def _arguments(
         self, inputs: Mapping[str, np.ndarray]
     ) -> tuple[list[ctypes.c_void_p], dict[str, np.ndarray], list[np.ndarray]]:
@@ -104,13 +109,16 @@ class CompiledRuntime:
 
     A library PREFIX.so in the folder, beside card.json, is used as it is. Without one, the sources
     are compiled by this computer's compiler (the variable CC, or cc, gcc, clang), once in a process
-    for each content: the code has no variables of its own, so that all runtimes share it.
+    for each content: the code has no variables of its own, so that all runtimes share it. Either
+    library must give what the export left in check.npz. If the compiler's fastest code does not,
+    plainer code is compiled instead, and a warning says so.
 
     Args:
         folder: folder that `export_c` wrote.
 
     Raises:
-        UserError: there is no such folder, no compiler, or the compiler refuses the source.
+        UserError: there is no such folder, no compiler, the compiler refuses the source, or no
+            library gives what the export proved.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -118,10 +126,14 @@ class CompiledRuntime:
         card = _card(path)
         try:
             cards = card.get("functions") or {_only_key(card): card}
-            library = _library(path, card["prefix"], [one["prefix"] for one in cards.values()])
-            self._functions = {
-                key: CompiledFunction(library, one, key) for key, one in cards.items()
-            }
+            checks = read_checks(path / FILE)
+            library = library_of(
+                path,
+                card["prefix"],
+                [one["prefix"] for one in cards.values()],
+                lambda built: _wrong(_functions(built, cards), checks),
+            )
+            self._functions = _functions(library, cards)
             self._signatures = {key: one.signature() for key, one in self._functions.items()}
         except (KeyError, TypeError, ValueError, AttributeError) as damage:
             raise UserError(
@@ -153,55 +165,26 @@ def _only_key(card: Mapping[str, Any]) -> str:
     return "step" if card["mode"] == "streaming" else "serving_default"
 
 
-# Libraries that this process has compiled, by the digest of their sources.
-_COMPILED: dict[str, ctypes.CDLL] = {}
-_COMPILING = threading.Lock()
+def _functions(
+    library: ctypes.CDLL, cards: Mapping[str, Mapping[str, Any]]
+) -> dict[str, CompiledFunction]:
+    """The functions of a library, by the names of their signatures."""
+    return {key: CompiledFunction(library, one, key) for key, one in cards.items()}
 
 
-def _library(folder: Path, prefix: str, parts: Sequence[str]) -> ctypes.CDLL:
-    """The code of a folder, compiled."""
-    own = folder / f"{prefix}.so"
-    if own.is_file():
-        return ctypes.CDLL(str(own.absolute()))
-    sources = [folder / "src" / f"{part}.c" for part in parts]
-    try:
-        texts = [path.read_bytes() for one in sources for path in (one.with_suffix(".h"), one)]
-    except OSError as failure:
-        raise UserError(f"{folder}: cannot be read: {failure}. Export it again") from failure
-    digest = hashlib.sha256(b"\0".join(texts)).hexdigest()
-    with _COMPILING:
-        if digest not in _COMPILED:
-            with tempfile.TemporaryDirectory() as made:
-                target = Path(made) / f"{prefix}.so"
-                _compile(folder, prefix, sources, target)
-                # A loaded library stays, though its file goes.
-                _COMPILED[digest] = ctypes.CDLL(str(target))
-        return _COMPILED[digest]
-
-
-def _compile(folder: Path, prefix: str, sources: Sequence[Path], target: Path) -> None:
-    asked = shlex.split(os.environ.get("CC", ""))
-    found = next((name for name in _COMPILERS if shutil.which(name)), None)
-    command = asked or ([found] if found else [])
-    if not command:
-        names = " ".join(f"src/{source.name}" for source in sources)
-        raise UserError(
-            f"{folder}: C code needs a compiler here (Debian and Ubuntu: apt install gcc), or a "
-            f"library {prefix}.so beside card.json, made on a computer like this one with: "
-            f"cc {' '.join(OPTIONS)} {names} -o {prefix}.so"
-        )
-    try:
-        done = subprocess.run(
-            [*command, *OPTIONS, *map(str, sources), "-o", str(target)],
-            capture_output=True,
-            text=True,
-            timeout=_TIME_LIMIT,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as failure:
-        raise UserError(f"{folder}: cannot be compiled: {failure}") from failure
-    if done.returncode:
-        raise UserError(f"{folder}: cannot be compiled: {done.stderr.strip()[:500]}")
+def _wrong(functions: Mapping[str, CompiledFunction], checks: Mapping[str, LibraryCheck]) -> str:
+    """What functions give that their export did not: a sentence, or nothing."""
+    for function in functions.values():
+        check = checks.get(function.prefix)
+        if check is None:
+            continue
+        difference = check.difference(function.trial(check.inputs))
+        if not difference <= check.tolerance:
+            return (
+                f"{function.prefix} gives other numbers than those that its export proved "
+                f"({difference:.2g} of the largest, where {check.tolerance:.2g} is allowed)"
+            )
+    return ""
 
 
 def _card(folder: Path) -> dict[str, Any]:

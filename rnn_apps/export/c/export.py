@@ -19,8 +19,8 @@ from rnn_apps.export.c.programs.quantisation import quantised
 from rnn_apps.export.c.programs.schedule import scheduled
 from rnn_apps.export.c.proof.board_figures import board_figures
 from rnn_apps.export.c.proof.compiler import Compiler, c_compiler
-from rnn_apps.export.c.proof.cost import cost_of
-from rnn_apps.export.c.proof.harness import compiled
+from rnn_apps.export.c.proof.harness import CompiledCode
+from rnn_apps.export.c.proof.proven_builds import proven_builds
 from rnn_apps.export.c.refusals import (
     refuse_free_shapes,
     refuse_options,
@@ -36,7 +36,7 @@ from rnn_apps.export.options import SignatureRequest
 from rnn_apps.export.planning.plans import SignaturePlan, sequence_plan
 from rnn_apps.export.planning.streaming_plan import streaming_plan
 from rnn_apps.export.processes.runtime_process import RuntimeCall
-from rnn_apps.export.proof.comparison import require_within
+from rnn_apps.export.results import OutputError
 from rnn_apps.export.signature.example_data import kept_data
 from rnn_apps.export.task_metric import TaskMetric, judge
 
@@ -247,26 +247,30 @@ def _proven(
     (scratch / f"{code.interface.prefix}.h").write_text(code.header, encoding="ascii")
     source = scratch / f"{code.interface.prefix}.c"
     source.write_text(code.source, encoding="ascii")
-    program = compiled(code, scratch, compiler, options.time_limit)
-    # Plans know runtimes by `run` and `stream`, which the compiled code has as well.
-    errors = plan.prove(cast("RuntimeProcess", program), path, options.allowed_error)
-    require_within(errors, "the C code")
+
+    def prove(program: CompiledCode) -> tuple[OutputError, ...]:
+        # Plans know runtimes by `run` and `stream`, which the compiled code has as well.
+        return plan.prove(cast("RuntimeProcess", program), path, options.allowed_error)
+
+    limit = options.time_limit
+    proven = proven_builds(code, scratch, compiler, limit, prove, plan.calibration)
     boards: dict[str, BoardFigure] = {}
     if options.boards:
         names = [one.name for one in code.interface.inputs]
         given = [{name: one[name] for name in names} for one in plan.calibration[:BOARD_CALLS]]
-        here = program.run(path, [RuntimeCall(one) for one in given])
+        here = proven.program.run(path, [RuntimeCall(one) for one in given])
         boards = board_figures(source, code.interface, given, here, scratch)
     return CodeResult(
         folder=path,
         interface=code.interface,
         mode=mode,
-        errors=errors,
-        cost=cost_of(code, scratch, compiler),
+        errors=proven.errors,
+        cost=proven.cost,
         compiler=compiler.version,
-        sanitized=program.sanitized,
+        sanitized=proven.program.sanitized,
         reference_data="representative" if plan.real_data else "random",
         measured_on=plan.extent(None),
         quantize=options.quantize,
         boards=boards,
+        check=proven.check,
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rnn_apps.edge.runtime.library_check import LibraryCheck
 from rnn_apps.export.c.writing.interface import Interface
 from rnn_apps.export.results import MetricResult, OutputError, ProofExtent
 
@@ -64,6 +65,7 @@ class CodeResult:
         measured_on: how much was compared.
         metric: the task's metric in Keras and in C, if the export was given one.
         boards: figures by the core's name, if they were asked for.
+        check: calls that every other build of the code can be held to.
     """
 
     folder: Path
@@ -78,6 +80,7 @@ class CodeResult:
     quantize: str | None = None
     metric: MetricResult | None = None
     boards: Mapping[str, BoardFigure] = field(default_factory=dict)
+    check: LibraryCheck | None = field(default=None, repr=False, compare=False)
 
     @property
     def flash_bytes(self) -> int:

@@ -16,16 +16,20 @@ from rnn_apps.export.results import ExportError
 def cost_of(code: Code, folder: Path, compiler: Compiler) -> Cost:
     """The cost of code whose files are in `folder`, compiled with -O2 on this computer.
 
+    The object file stays there as model.o.
+
     Raises:
         ExportError: the compiler warned: what it sees depends on how much it optimises.
     """
     prefix = code.interface.prefix
     options = ["-O2", "-c", f"{prefix}.c", "-o", "model.o"]
-    complaint = compiler.run([*STRICT, *options], folder)
+    # Not every compiler tells the stack.
+    for usage in (("-fstack-usage",), ()):
+        complaint = compiler.run([*STRICT, *usage, *options], folder)
+        if complaint is None:
+            break
     if complaint is not None:
         raise ExportError(f"the C compiler refused the code at -O2: {complaint[:2000]}")
-    # Not every compiler tells the stack.
-    compiler.run(["-std=c99", *options, "-fstack-usage"], folder)
     return Cost(
         weight_bytes=code.weight_bytes,
         state_bytes=code.interface.state_bytes,

@@ -32,12 +32,14 @@ class CompiledCode:
         interface: names, shapes and types that the code offers.
         time_limit: seconds for all calls of one request.
         sanitized: whether the sanitizers watch it.
+        options: options of the compiler that made it.
     """
 
     program: Path
     interface: Interface
     time_limit: float
     sanitized: bool
+    options: tuple[str, ...] = ()
 
     def run(
         self, path: str | Path, calls: Sequence[RuntimeCall], *, raw: bool = False
@@ -143,18 +145,45 @@ def compiled(code: Code, folder: Path, compiler: Compiler, time_limit: float) ->
     (folder / "harness.c").write_text(harness_text(code.interface), encoding="ascii")
     sources = [f"{prefix}.c", "harness.c"]
     for sanitizers in (SANITIZERS, ()):
-        complaint = compiler.run([*STRICT, "-O1", *sanitizers, *sources, "-o", "harness"], folder)
+        options = (*STRICT, "-O1", *sanitizers)
+        complaint = compiler.run([*options, *sources, "-o", "harness"], folder)
         if complaint is None:
             break
     if complaint is not None:
         raise ExportError(f"the C compiler refused the code: {complaint[:2000]}")
     cpp = cpp_compiler(compiler.time_limit)
     if cpp is not None:
-        options = [*STRICT_CPP, "-x", "c++", "-fsyntax-only", f"{prefix}.c"]
-        complaint = cpp.run(options, folder)
+        checked = [*STRICT_CPP, "-x", "c++", "-fsyntax-only", f"{prefix}.c"]
+        complaint = cpp.run(checked, folder)
         if complaint is not None:
             raise ExportError(f"the C++ compiler refused the code: {complaint[:2000]}")
-    return CompiledCode(folder / "harness", code.interface, time_limit, bool(sanitizers))
+    program = folder / "harness"
+    return CompiledCode(program, code.interface, time_limit, bool(sanitizers), options)
+
+
+def linked(
+    code: Code,
+    folder: Path,
+    compiler: Compiler,
+    time_limit: float,
+    options: tuple[str, ...],
+    source: str,
+    program: str,
+) -> CompiledCode | None:
+    """The same program made with other options; None if the compiler does not take them.
+
+    Args:
+        code: code whose program `compiled` has made in `folder`.
+        folder: folder with all files.
+        compiler: compiler of this computer.
+        time_limit: seconds for all calls of one request.
+        options: options of the compiler.
+        source: name of the model's source or object file.
+        program: name of the program.
+    """
+    if compiler.run([*options, source, "harness.c", "-o", program], folder) is not None:
+        return None
+    return CompiledCode(folder / program, code.interface, time_limit, False, options)
 
 
 def harness_text(interface: Interface) -> str:

@@ -18,15 +18,15 @@ from pipelines.speech.feature_extraction.filter_banks import cosine_transform, m
 from pipelines.speech.feature_extraction.numpy_features import SpeechFeatures
 from rnn_apps.export.c.programs.program import Buffer
 from rnn_apps.export.c.proof.compiler import Compiler
-from rnn_apps.export.c.proof.cost import cost_of
-from rnn_apps.export.c.proof.harness import compiled
+from rnn_apps.export.c.proof.harness import CompiledCode
+from rnn_apps.export.c.proof.proven_builds import proven_builds
 from rnn_apps.export.c.results import CodeResult
 from rnn_apps.export.c.writing.code import Code, header_text, top_text
 from rnn_apps.export.c.writing.emission import constant_text, kernels_for
 from rnn_apps.export.c.writing.interface import Argument, Interface
 from rnn_apps.export.c.writing.loops import literal
-from rnn_apps.export.proof.comparison import Comparison, compare, require_within
-from rnn_apps.export.results import ExportError, ProofExtent
+from rnn_apps.export.proof.comparison import Comparison, compare
+from rnn_apps.export.results import ExportError, OutputError, ProofExtent
 
 SAMPLES, FEATURES = "samples", "features"
 # Largest difference from NumPy's features, in units of the largest feature. Quiet frequencies of
@@ -229,27 +229,33 @@ def proven_features(
     prefix = front.code.interface.prefix
     (folder / f"{prefix}.h").write_text(front.code.header, encoding="ascii")
     (folder / f"{prefix}.c").write_text(front.code.source, encoding="ascii")
-    program = compiled(front.code, folder, compiler, compiler.time_limit)
     parts = [hops_of(samples, config, front.delay) for samples in recordings]
-    streams = program.stream(target, [[{SAMPLES: hop} for hop in part] for part in parts])
     expected = _expected(config, parts, front)
-    found = [
-        {FEATURES: np.stack([call[FEATURES] for call in calls[front.delay - 1 :]][: len(wanted)])}
-        for calls, wanted in zip(streams, expected, strict=True)
-    ]
-    comparison = Comparison(FEATURES, [{}] * len(found), [{FEATURES: one} for one in expected])
-    errors = compare(comparison, found, TOLERANCES[config.kind])
-    require_within(errors, "the features in C")
+    given = [[{SAMPLES: hop} for hop in part] for part in parts]
+    comparison = Comparison(FEATURES, [{}] * len(given), [{FEATURES: one} for one in expected])
+
+    def prove(program: CompiledCode) -> tuple[OutputError, ...]:
+        found = [
+            {FEATURES: np.stack([one[FEATURES] for one in calls[front.delay - 1 :]][: len(wanted)])}
+            for calls, wanted in zip(program.stream(target, given), expected, strict=True)
+        ]
+        return compare(comparison, found, TOLERANCES[config.kind])
+
+    hops = [hop for part in given for hop in part]
+    proven = proven_builds(
+        front.code, folder, compiler, compiler.time_limit, prove, hops, "the features in C"
+    )
     return CodeResult(
         folder=target,
         interface=front.code.interface,
         mode="streaming",
-        errors=errors,
-        cost=cost_of(front.code, folder, compiler),
+        errors=proven.errors,
+        cost=proven.cost,
         compiler=compiler.version,
-        sanitized=program.sanitized,
+        sanitized=proven.program.sanitized,
         reference_data="representative",
-        measured_on=ProofExtent(len(found), max(map(len, expected)), 1),
+        measured_on=ProofExtent(len(given), max(map(len, expected)), 1),
+        check=proven.check,
     )
 
 

@@ -6,19 +6,12 @@ greedy CTC decoding, in which a label is written once for all frames in a row th
 
 from __future__ import annotations
 
-import subprocess
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-
-import numpy as np
 
 from rnn_apps.edge.speech.recogniser import FEATURES, LOGITS, PRESENT
-from rnn_apps.export.c.proof.compiler import SANITIZERS, STRICT, Compiler
 from rnn_apps.export.c.sound.front_end import FrontEnd
 from rnn_apps.export.c.writing.interface import Interface
-from rnn_apps.export.results import ExportError
 
 
 @dataclass(frozen=True)
@@ -40,7 +33,7 @@ class Listener:
     def examples(self) -> tuple[str, str]:
         """A program for a desktop, and a sketch for Arduino, that listen to silence."""
         values = {"P": self.prefix, "UPPER": self.prefix.upper(), "FRAMES": ""}
-        return _filled(_MAIN, values), _filled(_SKETCH, values)
+        return filled(_MAIN, values), filled(_SKETCH, values)
 
     @property
     def readme(self) -> str:
@@ -117,7 +110,7 @@ def listener(
         "P": prefix,
         "UPPER": prefix.upper(),
     }
-    return Listener(prefix, _filled(_HEADER, values), _filled(_SOURCE, values), hop)
+    return Listener(prefix, filled(_HEADER, values), filled(_SOURCE, values), hop)
 
 
 def _place(name: str) -> str:
@@ -133,7 +126,8 @@ def _literal(piece: bytes) -> str:
     return f'"{plain}"'
 
 
-def _filled(text: str, values: dict[str, str]) -> str:
+def filled(text: str, values: dict[str, str]) -> str:
+    """A text in which each `$NAME` is replaced by the value of that name."""
     for name in sorted(values, key=len, reverse=True):
         text = text.replace(f"${name}", values[name])
     return text.replace("$FRAMES", values["FRAMES"])
@@ -321,79 +315,3 @@ void loop() {
   for (int32_t k = 0; k < count; ++k) Serial.println($P_text(labels[k]));
 }
 """
-_TRIAL = """#include "$P.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-
-/* Reads the number of hops and their samples, recording by recording; writes labels in lines. */
-int main(void)
-{
-    $P_memory *memory = ($P_memory *)malloc(sizeof *memory);
-    int16_t samples[$UPPER_HOP];
-    int32_t labels[$UPPER_MOST_LABELS], hops, count;
-    $P_init(memory);
-    while (fread(&hops, sizeof hops, 1, stdin) == 1) {
-        for (; hops > 0; hops -= 1) {
-            if (fread(samples, sizeof samples, 1, stdin) != 1)
-                return 3;
-            count = $P_hear(memory, samples, labels);
-            for (int32_t k = 0; k < count; ++k)
-                printf("%d ", (int)labels[k]);
-        }
-        count = $P_end(memory, labels);
-        for (int32_t k = 0; k < count; ++k)
-            printf("%d ", (int)labels[k]);
-        printf("\\n");
-    }
-    free(memory);
-    return 0;
-}
-"""
-
-
-def heard_labels(
-    code: Listener, folder: Path, recordings: Sequence[np.ndarray], compiler: Compiler
-) -> list[list[int]]:
-    """The labels that a listener writes for recordings, by the compiled code under sanitizers.
-
-    Args:
-        code: the listener; its files, the features' and the model's are in `folder`/src.
-        folder: an exported folder; nothing in it is changed.
-        recordings: samples int16 [samples] of each; what is no whole hop at the end is left out.
-        compiler: compiler of this computer.
-
-    Raises:
-        ExportError: the compiler or a sanitizer complained, or it took too long.
-    """
-    sources = sorted(str(path.absolute()) for path in (folder / "src").glob("*.c"))
-    with tempfile.TemporaryDirectory() as name:
-        made = Path(name)
-        trial = _filled(_TRIAL, {"P": code.prefix, "UPPER": code.prefix.upper(), "FRAMES": ""})
-        (made / "trial.c").write_text(trial, encoding="ascii")
-        include = f"-I{(folder / 'src').absolute()}"
-        for sanitizers in (SANITIZERS, ()):
-            options = [*STRICT, "-O1", *sanitizers, include, "trial.c", *sources, "-o", "trial"]
-            complaint = compiler.run(options, made)
-            if complaint is None:
-                break
-        if complaint is not None:
-            raise ExportError(f"the C compiler refused the listener: {complaint[:2000]}")
-        message = b"".join(_message(samples, code.hop) for samples in recordings)
-        try:
-            done = subprocess.run(
-                [str(made / "trial")], input=message, capture_output=True, check=False,
-                timeout=compiler.time_limit,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            raise ExportError(
-                f"the compiled listener took more than {compiler.time_limit:g} s"
-            ) from None
-    if done.returncode:
-        raise ExportError(f"the compiled listener failed: {done.stderr.decode()[:1500]}")
-    return [[int(word) for word in line.split()] for line in done.stdout.decode().splitlines()]
-
-
-def _message(samples: np.ndarray, hop: int) -> bytes:
-    hops = len(samples) // hop
-    return np.int32(hops).tobytes() + np.asarray(samples[: hops * hop], "<i2").tobytes()

@@ -12,7 +12,8 @@ from pipelines.speech.feature_extraction.configuration import FeatureConfig
 from rnn_apps.export.c.proof.compiler import c_compiler
 from rnn_apps.export.c.results import CodeFolder, CodeResult
 from rnn_apps.export.c.sound.front_end import front_end, in_sixteen_bits, proven_features
-from rnn_apps.export.c.sound.listener import heard_labels, listener
+from rnn_apps.export.c.sound.listener import listener
+from rnn_apps.export.c.sound.listening_trial import heard_labels
 from rnn_apps.export.c.writing.folder import write_folder
 
 # Recordings that the features are compared on; the labels are on all of them.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.base.atomic_files import write_json, write_text
+from rnn_apps.edge.runtime.library import SERVING_OPTIONS
 from rnn_apps.export.c.results import CodeFolder, CodeResult
 from rnn_apps.export.c.writing.examples import example_of
 from rnn_apps.export.c.writing.interface import Argument
@@ -163,7 +164,8 @@ def _section(result: CodeResult) -> str:
 ### Proof
 
 Compiled without a warning by {result.compiler}, run{watched} and compared with Keras on
-{result.measured_on} of {result.reference_data} data:
+{result.measured_on} of {result.reference_data} data, and so again as compiled with -O2 and with
+{" ".join(SERVING_OPTIONS[1:])}. The largest differences of these builds:
 
 | output | largest difference | relative RMS difference | largest value |
 | --- | --- | --- | --- |

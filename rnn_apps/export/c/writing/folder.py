@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from rnn_apps.edge.runtime.library_check import FILE, write_checks
 from rnn_apps.export.c.results import CodeFolder
 from rnn_apps.export.c.writing.documents import card_of, readme_text
 from rnn_apps.export.c.writing.examples import main_text, sketch_text
@@ -59,6 +60,10 @@ def write_folder(
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
+    checks = {one.interface.prefix: one.check for one in written.functions.values()}
+    write_checks(
+        folder / FILE, {prefix: check for prefix, check in checks.items() if check is not None}
+    )
     write_documents(folder, written, chapters)
 
 
