@@ -12,7 +12,8 @@ import numpy as np
 from rnn_apps.export.c.proof.boards import BOARDS, BoardRun, missing_tools, run_on_board
 from rnn_apps.export.c.proof.compiler import c_compiler
 from rnn_apps.export.c.sound.front_end import in_sixteen_bits
-from rnn_apps.export.c.sound.listener import Listener, heard_labels
+from rnn_apps.export.c.sound.listener import Listener
+from rnn_apps.export.c.sound.listening_trial import heard_labels
 from rnn_apps.export.c.writing.interface import Argument, Interface
 
 BOARD = BOARDS["m4f"]
