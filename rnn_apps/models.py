@@ -24,8 +24,8 @@ class RNN(keras.Model):
         hidden_size: number of units of each recurrent layer, per direction.
         output_size: number of outputs.
         cell: name of a registered cell, such as "simple" (Elman 1990), "lstm" (Hochreiter and
-            Schmidhuber 1997), "gru" (Cho et al. 2014), "cifg" (Greff et al. 2015) or "mingru" (Feng
-            et al. 2024).
+            Schmidhuber 1997), "gru" (Cho et al. 2014), "cifg" (Greff et al. 2015), "mingru" (Feng
+            et al. 2024) or "mogrifier" (Melis et al. 2020).
         layers: number of recurrent layers, stacked.
         bidirectional: True if a second network reads backwards (Schuster and Paliwal 1997); the
             outputs of both are concatenated.

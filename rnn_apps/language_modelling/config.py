@@ -69,6 +69,11 @@ class LanguageModellingConfig(TrainingConfig):
         False, "vary the length of back-propagation, and the learning rate with it"
     )
     cell: str = option("lstm", "recurrent cell", choices=cell_names)
+    cell_options: tuple[str, ...] = option(
+        (),
+        "whole numbers that only this cell has, as NAME=NUMBER; cell = 'mogrifier' has rounds and "
+        "rank (0: whole matrices); empty: the cell's defaults",
+    )
     units: int = option(512, "size of each recurrent layer's state", minimum=1)
     layers: int = option(2, "recurrent layers on top of each other", minimum=1)
     embedding_size: int = option(

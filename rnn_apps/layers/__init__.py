@@ -10,6 +10,7 @@ _HOMES = {
     "LSTM": "cells.lstm",
     "Bidirectional": "recurrence.acceleration",
     "MinGRU": "cells.mingru",
+    "Mogrifier": "cells.mogrifier",
     "Path": "recurrence.paths",
     "SimpleRNN": "cells.simple",
     "accelerate": "recurrence.acceleration",

@@ -15,6 +15,7 @@ from pipelines.base.errors import ConfigurationError
 from rnn_apps.language_modelling.config import LanguageModellingConfig
 from rnn_apps.language_modelling.network.build import build_model, inference_model
 from rnn_apps.language_modelling.network.objective import make_objective
+from rnn_apps.layers.cells import find_cell
 from rnn_apps.layers.layers_within import reset_recurrent_states
 from rnn_apps.training import gradient_flow
 
@@ -201,6 +202,8 @@ KINDS: list[dict[str, Any]] = [
     {"cell": "lstm", "chrono_steps": 9, "orthogonal_gates": True, "output": "adaptive"},
     {"cell": "gru", "tied": True, "output": "sampled", "sampled_tokens": 9, "layers": 1},
     {"cell": "lstm", "output": "sampled", "sampled_tokens": 9, "layers": 1},
+    {"cell": "mogrifier", "zoneout": 0.2, "hidden_zoneout": 0.1, "layers": 1},
+    {"cell": "mogrifier", "cell_options": ("rounds=3", "rank=2"), "weight_dropout": 0.3},
 ]
 NAMES = ["-".join(map(str, kind.values())) for kind in KINDS]
 
@@ -217,7 +220,7 @@ def test_the_step_model_gives_what_the_carrying_model_gives(settings: dict[str, 
     )
     step = inference_model(model, config, VOCABULARY)
     names = [name for name in step.input if name != "tokens"]
-    assert len(names) == config.layers * (2 if config.cell == "lstm" else 1)
+    assert len(names) == config.layers * len(find_cell(config.cell).states)
     states = {name: tf.zeros((2, UNITS)) for name in names}
     for timestep in range(TIMESTEPS):
         found = step({"tokens": tf.constant(TOKENS[:2, timestep : timestep + 1]), **states})
@@ -258,6 +261,7 @@ def test_the_gradient_flow_of_a_model_that_carries_its_state() -> None:
         ({"cell": "gru", "hidden_zoneout": 0.1}, "hidden_zoneout applies to cells with two states"),
         ({"cell": "simple", "chrono_steps": 9}, "chrono_steps sets the biases of gates"),
         ({"chrono_steps": 1}, "must be 0 or at least 2"),
+        ({"cell_options": ("rounds=3",)}, "cell = 'lstm' has no option 'rounds'"),
         ({"output": "adaptive", "tied": True}, "no matrix as large as the embedding's"),
         ({"output": "adaptive", "jit_compile": True}, "XLA cannot compile"),
         ({"output": "adaptive", "cutoffs": (5, 99)}, "must ascend"),

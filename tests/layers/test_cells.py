@@ -57,9 +57,13 @@ def recall_of(cell: Cell, one_step: Any) -> Any:
     return recall
 
 
-def read_of(cell: Cell, one_step: Any, inputs: Any) -> Any:
+def projected(cell: Cell, one_step: Any, inputs: Any) -> Any:
     bias, _ = cell.biases(one_step)
     return tf.matmul(inputs, one_step.kernel) + bias
+
+
+def read_of(cell: Cell, one_step: Any, inputs: Any) -> Any:
+    return inputs if cell.reads_inputs else projected(cell, one_step, inputs)
 
 
 def test_the_equations_are_those_of_the_class(cell: Cell) -> None:
@@ -78,10 +82,10 @@ def test_the_first_step_is_a_step_from_zeros(cell: Cell) -> None:
     one_step = built(cell)
     zeros = [tf.zeros((ROWS, UNITS)) for _ in cell.states]
     read = read_of(cell, one_step, SEQUENCES[:, 0])
-    expected = cell.step(read, recall_of(cell, one_step), zeros, cell.activations)
+    expected = cell.step_of(one_step)(read, recall_of(cell, one_step), zeros, cell.activations)
 
     def of_gates(gates: tuple[int, ...]) -> Any:
-        parts = tf.split(read, cell.gates, axis=-1)
+        parts = tf.split(projected(cell, one_step, SEQUENCES[:, 0]), cell.gates, axis=-1)
         return tf.concat([parts[gate] for gate in gates], axis=-1)
 
     found = cell.start(of_gates, cell.biases(one_step)[1], cell.activations)
@@ -103,7 +107,13 @@ def gradients(layer: keras.layers.RNN, mask: Any) -> list[Any]:
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("options", [{}, {"go_backwards": True, "return_sequences": True}])
 @pytest.mark.parametrize(
-    ("name", "own"), [("cifg", {}), ("mingru", {"parallel": False}), ("mingru", {"parallel": True})]
+    ("name", "own"),
+    [
+        ("cifg", {}),
+        ("mingru", {"parallel": False}),
+        ("mingru", {"parallel": True}),
+        ("mogrifier", {}),
+    ],
 )
 def test_cells_that_keras_lacks_train_as_their_loop_in_keras_does(
     name: str, own: dict[str, Any], options: dict[str, Any], masked: bool
@@ -237,7 +247,7 @@ def test_a_cell_from_outside_trains_and_leaves_for_the_device(leaky: Cell, tmp_p
     one_step = built(leaky)
     read = read_of(leaky, one_step, SEQUENCES[:, 0])
     states = [tf.ones((ROWS, UNITS))]
-    found = leaky.step(read, recall_of(leaky, one_step), states, leaky.activations)
+    found = leaky.step_of(one_step)(read, recall_of(leaky, one_step), states, leaky.activations)
     np.testing.assert_allclose(found[0], one_step(SEQUENCES[:, 0], states)[0], atol=1e-6)
     model = RNN(FEATURES, UNITS, 2, cell="leaky", layers=2)
     model.compile("adam", "mse")

@@ -64,6 +64,8 @@ def _registered(cell: Cell, own: Any) -> CellSteps:
     advance = cell.step_of(own)
 
     def project(sequences: tf.Tensor) -> tf.Tensor:
+        if cell.reads_inputs:
+            return sequences
         # ops.matmul keeps the rank: one FULLY_CONNECTED for all timesteps, at any batch and length.
         projected = keras.ops.matmul(sequences, kernel)
         return projected if input_bias is None else projected + input_bias

@@ -154,7 +154,8 @@ def preferred_forms(use: LayerUse, target: str, quantize: str | None) -> list[tu
 
 def _projection_is_wider(layer: keras.layers.RNN) -> bool:
     """Whether the projection of a timestep is wider than its features."""
-    if cell_of(layer.cell) is None:
+    cell = cell_of(layer.cell)
+    if cell is None or cell.reads_inputs:
         return False
     features, projected = layer.cell.kernel.shape
     return bool(features < projected)

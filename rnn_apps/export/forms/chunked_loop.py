@@ -54,6 +54,8 @@ def recurrent_bytes(layer: keras.layers.RNN, weight_bytes: int = 4) -> int:
     own, cell = layer.cell, cell_of(layer.cell)
     if cell is None:
         kernels = [own.recurrent_kernel] if hasattr(own, "recurrent_kernel") else own.weights
+    elif cell.reads_inputs:
+        kernels = own.weights
     else:
         kernels = [own.recurrent_kernel] if cell.recurrent else []
     return weight_bytes * sum(math.prod(kernel.shape) for kernel in kernels)

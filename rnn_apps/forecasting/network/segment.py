@@ -115,9 +115,8 @@ class ParallelDecoder(keras.layers.Layer):
             return product[..., gates.start * self.units : gates.stop * self.units]
 
         own = [ops.expand_dims(state, 1) for state in states]
-        decoded: tf.Tensor = self._equations.step(
-            entering, recall, own, self._equations.activations
-        )[0]
+        step = self._equations.plain_step("a parallel decoder")
+        decoded: tf.Tensor = step(entering, recall, own, self._equations.activations)[0]
         return decoded
 
     def _initial_bias(self, shape: tuple[int, ...], dtype: Any = None) -> Any:
@@ -158,7 +157,8 @@ class Segment(Network):
     """See the module."""
 
     def check(self) -> None:
-        """Refuses a window that is not a whole number of segments."""
+        """Refuses a cell without an input product, and a window that is not whole segments."""
+        find_cell(self.config.cell).plain_step("model = 'segment'")
         lookback, length = self.config.lookback, self.config.segment_length
         if lookback % length:
             whole = max(1, round(lookback / length)) * length

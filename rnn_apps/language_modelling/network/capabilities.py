@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipelines.base.errors import ConfigurationError
 from rnn_apps.application.own_vocabulary import require_new_vocabulary, require_nothing_learnt
 from rnn_apps.language_modelling.config import LanguageModellingConfig
+from rnn_apps.layers.cells.options import cell_options
 from rnn_apps.layers.cells.registry import find_cell
 
 
@@ -63,6 +64,7 @@ def check_capabilities(config: LanguageModellingConfig) -> None:
     ):
         if holds:
             raise ConfigurationError(problem)
+    cell_options(cell, config.cell_options)
     if len(config.vocabulary) > 1:
         raise ConfigurationError(
             f"vocabulary = {','.join(config.vocabulary)!r}: a language model has one. Name one"

@@ -9,6 +9,7 @@ import keras
 from rnn_apps.language_modelling.config import LanguageModellingConfig
 from rnn_apps.language_modelling.network.capabilities import needs_cell
 from rnn_apps.layers.cells.cell import Cell
+from rnn_apps.layers.cells.options import cell_options
 from rnn_apps.layers.cells.registry import find_cell
 from rnn_apps.layers.cells.zoneout import ZoneoutCell
 from rnn_apps.layers.initializers import OrthogonalGates
@@ -83,16 +84,17 @@ def _recurrent_layer(
         "name": f"{config.cell}_{index + 1}",
     }
     cell = find_cell(config.cell)
+    own = {**_initializers(config, cell), **cell_options(cell, config.cell_options)}
     if not needs_cell(config):
         if config.weight_dropout:
             options["recurrent_weight_dropout"] = config.weight_dropout
-        return cell.layer(config.units, **_initializers(config, cell), **options)
+        return cell.layer(config.units, **own, **options)
     kind = cell.keras_cell
     if config.layer_norm:
         assert cell.normalised is not None
         kind = cell.normalised.keras_cell
     rates = [config.zoneout] if len(cell.states) == 1 else [config.hidden_zoneout, config.zoneout]
-    one_step = kind(config.units, **_initializers(config, cell))
+    one_step = kind(config.units, **own)
     return keras.layers.RNN(ZoneoutCell(one_step, rates) if any(rates) else one_step, **options)
 
 

@@ -13,6 +13,8 @@ _HOMES = {
     "LayerNormSimpleRNNCell": "simple",
     "MinGRU": "mingru",
     "MinGRUCell": "mingru",
+    "Mogrifier": "mogrifier",
+    "MogrifierCell": "mogrifier",
     "NormalisedCell": "cell",
     "ZoneoutCell": "zoneout",
     "cell_names": "registry",

@@ -6,7 +6,7 @@ equations from here, so that a new cell is one file.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -48,6 +48,7 @@ Step = Callable[[Any, Recall, States, Activations], States]
 """(read, recall, states, activations) -> the new states.
 
 `read` is x W + b of all gates, [..., gates * units]; leading axes broadcast against the states'.
+For a cell that `reads_inputs` it is the input x itself, [..., features].
 """
 
 Start = Callable[[Callable[[tuple[int, ...]], Any], Any, Activations], States]
@@ -90,7 +91,8 @@ class Cell:
         layer: class of the recurrent layer that runs the cell over time.
         keras_cell: class of the cell itself, for `keras.layers.RNN` and for single steps; it has
             the weights `kernel`, `bias` and, if `recurrent`, `recurrent_kernel`.
-        step: equations of one time step.
+        step: equations of one time step; None for a cell that changes the input x before its
+            product with the kernel, whose `variant` gives the equations with all weights.
         start: equations of the first time step from states of zeros.
         keras_layer: class of Keras' own layer with the same weights; None where Keras has none.
         recurrent: True if there is a recurrent kernel.
@@ -105,6 +107,8 @@ class Cell:
             share `step`.
         long_memory: function of a number of time steps that gives the cell's options for memories
             that span up to this many (Tallec and Ollivier 2018); None if no bias can do that.
+        options: smallest value of each whole number that the layer and the Keras cell take as an
+            argument of this name, for configurations' `cell_options`.
         normalised: variant with layer normalisation; None if there is none.
     """
 
@@ -114,7 +118,7 @@ class Cell:
     states: tuple[str, ...]
     layer: type[keras.layers.RNN]
     keras_cell: type[keras.layers.Layer]
-    step: Step
+    step: Step | None
     start: Start
     keras_layer: type[keras.layers.RNN] | None = None
     recurrent: bool = True
@@ -124,6 +128,7 @@ class Cell:
     biases: Callable[[Any], tuple[Any, Any]] = _one_bias
     variant: Callable[[Any], Step] | None = None
     long_memory: Callable[[int], dict[str, Any]] | None = None
+    options: Mapping[str, int] = field(default_factory=dict)
     normalised: NormalisedCell | None = None
 
     def normalised_variant(self) -> NormalisedCell:
@@ -139,6 +144,29 @@ class Cell:
             )
         return self.normalised
 
+    @property
+    def reads_inputs(self) -> bool:
+        """Whether a step reads x itself, so that x W + b is not known before it."""
+        return self.step is None
+
     def step_of(self, keras_cell: Any) -> Step:
         """The equations of one cell object, whose options may change them."""
-        return self.step if self.variant is None else self.variant(keras_cell)
+        if self.variant is not None:
+            return self.variant(keras_cell)
+        return self.plain_step("this layer")
+
+    def plain_step(self, user: str) -> Step:
+        """The equations that need no weights except the kernels and the biases.
+
+        Args:
+            user: what needs them, for the error's text, such as "model = 'segment'".
+
+        Raises:
+            ConfigurationError: the cell has more weights.
+        """
+        if self.step is None:
+            raise ConfigurationError(
+                f"cell = {self.name!r} changes its input before the product with the kernel, which "
+                f"{user} computes beforehand: choose another cell"
+            )
+        return self.step

@@ -49,7 +49,16 @@ class LSTMSteps(StepsWithGradient):
     ) -> tuple[Tensors, Tensors]:
         """One time step."""
         h, c = states
-        z_i, z_f, z_g, z_o = tf.split(projected + tf.matmul(h, weights[0]), 4, axis=-1)
+        return self.advance(projected + tf.matmul(h, weights[0]), c)
+
+    def advance(self, z: tf.Tensor, c: tf.Tensor) -> tuple[Tensors, Tensors]:
+        """The new states, and what `backward` needs.
+
+        Args:
+            z: sum of all products of the gates, [batch, 4 * units].
+            c: state c before the step, [batch, units].
+        """
+        z_i, z_f, z_g, z_o = tf.split(z, 4, axis=-1)
         i = self.recurrent_activation.function(z_i)
         f = self.recurrent_activation.function(z_f)
         g = self.activation.function(z_g)
@@ -69,6 +78,19 @@ class LSTMSteps(StepsWithGradient):
         mask: tf.Tensor | None,
     ) -> tuple[Tensors, Tensors]:
         """The gradient of one time step."""
+        dz, dc = self.gate_gradients(d_states, saved, mask)
+        d_before = tf.matmul(dz, weights[0])
+        if mask is not None:
+            d_before = tf.where(mask, d_before, d_states[0])
+        return [d_before, dc], [dz]
+
+    def gate_gradients(
+        self, d_states: Tensors, saved: Tensors, mask: tf.Tensor | None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The gradients with respect to z of `advance` and to the state c before the step.
+
+        Arguments are those of `backward`.
+        """
         dh, dc = d_states
         i, f, g, o, c = saved
         squashed = self.activation.function(f * c + i * g)
@@ -82,11 +104,7 @@ class LSTMSteps(StepsWithGradient):
             ],
             axis=-1,
         )
-        dz = where_present(mask, dz, 0.0)
-        d_before = tf.matmul(dz, weights[0])
-        if mask is not None:
-            d_before = tf.where(mask, d_before, dh)
-        return [d_before, dc * where_present(mask, f, 1.0)], [dz]
+        return where_present(mask, dz, 0.0), dc * where_present(mask, f, 1.0)
 
 
 @keras.saving.register_keras_serializable(package="rnn_apps")

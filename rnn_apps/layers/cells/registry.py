@@ -20,6 +20,7 @@ _ADDRESSES = {
     "gru": "rnn_apps.layers.cells.gru:GRU_CELL",
     "cifg": "rnn_apps.layers.cells.cifg:CIFG_CELL",
     "mingru": "rnn_apps.layers.cells.mingru:MINGRU_CELL",
+    "mogrifier": "rnn_apps.layers.cells.mogrifier:MOGRIFIER_CELL",
 }
 
 

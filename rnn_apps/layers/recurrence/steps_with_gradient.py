@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-from typing import ClassVar
 
 import tensorflow as tf
 
@@ -13,12 +12,18 @@ Tensors = list[tf.Tensor]
 class StepsWithGradient(abc.ABC):
     """A cell whose input is already projected: x W + b is known for all time steps.
 
+    A cell that changes the input before it multiplies it takes the input itself in place of
+    x W + b, and its kernel and bias are among the weights.
+
     Hashable: equal cells share their compiled loops.
     """
 
     units: int
-    saved: ClassVar[int]
-    """Number of tensors that a forward step keeps for the backward one, in addition to h."""
+
+    @property
+    @abc.abstractmethod
+    def saved(self) -> int:
+        """Number of tensors that a forward step keeps for the backward one, in addition to h."""
 
     @abc.abstractmethod
     def forward(
@@ -27,7 +32,7 @@ class StepsWithGradient(abc.ABC):
         """One time step.
 
         Args:
-            projected: input product x W + b, [batch, gates * units].
+            projected: input product x W + b, [batch, gates * units], or the input itself.
             weights: recurrent kernel [units, gates * units], and the cell's further weights.
             states: list of h [batch, units] and the other states.
 
@@ -59,8 +64,10 @@ class StepsWithGradient(abc.ABC):
             The gradient with respect to the states before, and what `collect_gradients` takes.
         """
 
-    collected: ClassVar[int]
-    """Number of tensors that a backward step gives to `collect_gradients`."""
+    @property
+    @abc.abstractmethod
+    def collected(self) -> int:
+        """Number of tensors that a backward step gives to `collect_gradients`."""
 
     def collect_gradients(
         self, before: tf.Tensor, collected: Tensors, saved: Tensors

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipelines.base.errors import ConfigurationError
 from rnn_apps.application.own_vocabulary import require_new_vocabulary, require_nothing_learnt
+from rnn_apps.layers.cells.registry import find_cell
 from rnn_apps.translation.config import MAXIMISED, TranslationConfig
 from rnn_apps.translation.network.decoder_options import check_decoder
 
@@ -16,6 +17,7 @@ def check_capabilities(config: TranslationConfig) -> None:
     """
     if config.tied == "all" and not config.joint_vocabulary:
         raise ConfigurationError("tied = 'all' needs one vocabulary: joint_vocabulary = true")
+    find_cell(config.cell).plain_step("a translation's decoder")
     check_decoder(config.attention, config.decoder, config.input_feeding, config.coverage)
     if config.subword_sampling and config.tokenizer != "subwords":
         raise ConfigurationError(

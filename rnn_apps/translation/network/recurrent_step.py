@@ -198,7 +198,8 @@ class RecurrentStep:
             return product[..., gates.start * units : gates.stop * units]
 
         read = read if input_bias is None else read + input_bias
-        return cell.step(read, recall, states, cell.activations)
+        step = cell.plain_step("a translation's decoder")
+        return step(read, recall, states, cell.activations)
 
 
 def cell_weights(step: RecurrentStep, cells: Mapping[str, Any]) -> Weights:
