@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import keras
@@ -61,6 +62,20 @@ def test_a_block_takes_the_memory_of_its_projections(tmp_path: Path) -> None:
     single = scratch_bytes(7)
     for size, timesteps in zip(SIZES, (10, 8), strict=True):
         assert scratch_bytes(timesteps) == single + (size - 1) * 3 * 24 * 4
+
+
+def test_weights_are_read_forwards_and_backwards_in_turn(tmp_path: Path) -> None:
+    """Five timesteps of a block are odd: the next block begins the other way."""
+    keras.utils.set_random_seed(0)
+    model = Sequential([Input((15, 6)), layers.GRU(90, return_sequences=True)])
+    data = np.random.default_rng(0).normal(size=(3, 15, 6)).astype(np.float32)
+
+    source = exported(model, tmp_path / "sequence", data).source.read_text()
+
+    assert "(pass0_block + pass0) & 1);" in source
+    stream = export_c(model, tmp_path / "stream", mode="streaming", representative_data=data)
+    calls = re.findall(r"_tiled_product\(memory.*", stream.source.read_text())
+    assert calls and all(call.endswith(", 0);") for call in calls)
 
 
 def test_masked_timesteps_keep_the_state(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from rnn_apps.export.c.writing.emission import kernels_for
 PROCESSORS = {"plain": (), "native": ("-march=native",)}
 if platform.machine() == "x86_64":
     PROCESSORS["avx2"] = ("-march=x86-64-v3",)
+    PROCESSORS["avx512bw"] = ("-march=x86-64-v4",)
 
 CALLS = """
 void products(int16_t *out, float *half, const int16_t *in, const int8_t *weights,
@@ -31,10 +32,11 @@ void products(int16_t *out, float *half, const int16_t *in, const int8_t *weight
 }
 
 void float_products(float *out, float *tiled, const float *in, const float *weights,
-                    const float *tiles, int32_t rows, int32_t columns, int32_t stride)
+                    const float *tiles, int32_t rows, int32_t columns, int32_t stride,
+                    int32_t turned)
 {
     net_product(out, in, weights, rows, columns, stride);
-    net_tiled_product(tiled, in, tiles, rows, columns);
+    net_tiled_product(tiled, in, tiles, rows, columns, turned);
 }
 
 void tanhs(int32_t *x, int32_t count)
@@ -53,9 +55,9 @@ void plain_tanhs(int32_t *x, int32_t count)
 
 def runs_here(options: tuple[str, ...]) -> bool:
     """Whether this computer's processor has the instructions."""
-    if "-march=x86-64-v3" not in options:
-        return True
-    return "avx2" in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    needed = {"-march=x86-64-v3": "avx2", "-march=x86-64-v4": "avx512bw"}
+    flags = [needed[option] for option in options if option in needed]
+    return not flags or flags[0] in Path("/proc/cpuinfo").read_text("ascii", "replace").split()
 
 
 @pytest.fixture(scope="module", params=[name for name, o in PROCESSORS.items() if runs_here(o)])
@@ -86,7 +88,7 @@ def rounded(sums: np.ndarray, multipliers: np.ndarray, shift: int) -> np.ndarray
 
 
 @pytest.mark.parametrize("columns", [1, 3, 4, 9, 22, 53])
-@pytest.mark.parametrize("depth", [1, 7, 21, 130, 1291])
+@pytest.mark.parametrize("depth", [1, 7, 8, 21, 48, 130, 1291])
 def test_products_are_exact(library: ctypes.CDLL, depth: int, columns: int) -> None:
     draw = np.random.default_rng(depth + columns)
     # The first numbers are as large as numbers can be: their sums need all 32 bits.
@@ -137,7 +139,8 @@ def test_a_factor_above_one_is_a_shift_to_the_left(library: ctypes.CDLL) -> None
 
 @pytest.mark.parametrize("columns", [1, 5, 16, 37, 64, 65, 200])
 @pytest.mark.parametrize("rows", [1, 4, 7, 33])
-def test_products_of_floats(library: ctypes.CDLL, rows: int, columns: int) -> None:
+@pytest.mark.parametrize("turned", [0, 1])
+def test_products_of_floats(library: ctypes.CDLL, rows: int, columns: int, turned: int) -> None:
     draw = np.random.default_rng(rows * columns)
     # The matrix is a part of a wider one, and no number lies where a register would have it.
     wide = draw.normal(size=(rows, columns + 3)).astype(np.float32)
@@ -152,7 +155,7 @@ def test_products_of_floats(library: ctypes.CDLL, rows: int, columns: int) -> No
 
     library.float_products(
         *map(pointer, (out[1:], tiled[1:], given, weights, tiles)),
-        *map(ctypes.c_int32, (rows, columns, columns + 3)),
+        *map(ctypes.c_int32, (rows, columns, columns + 3, turned)),
     )
 
     exact = given.astype(np.float64) @ weights
@@ -187,7 +190,7 @@ void call(int16_t *out, float *half, const int16_t *in, const int8_t *weights,
 {{
     net_fixed_product(out, in, weights, multipliers, 40, {depth}, {columns}, 1);
     net_half_product(half, in, weights, factors, {depth}, {columns}, 0);
-    net_tiled_product(half, factors, factors, {depth}, {columns});
+    net_tiled_product(half, factors, factors, {depth}, {columns}, 0);
 }}
 """
         kernels = kernels_for("@_fixed_product @_half_product @_tiled_product", "net")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.resources
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -44,6 +45,7 @@ class Writer:
         names: identifiers of inputs, outputs and states, by their buffers' numbers.
         functions: text of the functions written so far.
         constants: constants that are used, by name.
+        loops: the loops around the statement that is being written, from the outermost on.
     """
 
     prefix: str
@@ -51,6 +53,7 @@ class Writer:
     names: dict[int, str]
     functions: list[str] = field(default_factory=list)
     constants: dict[str, Buffer] = field(default_factory=dict)
+    loops: list[Repeat] = field(default_factory=list)
     _constant_names: dict[int, str] = field(default_factory=dict)
 
     def base(self, buffer: Buffer) -> str:
@@ -97,7 +100,9 @@ def _block(writer: Writer, statements: Sequence[Statement], indent: str) -> list
         if isinstance(one, Repeat):
             index = one.variable
             lines.append(f"{indent}for (int32_t {index} = 0; {index} < {one.count}; ++{index}) {{")
+            writer.loops.append(one)
             lines += _block(writer, one.body, indent + "    ")
+            writer.loops.pop()
             lines.append(f"{indent}}}")
         elif isinstance(one, Loop):
             lines += _loop(writer, one, indent)
@@ -194,7 +199,8 @@ def _product(writer: Writer, one: Product, indent: str) -> list[str]:
     if one.tiled:
         call = (
             f"@_tiled_product({writer.address(one.out)}{{out}}, "
-            f"{writer.address(one.left)}{{left}}, {writer.address(right)}, {depth}, {columns});"
+            f"{writer.address(one.left)}{{left}}, {writer.address(right)}, {depth}, {columns}, "
+            f"{_every_other(writer.loops)});"
         )
     elif by_columns and (depth == 1 or right.strides[0] > 0):
         call = (
@@ -214,6 +220,19 @@ def _product(writer: Writer, one: Product, indent: str) -> list[str]:
     steps = {name: f" + row * {stride}" for name, stride in moved.items()}
     lines.append(f"{indent}for (int32_t row = 0; row < {rows}; ++row)")
     return [*lines, f"{indent}    {call.format(**steps)}"]
+
+
+def _every_other(loops: Sequence[Repeat]) -> str:
+    """A number that is 0 and 1 in turn, from pass to pass of the loops around a statement."""
+    if not loops:
+        return "0"
+    odd = [one.variable for place, one in enumerate(loops) if _passes(loops[place + 1 :]) % 2]
+    together = " + ".join(odd)
+    return f"{together} & 1" if len(odd) == 1 else f"({together}) & 1"
+
+
+def _passes(loops: Sequence[Repeat]) -> int:
+    return math.prod(one.count for one in loops)
 
 
 def _quantised_product(writer: Writer, one: QuantisedProduct, indent: str) -> list[str]:

@@ -18,8 +18,7 @@ static inline void @_shared(float *out, int32_t out_step, const float *in, int32
         }
     for (row = 0; row < count; ++row)
         for (k = 0; k < @_SHARED; ++k)
-            memcpy(out + row * out_step + @_WIDTH * k, &sums[row * @_SHARED + k],
-                   sizeof(@_vector));
+            *(@_vector *)(void *)(out + row * out_step + @_WIDTH * k) = sums[row * @_SHARED + k];
 }
 #endif
 
