@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +36,8 @@ _OTHER_FORMATS = {
     b"\xd0\xcf\x11\xe0": "an old Excel workbook",
     b"\x89HDF": "an HDF5 file",
     b"SQLite f": "an SQLite database",
+    b"ARROW1": "an Arrow file (Feather)",
+    b"FEA1": "an old Feather file",
 }
 
 
@@ -96,9 +99,13 @@ def open_table(path: str | Path, options: SeriesOptions) -> Table:
             raise DataError(
                 f"is {what}, not a table in CSV or Parquet",
                 file=path,
-                advice="Unpack it or save it as CSV.",
+                advice="Unpack it or save it as CSV or Parquet.",
             )
     beginning = head.removeprefix(codecs.BOM_UTF8).lstrip()
+    if re.match(rb"\[\s*[\[{]", beginning):
+        raise DataError(
+            "is an array in JSON, not a table", file=path, advice="Save it as CSV or Parquet."
+        )
     if beginning.startswith(b"{"):
         return JsonLinesTable(path, options.frequency)
     if beginning.startswith(b"@") or ".tsf" in (Path(path).suffix, Path(path).stem[-4:]):

@@ -49,6 +49,14 @@ class JsonLinesTable:
         self._line, self._first = next(self._records(), (1, {}))
         if not self._first:
             raise DataError("the file is empty", file=path)
+        if _TARGET not in self._first:
+            raise DataError(
+                f"has no {_TARGET!r}: JSON Lines hold a series per line here, as GluonTS writes "
+                'them ({"start": ..., "target": [...]})',
+                file=path,
+                row=self._line,
+                advice="Save a table of records as CSV or Parquet.",
+            )
         self._series_of(self._first, self._line, None, {})
         self._step = self._find_step(frequency) if _START in self._first else None
         kinds = (*_STATIC, *_FUTURE, *_PAST)

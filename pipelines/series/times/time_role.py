@@ -21,6 +21,11 @@ from pipelines.series.tables.columns import is_number, is_text
 from pipelines.series.tables.joined_columns import CLOCK, JoinedColumn
 from pipelines.series.tables.tables import Block, Table
 from pipelines.series.times.format_detection import AmbiguousTimeError
+from pipelines.series.times.step_counters import (
+    advice_on_counters,
+    check_no_hidden_series,
+    step_counter,
+)
 from pipelines.series.times.time_columns import TimeReader
 from pipelines.series.times.time_parts import calendar_parts, clock_column, joined_time
 
@@ -91,6 +96,9 @@ def _find_time(
     if named:
         # Reading a column that should be the time raises an error that tells which row is wrong.
         return named[0]
+    counter = step_counter(free, sample, options)
+    if counter:
+        return counter
     dated = [column for column in free if names_a_time(column)]
     if len(dated) > 1:
         raise DataError(
@@ -108,11 +116,13 @@ def _find_time(
             advice="Transpose the table: one row per time, one column per series.",
         )
     if not [column for column in words if column.lower() not in ID_NAMES]:
+        check_no_hidden_series(free, sample, options)
         return _counted_rows(table, free, sample, options)
     raise DataError(
         f"no column can be read as times among {', '.join(table.columns[:10])}",
         file=table.name,
-        advice="Add a column of time stamps, or state time_column (and time_format).",
+        advice="Add a column of time stamps, or state time_column (and time_format)."
+        + advice_on_counters(free, sample),
     )
 
 
@@ -140,8 +150,8 @@ def _counted_rows(table: Table, free: Sequence[str], sample: Block, options: Ser
         f"rises by equal steps, like a time, and no column is called {TIME_NAMES[0]}",
         file=table.name,
         column=rising[0],
-        advice="If it is the time, state it as time_column with its time_format (unix, or steps "
-        "for rows that are counted); if it is to be forecast, state the targets.",
+        advice="If it is the time, state it as time_column with its time_format (unix, "
+        "unix_ms, or steps for rows that are counted); if it is to be forecast, state the targets.",
     )
 
 
