@@ -27,6 +27,7 @@ SAMPLE = 1000
 _FEWEST_LINES = 10
 _NEARLY_ALL = 0.98
 _FEW = 0.05
+_MOSTLY = 0.9
 _IDENTIFIERS = "identifiers"
 _NO_TEXT = ("numbers", "links", "licences", _IDENTIFIERS)
 _NUMBER = re.compile(r"#?[+-]?\d+(?:[.,]\d+)?(?:[eE][+-]?\d+)?")
@@ -35,6 +36,8 @@ _LINK = re.compile(r"(?:https?|ftp)://\S+")
 _IDENTIFIER = re.compile(r"(?=\S*\d)[\w.:/#@+=-]+", re.ASCII)
 _LICENCE = re.compile(r"(?:CC[ -]?BY|CC0|Attribution|Public Domain)\b.*", re.IGNORECASE)
 _NUMBERED = re.compile(r"(?:reference|ref)[ _-]?\d+")
+# A name such as question, srcText or source_1, and not the first word of a sentence.
+_PLAIN_NAME = re.compile(r"[a-z][A-Za-z0-9_.-]*|[A-Za-z]\w*_\w*", re.ASCII)
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
 
@@ -112,6 +115,45 @@ def columns_of_header(
         targets = [n for n in texts if _named_as(names[n], REFERENCE_NAMES)]
         further = tuple(n for n in texts if _NUMBERED.fullmatch(names[n]))
     return Columns(sources[0], targets[0], asked, further) if sources and targets else None
+
+
+def columns_of_other_names(rows: Sequence[Sequence[str]], path: str | Path) -> Columns | None:
+    """The two columns of text under a header whose names say nothing of source and target.
+
+    A first line is such a header if its cells are names as programs write them (question, srcText),
+    and the columns of text have sentences below.
+
+    Args:
+        rows: lines of the file as lists of cells.
+        path: path of the file, for messages.
+
+    Returns:
+        The columns in their order; None if the first line is a pair like the others.
+
+    Raises:
+        DataError: more than two columns have sentences, so that the names have to be stated.
+    """
+    names = [cell.strip().strip('"').strip() for cell in rows[0]]
+    below = [[cells[n].strip() for cells in rows[1 : SAMPLE + 1] if len(cells) > n]
+             for n in range(len(names))]  # fmt: skip
+    texts = [n for n in range(len(names)) if names[n] and not _kind(below[n])]
+    if len(rows) <= _FEWEST_LINES or len(texts) < 2:
+        return None
+    if not all(_PLAIN_NAME.fullmatch(name) for name in names if name):
+        return None
+    if any(sum(" " in cell for cell in below[n]) < _MOSTLY * len(below[n]) for n in texts):
+        return None
+    if len(texts) > 2:
+        listed = ", ".join(names[n] for n in texts)
+        raise DataError(
+            f"has {len(texts)} columns of text ({listed}), whose names do not say which are source "
+            "and target",
+            file=path,
+            row=1,
+            advice=f"State them: --column source={names[texts[0]]} "
+            f"--column target={names[texts[1]]}.",
+        )
+    return Columns(texts[0], texts[1], ("", ""))
 
 
 def _one_language_twice(stated: Mapping[int, str]) -> Columns | None:

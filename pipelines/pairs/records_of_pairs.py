@@ -12,6 +12,7 @@ from pipelines.pairs.columns_of_pairs import (
     Columns,
     columns_of_content,
     columns_of_header,
+    columns_of_other_names,
     without_quotes,
 )
 from pipelines.pairs.sentence_pairs import SentencePairs
@@ -175,6 +176,9 @@ def _recognised(
             file=records.path,
             advice="Name them: --source-column NAME --target-column NAME.",
         )
+    chosen = columns_of_other_names(texts, records.path)
+    if chosen is not None:
+        return chosen, True
     if not any(len(cells) > 1 for cells in texts):
         raise DataError("has one column only, not a source and a target", file=records.path)
     return columns_of_content(texts, records.path, report), False

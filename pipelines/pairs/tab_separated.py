@@ -13,6 +13,7 @@ from pipelines.pairs.columns_of_pairs import (
     Columns,
     columns_of_content,
     columns_of_header,
+    columns_of_other_names,
     without_quotes,
 )
 from pipelines.pairs.languages import language_tag, languages_of_file
@@ -86,7 +87,10 @@ def _columns(
 ) -> tuple[Columns, Rows]:
     """The columns of the sentences, and the rows without a header."""
     number, _ = rows[0]
-    columns = columns_of_header([cells for _, cells in rows[:SAMPLE]], asked, path)
+    sample = [cells for _, cells in rows[:SAMPLE]]
+    columns = columns_of_header(sample, asked, path)
+    if columns is None and not all(asked):
+        columns = columns_of_other_names(sample, path)
     if columns is not None:
         report.note("header lines", "read as the columns' names", f"line {number}")
         others = [

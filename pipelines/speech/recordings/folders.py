@@ -1,4 +1,4 @@
-"""Folders of recordings: with a rule for the files' names, as LibriSpeech, or text by text."""
+"""Folders of recordings: with a rule for the names of the files, or as LibriSpeech."""
 
 from __future__ import annotations
 
@@ -123,39 +123,6 @@ def read_librispeech(folder: str | Path) -> Iterator[Entry]:
             if name:
                 place = f"{transcripts.relative_to(root).as_posix()} row {number}: {name}"
                 yield Entry(_sound(transcripts.parent, name), words, speaker, part, place)
-
-
-def has_text_files(folder: Path) -> bool:
-    """Whether a sound file of the folder or of its subfolders has a text file of its name."""
-    return any(
-        path.suffix.lower() in EXTENSIONS and path.with_suffix(".txt").is_file()
-        for path in files_below(folder)
-    )
-
-
-def read_text_files(folder: Path, report: DataReport) -> Iterator[Entry]:
-    """Yields the recordings of a folder in which x.txt is what is said in x.wav.
-
-    If a folder above is called train..., dev... or test..., it states the part.
-
-    Args:
-        folder: folder of the recordings, with its subfolders.
-        report: report that receives recordings without a text file.
-
-    Raises:
-        DataError: a text file is not UTF-8.
-    """
-    for path in files_below(folder):
-        if path.suffix.lower() not in EXTENSIONS:
-            continue
-        place, text = path.relative_to(folder).as_posix(), path.with_suffix(".txt")
-        if not text.is_file():
-            report.note("no transcript", "dropped", place)
-            continue
-        above = reversed(path.relative_to(folder).parts[:-1])
-        part = next(filter(None, map(parse_part, above)), "")
-        words = " ".join(line for _, line in utf8_lines(text))
-        yield Entry(path, words, "", part, place)
 
 
 def _sound(folder: Path, name: str) -> Path:

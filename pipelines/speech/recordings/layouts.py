@@ -17,15 +17,11 @@ from pipelines.speech.recordings.corpora import (
     read_ljspeech,
     read_vctk,
 )
-from pipelines.speech.recordings.folders import (
-    has_text_files,
-    is_librispeech,
-    read_librispeech,
-    read_text_files,
-)
+from pipelines.speech.recordings.folders import is_librispeech, read_librispeech
 from pipelines.speech.recordings.kaldi import is_kaldi, read_kaldi
 from pipelines.speech.recordings.manifests import NO_COLUMNS, read_manifest
 from pipelines.speech.recordings.recording import Entry
+from pipelines.speech.recordings.text_files import has_text_files, read_text_files
 
 MANIFEST_NAMES = (
     "manifest.csv", "manifest.tsv", "manifest.jsonl", "metadata.csv", "metadata.jsonl",

@@ -1,4 +1,4 @@
-"""Lists of recordings: CSV, TSV and JSON Lines with path, transcript and optional columns."""
+"""Lists of recordings: CSV, TSV and JSON with path, transcript and optional columns."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from typing import Any
 from pipelines.base.errors import DataError
 from pipelines.base.stated_columns import nearest_columns
 from pipelines.data_report import DataReport
+from pipelines.speech.recordings.json_records import json_records
 from pipelines.speech.recordings.recording import Entry, stated_part
 
 _log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ _COLUMNS = {
     "path": ("path", "audio_filepath", "audio", "file", "filename", "file_name", "wav_filename",
              "wav"),
     "transcript": ("transcript", "text", "sentence", "transcription", "normalized_text",
-                   "wrd"),
+                   "wrd", "words"),
     "speaker": ("speaker", "speaker_id", "client_id", "user", "spk_id"),
     "part": ("part", "split"),
     "offset": ("offset", "start", "start_time", "begin"),
@@ -57,7 +58,7 @@ def read_manifest(
 ) -> Iterator[Entry]:
     """Yields the entries of a list of recordings.
 
-    The columns (in JSON Lines, keys) are path and transcript, and optionally speaker, part
+    The columns (in JSON, keys) are path and transcript, and optionally speaker, part
     ("train", "validation", "test"), and for a segment of a file offset, duration or end, in
     seconds. Other columns are ignored. Paths are relative to the folder of the list, or to a folder
     `clips` in it (as in Common Voice).
@@ -240,7 +241,8 @@ def _columns(
             raise DataError(
                 f"has no column {needed!r} among {', '.join(header) or 'none'}",
                 file=file,
-                advice="The first line names the columns: path, transcript and optionally speaker.",
+                advice="The first line names the columns: path, transcript and optionally speaker."
+                + _advice_on_layout(header, file),
             )
     for ours, name in names.items():
         if lowered.count(name) > 1:
@@ -249,6 +251,13 @@ def _columns(
                 advice="Keep only one of them.",
             )  # fmt: skip
     return {ours: lowered.index(name) for ours, name in names.items()}
+
+
+def _advice_on_layout(header: Sequence[str], file: Path) -> str:
+    """What to name instead if the list is one of a folder that is recognised as a whole."""
+    if "|" not in "".join(header) or not (file.parent / "wavs").is_dir():
+        return ""
+    return f" A folder in the layout of LJSpeech is named itself: file:{file.parent}."
 
 
 def _as_written(name: str, columns: Sequence[str]) -> str:
@@ -308,28 +317,13 @@ def _json_rows(
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     keys: dict[tuple[str, ...], dict[str, str]] = {}
     try:
-        with open(file, encoding="utf-8-sig") as lines:
-            for number, line in enumerate(lines, 1):
-                if not line.strip():
-                    continue
-                row = _json_row(line, file, number)
-                present = tuple(row)
-                if present not in keys:
-                    keys[present] = _keys(present, file, number, None if keys else report, stated)
-                yield number, {ours: row[name] for ours, name in keys[present].items()}
+        for number, row in json_records(file):
+            present = tuple(row)
+            if present not in keys:
+                keys[present] = _keys(present, file, number, None if keys else report, stated)
+            yield number, {ours: row[name] for ours, name in keys[present].items()}
     except UnicodeDecodeError as error:
         raise _encoding(file, error) from None
-
-
-def _json_row(line: str, file: Path, number: int) -> Mapping[str, Any]:
-    wanted = 'Write one object per line: {"path": "a.wav", "transcript": "the words"}.'
-    try:
-        row = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise DataError(f"is not JSON: {error}", file=file, row=number, advice=wanted) from None
-    if not isinstance(row, Mapping):
-        raise DataError("is not a JSON object", file=file, row=number, advice=wanted)
-    return row
 
 
 def _keys(

@@ -188,3 +188,33 @@ def test_a_packed_memory_that_is_damaged(tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_bytes(as_zip(b"a\tb\n", "a.txt", "b.txt"))
     with pytest.raises(DataError, match="unzip"):
         read(tmp_path / "a.zip")
+
+
+SENTENCES = tuple((f"Number {n} is here.", f"Nummer {n} ist da.") for n in range(20))
+
+
+@pytest.mark.parametrize(("name", "mark"), [("pairs.csv", ","), ("pairs.tsv", "\t")])
+@pytest.mark.parametrize("names", [("question", "answer"), ("srcString", "tgtString")])
+def test_names_of_columns_are_not_a_pair(
+    tmp_path: Path, name: str, mark: str, names: tuple[str, str]
+) -> None:
+    path = tmp_path / name
+    path.write_text("\n".join(mark.join(row) for row in (names, *SENTENCES)) + "\n")
+    pairs = read(path)
+    assert list(zip(pairs.source, pairs.target, strict=True)) == list(SENTENCES)
+    # A first pair of single words is a pair.
+    words = ("Help", "Hilfe")
+    path.write_text("\n".join(mark.join(row) for row in (words, *SENTENCES)) + "\n")
+    assert (read(path).source[0], read(path).target[0]) == words
+
+
+def test_several_columns_of_text_have_to_be_named(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.csv"
+    rows = [("id", "question", "context", "answer")]
+    rows += [(str(n), a, f"About {n}, say.", b) for n, (a, b) in enumerate(SENTENCES)]
+    path.write_text("\n".join(",".join(f'"{cell}"' for cell in row) for row in rows) + "\n")
+    message = r"has 3 columns of text \(question, context, answer\).*--column source=question"
+    with pytest.raises(DataError, match=message):
+        read(path)
+    pairs = read(path, source_column="question", target_column="answer")
+    assert (pairs.source[3], pairs.target[3]) == SENTENCES[3]

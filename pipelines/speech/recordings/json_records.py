@@ -1,0 +1,84 @@
+"""Lists of recordings in JSON: an object per line, an array of objects, or objects by a name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipelines.base.errors import DataError
+
+_WANTED = 'Write one object per line: {"path": "a.wav", "transcript": "the words"}.'
+
+
+def json_records(file: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yields the number of each record and the record.
+
+    One object per line is what NeMo and Hugging Face write; the number is that of the line. A file
+    that is an array of objects, or one object with an object per recording, as SpeechBrain writes
+    it, is read as a whole; the number counts its records from 1.
+
+    Raises:
+        DataError: the file is not JSON, or a record is not an object.
+        UnicodeDecodeError: the file is not UTF-8.
+    """
+    with open(file, encoding="utf-8-sig") as lines:
+        first = next((line for line in lines if line.strip()), "").strip()
+        lines.seek(0)
+        if _is_whole(first, file):
+            yield from _of_document(lines.read().removeprefix("\ufeff"), file)
+            return
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                yield (
+                    number,
+                    _object(_parsed(line.removeprefix("\ufeff"), file, number), file, number),
+                )
+
+
+def _is_whole(first: str, file: Path) -> bool:
+    """Whether a file is one JSON document, by its first line that is not blank."""
+    if first.startswith("["):
+        return True
+    try:
+        one = json.loads(first)
+    except (json.JSONDecodeError, RecursionError):
+        # An object over several lines; in lists of an object per line it is a mistake.
+        return first == "{" and file.suffix.lower() == ".json"
+    return isinstance(one, Mapping) and _by_name(one)
+
+
+def _by_name(content: Mapping[str, Any]) -> bool:
+    """Whether an object has an object for each recording, and nothing else."""
+    return bool(content) and all(isinstance(value, Mapping) for value in content.values())
+
+
+def _of_document(text: str, file: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    content = _parsed(text, file, None)
+    if isinstance(content, Mapping):
+        if not _by_name(content):
+            raise DataError(
+                "is one JSON object, but not one of recordings by their names", file=file,
+                advice=_WANTED,
+            )  # fmt: skip
+        content = list(content.values())
+    for number, record in enumerate(content, 1):
+        yield number, _object(record, file, number)
+
+
+def _parsed(text: str, file: Path, number: int | None) -> Any:
+    try:
+        return json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise DataError(f"is not JSON: {error}", file=file, row=number, advice=_WANTED) from None
+
+
+def _object(record: Any, file: Path, number: int) -> Mapping[str, Any]:
+    if not isinstance(record, Mapping):
+        raise DataError("is not a JSON object", file=file, row=number, advice=_WANTED)
+    sound = record.get("audio")
+    if isinstance(sound, Mapping) and sound.get("path"):
+        # Hugging Face writes {"audio": {"path": ..., "sampling_rate": ...}}.
+        return {**record, "audio": sound["path"]}
+    return record
