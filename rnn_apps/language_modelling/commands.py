@@ -204,6 +204,13 @@ def _score_arguments(parser: argparse.ArgumentParser) -> None:
         "--to", default="", metavar="FILE", help="write the lines' table: .csv, .tsv or .jsonl"
     )
     parser.add_argument(
+        "--processes",
+        type=int,
+        default=1,
+        metavar="N",
+        help="number of processes that share the lines; 0 for one per core (1)",
+    )
+    parser.add_argument(
         "--unknown",
         choices=UNKNOWN_CHOICES,
         default=None,
@@ -231,7 +238,7 @@ def _score_lines(options: argparse.Namespace) -> Result:
             f"{unknown}", file=options.lines, row=unknown.texts[0],
             advice="Leave them out, or have them scored as the unknown token: --unknown accept.",
         )  # fmt: skip
-    scores = run.score_lines(lines)
+    scores = run.score_lines(lines, options.processes)
     if unknown:
         _log.warning(
             f"{len(unknown.texts)} of {len(lines)} lines hold {run.tokenizer.kind} that the model "
@@ -259,6 +266,8 @@ def _score(options: argparse.Namespace) -> Result:
         return _score_lines(options)
     if options.to:
         raise UserError("--to goes with --lines")
+    if options.processes != 1:
+        raise UserError("--processes share lines: name their file with --lines")
     from pipelines.text.lines import text_from_standard_input
     from rnn_apps.language_modelling.run import load
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pipelines.tokenizers.unknown_text import ACCEPT, REFUSE, UnknownText, unknown_text
 from rnn_apps.language_modelling.device.exporting import export
 from rnn_apps.language_modelling.judging.evaluation import evaluate
-from rnn_apps.language_modelling.judging.line_scores import LineScore, score_lines
+from rnn_apps.language_modelling.judging.line_scores import LineScore
+from rnn_apps.language_modelling.judging.parallel_lines import score_lines_of
 from rnn_apps.language_modelling.judging.text_scores import ScoredText, score_text
 from rnn_apps.language_modelling.trained import TrainedLanguageModel
 from rnn_apps.language_modelling.writing import WritingConfig
@@ -83,9 +84,9 @@ class Run(TrainedLanguageModel):
         """The words or characters of a text, or of several, that the vocabulary does not have."""
         return unknown_text(self.tokenizer, [texts] if isinstance(texts, str) else texts)
 
-    def score_lines(self, lines: Sequence[str]) -> list[LineScore]:
-        """How probable independent lines are, many at a time; see `line_scores.score_lines`."""
-        return score_lines(self.carried, self.tokenizer, lines)
+    def score_lines(self, lines: Sequence[str], processes: int = 1) -> list[LineScore]:
+        """How probable independent lines are, many at a time; see `score_lines_of`."""
+        return score_lines_of(self, lines, processes)
 
     def export(self, to: str | Path, formats: Sequence[str] | None = None) -> dict[str, Any]:
         """Writes files that score and write text, each proven equal to the Keras model.

@@ -29,6 +29,22 @@ def test_each_line_has_the_score_that_it_has_alone(run: Run) -> None:
         assert one.log_probability == pytest.approx(sum(alone), abs=1e-3)
 
 
+def test_several_processes_give_the_bits_of_one(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = ["", "the Dog", *(f"{'the cat ran ' * (n % 37)}to" for n in range(200))]
+    (tmp_path / "in.txt").write_text("\n".join(lines) + "\n")
+    expected = run.score_lines(lines)
+    command = ["language", "score", "--run", str(run.folder.path), "--processes", "2"]
+    to = tmp_path / "out.csv"
+    assert main([*command, "--lines", str(tmp_path / "in.txt"), "--to", str(to)]) == 0
+    rows = list(csv.DictReader(to.read_text().splitlines()))
+    found = [row["log probability"] for row in rows]
+    assert found == ["" if one.log_probability is None else str(one.log_probability)
+                     for one in expected]  # fmt: skip
+    assert "scored as the unknown" in capsys.readouterr().err
+
+
 def test_the_table_has_a_row_for_each_line(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -45,6 +61,8 @@ def test_the_table_has_a_row_for_each_line(
         ([*arguments, "--lines", given, "--to", str(tmp_path / "a.xls")], ".csv, .tsv, .jsonl"),
         ([*arguments, "--lines", str(tmp_path / "none.txt")], "does not exist"),
         ([*arguments, "--text", "the", "--to", str(to)], "--to goes with --lines"),
+        ([*arguments, "--text", "the", "--processes", "2"], "--processes share lines"),
+        ([*arguments, "--lines", given, "--processes", "-1"], "processes = -1: name at least 1"),
     ):
         assert main(wrong) == 2
         assert named in capsys.readouterr().err

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,10 @@ from rnn_apps.language_modelling.judging.figures import mean_perplexity
 from rnn_apps.language_modelling.network.carried_model import CarriedModel, pieces
 
 LINES, CHUNK = 64, 128
+
+Batch = Sequence[np.ndarray]
+"""The tokens of up to `LINES` lines, each int32 [tokens]."""
+
 # Lengths are rounded up to a multiple of this, so that few shapes are compiled.
 _ROUND = 16
 
@@ -77,24 +81,29 @@ def total_score(scores: Sequence[LineScore]) -> LineScore:
     )
 
 
-def score_lines(model: CarriedModel, tokenizer: Tokenizer, lines: Sequence[str]) -> list[LineScore]:
+def score_lines(
+    tokenizer: Tokenizer,
+    lines: Sequence[str],
+    sums_of: Callable[[Sequence[Batch]], Iterable[np.ndarray]],
+) -> list[LineScore]:
     """Scores lines that do not depend on each other, as `score_text` would score each alone.
 
     Lines of similar length share a batch, in which padding comes last and counts nothing.
 
     Args:
-        model: trained model with explicit state.
         tokenizer: vocabulary that the model was trained with.
         lines: lines to score; an empty one has no predicted token.
+        sums_of: function that gives what `BatchSums` gives for each batch, in order.
     """
     encoded = [np.asarray(tokenizer.encode(line), np.int32) for line in lines]
     sums = np.zeros((len(lines), 2))
-    unknown = -1 if tokenizer.unknown_id is None else tokenizer.unknown_id
+    unknown = _unknown(tokenizer)
     order = sorted(range(len(lines)), key=lambda number: len(encoded[number]))
     order = [number for number in order if len(encoded[number]) > 1]
-    for piece in pieces(len(order), LINES):
-        chosen = order[piece]
-        sums[chosen] = _sums(model, [encoded[number] for number in chosen], unknown)
+    chosen = [order[piece] for piece in pieces(len(order), LINES)]
+    batches = [[encoded[number] for number in numbers] for numbers in chosen]
+    for numbers, found in zip(chosen, sums_of(batches), strict=True):
+        sums[numbers] = found
     return [
         _line_score(tokenizer, line, ids, ids == unknown, total)
         for line, ids, total in zip(lines, encoded, sums, strict=True)
@@ -117,8 +126,28 @@ def _line_score(
     )
 
 
-def _sums(model: CarriedModel, rows: Sequence[np.ndarray], unknown: int) -> np.ndarray:
-    """Sums of log probabilities of each row's tokens but the first, all and known; [rows, 2]."""
+def _unknown(tokenizer: Tokenizer) -> int:
+    return -1 if tokenizer.unknown_id is None else tokenizer.unknown_id
+
+
+class BatchSums:
+    """Sums the log probabilities of batches of lines.
+
+    Args:
+        model: trained model with explicit state.
+        tokenizer: vocabulary that the model was trained with.
+    """
+
+    def __init__(self, model: CarriedModel, tokenizer: Tokenizer) -> None:
+        self._model = model
+        self._unknown = _unknown(tokenizer)
+
+    def __call__(self, batch: Batch) -> np.ndarray:
+        """Sums over each line's tokens but the first, all and known; float64 [lines, 2]."""
+        return _sums(self._model, batch, self._unknown)
+
+
+def _sums(model: CarriedModel, rows: Batch, unknown: int) -> np.ndarray:
     longest = max(map(len, rows)) - 1
     width = -(-longest // _ROUND) * _ROUND
     tokens = np.zeros((LINES, width + 1), np.int32)
