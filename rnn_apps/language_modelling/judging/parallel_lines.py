@@ -50,11 +50,12 @@ def score_lines_of(
         return score_lines(run.tokenizer, lines, lambda batches: map(sums, batches))
 
     def shared(batches: Sequence[Batch]) -> list[np.ndarray]:
-        answers = answers_in_order(_MODULE, run.folder.path, batches, count)
-        for answer in answers:
+        found: list[np.ndarray] = []
+        for answer in answers_in_order(_MODULE, run.folder.path, batches, count):
             if isinstance(answer, Refused):
                 raise answer.error
-        return answers
+            found.append(answer)
+        return found
 
     return score_lines(run.tokenizer, lines, shared)
 
