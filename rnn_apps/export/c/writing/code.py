@@ -102,7 +102,10 @@ def preamble(prefix: str) -> str:
 #define {shared}
 #endif
 
-#if defined(__GNUC__) || defined(__clang__)
+#if defined(__AVX2__) && (defined(__GNUC__) || defined(__clang__))
+/* Weights are read by whole lines of the caches. */
+#define {aligned} __attribute__((aligned(64)))
+#elif defined(__GNUC__) || defined(__clang__)
 /* Weights of 8 bits are read by words. */
 #define {aligned} __attribute__((aligned(4)))
 #else

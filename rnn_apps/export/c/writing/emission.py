@@ -387,6 +387,6 @@ def constant_text(buffer: Buffer, name: str) -> str:
         for start in range(0, len(numbers), _NUMBERS_OF_A_LINE)
     ]
     joined = ",\n    ".join(lines)
-    aligned = "@_ALIGNED " if buffer.dtype == "int8" else ""
+    aligned = "@_ALIGNED " if buffer.dtype in ("int8", "float32") else ""
     declared = f"{aligned}static const {C_TYPES[buffer.dtype]} {name}[{buffer.size}]"
     return f"{declared} = {{\n    {joined}\n}};\n"

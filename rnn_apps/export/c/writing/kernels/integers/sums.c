@@ -15,12 +15,72 @@
 #define @_COLUMNS 4
 #endif
 
-#if defined(__AVX512BW__)
 #if defined(__AVX512VNNI__)
-#define @_ADD(sum, x, w) _mm512_dpwssd_epi32(sum, x, w)
-#else
-#define @_ADD(sum, x, w) _mm512_add_epi32(sum, _mm512_madd_epi16(x, w))
-#endif
+/* x is 256 times its upper byte and its lower byte, and one instruction adds up four products of
+   bytes, the first factor without a sign: lower byte times weight, and weight + 128 times upper byte,
+   less 128 times the upper byte. A register holds 16 rows of four columns. */
+#define @_BYTES(low, high, from, load) \
+    w = load(from); \
+    low = _mm512_dpbusd_epi32(low, lower, w); \
+    high = _mm512_dpbusd_epi32(high, _mm512_xor_si512(w, raised), upper)
+#define @_ROWS(given, load) \
+    x = _mm512_permutexvar_epi64(twice, given); \
+    lower = _mm512_shuffle_epi8(x, lowers); \
+    upper = _mm512_shuffle_epi8(x, uppers); \
+    @_BYTES(a, e, w0, load); \
+    @_BYTES(b, f, w1, load); \
+    @_BYTES(c, g, w2, load); \
+    @_BYTES(d, h, w3, load); \
+    more = _mm512_dpbusd_epi32(more, raised, upper)
+#define @_HALF(from) \
+    _mm512_zextsi256_si512(_mm256_loadu_si256((const __m256i *)(const void *)(from)))
+#define @_BOTH(low, high) \
+    _mm512_add_epi32(low, _mm512_slli_epi32(_mm512_sub_epi32(high, more), 8))
+#define @_PAIRS(x, y) \
+    _mm512_add_epi32(_mm512_permutex2var_epi32(x, evens, y), _mm512_permutex2var_epi32(x, odds, y))
+static inline void @_sums(const int16_t *in, const int8_t *weights, int32_t stride, int32_t depth,
+                          int32_t *sums)
+{
+    const int8_t *w0 = weights, *w1 = w0 + stride, *w2 = w1 + stride, *w3 = w2 + stride;
+    const __m512i twice = _mm512_set_epi64(3, 2, 3, 2, 1, 0, 1, 0);
+    const __m512i lowers = _mm512_set4_epi32(0x0e0c0a08, 0x06040200, 0x0e0c0a08, 0x06040200);
+    const __m512i uppers = _mm512_set4_epi32(0x0f0d0b09, 0x07050301, 0x0f0d0b09, 0x07050301);
+    const __m512i evens = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+    const __m512i odds = _mm512_add_epi32(evens, _mm512_set1_epi32(1));
+    const __m512i raised = _mm512_set1_epi8(-128);
+    const int16_t *const end = in + (depth - depth % 16);
+    __m512i a = _mm512_setzero_si512(), b = a, c = a, d = a, e = a, f = a, g = a, h = a, more = a;
+    __m512i x, w, lower, upper;
+    while (in != end) {
+        @_ROWS(@_HALF(in), _mm512_loadu_si512);
+        in += 16;
+        w0 += 64;
+        w1 += 64;
+        w2 += 64;
+        w3 += 64;
+    }
+    if (depth % 16 >= 8) {
+        @_ROWS(_mm512_zextsi128_si512(_mm_loadu_si128((const __m128i *)(const void *)in)), @_HALF);
+        in += 8;
+        w0 += 32;
+        w1 += 32;
+        w2 += 32;
+        w3 += 32;
+    }
+    /* Two sums of each column in the lower half, two more in the upper one. */
+    a = @_PAIRS(@_BOTH(a, e), @_BOTH(b, f));
+    c = @_PAIRS(@_BOTH(c, g), @_BOTH(d, h));
+    a = _mm512_add_epi32(_mm512_shuffle_i32x4(a, c, 0x88), _mm512_shuffle_i32x4(a, c, 0xdd));
+    _mm512_storeu_si512(sums, a);
+    if (depth % 8) {
+        @_sums_left(in, w0, depth % 8, sums);
+        @_sums_left(in, w1, depth % 8, sums + 4);
+        @_sums_left(in, w2, depth % 8, sums + 8);
+        @_sums_left(in, w3, depth % 8, sums + 12);
+    }
+}
+#elif defined(__AVX512BW__)
+#define @_ADD(sum, w) _mm512_add_epi32(sum, _mm512_madd_epi16(x, w))
 #define @_LOAD(from) \
     _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *)(const void *)(from)))
 /* Each quarter of a register holds partial sums of one column. */
@@ -35,10 +95,10 @@ static inline void @_sums(const int16_t *in, const int8_t *weights, int32_t stri
     while (in != end) {
         const __m512i x = _mm512_broadcast_i32x4(
             _mm_loadu_si128((const __m128i *)(const void *)in));
-        a = @_ADD(a, x, @_LOAD(w0));
-        b = @_ADD(b, x, @_LOAD(w1));
-        c = @_ADD(c, x, @_LOAD(w2));
-        d = @_ADD(d, x, @_LOAD(w3));
+        a = @_ADD(a, @_LOAD(w0));
+        b = @_ADD(b, @_LOAD(w1));
+        c = @_ADD(c, @_LOAD(w2));
+        d = @_ADD(d, @_LOAD(w3));
         in += 8;
         w0 += 32;
         w1 += 32;
@@ -54,33 +114,42 @@ static inline void @_sums(const int16_t *in, const int8_t *weights, int32_t stri
             @_sums_left(in, weights + four * stride + 4 * row, depth - row, sums + 4 * four);
 }
 #elif defined(__AVX2__)
-#define @_LOAD(from) _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(from)))
-#define @_ADD(sum, from) sum = _mm256_add_epi32(sum, _mm256_madd_epi16(x, @_LOAD(from)))
-/* Each half of a register holds partial sums of one column. */
+/* Even and odd weights become 16 bits by themselves: half a register holds two sums of two columns. */
+#define @_TAKE(sum, from) \
+    w = _mm256_loadu_si256((const __m256i *)(const void *)(from)); \
+    sum = _mm256_add_epi32( \
+        sum, _mm256_add_epi32(_mm256_madd_epi16(even, _mm256_maddubs_epi16(ones, w)), \
+                              _mm256_madd_epi16(odd, _mm256_srai_epi16(w, 8)))); \
+    from += 32
 static inline void @_sums(const int16_t *in, const int8_t *weights, int32_t stride, int32_t depth,
                           int32_t *sums)
 {
-    const __m256i order = _mm256_set_epi32(7, 3, 6, 2, 5, 1, 4, 0);
+    const int8_t *w0 = weights, *w1 = w0 + stride, *w2 = w1 + stride, *w3 = w2 + stride;
+    const __m256i evens = _mm256_set1_epi64x(0x0d0c090805040100);
+    const __m256i odds = _mm256_set1_epi64x(0x0f0e0b0a07060302);
+    const __m256i ones = _mm256_set1_epi16(1);
     const int16_t *const end = in + (depth - depth % 8);
-    for (int32_t eight = 0; eight < 16; eight += 8) {
-        const int8_t *w0 = weights + eight / 4 * stride, *w1 = w0 + stride;
-        const int16_t *from = in;
-        __m256i a = _mm256_setzero_si256(), b = a, c = a, d = a, x;
-        while (from != end) {
-            x = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)from));
-            @_ADD(a, w0);
-            @_ADD(b, w0 + 16);
-            @_ADD(c, w1);
-            @_ADD(d, w1 + 16);
-            from += 8;
-            w0 += 32;
-            w1 += 32;
-        }
-        a = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
-        a = _mm256_permutevar8x32_epi32(a, order);
-        _mm256_storeu_si256((__m256i *)(void *)(sums + eight), a);
-        @_sums_left(from, w0, depth % 8, sums + eight);
-        @_sums_left(from, w1, depth % 8, sums + eight + 4);
+    __m256i a = _mm256_setzero_si256(), b = a, c = a, d = a;
+    while (in != end) {
+        const __m256i x = _mm256_broadcastsi128_si256(
+            _mm_loadu_si128((const __m128i *)(const void *)in));
+        const __m256i even = _mm256_shuffle_epi8(x, evens), odd = _mm256_shuffle_epi8(x, odds);
+        __m256i w;
+        @_TAKE(a, w0);
+        @_TAKE(b, w1);
+        @_TAKE(c, w2);
+        @_TAKE(d, w3);
+        in += 8;
+    }
+    a = _mm256_permute4x64_epi64(_mm256_hadd_epi32(a, b), 0xd8);
+    c = _mm256_permute4x64_epi64(_mm256_hadd_epi32(c, d), 0xd8);
+    _mm256_storeu_si256((__m256i *)(void *)sums, a);
+    _mm256_storeu_si256((__m256i *)(void *)(sums + 8), c);
+    if (depth % 8) {
+        @_sums_left(in, w0, depth % 8, sums);
+        @_sums_left(in, w1, depth % 8, sums + 4);
+        @_sums_left(in, w2, depth % 8, sums + 8);
+        @_sums_left(in, w3, depth % 8, sums + 12);
     }
 }
 #elif defined(__ARM_FEATURE_MVE)
