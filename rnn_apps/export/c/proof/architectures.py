@@ -8,6 +8,7 @@ board's time, a RISC-V core by its counter of retired instructions.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 
@@ -128,6 +129,8 @@ ARM = Architecture(
     data=0x20000000,
     text=_ARM_TEXT,
 )
+# The secure state of cores with TrustZone, in which they start.
+ARM_SECURE = dataclasses.replace(ARM, code=0x10000000, data=0x38000000)
 RISC_V = Architecture(
     name="RISC-V",
     compiler="riscv64-unknown-elf-gcc",

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rnn_apps.export.c.proof.architectures import ARM, RISC_V, Architecture
+from rnn_apps.export.c.proof.architectures import ARM, ARM_SECURE, RISC_V, Architecture
 from rnn_apps.export.c.proof.board_program import linker_script, padded, program_text
 from rnn_apps.export.c.writing.interface import Argument, Interface
 from rnn_apps.export.results import ExportError
@@ -72,6 +72,14 @@ BOARDS = {
         "mps2-an500",
         ("-mcpu=cortex-m7", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16"),
         40.0,
+    ),
+    "m33": Board(
+        "Cortex-M33",
+        "mps2-an505",
+        ("-mcpu=cortex-m33", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16"),
+        50.0,
+        (4096, 2048),
+        ARM_SECURE,
     ),
     "m55": Board(
         "Cortex-M55",

@@ -74,6 +74,7 @@ def preamble(prefix: str) -> str:
     """What stands before the kernels: the header that they need, and macros for compilers."""
     upper = prefix.upper()
     macro, apart, aligned = f"{upper}_RESTRICT", f"{upper}_NOINLINE", f"{upper}_ALIGNED"
+    inline = f"{upper}_INLINE"
     shared = f"{upper}_SHARED"
     return f"""#include <string.h>
 
@@ -108,8 +109,11 @@ def preamble(prefix: str) -> str:
 #elif defined(__GNUC__) || defined(__clang__)
 /* Weights of 8 bits are read by words. */
 #define {aligned} __attribute__((aligned(4)))
+/* Some functions are called on some processors only. */
+#define {inline} inline __attribute__((unused))
 #else
 #define {aligned}
+#define {inline} inline
 #endif
 """
 

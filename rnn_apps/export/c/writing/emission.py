@@ -373,6 +373,7 @@ def kernels_for(text: str, prefix: str) -> list[str]:
     return [
         own.replace("@_RESTRICT", f"{prefix.upper()}_RESTRICT")
         .replace("@_NOINLINE", f"{prefix.upper()}_NOINLINE")
+        .replace("static inline ", f"static {prefix.upper()}_INLINE ")
         .replace("@_", f"{prefix}_")
         for own in found.values()
     ]

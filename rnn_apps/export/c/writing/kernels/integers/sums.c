@@ -11,6 +11,9 @@
 #elif defined(__ARM_NEON) && defined(__aarch64__)
 #include <arm_neon.h>
 #define @_COLUMNS 8
+#elif defined(__wasm_simd128__)
+#include <wasm_simd128.h>
+#define @_COLUMNS 8
 #else
 #define @_COLUMNS 4
 #endif
@@ -196,6 +199,32 @@ static inline void @_sums(const int16_t *in, const int8_t *weights, int32_t stri
             from += 32;
         }
         vst1q_s32(sums + 4 * four, vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d)));
+        @_sums_left(in + row, from, depth - row, sums + 4 * four);
+    }
+}
+#elif defined(__wasm_simd128__)
+#define @_ADD(sum, from) \
+    sum = wasm_i32x4_add(sum, wasm_i32x4_dot_i16x8(x, wasm_i16x8_load8x8(from)))
+#define @_NEIGHBOURS(a, b) \
+    wasm_i32x4_add(wasm_i32x4_shuffle(a, b, 0, 2, 4, 6), wasm_i32x4_shuffle(a, b, 1, 3, 5, 7))
+static inline void @_sums(const int16_t *in, const int8_t *weights, int32_t stride, int32_t depth,
+                          int32_t *sums)
+{
+    for (int32_t four = 0; four < 2; ++four) {
+        const int8_t *from = weights + four * stride;
+        v128_t a = wasm_i32x4_splat(0), b = a, c = a, d = a;
+        int32_t row;
+        for (row = 0; row + 8 <= depth; row += 8) {
+            const v128_t x = wasm_v128_load(in + row);
+            @_ADD(a, from);
+            @_ADD(b, from + 8);
+            @_ADD(c, from + 16);
+            @_ADD(d, from + 24);
+            from += 32;
+        }
+        a = @_NEIGHBOURS(a, b);
+        c = @_NEIGHBOURS(c, d);
+        wasm_v128_store(sums + 4 * four, @_NEIGHBOURS(a, c));
         @_sums_left(in + row, from, depth - row, sums + 4 * four);
     }
 }
