@@ -126,8 +126,7 @@ random weights, one time step, compiled by
 Instructions are counted by QEMU, not cycles of silicon; they are the same on every run. Cortex-M0,
 Cortex-M3 and RV32IMC have no floating-point unit, and the Cortex-M0 is a part with 256 kB for code
 and 16 kB of memory. Memory is states and scratch, without input, output and stack.
-Multiply-accumulates are those that the code makes: in int16x8 a SimpleRNN has weights of twice 8
-bits, which count twice.
+Multiply-accumulates are the model's. In int16x8 a SimpleRNN has weights of 16 bits.
 
 {table}
 """

@@ -112,7 +112,6 @@ def main() -> None:
 Written by `python -m benchmarks.c_errors`. Two layers of {UNITS[0]} and {UNITS[1]} units and a
 Dense layer, trained for {EPOCHS} epochs on {len(data)} sequences of {TIMESTEPS} timesteps. The
 error is that on {len(unseen)} sequences that neither training nor the measured ranges saw.
-Multiply-accumulates are those that the code makes: weights of twice 8 bits count twice.
 
 {table}
 """

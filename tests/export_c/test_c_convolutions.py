@@ -33,7 +33,7 @@ from rnn_apps.export.c.proof.boards import BOARDS, missing_tools, run_on_board
 from rnn_apps.export.c.proof.compiler import STRICT, c_compiler
 from rnn_apps.export.c.proof.harness import compiled
 from rnn_apps.export.c.writing.code import Code, preamble
-from rnn_apps.export.c.writing.emission import kernels_for
+from rnn_apps.export.c.writing.fixed_texts import kernels_for
 
 # Options of a layer, and whether the numbers of a window always lie in one piece. TensorFlow itself
 # takes dilated sequences apart.
@@ -71,7 +71,7 @@ def test_convolutions_along_time(name: str, tmp_path: Path) -> None:
     assert result.sanitized and 0 < result.errors[0].relative_rmse < 0.01
     source = result.source.read_text()
     assert "_product" in source and "net_convolution(" not in source
-    assert ("net_fixed_convolution(" not in source) == is_product
+    assert ("net_short_convolution(" not in source) == is_product
 
 
 @pytest.mark.parametrize("name", PICTURES)
@@ -84,7 +84,7 @@ def test_convolutions_over_pictures(name: str, tmp_path: Path) -> None:
 
     assert result.sanitized and 0 < result.errors[0].relative_rmse < 0.01
     source = result.source.read_text()
-    assert "net_fixed_convolution(" in source and "net_convolution(" not in source
+    assert "net_short_convolution(" in source and "net_convolution(" not in source
     # Both rows of the batch read the same weights.
     assert source.count("static const int8_t") == 3
 
@@ -113,7 +113,7 @@ def test_a_depthwise_convolution_stays_float(tmp_path: Path) -> None:
 @pytest.mark.parametrize("above", [0, 1, 3])
 def test_the_kernels_are_exact(spread: int, above: int, tmp_path: Path) -> None:
     """Against NumPy's whole numbers, windows that lie wholly in the padding included."""
-    kernels = kernels_for("@_fixed_convolution @_half_convolution", "net")
+    kernels = kernels_for("@_fixed_convolution @_half_convolution @_short_convolution", "net")
     text = "\n".join(["#include <stdint.h>", preamble("net"), *kernels])
     (tmp_path / "kernels.c").write_text(
         text.replace("NOINLINE static void", "NOINLINE void"), encoding="ascii"
@@ -149,10 +149,13 @@ def test_the_kernels_are_exact(spread: int, above: int, tmp_path: Path) -> None:
         places = [ctypes.c_void_p(array.ctypes.data) for array in arrays]
         kernel(*places, *map(ctypes.c_int32, (*first, *sizes)))
 
+    short = out.copy()
     run(library.net_fixed_convolution, out, multipliers, 42)
+    run(library.net_short_convolution, short, multipliers, 42)
     run(library.net_half_convolution, half, factors)
 
     np.testing.assert_array_equal(out, wanted)
+    np.testing.assert_array_equal(short, wanted)
     np.testing.assert_allclose(half, wanted_half, rtol=1e-5, atol=1e-3)
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnn_apps.export.c.writing.emission import kernels_for
+from rnn_apps.export.c.writing.code import preamble
+from rnn_apps.export.c.writing.fixed_texts import kernels_for
 
 # Name, its values in double precision, from, to, largest absolute error, largest relative error.
 FUNCTIONS = {
@@ -39,7 +40,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
         for name in FUNCTIONS
     )
     kernels = "\n".join(kernels_for(called, "f"))
-    text = f"#include <stdint.h>\n#include <string.h>\n{kernels}\n{called.replace('@_', 'f_')}\n"
+    text = f"#include <stdint.h>\n{preamble('f')}\n{kernels}\n{called.replace('@_', 'f_')}\n"
     (folder / "f.c").write_text(text)
     command = ["cc", "-std=c99", "-O2", "-shared", "-fPIC", "f.c", "-o", "f.so"]
     subprocess.run(command, cwd=folder, check=True)
@@ -79,3 +80,56 @@ def test_functions_stay_defined_beyond_their_range(library: ctypes.CDLL) -> None
             values.ctypes.data_as(pointer), out.ctypes.data_as(pointer), ctypes.c_int32(5)
         )
         np.testing.assert_allclose(out, expected, rtol=0.01, atol=1e-6)
+
+
+CONVERSIONS = """
+void to_fixed(const float *in, int32_t *out, int32_t n, int32_t fraction)
+{
+    for (int32_t i = 0; i < n; ++i) out[i] = @_to_fixed(in[i], fraction);
+}
+void to_real(const int32_t *in, float *out, int32_t n, int32_t fraction)
+{
+    for (int32_t i = 0; i < n; ++i) out[i] = @_to_real(in[i], fraction);
+}
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("-DF_NO_FLOATS",)], ids=["floats", "bits"])
+@pytest.mark.parametrize("fraction", [-8, 0, 7, 15, 24])
+def test_conversions_are_exact(options: tuple[str, ...], fraction: int, tmp_path: Path) -> None:
+    """With instructions for floats and without them the same."""
+    kernels = "\n".join(kernels_for(CONVERSIONS, "f"))
+    code = CONVERSIONS.replace("@_", "f_")
+    text = f"#include <stdint.h>\n{preamble('f')}\n{kernels}\n{code}"
+    (tmp_path / "f.c").write_text(text)
+    command = ["cc", "-std=c99", "-O2", "-shared", "-fPIC", *options, "f.c", "-o", "f.so"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    library = ctypes.CDLL(str(tmp_path / "f.so"))
+    draw = np.random.default_rng(0)
+    scaled = np.concatenate(
+        [
+            np.arange(-70000, 70000) / 2,
+            draw.normal(size=20_000) * np.geomspace(1e-3, 1e5, 20_000),
+            [0.49999997, -0.49999997, 1.4999999, 32766.5, 32767.5, -32768.5, 1e20, -1e20, 1e-40],
+            [np.inf, -np.inf, 0.0, -0.0],
+        ]
+    ).astype(np.float32)
+    given = (scaled * np.float32(2.0**-fraction)).astype(np.float32)
+    found = np.empty(given.size, np.int32)
+
+    library.to_fixed(
+        given.ctypes.data_as(ctypes.c_void_p), found.ctypes.data_as(ctypes.c_void_p),
+        ctypes.c_int32(given.size), ctypes.c_int32(fraction),
+    )  # fmt: skip
+
+    exact = given.astype(np.float64) * 2.0**fraction
+    wanted = np.clip(np.trunc(exact + np.copysign(0.5, exact)), -32768, 32767)
+    np.testing.assert_array_equal(found, wanted)
+
+    whole = np.arange(-32768, 32768, dtype=np.int32)
+    real = np.empty(whole.size, np.float32)
+    library.to_real(
+        whole.ctypes.data_as(ctypes.c_void_p), real.ctypes.data_as(ctypes.c_void_p),
+        ctypes.c_int32(whole.size), ctypes.c_int32(fraction),
+    )  # fmt: skip
+    np.testing.assert_array_equal(real, whole * np.float32(2.0**-fraction))

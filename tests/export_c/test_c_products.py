@@ -14,7 +14,7 @@ from rnn_apps.export.c.programs.tiling import tiles_of
 from rnn_apps.export.c.programs.weights import in_blocks
 from rnn_apps.export.c.proof.compiler import SANITIZERS, STRICT, c_compiler
 from rnn_apps.export.c.writing.code import preamble
-from rnn_apps.export.c.writing.emission import kernels_for
+from rnn_apps.export.c.writing.fixed_texts import kernels_for
 
 # Plain C, and what this computer's processor has beyond it.
 PROCESSORS = {"plain": (), "native": ("-march=native",)}
@@ -22,6 +22,7 @@ if platform.machine() == "x86_64":
     PROCESSORS["avx2"] = ("-march=x86-64-v3",)
     PROCESSORS["avx512bw"] = ("-march=x86-64-v4",)
 
+FORMS = ("fixed", "half", "short")
 CALLS = """
 void products(int16_t *out, float *half, const int16_t *in, const int8_t *weights,
               const int32_t *multipliers, const float *factors, int32_t shift, int32_t depth,
@@ -29,6 +30,22 @@ void products(int16_t *out, float *half, const int16_t *in, const int8_t *weight
 {
     net_fixed_product(out, in, weights, multipliers, shift, depth, columns, adds);
     net_half_product(half, in, weights, factors, depth, columns, adds);
+}
+
+void wide_products(int16_t *out, float *half, const int16_t *in, const int16_t *weights,
+                   const int32_t *multipliers, const float *factors, int32_t shift, int32_t depth,
+                   int32_t columns, int32_t adds)
+{
+    net_wide_fixed_product(out, in, weights, multipliers, shift, depth, columns, adds);
+    net_wide_half_product(half, in, weights, factors, depth, columns, adds);
+}
+
+void short_products(int16_t *narrow, int16_t *wide, const int16_t *in, const int8_t *weights,
+                    const int16_t *wide_weights, const int32_t *multipliers, int32_t shift,
+                    int32_t depth, int32_t columns, int32_t adds)
+{
+    net_short_product(narrow, in, weights, multipliers, shift, depth, columns, adds);
+    net_wide_short_product(wide, in, wide_weights, multipliers, shift, depth, columns, adds);
 }
 
 void float_products(float *out, float *tiled, const float *in, const float *weights,
@@ -65,7 +82,8 @@ def library(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> ctypes.CDLL:
     folder = tmp_path_factory.mktemp("kernels")
-    wanted = "@_fixed_product @_half_product @_product @_tiled_product @_fixed_tanhs"
+    integers = [f"@_{width}{form}_product" for width in ("", "wide_") for form in FORMS]
+    wanted = " ".join([*integers, "@_product @_tiled_product @_fixed_tanhs"])
     text = "\n".join(["#include <stdint.h>", preamble("net"), *kernels_for(wanted, "net"), CALLS])
     (folder / "kernels.c").write_text(text, encoding="ascii")
     options = [*STRICT, "-O2", *PROCESSORS[request.param], "-fPIC", "-shared"]
@@ -89,13 +107,17 @@ def rounded(sums: np.ndarray, multipliers: np.ndarray, shift: int) -> np.ndarray
 
 @pytest.mark.parametrize("columns", [1, 3, 4, 9, 22, 53])
 @pytest.mark.parametrize("depth", [1, 7, 8, 21, 48, 130, 1291])
-def test_products_are_exact(library: ctypes.CDLL, depth: int, columns: int) -> None:
+@pytest.mark.parametrize("kind", ["int8", "int16"])
+def test_products_are_exact(library: ctypes.CDLL, kind: str, depth: int, columns: int) -> None:
     draw = np.random.default_rng(depth + columns)
     # The first numbers are as large as numbers can be: their sums need all 32 bits.
-    given = draw.integers(-32768, 32768, depth).astype(np.int16)
-    weights = draw.integers(-127, 128, (columns, depth)).astype(np.int8)
+    given = draw.integers(-32768, 32768, depth + 1).astype(np.int16)[1:]
+    weights = draw.integers(-127, 128, (columns, depth)).astype(kind)
     given[: min(depth, 512)] = 32767
     weights[0, :] = 127
+    if kind == "int16":
+        weights[-1, :] = -(65535 // min(depth, 512) // 2)
+        weights[-1, ::512] = -32767
     multipliers = draw.integers(1 << 29, 1 << 30, columns).astype(np.int32)
     factors = (multipliers * 2.0**-38).astype(np.float32)
     shift = 42
@@ -104,11 +126,12 @@ def test_products_are_exact(library: ctypes.CDLL, depth: int, columns: int) -> N
         weights[:, start : start + 512].astype(np.int64) @ given[start : start + 512].astype(int)
         for start in range(0, depth, 512)
     ]
+    call = library.products if kind == "int8" else library.wide_products
     for adds in (0, 1):
         before = draw.integers(-9000, 9000, columns).astype(np.int16)
         out, half = before.copy(), before.astype(np.float32)
 
-        library.products(
+        call(
             *map(pointer, (out, half, given, blocks, multipliers, factors)),
             *map(ctypes.c_int32, (shift, depth, columns, adds)),
         )
@@ -120,6 +143,33 @@ def test_products_are_exact(library: ctypes.CDLL, depth: int, columns: int) -> N
         exact = adds * before + sum(parts) * factors.astype(np.float64)
         scale = sum(np.abs(part) for part in parts) * factors + 9000
         assert (np.abs(half - exact) <= 1e-6 * scale).all()
+
+
+@pytest.mark.parametrize("columns", [1, 4, 13, 53])
+@pytest.mark.parametrize("depth", [1, 8, 21, 130, 512])
+def test_short_products_are_those_of_any_depth(
+    library: ctypes.CDLL, depth: int, columns: int
+) -> None:
+    draw = np.random.default_rng(depth * columns)
+    given = draw.integers(-32768, 32768, depth + 1).astype(np.int16)
+    weights = draw.integers(-127, 128, (columns, depth)).astype(np.int8)
+    multipliers = draw.integers(1 << 29, 1 << 30, columns).astype(np.int32)
+    blocks, wide_blocks = in_blocks(weights), in_blocks(weights.astype(np.int16))
+    # Numbers that words of memory begin with, and numbers between two words.
+    for start, shift, adds in ((0, 33, 0), (1, 40, 1)):
+        before = draw.integers(-9000, 9000, columns).astype(np.int16)
+        narrow, wide, general = before.copy(), before.copy(), before.copy()
+        half = np.zeros(columns, np.float32)
+        numbers = [ctypes.c_int32(n) for n in (shift, depth, columns, adds)]
+        left = given[start : start + depth]
+
+        library.short_products(
+            *map(pointer, (narrow, wide, left, blocks, wide_blocks, multipliers)), *numbers
+        )
+        library.products(*map(pointer, (general, half, left, blocks, multipliers, half)), *numbers)
+
+        np.testing.assert_array_equal(narrow, general)
+        np.testing.assert_array_equal(wide, general)
 
 
 def test_a_factor_above_one_is_a_shift_to_the_left(library: ctypes.CDLL) -> None:
@@ -189,11 +239,13 @@ void call(int16_t *out, float *half, const int16_t *in, const int8_t *weights,
           const int32_t *multipliers, const float *factors)
 {{
     net_fixed_product(out, in, weights, multipliers, 40, {depth}, {columns}, 1);
+    net_short_product(out, in, weights, multipliers, 40, {min(depth, 512)}, {columns}, 1);
+    net_wide_short_product(out, in, in, multipliers, 40, {min(depth, 512)}, {columns}, 0);
     net_half_product(half, in, weights, factors, {depth}, {columns}, 0);
     net_tiled_product(half, factors, factors, {depth}, {columns}, 0);
 }}
 """
-        kernels = kernels_for("@_fixed_product @_half_product @_tiled_product", "net")
+        kernels = kernels_for(calls.replace("net_", "@_"), "net")
         text = "\n".join(["#include <stdint.h>", preamble("net"), *kernels, calls])
         (tmp_path / f"{place}.c").write_text(text, encoding="ascii")
 

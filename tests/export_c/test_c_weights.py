@@ -1,4 +1,4 @@
-"""Weights of 8 bits: rounding that knows the data, and the order in which kernels read them."""
+"""Weights in integers: rounding that knows the data, and the order in which kernels read them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ from rnn_apps.export.c.programs.program import (
     whole,
 )
 from rnn_apps.export.c.programs.tiling import WIDTH, tiled
-from rnn_apps.export.c.programs.weights import in_blocks, matrix_of, weights_of_8_bits
+from rnn_apps.export.c.programs.weights import (
+    in_blocks,
+    matrix_of,
+    weights_of_8_bits,
+    weights_of_16_bits,
+)
 
 
 def product_errors(inputs: np.ndarray, matrix: np.ndarray) -> tuple[float, float]:
@@ -70,6 +75,26 @@ def test_useless_inputs_round_to_the_nearest(known: np.ndarray) -> None:
 
     np.testing.assert_array_equal(weights, [[127, -64, 25], [0, 0, 0]])
     assert scales[0] == pytest.approx(1 / 127) and scales[1] > 0
+
+
+@pytest.mark.parametrize("depth", [1, 60, 512, 1300])
+def test_weights_of_16_bits_are_as_fine_as_sums_of_32_bits_allow(depth: int) -> None:
+    matrix = np.random.default_rng(depth).normal(size=(depth, 6))
+    matrix[:, 0] = 0
+    matrix[0, 1] = 500
+
+    weights, scales = weights_of_16_bits(matrix)
+
+    assert weights.dtype == np.int16 and weights.shape == (6, depth) and (scales > 0).all()
+    assert (np.abs(weights.T * scales - matrix) <= 0.5001 * scales).all()
+    sums = [
+        np.abs(weights[:, start : start + 512].astype(np.int64)).sum(axis=1)
+        for start in range(0, depth, 512)
+    ]
+    largest = np.max(sums, axis=0)
+    assert largest.max() * 32768 < 2**31
+    # Nearly all of the 32 bits, or of the 16 of a weight, are used.
+    assert ((largest > 65000) | (np.abs(weights).max(axis=1) == 32767))[1:].all()
 
 
 def test_blocks_are_eights_of_four_outputs() -> None:

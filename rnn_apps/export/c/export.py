@@ -79,7 +79,7 @@ def export_c(
             of NAME_step takes `chunk` timesteps, and the states stay in the caller's struct).
         quantize: None (float32), "int8" or "int16x8": weights of 8 bits with a scale per output
             channel, states, gates and activations of 16 bits; what has no integer kernel stays
-            float32. "int16x8" has weights of twice 8 bits where 8 bits change the outputs by more
+            float32. "int16x8" has weights of 16 bits where 8 bits change the outputs by more
             than 0.5 % on the data, as in a SimpleRNN, and its proof allows half the error.
         representative_data: real inputs that the code is compared on, and on which the ranges of
             integers are measured; see `export_tflite`. Random data is used where there is none.

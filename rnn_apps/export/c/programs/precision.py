@@ -22,8 +22,8 @@ from rnn_apps.export.c.programs.program import (
 )
 from rnn_apps.export.c.programs.simulation import Simulation
 
-# Relative root mean square error of the outputs. Finer weights take twice the memory and the time,
-# so that they have to be worth it; where they are, the error falls well below what made them so.
+# Relative root mean square error of the outputs. Finer weights take twice the memory, so that
+# they have to be worth it; where they are, the error falls well below what made them so.
 COARSE, FINE = 0.005, 0.002
 _MOST_CALLS = 64
 

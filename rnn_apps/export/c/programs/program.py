@@ -219,7 +219,7 @@ class Product(Statement):
 
 @dataclass
 class QuantisedProduct(Statement):
-    """A product of int8 weights [N, K] with int16 numbers left [M, K]; out [M, N].
+    """A product of int8 or int16 weights [N, K] with int16 numbers left [M, K]; out [M, N].
 
     Attributes:
         scales: [N]; int32 multipliers where out is int16, float32 factors where it is float32.

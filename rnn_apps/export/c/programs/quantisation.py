@@ -3,8 +3,8 @@
 Ranges come from running the program on real sequences (`simulation`). A number x with the fraction
 f is kept as the whole number x 2^f in 16 bits; f is chosen for every buffer and every intermediate
 result. Products and convolutions with constant weights are of 8-bit weights, whose scale is the
-output channel's own, and sum up in 32 bits; where that is too coarse for a product, a second one
-has what the first one's weights leave over (`precision`). Loops of sums, products, sigmoid, tanh
+output channel's own, and sum up in 32 bits; where that is too coarse for a product, its weights are
+as fine as such sums allow, in 16 bits (`precision`). Loops of sums, products, sigmoid, tanh
 and the like run in integers where they work on what such products take or give, which every
 recurrent step does. Whatever else there is (softmax, normalisation, depthwise convolutions,
 attention) stays float32, and numbers are converted where they go from one kind to the other. Inputs
@@ -41,7 +41,13 @@ from rnn_apps.export.c.programs.program import (
 )
 from rnn_apps.export.c.programs.rewriting import with_views
 from rnn_apps.export.c.programs.simulation import Simulation
-from rnn_apps.export.c.programs.weights import in_blocks, matrix_of, weights_of_8_bits, worth
+from rnn_apps.export.c.programs.weights import (
+    in_blocks,
+    matrix_of,
+    weights_of_8_bits,
+    weights_of_16_bits,
+    worth,
+)
 
 # Functions of loops that run in integers.
 _FUNCTIONS = """
@@ -69,7 +75,7 @@ def quantised(
         program: a scheduled program in float32.
         examples: real inputs, states included, on which the ranges are measured.
         integer_io: True for inputs and outputs of 16 bits as well.
-        finer: True for weights of twice 8 bits where 8 bits are too coarse.
+        finer: True for weights of 16 bits where 8 bits are too coarse.
     """
     products = [one for one in every_statement(program.statements) if _is_quantisable(one)]
     watched = frozenset(id(one) for one in products if worth(_matrix(one)))
@@ -293,25 +299,17 @@ class _Change:
         return dataclasses.replace(operand, buffer=self._made[buffer.number])
 
     def _product(self, one: Product) -> list[Statement]:
-        """A product of 8-bit weights, after a conversion of what it reads if that is float."""
+        """A product of integers, after a conversion of what it reads if that is float."""
         before, left = self._in_16_bits(one.left)
         out = self.view(one.out)
 
-        def product(weights: np.ndarray, scales: np.ndarray, accumulates: bool) -> Statement:
-            table = _table(weights)
-            numbers, shift = _multipliers(scales, left.buffer, out.buffer)
-            return QuantisedProduct(out, left, table, numbers, shift, accumulates)
-
-        if id(one) not in self.finer:
-            return [*before, product(*self._weights(one), one.accumulates)]
-        matrix = matrix_of(one.right)
-        weights, scales = weights_of_8_bits(matrix, None)
-        rest, rest_scales = weights_of_8_bits(matrix - weights.T * scales, None)
-        return [
-            *before,
-            product(weights, scales, one.accumulates),
-            product(rest, rest_scales, True),
-        ]
+        if id(one) in self.finer:
+            weights, scales = weights_of_16_bits(matrix_of(one.right))
+        else:
+            weights, scales = self._weights(one)
+        numbers, shift = _multipliers(scales, left.buffer, out.buffer)
+        made = QuantisedProduct(out, left, _table(weights), numbers, shift, one.accumulates)
+        return [*before, made]
 
     def coarse(self, one: Product) -> np.ndarray:
         """The matrix [inputs, outputs] of a product as 8-bit weights have it."""
@@ -353,8 +351,9 @@ class _Change:
 
 
 def _table(weights: np.ndarray) -> View:
-    """Weights int8 [outputs, inputs] as the kernels read them."""
-    return whole(Buffer("constant", "int8", weights.size, data=in_blocks(weights)), weights.shape)
+    """Weights [outputs, inputs] as the kernels read them."""
+    data = in_blocks(weights)
+    return whole(Buffer("constant", data.dtype.name, data.size, data=data), weights.shape)
 
 
 def _multipliers(scales: np.ndarray, left: Buffer, out: Buffer) -> tuple[View, int | None]:

@@ -1,4 +1,4 @@
-"""Weights of 8 bits: which whole numbers they become, and in which order they lie."""
+"""Weights in integers: which whole numbers they become, and in which order they lie."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ import numpy as np
 from rnn_apps.export.c.programs.program import View
 
 LARGEST = 127
+# Rows of a matrix whose products are summed up in 32 bits before anything else happens to them.
+SUMMED = 512
+# The largest sum of sizes of weights whose products with numbers of 16 bits fit into 32 bits.
+_MOST_SUM, _LARGEST_OF_16_BITS = 65535, 32767
 # Rounding that knows the data takes time with the depth squared; it is left out beyond these.
 _MOST_DEPTH, _MOST_WORK = 2048, 1e10
 # Part of the mean square of the inputs that is added to each, so that the equations can be solved;
@@ -58,6 +62,21 @@ def weights_of_8_bits(
         error = (rest[row] - rounded[row]) / factor[row, row]
         rest[row + 1 :] -= np.outer(factor[row, row + 1 :], error)
     return rounded.astype(np.int8).T.copy(), scales
+
+
+def weights_of_16_bits(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A matrix [inputs, outputs] as int16 [outputs, inputs], and each output's scale.
+
+    The weights of an output are as fine as sums of 32 bits allow, whatever the inputs are: sums of
+    `SUMMED` products of numbers of 16 bits do not overflow.
+    """
+    depth = len(matrix)
+    parts = [np.abs(matrix[start : start + SUMMED]) for start in range(0, depth, SUMMED)]
+    largest = np.maximum(np.max([part.sum(axis=0) for part in parts], axis=0), 1e-12)
+    # Rounding adds at most a half to each weight.
+    scales = largest / (_MOST_SUM - 0.5 * min(depth, SUMMED))
+    scales = np.maximum(scales, np.abs(matrix).max(axis=0) / _LARGEST_OF_16_BITS)
+    return np.round(matrix / scales).astype(np.int16).T.copy(), scales
 
 
 def in_blocks(weights: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ from rnn_apps.export.c.proof.harness import CompiledCode
 from rnn_apps.export.c.proof.proven_builds import proven_builds
 from rnn_apps.export.c.results import CodeResult
 from rnn_apps.export.c.writing.code import Code, header_text, top_text
-from rnn_apps.export.c.writing.emission import constant_text, kernels_for
+from rnn_apps.export.c.writing.fixed_texts import constant_text, kernels_for
 from rnn_apps.export.c.writing.interface import Argument, Interface
 from rnn_apps.export.c.writing.loops import literal
 from rnn_apps.export.proof.comparison import Comparison, compare

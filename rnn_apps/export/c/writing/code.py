@@ -16,7 +16,8 @@ from rnn_apps.export.c.programs.program import (
 )
 from rnn_apps.export.c.programs.tiling import tiled
 from rnn_apps.export.c.writing.conversions import declarations, definitions, scale_lines
-from rnn_apps.export.c.writing.emission import POOLS, constant_text, kernels_for, written
+from rnn_apps.export.c.writing.emission import POOLS, written
+from rnn_apps.export.c.writing.fixed_texts import constant_text, kernels_for
 from rnn_apps.export.c.writing.interface import BYTES, Argument, Interface, interface_of
 
 
@@ -55,7 +56,7 @@ def code_of(program: Program, prefix: str, call: str, title: str) -> Code:
     text = "\n".join([*writer.functions, body, definitions(interface)])
     kernels = kernels_for(text, prefix)
     arrays = [
-        constant_text(buffer, name).replace("@_ALIGNED", f"{prefix.upper()}_ALIGNED")
+        constant_text(buffer, name, writer.matrices.get(name)).replace("@_", f"{prefix.upper()}_")
         for name, buffer in writer.constants.items()
     ]
     own = "\n".join([*writer.functions, _functions(interface, body), definitions(interface)])
@@ -107,13 +108,31 @@ def preamble(prefix: str) -> str:
 /* Weights are read by whole lines of the caches. */
 #define {aligned} __attribute__((aligned(64)))
 #elif defined(__GNUC__) || defined(__clang__)
-/* Weights of 8 bits are read by words. */
+/* Weights of integers are read by words. */
 #define {aligned} __attribute__((aligned(4)))
+#else
+#define {aligned}
+#endif
+
+#if defined(__GNUC__) || defined(__clang__)
 /* Some functions are called on some processors only. */
 #define {inline} inline __attribute__((unused))
 #else
-#define {aligned}
 #define {inline} inline
+#endif
+
+/* Processors without instructions for floats. */
+#if defined(__GNUC__) && (defined(__SOFTFP__) || (defined(__riscv) && !defined(__riscv_flen)))
+#define {upper}_NO_FLOATS
+#endif
+
+/* The DSP instructions of Cortex-M4, M7 and M33 want fours of 8-bit weights in another order. */
+#if defined(__GNUC__) && defined(__ARM_FEATURE_DSP) && defined(__thumb2__) \\
+    && !defined(__ARM_FEATURE_MVE) && !defined(__ARM_BIG_ENDIAN)
+#define {upper}_DSP
+#define {upper}_FOUR(a, b, c, d) a, c, b, d
+#else
+#define {upper}_FOUR(a, b, c, d) a, b, c, d
 #endif
 """
 

@@ -41,11 +41,9 @@ def definitions(interface: Interface) -> str:
     for one in fixed_arguments(interface):
         assert one.fraction is not None
         if one in interface.inputs:
-            factor = literal(2.0**one.fraction, "float32")
-            body = f"{one.identifier}[k] = (int16_t)@_to_fixed(real[k] * {factor});"
+            body = f"{one.identifier}[k] = (int16_t)@_to_fixed(real[k], {one.fraction});"
         else:
-            factor = literal(2.0**-one.fraction, "float32")
-            body = f"real[k] = (float){one.identifier}[k] * {factor};"
+            body = f"real[k] = @_to_real({one.identifier}[k], {one.fraction});"
         texts.append(
             f"""{_declared(interface, one)}
 {{

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.resources
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -25,14 +23,13 @@ from rnn_apps.export.c.programs.program import (
     Window,
 )
 from rnn_apps.export.c.writing.integer_loops import Integers
-from rnn_apps.export.c.writing.loops import Elements, is_number, literal, number_of
+from rnn_apps.export.c.writing.loops import Elements, is_number, number_of
 from rnn_apps.export.c.writing.names import identifiers
 
 # The members of the union `scratch` in the caller's struct, by the type of their elements.
 POOLS = {"float32": "floats", "int16": "fixed", "int32": "integers", "bool": "truths"}
-_KERNELS = importlib.resources.files("rnn_apps.export.c.writing") / "kernels"
-_KERNEL_GROUPS = ("functions", "matrices", "integers", "sound")
-_NUMBERS_OF_A_LINE = 8
+# What fits into one sum of 32 bits, and where shifts of sums begin that need no other kernel.
+_SHORT_DEPTH, _SHORT_SHIFT = 512, 33
 
 
 @dataclass
@@ -46,6 +43,7 @@ class Writer:
         functions: text of the functions written so far.
         constants: constants that are used, by name.
         loops: the loops around the statement that is being written, from the outermost on.
+        matrices: columns and rows of those that are weights of integers, by name.
     """
 
     prefix: str
@@ -54,6 +52,7 @@ class Writer:
     functions: list[str] = field(default_factory=list)
     constants: dict[str, Buffer] = field(default_factory=dict)
     loops: list[Repeat] = field(default_factory=list)
+    matrices: dict[str, tuple[int, int]] = field(default_factory=dict)
     _constant_names: dict[int, str] = field(default_factory=dict)
 
     def base(self, buffer: Buffer) -> str:
@@ -77,6 +76,13 @@ class Writer:
             # GCC takes bytes for elements where an array's name and its length meet in memset.
             return f"&{base}[0]" if base.startswith("memory->") and " " not in base else base
         return f"{base} + {view.offset}"
+
+    def weights(self, view: View) -> str:
+        """The address of weights of integers [columns, rows]."""
+        name = self.base(view.buffer)
+        columns, depth = view.shape
+        self.matrices[name] = (columns, depth)
+        return name
 
 
 def written(program: Program, prefix: str) -> tuple[Writer, list[str]]:
@@ -239,9 +245,11 @@ def _quantised_product(writer: Writer, one: QuantisedProduct, indent: str) -> li
     """A call of the kernel for each row."""
     columns, depth = one.weights.shape
     numbers = [depth, columns, int(one.accumulates)]
-    kernel = "half_product"
+    kernel = f"{_form_of(depth, one.shift)}_product"
     if one.shift is not None:
-        kernel, numbers = "fixed_product", [one.shift, *numbers]
+        numbers.insert(0, one.shift)
+    if one.weights.buffer.dtype == "int16":
+        kernel = f"wide_{kernel}"
     rows = one.out.shape[0]
     steps = {"out": one.out.strides[0], "left": one.left.strides[0]}
     moved = {name: f" + row * {step}" if rows > 1 else "" for name, step in steps.items()}
@@ -249,7 +257,7 @@ def _quantised_product(writer: Writer, one: QuantisedProduct, indent: str) -> li
         [
             f"{writer.address(one.out)}{moved['out']}",
             f"{writer.address(one.left)}{moved['left']}",
-            writer.address(one.weights),
+            writer.weights(one.weights),
             writer.address(one.scales),
             *map(str, numbers),
         ]
@@ -258,6 +266,13 @@ def _quantised_product(writer: Writer, one: QuantisedProduct, indent: str) -> li
         return [f"{indent}@_{kernel}({call});"]
     loop = f"{indent}for (int32_t row = 0; row < {rows}; ++row)"
     return [loop, f"{indent}    @_{kernel}({call});"]
+
+
+def _form_of(depth: int, shift: int | None) -> str:
+    """Which form of a product in integers does it: with floats as results, short, or any."""
+    if shift is None:
+        return "half"
+    return "short" if depth <= _SHORT_DEPTH and shift >= _SHORT_SHIFT else "fixed"
 
 
 _STARTS = {"sum": "0", "product": "1"}
@@ -345,49 +360,13 @@ def _window_sizes(one: Window) -> list[int]:
 
 def _quantised_window(writer: Writer, one: QuantisedWindow) -> str:
     """A call of the kernel for the type of what is written."""
-    views = (one.window.out, one.window.source, one.weights, one.scales, one.patch)
+    places = [
+        *map(writer.address, (one.window.out, one.window.source)),
+        writer.weights(one.weights),
+        *map(writer.address, (one.scales, one.patch)),
+    ]
     numbers = _window_sizes(one.window)
-    kernel = "half_convolution"
     if one.shift is not None:
-        kernel, numbers = "fixed_convolution", [one.shift, *numbers]
-    return f"@_{kernel}({', '.join([*map(writer.address, views), *map(str, numbers)])});"
-
-
-def kernels_for(text: str, prefix: str) -> list[str]:
-    """The kernels that a text uses, those that others need before them."""
-    found: dict[str, str] = {}
-
-    def add(name: str) -> None:
-        files = [_KERNELS / group / f"{name}.c" for group in _KERNEL_GROUPS]
-        file = next((one for one in files if one.is_file()), None)
-        if name in found or file is None:
-            return
-        own = file.read_text(encoding="utf-8")
-        for needed in re.findall(r"@_([a-z_0-9]+)", own):
-            if needed != name:
-                add(needed)
-        found[name] = own
-
-    for name in sorted(set(re.findall(r"@_([a-z_0-9]+)", text))):
-        add(name)
-    return [
-        own.replace("@_RESTRICT", f"{prefix.upper()}_RESTRICT")
-        .replace("@_NOINLINE", f"{prefix.upper()}_NOINLINE")
-        .replace("static inline ", f"static {prefix.upper()}_INLINE ")
-        .replace("@_", f"{prefix}_")
-        for own in found.values()
-    ]
-
-
-def constant_text(buffer: Buffer, name: str) -> str:
-    """A constant array."""
-    assert buffer.data is not None
-    numbers = [literal(number, buffer.dtype) for number in buffer.data.tolist()]
-    lines = [
-        ", ".join(numbers[start : start + _NUMBERS_OF_A_LINE])
-        for start in range(0, len(numbers), _NUMBERS_OF_A_LINE)
-    ]
-    joined = ",\n    ".join(lines)
-    aligned = "@_ALIGNED " if buffer.dtype in ("int8", "float32") else ""
-    declared = f"{aligned}static const {C_TYPES[buffer.dtype]} {name}[{buffer.size}]"
-    return f"{declared} = {{\n    {joined}\n}};\n"
+        numbers.insert(0, one.shift)
+    kernel = f"{_form_of(one.weights.shape[1], one.shift)}_convolution"
+    return f"@_{kernel}({', '.join([*places, *map(str, numbers)])});"

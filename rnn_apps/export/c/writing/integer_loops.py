@@ -10,7 +10,7 @@ import numpy as np
 
 from rnn_apps.export.c.programs.program import C_TYPES, Assignment, Loop, Operand, View
 from rnn_apps.export.c.writing.elementwise import expression
-from rnn_apps.export.c.writing.loops import Elements, is_number, literal, number_of
+from rnn_apps.export.c.writing.loops import Elements, is_number, number_of
 
 # A number of 16 bits may be shifted to the left by this much in 32 bits, and one more be added.
 _MOST_LEFT = 14
@@ -124,7 +124,7 @@ class Integers(Elements):
         text, buffer = self.place(view), view.buffer
         if buffer.dtype == "float32":
             assert buffer.fraction is not None
-            return f"@_to_fixed({text} * {literal(2.0**buffer.fraction, 'float32')})"
+            return f"@_to_fixed({text}, {buffer.fraction})"
         return text
 
     def load(self, view: View) -> str:
@@ -201,7 +201,7 @@ class Integers(Elements):
             return self.operand(value, buffer.dtype)
         text, own = self.fixed(value)
         if buffer.dtype == "float32":
-            return f"(float){text} * {literal(2.0**-own, 'float32')}"
+            return f"@_to_real({text}, {own})"
         assert buffer.fraction is not None
         if own == buffer.fraction:
             return f"(int16_t){text}"

@@ -105,7 +105,7 @@ class Elements:
         if view.buffer.dtype != "int16":
             return text
         assert view.buffer.fraction is not None
-        return f"(float){text} * {literal(2.0**-view.buffer.fraction, 'float32')}"
+        return f"@_to_real({text}, {view.buffer.fraction})"
 
     def operand(self, value: Operand, dtype: str) -> str:
         """An operand's text; `dtype` is the type of plain numbers."""
@@ -144,4 +144,4 @@ class Elements:
             return self.operand(value, buffer.dtype)
         assert buffer.fraction is not None
         text = self.operand(value, "float32")
-        return f"(int16_t)@_to_fixed({text} * {literal(2.0**buffer.fraction, 'float32')})"
+        return f"(int16_t)@_to_fixed({text}, {buffer.fraction})"

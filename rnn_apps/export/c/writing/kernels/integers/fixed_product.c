@@ -5,12 +5,12 @@
                             const int32_t *@_RESTRICT multipliers, int32_t shift, int32_t depth,
                             int32_t columns, int32_t adds)
 {
-    int32_t column = 0;
-    for (; column + @_COLUMNS <= columns; column += @_COLUMNS, weights += @_COLUMNS * depth)
-        @_fixed_columns(out + column, in, weights, multipliers + column, shift, depth, @_COLUMNS,
-                        adds);
-    for (; @_COLUMNS > 4 && column + 4 <= columns; column += 4, weights += 4 * depth)
+    const int32_t rest = columns % @_COLUMNS, fours = rest / 4;
+    int32_t column;
+    for (column = 0; column < columns - rest; column += @_COLUMNS, weights += @_COLUMNS * depth)
+        @_fixed_columns(out + column, in, weights, multipliers + column, shift, depth, @_COLUMNS, adds);
+    for (int32_t k = 0; k < fours; ++k, column += 4, weights += 4 * depth)
         @_fixed_columns(out + column, in, weights, multipliers + column, shift, depth, 4, adds);
-    for (; column < columns; ++column, weights += depth)
+    for (int32_t k = 0; k < rest % 4; ++k, ++column, weights += depth)
         @_fixed_columns(out + column, in, weights, multipliers + column, shift, depth, 1, adds);
 }

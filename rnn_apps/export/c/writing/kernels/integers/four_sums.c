@@ -19,5 +19,6 @@ static inline void @_four_sums(const int16_t *in, const int8_t *weights, int32_t
     sums[1] = b;
     sums[2] = c;
     sums[3] = d;
-    @_sums_left(in, weights, depth % 8, sums);
+    if (depth % 8 != 0)
+        @_sums_left(in, weights, depth % 8, sums);
 }

@@ -2,22 +2,6 @@
    by fours of columns: 8 weights of each of the four columns, the next 8 of each, and so on; what is
    left of the depth follows column by column. The order of whole numbers does not matter: all ways
    below give the same. At most 512 numbers of 16 bits times 8 bits fit into one sum of 32 bits. */
-#if defined(__AVX512BW__) || defined(__AVX2__)
-#include <immintrin.h>
-#define @_COLUMNS 16
-#elif defined(__ARM_FEATURE_MVE)
-#include <arm_mve.h>
-#define @_COLUMNS 4
-#elif defined(__ARM_NEON) && defined(__aarch64__)
-#include <arm_neon.h>
-#define @_COLUMNS 8
-#elif defined(__wasm_simd128__)
-#include <wasm_simd128.h>
-#define @_COLUMNS 8
-#else
-#define @_COLUMNS 4
-#endif
-
 #if defined(__AVX512VNNI__)
 /* x is 256 times its upper byte and its lower byte, and one instruction adds up four products of
    bytes, the first factor without a sign: lower byte times weight, and weight + 128 times upper byte,
@@ -175,7 +159,8 @@ static inline void @_sums(const int16_t *in, const int8_t *weights, int32_t stri
     sums[1] = b;
     sums[2] = c;
     sums[3] = d;
-    @_sums_left(in, weights, depth % 8, sums);
+    if (depth % 8 != 0)
+        @_sums_left(in, weights, depth % 8, sums);
 }
 #elif defined(__ARM_NEON) && defined(__aarch64__)
 #define @_ADD(sum, x, from) \
@@ -199,7 +184,8 @@ static inline void @_sums(const int16_t *in, const int8_t *weights, int32_t stri
             from += 32;
         }
         vst1q_s32(sums + 4 * four, vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d)));
-        @_sums_left(in + row, from, depth - row, sums + 4 * four);
+        if (row < depth)
+            @_sums_left(in + row, from, depth - row, sums + 4 * four);
     }
 }
 #elif defined(__wasm_simd128__)
@@ -225,58 +211,12 @@ static inline void @_sums(const int16_t *in, const int8_t *weights, int32_t stri
         a = @_NEIGHBOURS(a, b);
         c = @_NEIGHBOURS(c, d);
         wasm_v128_store(sums + 4 * four, @_NEIGHBOURS(a, c));
-        @_sums_left(in + row, from, depth - row, sums + 4 * four);
+        if (row < depth)
+            @_sums_left(in + row, from, depth - row, sums + 4 * four);
     }
 }
-#elif defined(__GNUC__) && defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
-/* Two products of 16 bits at a time (SMLAD), on weights of which bytes 0 and 2 (SXTB16), and then 1
-   and 3, become 16 bits. */
-#define @_PAIR(first, second, from, place) \
-    __asm__("ldrd %0, %1, [%2, %3]" : "=r"(first), "=r"(second) : "r"(from), "I"(place))
-#define @_EVEN(to, word) __asm__("sxtb16 %0, %1" : "=r"(to) : "r"(word))
-#define @_ODD(to, word) __asm__("sxtb16 %0, %1, ror #8" : "=r"(to) : "r"(word))
-#define @_ADD(sum, x, y) __asm__("smlad %0, %1, %2, %0" : "+r"(sum) : "r"(x), "r"(y))
-#define @_LOW(to, x, y) __asm__("pkhbt %0, %1, %2, lsl #16" : "=r"(to) : "r"(x), "r"(y))
-#define @_HIGH(to, x, y) __asm__("pkhtb %0, %1, %2, asr #16" : "=r"(to) : "r"(x), "r"(y))
-#define @_COLUMN(sum, place) \
-    @_PAIR(word, next, weights, place); \
-    @_ODD(part, word); \
-    @_EVEN(word, word); \
-    @_ADD(sum, word, x0); \
-    @_ADD(sum, part, x1); \
-    @_ODD(part, next); \
-    @_EVEN(next, next); \
-    @_ADD(sum, next, x2); \
-    @_ADD(sum, part, x3)
-static inline void @_sums(const int16_t *in, const int8_t *weights, int32_t stride, int32_t depth,
-                          int32_t *sums)
-{
-    const int16_t *const end = in + (depth - depth % 8);
-    int32_t a = 0, b = 0, c = 0, d = 0;
-    (void)stride;
-    while (in != end) {
-        uint32_t x0, x1, x2, x3, word, next, part;
-        memcpy(&word, in, 4);
-        memcpy(&next, in + 2, 4);
-        @_LOW(x0, word, next);
-        @_HIGH(x1, next, word);
-        memcpy(&word, in + 4, 4);
-        memcpy(&next, in + 6, 4);
-        @_LOW(x2, word, next);
-        @_HIGH(x3, next, word);
-        in += 8;
-        @_COLUMN(a, 0);
-        @_COLUMN(b, 8);
-        @_COLUMN(c, 16);
-        @_COLUMN(d, 24);
-        weights += 32;
-    }
-    sums[0] = a;
-    sums[1] = b;
-    sums[2] = c;
-    sums[3] = d;
-    @_sums_left(in, weights, depth % 8, sums);
-}
+#elif defined(@_DSP)
+#define @_sums @_paired_sums
 #else
 #define @_sums @_four_sums
 #endif
