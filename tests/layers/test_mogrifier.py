@@ -106,6 +106,25 @@ def test_layers_that_read_inputs_of_different_sizes_train_together() -> None:
     assert all(np.all(np.isfinite(one)) and np.any(one) for one in gradients)
 
 
+def test_a_stateful_layer_goes_on_where_it_ended() -> None:
+    layer = with_weights(Mogrifier(UNITS, rank=2, stateful=True, return_sequences=True))
+    whole = np.asarray(layer(tf.tile(SEQUENCES, [1, 2, 1]), training=True))
+    layer.reset_states()
+    parts = [np.asarray(layer(SEQUENCES, training=True)) for _ in range(2)]
+    np.testing.assert_allclose(np.concatenate(parts, axis=1), whole, rtol=1e-5, atol=1e-5)
+    assert not np.allclose(*parts, atol=1e-2)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_in_half_precision_both_loops_give_half_precision(policy: str) -> None:
+    layer = with_weights(Mogrifier(UNITS, rank=2, dtype=policy, return_sequences=True))
+    trained, used = (layer(SEQUENCES, training=training) for training in (True, False))
+    assert trained.dtype == used.dtype == layer.compute_dtype
+    exact = with_weights(Mogrifier(UNITS, rank=2, return_sequences=True))(SEQUENCES)
+    for outputs in (trained, used):
+        np.testing.assert_allclose(tf.cast(outputs, tf.float32), exact, atol=0.1)
+
+
 def test_dropped_inputs_and_weights_are_dropped_in_both_loops() -> None:
     own = with_weights(Mogrifier(UNITS, dropout=0.5, seed=3, return_state=True))
     keras_loop = with_weights(
