@@ -46,6 +46,11 @@ class ForecastingConfig(TrainingConfig, SeriesOptions):
     horizon: int = option(24, "number of time steps to forecast", minimum=1)
     model: str = option("segment", "network that makes the forecast", choices=network_names)
     cell: str = option("gru", "recurrent cell", choices=cell_names)
+    cell_options: tuple[str, ...] = option(
+        (),
+        "whole numbers that only this cell has, as NAME=NUMBER; cell = 'mogrifier' has rounds and "
+        "rank (0: whole matrices); empty: the cell's defaults",
+    )
     units: int = option(128, "size of the recurrent state", minimum=1)
     layers: int = option(1, "number of recurrent layers on top of each other", minimum=1)
     segment_length: int = option(

@@ -157,6 +157,11 @@ class SpeechConfig(TrainingConfig):
         (2, 2), "features that a convolution moves on by, one number a convolution", minimum=1
     )
     cell: str = option("gru", "recurrent cell", choices=cell_names)
+    cell_options: tuple[str, ...] = option(
+        (),
+        "whole numbers that only this cell has, as NAME=NUMBER; cell = 'mogrifier' has rounds and "
+        "rank (0: whole matrices); empty: the cell's defaults",
+    )
     units: int = option(192, "size of each recurrent layer's state", minimum=1)
     layers: int = option(2, "recurrent layers on top of each other", minimum=1)
     bidirectional: bool = option(False, "also from the end backwards; such a model cannot stream")

@@ -145,6 +145,20 @@ def test_deepar_forecasts_as_teacher_forcing_with_its_own_forecast(cell: str, ou
     np.testing.assert_allclose(mean, loop, rtol=2e-5, atol=2e-5)
 
 
+@pytest.mark.parametrize("model", ["direct", "encoder_decoder", "deepar"])
+def test_the_options_of_a_cell_reach_every_recurrent_layer(model: str) -> None:
+    config = config_of(model=model, cell="mogrifier", cell_options=("rounds=2", "rank=0"))
+    network = build_model(config, NO_PAST)
+    layers = [layer for layer in network.layers if isinstance(layer, keras.layers.RNN)]
+    assert layers and all(layer.cell.rounds == 2 and layer.cell.rank == 0 for layer in layers)
+    batch = batch_of(config, NO_PAST)
+    deployed = deployment_model(network, config, NO_PAST)(batch)["forecast"]
+    if model == "deepar":
+        outputs = network({**batch, "future_target": deployed})
+        mean = outputs["parameters"][..., 0] * outputs["scale"] + outputs["location"]
+        np.testing.assert_allclose(mean, deployed, rtol=2e-5, atol=2e-5)
+
+
 def test_deepar_sees_only_what_came_before() -> None:
     config = config_of(model="deepar", normalisation="last_value")
     network = build_model(config, PLAIN)
@@ -400,6 +414,8 @@ def test_negative_counts_are_refused() -> None:
         ({"calendar": ("auto", "day_of_week")}, PLAIN, "'auto' cannot be combined"),
         ({"calendar": ("none", "day_of_week")}, PLAIN, "'none' cannot be combined"),
         ({"cell": "elman"}, PLAIN, "choose from simple, lstm, gru"),
+        ({"cell_options": ("rounds=1",)}, PLAIN, "has no option 'rounds'. Available: none"),
+        ({"cell": "mogrifier"}, PLAIN, "which model = 'segment' computes beforehand"),
         ({"dropout": 1.0}, PLAIN, "below 1"),
     ],
 )

@@ -49,6 +49,7 @@ VARIANTS = (
     {"cell": "gru", "lookahead": 3},
     {"cell": "lstm", "bidirectional": True, "layers": 1},
     {"cell": "simple", "layer_normalisation": "batch", "lookahead": 1},
+    {"cell": "mogrifier", "cell_options": ("rounds=1", "rank=0"), "layers": 1},
     {"filters": (), "normalisation": "utterance", "layers": 1, "layer_normalisation": "none"},
 )
 
@@ -167,6 +168,7 @@ def test_normalisation_is_that_of_the_pipeline(kind: str) -> None:
         ({"time_strides": (2,)}, "time_strides = 2 must be one number for each of the 2"),
         ({"bidirectional": True, "lookahead": 2}, "lookahead is for models that only know"),
         ({"jit_compile": True}, "XLA has no CTC loss"),
+        ({"cell_options": ("rounds=1",)}, "cell = 'gru' has no option 'rounds'. Available: none"),
         ({"signal_to_noise": (20.0, 5.0)}, "signal_to_noise = 20.0,5.0 must be two numbers"),
         ({"window_seconds": 0.005}, "hop"),
         ({"bands": 40, "features": "mfcc", "coefficients": 50}, "coefficients = 50"),

@@ -12,6 +12,8 @@ from rnn_apps.forecasting.features.calendar_names import usable_features
 from rnn_apps.forecasting.features.description import DataDescription
 from rnn_apps.forecasting.network.network import Capability, find_network, network_of
 from rnn_apps.forecasting.network.registry import network_names
+from rnn_apps.layers.cells.options import cell_options
+from rnn_apps.layers.cells.registry import find_cell
 
 
 def check_capabilities(config: ForecastingConfig, description: DataDescription) -> None:
@@ -44,6 +46,7 @@ def check_capabilities(config: ForecastingConfig, description: DataDescription) 
             f"transform = {config.transform!r} is not available with output = "
             "'negative_binomial', which counts: set transform = none, or choose another output"
         )
+    cell_options(find_cell(config.cell), config.cell_options)
     network.check()
     calendar_features(config, description)
 

@@ -20,6 +20,7 @@ from rnn_apps.forecasting.network.autoregressive import AutoregressiveNetwork, F
 from rnn_apps.forecasting.network.inputs import with_context
 from rnn_apps.forecasting.network.network import Features, network
 from rnn_apps.forecasting.network.recurrent import stack
+from rnn_apps.layers.cells.options import cell_options
 from rnn_apps.layers.cells.registry import find_cell
 
 
@@ -33,13 +34,21 @@ class AutoregressiveCell(FeedbackCell):
         layers: number of cells on top of each other.
         output: name of the head, see `heads.make_head`.
         known: count of the numbers known of each step; 0 for none (the input is then not read).
+        options: configuration's `cell_options`, such as "rounds=3".
 
     Call: inputs [batch, max(known, 1)], states (those of each cell, then the last value
     [batch, 1]) -> raw head inputs [batch, K], the next states.
     """
 
     def __init__(
-        self, cell: str, units: int, layers: int, output: str, known: int, **kwargs: Any
+        self,
+        cell: str,
+        units: int,
+        layers: int,
+        output: str,
+        known: int,
+        options: Sequence[str] = (),
+        **kwargs: Any,
     ) -> None:
         kwargs["dtype"] = "float32"
         super().__init__(**kwargs)
@@ -48,10 +57,12 @@ class AutoregressiveCell(FeedbackCell):
         self.layers = layers
         self.output_kind = output
         self.known = known
+        self.options = tuple(options)
         self.head: Head = make_head(output)
         equations = find_cell(cell)
+        own = cell_options(equations, options)
         self.cells = [
-            equations.keras_cell(units, dtype="float32", name=f"cell_{i + 1}")
+            equations.keras_cell(units, dtype="float32", name=f"cell_{i + 1}", **own)
             for i in range(layers)
         ]
         self.projection = keras.layers.Dense(self.head.width, dtype="float32", name="output")
@@ -89,6 +100,7 @@ class AutoregressiveCell(FeedbackCell):
             "layers": self.layers,
             "output": self.output_kind,
             "known": self.known,
+            "options": self.options,
         }
         return {**super().get_config(), **config}
 
@@ -132,6 +144,7 @@ class DeepAR(AutoregressiveNetwork):
         hidden, _ = stack(
             sequence,
             cell=config.cell,
+            options=config.cell_options,
             units=config.units,
             layers=config.layers,
             dropout=config.dropout,
@@ -165,6 +178,7 @@ class DeepAR(AutoregressiveNetwork):
         _, states = stack(
             sequence,
             cell=config.cell,
+            options=config.cell_options,
             units=config.units,
             layers=config.layers,
             dropout=0.0,
@@ -178,7 +192,7 @@ class DeepAR(AutoregressiveNetwork):
         parts = [part for part in (features.future, features.context) if part is not None]
         known = sum(int(part.shape[-1]) for part in parts)
         return AutoregressiveCell(
-            config.cell, config.units, config.layers, config.output, known,
+            config.cell, config.units, config.layers, config.output, known, config.cell_options,
             name="autoregressive_cell",
         )  # fmt: skip
 

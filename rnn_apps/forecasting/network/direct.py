@@ -41,6 +41,7 @@ class Direct(Network):
         state, _ = stack(
             sequence,
             cell=config.cell,
+            options=config.cell_options,
             units=config.units,
             layers=config.layers,
             dropout=config.dropout,

@@ -79,6 +79,7 @@ class EncoderDecoder(Network):
         sequence = with_context(sequence, features.context, config.lookback)
         shape: dict[str, Any] = {
             "cell": config.cell,
+            "options": config.cell_options,
             "units": config.units,
             "layers": config.layers,
             "dropout": config.dropout,

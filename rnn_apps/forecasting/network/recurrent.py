@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 
+from rnn_apps.layers.cells.options import cell_options
 from rnn_apps.layers.cells.registry import find_cell
 
 
@@ -19,6 +21,7 @@ def stack(
     name: str,
     return_sequences: bool = False,
     initial_states: list[list[Any]] | None = None,
+    options: Sequence[str] = (),
 ) -> tuple[Any, list[list[Any]]]:
     """Recurrent layers on top of each other with dropout between them.
 
@@ -31,15 +34,19 @@ def stack(
         name: prefix of the layers' names `name`_1, `name`_2, ...
         return_sequences: switch between the outputs of all time steps and that of the last one.
         initial_states: state tensors [batch, units] of each layer; None for zeros.
+        options: configuration's `cell_options`, such as "rounds=3".
 
     Returns:
         The last layer's output [batch, (timesteps,) units], and each layer's final states.
     """
     states: list[list[Any]] = []
+    kind = find_cell(cell)
+    own = cell_options(kind, options)
     for index in range(layers):
         last = index == layers - 1
-        layer = find_cell(cell).layer(
+        layer = kind.layer(
             units,
+            **own,
             return_sequences=return_sequences or not last,
             return_state=True,
             name=f"{name}_{index + 1}",

@@ -180,6 +180,7 @@ class Segment(Network):
         _, states = stack(
             embedded,
             cell=config.cell,
+            options=config.cell_options,
             units=config.units,
             layers=config.layers,
             dropout=config.dropout,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pipelines.base.errors import ConfigurationError
+from rnn_apps.layers.cells.options import cell_options
+from rnn_apps.layers.cells.registry import find_cell
 from rnn_apps.speech.config import SpeechConfig
 
 
@@ -52,6 +54,7 @@ def check_capabilities(config: SpeechConfig) -> None:
         if holds:
             raise ConfigurationError(problem)
     config.spelling().check()
+    cell_options(find_cell(config.cell), config.cell_options)
 
 
 def can_stream(config: SpeechConfig) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from rnn_apps.layers import Bidirectional
+from rnn_apps.layers.cells.options import cell_options
 from rnn_apps.layers.cells.registry import find_cell
 from rnn_apps.layers.frame_lengths import FrameMask, StridedLengths
 from rnn_apps.layers.lookahead import Lookahead
@@ -71,14 +72,16 @@ def recurrent_layers(sequence: Any, lengths: Any, config: SpeechConfig) -> Any:
     Returns:
         [batch, frames, units], or twice the units if bidirectional.
     """
+    cell = find_cell(config.cell)
+    own = cell_options(cell, config.cell_options)
     for index in range(1, config.layers + 1):
         name = f"{config.cell}_{index}"
         if config.bidirectional:
-            inside = find_cell(config.cell).layer(config.units, return_sequences=True)
+            inside = cell.layer(config.units, return_sequences=True, **own)
             mask = FrameMask(name=f"{name}_mask")(sequence, lengths)
             sequence = Bidirectional(inside, name=name)(sequence, mask=mask)
         else:
-            layer = find_cell(config.cell).layer(config.units, return_sequences=True, name=name)
+            layer = cell.layer(config.units, return_sequences=True, name=name, **own)
             sequence = layer(sequence)
         sequence = _normalised(sequence, lengths, config, name)
         if config.dropout:
