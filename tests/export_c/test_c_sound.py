@@ -86,7 +86,7 @@ def test_features_are_proven_before_they_are_there(
 
     assert proof.errors[0].within and proof.sanitized
     assert proof.cost.state_bytes == 2 * (128 + 2 * 80)
-    assert proof.cost.scratch_bytes == 4 * 256
+    assert proof.cost.scratch_bytes == 4 * (256 + 1)
     assert 0 < proof.cost.weight_bytes < 4096
     lower = dataclasses.replace(config, lowest_frequency=100.0)
     with pytest.raises(ExportError, match="the features in C differs"):

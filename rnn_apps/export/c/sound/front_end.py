@@ -87,7 +87,7 @@ def front_end(config: FeatureConfig, prefix: str) -> FrontEnd:
         (Argument(SAMPLES, "input_samples", (hop,), "int16"),),
         (Argument(FEATURES, "output_features", (config.size,), "float32"),),
         (Argument("heard", "state_heard", (heard,), "int16"),),
-        {"float32": config.fft_length + extra},
+        {"float32": config.fft_length + 1 + extra},
     )
     constants = _constants(config)
     lines = _steps(config, heard)
@@ -108,6 +108,7 @@ void {interface.function}({prefix}_memory *memory, const int16_t *input_samples,
         constant_text(Buffer("constant", str(array.dtype), array.size, data=array), f"@_{name}")
         for name, array in constants.items()
     ]
+    arrays = [text.replace("@_ALIGNED", f"{prefix.upper()}_ALIGNED") for text in arrays]
     kernels = kernels_for(function, prefix)
     parts = [top_text(interface, title), *arrays, *kernels, function]
     code = Code(
@@ -164,13 +165,13 @@ def _steps(config: FeatureConfig, heard: int) -> list[str]:
         return [
             *lines,
             f"for (int32_t k = 0; k <= {half}; ++k) {{",
-            f"    const float power = values[k == {half} ? 1 : 2 * k];",
+            "    const float power = values[2 * k];",
             f"    output_features[k] = @_log(power > {floor} ? power : {floor});",
             "}",
         ]
     if config.kind == "mfcc":
         logarithms = "logarithms"
-        lines.insert(1, f"float *const logarithms = values + {config.fft_length};")
+        lines.insert(1, f"float *const logarithms = values + {config.fft_length + 1};")
         lines.insert(2, "const float *cosine = @_cosines;")
     lines.insert(1, "const float *weight = @_weights;")
     lines += [
@@ -178,7 +179,7 @@ def _steps(config: FeatureConfig, heard: int) -> list[str]:
         "    const int32_t start = @_bands[2 * band], count = @_bands[2 * band + 1];",
         "    float power = 0.0f;",
         "    for (int32_t k = start; k < start + count; ++k)",
-        f"        power += *weight++ * values[k == {half} ? 1 : 2 * k];",
+        "        power += *weight++ * values[2 * k];",
         f"    {logarithms}[band] = @_log(power > {floor} ? power : {floor});",
         "}",
     ]
