@@ -82,7 +82,7 @@ def _add_export_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--c-files",
         metavar="FOLDER",
-        help="target tflm: write the C array header and the C++ example there",
+        help="target tflm: write the C array header, the C++ example and what builds them there",
     )
     parser.add_argument(
         "--integer-io",
@@ -145,7 +145,8 @@ def _run_export(arguments: argparse.Namespace) -> dict[str, Any]:
         written = write_microcontroller_files(
             result.path, arguments.c_files, arena_bytes=result.arena_bytes
         )
-        summary["c_files"] = [str(written.header), str(written.example)]
+        files = (written.header, written.example, written.interface, *written.project)
+        summary["c_files"] = [str(path) for path in files]
     return summary
 
 

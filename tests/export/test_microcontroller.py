@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -242,6 +243,72 @@ def test_the_flag_of_the_library_is_named_and_checked(tmp_path):
     for constant in ("kInputX", "kInputH"):
         size = f"{constant}Elements * sizeof(int8_t)"
         assert f"IsAsDescribed(made.input({constant}), kTfLiteInt8, {size})" in example
+
+
+# What a sketch needs of Arduino's own header.
+ARDUINO = """
+#pragma once
+struct Port { void begin(long); template <class T> void println(T); };
+extern Port Serial;
+void delay(unsigned long);
+"""
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", ["step", "step_int8", "language", "variables"])
+def test_the_sketch_compiles_with_what_arduino_gives(tmp_path, headers, name):
+    written = write_microcontroller_files(
+        folder() / f"{name}.tflite", tmp_path, name="int", arena_bytes=4096
+    )
+    (sketch,) = (path for path in written.project if path.suffix == ".ino")
+    (tmp_path / "Arduino.h").write_text(ARDUINO)
+    command = ["g++", "-std=c++17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-x", "c++"]
+    folders = ["-isystem", str(headers), "-I", str(tmp_path)]
+
+    for source in (["-include", "Arduino.h", str(sketch)], ["-DARDUINO=1", str(written.example)]):
+        done = subprocess.run([*command, *folders, *source], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+    text = written.example.read_text()
+    assert "int main()" in text[text.index("#if !defined(ARDUINO)") :]
+    assert {path.name for path in written.project} == {
+        "CMakeLists.txt", "idf_component.yml", "library.properties", "library.json",
+        "int_sketch.ino",
+    }  # fmt: skip
+    library = json.loads((tmp_path / "library.json").read_text())
+    assert "-DTF_LITE_STATIC_MEMORY" in library["build"]["flags"]
+
+
+def test_a_build_file_of_the_user_stays(tmp_path):
+    (tmp_path / "CMakeLists.txt").write_text("project(mine)")
+    source = folder() / "step.tflite"
+
+    for _ in range(2):
+        written = write_microcontroller_files(source, tmp_path, arena_bytes=4096)
+
+    assert (tmp_path / "CMakeLists.txt").read_text() == "project(mine)"
+    names = {path.name for path in written.project}
+    assert "CMakeLists.txt" not in names and "library.json" in names
+
+
+@pytest.mark.skipif(shutil.which("cmake") is None, reason="there is no cmake (apt install cmake)")
+def test_cmake_compiles_the_folder_as_a_library(tmp_path, headers):
+    code = tmp_path / "code"
+    for name in ("step_int8", "language"):
+        write_microcontroller_files(folder() / f"{name}.tflite", code, arena_bytes=4096)
+    (tmp_path / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.16)\nproject(firmware CXX)\nadd_subdirectory(code)\n"
+    )
+    options = [f"-DTFLITE_MICRO={headers}", "-DTFLITE_MICRO_LIBRARY="]
+
+    subprocess.run(["cmake", "-S", ".", "-B", "build", *options], cwd=tmp_path, check=True)
+    subprocess.run(["cmake", "--build", "build"], cwd=tmp_path, check=True)
+
+    assert (tmp_path / "build" / "code" / "librnn_apps_models.a").is_file()
+    refused = subprocess.run(
+        ["cmake", "-S", "code", "-B", "other"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert refused.returncode and "-DTFLITE_MICRO=FOLDER" in refused.stderr
 
 
 def test_variables_inside_the_model_are_reset(tmp_path):

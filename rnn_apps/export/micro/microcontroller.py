@@ -23,8 +23,11 @@ from rnn_apps.export.micro.microcontroller_example import (
     C_TYPES,
     INTEGER_ENDS,
     example_buffer_bytes,
+    example_call,
     example_source,
+    interface_source,
 )
+from rnn_apps.export.micro.project_files import write_project_files
 from rnn_apps.export.processes.runtime_process import RuntimeProcess
 
 # The methods Add... of tflite::MicroMutableOpResolver (tensorflow/lite/micro/
@@ -56,6 +59,8 @@ class MicrocontrollerFiles:
     Attributes:
         header: the model as a C array with the constants that belong to it.
         example: a C++ program around it.
+        interface: the header of the example's functions, for firmware with a main() of its own.
+        project: what builds them with CMake, ESP-IDF, Arduino and PlatformIO.
         operators: the resolver's methods, each once.
         arena_bytes: working memory with which the model runs with the reference kernels and with
             CMSIS-NN's, as in the header: `measured_bytes` and what CMSIS-NN may take beyond them.
@@ -67,6 +72,8 @@ class MicrocontrollerFiles:
     operators: tuple[str, ...]
     arena_bytes: int
     measured_bytes: int
+    interface: Path
+    project: tuple[Path, ...]
 
 
 def write_microcontroller_files(
@@ -79,6 +86,10 @@ def write_microcontroller_files(
     time_limit: float = 60.0,
 ) -> MicrocontrollerFiles:
     """Writes `NAME_model.h` and `NAME_example.cc` for a model exported with target="tflm".
+
+    With them come `NAME_example.h`, which declares the example's functions, and what makes the
+    folder a CMake project, an ESP-IDF component, an Arduino library and a PlatformIO library. A
+    CMakeLists.txt or library file there that another hand wrote stays as it is.
 
     Everything in them stands in the namespace `NAME_model`. Names of files and tensors become C++
     identifiers that differ from each other, from keywords and from functions of the C library.
@@ -107,6 +118,7 @@ def write_microcontroller_files(
     margin = cmsis_nn_bytes(file)
     target = Path(path).parent if folder is None else Path(folder)
     header, example = target / f"{stem}_model.h", target / f"{stem}_example.cc"
+    interface = target / f"{stem}_example.h"
     if name is None:
         _require_own(header, Path(path).name)
     if arena_bytes is None:
@@ -115,8 +127,12 @@ def write_microcontroller_files(
     arena = Arena(measured=arena_bytes, cmsis_nn=margin)
     source = Path(path).name
     write_text(header, header_source(stem, source, content, file, chosen, operators, arena))
+    write_text(interface, interface_source(stem, file, chosen))
     write_text(example, example_source(stem, file, chosen))
-    return MicrocontrollerFiles(header, example, operators, arena.bytes, arena.measured)
+    project = write_project_files(target, stem, *example_call(chosen))
+    return MicrocontrollerFiles(
+        header, example, operators, arena.bytes, arena.measured, interface, project
+    )
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ _HEAD = """\
 #include <cstdint>
 #include <cstring>
 
+#include "@STEM@_example.h"
 #include "@STEM@_model.h"
 #include "tensorflow/lite/micro/micro_interpreter.h"
 #include "tensorflow/lite/micro/micro_log.h"
@@ -78,9 +79,7 @@ bool Fail(const char** reason, const char* what) {
 """
 
 _SETUP = """
-// Call once before anything else. Where it fails it sets the reason, if it is given one; the log of
-// TensorFlow Lite Micro may say more.
-bool Setup(const char** reason = nullptr) {
+bool Setup(const char** reason) {
   if (interpreter != nullptr) return true;
   static tflite::MicroMutableOpResolver<kOperators> resolver;
   if (AddOperators(resolver) != kTfLiteOk)
@@ -98,7 +97,6 @@ bool Setup(const char** reason = nullptr) {
 @RESET@  return true;
 }
 
-// Bytes of the arena in use after Setup, towards which kArenaBytes can be lowered for this board.
 size_t ArenaUsed() { return interpreter == nullptr ? 0 : interpreter->arena_used_bytes(); }
 """
 
@@ -120,6 +118,8 @@ _VARIABLE_INCLUDES = """\
 _MAIN = """
 }  // namespace @STEM@_model
 
+// Firmware has a main() of its own.
+#if !defined(ARDUINO) && !defined(ESP_PLATFORM) && !defined(RNN_APPS_NO_MAIN)
 int main() {
   const char* reason = nullptr;
   if (!@STEM@_model::Setup(&reason)) {
@@ -130,6 +130,39 @@ int main() {
   if (!@STEM@_model::@CALL@) return 1;
   return 0;
 }
+#endif
+"""
+
+_INTERFACE = """\
+// What firmware calls to run the model @STEM@, made by rnn-apps.
+#ifndef @GUARD@_EXAMPLE_H_
+#define @GUARD@_EXAMPLE_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "@STEM@_model.h"
+
+namespace @STEM@_model {
+
+// Call once before anything else. Where it fails it sets the reason, if it is given one; the log of
+// TensorFlow Lite Micro may say more.
+bool Setup(const char** reason = nullptr);
+@RESET@
+// Runs @WHAT@; every argument points to k...Elements values.
+bool Run(@ARGUMENTS@);
+
+// Bytes of the arena in use after Setup, towards which kArenaBytes can be lowered for this board.
+size_t ArenaUsed();
+
+}  // namespace @STEM@_model
+
+#endif  // @GUARD@_EXAMPLE_H_
+"""
+
+_RESET_DECLARED = """
+// Begins a new sequence: all states to zero. Setup does so too.
+void Reset();
 """
 
 
@@ -156,6 +189,27 @@ def example_source(stem: str, file: ModelFile, signature: Signature) -> str:
     end = _MAIN.replace("@BUFFERS@", "\n".join(buffers))
     parts.append(end.replace("@CALL@", f"Run({', '.join(arguments)})"))
     return "".join(parts).replace("@STEM@", stem)
+
+
+def interface_source(stem: str, file: ModelFile, signature: Signature) -> str:
+    """The header of the example's functions; see `example_source`."""
+    writer = _Writer(signature, keeps_variables=_keeps_variables(file))
+    values = {
+        "RESET": _RESET_DECLARED if writer.reset() else "",
+        "WHAT": writer.what(),
+        "ARGUMENTS": ", ".join(writer.arguments()),
+        "GUARD": stem.upper(),
+        "STEM": stem,
+    }
+    text = _INTERFACE
+    for name, value in values.items():
+        text = text.replace(f"@{name}@", value)
+    return text
+
+
+def example_call(signature: Signature) -> tuple[list[str], list[str]]:
+    """Declarations of the buffers that a call needs, and the arguments of `Run`."""
+    return _Writer(signature, keeps_variables=False).main()
 
 
 def example_buffer_bytes(signature: Signature) -> int:
@@ -223,11 +277,7 @@ class _Writer:
         """`Reset`: every state back to zero; nothing for a model that keeps none."""
         if not self._states and not self._keeps_variables:
             return ""
-        lines = [
-            "",
-            "// Begins a new sequence: all states to zero. Setup does so too.",
-            "void Reset() {",
-        ]
+        lines = ["", "void Reset() {"]
         for name in self._states:
             spec = self._signature.inputs[name]
             zero = f"{self._in(spec)}ZeroPoint" if spec.scale is not None else "0"
@@ -239,12 +289,7 @@ class _Writer:
 
     def run(self) -> str:
         """`Run`: real values in, one invocation, real values out, states carried."""
-        names_in, names_out = self._names.inputs, self._names.outputs
-        arguments = [f"const {_real_type(s)}* {names_in[s.name].variable}" for s in self._data_in]
-        arguments += [f"{_real_type(s)}* {names_out[s.name].variable}" for s in self._data_out]
-        what = "the next chunk of the stream" if self._states else "one call"
-        lines = ["", f"// Runs {what}; every argument points to k...Elements values."]
-        lines.append(f"bool Run({', '.join(arguments)}) {{")
+        lines = ["", f"bool Run({', '.join(self.arguments())}) {{"]
         lines.append("  if (interpreter == nullptr) return false;")
         for spec in self._data_in:
             lines += self._write_input(spec)
@@ -256,6 +301,18 @@ class _Writer:
         for given, kept in self._states.items():
             lines += self._carry(self._signature.outputs[kept], self._signature.inputs[given])
         return "\n".join([*lines, "  return true;", "}", ""])
+
+    def what(self) -> str:
+        """What one call of `Run` runs, in words."""
+        return "the next chunk of the stream" if self._states else "one call"
+
+    def arguments(self) -> list[str]:
+        """The parameters of `Run`: inputs, then outputs."""
+        names_in, names_out = self._names.inputs, self._names.outputs
+        arguments = [f"const {_real_type(s)}* {names_in[s.name].variable}" for s in self._data_in]
+        return arguments + [
+            f"{_real_type(s)}* {names_out[s.name].variable}" for s in self._data_out
+        ]
 
     def main(self) -> tuple[list[str], list[str]]:
         """The buffers that `main` needs and the arguments it calls `Run` with."""
