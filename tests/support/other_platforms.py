@@ -65,7 +65,7 @@ def _clang(*options: str) -> Platform:
 
 def _wasm(*options: str) -> Platform:
     compiler = ("clang", "--target=wasm32-wasi", "-O3", *options)
-    packages = "clang lld wasi-libc libclang-rt-14-dev-wasm32 nodejs"
+    packages = "clang lld wasi-libc libclang-rt-dev-wasm32 nodejs"
     return Platform(compiler, ("node",), packages)
 
 

@@ -51,16 +51,19 @@ SECTIONS {{
   }} > CODE
   _data_source = LOADADDR(.data);
   .data : {{ . = ALIGN(8); _data = .; *(.data*) . = ALIGN(8); _data_end = .; }} > DATA AT > CODE
-  .bss : {{ . = ALIGN(8); _bss = .; *(.bss*) *(COMMON) . = ALIGN(8); _bss_end = .; end = .; }} > DATA
+  .bss : {{
+    . = ALIGN(8); _bss = .; *(.bss*) *(COMMON) . = ALIGN(8); _bss_end = .; end = .;
+  }} > DATA
   _stack_top = ORIGIN(DATA) + LENGTH(DATA);
 }}
 """
 
 _PROGRAM = """
-#include "@STEM@_example.cc"
-
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+
+#include "@STEM@_example.h"
 
 extern "C" {
 extern uint32_t _stack_top, _data_source, _data, _data_end, _bss, _bss_end;
@@ -187,7 +190,13 @@ def run_example(
     command = ["arm-none-eabi-g++", *CORES[core][1], *_OPTIONS, "-DRNN_APPS_NO_MAIN"]
     for path in (folder, sources, *third):
         command += ["-isystem" if path in third else "-I", str(path)]
-    command += ["program.cc", str(_libraries(core)[0]), "--specs=rdimon.specs", "-nostartfiles"]
+    command += [
+        "program.cc",
+        written.example.name,
+        str(_libraries(core)[0]),
+        "--specs=rdimon.specs",
+        "-nostartfiles",
+    ]
     command += ["-Wl,--gc-sections", "-T", "board.ld", "-lrdimon", "-o", "program.elf"]
     subprocess.run(command, cwd=folder, check=True)
     emulator = ["qemu-system-arm", "-M", board.machine, "-kernel", "program.elf", "-semihosting"]
@@ -200,14 +209,9 @@ def run_example(
     *numbers, last = [line for line in lines if line.strip()]
     values = np.array([int(number, 16) for number in numbers], np.uint64).view(np.float64)
     used, ticks = map(int, last.split())
-    size = subprocess.run(
-        ["arm-none-eabi-size", "program.elf"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    text = int(size.stdout.splitlines()[1].split()[0])
+    size = ["arm-none-eabi-size", "program.elf"]
+    sized = subprocess.run(size, cwd=folder, capture_output=True, text=True, check=True)
+    text = int(sized.stdout.splitlines()[1].split()[0])
     states = set(state_pairs(signature).values())
     outputs, start = [], 0
     for _ in calls:
