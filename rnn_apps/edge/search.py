@@ -7,6 +7,7 @@ coverage penalties.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
@@ -50,6 +51,9 @@ class BeamConfig:
         coverage_penalty: beta of beta * sum(log(min(attention a source position got, 1))).
         min_steps: smallest number of tokens, the end token not counted.
         no_repeat: length of the token sequences of which none may occur twice; 0 for no such rule.
+        repetition_penalty: factor of the log probability of each token that a hypothesis has
+            already, where its next token is chosen; 1 changes nothing. Hypotheses are ranked by
+            the model's own log probabilities.
         banned: tokens that are never taken.
         cut: true if a hypothesis that has not ended after `max_steps` tokens ends there and is
             ranked among the complete outputs, as in a search inside a graph; otherwise it is taken
@@ -64,6 +68,7 @@ class BeamConfig:
     coverage_penalty: float = 0.0
     min_steps: int = 0
     no_repeat: int = 0
+    repetition_penalty: float = 1.0
     banned: tuple[int, ...] = ()
     cut: bool = False
 
@@ -71,6 +76,10 @@ class BeamConfig:
         if self.min_steps < 0 or self.no_repeat < 0:
             raise ConfigurationError(
                 f"min_steps is {self.min_steps}, no_repeat {self.no_repeat}; neither is negative."
+            )
+        if not 0 < self.repetition_penalty < math.inf:
+            raise ConfigurationError(
+                f"repetition_penalty is {self.repetition_penalty}; it is above 0."
             )
         if self.beam < 1 or self.max_steps < 1:
             raise ConfigurationError(
@@ -186,8 +195,14 @@ def _best_extensions(
 def _allowed(
     live: Sequence[_Live[State]], result: StepResult[State], config: BeamConfig
 ) -> np.ndarray:
-    """Log probabilities [hypotheses, vocabulary], -inf where the options forbid the token."""
+    """The values [hypotheses, vocabulary] by which the next token is chosen.
+
+    They are log probabilities, with the repetition penalty; -inf where the options forbid a token.
+    """
     values = np.array(result.log_probabilities)
+    if config.repetition_penalty != 1:
+        for row, item in zip(values, live, strict=True):
+            row[list(set(item.tokens))] *= config.repetition_penalty
     values[:, list(config.banned)] = -np.inf
     for row, item in zip(values, live, strict=True):
         if len(item.tokens) < config.min_steps:

@@ -141,6 +141,11 @@ def _translate_arguments(parser: argparse.ArgumentParser) -> None:
         "--no-repeat", type=int, default=0, metavar="N", help="no N tokens in a row come twice"
     )
     parser.add_argument(
+        "--repetition-penalty", type=float, default=1.0, metavar="F",
+        help="factor of the log probability of tokens that the translation has already; above 1: "
+        "fewer repetitions (1)",
+    )  # fmt: skip
+    parser.add_argument(
         "--allow-unknown", action=SwitchOnce, default=True,
         help="whether the token for unknown text may be written",
     )  # fmt: skip
@@ -174,6 +179,7 @@ def _search_options(run: Run, options: argparse.Namespace) -> SearchOptions:
 
     names = (
         "n_best", "coverage_penalty", "longest", "longest_extra", "shortest", "no_repeat",
+        "repetition_penalty",
         "allow_unknown", "replace_unknown", "temperature", "top_k", "top_p", "min_p", "typical_p",
         "seed",
     )  # fmt: skip

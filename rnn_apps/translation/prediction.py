@@ -86,14 +86,15 @@ class Prediction:
         nothing = tf.fill([tf.shape(together)[0]], tf.math.log(float(len(logits))))
         return Predicted(together, nothing, after, tf.reduce_mean(tf.stack(looked), axis=0))
 
-    def allowed(self, index: Any, tokens: Any, logits: Any) -> Any:
-        """The logits where the options allow the token, else about -1e9.
+    def allowed(self, index: Any, tokens: Any, predicted: Predicted) -> Any:
+        """The logits, with the repetition penalty, where the options allow the token, else -1e9.
 
         Args:
             index: number of the time step.
             tokens: tokens written so far, int32 [batch, width, timesteps].
-            logits: logits of the next token, [batch * width, vocabulary].
+            predicted: prediction of the next token.
         """
+        logits = predicted.logits
         vocabulary = tf.shape(logits)[-1]
         never = [PADDING, START] if self._options.allow_unknown else [PADDING, START, UNKNOWN]
         forbidden = tf.reduce_sum(tf.one_hot(never, vocabulary), axis=0)[None]
@@ -102,6 +103,13 @@ class Prediction:
             forbidden += early[:, None] * tf.one_hot(END, vocabulary)
         if self._options.no_repeat:
             forbidden += tf.reshape(self._repeating(index, tokens, vocabulary), (-1, vocabulary))
+        if self._options.repetition_penalty != 1:
+            there = tf.reduce_max(tf.one_hot(tokens, vocabulary), axis=2)
+            changed = logits - predicted.normalizers[:, None]
+            changed *= (self._options.repetition_penalty - 1.0) * tf.reshape(
+                there, (-1, vocabulary)
+            )
+            logits += changed
         return logits + NEVER * forbidden
 
     def _repeating(self, index: Any, tokens: Any, vocabulary: Any) -> Any:

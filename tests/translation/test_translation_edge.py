@@ -120,7 +120,9 @@ def test_log_probabilities_stay_in_single_precision():
     np.testing.assert_allclose(found, log_softmax(values.astype(np.float64)), atol=1e-4)
 
 
-@pytest.mark.parametrize("wrong", [{"min_steps": -1}, {"no_repeat": -1}])
+@pytest.mark.parametrize(
+    "wrong", [{"min_steps": -1}, {"no_repeat": -1}, {"repetition_penalty": 0.0}]
+)
 def test_rules_that_cannot_be_are_refused(wrong):
     with pytest.raises(ConfigurationError):
         BeamConfig(START, END, **wrong)

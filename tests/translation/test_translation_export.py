@@ -45,8 +45,10 @@ def exported(run: Run) -> Path:
         SearchOptions(beam_width=1),
         SearchOptions(beam_width=4, n_best=3, coverage_penalty=0.2),
         SearchOptions(beam_width=3, no_repeat=2, shortest=1.0, length_penalty=0.6),
+        SearchOptions(beam_width=4, n_best=3, repetition_penalty=1.7, longest=1.0),
+        SearchOptions(beam_width=1, repetition_penalty=3.0),
     ],
-    ids=["greedy", "beam", "rules"],
+    ids=["greedy", "beam", "rules", "repetition", "greedy repetition"],
 )
 def test_a_device_translates_as_keras(run: Run, exported: Path, options: SearchOptions) -> None:
     device = EdgeTranslator(exported)

@@ -121,6 +121,33 @@ def test_no_ngram_repeats_and_lengths_are_kept(model: TranslationModel) -> None:
         assert len(pairs) == len(set(pairs))
 
 
+@pytest.mark.parametrize("width", [1, 4])
+def test_the_repetition_penalty_changes_the_choice_and_not_the_scores(
+    model: TranslationModel, width: int
+) -> None:
+    source = sources(6, 5)
+    # So that every hypothesis has tokens that could come again.
+    common = {"beam_width": width, "shortest": 0.6, "longest": 1.0, "longest_extra": 0}
+    plain = translate([model], source, SearchOptions(**common))
+    same = translate([model], source, SearchOptions(**common, repetition_penalty=1.0))
+    np.testing.assert_array_equal(same.tokens, plain.tokens)
+    np.testing.assert_array_equal(same.scores, plain.scores)
+    found = translate([model], source, SearchOptions(**common, repetition_penalty=1e4))
+    assert not np.array_equal(found.tokens, plain.tokens)
+    for row in range(2):
+        tokens = [t for t in found.tokens[row, 0].numpy().tolist() if t != PADDING]
+        repeated = [t for t in plain.tokens[row, 0].numpy().tolist() if t != PADDING]
+        # There are but three tokens that can be written.
+        assert len(set(tokens)) == min(len(tokens), 3) and len(set(repeated)) < len(repeated)
+        ended = len(tokens) < int((source[row] != PADDING).sum() - 1)
+        written = [*tokens, END] if ended else tokens
+        expected = log_probabilities(model, source[row], written).sum()
+        assert float(found.log_probabilities[row, 0]) == pytest.approx(float(expected), abs=1e-4)
+    for wrong in (0.0, -1.0, float("inf"), float("nan")):
+        with pytest.raises(ConfigurationError, match="repetition_penalty"):
+            SearchOptions(repetition_penalty=wrong)
+
+
 def test_an_ensemble_votes_by_mean_probability(model: TranslationModel) -> None:
     keras.utils.set_random_seed(1)
     other = TranslationModel(Network(12, VOCABULARY, units=4, embedding_size=5, tied="none"))

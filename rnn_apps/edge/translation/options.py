@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from pipelines.base.errors import ConfigurationError
@@ -40,6 +41,9 @@ class SearchOptions:
             2024); 0 for all. Applied after `top_p`.
         typical_p: probability that the smallest set of tokens of typical surprise must reach
             together; only these are drawn (Meister et al. 2023). 1 for all. Applied last.
+        repetition_penalty: factor of the log probability of each token that the translation has
+            already, where the next token is chosen; above 1 makes repetition rarer, 1 changes
+            nothing. Scores and log probabilities stay those of the model.
     """
 
     beam_width: int = 5
@@ -59,6 +63,7 @@ class SearchOptions:
     longest_source: int = 1000
     min_p: float = 0.0
     typical_p: float = 1.0
+    repetition_penalty: float = 1.0
 
     def __post_init__(self) -> None:
         if self.beam_width < 1 or self.n_best < 1:
@@ -85,6 +90,10 @@ class SearchOptions:
                 )
         if not 0 <= self.min_p <= 1:
             raise ConfigurationError(f"min_p = {self.min_p} must be from 0 to 1")
+        if not 0 < self.repetition_penalty < math.inf:
+            raise ConfigurationError(
+                f"repetition_penalty = {self.repetition_penalty} must be above 0"
+            )
         if self.longest_source < 1:
             raise ConfigurationError(f"longest_source = {self.longest_source} must be at least 1")
 

@@ -147,6 +147,7 @@ def _beam_config(length: int, unknown: int | None, options: SearchOptions) -> Be
         coverage_penalty=options.coverage_penalty,
         min_steps=int(length * options.shortest),
         no_repeat=options.no_repeat,
+        repetition_penalty=options.repetition_penalty,
         banned=tuple(banned),
         cut=True,
     )

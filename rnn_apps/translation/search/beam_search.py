@@ -135,13 +135,13 @@ class _Search:
             lambda: tf.fill((self._prediction.batch * self._width,), START),
         )
         predicted = self._prediction.predict(before, beam.states)
-        best, parents, written = self._extensions(index, beam, predicted)
+        best, log_probabilities, parents, written = self._extensions(index, beam, predicted)
         weights = tf.reshape(predicted.weights, (*self._rows, -1))
         most_attended = tf.argmax(weights, axis=-1, output_type=tf.int32)
         grown = _Beam(
             written_at(index, _pick(beam.tokens, parents), written),
             written_at(index, _pick(beam.looked_at, parents), _pick(most_attended, parents)),
-            best,
+            log_probabilities,
             _pick(beam.attended + weights, parents),
             predicted.states,
         )
@@ -151,15 +151,16 @@ class _Search:
         beam = self._go_on(grown, tf.where(ends, NEVER, best), parents)
         return index + 1, beam, finished, done | last | self._decided(beam, finished)
 
-    def _extensions(self, index: Any, beam: _Beam, predicted: Any) -> tuple[Any, Any, Any]:
+    def _extensions(self, index: Any, beam: _Beam, predicted: Any) -> tuple[Any, Any, Any, Any]:
         """The most probable one-token extensions, [batch, 2 * width], best first.
 
         Twice as many as the beam is wide: as many go on even if all of its best end here.
 
         Returns:
-            Their log probabilities, the hypotheses they extend, and the tokens.
+            The numbers by which they are chosen, their log probabilities, the hypotheses they
+            extend, and the tokens.
         """
-        logits = self._prediction.allowed(index, beam.tokens, predicted.logits)
+        logits = self._prediction.allowed(index, beam.tokens, predicted)
         # The best of all are among the best of each: no vocabulary is ever sorted as a whole.
         count = tf.minimum(2 * self._width, tf.shape(logits)[-1])
         values, written = tf.math.top_k(logits, count)
@@ -168,8 +169,15 @@ class _Search:
         best, places = tf.math.top_k(
             tf.reshape(totals, (self._prediction.batch, -1)), 2 * self._width
         )
-        written = tf.reshape(written, (self._prediction.batch, -1))
-        return best, places // count, _pick(written, places)
+        parents = places // count
+        chosen = _pick(tf.reshape(written, (self._prediction.batch, -1)), places)
+        if self._options.repetition_penalty == 1:
+            return best, best, parents, chosen
+        own = tf.gather(predicted.logits, written, batch_dims=1) - predicted.normalizers[:, None]
+        own = _pick(tf.reshape(own, (self._prediction.batch, -1)), places)
+        own += _pick(beam.log_probabilities, parents)
+        # What is forbidden stays so.
+        return best, tf.where(best > 0.5 * NEVER, own, best), parents, chosen
 
     def _add(
         self, index: Any, finished: _Finished, grown: _Beam, ended: Any, by_end: Any
@@ -200,15 +208,16 @@ class _Search:
             best,
         )
 
-    def _go_on(self, grown: _Beam, log_probabilities: Any, parents: Any) -> _Beam:
-        """The best hypotheses that have not ended."""
-        best, places = tf.math.top_k(log_probabilities, self._width)
+    def _go_on(self, grown: _Beam, best: Any, parents: Any) -> _Beam:
+        """The best hypotheses that have not ended; those that have are about -1e9 in `best`."""
+        best, places = tf.math.top_k(best, self._width)
+        own = _pick(grown.log_probabilities, places)
         rows = tf.range(self._prediction.batch)[:, None] * self._width
         origins = tf.reshape(rows + _pick(parents, places), (-1,))
         return _Beam(
             _pick(grown.tokens, places),
             _pick(grown.looked_at, places),
-            best,
+            tf.where(best > 0.5 * NEVER, own, best),
             _pick(grown.attended, places),
             tf.nest.map_structure(lambda state: tf.gather(state, origins), grown.states),
         )
@@ -219,7 +228,8 @@ class _Search:
         A log probability only falls, and no length is favoured more than the longest, or, with
         nothing to divide by, than any.
         """
-        hope = beam.log_probabilities[:, 0] / length_penalty(self._limits, self._options)
+        most = tf.reduce_max(beam.log_probabilities, axis=1)
+        hope = most / length_penalty(self._limits, self._options)
         return finished.scores[:, self._options.n_best - 1] >= hope
 
 

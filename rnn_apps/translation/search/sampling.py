@@ -89,7 +89,7 @@ class _Steps:
         """Writes token `index` of all that have not ended."""
         rows = (self._prediction.batch, self._width)
         predicted = self._prediction.predict(tf.reshape(now.before, (-1,)), now.states)
-        logits = self._prediction.allowed(index, now.tokens, predicted.logits)
+        logits = self._prediction.allowed(index, now.tokens, predicted)
         taken = self._taken(index, logits)
         gained = tf.gather(predicted.logits, taken, batch_dims=1) - predicted.normalizers
         weights = tf.reshape(predicted.weights, (*rows, -1))
