@@ -129,6 +129,12 @@ class ForecastingConfig(TrainingConfig, SeriesOptions):
     series_embedding: int = option(
         0, "size of a learnt vector per series that tells the series apart; 0 for none", minimum=0
     )
+    category_embedding: int = option(
+        0,
+        "size of a learnt vector per category of the covariates that change with time, for many "
+        "categories; 0 for an indicator of each category",
+        minimum=0,
+    )
     season: int = option(
         0,
         "number of time steps per season, for MASE and the seasonal naive forecast; 0 for the "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from rnn_apps.edge import EdgeForecaster, load
 from rnn_apps.forecasting import ForecastingConfig, Run
 from rnn_apps.forecasting.run_data import with_policy
 from rnn_apps.forecasting.series_ends import before
+from rnn_apps.training.transfer import parts_of
 
 holidays = pytest.importorskip("holidays")
 
@@ -53,13 +55,21 @@ def _frame() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    folder = tmp_path_factory.mktemp("covariates")
+    return _trained(tmp_path_factory.mktemp("covariates"))
+
+
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return _trained(tmp_path_factory.mktemp("embedded"), category_embedding=3)
+
+
+def _trained(folder: Path, **settings: Any) -> Run:
     _frame().to_csv(folder / "data.csv", index=False)
     config = ForecastingConfig(
         data=f"file:{folder / 'data.csv'}", run=str(folder / "run"),
         columns=("id=shop", "target=sold", "known=weather,price", "past=staff", "static=kind"),
         holidays="DE", short_series="pad", lookback=LOOKBACK, horizon=HORIZON, segment_length=2,
-        units=8, epochs=1, stride=4, split="100,30,30", gradient_flow=False,
+        units=8, epochs=1, stride=4, split="100,30,30", gradient_flow=False, **settings,
     )  # fmt: skip
     forecasting.train(config)
     return forecasting.load(folder / "run")
@@ -146,7 +156,11 @@ def test_forecasts_beyond_the_horizon_know_their_holidays(run: Run) -> None:
     assert series_set[0].future_covariates.shape[1] == 4
 
 
-def test_the_device_gets_codes_by_a_stated_rule(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["run", "embedded"])
+def test_the_device_gets_codes_by_a_stated_rule(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    run: Run = request.getfixturevalue(kind)
     run.export(tmp_path / "export", formats=("tflite",))
     contract = json.loads((tmp_path / "export/contract.json").read_text())
     assert contract["categories"]["weather"] == {
@@ -164,14 +178,63 @@ def test_the_device_gets_codes_by_a_stated_rule(run: Run, tmp_path: Path) -> Non
         np.testing.assert_allclose(given["forecast"], expected["forecast"], rtol=1e-4)
 
 
+def test_categories_have_learnt_vectors(embedded: Run) -> None:
+    kernels = {
+        layer.name: layer.get_weights()[0]
+        for layer in parts_of(embedded.model).values()
+        if "_category_" in layer.name
+    }
+    assert {name: kernel.shape for name, kernel in kernels.items()} == {
+        "past_category_1_embedding": (2, 3), "future_category_1_embedding": (3, 3),
+    }  # fmt: skip
+    # A category is its vector: with that of fog for the sun, sunny days are as foggy ones.
+    data = _frame()
+    foggy, sunny = (
+        data.assign(weather=data["weather"].where(data["sold"].notna(), weather))
+        for weather in ("fog", "sun")
+    )
+    assert not np.allclose(embedded.predict(sunny)["forecast"], embedded.predict(foggy)["forecast"])
+    layer = parts_of(embedded.model)["future_category_1_embedding"]
+    kernel = layer.get_weights()[0]
+    try:
+        layer.set_weights([kernel[[0, 1, 0]]])
+        every_sun = data.assign(weather=data["weather"].replace("fog", "sun"))
+        every_fog = data.assign(weather=data["weather"].replace("sun", "fog"))
+        np.testing.assert_allclose(
+            embedded.predict(every_sun)["forecast"], embedded.predict(every_fog)["forecast"]
+        )
+    finally:
+        layer.set_weights([kernel])
+
+
+def test_vectors_of_categories_need_categories(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _frame()[["day", "shop", "sold", "price"]].to_csv(tmp_path / "data.csv", index=False)
+    command = [
+        "forecast", "train", "--data", f"file:{tmp_path / 'data.csv'}", "--run",
+        str(tmp_path / "run"), "--column", "target=sold", "--column", "known=price",
+        "--lookback", "14", "--horizon", "4", "--segment-length", "2", "--split", "100,30,30",
+    ]  # fmt: skip
+    for flags, message in (
+        (["--category-embedding", "3"], "no covariate that changes with time has categories"),
+        (["--category-embedding", "-1"], "category_embedding = -1"),
+    ):
+        assert main([*command, *flags]) == 2
+        assert message in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", ["run", "embedded"])
 @pytest.mark.parametrize(
     ("form", "tolerance"),
     [("saved_model", 1e-5), ("tflite_dynamic", 1e-4), ("c", 1e-5), ("c_int8", 2e-3)],
 )
 def test_every_file_takes_codes_and_holidays(
-    run: Run, tmp_path: Path, form: str, tolerance: float
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path, form: str, tolerance: float
 ) -> None:
+    run: Run = request.getfixturevalue(kind)
     written = run.export(tmp_path, formats=(form,))
     assert "not written" not in written
     contract = json.loads((tmp_path / "contract.json").read_text())

@@ -32,6 +32,7 @@ def check_capabilities(config: ForecastingConfig, description: DataDescription) 
         )
     _check_covariates(config.model, capability, description)
     _check_series_embedding(config, capability)
+    _check_category_embedding(config, description)
     _check_quantiles(config)
     _check_normalisation(config, capability)
     _check_shortcut(config, capability)
@@ -103,6 +104,15 @@ def _check_covariates(model: str, capability: Capability, description: DataDescr
                 f"model = {model!r} takes no {kind} covariates ({', '.join(names)}): leave them "
                 f"out with {kind}_covariates = none, {_another_model(kind)}"
             )
+
+
+def _check_category_embedding(config: ForecastingConfig, description: DataDescription) -> None:
+    if config.category_embedding and not description.categories:
+        raise ConfigurationError(
+            f"category_embedding = {config.category_embedding}, but no covariate that changes with "
+            "time has categories: set it to 0, or state such a covariate (past_covariates, "
+            "future_covariates; categories, if its values are numbers)"
+        )
 
 
 def _check_series_embedding(config: ForecastingConfig, capability: Capability) -> None:

@@ -120,10 +120,10 @@ def _over_time(
     past: list[Any] = []
     future: list[Any] = []
     if "past_covariates" in inputs:
-        past += _encoded(inputs["past_covariates"], "past", description)
+        past += _encoded(inputs["past_covariates"], "past", config, description)
     whole: list[Any] = []
     if "future_covariates" in inputs:
-        whole += _encoded(inputs["future_covariates"], "future", description)
+        whole += _encoded(inputs["future_covariates"], "future", config, description)
     if "times" in inputs:
         names = calendar_features(config, description)
         whole.append(CalendarFeatures(names, name="calendar")(inputs["times"]))
@@ -133,8 +133,13 @@ def _over_time(
     return _joined(past), _joined(future)
 
 
-def _encoded(covariates: Any, kind: str, description: DataDescription) -> list[Any]:
-    """Covariates over time as a network reads them: numbers scaled, categories as indicators."""
+def _encoded(
+    covariates: Any, kind: str, config: ForecastingConfig, description: DataDescription
+) -> list[Any]:
+    """Covariates over time as a network reads them.
+
+    Numbers are scaled; categories become indicators, or vectors that are learnt.
+    """
     names: tuple[str, ...] = getattr(description, f"{kind}_names")
     location = getattr(description, f"{kind}_location")
     scale = getattr(description, f"{kind}_scale")
@@ -149,8 +154,20 @@ def _encoded(covariates: Any, kind: str, description: DataDescription) -> list[A
             [location[i] for i in numbers], [scale[i] for i in numbers], name=f"{kind}_scaler"
         )
         parts.append(scaler(chosen))
-    if codes:
-        counts = [len(description.categories[names[i]]) for i in codes]
+    counts = [len(description.categories[names[i]]) for i in codes]
+    if codes and config.category_embedding:
+        for code, count in zip(codes, counts, strict=True):
+            place = f"{kind}_category_{code + 1}"
+            indicators = CategoryIndicators([code], [count], name=place)(covariates)
+            # The indicators choose a row of the kernel; a category that is not known has zeros.
+            vectors = keras.layers.Dense(
+                config.category_embedding,
+                use_bias=False,
+                kernel_initializer=keras.initializers.RandomNormal(stddev=1.0),
+                name=f"{place}_embedding",
+            )
+            parts.append(vectors(indicators))
+    elif codes:
         indicators = CategoryIndicators(codes, counts, name=f"{kind}_categories")
         parts.append(indicators(covariates))
     return parts
