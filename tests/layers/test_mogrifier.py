@@ -99,6 +99,7 @@ def test_layers_that_read_inputs_of_different_sizes_train_together() -> None:
     model = keras.Sequential(
         [Mogrifier(UNITS, rounds=2, rank=2, return_sequences=True) for _ in range(3)]
     )
+    with_weights(model)
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(model(SEQUENCES, training=True) ** 2)
     gradients = tape.gradient(loss, [weight.value for weight in model.trainable_weights])
@@ -138,6 +139,20 @@ def test_dropped_inputs_and_weights_are_dropped_in_both_loops() -> None:
     gradient = results(dropped, None, True)[-1 - len(dropped.weights) :][2]
     assert gradient.shape == dropped.cell.recurrent_kernel.shape
     assert 0.2 < np.mean(gradient == 0) < 0.8
+
+
+@pytest.mark.parametrize("rank", [0, 2])
+def test_training_begins_with_the_lstm(rank: int) -> None:
+    cell = MogrifierCell(UNITS, rank=rank)
+    cell.build((None, FEATURES))
+    lstm = keras.layers.LSTMCell(UNITS)
+    lstm.build((None, FEATURES))
+    lstm.set_weights(cell.get_weights()[:3])
+    states = list(tf.constant(GENERATOR.normal(size=(2, ROWS, UNITS)), tf.float32))
+    for found, expected in zip(
+        cell(SEQUENCES[:, 0], states)[1], lstm(SEQUENCES[:, 0], states)[1], strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)
 
 
 def shapes(features: int, units: int, **options: Any) -> dict[str, tuple[int, ...]]:
