@@ -14,6 +14,7 @@ import pytest
 from keras import Input, Sequential, layers
 
 from rnn_apps.export.c import CodeResult, export_c
+from rnn_apps.export.c.lowering.movement import borders
 from rnn_apps.export.c.programs.layout import laid_out
 from rnn_apps.export.c.programs.program import (
     Assignment,
@@ -295,3 +296,27 @@ def test_the_simulation_s_convolution_is_keras() -> None:
 
     expected = keras.ops.conv(source[None], weights, (2, 2), "same")
     np.testing.assert_allclose(made, np.array(expected)[0], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("shape", "widths"),
+    [
+        ((3, 4), [[1, 2], [0, 1]]),
+        ((2, 2, 2), [[0, 0], [2, 0], [1, 1]]),
+        ((2, 3), [[0, 0], [0, 0]]),
+        ((1,), [[3, 3]]),
+    ],
+)
+def test_padding_is_written_once_and_nothing_else(
+    shape: tuple[int, ...], widths: list[list[int]]
+) -> None:
+    wanted = np.pad(np.zeros(shape, int), widths, constant_values=1)
+    buffer = Buffer("scratch", "float32", wanted.size)
+    written = np.zeros(wanted.size, int)
+
+    for part in borders(whole(buffer, wanted.shape), np.array(widths)):
+        for place in np.ndindex(*part.shape):
+            step = sum(one * stride for one, stride in zip(place, part.strides, strict=True))
+            written[part.offset.constant + step] += 1
+
+    np.testing.assert_array_equal(written.reshape(wanted.shape), wanted)

@@ -234,8 +234,8 @@ def pad(scope: Scope, op: tf.Operation) -> Value:
     if op.type == "PadV2":
         number = float(scope.array(op.inputs[2], "what padding consists of"))
     target = scope.new(shape, view.buffer.dtype)
-    if not (widths == 0).all():
-        scope.store(target, number if view.buffer.dtype == "float32" else int(number))
+    for border in borders(target, widths):
+        scope.store(border, number if view.buffer.dtype == "float32" else int(number))
     offset = sum(
         int(before) * stride
         for (before, _), stride in zip(widths, contiguous_strides(shape), strict=True)
@@ -243,6 +243,27 @@ def pad(scope: Scope, op: tf.Operation) -> Value:
     inner = View(target.buffer, view.shape, target.strides, Index(offset))
     scope.store(inner, view)
     return target
+
+
+def borders(target: View, widths: np.ndarray) -> list[View]:
+    """The parts of a padded tensor that lie before and behind what is padded, each element once.
+
+    Args:
+        target: the whole tensor.
+        widths: sizes of padding before and behind, [axes, 2].
+    """
+    borders = []
+    starts, sizes = [0] * len(target.shape), list(target.shape)
+    for axis, (before, behind) in enumerate(widths.tolist()):
+        for place, count in ((0, before), (target.shape[axis] - behind, behind)):
+            if count:
+                first, shape = [*starts], [*sizes]
+                first[axis], shape[axis] = place, count
+                offset = sum(one * step for one, step in zip(first, target.strides, strict=True))
+                borders.append(View(target.buffer, tuple(shape), target.strides, Index(offset)))
+        # What follows lies inside along this axis.
+        starts[axis], sizes[axis] = before, target.shape[axis] - before - behind
+    return borders
 
 
 def _mirrored(
