@@ -13,6 +13,17 @@ from keras import Input, Model, Sequential, layers
 from rnn_apps.edge import load
 from rnn_apps.export.c import CodeResult, export_c
 from rnn_apps.export.c.programs.blocks import SIZES
+from rnn_apps.export.c.programs.joining import joined
+from rnn_apps.export.c.programs.program import (
+    Buffer,
+    JoinedProducts,
+    Loop,
+    Product,
+    Program,
+    Repeat,
+    Statement,
+    whole,
+)
 
 CELLS = {
     "GRU": lambda: layers.GRU(24, return_sequences=True),
@@ -97,3 +108,42 @@ def test_rows_share_what_is_read_of_the_weights(rows: int, tmp_path: Path) -> No
     result = exported(Sequential([Input((rows, 9)), layers.Dense(70)]), tmp_path / "code", data)
 
     assert "_tiled_rows(" in result.source.read_text()
+
+
+# With the reset before its product a GRU has two products per step, of fewer columns each.
+@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell != "GRU, reset before"])
+def test_the_products_of_a_block_are_made_along_with_its_first_step(
+    cell: str, tmp_path: Path
+) -> None:
+    """The cells have more than 64 columns, and the last tile is a part of one."""
+    keras.utils.set_random_seed(0)
+    model = Sequential([Input((8, 7)), CELLS[cell]()])
+    data = np.random.default_rng(0).normal(size=(3, 8, 7)).astype(np.float32)
+
+    source = exported(model, tmp_path / "code", data).source.read_text()
+
+    assert re.search(r"if \(pass\d+ == 0\)\s+\w+_joined_products\(", source)
+
+
+def test_what_a_step_writes_before_its_product_stays_apart_from_the_block() -> None:
+    number = Buffer("scratch", "float32", 4 * 70)
+    matrix = Buffer("constant", "float32", 6 * 70, data=np.zeros(6 * 70, np.float32))
+    inputs, state = Buffer("scratch", "float32", 24), Buffer("scratch", "float32", 6)
+    out = Buffer("scratch", "float32", 70)
+    weights = whole(matrix, (6, 70))
+    block = Product(whole(number, (4, 70)), whole(inputs, (4, 6)), weights, True, True)
+    step = Product(whole(out, (1, 70)), whole(state, (1, 6)), weights, True, True)
+
+    def made(before: Buffer) -> list[Statement]:
+        view = whole(before, (6,))
+        steps: list[Statement] = [Loop((6,), [], [(view, 0.0)]), step]
+        repeated = Repeat("block", 2, [block, Repeat("pass", 4, steps)])
+        (outer,) = joined(Program({}, {}, {}, [repeated])).statements
+        assert isinstance(outer, Repeat)
+        return outer.body
+
+    (inner,) = made(Buffer("scratch", "float32", 6))
+    assert isinstance(inner, Repeat) and isinstance(inner.body[1], JoinedProducts)
+    # The block's inputs, or its sums, would not be what they were.
+    assert made(inputs)[0] is block
+    assert made(number)[0] is block

@@ -218,6 +218,31 @@ class Product(Statement):
 
 
 @dataclass
+class JoinedProducts(Statement):
+    """A product of a step which in the first pass of a loop is made along with one of all steps.
+
+    Attributes:
+        variable: the loop's variable; the product of all steps is made where it is 0.
+        block: the product of all steps, a row each.
+        step: the product of one step, of as many columns.
+    """
+
+    variable: str
+    block: Product
+    step: Product
+
+    def reads(self) -> Iterator[View]:
+        """The views that are read."""
+        yield from self.block.reads()
+        yield from self.step.reads()
+
+    def writes(self) -> Iterator[View]:
+        """The views that are written."""
+        yield from self.block.writes()
+        yield from self.step.writes()
+
+
+@dataclass
 class QuantisedProduct(Statement):
     """A product of int8 or int16 weights [N, K] with int16 numbers left [M, K]; out [M, N].
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rnn_apps.export.c.programs.joining import joined
 from rnn_apps.export.c.programs.program import (
     C_TYPES,
     Product,
@@ -49,7 +50,8 @@ def code_of(program: Program, prefix: str, call: str, title: str) -> Code:
         call: "run" or "step".
         title: first line of the comment at the top of both files.
     """
-    program = tiled(program)
+    products = _products(program.statements)
+    program = joined(tiled(program))
     writer, lines = written(program, prefix)
     interface = interface_of(program, writer.layout, prefix, call)
     body = "\n".join(lines)
@@ -67,7 +69,7 @@ def code_of(program: Program, prefix: str, call: str, title: str) -> Code:
         header_text(interface, title),
         source,
         sum(one.size * BYTES[one.dtype] for one in writer.constants.values()),
-        _products(program.statements),
+        products,
     )
 
 

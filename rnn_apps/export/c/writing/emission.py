@@ -11,6 +11,7 @@ from rnn_apps.export.c.programs.program import (
     C_TYPES,
     Buffer,
     Index,
+    JoinedProducts,
     Loop,
     Product,
     Program,
@@ -114,6 +115,8 @@ def _block(writer: Writer, statements: Sequence[Statement], indent: str) -> list
             lines += _loop(writer, one, indent)
         elif isinstance(one, Product):
             lines += _product(writer, one, indent)
+        elif isinstance(one, JoinedProducts):
+            lines += _joined_products(writer, one, indent)
         elif isinstance(one, QuantisedProduct):
             lines += _quantised_product(writer, one, indent)
         elif isinstance(one, QuantisedWindow):
@@ -226,6 +229,23 @@ def _product(writer: Writer, one: Product, indent: str) -> list[str]:
     steps = {name: f" + row * {stride}" for name, stride in moved.items()}
     lines.append(f"{indent}for (int32_t row = 0; row < {rows}; ++row)")
     return [*lines, f"{indent}    {call.format(**steps)}"]
+
+
+def _joined_products(writer: Writer, one: JoinedProducts, indent: str) -> list[str]:
+    block, step = one.block, one.step
+    numbers = [
+        f"{writer.address(block.out)}, {block.out.strides[0]}",
+        f"{writer.address(block.left)}, {block.left.strides[0]}",
+        f"{writer.address(block.right)}, {block.out.shape[0]}, {block.left.shape[1]}",
+        f"{writer.address(step.out)}, {writer.address(step.left)}, {writer.address(step.right)}",
+        f"{step.left.shape[1]}, {step.out.shape[1]}, {_every_other(writer.loops)}",
+    ]
+    return [
+        f"{indent}if ({one.variable} == 0)",
+        f"{indent}    @_joined_products({', '.join(numbers)});",
+        f"{indent}else",
+        *_product(writer, step, indent + "    "),
+    ]
 
 
 def _every_other(loops: Sequence[Repeat]) -> str:
