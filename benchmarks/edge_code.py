@@ -16,6 +16,12 @@ PROCESSORS = ("x86-64-v3", "native")
 OPTIONS = ("-std=c99", "-O3", "-ffp-contract=fast", "-fPIC", "-shared")
 
 
+def compiler_name() -> str:
+    """The compiler of the libraries, with its version."""
+    answer = subprocess.run(["gcc", "-dumpfullversion"], capture_output=True, text=True, check=True)
+    return f"GCC {answer.stdout.strip()}"
+
+
 def names() -> list[str]:
     """The contenders that `libraries` makes."""
     return [f"{kind}, {processor}" for kind in KINDS for processor in PROCESSORS]

@@ -4,14 +4,18 @@ Usage: edge_contender.py {litert|onnx|torch|c} FILE REFERENCE.npz
 
 Reads numbers of calls from standard input, one per line, and answers each with a line of JSON: the
 times of this many calls in milliseconds, including input and output, as the thread's processor time
-and as wall-clock time. The first line says how far the output is from the reference. It imports
-nothing from this project, so that PyTorch may be in another environment.
+and as wall-clock time. The first line says how far the output is from the reference, and how many
+bytes of memory the model has added to the process, weights included. It imports nothing from this
+project, so that PyTorch may be in another environment.
 """
 
 from __future__ import annotations
 
 import ctypes
+import gc
+import importlib
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -88,14 +92,33 @@ def compiled(file: str, inputs: np.ndarray) -> Callable[[], np.ndarray]:
     return run
 
 
+LIBRARIES = {"litert": "ai_edge_litert.interpreter", "onnx": "onnxruntime", "torch": "torch"}
+
+
+def resident_bytes() -> int | None:
+    """Memory of this process that is in use, in bytes; None on systems other than Linux."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as stream:
+            return int(stream.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return None
+
+
 def main() -> None:
     """Sets up the contender and answers until standard input ends."""
     runtime, file, reference = sys.argv[1:]
     with np.load(reference) as archive:
         inputs, expected = archive["inputs"], archive["expected"]
+    if runtime in LIBRARIES:
+        importlib.import_module(LIBRARIES[runtime])
+    gc.collect()
+    before = resident_bytes()
     run = {"litert": litert, "onnx": onnx, "torch": torch, "c": compiled}[runtime](file, inputs)
     # A fresh interpreter: what a state may keep from run to run does not count here.
-    print(json.dumps({"error": float(np.abs(run() - expected).max())}), flush=True)
+    error = float(np.abs(run() - expected).max())
+    after = resident_bytes()
+    memory = None if before is None or after is None else after - before
+    print(json.dumps({"error": error, "memory_bytes": memory}), flush=True)
     for line in sys.stdin:
         processor, wall = [], []
         for _ in range(int(line)):
