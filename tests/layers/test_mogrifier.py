@@ -79,8 +79,7 @@ def test_without_a_round_it_is_the_lstm_to_the_bit(mask: Any, training: bool) ->
         np.testing.assert_array_equal(found, expected)
 
 
-@pytest.mark.parametrize("rounds", [1, 4])
-@pytest.mark.parametrize("rank", [0, 2])
+@pytest.mark.parametrize(("rounds", "rank"), [(1, 0), (4, 2)])
 def test_its_gradient_is_that_of_tensorflow(rounds: int, rank: int) -> None:
     options: dict[str, Any] = {"return_sequences": True, "return_state": True}
     own = with_weights(Mogrifier(UNITS, rounds=rounds, rank=rank, use_bias=False, **options))

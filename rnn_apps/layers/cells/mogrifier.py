@@ -60,7 +60,6 @@ class MogrifierCell(keras.layers.LSTMCell):
             product, as with few features, the matrix is whole.
         round_initializer: initializer of the rounds' left factors. The right factors and the whole
             matrices are zero at first, so that training begins with every gate at 1, as an LSTM.
-            With the default rank a character model learns faster so (docs/layers.md).
         **options: arguments of `keras.layers.LSTMCell`.
 
     Raises:
