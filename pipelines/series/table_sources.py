@@ -14,6 +14,7 @@ from pipelines.data_report import DataReport
 from pipelines.series.layouts.frame_rows import FrameRowsTable
 from pipelines.series.layouts.json_lines import JsonLinesTable
 from pipelines.series.layouts.monash_files import MonashTable
+from pipelines.series.layouts.parquet_series import ParquetSeriesTable, holds_series
 from pipelines.series.layouts.series_rows import RowsTable, find_rows_layout
 from pipelines.series.layouts.whole_series import VALUE
 from pipelines.series.options import SeriesOptions, complete
@@ -80,7 +81,8 @@ def open_table(path: str | Path, options: SeriesOptions) -> Table:
     """Opens a file of series; its first bytes tell what it is.
 
     It may be a table in CSV or Parquet, series as rows of CSV, a .tsf file of the Monash archive or
-    JSON Lines of GluonTS. All but Parquet may be packed by gzip.
+    JSON Lines of GluonTS; a Parquet file may have a series per row. All but Parquet may be packed
+    by gzip.
 
     Raises:
         DataError: the file cannot be read, or its beginning is not a table.
@@ -91,6 +93,8 @@ def open_table(path: str | Path, options: SeriesOptions) -> Table:
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", file=path) from None
     if head.startswith(b"PAR1"):
+        if holds_series(path):
+            return ParquetSeriesTable(path, options.frequency)
         return ParquetTable(path)
     if Path(path).suffix.lower() in (".parquet", ".pq"):
         raise DataError("is not a Parquet file: it does not begin with PAR1", file=path)
