@@ -288,7 +288,7 @@ def _proof(
         streamed = []
         for run in _runs([sequence.chunks for sequence in proven]):
             streamed.extend(runtime.stream(path, run, stream.name))
-        return compared(stream.name, proven, streamed, tolerance)
+        return compared(stream, proven, streamed, tolerance)
 
     return prove
 

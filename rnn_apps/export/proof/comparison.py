@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,9 +28,18 @@ class Comparison:
 
 
 def compare(
-    comparison: Comparison, actual: Sequence[Mapping[str, np.ndarray]], tolerance: float
+    comparison: Comparison,
+    actual: Sequence[Mapping[str, np.ndarray]],
+    tolerance: float,
+    states: Collection[str] = (),
 ) -> tuple[OutputError, ...]:
     """The error of each output over all invocations.
+
+    Args:
+        comparison: inputs and Keras' outputs.
+        actual: outputs of the file for the same inputs.
+        tolerance: largest relative error.
+        states: names of the outputs that are a stream's states, see `OutputError`.
 
     Raises:
         ExportError: an output is missing or has another shape than in Keras.
@@ -51,7 +61,8 @@ def compare(
             differences.append((outputs[name].astype(np.float64) - wanted).ravel())
             expected_values.append(wanted.ravel())
         difference, wanted = np.concatenate(differences), np.concatenate(expected_values)
-        errors.append(_output_error(comparison.signature, name, difference, wanted, tolerance))
+        found = _output_error(comparison.signature, name, difference, wanted, tolerance)
+        errors.append(dataclasses.replace(found, state=name in states))
     return tuple(errors)
 
 
@@ -103,15 +114,23 @@ def require_within(errors: Sequence[OutputError], what: str) -> None:
     """Raises ExportError naming the outputs that are out of tolerance."""
     wrong = [error for error in errors if not error.within]
     if wrong:
-        listed = "; ".join(
-            f"{error.output!r} differs by {error.maximum_absolute:.3g} where Keras' values reach "
-            f"{error.scale:.3g} (tolerance {error.tolerance:g} of that)"
-            for error in wrong
-        )
+        listed = "; ".join(map(_described, wrong))
         raise ExportError(
             f"{what} differs from the Keras model: {listed}. If the task allows "
             "such a difference, give a larger tolerance="
         )
+
+
+def _described(error: OutputError) -> str:
+    if error.state:
+        return (
+            f"the state {error.output!r} differs by {error.relative_rmse:.3g} of its root mean "
+            f"square (tolerance {error.tolerance:g})"
+        )
+    return (
+        f"{error.output!r} differs by {error.maximum_absolute:.3g} where Keras' values reach "
+        f"{error.scale:.3g} (tolerance {error.tolerance:g} of that)"
+    )
 
 
 def write_reference(path: Path, comparison: Comparison) -> None:

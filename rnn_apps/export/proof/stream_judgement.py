@@ -106,7 +106,7 @@ def _per_timestep(part: np.ndarray, whole: np.ndarray, chunks: int) -> bool:
 
 
 def compared(
-    name: str,
+    stream: Stream,
     sequences: Sequence[StreamedSequence],
     streamed: Sequence[Sequence[dict[str, np.ndarray]]],
     tolerance: float,
@@ -117,8 +117,9 @@ def compared(
         for sequence, steps in zip(sequences, streamed, strict=True)
         for actual, expected in sequence.pairs(steps)
     ]
-    comparison = Comparison(name, [whole for whole, _, _ in pairs], [e for _, _, e in pairs])
-    return compare(comparison, [actual for _, actual, _ in pairs], tolerance)
+    comparison = Comparison(stream.name, [whole for whole, _, _ in pairs], [e for _, _, e in pairs])
+    states = {f"{name}_out" for name in stream.states}
+    return compare(comparison, [actual for _, actual, _ in pairs], tolerance, states)
 
 
 def run_steps(step: Step, stream: Stream, chunks: Sequence[Example]) -> list[dict[str, np.ndarray]]:
@@ -151,7 +152,7 @@ def refuse_what_differs(
     for sequence in sequences:
         steps = run_steps(step, stream, sequence.chunks)
         try:
-            errors = compared(stream.name, [sequence], [steps], STEP_TOLERANCE)
+            errors = compared(stream, [sequence], [steps], STEP_TOLERANCE)
             wrong = [error for error in errors if not error.within]
         except ExportError:
             wrong = None
