@@ -29,6 +29,7 @@ from pipelines.series.times.step_counters import (
 from pipelines.series.times.time_columns import TimeReader
 from pipelines.series.times.time_parts import calendar_parts, clock_column, joined_time
 
+_MOST_LINES_OF_NAMES = 3
 _LEAST_NUMBERED = 5
 """At least this many columns such as d_1, d_2, ... or V2, V3, ... seem to count the time."""
 
@@ -118,12 +119,33 @@ def _find_time(
     if not [column for column in words if column.lower() not in ID_NAMES]:
         check_no_hidden_series(free, sample, options)
         return _counted_rows(table, free, sample, options)
+    _check_one_line_of_names(free, sample)
     raise DataError(
         f"no column can be read as times among {', '.join(table.columns[:10])}",
         file=table.name,
         advice="Add a column of time stamps, or state time_column (and time_format)."
         + advice_on_counters(free, sample),
     )
+
+
+def _check_one_line_of_names(free: Sequence[str], sample: Block) -> None:
+    """Refuses a header of several lines, as spreadsheets and yfinance write it.
+
+    Raises:
+        DataError: one of the first rows has the name of a column of times.
+    """
+    for column in free:
+        for row, value in enumerate(sample.columns[column][:_MOST_LINES_OF_NAMES].to_pylist()):
+            if isinstance(value, str) and value.strip().lower() in TIME_NAMES:
+                raise DataError(
+                    f"has {value.strip()!r}, the name of a column of times: the header seems to "
+                    "have several lines",
+                    file=sample.file,
+                    row=sample.row_number(row),
+                    column=column,
+                    advice="Write one line of names above the values (pandas: read_csv with header="
+                    "[0, 1], then join the names), and remove the other lines.",
+                )
 
 
 def _counted_rows(table: Table, free: Sequence[str], sample: Block, options: SeriesOptions) -> str:

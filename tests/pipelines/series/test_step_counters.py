@@ -116,3 +116,15 @@ def test_other_formats_are_named(tmp_path: Path, name: str, content: str, messag
     (tmp_path / name).write_text(content)
     with pytest.raises(DataError, match=message):
         load_series(f"file:{tmp_path / name}")
+
+
+def test_a_header_of_several_lines_is_named(tmp_path: Path) -> None:
+    days = pd.date_range("2024-01-01", periods=30, freq="B")
+    lines = ["Price,Close,High", "Ticker,AAPL,AAPL", "Date,,"]
+    lines += [f"{day:%Y-%m-%d},{100 + number},101" for number, day in enumerate(days)]
+    (tmp_path / "prices.csv").write_text("\n".join(lines) + "\n")
+    message = r"row 3, column 'Price': has 'Date', the name of .* several lines. Write one line"
+    with pytest.raises(DataError, match=message):
+        load_series(f"file:{tmp_path / 'prices.csv'}")
+    (tmp_path / "prices.csv").write_text("\n".join(["Date,Close,High", *lines[3:]]) + "\n")
+    assert load_series(f"file:{tmp_path / 'prices.csv'}").names == ("Close", "High")
