@@ -56,6 +56,13 @@ void float_products(float *out, float *tiled, const float *in, const float *weig
     net_tiled_product(tiled, in, tiles, rows, columns, turned);
 }
 
+NET_ALIGNED static const float constants[3][5] = {{1.0f}, {2.0f}, {3.0f}};
+
+int32_t out_of_line(void)
+{
+    return (int32_t)((uintptr_t)&constants[0][0] % 64);
+}
+
 void tanhs(int32_t *x, int32_t count)
 {
     for (int32_t start = 0; start < count; start += net_LANES)
@@ -212,6 +219,14 @@ def test_products_of_floats(library: ctypes.CDLL, rows: int, columns: int, turne
     exact = np.concatenate([before[:1], before[1:-1] + exact, before[-1:]])
     np.testing.assert_allclose(out, exact, atol=1e-5)
     np.testing.assert_allclose(tiled, exact, atol=1e-5)
+
+
+@pytest.mark.skipif(
+    platform.machine() not in ("x86_64", "aarch64"), reason="other processors read by words"
+)
+def test_constants_begin_with_a_line_of_the_cache(library: ctypes.CDLL) -> None:
+    """An attribute that asks for less would replace what compilers do by themselves."""
+    assert library.out_of_line() == 0
 
 
 def test_tanh_in_integers_is_the_same_everywhere(library: ctypes.CDLL) -> None:

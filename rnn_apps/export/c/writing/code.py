@@ -106,7 +106,8 @@ def preamble(prefix: str) -> str:
 #define {shared}
 #endif
 
-#if defined(__AVX2__) && (defined(__GNUC__) || defined(__clang__))
+#if (defined(__SSE2__) || defined(__aarch64__) || defined(__wasm_simd128__)) \\
+    && (defined(__GNUC__) || defined(__clang__))
 /* Weights are read by whole lines of the caches. */
 #define {aligned} __attribute__((aligned(64)))
 #elif defined(__GNUC__) || defined(__clang__)
