@@ -144,3 +144,17 @@ def test_constants_arrive_as_they_are(mode: str, data: np.ndarray, tmp_path: Pat
 
     expected = model(data[:1]).numpy()[:, : made.shape[1]]
     np.testing.assert_allclose(made, expected, atol=2e-6)
+
+
+def test_constants_that_several_layers_share_arrive_as_they_are(
+    data: np.ndarray, tmp_path: Path
+) -> None:
+    """The same with one loop that copies the biases of two layers for each row of a batch."""
+    keras.utils.set_random_seed(0)
+    lstm = {"units": 13, "return_sequences": True}
+    model = Sequential([Input((None, 4)), layers.LSTM(**lstm), layers.LSTM(**lstm)])
+
+    code = export_c(model, tmp_path / "code", mode="streaming", batch_size=2)
+
+    made = StreamingSession(load(code.folder, "c"), batch=2).step(data[:2, :1])
+    np.testing.assert_allclose(made, model(data[:2]).numpy()[:, :1], atol=2e-6)

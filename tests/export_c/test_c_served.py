@@ -90,6 +90,21 @@ def test_a_mistake_of_the_compiler_is_seen_where_the_code_is_served(
     np.testing.assert_allclose(served(data)["gru"], expected, atol=2e-6)
 
 
+def test_a_compiler_that_does_not_know_the_processor_serves_plainer_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clang 14 on Arm, for one, refuses -march=native."""
+    path = tmp_path / "refusing-cc"
+    path.write_text('#!/bin/sh\ncase " $* " in *native*) exit 1;; esac\nexec cc "$@"\n')
+    path.chmod(0o755)
+    monkeypatch.setenv("CC", str(path))
+    model, data = network(10), np.ones((1, 5, 3), np.float32)
+
+    folder = export_c(model, tmp_path / "code").folder
+
+    np.testing.assert_allclose(load(folder, "c")(data)["gru"], model(data), atol=2e-6)
+
+
 def test_a_library_beside_the_card_is_held_to_what_was_proven(tmp_path: Path) -> None:
     folders = [export_c(network(units), tmp_path / str(units)).folder for units in (6, 7)]
     options = [*SERVING_OPTIONS, *LIBRARY_OPTIONS]

@@ -43,7 +43,7 @@ class LibraryCheck:
         """The largest difference from what the calls must give, in the units of `tolerance`.
 
         Args:
-            outputs: what a build gave for each call, as real numbers.
+            outputs: outputs that a build gave for each call, as real numbers.
 
         Returns:
             Infinity for numbers that are not finite.

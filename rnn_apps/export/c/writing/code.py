@@ -99,9 +99,12 @@ def preamble(prefix: str) -> str:
 #endif
 
 /* Types take turns in the scratch memory. Clang may move a write of one type before an earlier read
-   of another one if both are in one function: here each turn is a function of its own. */
+   of another one if both are in one function: here each turn is a function of its own. GCC 12 with
+   AVX-512 writes wrong numbers where it knows which constants a loop copies. */
 #if defined(__clang__)
 #define {shared} __attribute__((noinline))
+#elif defined(__GNUC__) && defined(__AVX512F__)
+#define {shared} __attribute__((noinline, noclone))
 #else
 #define {shared}
 #endif
