@@ -159,7 +159,7 @@ class Cell:
         """The equations that need no weights except the kernels and the biases.
 
         Args:
-            user: what needs them, for the error's text, such as "model = 'segment'".
+            user: name of what needs them, such as "model = 'segment'"; part of the error's text.
 
         Raises:
             ConfigurationError: the cell has more weights.

@@ -74,9 +74,9 @@ def constant_text(buffer: Buffer, name: str, matrix: tuple[int, int] | None = No
     """A constant array.
 
     Args:
-        buffer: its numbers.
+        buffer: buffer with the numbers of the array.
         name: name of the array.
-        matrix: for weights of integers, number of columns and of rows; else None.
+        matrix: number of columns and of rows of a matrix of weights in integers; None for others.
     """
     assert buffer.data is not None
     numbers = [literal(number, buffer.dtype) for number in buffer.data.tolist()]
