@@ -20,6 +20,7 @@ from rnn_apps.export.c.programs.program import (
     Assignment,
     Buffer,
     Loop,
+    Product,
     Program,
     Repeat,
     Statement,
@@ -277,6 +278,36 @@ def test_loops_over_one_dimension_join_those_over_several() -> None:
     simulation.begin({})
     made = simulation.call({"x": numbers})["y"]
     np.testing.assert_array_equal(made, numbers + np.tile(np.arange(4), 3))
+
+
+@pytest.mark.parametrize(("function", "loops"), [("tanh", 1), ("exp", 2)])
+def test_loops_between_products_are_joined_if_both_run_in_integers(
+    function: str, loops: int
+) -> None:
+    """As the query and the keys of attention, and the tanh of their sums."""
+    identity = np.eye(4, dtype=np.float32).ravel()
+    weights = whole(Buffer("constant", "float32", 16, data=identity), (4, 4))
+    given, result = Buffer("input", "float32", 4, "x"), Buffer("output", "float32", 12, "y")
+    query, total, made = scratch("float32", 4), scratch("float32", 12), scratch("float32", 12)
+    numbers_of_keys = np.linspace(-1, 1, 12, dtype=np.float32)
+    keys = Buffer("constant", "float32", 12, data=numbers_of_keys)
+    squashed = Assignment("t", function, (whole(total, (12,)),))
+    statements = [
+        Product(whole(query, (1, 4)), whole(given, (1, 4)), weights),
+        adding(whole(keys, (3, 4)), View(query, (3, 4), (0, 1)), whole(total, (3, 4))),
+        Loop((12,), [squashed], [(whole(made, (12,)), "t")]),
+        Product(whole(result, (3, 4)), whole(made, (3, 4)), weights),
+    ]
+    names = {"x": whole(given, (4,))}, {"y": whole(result, (3, 4))}
+
+    program = scheduled(Program(*names, {}, statements))
+
+    assert sum(isinstance(one, Loop) for one in program.statements) == loops
+    numbers = np.array([0.5, -0.25, 1, 2], np.float32)
+    simulation = Simulation(program)
+    simulation.begin({})
+    wanted = {"tanh": np.tanh, "exp": np.exp}[function](numbers_of_keys.reshape(3, 4) + numbers)
+    np.testing.assert_allclose(simulation.call({"x": numbers})["y"], wanted, rtol=1e-6)
 
 
 def adding(one: View, other: View, out: View) -> Loop:

@@ -39,7 +39,7 @@ from rnn_apps.export.c.programs.program import (
     every_statement,
     whole,
 )
-from rnn_apps.export.c.programs.rewriting import with_views
+from rnn_apps.export.c.programs.rewriting import IN_INTEGERS, with_views
 from rnn_apps.export.c.programs.simulation import Simulation
 from rnn_apps.export.c.programs.weights import (
     in_blocks,
@@ -49,12 +49,6 @@ from rnn_apps.export.c.programs.weights import (
     worth,
 )
 
-# Functions of loops that run in integers.
-_FUNCTIONS = """
-    copy add subtract multiply square maximum minimum negative absolute sigmoid tanh relu select
-    less less_equal greater greater_equal equal not_equal and or not
-"""
-IN_INTEGERS = frozenset(_FUNCTIONS.split())
 # What may be exceeded by data that was not seen when the ranges were measured.
 HEADROOM = 1.1
 LARGEST = 32767

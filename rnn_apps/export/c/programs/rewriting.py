@@ -23,6 +23,13 @@ from rnn_apps.export.c.programs.program import (
     every_statement,
 )
 
+# Functions of loops that run in integers.
+_FUNCTIONS = """
+    copy add subtract multiply square maximum minimum negative absolute sigmoid tanh relu select
+    less less_equal greater greater_equal equal not_equal and or not
+"""
+IN_INTEGERS = frozenset(_FUNCTIONS.split())
+
 
 def with_views(statement: Statement, change: Callable[[View], View]) -> Statement:
     """The same statement on other views."""

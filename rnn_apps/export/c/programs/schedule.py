@@ -25,6 +25,7 @@ from rnn_apps.export.c.programs.program import (
     every_statement,
 )
 from rnn_apps.export.c.programs.rewriting import (
+    IN_INTEGERS,
     in_shape,
     is_copy,
     merged,
@@ -256,10 +257,9 @@ def _group(
         common = _common_shape(shape, one.shape)
         if common is None:
             continue
-        # Loops of other shapes join only what they read or write, as shorter rows are slower; and
-        # none that work for products, which may run in integers: others would lose digits there.
+        # Loops of other shapes join only what they read or write, as shorter rows are slower.
         together = [*group.values(), one]
-        if one.shape != shape and (not inside or _touch(together, of_products)):
+        if one.shape != shape and not (inside and _are_of_one_kind(together, of_products)):
             continue
         changed = {other: in_shape(loop, common) for other, loop in group.items()}
         mine = in_shape(one, common)
@@ -268,9 +268,17 @@ def _group(
     return group
 
 
-def _touch(loops: Sequence[Loop], buffers: frozenset[int]) -> bool:
-    views = (view for loop in loops for view in (*loop.reads(), *loop.writes()))
-    return any(view.buffer.number in buffers for view in views)
+def _are_of_one_kind(loops: Sequence[Loop], of_products: frozenset[int]) -> bool:
+    """Whether no loop works for products, or all do and have nothing but what runs in integers.
+
+    What works for products may run in integers, in which others would lose digits.
+    """
+    touching = [
+        any(view.buffer.number in of_products for view in (*one.reads(), *one.writes()))
+        for one in loops
+    ]
+    functions = {assignment.function for one in loops for assignment in one.assignments}
+    return not any(touching) or (all(touching) and functions <= IN_INTEGERS)
 
 
 def _common_shape(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...] | None:

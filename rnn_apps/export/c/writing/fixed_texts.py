@@ -44,8 +44,8 @@ def kernels_for(text: str, prefix: str) -> list[str]:
 
 
 def _needed_by(text: str) -> list[str]:
-    """Names that a text uses: functions, and the number of columns that are made at a time."""
-    return [name.lower() for name in re.findall(r"@_([a-z_0-9]+|COLUMNS\b)", text)]
+    """Names that a text uses: functions, and macros that have a file."""
+    return [name.lower() for name in re.findall(r"@_([a-z_0-9]+|COLUMNS\b|ADD_PAIRS\b)", text)]
 
 
 def _kernel(name: str) -> str | None:
@@ -95,11 +95,16 @@ def constant_text(buffer: Buffer, name: str, matrix: tuple[int, int] | None = No
 def _in_fours(numbers: Sequence[str], columns: int, depth: int) -> list[str]:
     """Weights as `weights.in_blocks` orders them; four of a column's weights are one macro each."""
     made: list[str] = []
-    for first in range(0, columns - columns % 4, 4):
-        start = first * depth
-        left = start + 4 * (depth - depth % 8)
-        made += [
-            f"@_FOUR({', '.join(numbers[place : place + 4])})" for place in range(start, left, 4)
-        ]
-        made += numbers[left : start + 4 * depth]
-    return made + list(numbers[(columns - columns % 4) * depth :])
+
+    def add(start: int, count: int, left: int) -> None:
+        made.extend(
+            f"@_FOUR({', '.join(numbers[place : place + 4])})"
+            for place in range(start, start + count - left, 4)
+        )
+        made.extend(numbers[start + count - left : start + count])
+
+    for column in range(0, columns - columns % 4, 4):
+        add(column * depth, 4 * depth, 4 * (depth % 8))
+    for column in range(columns - columns % 4, columns):
+        add(column * depth, depth, depth % 4)
+    return made

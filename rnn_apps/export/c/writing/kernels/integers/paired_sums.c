@@ -3,9 +3,6 @@
    then 1 and 3, become 16 bits. Here they are neighbours, as fours of them lie in another order. */
 #define @_TWO_WORDS(first, second, from) \
     __asm__("ldrd %0, %1, [%2], #8" : "=&r"(first), "=&r"(second), "+r"(from) : : "memory")
-#define @_EVEN(to, word) __asm__("sxtb16 %0, %1" : "=r"(to) : "r"(word))
-#define @_ODD(to, word) __asm__("sxtb16 %0, %1, ror #8" : "=r"(to) : "r"(word))
-#define @_ADD_PAIRS(sum, x, y) __asm__("smlad %0, %1, %2, %0" : "+r"(sum) : "r"(x), "r"(y))
 #define @_COLUMN(sum) \
     @_TWO_WORDS(word, next, weights); \
     if (sizeof *weights == 1) { \
