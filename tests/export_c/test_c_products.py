@@ -56,6 +56,14 @@ void float_products(float *out, float *tiled, const float *in, const float *weig
     net_tiled_product(tiled, in, tiles, rows, columns, turned);
 }
 
+void joined(float *block, float *out, const float *in, const float *in_weights,
+            const float *values, const float *weights, int32_t count, int32_t depth, int32_t rows,
+            int32_t columns, int32_t turned)
+{
+    net_joined_products(block, columns, in, depth, in_weights, count, depth, out, values, weights,
+                        rows, columns, turned);
+}
+
 NET_ALIGNED static const float constants[3][5] = {{1.0f}, {2.0f}, {3.0f}};
 
 int32_t out_of_line(void)
@@ -90,7 +98,7 @@ def library(
 ) -> ctypes.CDLL:
     folder = tmp_path_factory.mktemp("kernels")
     integers = [f"@_{width}{form}_product" for width in ("", "wide_") for form in FORMS]
-    wanted = " ".join([*integers, "@_product @_tiled_product @_fixed_tanhs"])
+    wanted = " ".join([*integers, "@_product @_joined_products @_fixed_tanhs"])
     text = "\n".join(["#include <stdint.h>", preamble("net"), *kernels_for(wanted, "net"), CALLS])
     (folder / "kernels.c").write_text(text, encoding="ascii")
     options = [*STRICT, "-O2", *PROCESSORS[request.param], "-fPIC", "-shared"]
@@ -219,6 +227,45 @@ def test_products_of_floats(library: ctypes.CDLL, rows: int, columns: int, turne
     exact = np.concatenate([before[:1], before[1:-1] + exact, before[-1:]])
     np.testing.assert_allclose(out, exact, atol=1e-5)
     np.testing.assert_allclose(tiled, exact, atol=1e-5)
+
+
+@pytest.mark.parametrize("columns", [65, 128])
+@pytest.mark.parametrize(("depth", "rows"), [(1, 40), (7, 33), (12, 5)])
+@pytest.mark.parametrize("count", [4, 5])
+@pytest.mark.parametrize("turned", [0, 1])
+@pytest.mark.parametrize("first_row", [True, False])
+def test_two_products_at_once(
+    library: ctypes.CDLL,
+    columns: int,
+    depth: int,
+    rows: int,
+    count: int,
+    turned: int,
+    first_row: bool,
+) -> None:
+    draw = np.random.default_rng(columns * depth + count)
+    shapes = ((count, depth), (depth, columns), (rows,), (rows, columns), (count, columns))
+    given, others, values, weights, block = (
+        draw.normal(size=shape).astype(np.float32) for shape in shapes
+    )
+    tiles = [
+        tiles_of(whole(Buffer("constant", "float32", one.size, data=one.ravel()), one.shape)).data
+        for one in (others, weights)
+    ]
+    assert tiles[0] is not None and tiles[1] is not None
+    exact = block + given.astype(np.float64) @ others
+    own = values.astype(np.float64) @ weights
+    out = block[0] if first_row else np.ones(columns, np.float32)
+    wanted = own + (exact[0] if first_row else 1.0)
+    exact[0] = wanted if first_row else exact[0]
+
+    library.joined(
+        *map(pointer, (block, out, given, tiles[0], values, tiles[1])),
+        *map(ctypes.c_int32, (count, depth, rows, columns, turned)),
+    )
+
+    np.testing.assert_allclose(out, wanted, atol=2e-5)
+    np.testing.assert_allclose(block, exact, atol=2e-5)
 
 
 @pytest.mark.skipif(

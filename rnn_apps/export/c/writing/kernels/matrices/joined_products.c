@@ -1,4 +1,7 @@
-#if defined(@_TURNS) && @_WIDTH == 16
+#if defined(@_TURNS) && @_WIDTH >= 8
+/* Registers of a row of a tile, and of a strip of it whose sums are made at once. */
+#define @_ACROSS (64 / @_WIDTH)
+#define @_STRIP (@_WIDTH == 16 ? 4 : 1)
 /* A tile of 64 columns of both products: between the rows of the matrix of `out`, which take the time
    that reading them takes, sums of `count` rows are made, whose numbers are at hand. */
 static inline void @_joined_tile(float *block, int32_t block_step, const float *in, int32_t in_step,
@@ -6,34 +9,39 @@ static inline void @_joined_tile(float *block, int32_t block_step, const float *
                                  const float *values, const float *weights, int32_t rows,
                                  int32_t way)
 {
-    @_vector sums[20], own[4];
+    const int32_t each = depth * (@_ACROSS / @_STRIP);
+    @_vector own[@_ACROSS];
     int32_t due = 0, row, k;
-    for (row = 0; row < count; ++row)
-        for (k = 0; k < 4; ++k)
-            sums[4 * row + k] = @_AT(block + row * block_step + 16 * k);
     memset(own, 0, sizeof own);
     if (way < 0) {
         values += rows - 1;
         weights += 64 * (rows - 1);
     }
-    for (int32_t at = 0; at < depth; ++at) {
-        for (k = 0; k < 4; ++k) {
-            const @_vector w = @_AT(in_weights + 64 * at + 16 * k);
-            for (row = 0; row < count; ++row)
-                sums[4 * row + k] += in[row * in_step + at] * w;
+    for (int32_t strip = 0; strip < 64; strip += @_STRIP * @_WIDTH) {
+        @_vector sums[5 * @_STRIP];
+        for (row = 0; row < count; ++row)
+            for (k = 0; k < @_STRIP; ++k)
+                sums[@_STRIP * row + k] = @_AT(block + row * block_step + strip + @_WIDTH * k);
+        for (int32_t at = 0; at < depth; ++at) {
+            for (k = 0; k < @_STRIP; ++k) {
+                const @_vector w = @_AT(in_weights + 64 * at + strip + @_WIDTH * k);
+                for (row = 0; row < count; ++row)
+                    sums[@_STRIP * row + k] += in[row * in_step + at] * w;
+            }
+            for (due += rows; due >= each; due -= each) {
+                for (k = 0; k < @_ACROSS; ++k)
+                    own[k] += *values * @_AT(weights + @_WIDTH * k);
+                values += way;
+                weights += 64 * way;
+            }
         }
-        for (due += rows; due >= depth; due -= depth) {
-            for (k = 0; k < 4; ++k)
-                own[k] += *values * @_AT(weights + 16 * k);
-            values += way;
-            weights += 64 * way;
-        }
+        for (row = 0; row < count; ++row)
+            for (k = 0; k < @_STRIP; ++k)
+                *(@_vector *)(void *)(block + row * block_step + strip + @_WIDTH * k)
+                    = sums[@_STRIP * row + k];
     }
-    for (row = 0; row < count; ++row)
-        for (k = 0; k < 4; ++k)
-            *(@_vector *)(void *)(block + row * block_step + 16 * k) = sums[4 * row + k];
-    for (k = 0; k < 4; ++k)
-        *(@_vector *)(void *)(out + 16 * k) = @_AT(out + 16 * k) + own[k];
+    for (k = 0; k < @_ACROSS; ++k)
+        *(@_vector *)(void *)(out + @_WIDTH * k) = @_AT(out + @_WIDTH * k) + own[k];
 }
 
 /* The same as a function of its own: its registers are all that there are. */
@@ -60,7 +68,7 @@ static inline void @_joined_tile(float *block, int32_t block_step, const float *
                                          const float *weights, int32_t rows, int32_t columns,
                                          int32_t turned)
 {
-#if defined(@_TURNS) && @_WIDTH == 16
+#if defined(@_ACROSS)
     const int32_t way = turned ? -1 : 1;
     for (int32_t column = turned ? (columns - 1) / 64 * 64 : 0; column >= 0 && column < columns;
          column += 64 * way) {
