@@ -191,6 +191,7 @@ def test_configurations_give_its_options_as_names_and_numbers() -> None:
     [
         ("mogrifier", ("rounds",), "'rounds' is not NAME=NUMBER with a whole number"),
         ("mogrifier", ("rank=0.5",), "'rank=0.5' is not NAME=NUMBER with a whole number"),
+        ("mogrifier", ("rounds=--5",), "'rounds=--5' is not NAME=NUMBER with a whole number"),
         ("mogrifier", ("size=5",), "has no option 'size'. Available: rounds, rank"),
         ("gru", ("rounds=3",), "cell = 'gru' has no option 'rounds'. Available: none"),
         ("mogrifier", ("rank=1", "rank=2"), "rank is given twice"),

@@ -25,6 +25,7 @@ _ITEM, _START, _TARGET, _FREQUENCY = "item_id", "start", "target", "freq"
 _STATIC = ("feat_static_cat", "feat_static_real")
 _FUTURE = ("feat_dynamic_real", "feat_dynamic_cat")
 _PAST = ("past_feat_dynamic_real",)
+FIELDS = (_ITEM, _START, _TARGET, _FREQUENCY, *_STATIC, *_FUTURE, *_PAST)
 _METADATA = ("metadata.json", "../metadata.json")
 
 Record = dict[str, Any]
@@ -42,10 +43,12 @@ class JsonLinesTable:
 
     Raises:
         DataError: the first line is not a series, or it has a start and no frequency is known.
+            Reading the blocks raises it for a line with another frequency, if none is stated.
     """
 
     def __init__(self, path: str | Path, frequency: str) -> None:
         self.name = str(path)
+        self._stated = frequency
         self._line, self._first = next(self._records(), (1, {}))
         if not self._first:
             raise DataError("the file is empty", file=path)
@@ -139,6 +142,7 @@ class JsonLinesTable:
             VALUE: _padded(values, known),
         }
         if step:
+            self._require_step(record, line, step)
             begin = start_of_series(record.get(_START), self.name, line, _START)
             arrays[TIME] = pa.array(step.times(begin, known))
         for kind, names in features.items():
@@ -159,6 +163,19 @@ class JsonLinesTable:
                 else:
                     arrays[column] = _padded(self._numbers(row, kind, line), known)
         return WholeSeries(name, line, arrays, _place)
+
+    def _require_step(self, record: Record, line: int, step: StepOfTime) -> None:
+        """Refuses a series that says it has another step than the first one."""
+        own = record.get(_FREQUENCY)
+        if self._stated or not own or step_of_time(str(own)) == step:
+            return
+        raise DataError(
+            f"{own!r} is another step than that of the first series",
+            file=self.name,
+            row=line,
+            column=_FREQUENCY,
+            advice="Write the series of each step to a file of their own.",
+        )
 
     def _numbers(self, values: Any, field: str, line: int) -> pa.Array:
         """A list of numbers as an Arrow array; null and "NaN" are missing."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from pipelines.base.errors import ConfigurationError
 from rnn_apps.layers.cells.cell import Cell
+
+_WHOLE_NUMBER = re.compile(r"-?[0-9]+")
 
 
 def cell_options(cell: Cell, settings: Sequence[str]) -> dict[str, int]:
@@ -22,7 +25,7 @@ def cell_options(cell: Cell, settings: Sequence[str]) -> dict[str, int]:
     found: dict[str, int] = {}
     for setting in settings:
         name, sign, number = (part.strip() for part in setting.partition("="))
-        if not sign or not number.lstrip("-").isdecimal():
+        if not sign or not _WHOLE_NUMBER.fullmatch(number):
             raise ConfigurationError(
                 f"cell_options: {setting!r} is not NAME=NUMBER with a whole number, such as "
                 "rounds=3"

@@ -220,6 +220,9 @@ def test_the_frequency_of_json_lines(write: Write, tmp_path: Path) -> None:
     (tmp_path / "metadata.json").write_text('{"freq": "M"}')
     assert load_series(write("data.json", lines(A, B))).frequency == "MS"
     assert load_series(write("data.json", lines({**A, "freq": "B"}, B))).frequency == "B"
+    hourly = write("hourly.json", lines({**A, "freq": "D"}, {**B, "freq": "h"}))
+    assert "row 2, column 'freq': 'h' is another step" in str(refusal(hourly))
+    assert load_series(hourly, frequency="h").frequency == "h"
     plain = lines({"target": [1, 2, 3]}, {"target": [4, 5]})
     assert load_series(write("plain.json", plain)).names == ("line 1", "line 2")
 

@@ -64,10 +64,15 @@ def test_the_fields_of_chronos(tmp_path: Path, frequency: str) -> None:
     ("changes", "message"),
     [
         ({"timestamp": list(HOURS[:29])}, r"row 2, column 'timestamp': has 29 times"),
-        ({"timestamp": [*HOURS[:20], *HOURS[25:35]]}, "row 2, column 'timestamp': the times do"),
+        ({"timestamp": [*HOURS[:20], *HOURS[25:35]]}, "row 2, column 'timestamp, value 21'"),
         (
             {"timestamp": list(pd.date_range("2024-03-01", periods=30, freq="D"))},
-            r"row 2, column 'timestamp': has 30 times up to 2024-03-30",
+            "row 2, column 'timestamp, value 2': the times .*: 2024-03-02T00:00:00 is where "
+            "2024-03-01T01:00:00 should be",
+        ),
+        (
+            {"timestamp": [*HOURS[:9], HOURS[10], HOURS[9], *HOURS[11:30]]},
+            "row 2, column 'timestamp, value 10': the times do not rise by the step",
         ),
         ({"target": []}, "row 2, column 'target': is missing or is not a list of numbers"),
         ({"id": "a"}, "the series 'a' is already on line 1"),
@@ -81,8 +86,60 @@ def test_what_is_wrong_is_named_by_row(
     assert len(load_series(written(tmp_path, chronos()))["b"]) == 30
 
 
+def test_all_series_need_the_months_of_the_first(tmp_path: Path) -> None:
+    months = list(pd.date_range("2024-03-01", periods=30, freq="MS"))
+    [first, second] = chronos(timestamp=list(pd.date_range("2024-03-01", periods=30, freq="D")))
+    first |= {"timestamp": months, "target": VALUES[:30].tolist()}
+    with pytest.raises(DataError, match=r"row 2, column 'timestamp, value 2': the times do"):
+        load_series(written(tmp_path, [first, second]))
+
+
+def test_a_short_series_needs_no_step_of_its_own(tmp_path: Path) -> None:
+    short = {"timestamp": list(HOURS[:2]), "target": [1.0, 2.0]}
+    series_set = load_series(written(tmp_path, chronos(**short)))
+    assert len(series_set["b"]) == 2
+
+
+def test_days_without_a_time_and_lists_of_one_length(tmp_path: Path) -> None:
+    days = pd.date_range("2024-03-01", periods=48, freq="D")
+    columns = {
+        "id": pa.array(["a"]),
+        "timestamp": pa.array([days.date.tolist()]),
+        "target": pa.array([VALUES.tolist()], pa.list_(pa.float64(), 48)),
+    }
+    pa.parquet.write_table(pa.table(columns), tmp_path / "days.parquet")
+    series_set = load_series(f"file:{tmp_path / 'days.parquet'}")
+    assert series_set.frequency == "D"
+    assert series_set["a"].times[-1] == np.datetime64("2024-04-17")
+
+
+def test_times_with_a_zone_are_utc(tmp_path: Path) -> None:
+    """Summer time begins within them, so that the wall clock does not rise by equal steps."""
+    local = pd.date_range("2024-03-30 12:00", periods=48, freq="h", tz="Europe/Berlin")
+    kind = pa.list_(pa.timestamp("us", "Europe/Berlin"))
+    table = pa.table({
+        "id": ["a"], "target": [VALUES], "weather": ["fair"],
+        "timestamp": pa.array([local.to_pydatetime().tolist()], kind),
+    })  # fmt: skip
+    pa.parquet.write_table(table, tmp_path / "zone.parquet")
+    series_set = load_series(f"file:{tmp_path / 'zone.parquet'}")
+    assert series_set["a"].times[0] == np.datetime64("2024-03-30T11:00")
+    assert series_set["a"].times[-1] == np.datetime64("2024-04-01T10:00")
+    assert {"not read: weather", "times with a zone are read in UTC"} <= {
+        finding.kind for finding in series_set.report.findings
+    }
+
+
+@pytest.mark.parametrize("name", ["start", "timestamp"])
+def test_fractions_of_a_second_are_not_lost(tmp_path: Path, name: str) -> None:
+    late = HOURS + pd.Timedelta(milliseconds=250)
+    row = {"id": "a", "target": VALUES.tolist(), name: late[0] if name == "start" else list(late)}
+    with pytest.raises(DataError, match=r"row 1, column .*00\.25"):
+        load_series(written(tmp_path, [row]), SeriesOptions(frequency="h"))
+
+
 @pytest.mark.parametrize("times", [list(range(48)), [f"{time}" for time in HOURS]])
 def test_lists_of_other_types_are_no_times(tmp_path: Path, times: list[Any]) -> None:
     rows = [{"id": "a", "timestamp": times, "target": VALUES.tolist()}]
-    with pytest.raises(DataError, match=r"row 1, column 'timestamp': holds .*which is not a time"):
+    with pytest.raises(DataError, match=r"row 1, column 'timestamp, value 1': holds .*not a time"):
         load_series(written(tmp_path, rows))
