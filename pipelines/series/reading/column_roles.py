@@ -25,6 +25,7 @@ from pipelines.series.tables.columns import cause_of_text
 from pipelines.series.tables.joined_columns import NAMES, JoinedColumn, named_columns, whole_numbers
 from pipelines.series.tables.tables import Block, Table
 from pipelines.series.times.spread_times import check_no_spread_times
+from pipelines.series.times.step_counters import counts_times
 from pipelines.series.times.time_parts import (
     is_another_time,
     part_of_time,
@@ -204,6 +205,8 @@ def _without_counters(
             report.note("columns that only count the rows", "left out", column)
         elif times is not None and is_another_time(column, sample):
             report.note("further columns of times", "left out", column)
+        elif times is not None and counts_times(column, sample, times):
+            report.note("columns that only count the times", "left out", column)
         elif times is not None and repeats_time(column, sample, times):
             report.note("columns that only repeat the time", "left out", column)
         else:

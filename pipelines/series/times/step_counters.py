@@ -89,6 +89,30 @@ def check_no_hidden_series(free: Sequence[str], sample: Block, options: SeriesOp
             )
 
 
+def counts_times(column: str, sample: Block, times: npt.NDArray[np.datetime64]) -> bool:
+    """Whether a column with the name of a counter of steps only counts the times of another one.
+
+    Args:
+        column: name of the column.
+        sample: the first rows.
+        times: time of each of these rows.
+    """
+    numbers = whole_numbers(sample.columns[column]) if column.lower() in STEP_NAMES else None
+    if numbers is None or len(numbers) < 3:
+        return False
+    order = np.argsort(times, kind="stable")
+    waits, steps = np.diff(times[order]).astype(np.int64), np.diff(numbers[order])
+    rises = waits > 0
+    if rises.any() and not steps[~rises].any() and np.all(steps[rises] > 0):
+        # One more at each time, or as many more as the wait was long.
+        return any(
+            len(np.unique(each)) == 1 for each in (steps[rises], waits[rises] / steps[rises])
+        )
+    # Or it begins anew in each of the series that follow one another.
+    rises = np.diff(times).astype(np.int64) > 0
+    return 2 * rises.sum() > len(rises) and bool(np.all(np.diff(numbers)[rises] == 1))
+
+
 def advice_on_counters(free: Sequence[str], sample: Block) -> str:
     """What to state if a column of whole numbers counts the time steps; "" if there is none."""
     whole = [column for column in free if whole_numbers(sample.columns[column]) is not None]

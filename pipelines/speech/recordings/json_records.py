@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -68,8 +69,19 @@ def _of_document(text: str, file: Path) -> Iterator[tuple[int, Mapping[str, Any]
 
 
 def _parsed(text: str, file: Path, number: int | None) -> Any:
+    def named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        content = dict(pairs)
+        if len(content) < len(pairs):
+            keys = Counter(key for key, _ in pairs)
+            twice = keys.most_common(1)[0][0]
+            raise DataError(
+                f"has {twice!r} {keys[twice]} times in one object, of which one would count",
+                file=file, row=number, advice="Give each recording a name of its own.",
+            )  # fmt: skip
+        return content
+
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=named_once)
     except (json.JSONDecodeError, RecursionError) as error:
         raise DataError(f"is not JSON: {error}", file=file, row=number, advice=_WANTED) from None
 

@@ -15,10 +15,14 @@ from pipelines.speech.recordings.folders import files_below
 from pipelines.speech.recordings.recording import Entry, parse_part
 from pipelines.speech.recordings.utf8_lines import utf8_lines
 
-_SECONDS = r"(\d+(?:[.,]\d+)?)"
+# Audacity lets a label begin before the sound, and writes a small number with an exponent.
+_SECONDS = r"(-?\d+(?:[.,]\d+)?(?:[eE]-?\d+)?)"
 _LABEL = re.compile(rf"{_SECONDS}\t{_SECONDS}(?:\t(.*))?")
+# Two numbers with a fraction before the words: a label track whose tabs became spaces.
+_SPACED = re.compile(r"-?\d+[.,]\d+ +\d+[.,]\d+ .*\D.*")
 # A line that begins so states the frequencies of the label before it.
 _FREQUENCIES = "\\"
+_TIMIT_RATE = 16000
 _SAMPLES = re.compile(r"(\d+) (\d+) (.+)")
 
 Lines = Sequence[tuple[int, str]]
@@ -37,7 +41,8 @@ def read_text_files(folder: Path, report: DataReport) -> Iterator[Entry]:
 
     A text file may be a label track of Audacity, where each line has the beginning and the end of a
     segment in seconds; each is a recording. Where it is a line of TIMIT, the numbers of the first
-    and the last sample before the words are left out. If a folder above is called train..., dev...
+    and the last sample before the words are left out, also if the sound has another sample rate
+    since. If a folder above is called train..., dev...
     or test..., it states the part.
 
     Args:
@@ -63,6 +68,13 @@ def read_text_files(folder: Path, report: DataReport) -> Iterator[Entry]:
         elif len(lines) == 1 and _is_timit(lines[0][1], path):
             report.note("numbers of samples before the words", "left out", place)
             yield replace(entry, transcript=lines[0][1].split(" ", 2)[2])
+        elif lines and all(_SPACED.match(line) for _, line in lines):
+            raise DataError(
+                "begins with two times, as a label track does, but without tabs between them",
+                file=text, row=lines[0][0],
+                advice="A label track has BEGINNING, a tab, END, a tab, WORDS on each line; a "
+                "transcript has no times.",
+            )  # fmt: skip
         else:
             yield entry
 
@@ -85,7 +97,7 @@ def _segments(entry: Entry, lines: Lines, text: Path, report: DataReport) -> Ite
                 advice="A label track has BEGINNING, a tab, END, a tab, WORDS on each line; a "
                 "transcript has no times.",
             )  # fmt: skip
-        begin, end = (float(label[n].replace(",", ".")) for n in (1, 2))
+        begin, end = (max(0.0, float(label[n].replace(",", "."))) for n in (1, 2))
         place = f"{entry.place}, {text.name} row {row}"
         if end <= begin:
             report.note("label without a length", "dropped", place)
@@ -101,7 +113,8 @@ def _is_timit(line: str, path: Path) -> bool:
     if found is None or found[1] != "0":
         return False
     try:
-        samples = read_header(path).samples
+        sound = read_header(path)
     except AudioError:
         return False
-    return abs(int(found[2]) - samples) <= 0.02 * samples
+    ends = sound.samples, sound.samples / sound.sample_rate * _TIMIT_RATE
+    return any(abs(int(found[2]) - samples) <= 0.02 * samples for samples in ends)

@@ -97,6 +97,27 @@ def test_an_id_of_numbers_without_a_name_is_not_forecast() -> None:
     assert wide.names == ("unit", "cycle", "sold")
 
 
+@pytest.mark.parametrize("interleaved", [False, True])
+@pytest.mark.parametrize("late", [0, 5])
+def test_a_counter_of_the_times_is_not_forecast(interleaved: bool, late: int) -> None:
+    """As in PyTorch Forecasting: dates of business days, and time_idx."""
+    table = _long(["north", "south"], "store", "time_idx")
+    days = pd.date_range("2024-01-01", periods=STEPS + late, freq="B")
+    begin = np.where(table["store"] == "south", late, 0)
+    table.insert(0, "date", days[table["time_idx"] + begin])
+    if interleaved:
+        table = table.sort_values(["date", "store"], ignore_index=True)
+        # A number of the date, since the rows of a series do not follow one another.
+        table["time_idx"] += np.where(table["store"] == "south", late, 0)
+    series_set = load_series(table)
+    assert series_set.names == ("north", "south")
+    assert series_set.report.count("columns that only count the times") == 1
+    table["time_idx"] = table["time_idx"] ** 2
+    assert load_series(table).names == (
+        "north/time_idx", "north/sold", "south/time_idx", "south/sold",
+    )  # fmt: skip
+
+
 def test_a_number_of_the_row_in_the_file_is_not_taken_for_a_time() -> None:
     table = _long(["north", "south"], "store", "step").drop(columns="step")
     table.insert(0, "place", np.arange(len(table)))

@@ -60,6 +60,11 @@ def test_objects_of_hugging_face_line_by_line(folder: Path) -> None:
         ('{"u1": {"wav": "a.wav", "words": "x"}, "u2": {"wav": "b.wav"}}', "row 2: has no key"),
         ('{\n"path": "a.wav",\n"text": "x"\n}', "is one JSON object, but not one of recordings"),
         ('[{"path": "a.wav", "text": "x"}', "is not JSON: "),
+        (
+            '{"u": {"wav": "a.wav", "words": "x"}, "u": {"wav": "b.wav", "words": "y"}}',
+            r"list\.json: has 'u' 2 times in one object",
+        ),
+        ('{"path": "a.wav", "text": "x", "text": "y"}\n', "row 1: has 'text' 2 times"),
         ('[{"audio": {"bytes": 5}, "text": "x"}]', "row 1, column 'path': has .*not a text"),
     ],
 )
@@ -87,6 +92,20 @@ def test_label_tracks_of_audacity_are_segments(folder: Path) -> None:
         load_recordings(f"file:{folder}")
 
 
+def test_labels_that_begin_before_the_sound(folder: Path) -> None:
+    (folder / "a.txt").write_text("-0.05\t0.9\thello\n1E-05\t1.2e0\tyou\n")
+    (folder / "b.txt").write_text("12.5 of them\n")
+    recordings = load_recordings(f"file:{folder}")
+    assert said(recordings) == [("a.wav", "hello"), ("a.wav", "you"), ("b.wav", "12.5 of them")]
+    assert [round(one.seconds, 3) for one in recordings[:2]] == [0.9, 1.2]
+
+
+def test_times_are_not_said(folder: Path) -> None:
+    (folder / "a.txt").write_text("0.1 0.9 hello there\n1.0 1.8 good bye\n")
+    with pytest.raises(DataError, match=r"a\.txt, row 1: begins with two times, .* a tab"):
+        load_recordings(f"file:{folder}")
+
+
 def test_the_numbers_of_timit_are_not_said(folder: Path) -> None:
     (folder / "a.TXT").write_text(f"0 {SAMPLES} She had your dark suit.\n")
     # Numbers that are said, not those of the samples.
@@ -94,6 +113,13 @@ def test_the_numbers_of_timit_are_not_said(folder: Path) -> None:
     recordings = load_recordings(f"file:{folder}")
     assert said(recordings) == [("a.wav", "She had your dark suit."), ("b.wav", "0 12 three")]
     assert recordings.report.count("numbers of samples before the words") == 1
+
+
+def test_timit_at_another_sample_rate(folder: Path) -> None:
+    """The numbers are those of its 16 kHz, and this sound has 8 kHz."""
+    (folder / "a.TXT").write_text(f"0 {2 * SAMPLES - 100} She had your dark suit.\n")
+    [recording] = load_recordings(f"file:{folder}")
+    assert recording.transcript == "She had your dark suit."
 
 
 def test_a_list_of_ljspeech_names_its_folder(folder: Path) -> None:
