@@ -146,7 +146,13 @@ def nearest_columns(name: str, columns: Sequence[str]) -> str:
         columns: names of the columns that the file has.
     """
     shown = [column.strip() for column in columns]
-    near = difflib.get_close_matches(name, shown, 3)
+    lowered = [column.lower() for column in shown]
+    near = [
+        column
+        for wanted in difflib.get_close_matches(name.lower(), dict.fromkeys(lowered), 3)
+        for column, low in zip(shown, lowered, strict=True)
+        if low == wanted
+    ]
     listed = ", ".join(shown[:_MOST_NAMES])
     if len(shown) > _MOST_NAMES:
         listed += f" and {len(shown) - _MOST_NAMES} more"

@@ -72,13 +72,14 @@ class JoinedColumn:
         """The values of the column in `block`; null where one of its columns is null.
 
         Raises:
-            DataError: a part of a date is out of range; the message names the row.
+            DataError: a part of a date is out of range, or two series would have the same name;
+                the message names the row.
         """
         if self.kind == PARTS:
             return _from_parts(block, self.columns)
         if self.kind == CLOCK:
             return _with_clock(block, *self.columns)
-        return _joined([as_text(block.columns[column]) for column in self.columns], "/")
+        return _names(block, self.columns)
 
 
 def named_columns(name: str, columns: Sequence[str]) -> tuple[str, ...]:
@@ -138,6 +139,33 @@ def part_numbers(array: pa.Array, part: str) -> npt.NDArray[np.int64] | None:
         if numbers and all(numbers):
             return np.array(numbers, np.int64)
     return whole_numbers(array)
+
+
+def _names(block: Block, columns: tuple[str, ...]) -> pa.Array:
+    """The texts of several columns as one name with "/" between them."""
+    import pyarrow as pa
+    import pyarrow.compute as compute
+
+    texts = [as_text(block.columns[column]) for column in columns]
+    names = _joined(texts, "/")
+    if not any(compute.any(compute.match_substring(text, "/")).as_py() for text in texts):
+        return names
+    # "a/b" with "c" has the name of "a" with "b/c".
+    keys = ["name", *(f"part {number}" for number in range(len(texts)))]
+    whole = pa.table([names, *texts, pa.array(range(len(names)))], [*keys, "row"])
+    series = whole.group_by(keys).aggregate([("row", "min")])
+    rows: dict[str | None, int] = {}
+    for name, row in zip(series["name"].to_pylist(), series["row_min"].to_pylist(), strict=True):
+        if name is not None and rows.setdefault(name, row) != row:
+            first, second = sorted((rows[name], row))
+            raise block.error(
+                f"the series {name!r} has the name of another one, in row "
+                f"{block.row_number(first)}, as '/' stands between the columns and in them",
+                second,
+                ",".join(columns),
+                "Write another sign than / in these columns.",
+            )
+    return names
 
 
 def _joined(texts: Sequence[pa.Array], separator: str) -> pa.Array:

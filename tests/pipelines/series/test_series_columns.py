@@ -159,6 +159,24 @@ def test_several_columns_name_a_series_together() -> None:
         load_series(numbered)
 
 
+def test_series_whose_names_would_be_the_same_are_not_joined() -> None:
+    table = sales().drop(columns="id")[:200]
+    second = table["item"] == "b"
+    table["store"] = np.where(second, "north/east", "north")
+    table["item"] = np.where(second, "tea", "east/tea")
+    # Their times differ, so that they would look like one series.
+    table["date"] += pd.to_timedelta(np.where(second, 100, 0), unit="D")
+    message = (
+        r"column 'store,item': the series 'north/east/tea' has the name of another one, in row"
+    )
+    with pytest.raises(DataError, match=message):
+        load_series(table, id_column="store,item")
+    table["item"] = np.where(second, "tea", "east/coffee")
+    assert load_series(table, id_column="store,item").names == (
+        "north/east/coffee", "north/east/tea",
+    )  # fmt: skip
+
+
 def test_a_counter_that_is_called_id_is_no_id() -> None:
     frame = sales()[:100]
     series_set = load_series(frame.drop(columns=["store", "item"]))

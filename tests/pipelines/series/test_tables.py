@@ -214,6 +214,7 @@ def test_a_column_that_the_file_does_not_have(write: Write) -> None:
     error = refusal(write(GOOD), targets=("aa",))
     assert "there is no column 'aa'" in str(error)
     assert "Did you mean a?" in str(error)
+    assert "Did you mean a?" in str(refusal(write(GOOD), targets=("A",)))
 
 
 def test_a_column_with_two_roles(write: Write) -> None:
