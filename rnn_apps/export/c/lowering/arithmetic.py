@@ -126,13 +126,15 @@ def leaky_relu(scope: Scope, op: tf.Operation) -> Value:
 
 
 def power(scope: Scope, op: tf.Operation) -> Value:
-    """Pow; whole powers, roots and inverses without a logarithm."""
+    """Pow; whole powers, roots and inverses without a logarithm where all powers are equal."""
     shape = static_shape(op.outputs[0])
     base = broadcast(scope.view(op.inputs[0]), shape)
     exponent = scope.value(op.inputs[1])
     dtype = c_dtype(op.outputs[0].dtype)
     known = {0.5: "sqrt", -0.5: "rsqrt"}
-    if not (isinstance(exponent, np.ndarray) and (exponent == exponent.flat[0]).all()):
+    if isinstance(exponent, np.ndarray) and (exponent != exponent.flat[0]).any():
+        return _different_powers(scope, base, exponent, shape, dtype)
+    if not isinstance(exponent, np.ndarray):
         return scope.computed("power", shape, "float32", base, _operand(scope, op.inputs[1], shape))
     number = float(exponent.flat[0])
     if number in known:
@@ -140,6 +142,25 @@ def power(scope: Scope, op: tf.Operation) -> Value:
     if number.is_integer() and abs(number) <= _LARGEST_WHOLE_POWER:
         return _whole_power(scope, base, int(number), shape, dtype)
     return scope.computed("power", shape, "float32", base, number)
+
+
+def _different_powers(
+    scope: Scope, base: View, exponents: np.ndarray, shape: tuple[int, ...], dtype: str
+) -> View:
+    """Powers whose constant exponents differ; a negative base has its whole powers."""
+    if dtype != "float32":
+        raise ExportError("different powers of whole numbers have no C code: cast them to float32")
+    whole = exponents == np.floor(exponents)
+    view = broadcast(scope.constants.view(exponents), shape)
+    if not whole.all():
+        return scope.computed("power", shape, dtype, base, view)
+    size = scope.computed("absolute", shape, dtype, base)
+    raised = scope.computed("power", shape, dtype, size, view)
+    odd = broadcast(scope.constants.view(exponents % 2 == 1), shape)
+    negative = scope.computed("less", shape, "bool", base, 0.0)
+    turned = scope.computed("and", shape, "bool", odd, negative)
+    opposite = scope.computed("negative", shape, dtype, raised)
+    return scope.computed("select", shape, dtype, turned, opposite, raised)
 
 
 def _whole_power(

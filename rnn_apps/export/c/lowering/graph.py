@@ -13,6 +13,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from rnn_apps.export.c.lowering.arithmetic import ARITHMETIC
 from rnn_apps.export.c.lowering.lookups import LOOKUPS
 from rnn_apps.export.c.lowering.movement import MOVEMENTS
+from rnn_apps.export.c.lowering.shapes import infer_shapes
 from rnn_apps.export.c.lowering.values import Constants, Scope, Value, c_dtype, static_shape
 from rnn_apps.export.c.lowering.windows import WINDOWS
 from rnn_apps.export.c.programs.program import Buffer, Index, Program, Repeat, View, whole
@@ -135,6 +136,7 @@ def _lower(scope: Scope, op: tf.Operation, session: Any, graph: Any) -> None:
             fed = {tensor.name: value for tensor, value in zip(op.inputs, known, strict=True)}
             made = [np.asarray(array) for array in session.run(list(op.outputs), fed)]
         elif op.type in _OPERATORS:
+            infer_shapes(op, scope.values)
             made = _OPERATORS[op.type](scope, op)
         else:
             raise ExportError(f"TensorFlow's operator {op.type} has no C code")

@@ -104,6 +104,11 @@ class View:
         return self.strides == contiguous_strides(self.shape)
 
     @property
+    def has_rows_in_one_piece(self) -> bool:
+        """Whether a row's elements lie one behind the other; those of a broadcast row are one."""
+        return self.shape[-1] == 1 or self.strides[-1] == 1
+
+    @property
     def is_whole(self) -> bool:
         """Whether it is its whole buffer, in order."""
         return self.is_contiguous and self.size == self.buffer.size and self.offset == Index()

@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Collection, Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from rnn_apps.export.c.programs.integer_arguments import with_integer_arguments
+from rnn_apps.export.c.programs.integer_parts import Kinds, is_quantisable, kinds_of
 from rnn_apps.export.c.programs.precision import too_coarse
 from rnn_apps.export.c.programs.program import (
     Buffer,
@@ -31,7 +32,6 @@ from rnn_apps.export.c.programs.program import (
     Program,
     QuantisedProduct,
     QuantisedWindow,
-    Reduction,
     Repeat,
     Statement,
     View,
@@ -39,7 +39,7 @@ from rnn_apps.export.c.programs.program import (
     every_statement,
     whole,
 )
-from rnn_apps.export.c.programs.rewriting import IN_INTEGERS, with_views
+from rnn_apps.export.c.programs.rewriting import with_views
 from rnn_apps.export.c.programs.simulation import Simulation
 from rnn_apps.export.c.programs.weights import (
     in_blocks,
@@ -53,8 +53,6 @@ from rnn_apps.export.c.programs.weights import (
 HEADROOM = 1.1
 LARGEST = 32767
 _MOST_CALLS = 400
-# Loops with larger numbers stay float32: the -1e9 of a mask would leave no bits for the rest.
-LARGEST_IN_INTEGERS = 32768.0
 
 
 def quantised(
@@ -71,7 +69,7 @@ def quantised(
         integer_io: True for inputs and outputs of 16 bits as well.
         finer: True for weights of 16 bits where 8 bits are too coarse.
     """
-    products = [one for one in every_statement(program.statements) if _is_quantisable(one)]
+    products = [one for one in every_statement(program.statements) if is_quantisable(one)]
     watched = frozenset(id(one) for one in products if worth(_matrix(one)))
     simulation = Simulation(program, watched=watched)
     places = np.linspace(0, len(examples) - 1, min(len(examples), _MOST_CALLS)).round().astype(int)
@@ -79,7 +77,7 @@ def quantised(
         example = examples[place]
         simulation.begin(example)
         simulation.call(example)
-    change = _Change(simulation, _kinds(program, simulation))
+    change = _Change(simulation, kinds_of(program, simulation))
     if finer:
         matrices = {id(one): change.coarse(one) for one in products if isinstance(one, Product)}
         change = dataclasses.replace(change, finer=too_coarse(program, examples, matrices))
@@ -97,23 +95,6 @@ def fraction_of(largest: float) -> int:
     if reach <= 0:
         return 15
     return max(-8, min(24, math.floor(math.log2(LARGEST / min(reach, 1e9)) + 1e-4)))
-
-
-def _is_quantisable(one: Statement) -> bool:
-    if isinstance(one, Window):
-        return (
-            one.kind == "convolution"
-            and one.weights is not None
-            and one.weights.buffer.kind == "constant"
-            and one.source.buffer.dtype == "float32"
-        )
-    return (
-        isinstance(one, Product)
-        and one.right.buffer.kind == "constant"
-        and one.left.buffer.dtype == "float32"
-        and one.left.strides[1] in (0, 1)
-        and one.out.strides[1] in (0, 1)
-    )
 
 
 def _matrix(one: Statement) -> View:
@@ -136,91 +117,12 @@ def _lies_in_rows(one: Window) -> bool:
     )
 
 
-@dataclass(frozen=True)
-class _Kinds:
-    """Which buffers are of 16 bits, by number, and which loops run in integers, by `id`."""
-
-    buffers: frozenset[int]
-    loops: frozenset[int]
-
-
-def _kinds(program: Program, simulation: Simulation) -> _Kinds:
-    statements = [s for s in every_statement(program.statements) if not isinstance(s, Repeat)]
-    of_products: set[int] = set()
-    raw: set[int] = set()
-    for one in statements:
-        if _is_quantisable(one):
-            assert isinstance(one, Product | Window)
-            left = one.left if isinstance(one, Product) else one.source
-            of_products |= {left.buffer.number, one.out.buffer.number}
-        elif isinstance(one, Product | Reduction | Window):
-            raw |= {view.buffer.number for view in (*one.reads(), *one.writes())}
-    loops = {
-        id(one)
-        for one in statements
-        if isinstance(one, Loop)
-        and _runs_in_integers(one, simulation)
-        and any(v.buffer.number in of_products for v in (*one.reads(), *one.writes()))
-    }
-    touched = set(of_products)
-    for one in statements:
-        if id(one) in loops:
-            touched |= {view.buffer.number for view in (*one.reads(), *one.writes())}
-    own = {
-        view.buffer.number
-        for one in statements
-        for view in (*one.reads(), *one.writes())
-        if view.buffer.kind in ("scratch", "state") and view.buffer.dtype == "float32"
-    }
-    fixed = (touched & own) - raw
-    fixed |= _only_copied(statements, own - raw - fixed, fixed)
-    loops |= {id(one) for one in statements if _copies_within(one, fixed)}
-    return _Kinds(frozenset(fixed), frozenset(loops))
-
-
-def _only_copied(statements: Sequence[Statement], floats: Set[int], fixed: Set[int]) -> set[int]:
-    """Buffers of floats that are copied from and to buffers of 16 bits, and nothing else."""
-    kept, pairs = set(floats), []
-    for one in statements:
-        if isinstance(one, Loop) and not one.assignments:
-            pairs += [
-                {view.buffer.number, value.buffer.number}
-                for view, value in one.stores
-                if isinstance(value, View) and value.buffer.kind != "constant"
-            ]
-        else:
-            kept -= {view.buffer.number for view in (*one.reads(), *one.writes())}
-    while lost := {end for pair in pairs if pair - fixed - kept for end in pair & kept}:
-        kept -= lost
-    return kept
-
-
-def _copies_within(one: Statement, fixed: Set[int]) -> bool:
-    """Whether a statement does nothing but copy buffers of 16 bits."""
-    return (
-        isinstance(one, Loop)
-        and not one.assignments
-        and all(view.buffer.number in fixed for view in (*one.reads(), *one.writes()))
-    )
-
-
-def _runs_in_integers(loop: Loop, simulation: Simulation) -> bool:
-    for one in loop.assignments:
-        largest = simulation.of_assignments.get((id(loop), one.name), 0.0)
-        if one.dtype == "float32" and largest > LARGEST_IN_INTEGERS:
-            return False
-        if one.function not in IN_INTEGERS or one.dtype == "int32":
-            return False
-    views = [*loop.reads(), *loop.writes()]
-    return all(view.buffer.dtype in ("float32", "bool", "int32") for view in views)
-
-
 @dataclass
 class _Change:
     """Makes the statements of the program in integers."""
 
     simulation: Simulation
-    kinds: _Kinds
+    kinds: Kinds
     finer: Collection[int] = ()
     _made: dict[int, Buffer] = field(default_factory=dict)
     _tables: dict[tuple[int, Index], View] = field(default_factory=dict)
@@ -231,7 +133,7 @@ class _Change:
         for one in statements:
             if isinstance(one, Repeat):
                 made.append(Repeat(one.variable, one.count, self.block(one.body)))
-            elif _is_quantisable(one):
+            elif is_quantisable(one):
                 if isinstance(one, Product):
                     made += self._product(one)
                 else:
@@ -330,13 +232,13 @@ class _Change:
         return [*before, QuantisedWindow(window, table, numbers, shift, patch)]
 
     def _in_16_bits(self, view: View) -> tuple[list[Statement], View]:
-        """A view in 16 bits, and the conversion that makes it where it is float."""
+        """A view in 16 bits whose rows are in one piece, and the copy that makes it, if any."""
         now = self.view(view)
-        if now.buffer.dtype != "float32":
+        if now.buffer.dtype != "float32" and now.has_rows_in_one_piece:
             return [], now
-        copy = Buffer("scratch", "int16", view.size, fraction=self.fraction(now.buffer))
+        copy = Buffer("scratch", "int16", view.size, fraction=self.fraction(view.buffer))
         target = whole(copy, view.shape)
-        return [Loop(view.shape, [], [(target, view)])], target
+        return [Loop(view.shape, [], [(target, now)])], target
 
     def _weights(self, one: Product | Window) -> tuple[np.ndarray, np.ndarray]:
         """Weights int8 [outputs, inputs] and each output's scale."""

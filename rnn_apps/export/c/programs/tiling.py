@@ -51,8 +51,8 @@ def _can_be_tiled(one: Product) -> bool:
         right.buffer.kind == "constant"
         and right.is_whole
         and right.shape[1] > WIDTH
-        and one.left.strides[1] in (0, 1)
-        and one.out.strides[1] == 1
+        and one.left.has_rows_in_one_piece
+        and one.out.has_rows_in_one_piece
     )
 
 

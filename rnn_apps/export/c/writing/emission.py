@@ -203,8 +203,7 @@ def _product(writer: Writer, one: Product, indent: str) -> list[str]:
         out = f"{writer.address(one.out)}, {one.out.strides[0]}"
         left = f"{writer.address(one.left)}, {one.left.strides[0]}"
         return [*lines, f"{indent}@_tiled_rows({out}, {left}, {writer.address(right)}, {numbers});"]
-    by_columns = (right.strides[1] == 1 or columns == 1) and one.left.strides[1] in (0, 1)
-    by_columns = by_columns and one.out.strides[1] in (0, 1)
+    by_columns = all(view.has_rows_in_one_piece for view in (right, one.left, one.out))
     if one.tiled:
         call = (
             f"@_tiled_product({writer.address(one.out)}{{out}}, "
