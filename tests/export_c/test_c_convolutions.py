@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from keras import Input, Sequential, layers
+from keras import Input, Model, Sequential, layers
 
 from rnn_apps.export.c import CodeResult, export_c
 from rnn_apps.export.c.lowering.movement import borders
@@ -74,6 +74,26 @@ def test_convolutions_along_time(name: str, tmp_path: Path) -> None:
     source = result.source.read_text()
     assert "_product" in source and "net_convolution(" not in source
     assert ("net_short_convolution(" not in source) == is_product
+
+
+def test_what_follows_groups_knows_its_shape(tmp_path: Path) -> None:
+    """Keras calls a function for them, behind which TensorFlow does not know shapes."""
+    keras.utils.set_random_seed(3)
+    picture = Input((6, 5, 4))
+    grouped = layers.Conv2D(6, 2, groups=2, activation="relu")(picture)
+    rows = keras.ops.split(grouped, 2, axis=-1)[1]
+    results = [
+        layers.GlobalAveragePooling2D()(grouped),
+        layers.Dense(3)(layers.Flatten()(rows)),
+        layers.Conv2D(2, 3, padding="same")(layers.LayerNormalization()(grouped)),
+        keras.ops.max(keras.ops.transpose(grouped, (0, 3, 1, 2)), axis=1),
+    ]
+
+    result = export_c(
+        Model(picture, results), tmp_path / "code", representative_data=draws(4, 6, 5, 4)
+    )
+
+    assert all(error.relative_rmse < 1e-6 for error in result.errors)
 
 
 @pytest.mark.parametrize("name", PICTURES)

@@ -122,6 +122,40 @@ def test_layers_of_all_kinds(tmp_path: Path) -> None:
     assert {one.identifier for one in result.interface.outputs} == {"output_class", "output_int"}
 
 
+@pytest.mark.parametrize("quantize", [None, "int8"])
+def test_repeated_numbers_are_multiplied(quantize: str | None, tmp_path: Path) -> None:
+    """Rows that are one number, broadcast: they do not lie behind each other."""
+    keras.utils.set_random_seed(1)
+    series = Input((6, 3))
+    repeated = keras.ops.tile(layers.Dense(1)(series), [1, 1, 8])
+    mean = keras.ops.matmul(keras.ops.full((1, 6, 6), 1 / 6), series)
+    model = Model(series, [layers.Dense(70)(repeated), mean])
+    data = np.random.default_rng(1).normal(size=(20, 6, 3)).astype(np.float32)
+
+    result = export_c(model, tmp_path / "code", quantize=quantize, representative_data=data)
+
+    allowed = 1e-6 if quantize is None else 0.01
+    assert all(0 < error.relative_rmse < allowed for error in result.errors)
+    # A broadcast row is quantised as any other.
+    assert quantize is None or "static const int8_t" in result.source.read_text()
+
+
+def test_powers_that_differ_are_right_for_negative_numbers(tmp_path: Path) -> None:
+    """Polynomials of features: exponents are constants, but not all equal."""
+    keras.utils.set_random_seed(1)
+    features = Input((3,))
+    columns = keras.ops.expand_dims(features, -1)
+    powers = keras.ops.power(columns, keras.ops.convert_to_tensor([0.0, 1.0, 2.0, 3.0]))
+    roots = keras.ops.power(keras.ops.abs(columns), keras.ops.convert_to_tensor([1.0, 0.5, 1.5]))
+    model = Model(features, [powers, roots])
+    data = np.random.default_rng(1).normal(size=(8, 3)).astype(np.float32)
+    data[0] = 0
+
+    result = export_c(model, tmp_path / "code", representative_data=data)
+
+    assert all(error.relative_rmse < 1e-6 for error in result.errors)
+
+
 def test_the_folder_compiles_and_its_example_runs(tmp_path: Path) -> None:
     model = Sequential([Input((5, 3)), layers.GRU(4), layers.Dense(2)], name="while")
     folder = export_c(model, tmp_path / "code").folder

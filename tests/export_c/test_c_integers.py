@@ -128,6 +128,70 @@ def test_a_mask_of_large_numbers_leaves_bits_for_the_rest(tmp_path: Path) -> Non
     assert result.errors[0].relative_rmse < 0.02
 
 
+@pytest.mark.parametrize("missing", [-99999.0, -999.0])
+def test_the_mark_of_what_is_missing_leaves_bits_for_the_rest(
+    missing: float, tmp_path: Path
+) -> None:
+    keras.utils.set_random_seed(4)
+    steps = [layers.Masking(missing), layers.GRU(6), layers.Dense(2)]
+    data = sequences(timesteps=10, features=3)
+    data[::2, 6:] = missing
+
+    result = export_c(
+        Sequential([Input((10, 3)), *steps]), tmp_path / "q", quantize="int8",
+        representative_data=data,
+    )  # fmt: skip
+
+    assert result.errors[0].relative_rmse < 0.01
+
+
+def test_numbers_are_equal_in_integers_where_they_are_in_floats(tmp_path: Path) -> None:
+    """-0.3 is not a whole number of the steps that 16 bits have; some others are the same step."""
+    keras.utils.set_random_seed(4)
+    series = Input((10, 3))
+    present = keras.ops.cast(keras.ops.not_equal(series, -0.3), "float32")
+    zero = keras.ops.zeros_like(series)
+    known = keras.ops.where(keras.ops.equal(series, -0.3), zero, series)
+    joined = layers.Concatenate()([layers.Dense(4)(series), known, present])
+    model = Model(series, layers.SimpleRNN(6)(joined))
+    data = sequences(timesteps=10, features=3)
+    data[np.random.default_rng(1).random(data.shape) < 0.4] = -0.3
+
+    result = export_c(model, tmp_path / "q", quantize="int8", representative_data=data)
+
+    assert result.errors[0].relative_rmse < 0.01
+
+
+class OwnWeightsAtEachStep(layers.Layer):
+    """A recurrent layer with a matrix per timestep, which a loop takes from all; one row only."""
+
+    def build(self, input_shape: tuple[int, ...]) -> None:
+        steps, features = input_shape[1:]
+        self.kernels = self.add_weight(shape=(steps, features, 4), name="kernels")
+
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        steps, features = inputs.shape[1:]
+
+        def step(time: int, state: keras.KerasTensor) -> tuple[int, keras.KerasTensor]:
+            kernel = keras.ops.slice(self.kernels, [time, 0, 0], [1, features, 4])[0]
+            now = keras.ops.slice(inputs, [0, time, 0], [1, 1, features])[:, 0]
+            return time + 1, 0.5 * state + keras.ops.matmul(now, kernel)
+
+        start = keras.ops.zeros((1, 4))
+        return keras.ops.while_loop(lambda time, _: time < steps, step, (0, start))[1]
+
+
+def test_weights_that_a_loop_chooses_are_those_of_its_pass(tmp_path: Path) -> None:
+    keras.utils.set_random_seed(4)
+    series = Input((5, 3), batch_size=1)
+    model = Model(series, layers.Dense(2)(OwnWeightsAtEachStep()(series)))
+    data = sequences(timesteps=5, features=3)
+
+    result = export_c(model, tmp_path / "q", quantize="int8", representative_data=data)
+
+    assert result.errors[0].relative_rmse < 0.01
+
+
 def test_long_sums_do_not_overflow(tmp_path: Path) -> None:
     """All weights and inputs as large as they can be, over more rows than one sum holds."""
     model = Sequential([Input((1300,)), layers.Dense(6, kernel_initializer="ones"), layers.ReLU()])
@@ -165,6 +229,22 @@ def test_inputs_and_outputs_in_integers(mode: str, tmp_path: Path) -> None:
     if mode == "sequence":
         found = loaded(data[:1])["raw"]
         np.testing.assert_allclose(found, model(data[:1])["raw"], atol=0.05)
+
+
+def test_inputs_in_integers_serve_loops_of_both_kinds(tmp_path: Path) -> None:
+    """A maximum is made of floats, a sum with what a product gives is one of integers."""
+    keras.utils.set_random_seed(3)
+    series = Input((8, 4))
+    hidden = layers.Dense(4)(series) + series
+    largest = layers.GlobalMaxPooling1D()
+    model = Model(series, [layers.Dense(2)(hidden), largest(series), largest(hidden), hidden])
+
+    result = export_c(
+        model, tmp_path / "q", quantize="int8", integer_io=True,
+        representative_data=sequences(timesteps=8, features=4),
+    )  # fmt: skip
+
+    assert all(error.relative_rmse < 0.01 for error in result.errors)
 
 
 def test_integers_outside_need_integers_inside(tmp_path: Path) -> None:

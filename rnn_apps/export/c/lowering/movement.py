@@ -43,6 +43,11 @@ def identity(scope: Scope, op: tf.Operation) -> Value:
     return scope.value(op.inputs[0])
 
 
+def identities(scope: Scope, op: tf.Operation) -> list[Value]:
+    """IdentityN, which gradients of one's own leave behind, as those of Keras' silu do."""
+    return [scope.value(tensor) for tensor in op.inputs]
+
+
 def transpose(scope: Scope, op: tf.Operation) -> Value:
     """Transpose."""
     view = scope.view(op.inputs[0])
@@ -349,6 +354,7 @@ MOVEMENTS: dict[str, Any] = {
     **dict.fromkeys(
         ("Identity", "StopGradient", "PreventGradient", "Snapshot", "EnsureShape"), identity
     ),
+    "IdentityN": identities,
     **dict.fromkeys(("Fill", "ZerosLike", "OnesLike"), fill),
     **dict.fromkeys(("Split", "SplitV"), split),
     **dict.fromkeys(("ConcatV2", "Pack"), concatenate),

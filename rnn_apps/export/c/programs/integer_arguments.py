@@ -45,7 +45,8 @@ def with_integer_arguments(program: Program, fraction: Callable[[Buffer], int]) 
             if _is_for_loops(program, buffer):
                 changed[buffer.number] = fixed
                 continue
-            copy = Buffer("scratch", "float32", buffer.size)
+            # Loops in integers may read it as well, at the fraction that they know.
+            copy = Buffer("scratch", "float32", buffer.size, fraction=buffer.fraction)
             changed[buffer.number] = copy
             given, plain = whole(fixed, (buffer.size,)), whole(copy, (buffer.size,))
             if kind == "input":
