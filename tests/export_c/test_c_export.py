@@ -109,7 +109,7 @@ def test_layers_of_all_kinds(tmp_path: Path) -> None:
     hidden = layers.BatchNormalization()(layers.AveragePooling1D(2, padding="same")(hidden))
     attended = layers.MultiHeadAttention(2, 3)(hidden, hidden)
     joined = layers.Concatenate()([hidden, attended, layers.ZeroPadding1D((1, 1))(hidden)[:, 1:-1]])
-    flat = layers.Flatten()(layers.Permute((2, 1))(joined))
+    flat = layers.Flatten()(layers.Permute((2, 1))(layers.Activation("silu")(joined)))
     pooled = layers.GlobalMaxPooling1D()(layers.LeakyReLU()(joined))
     out = layers.Dense(4, activation="softsign")(layers.Concatenate()([flat, pooled]))
     model = Model(inputs, {"class": layers.Softmax()(out), "int": layers.Multiply()([out, out])})
@@ -241,6 +241,21 @@ def test_what_cannot_be_c_is_refused_by_name(tmp_path: Path) -> None:
     model = Model(inputs, layers.GRU(3)(hidden))
 
     with pytest.raises(ExportError, match=r"sorting.*TensorFlow's operator TopKV2"):
+        export_c(model, tmp_path / "code")
+    assert not list(tmp_path.iterdir())
+
+
+def test_lists_of_tensors_are_refused(tmp_path: Path) -> None:
+    """A layer's own loop that collects its results, as keras.ops.scan does."""
+
+    def step(total: keras.KerasTensor, now: keras.KerasTensor) -> tuple[object, object]:
+        return total + now, total
+
+    series = Input((5, 4), batch_size=1)
+    steps = keras.ops.transpose(series, (1, 0, 2))
+    model = Model(series, keras.ops.scan(step, keras.ops.zeros((1, 4)), steps)[1])
+
+    with pytest.raises(ExportError, match=r"list of tensors.*keras\.layers\.RNN"):
         export_c(model, tmp_path / "code")
     assert not list(tmp_path.iterdir())
 

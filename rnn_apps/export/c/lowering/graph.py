@@ -128,6 +128,12 @@ def _lower(scope: Scope, op: tf.Operation, session: Any, graph: Any) -> None:
             made: Any = np.array(static_shape(op.inputs[0]), np.int32)
         elif op.type in _WITHOUT_EFFECT:
             return
+        elif any(tensor.dtype == tf.variant for tensor in op.outputs):
+            raise ExportError(
+                f"TensorFlow's operator {op.type} makes a list of tensors, as keras.ops.scan, "
+                "TensorArray and ConvLSTM layers do, which has no C code: keras.layers.RNN with a "
+                "cell of your own has"
+            )
         elif op.type in _LOOPS:
             made = _lower_loop(scope, op, graph)
         elif op.type in _CALLS:
