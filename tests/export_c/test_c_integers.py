@@ -247,6 +247,20 @@ def test_inputs_in_integers_serve_loops_of_both_kinds(tmp_path: Path) -> None:
     assert all(error.relative_rmse < 0.01 for error in result.errors)
 
 
+def test_outputs_in_integers_have_room_for_larger_numbers(tmp_path: Path) -> None:
+    """What one feature takes from the other on the data given, it does not on other data."""
+    model = Sequential([Input((2,)), layers.Dense(2, kernel_initializer="ones")])
+    data = np.linspace(-1, 1, 40, dtype=np.float32)[:, None] * np.array([1, -0.4], np.float32)
+
+    result = export_c(
+        model, tmp_path / "q", quantize="int8", integer_io=True, representative_data=data
+    )
+
+    other = np.array([[1, 0.2]], np.float32)
+    (made,) = load(result.folder, "c")(other).values()
+    np.testing.assert_allclose(made, [[1.2, 1.2]], atol=0.01)
+
+
 def test_integers_outside_need_integers_inside(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r'integer_io needs quantize="int8"'):
         export_c(Sequential([Input((4, 3)), layers.GRU(3)]), tmp_path / "q", integer_io=True)

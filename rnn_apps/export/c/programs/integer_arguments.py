@@ -2,7 +2,7 @@
 
 A number x is given and taken as x 2^fraction, so that its scale is a power of two and its zero
 point is 0. Loops read and write such numbers as they are; whatever else works on an argument gets a
-copy of it in float32.
+copy of it in float32. Outputs have room for numbers twice as large as those that were seen.
 """
 
 from __future__ import annotations
@@ -22,6 +22,10 @@ from rnn_apps.export.c.programs.program import (
 )
 from rnn_apps.export.c.programs.rewriting import with_views
 
+# Bits of outputs for numbers beyond those that were seen: a forecast of other data may be twice as
+# large, and would be cut off, while 14 bits are far finer than the weights.
+ROOM_OF_OUTPUTS = 1
+
 
 def with_integer_arguments(program: Program, fraction: Callable[[Buffer], int]) -> Program:
     """The same program with every float32 input and output in 16 bits.
@@ -40,7 +44,8 @@ def with_integer_arguments(program: Program, fraction: Callable[[Buffer], int]) 
             if buffer.dtype != "float32":
                 arguments[kind][name] = view
                 continue
-            fixed = Buffer(kind, "int16", buffer.size, name, fraction=fraction(buffer))
+            room = ROOM_OF_OUTPUTS if kind == "output" else 0
+            fixed = Buffer(kind, "int16", buffer.size, name, fraction=fraction(buffer) - room)
             arguments[kind][name] = whole(fixed, view.shape)
             if _is_for_loops(program, buffer):
                 changed[buffer.number] = fixed
