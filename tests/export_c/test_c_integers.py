@@ -91,6 +91,22 @@ def test_streams_keep_states_of_16_bits(name: str, quantize: str, tmp_path: Path
     assert all(state.fraction is not None for state in result.interface.states)
 
 
+def test_no_step_of_the_data_given_is_left_out(tmp_path: Path) -> None:
+    """The largest number of 600 steps is in a single one of them."""
+    keras.utils.set_random_seed(2)
+    series = Input((None, 2))
+    hidden = layers.Dense(3)(series)
+    model = Model(series, [hidden, layers.GRU(2, return_sequences=True)(hidden)])
+    data = sequences(rows=10, timesteps=60, features=2)
+    data[4, 31] = 40.0
+
+    result = export_c(
+        model, tmp_path / "q", mode="streaming", quantize="int8", representative_data=data
+    )
+
+    assert all(error.relative_rmse < 0.02 for error in result.errors)
+
+
 def test_what_has_no_integer_form_stays_float(tmp_path: Path) -> None:
     keras.utils.set_random_seed(2)
     ids = Input((12,), dtype="int32")
