@@ -53,8 +53,8 @@ def stated_columns(stated: Stated, roles: Sequence[ColumnRole]) -> dict[str, tup
         if role not in known:
             listed = ", ".join(f"{one.name} ({one.meaning})" for one in roles)
             near = difflib.get_close_matches(role, known, 1)
-            hint = f"did you mean {near[0]}? " if near else ""
-            raise ConfigurationError(f"column {role!r}: {hint}The roles are {listed}")
+            hint = f"; did you mean {near[0]}?" if near else "."
+            raise ConfigurationError(f"column: {role!r} is not a role{hint} The roles are {listed}")
         if not columns:
             raise ConfigurationError(f"column {role}: name a column, as in {role}=NAME")
         merged = tuple(dict.fromkeys((*names.get(role, ()), *columns)))

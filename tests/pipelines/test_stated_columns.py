@@ -25,7 +25,8 @@ from rnn_apps.translation.config import TranslationConfig
 @pytest.mark.parametrize(
     ("stated", "words"),
     [
-        (["ids=shop"], r"did you mean id\? The roles are time"),
+        (["ids=shop"], r"'ids' is not a role; did you mean id\? The roles are time"),
+        (["place=shop"], r"column: 'place' is not a role\. The roles are time"),
         (["id"], "not of the form ROLE=NAME"),
         (["id="], "name a column, as in id=NAME"),
         (["id=shop", "known=shop"], "'shop' is stated as id and as known"),

@@ -10,6 +10,7 @@ from typing import Any
 
 from pipelines.base.errors import DataError
 
+_OF_A_SOUND = {"path", "bytes", "array", "sampling_rate"}
 _WANTED = 'Write one object per line: {"path": "a.wav", "transcript": "the words"}.'
 
 
@@ -89,8 +90,9 @@ def _parsed(text: str, file: Path, number: int | None) -> Any:
 def _object(record: Any, file: Path, number: int) -> Mapping[str, Any]:
     if not isinstance(record, Mapping):
         raise DataError("is not a JSON object", file=file, row=number, advice=_WANTED)
-    sound = record.get("audio")
-    if isinstance(sound, Mapping) and sound.get("path"):
-        # Hugging Face writes {"audio": {"path": ..., "sampling_rate": ...}}.
-        return {**record, "audio": sound["path"]}
-    return record
+    return {name: value["path"] if _is_sound(value) else value for name, value in record.items()}
+
+
+def _is_sound(value: Any) -> bool:
+    """Whether a value is the object of a recording, as Hugging Face writes it for any column."""
+    return isinstance(value, Mapping) and bool(value.get("path")) and set(value) <= _OF_A_SOUND

@@ -50,6 +50,10 @@ def test_objects_of_hugging_face_line_by_line(folder: Path) -> None:
     (folder / "list.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     recordings = load_recordings(f"file:{folder / 'list.jsonl'}")
     assert said(recordings) == [("a.wav", "a"), ("b.wav", "b")]
+    named = [{"clip": row["audio"], "text": row["text"]} for row in rows]
+    (folder / "list.jsonl").write_text("".join(json.dumps(row) + "\n" for row in named))
+    recordings = load_recordings(f"file:{folder / 'list.jsonl'}", columns=("audio=clip",))
+    assert said(recordings) == [("a.wav", "a"), ("b.wav", "b")]
 
 
 @pytest.mark.parametrize(
