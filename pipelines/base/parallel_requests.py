@@ -67,6 +67,7 @@ def answers_in_order(
 
     Raises:
         UserError: the processes cannot begin with `setup`, or one of them ended.
+        Exception: a request cannot be sent to another process.
     """
     pool = _Pool(module, setup, requests)
     threads = [threading.Thread(target=pool.serve, daemon=True) for _ in range(processes)]
@@ -76,7 +77,8 @@ def answers_in_order(
         for thread in threads:
             thread.join()
     finally:
-        pool.stopped = True
+        # Also where this process is interrupted: nobody waits for the answers any more.
+        pool.stop()
     if pool.failure is not None:
         raise pool.failure
     return [pool.answers[number] for number in range(len(requests))]
@@ -87,8 +89,9 @@ class _Pool:
 
     def __init__(self, module: str, setup: Any, requests: Sequence[Any]) -> None:
         self.answers: dict[int, Any] = {}
-        self.failure: UserError | None = None
-        self.stopped = False
+        self.failure: Exception | None = None
+        self._stopped = False
+        self._workers: list[Worker] = []
         self._module = module
         self._setup = setup
         self._requests = requests
@@ -98,22 +101,44 @@ class _Pool:
 
     def serve(self) -> None:
         """Runs one process until no request is open, or something has failed."""
-        with Worker(self._module) as worker:
+        try:
+            with Worker(self._module) as worker:
+                self._workers.append(worker)
+                self._answer(worker)
+        except Exception as error:
+            # A process that was stopped cannot answer.
+            if not self._stopped:
+                self.failure = _named(error)
+                self.stop()
+
+    def stop(self) -> None:
+        """Ends all processes, whatever they are doing."""
+        self._stopped = True
+        for worker in tuple(self._workers):
+            worker.close()
+
+    def _answer(self, worker: Worker) -> None:
+        begun = worker.ask(_message(self._setup), _receive)
+        if isinstance(begun, Refused):
+            raise begun.error
+        while not self._stopped:
             try:
-                begun = worker.ask(_message(self._setup), _receive)
-                if isinstance(begun, Refused):
-                    self.failure = begun.error
-                while not (self.stopped or self.failure):
-                    number = self._open.get_nowait()
-                    asked = _message(self._requests[number])
-                    self.answers[number] = worker.ask(asked, _receive)
+                number = self._open.get_nowait()
             except queue.Empty:
                 worker.close(patience=_SECONDS_TO_END)
-            except WorkerError as error:
-                self.failure = UserError(
-                    f"one of the processes ended ({error.ending}; {error.last_words}). Try again "
-                    "with one process, which shows where"
-                )
+                return
+            self.answers[number] = worker.ask(_message(self._requests[number]), _receive)
+
+
+def _named(error: Exception) -> Exception:
+    """The error that the user sees for what happened to a process."""
+    if not isinstance(error, WorkerError):
+        return error
+    said = f"; {error.said[-1]}" if error.said else ""
+    return UserError(
+        f"one of the processes ended ({error.ending}{said}). Try again with one process, which "
+        "shows where"
+    )
 
 
 def serve(begin: Callable[[Any], Callable[[Any], Any]]) -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import pickle
+import signal
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -38,6 +42,36 @@ def test_what_the_processes_cannot_begin_with_is_raised() -> None:
 def test_a_process_that_ends_is_said() -> None:
     with pytest.raises(UserError, match=r"one of the processes ended \(exit code 3; .*\)"):
         answers_in_order(MODULE, 1.0, [99.0, 1.0, 99.0], 2)
+
+
+def test_a_process_that_ends_ends_the_others() -> None:
+    began = time.monotonic()
+    with pytest.raises(UserError, match=r"exit code 3"):
+        answers_in_order(MODULE, 1.0, [100.0, 99.0], 2)
+    assert time.monotonic() - began < 60.0
+
+
+def test_a_request_that_cannot_be_sent_is_raised() -> None:
+    with pytest.raises((pickle.PicklingError, AttributeError), match="lambda"):
+        answers_in_order(MODULE, 1.0, [1.0, lambda: 0.0, 2.0], 2)
+
+
+def test_an_interrupt_ends_the_processes_in_silence(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    threads = threading.active_count()
+    here = threading.main_thread().ident
+    assert here is not None
+    interrupt = threading.Timer(1.0, signal.pthread_kill, (here, signal.SIGINT))
+    interrupt.start()
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        answers_in_order(MODULE, 1.0, [100.0, 100.0], 2)
+    while threading.active_count() > threads and time.monotonic() - began < 60.0:
+        time.sleep(0.05)
+    assert threading.active_count() == threads
+    assert time.monotonic() - began < 60.0
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_the_number_of_processes() -> None:

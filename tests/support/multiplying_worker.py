@@ -20,6 +20,8 @@ def begin(factor: float) -> Callable[[float], tuple[float, int]]:
             raise DataError("is negative", file="numbers", row=int(-number), advice="Leave it out.")
         if number == 99.0:
             os._exit(3)
+        if number == 100.0:
+            time.sleep(number)
         # Small numbers take longer, so that later requests are answered first.
         time.sleep(0.2 / (1.0 + number))
         return factor * number, os.getpid()
