@@ -125,9 +125,10 @@ def _proven_build(
 
 
 def _worst(one: tuple[OutputError, ...], other: tuple[OutputError, ...]) -> tuple[OutputError, ...]:
-    return tuple(
-        max(pair, key=lambda error: error.maximum_absolute) for pair in zip(one, other, strict=True)
-    )
+    def judged(error: OutputError) -> float:
+        return error.relative_rmse if error.state else error.maximum_absolute
+
+    return tuple(max(pair, key=judged) for pair in zip(one, other, strict=True))
 
 
 def _check(
