@@ -57,8 +57,11 @@ def test_a_request_that_cannot_be_sent_is_raised() -> None:
 
 
 def test_an_interrupt_ends_the_processes_in_silence(
-    capfd: pytest.CaptureFixture[str],
+    capfd: pytest.CaptureFixture[str], request: pytest.FixtureRequest
 ) -> None:
+    # A shell begins what it runs in the background with interrupts ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     threads = threading.active_count()
     here = threading.main_thread().ident
     assert here is not None

@@ -100,7 +100,7 @@ def test_segments_that_do_not_fit_their_file_are_dropped_and_reported(folder: Pa
         ({"start_ms": 1000, "end_ms": 2000}, "'start_ms', which seems to be a place"),
         ({"split": "holdout"}, "'holdout' does not exist. Available: train, validation, test"),
         ({"text": ["two", "words"]}, "column 'transcript': has .*, which is not a text"),
-        ({"audio_filepath": {"path": "long.wav"}}, "column 'path': has"),
+        ({"audio_filepath": ["long.wav"]}, "column 'path': has"),
         ({"audio_filepath": "words", "text": "long.wav"}, "transcript are swapped"),
     ],
 )
