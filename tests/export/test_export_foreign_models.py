@@ -18,7 +18,11 @@ from rnn_apps.export import export_tflite
 
 # Models that need fixed shapes are fixed here as a user would; all others keep batch and time free.
 OPTIONS: dict[str, dict] = {}
-ON_MICROCONTROLLER = ("bidirectional_classifier", "stacked_gru_regressor", "simple_rnn_relu")
+ON_MICROCONTROLLER = (
+    pytest.param("bidirectional_classifier", marks=pytest.mark.slow),
+    "stacked_gru_regressor",
+    pytest.param("simple_rnn_relu", marks=pytest.mark.slow),
+)
 
 
 @pytest.mark.parametrize("name", FOREIGN)

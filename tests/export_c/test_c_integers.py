@@ -54,7 +54,7 @@ def test_sequences_are_near_keras(name: str, tmp_path: Path) -> None:
     assert "float scratch" not in result.header.read_text()
 
 
-@pytest.mark.parametrize("mode", ["sequence", "streaming"])
+@pytest.mark.parametrize("mode", ["sequence", pytest.param("streaming", marks=pytest.mark.slow)])
 def test_a_simple_cell_is_finer_in_int16x8(mode: str, tmp_path: Path) -> None:
     """Nothing damps what the rounding of its weights does to the state."""
     model = trained_stack(layers.SimpleRNN)

@@ -156,7 +156,7 @@ def test_forecasts_beyond_the_horizon_know_their_holidays(run: Run) -> None:
     assert series_set[0].future_covariates.shape[1] == 4
 
 
-@pytest.mark.parametrize("kind", ["run", "embedded"])
+@pytest.mark.parametrize("kind", ["run", pytest.param("embedded", marks=pytest.mark.slow)])
 def test_the_device_gets_codes_by_a_stated_rule(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:

@@ -216,6 +216,7 @@ def test_the_command_line(run: speech.Run, folder: Path, capfd: pytest.CaptureFi
         assert message in capfd.readouterr().err, arguments
 
 
+@pytest.mark.slow
 def test_several_processes_write_the_bits_that_one_writes(
     run: speech.Run, folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
