@@ -13,15 +13,14 @@ from __future__ import annotations
 import argparse
 import math
 import os
-import time
 from pathlib import Path
 from typing import Any
 
 from benchmarks.language_size_recipes import BASE, RECIPES, SIZES, Recipe
+from benchmarks.language_speed import written_by_device
 from benchmarks.recipe_runs import Result, differences, results, steps_taken, train_missing
 from pipelines.base.atomic_files import write_json, write_text
 
-PROMPT, WRITTEN = "First Citizen:\n", 2000
 WINDOW = 256
 MOST_MINUTES = 45.0
 
@@ -89,22 +88,16 @@ def embedding_rows_not_read(run: Any) -> int:
 
 def on_device(run: Any, folder: Path) -> dict[str, float]:
     """Nats per character, characters per second and size of the LiteRT file with int8 weights."""
-    from rnn_apps.edge import EdgeLanguageModel, SamplingConfig
+    from rnn_apps.edge import EdgeLanguageModel
 
     exported = folder / "exported"
     if not exported.exists():
         run.export(exported, ("tflite_dynamic",))
     file = "model_dynamic.tflite"
-    model = EdgeLanguageModel(exported, file)
-    scores = model.score_tokens(run.text.tokens("validation").ids)
-    greedy = SamplingConfig(temperature=0)
-    "".join(model.write(PROMPT, 20, greedy))
-    began = time.process_time()
-    "".join(model.write(PROMPT, WRITTEN, greedy))
-    seconds = time.process_time() - began
+    scores = EdgeLanguageModel(exported, file).score_tokens(run.text.tokens("validation").ids)
     return {
         "device_nats": float(-scores.mean()),
-        "characters_per_second": WRITTEN / seconds,
+        "characters_per_second": written_by_device(folder, "tflite_dynamic"),
         "file_bytes": (exported / file).stat().st_size,
     }
 

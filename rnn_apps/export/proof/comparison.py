@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,13 +60,22 @@ def compare(
             differences.append((outputs[name].astype(np.float64) - wanted).ravel())
             expected_values.append(wanted.ravel())
         difference, wanted = np.concatenate(differences), np.concatenate(expected_values)
-        found = _output_error(comparison.signature, name, difference, wanted, tolerance)
-        errors.append(dataclasses.replace(found, state=name in states))
+        errors.append(
+            _output_error(
+                comparison.signature, name, difference, wanted, tolerance, state=name in states
+            )
+        )
     return tuple(errors)
 
 
 def _output_error(
-    signature: str, name: str, difference: np.ndarray, wanted: np.ndarray, tolerance: float
+    signature: str,
+    name: str,
+    difference: np.ndarray,
+    wanted: np.ndarray,
+    tolerance: float,
+    *,
+    state: bool,
 ) -> OutputError:
     size = float(np.sqrt(np.mean(wanted**2))) if wanted.size else 0.0
     spread = float(np.sqrt(np.mean(difference**2))) if wanted.size else 0.0
@@ -78,6 +86,7 @@ def _output_error(
         relative_rmse=spread / size if size else spread,
         scale=float(np.abs(wanted).max(initial=0.0)),
         tolerance=tolerance,
+        state=state,
     )
 
 
