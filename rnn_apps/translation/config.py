@@ -162,6 +162,12 @@ class TranslationConfig(TrainingConfig):
         minimum=0.0,
         maximum=1.0,
     )
+    consistency: float = option(
+        0.0,
+        "weight of the divergence between two readings of each batch with different dropout, in "
+        "the loss (R-Drop); a step then takes twice as long; 0 to read once",
+        minimum=0.0,
+    )
     gradient_accumulation: int = option(
         1, "number of steps whose gradients are averaged before the weights change", minimum=1
     )

@@ -155,7 +155,9 @@ def _prepared(
     sampled = SampledShare(config.scheduled_sampling, config.epochs)
     kept = EpochWeights(folder.path, config.average_epochs, config.monitor, _highest(config))
     objective = make_objective(
-        config.label_smoothing, sampled.share if config.scheduled_sampling else None
+        config.label_smoothing,
+        sampled.share if config.scheduled_sampling else None,
+        config.consistency,
     )
 
     def write_beginning(beside: Path) -> None:
