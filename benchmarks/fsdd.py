@@ -14,12 +14,17 @@ Who is heard where:
   the first in the alphabet, which was settled before anything was trained.
 - single_known.jsonl, single_unseen.jsonl: the recordings of these two by themselves, each once,
   with pauses around.
+- raw_known.jsonl, raw_unseen.jsonl: the same recordings as they lie on disk, which begin and end
+  with the word, without any pause.
 
 How a string is made: one speaker; a length of 1 to 7, each as likely; digits as they come from a
 shuffled pile of the speaker's recordings, so that all are used about equally often; before, between
 and after the digits a pause of 0.05 to 0.5 s, uniform. Since no room is ever silent, a pause holds
 white noise as loud as the quietest 20 ms of the recording before it (after it, at the start).
 Everything is drawn from `--seed`: the same seed writes the same bytes.
+
+With `--hard-cuts SHARE` that share of the training strings begins without a pause, and that share
+ends without one, like a recording that somebody cut out.
 
 With `--synthetic` train.jsonl also has the 2,900 utterances of `builtin:digits`, spoken by the
 synthesiser espeak-ng in 81 voices, for training only: four people are few to learn from how people
@@ -89,11 +94,16 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--synthetic", action="store_true", help="also train on builtin:digits")
+    parser.add_argument(
+        "--hard-cuts", type=float, default=0.0,
+        help="share of the training strings that begin, and that end, without a pause",
+    )  # fmt: skip
     arguments = parser.parse_args()
     sets = digit_sets(read_digits(arguments.data), arguments.unseen_speaker)
     figures = write_strings(
         sets, arguments.to, train_strings=arguments.train_strings,
         test_strings=arguments.test_strings, seed=arguments.seed, synthetic=arguments.synthetic,
+        hard_cuts=arguments.hard_cuts,
     )  # fmt: skip
     print(json.dumps(figures))
 
@@ -138,6 +148,7 @@ def write_strings(
     test_strings: int,
     seed: int,
     synthetic: bool = False,
+    hard_cuts: float = 0.0,
 ) -> dict[str, Any]:
     """Writes strings and lists into `folder`; returns strings and seconds per list."""
     figures: dict[str, Any] = {"seed": seed}
@@ -149,6 +160,8 @@ def write_strings(
         ("test_unseen", [("test", sets.test_unseen, test_strings)]),
         ("single_known", [("test", sets.test_known, 0)]),
         ("single_unseen", [("test", sets.test_unseen, 0)]),
+        ("raw_known", [("test", sets.test_known, 0)]),
+        ("raw_unseen", [("test", sets.test_unseen, 0)]),
     )  # fmt: skip
     with atomic_folder(folder) as beside:
         for name, parts in plans:
@@ -163,7 +176,11 @@ def write_strings(
                 )
                 for number, string in enumerate(strings):
                     file = f"{name}/{part}-{number:05d}.wav"
-                    samples, _ = join(string, generator)
+                    if name.startswith("raw"):
+                        samples = string[0].samples
+                    else:
+                        cuts = hard_cuts if part == "train" else 0.0
+                        samples, _ = join(string, generator, cuts)
                     seconds += len(samples) / SAMPLE_RATE
                     _write(beside / file, samples)
                     lines.append(json.dumps(_line(file, part, string)))
@@ -227,14 +244,29 @@ def _pile(digits: Sequence[Digit], speaker: str, generator: np.random.Generator)
             yield own[place]
 
 
-def join(string: Sequence[Digit], generator: np.random.Generator) -> tuple[Samples, list[int]]:
+def join(
+    string: Sequence[Digit], generator: np.random.Generator, hard_cuts: float = 0.0
+) -> tuple[Samples, list[int]]:
     """The digits with a pause before, between and after them, float32 [samples], and the number of
-    the sample at which each digit's recording begins."""
+    the sample at which each digit's recording begins.
+
+    Args:
+        string: digits to join.
+        generator: random number generator that draws the pauses.
+        hard_cuts: probability that the pause before the first digit is left out, and that the one
+            after the last is.
+    """
     pieces = [_pause(string[0], generator)]
     starts = []
     for one in string:
         starts.append(sum(map(len, pieces)))
         pieces += [one.samples, _pause(one, generator)]
+    if hard_cuts:
+        first, last = generator.random(2) < hard_cuts
+        if first:
+            starts = [start - len(pieces[0]) for start in starts]
+            pieces = pieces[1:]
+        pieces = pieces[:-1] if last else pieces
     return np.concatenate(pieces), starts
 
 

@@ -54,44 +54,61 @@ class SpeechConfig(TrainingConfig):
         repeated="ROLE=NAME",
     )
     naming_rule: str = option(
-        "", "what the files' names of a folder say, such as {transcript}_{speaker}_{index}.wav"
+        "",
+        "pattern of the names of a folder's files, such as {transcript}_{speaker}_{index}.wav",
     )
     cache_dir: str = option("", "folder of extracted features; empty: RNN_APPS_CACHE or ~/.cache")
-    processes: int = option(0, "that extract features; 0: one a core", minimum=0)
+    processes: int = option(
+        0, "number of processes that extract features; 0: one per core", minimum=0
+    )
     channel: int = option(
         0, "channel of recordings that is read, counted from 1; 0: the mean of all", minimum=0
     )
-    longest_seconds: float = option(30.0, "longer recordings are left out", above=0.0)
+    longest_seconds: float = option(
+        30.0, "longest recording in seconds; longer ones are left out", above=0.0
+    )
 
     tokenizer: str = option("characters", "units of the transcripts", choices=TOKENIZERS)
     vocabulary_size: int = option(
-        0, "most units; 0: all characters or words, or 500 subwords", minimum=0
+        0,
+        "largest number of units of the transcripts; 0: all characters or words, or 500 subwords",
+        minimum=0,
     )
-    lowercase: bool = option(True, "write all transcripts in lower case")
+    lowercase: bool = option(True, "whether all transcripts are written in lower case")
     language: str = option(
         "", "language of the transcripts, such as en: its lower case and its number words"
     )
-    punctuation: bool = option(True, "keep the punctuation of transcripts")
+    punctuation: bool = option(True, "whether the punctuation of transcripts is kept")
     numbers: bool = option(
-        False, "write whole numbers of transcripts in words; needs language and num2words"
+        False,
+        "whether whole numbers of transcripts are written in words; needs language and num2words",
     )
 
-    features: str = option("log_mel", "what the model reads", choices=KINDS)
-    sample_rate: int = option(16_000, "samples a second; recordings are resampled", minimum=1000)
-    window_seconds: float = option(0.025, "length of the window of a frame", above=0.0)
-    hop_seconds: float = option(0.010, "from frame to frame", above=0.0)
-    fft_size: int = option(
-        0, "length of the Fourier transform; 0: the next power of two", minimum=0
+    features: str = option("log_mel", "kind of features that the model reads", choices=KINDS)
+    sample_rate: int = option(
+        16_000, "samples per second; recordings are resampled to it", minimum=1000
     )
-    bands: int = option(80, "mel bands", minimum=1)
-    lowest_frequency: float = option(0.0, "of the mel bands, in Hz", minimum=0.0)
-    highest_frequency: float = option(0.0, "in Hz; 0: half the sample rate", minimum=0.0)
-    coefficients: int = option(13, "MFCC coefficients", minimum=1)
-    deltas: int = option(0, "orders of differences in addition to MFCC", minimum=0, maximum=2)
+    window_seconds: float = option(0.025, "length of a frame's window in seconds", above=0.0)
+    hop_seconds: float = option(0.010, "time from frame to frame in seconds", above=0.0)
+    fft_size: int = option(
+        0,
+        "length of the Fourier transform in samples; 0: the window's, raised to a power of two",
+        minimum=0,
+    )
+    bands: int = option(80, "number of mel bands", minimum=1)
+    lowest_frequency: float = option(0.0, "lower end of the mel bands in Hz", minimum=0.0)
+    highest_frequency: float = option(
+        0.0, "upper end of the mel bands in Hz; 0: half the sample rate", minimum=0.0
+    )
+    coefficients: int = option(13, "number of MFCC coefficients", minimum=1)
+    deltas: int = option(
+        0, "number of orders of differences that are added to the MFCC", minimum=0, maximum=2
+    )
     floor: float = option(1e-10, "smallest power that the logarithm is taken of", above=0.0)
     normalisation: str = option(
         "global",
-        "of features: by the training data, by the utterance (which cannot stream), or none",
+        "statistics by which features are normalised: those of the training data, of the utterance "
+        "(which cannot stream), or none",
         choices=NORMALISATIONS,
     )
 
@@ -103,58 +120,89 @@ class SpeechConfig(TrainingConfig):
     )
     tempo: float = option(
         0.0,
-        "most that the tempo is changed by in training, without the pitch: 0.2 is 1/1.2 to 1.2",
+        "largest change of the tempo in training, which leaves the pitch: 0.2 is 1/1.2 to 1.2",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    rhythm: float = option(
+        0.0,
+        "largest change of the tempo within an utterance in training, so that some sounds become "
+        "longer and others shorter: 0.2 is 1/1.2 to 1.2",
         minimum=0.0,
         maximum=1.0,
     )
     vocal_tract: float = option(
         0.0,
-        "most that frequencies are stretched by in training, as by another length of the vocal "
-        "tract: 0.1 is 1/1.1 to 1.1",
+        "largest stretch of the frequencies in training, as by another length of the vocal tract: "
+        "0.1 is 1/1.1 to 1.1",
         minimum=0.0,
         maximum=0.5,
+    )
+    formants: float = option(
+        0.0,
+        "largest shift of a mel band in training, in bands, by a smooth random curve over the "
+        "frequencies, as by a speaker whose vowels are others",
+        minimum=0.0,
+        maximum=10.0,
     )
     noise_probability: float = option(
         0.0, "share of training utterances with noise", minimum=0.0, maximum=1.0
     )
-    noise: str = option("", "recordings of noise, as file:FOLDER; empty: white to brown noise")
-    signal_to_noise: tuple[float, ...] = option((5.0, 30.0), "lowest and highest, in decibels")
+    noise: str = option("", "recordings of noise, as file:FOLDER; empty for white to brown noise")
+    signal_to_noise: tuple[float, ...] = option(
+        (5.0, 30.0), "lowest and highest ratio of speech to noise in decibels"
+    )
     reverberation_probability: float = option(
         0.0, "share of training utterances that sound as in a room", minimum=0.0, maximum=1.0
     )
     gain_decibels: float = option(
-        0.0, "most that loudness is changed by in training", minimum=0.0, maximum=60.0
+        0.0,
+        "largest change of the loudness in training, in decibels",
+        minimum=0.0,
+        maximum=60.0,
     )
     channel_decibels: float = option(
         0.0,
-        "most that single frequencies are made louder or quieter by in training, as by another "
-        "microphone",
+        "largest change of the loudness of single frequencies in training, in decibels, as by "
+        "another microphone",
         minimum=0.0,
         maximum=40.0,
     )
-    time_masks: int = option(0, "stretches of time masked in training (SpecAugment)", minimum=0)
-    longest_time_mask: int = option(20, "in frames", minimum=0)
-    frequency_masks: int = option(0, "bands masked in training (SpecAugment)", minimum=0)
-    widest_frequency_mask: int = option(8, "in features", minimum=0)
+    time_masks: int = option(
+        0, "number of stretches of time that training masks (SpecAugment)", minimum=0
+    )
+    longest_time_mask: int = option(
+        20, "longest stretch of time that is masked, in frames", minimum=0
+    )
+    frequency_masks: int = option(
+        0, "number of stretches of features that training masks (SpecAugment)", minimum=0
+    )
+    widest_frequency_mask: int = option(8, "widest stretch of features that is masked", minimum=0)
 
-    batch_size: int = option(32, "utterances a step at most, over all replicas", minimum=1)
-    frame_budget: int = option(16_000, "frames of a step at most, padding included", minimum=1)
-    curriculum: bool = option(True, "first epoch from short to long utterances (SortaGrad)")
+    batch_size: int = option(
+        32, "largest number of utterances per step, over all replicas", minimum=1
+    )
+    frame_budget: int = option(
+        16_000, "largest number of frames per step, padding included", minimum=1
+    )
+    curriculum: bool = option(
+        True, "whether the first epoch goes from short to long utterances (SortaGrad)"
+    )
 
     filters: tuple[int, ...] = option(
         (32, 32),
-        "channels of each convolution in front of the recurrent layers; empty: none",
+        "number of channels of each convolution before the recurrent layers; empty for none",
         minimum=1,
     )
     time_kernel: int = option(
-        5, "frames that a convolution sees, this one and those before", minimum=1
+        5, "number of frames that a convolution sees, this one and those before", minimum=1
     )
-    frequency_kernel: int = option(5, "features that a convolution sees", minimum=1)
+    frequency_kernel: int = option(5, "number of features that a convolution sees", minimum=1)
     time_strides: tuple[int, ...] = option(
-        (2, 2), "frames that a convolution moves on by, one number a convolution", minimum=1
+        (2, 2), "number of frames that a convolution moves on by, for each convolution", minimum=1
     )
     frequency_strides: tuple[int, ...] = option(
-        (2, 2), "features that a convolution moves on by, one number a convolution", minimum=1
+        (2, 2), "number of features that a convolution moves on by, for each convolution", minimum=1
     )
     cell: str = option("gru", "recurrent cell", choices=cell_names)
     cell_options: tuple[str, ...] = option(
@@ -163,20 +211,29 @@ class SpeechConfig(TrainingConfig):
         "rank (0: whole matrices); empty: the cell's defaults",
     )
     units: int = option(192, "size of each recurrent layer's state", minimum=1)
-    layers: int = option(2, "recurrent layers on top of each other", minimum=1)
-    bidirectional: bool = option(False, "also from the end backwards; such a model cannot stream")
+    layers: int = option(2, "number of recurrent layers on top of each other", minimum=1)
+    bidirectional: bool = option(
+        False, "whether layers also read from the end; such a model cannot stream"
+    )
     lookahead: int = option(
         0,
-        "output frames ahead that the logits of a unidirectional model see (row convolution)",
+        "number of output frames ahead that the logits of a unidirectional model see (row "
+        "convolution)",
         minimum=0,
     )
     layer_normalisation: str = option(
         "layer",
-        "after each convolution and recurrent layer, frame by frame",
+        "normalisation after each convolution and recurrent layer, frame by frame",
         choices=LAYER_NORMALISATIONS,
     )
     dropout: float = option(
         0.1, "share of a layer's outputs left out in training", minimum=0.0, below=1.0
+    )
+    consistency: float = option(
+        0.0,
+        "weight of the divergence between two copies of each utterance that training changes "
+        "differently, in the loss (CR-CTC); a step then has each utterance twice; 0 for one copy",
+        minimum=0.0,
     )
 
     new_vocabulary: bool = option(

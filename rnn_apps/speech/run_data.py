@@ -25,6 +25,7 @@ from pipelines.speech.recordings.loading import has_columns
 from pipelines.tokenizers import train_tokenizer
 from rnn_apps.application.own_data import OwnData
 from rnn_apps.speech.config import SpeechConfig
+from rnn_apps.speech.network.capabilities import changes_sound
 
 DEFAULT_SUBWORDS = 500
 RECORDINGS = "recordings.json"
@@ -240,12 +241,13 @@ def training_batches(config: SpeechConfig, utterances: Utterances) -> SpeechBatc
         source = WaveformSource(
             store, waveform_augmentation(config), tempo=config.tempo,
             vocal_tract=config.vocal_tract, channel_decibels=config.channel_decibels,
+            rhythm=config.rhythm, formants=config.formants,
         )  # fmt: skip
     return SpeechBatches(
         source, utterances.labels, size=store.config.size, frame_budget=config.frame_budget,
         batch_size=config.batch_size, shuffle=True, curriculum=config.curriculum,
         seed=config.example_seed, subsampling=config.subsampling, augment=source is not store,
-        mask=mask, report=utterances.report,
+        copies=2 if config.consistency else 1, mask=mask, report=utterances.report,
     )  # fmt: skip
 
 
@@ -268,10 +270,8 @@ def _features(config: SpeechConfig, recordings: Recordings) -> FeatureStore:
 def changes_samples(config: SpeechConfig) -> bool:
     """Whether the features of an utterance differ from epoch to epoch, masks aside."""
     return bool(
-        set(config.speeds) != {1.0} or config.tempo or config.vocal_tract
-        or config.noise_probability or config.reverberation_probability or config.gain_decibels
-        or config.channel_decibels
-    )  # fmt: skip
+        set(config.speeds) != {1.0} or config.tempo or config.rhythm or changes_sound(config)
+    )
 
 
 def waveform_augmentation(config: SpeechConfig) -> WaveformAugmentation:

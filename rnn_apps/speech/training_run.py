@@ -21,7 +21,7 @@ from rnn_apps.application.train_run import Outcome, Preparation, judge_trained, 
 from rnn_apps.speech.config import APPLICATION, SpeechConfig
 from rnn_apps.speech.network.build import build_model
 from rnn_apps.speech.network.capabilities import check_capabilities
-from rnn_apps.speech.network.objective import ctc_objective
+from rnn_apps.speech.network.objective import make_objective
 from rnn_apps.speech.recognition import Recogniser, greedy_error_rates
 from rnn_apps.speech.run import Run, load
 from rnn_apps.speech.run_data import (
@@ -157,7 +157,7 @@ def _prepared(folder: TrainingFolder, config: SpeechConfig, data: str | Recordin
         config=config,
         build_model=lambda: build_model(config, size, labels.size, statistics),
         batches=batches,
-        objective=ctc_objective,
+        objective=make_objective(config.consistency),
         understood=lines,
         write_beginning=write_beginning,
         finish=finish,

@@ -17,7 +17,7 @@ from rnn_apps.layers.feature_normalisation import FeatureNormalisation
 from rnn_apps.layers.lookahead import Lookahead
 from rnn_apps.speech.config import SpeechConfig
 from rnn_apps.speech.network.build import build_model
-from rnn_apps.speech.network.objective import ctc_objective
+from rnn_apps.speech.network.objective import _divergences, make_objective
 from rnn_apps.training.optimisation.precision import layer_precision
 
 SIZE, LABELS = 12, 6
@@ -103,7 +103,7 @@ def test_the_loss_is_that_of_the_dense_reference_and_padding_costs_nothing() -> 
     lengths = np.array([4, 1, 2], np.int32)
     weights = np.array([1, 0, 1], np.float32)
     targets = {"labels": labels, "label_lengths": lengths}
-    found = ctc_objective(model, (batch, targets, weights), False)
+    found = make_objective()(model, (batch, targets, weights), False)
     outputs = model(batch)
     reference = tf.nn.ctc_loss(
         labels, outputs["logits"], lengths, outputs["lengths"], logits_time_major=False,
@@ -115,8 +115,42 @@ def test_the_loss_is_that_of_the_dense_reference_and_padding_costs_nothing() -> 
         "features": np.pad(batch["features"], ((0, 0), (0, 20), (0, 0))), "frame_lengths": LENGTHS
     }  # fmt: skip
     more = {"labels": np.pad(labels, ((0, 0), (0, 3))), "label_lengths": lengths}
-    padded = ctc_objective(model, (wider, more, weights), False)
+    padded = make_objective()(model, (wider, more, weights), False)
     np.testing.assert_allclose(padded[0], found[0], rtol=1e-5)
+
+
+def test_consistency_adds_the_divergence_of_the_other_copy_which_is_taken_as_given() -> None:
+    model = model_of(config(dropout=0.0))
+    batch = inputs()
+    other = batch["features"] + np.float32(0.5)
+    both = {
+        "features": np.concatenate([batch["features"], other]),
+        "frame_lengths": np.tile(LENGTHS, 2),
+    }
+    labels = {"labels": np.ones((6, 1), np.int32), "label_lengths": np.ones(6, np.int32)}
+    weights = np.array([1, 0, 1, 1, 0, 1], np.float32)
+    outputs = model(both)
+    scores = tf.nn.log_softmax(outputs["logits"]).numpy().astype(np.float64)
+    expected = 0.0
+    for row in (0, 2):
+        for own, given in ((scores[row], scores[row + 3]), (scores[row + 3], scores[row])):
+            frames = (np.exp(given) * (given - own)).sum(axis=-1)
+            expected += frames[: int(outputs["lengths"][row])].sum()
+    plain, count = make_objective()(model, (both, labels, weights), True)
+    found, _ = make_objective(0.3)(model, (both, labels, weights), True)
+    assert float(count) == 4.0 and expected > 1e-3
+    np.testing.assert_allclose(found - plain, 0.3 * expected, rtol=1e-4)
+    validated, _ = make_objective(0.3)(model, (both, labels, weights), False)
+    np.testing.assert_allclose(validated, plain, rtol=1e-6)
+    # What the other copy predicts has no gradient: the pull of both halves is p - q.
+    logits = tf.constant(outputs["logits"])
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        divergence = tf.reduce_sum(_divergences({"logits": logits, "lengths": outputs["lengths"]}))
+    gradient = tape.gradient(divergence, logits).numpy()
+    wanted = np.exp(scores) - np.exp(scores[[3, 4, 5, 0, 1, 2]])
+    real = np.arange(wanted.shape[1])[None, :] < outputs["lengths"].numpy()[:, None]
+    np.testing.assert_allclose(gradient, wanted * real[..., None], atol=1e-5)
 
 
 def test_half_precision_keeps_the_logits_and_the_loss_in_float32() -> None:
@@ -126,7 +160,7 @@ def test_half_precision_keeps_the_logits_and_the_loss_in_float32() -> None:
     assert outputs["logits"].dtype == tf.float32
     assert model.get_layer("gru_1").compute_dtype == "bfloat16"
     targets = {"labels": np.ones((3, 1), np.int32), "label_lengths": np.ones(3, np.int32)}
-    loss, _ = ctc_objective(model, (inputs(), targets, np.ones(3, np.float32)), True)
+    loss, _ = make_objective()(model, (inputs(), targets, np.ones(3, np.float32)), True)
     assert loss.dtype == tf.float32 and np.isfinite(float(loss))
 
 

@@ -365,7 +365,8 @@ def test_a_run_that_was_killed_continues_to_the_bit(
         **QUICK, "epochs": 2, "batch_size": 8, "checkpoint_minutes": 1e-9,
         "speeds": (0.9, 1.0, 1.1),
         "tempo": 0.1, "vocal_tract": 0.1, "noise_probability": 0.5, "gain_decibels": 6.0,
-        "reverberation_probability": 0.5, "time_masks": 1, "frequency_masks": 1,
+        "rhythm": 0.1, "formants": 1.0, "consistency": 0.2, "reverberation_probability": 0.5,
+        "time_masks": 1, "frequency_masks": 1,
         "layer_normalisation": "batch",
     }  # fmt: skip
     whole = fit_run(replace(small_config(folder, **augmented), run=str(tmp_path / "whole")))
@@ -402,6 +403,37 @@ def test_augmentation_changes_every_epoch_and_never_starves_the_loss(folder: Pat
         assert (outputs >= targets["label_lengths"].numpy()).all()
     frames = [int(batch[0]["frame_lengths"].numpy().sum()) for batch in (*first, *other)]
     assert len(set(frames)) > 1
+
+
+def test_two_copies_differ_in_sound_but_not_in_time(folder: Path) -> None:
+    changes = {
+        "speeds": (0.8, 1.25), "tempo": 0.2, "rhythm": 0.3, "vocal_tract": 0.1, "gain_decibels": 6.0,
+    }  # fmt: skip
+    config = small_config(folder, **QUICK, **changes, consistency=0.2)
+    parts = load_parts(config)
+    utterances = prepare(config, parts["train"], train_labels(config, parts["train"]))
+    batches = training_batches(config, utterances)
+    seen = 0
+    for inputs, targets, weights in batches.epoch(1):
+        features, lengths = inputs["features"].numpy(), inputs["frame_lengths"].numpy()
+        half = len(lengths) // 2
+        seen += half
+        np.testing.assert_array_equal(lengths[:half], lengths[half:])
+        for name in ("labels", "label_lengths"):
+            np.testing.assert_array_equal(targets[name][:half], targets[name][half:])
+        np.testing.assert_array_equal(weights[:half], weights[half:])
+        for row in range(half):
+            assert np.abs(features[row] - features[half + row]).max() > 0.01
+            # The same sound at the same time: loud frames are loud in both.
+            loudness = features[[row, half + row], : lengths[row]].mean(axis=-1)
+            assert np.corrcoef(loudness)[0, 1] > 0.8, np.corrcoef(loudness)
+    assert seen == batches.examples
+
+
+def test_consistency_without_any_change_is_refused(folder: Path) -> None:
+    config = small_config(folder, **QUICK, consistency=0.2, dropout=0.0)
+    with pytest.raises(ConfigurationError, match=r"consistency = 0\.2 compares two copies"):
+        fit_run(config)
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from pipelines.speech.feature_extraction.numpy_features import SpeechFeatures
 from rnn_apps.application.run_training import claimed_run
 from rnn_apps.speech.config import APPLICATION, SpeechConfig
 from rnn_apps.speech.network.build import build_model
-from rnn_apps.speech.network.objective import ctc_objective
+from rnn_apps.speech.network.objective import make_objective
 from rnn_apps.speech.run import Run, load
 from rnn_apps.speech.run_data import load_parts, train_labels
 from rnn_apps.speech.streaming import raw_features
@@ -106,7 +106,7 @@ def tone_run(folder: Path, steps: int = 200, **options) -> Run:
         inputs = {"features": heard, "frame_lengths": tf.fill([BATCH], frames)}
         targets = {"labels": said, "label_lengths": tf.fill([BATCH], length)}
         with tf.GradientTape() as tape:
-            loss, count = ctc_objective(model, (inputs, targets, tf.ones([BATCH])), True)
+            loss, count = make_objective()(model, (inputs, targets, tf.ones([BATCH])), True)
             loss /= count
         weights = model.trainable_variables
         optimizer.apply(tape.gradient(loss, weights), weights)

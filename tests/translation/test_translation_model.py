@@ -11,8 +11,9 @@ import pytest
 import tensorflow as tf
 
 from pipelines.base.errors import ConfigurationError
+from rnn_apps.training.consistency import divergence
 from rnn_apps.translation.network.model import Network, TranslationModel
-from rnn_apps.translation.network.objective import make_objective
+from rnn_apps.translation.network.objective import _consistent_losses, make_objective
 
 KINDS: list[dict[str, Any]] = [
     {},
@@ -83,6 +84,43 @@ def test_label_smoothing_costs_what_its_definition_says() -> None:
         expected -= float(wanted @ log_probabilities[place])
     loss, _ = make_objective(0.2)(model, (inputs, targets, weights), True)
     assert float(loss) == pytest.approx(expected, rel=1e-5)
+
+
+def test_consistency_costs_half_of_what_equation_3_says() -> None:
+    """R-Drop: -log p1 - log p2 + alpha (KL(p1 || p2) + KL(p2 || p1)) / 2, here per reading."""
+    rows = np.random.default_rng(0).normal(size=(2, 6, 20)).astype(np.float32)
+    first, second = tf.nn.log_softmax(rows).numpy().astype(np.float64)
+    p, q = np.exp(first), np.exp(second)
+    both = (p * (first - second)).sum(-1) + (q * (second - first)).sum(-1)
+    np.testing.assert_allclose(divergence(*tf.nn.log_softmax(rows)), both / 2, rtol=1e-5)
+
+    # Without dropout both readings are one, and the loss is that of one reading.
+    model, inputs = network(), batch()
+    targets = tf.constant(inputs["target"])
+    weights = tf.constant(np.arange(15).reshape(3, 5) % 4 > 0, tf.float32)
+    example = (inputs, targets, weights)
+    plain = make_objective(0.2)(model, example, True)
+    twice = make_objective(0.2, consistency=3.0)(model, example, True)
+    np.testing.assert_allclose(twice, plain, rtol=1e-5)
+
+    # With it, the divergence comes on top, and only in training.
+    model = network(output_dropout=0.5)
+    tf.random.set_seed(0)
+    found = make_objective(0.0, consistency=3.0)(model, example, True)
+    assert float(found[1]) == float(plain[1]) and float(found[0]) > 0
+    validated = make_objective(0.0, consistency=3.0)(model, example, False)
+    np.testing.assert_allclose(validated, make_objective(0.0)(model, example, False))
+
+
+def test_consistent_losses_are_those_of_the_two_halves() -> None:
+    model = network()
+    readouts = np.random.default_rng(1).normal(size=(8, 6)).astype(np.float32)
+    targets = tf.constant([4, 5, 6, 7] * 2)
+    first, second = tf.split(tf.nn.log_softmax(model.logits(readouts[None])[0]), 2)
+    picked = [tf.gather(one, targets[:4], batch_dims=1) for one in (first, second)]
+    expected = -(picked[0] + picked[1]) / 2 + 3.0 / 2 * divergence(first, second)
+    found = _consistent_losses(model, tf.constant(readouts), targets, 0.0, 3.0)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -46,12 +46,19 @@ class UtteranceSource(Protocol):
         """Features, float32 [frames, size], randomly changed if there is a generator."""
         ...
 
+    def copies(self, number: int, generator: np.random.Generator, count: int) -> list[Features]:
+        """Features of `count` randomly changed copies, which agree in time, [frames, size] each."""
+        ...
+
 
 class SpeechBatches:
     """Batches of utterances; see `pipelines.batches.Batches`.
 
     Utterances of similar length share a batch, whose padded frames stay within `frame_budget`.
     Order and augmentation of an epoch depend on seed and epoch only.
+
+    With two copies a batch has its utterances twice, one half after the other, in the same order
+    and with the same lengths, but randomly changed in two ways.
 
     Yields (inputs, targets, weights):
         inputs: "features" float32 [rows, frames, size], zeros after the end of each utterance, and
@@ -65,8 +72,8 @@ class SpeechBatches:
         labels: labels of each utterance of the source, from `labels.encode_transcripts`.
         size: number of features per frame.
         normalise: function applied to the features of every utterance, such as a `Normaliser`.
-        frame_budget: largest number of frames of a batch, padding included; a longer utterance is
-            a batch by itself.
+        frame_budget: largest number of frames of a batch, padding and copies included; a longer
+            utterance is a batch by itself.
         batch_size: largest number of utterances of a batch.
         shuffle: True for a new order in every epoch; False to go from short to long utterances.
         curriculum: True to go from short to long utterances in the first epoch even if `shuffle`
@@ -74,6 +81,7 @@ class SpeechBatches:
         seed: seed of order and augmentation, at least 0.
         subsampling: number of frames per output frame of the model (rounded up).
         augment: True to have the source change the features at random.
+        copies: number of copies of each utterance in a batch.
         mask: function applied after normalisation, such as `SpecAugment`.
         report: report that receives the utterances that are dropped because they have too few
             frames for CTC to emit their labels; see `labels.frames_needed`.
@@ -99,6 +107,7 @@ class SpeechBatches:
         seed: int = 0,
         subsampling: int = 1,
         augment: bool = False,
+        copies: int = 1,
         mask: Callable[[Features, np.random.Generator], Features] | None = None,
         report: DataReport | None = None,
     ) -> None:
@@ -114,6 +123,7 @@ class SpeechBatches:
         self._source, self._labels, self._size = source, labels, size
         self._normalise, self._mask, self._augment = normalise, mask, augment
         self._seed, self._shuffle, self._curriculum = seed, shuffle, curriculum
+        self._copies = copies
         self.kept = _feasible(source, labels, subsampling, report)
         if not len(self.kept):
             raise DataError(
@@ -121,7 +131,7 @@ class SpeechBatches:
                 + (f":\n{report}" if report else ""),
                 advice="Subsample less, or check that transcripts and recordings belong together.",
             )
-        self._buckets = _buckets(source.frames[self.kept], frame_budget, batch_size)
+        self._buckets = _buckets(source.frames[self.kept] * copies, frame_budget, batch_size)
         self.examples = len(self.kept)
         self.steps_per_epoch = len(_batches(self._buckets))
 
@@ -181,23 +191,28 @@ class SpeechBatches:
         padding = -(-len(numbers) // shards) - len(own)
         weights = np.pad(np.ones(len(own), np.float32), (0, padding))
         own = np.concatenate([own, np.repeat(numbers[:1], padding)])
-        features = [self._features(int(number), epoch) for number in own]
-        labels = [self._labels[number] for number in own]
+        found = [self._features(int(number), epoch) for number in own]
+        features = [copies[which] for which in range(self._copies) for copies in found]
+        labels = [self._labels[number] for number in own] * self._copies
         return (
             _padded(features, np.float32),
             np.array([len(frames) for frames in features], np.int32),
             _padded(labels, np.int32),
             np.array([len(units) for units in labels], np.int32),
-            weights,
+            np.tile(weights, self._copies),
         )
 
-    def _features(self, number: int, epoch: int) -> Features:
+    def _features(self, number: int, epoch: int) -> list[Features]:
+        """The features of each copy of an utterance."""
         # Example numbers start at 1: 0 draws the order of the batches.
         generator = random_numbers(self._seed, epoch, number + 1)
-        features = self._source.load(number, generator if self._augment else None)
+        if self._augment:
+            copies = self._source.copies(number, generator, self._copies)
+        else:
+            copies = [self._source.load(number)] * self._copies
         if self._normalise:
-            features = self._normalise(features)
-        return self._mask(features, generator) if self._mask else features
+            copies = [self._normalise(features) for features in copies]
+        return [self._mask(features, generator) for features in copies] if self._mask else copies
 
 
 def _ordered(members: Numbers, place: Numbers) -> Numbers:

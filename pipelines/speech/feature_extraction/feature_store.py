@@ -74,6 +74,12 @@ class FeatureStore:
                 advice="Delete the file and extract the features again.",
             ) from None
 
+    def copies(
+        self, number: int, generator: np.random.Generator, count: int
+    ) -> list[npt.NDArray[np.float32]]:
+        """The features of a recording `count` times, since stored features do not change."""
+        return [self.load(number)] * count
+
     def statistics(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Mean and standard deviation of each feature over all frames, float32 [size] each."""
         return feature_statistics(self.load(number) for number in range(len(self)))

@@ -10,7 +10,10 @@ from pipelines.speech.audio.samples import LOUDEST
 from pipelines.speech.feature_extraction.augmentation import (
     WaveformAugmentation,
     change_channel,
+    change_rhythm,
     change_tempo,
+    drawn_rhythm,
+    move_formants,
 )
 from pipelines.speech.feature_extraction.feature_store import FeatureStore
 from pipelines.speech.feature_extraction.numpy_features import SpeechFeatures
@@ -30,10 +33,12 @@ class WaveformSource:
             1 + vocal_tract (vocal tract length perturbation: Jaitly and Hinton 2013).
         channel_decibels: largest gain or loss of a frequency, in decibels; see
             `augmentation.change_channel`.
+        rhythm: range of the tempo inside an utterance; see `augmentation.drawn_rhythm`.
+        formants: largest shift of a mel band, in bands; see `augmentation.move_formants`.
 
     Raises:
-        ConfigurationError: `vocal_tract` is set for features without mel bands, or
-            `channel_decibels` for MFCC.
+        ConfigurationError: `vocal_tract` is set for features without mel bands,
+            `channel_decibels` for MFCC, or `formants` for what is not log_mel.
     """
 
     def __init__(
@@ -44,6 +49,8 @@ class WaveformSource:
         tempo: float = 0.0,
         vocal_tract: float = 0.0,
         channel_decibels: float = 0.0,
+        rhythm: float = 0.0,
+        formants: float = 0.0,
     ) -> None:
         if vocal_tract and store.config.kind == "spectrogram":
             raise ConfigurationError(
@@ -53,7 +60,12 @@ class WaveformSource:
             raise ConfigurationError(
                 "channel_decibels changes powers at frequencies, which MFCC are not: set it to 0"
             )
+        if formants and store.config.kind != "log_mel":
+            raise ConfigurationError(
+                f"formants moves mel bands, which {store.config.kind} does not have: set it to 0"
+            )
         self._channel_decibels = channel_decibels
+        self._rhythm, self._formants = rhythm, formants
         self._recordings = store.recordings
         self._augmentation = augmentation
         self._tempo = tempo
@@ -65,7 +77,7 @@ class WaveformSource:
         ]
         self.places = store.places
         self.frames = store.frames
-        fastest = max(augmentation.speeds) * (1 + tempo)
+        fastest = max(augmentation.speeds) * (1 + tempo) * (1 + rhythm)
         self.fewest_frames: npt.NDArray[np.int64] = np.maximum(
             (store.frames - 2) // fastest, 1
         ).astype(np.int64)
@@ -74,10 +86,42 @@ class WaveformSource:
         self, number: int, generator: np.random.Generator | None = None
     ) -> npt.NDArray[np.float32]:
         """The features of a recording, changed if there is a generator, float32 [frames, size]."""
-        samples = self._recordings[number].read(self._sample_rate)
         if generator is None:
-            return self._extract(samples)
-        samples = self._augmentation(samples, self._sample_rate, generator)
+            return self._extract(self._recordings[number].read(self._sample_rate))
+        return self.copies(number, generator, 1)[0]
+
+    def copies(
+        self, number: int, generator: np.random.Generator, count: int
+    ) -> list[npt.NDArray[np.float32]]:
+        """Copies of a recording's features that are changed differently but agree in time.
+
+        They share speed, tempo and rhythm, so that a frame of one is the same sound as that frame
+        of another.
+
+        Args:
+            number: number of the recording.
+            generator: random number generator that draws the changes.
+            count: number of copies.
+
+        Returns:
+            `count` arrays of the same shape, float32 [frames, size].
+        """
+        samples = self._recordings[number].read(self._sample_rate)
+        samples = self._augmentation.at_a_speed(samples, self._sample_rate, generator)
+        copies = [self._changed(samples, generator) for _ in range(count)]
+        if self._tempo:
+            factor = float((1 + self._tempo) ** generator.uniform(-1, 1))
+            copies = [change_tempo(features, factor) for features in copies]
+        if self._rhythm:
+            places = drawn_rhythm(len(copies[0]), self._rhythm, generator)
+            copies = [change_rhythm(features, places) for features in copies]
+        return copies
+
+    def _changed(
+        self, samples: npt.NDArray[np.float32], generator: np.random.Generator
+    ) -> npt.NDArray[np.float32]:
+        """Features after all changes that leave time as it is."""
+        samples = self._augmentation.at_its_speed(samples, self._sample_rate, generator)
         loudest = float(np.abs(samples).max(initial=0.0))
         if loudest > LOUDEST:
             # Gain and noise may make of a loud recording what no recording is.
@@ -88,6 +132,6 @@ class WaveformSource:
         features = extract(samples)
         if self._channel_decibels:
             features = change_channel(features, self._channel_decibels, generator)
-        if self._tempo:
-            features = change_tempo(features, float((1 + self._tempo) ** generator.uniform(-1, 1)))
+        if self._formants:
+            features = move_formants(features, self._formants, generator)
         return features

@@ -47,6 +47,14 @@ def check_capabilities(config: SpeechConfig) -> None:
             "share of utterances with noise, such as 0.3",
         ),
         (
+            config.consistency
+            and not (config.dropout or config.time_masks or config.frequency_masks)
+            and not changes_sound(config),
+            f"consistency = {config.consistency:g} compares two copies of an utterance, and "
+            "nothing makes them differ: set dropout, masks or another change of the training "
+            "data, such as vocal_tract = 0.1",
+        ),
+        (
             config.tokenizer == "characters" and config.vocabulary_size == 1,
             "vocabulary_size = 1 leaves no room for a character",
         ),
@@ -55,6 +63,14 @@ def check_capabilities(config: SpeechConfig) -> None:
             raise ConfigurationError(problem)
     config.spelling().check()
     cell_options(find_cell(config.cell), config.cell_options)
+
+
+def changes_sound(config: SpeechConfig) -> bool:
+    """Whether training changes at random how recordings sound, their time aside."""
+    return bool(
+        config.vocal_tract or config.formants or config.noise_probability
+        or config.reverberation_probability or config.gain_decibels or config.channel_decibels
+    )  # fmt: skip
 
 
 def can_stream(config: SpeechConfig) -> bool:

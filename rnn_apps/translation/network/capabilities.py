@@ -19,6 +19,13 @@ def check_capabilities(config: TranslationConfig) -> None:
         raise ConfigurationError("tied = 'all' needs one vocabulary: joint_vocabulary = true")
     find_cell(config.cell).plain_step("a translation's decoder")
     check_decoder(config.attention, config.decoder, config.input_feeding, config.coverage)
+    if config.consistency and not (
+        config.embedding_dropout or config.annotation_dropout or config.output_dropout
+    ):
+        raise ConfigurationError(
+            f"consistency = {config.consistency:g} compares two readings of a batch, which only "
+            "dropout makes different: set output_dropout, such as 0.3"
+        )
     if config.subword_sampling and config.tokenizer != "subwords":
         raise ConfigurationError(
             f"subword_sampling = {config.subword_sampling} needs tokenizer = 'subwords', not "
