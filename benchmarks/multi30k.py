@@ -6,7 +6,8 @@
 Trains on train, chooses the epoch on val, and is judged on val in the same way as the published
 figure: lowercased, tokenised like Moses, sacrebleu without its own tokeniser. BLEU on plain text in
 mixed case is reported, too: the case of the tokens is restored from the training data, and they are
-detokenised. A run that was stopped continues; --judge trains nothing.
+detokenised; and that of the int8 file on LiteRT. A run that was stopped continues; --judge trains
+nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import os
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +29,7 @@ from pipelines.base.atomic_files import write_json, write_text
 PARTS = ("train", "val")
 LANGUAGES = ("en", "de")
 BEAM_WIDTHS = (1, 2, 3, 5, 8, 12)
+DEVICE_WIDTHS = (1, 5)
 PUBLISHED = {"val": 39.17, "test": 39.0}
 
 
@@ -118,6 +121,7 @@ def judged(recipe: Recipe, given: argparse.Namespace) -> Result:
     result["beams"] = [beam(run, pairs, width) for width in widths]
     if whole:
         result["plain"] = on_plain_text(run, pairs, Path(given.data))
+        result["device"] = on_the_device(run, pairs)
     return result
 
 
@@ -156,6 +160,30 @@ def on_plain_text(run: Any, pairs: Any, data: Path) -> Result:
         "mixed case": mixed.as_json(),
         "lowercased": small.as_json(),
         "signatures": metrics.signatures(),
+    }
+
+
+def on_the_device(run: Any, pairs: Any) -> Result:
+    """BLEU of the int8 file on LiteRT, and its size, with the widths 1 and 5."""
+    from rnn_apps.translation.device.trial import try_translator
+    from rnn_apps.translation.judging.corpus_metrics import CorpusMetrics
+
+    searches = {
+        str(width): replace(run.search_options, beam_width=width) for width in DEVICE_WIDTHS
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        run.export(folder, ("tflite_int8",))
+        [file] = sorted(Path(folder).glob("*int8*.tflite"))
+        found = try_translator(Path(folder), file.name, pairs.source, searches)
+        kilobytes = file.stat().st_size / 1000
+    metrics = CorpusMetrics("none")
+    return {
+        "kilobytes": kilobytes,
+        "bleu": {
+            width: metrics.figures(list(one.texts), pairs.target).as_json()["bleu"]
+            for width, one in found.items()
+        },
+        "sentences_a_second": {width: one.sentences_a_second for width, one in found.items()},
     }
 
 
@@ -206,9 +234,24 @@ def headline_lines(result: Result) -> list[str]:
         f"{mixed:.2f} in mixed case, {small:.2f} lowercased, sacrebleu "
         f"`{result['plain']['signatures']['BLEU']}`.",
         "",
+        *device_lines(result),
         f"`python -m benchmarks.multi30k --data FOLDER --only {result['name']}`",
         "",
     ]
+
+
+def device_lines(result: Result) -> list[str]:
+    """Lines about the int8 file, which older results do not have."""
+    device = result.get("device")
+    if device is None:
+        return []
+    whole = {str(one["width"]): one["bleu"] for one in result["beams"]}
+    shown = " and ".join(
+        f"{bleu:.2f} with a beam of {width} ({bleu - whole[width]:+.2f}, "
+        f"{device['sentences_a_second'][width]:.0f} sentences per second)"
+        for width, bleu in device["bleu"].items()
+    )
+    return [f"The int8 file on LiteRT, {device['kilobytes']:,.0f} kB: BLEU {shown}.", ""]
 
 
 def comparison_lines(results: list[Result]) -> list[str]:

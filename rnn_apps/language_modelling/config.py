@@ -50,23 +50,26 @@ class LanguageModellingConfig(TrainingConfig):
     tokenizer: str = option("characters", "units of text", choices=TOKENIZERS)
     vocabulary_size: int = option(
         0,
-        "most tokens of the vocabulary, special ones included; 0: all, or 8,000 subwords",
+        "largest number of tokens of the vocabulary, special ones included; 0: all, or 8,000 "
+        "subwords",
         minimum=0,
     )
     minimum_count: int = option(
         0,
-        "times that a word or character must come to have a token of its own; 0: words twice, "
-        "unless the text has <unk> or vocabulary_size leaves words out; characters once",
+        "number of times that a word or character must occur to have a token of its own; 0: words "
+        "twice, unless the text has <unk> or vocabulary_size leaves words out; characters once",
         minimum=0,
     )
-    batch_size: int = option(64, "contiguous streams read side by side", minimum=1)
+    batch_size: int = option(
+        64, "number of contiguous streams of the text that are read side by side", minimum=1
+    )
     timesteps: int = option(
         128,
-        "tokens over which the gradient is propagated back; the state is carried further",
+        "number of tokens over which the gradient is propagated back; the state is carried further",
         minimum=2,
     )
     random_lengths: bool = option(
-        False, "vary the length of back-propagation, and the learning rate with it"
+        False, "whether the length of back-propagation varies, and the learning rate with it"
     )
     cell: str = option("lstm", "recurrent cell", choices=cell_names)
     cell_options: tuple[str, ...] = option(
@@ -75,27 +78,29 @@ class LanguageModellingConfig(TrainingConfig):
         "rank (0: whole matrices); empty: the cell's defaults",
     )
     units: int = option(512, "size of each recurrent layer's state", minimum=1)
-    layers: int = option(2, "recurrent layers on top of each other", minimum=1)
+    layers: int = option(2, "number of recurrent layers on top of each other", minimum=1)
     embedding_size: int = option(
         0, "size of a token's vector; 0: as many numbers as units, at most 256", minimum=0
     )
     embedding_range: float = option(
         0.5,
-        "embeddings are drawn between minus this and this before training; narrow ones that are "
-        "small are not heard for many steps",
+        "largest initial value of the embeddings, drawn between minus this and this; if it is too "
+        "small, narrow embeddings have almost no effect for the first thousands of steps",
         above=0.0,
     )
-    tied: bool = option(False, "the output layer's kernel is the embedding's, transposed")
-    residual: bool = option(False, "add a recurrent layer's input to its output, where sizes agree")
-    layer_norm: bool = option(False, "normalise gates and memory inside the cell")
+    tied: bool = option(False, "whether the output layer's kernel is the embedding's, transposed")
+    residual: bool = option(
+        False, "whether a recurrent layer's input is added to its output, where sizes agree"
+    )
+    layer_norm: bool = option(False, "whether gates and memory are normalised inside the cell")
     chrono_steps: int = option(
         0,
-        "longest memory, in tokens, that the gates' biases are spread over at the start; 0: "
+        "longest memory, in tokens, over which the gates' biases are spread at the start; 0 for "
         "Keras' biases",
         minimum=0,
     )
     orthogonal_gates: bool = option(
-        False, "begin with a recurrent kernel that is orthogonal gate by gate"
+        False, "whether the initial recurrent kernel is orthogonal gate by gate"
     )
     embedding_dropout: float = option(
         0.0, "share of the vocabulary left out as input in a step", minimum=0.0, below=1.0
@@ -103,8 +108,18 @@ class LanguageModellingConfig(TrainingConfig):
     input_dropout: float = option(
         0.0, "share of the embedded features left out, for all timesteps", minimum=0.0, below=1.0
     )
-    hidden_dropout: float = option(0.2, "the same between recurrent layers", minimum=0.0, below=1.0)
-    output_dropout: float = option(0.2, "the same before the output layer", minimum=0.0, below=1.0)
+    hidden_dropout: float = option(
+        0.2,
+        "share of the features left out between recurrent layers, for all timesteps",
+        minimum=0.0,
+        below=1.0,
+    )
+    output_dropout: float = option(
+        0.2,
+        "share of the features left out before the output layer, for all timesteps",
+        minimum=0.0,
+        below=1.0,
+    )
     weight_dropout: float = option(
         0.0,
         "share of the recurrent kernel's weights left out, for all timesteps of a step",
@@ -118,17 +133,22 @@ class LanguageModellingConfig(TrainingConfig):
         minimum=0.0,
         below=1.0,
     )
-    hidden_zoneout: float = option(0.0, "the same of an LSTM's h", minimum=0.0, below=1.0)
+    hidden_zoneout: float = option(
+        0.0,
+        "share of the units of an LSTM's h that keep their value in a timestep",
+        minimum=0.0,
+        below=1.0,
+    )
     activation_regularisation: float = option(
         0.0, "weight of the mean square of the last layer's output after dropout", minimum=0.0
     )
     temporal_regularisation: float = option(
-        0.0, "weight of the mean square of its change between timesteps", minimum=0.0
+        0.0, "weight of the mean square of the last layer's change between timesteps", minimum=0.0
     )
     output: str = option(
         "softmax",
-        "how the loss over the vocabulary is computed; adaptive and sampled are for large ones, "
-        "whose tokens are sorted by frequency",
+        "way in which the loss over the vocabulary is computed; adaptive and sampled are for large "
+        "vocabularies, whose tokens are sorted by frequency",
         choices=OUTPUTS,
     )
     cutoffs: tuple[int, ...] = option(
@@ -138,7 +158,7 @@ class LanguageModellingConfig(TrainingConfig):
         minimum=1,
     )
     sampled_tokens: int = option(
-        1024, "tokens that a sampled softmax compares each target with", minimum=1
+        1024, "number of tokens with which a sampled softmax compares each target", minimum=1
     )
     columns: tuple[str, ...] = option(
         (),

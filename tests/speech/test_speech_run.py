@@ -407,7 +407,8 @@ def test_augmentation_changes_every_epoch_and_never_starves_the_loss(folder: Pat
 
 def test_two_copies_differ_in_sound_but_not_in_time(folder: Path) -> None:
     changes = {
-        "speeds": (0.8, 1.25), "tempo": 0.2, "rhythm": 0.3, "vocal_tract": 0.1, "gain_decibels": 6.0,
+        "speeds": (0.8, 1.25), "tempo": 0.2, "rhythm": 0.3, "vocal_tract": 0.1,
+        "gain_decibels": 6.0,
     }  # fmt: skip
     config = small_config(folder, **QUICK, **changes, consistency=0.2)
     parts = load_parts(config)
