@@ -45,7 +45,7 @@ class ForecastingConfig(TrainingConfig, SeriesOptions):
     lookback: int = option(96, "number of past time steps that the model reads", minimum=1)
     horizon: int = option(24, "number of time steps to forecast", minimum=1)
     model: str = option("segment", "network that makes the forecast", choices=network_names)
-    cell: str = option("gru", "recurrent cell", choices=cell_names)
+    cell: str = option("gru", "kind of recurrent cell", choices=cell_names)
     cell_options: tuple[str, ...] = option(
         (),
         "whole numbers that only this cell has, as NAME=NUMBER; cell = 'mogrifier' has rounds and "

@@ -71,7 +71,7 @@ class LanguageModellingConfig(TrainingConfig):
     random_lengths: bool = option(
         False, "whether the length of back-propagation varies, and the learning rate with it"
     )
-    cell: str = option("lstm", "recurrent cell", choices=cell_names)
+    cell: str = option("lstm", "kind of recurrent cell", choices=cell_names)
     cell_options: tuple[str, ...] = option(
         (),
         "whole numbers that only this cell has, as NAME=NUMBER; cell = 'mogrifier' has rounds and "
@@ -103,7 +103,7 @@ class LanguageModellingConfig(TrainingConfig):
         False, "whether the initial recurrent kernel is orthogonal gate by gate"
     )
     embedding_dropout: float = option(
-        0.0, "share of the vocabulary left out as input in a step", minimum=0.0, below=1.0
+        0.0, "share of the vocabulary left out as input of each step", minimum=0.0, below=1.0
     )
     input_dropout: float = option(
         0.0, "share of the embedded features left out, for all timesteps", minimum=0.0, below=1.0
@@ -122,7 +122,7 @@ class LanguageModellingConfig(TrainingConfig):
     )
     weight_dropout: float = option(
         0.0,
-        "share of the recurrent kernel's weights left out, for all timesteps of a step",
+        "share of the recurrent kernel's weights left out, for all timesteps of each step",
         minimum=0.0,
         below=1.0,
     )
@@ -181,6 +181,6 @@ class LanguageModellingConfig(TrainingConfig):
     )
     new_vocabulary: bool = option(
         False,
-        "with --from: whether the vocabulary is learnt from the training data anew instead of "
-        "being taken over; what both know keeps its weights",
+        "whether a run with --from learns the vocabulary from its own training data instead of "
+        "taking it over; what both know keeps its weights",
     )

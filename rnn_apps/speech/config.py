@@ -204,7 +204,7 @@ class SpeechConfig(TrainingConfig):
     frequency_strides: tuple[int, ...] = option(
         (2, 2), "number of features that a convolution moves on by, for each convolution", minimum=1
     )
-    cell: str = option("gru", "recurrent cell", choices=cell_names)
+    cell: str = option("gru", "kind of recurrent cell", choices=cell_names)
     cell_options: tuple[str, ...] = option(
         (),
         "whole numbers that only this cell has, as NAME=NUMBER; cell = 'mogrifier' has rounds and "
@@ -232,14 +232,15 @@ class SpeechConfig(TrainingConfig):
     consistency: float = option(
         0.0,
         "weight of the divergence between two copies of each utterance that training changes "
-        "differently, in the loss (CR-CTC); a step then has each utterance twice; 0 for one copy",
+        "differently, in the loss (CR-CTC); each step then has its utterances twice; 0 for one "
+        "copy",
         minimum=0.0,
     )
 
     new_vocabulary: bool = option(
         False,
-        "with --from: whether the alphabet is learnt from the training data anew instead of "
-        "being taken over; what both know keeps its weights",
+        "whether a run with --from learns the alphabet from its own training data instead of "
+        "taking it over; what both know keeps its weights",
     )
 
     def spelling(self) -> Spelling:

@@ -80,13 +80,13 @@ class TrainingConfig:
     )
     plateau_patience: int = option(
         2,
-        "for schedule = plateau: epochs (with validate_steps: validations) without improvement of "
-        "the monitored figure after which the learning rate falls",
+        "number of epochs (with validate_steps: of validations) without improvement of the "
+        "monitored figure after which the learning rate of schedule = plateau falls",
         minimum=1,
     )
     plateau_factor: float = option(
         0.5,
-        "for schedule = plateau: factor by which the learning rate is multiplied when it falls",
+        "factor by which schedule = plateau multiplies the learning rate when it falls",
         above=0.0,
         below=1.0,
     )
@@ -110,8 +110,8 @@ class TrainingConfig:
     )
     stall_epochs: int = option(
         5,
-        "for asgd: averaging starts once an epoch is worse than the best epoch seen more than this "
-        "many epochs earlier",
+        "number of epochs, for asgd; averaging starts once an epoch is worse than the best one "
+        "seen more than this many epochs earlier",
         minimum=0,
     )
     patience: int = option(

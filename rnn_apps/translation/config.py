@@ -63,7 +63,7 @@ class TranslationConfig(TrainingConfig):
         "", "language that is translated from, where the data have several, such as en"
     )
     target_language: str = option("", "language that is translated into")
-    tokenizer: str = option("subwords", "units of text", choices=TOKENIZERS)
+    tokenizer: str = option("subwords", "units of the text", choices=TOKENIZERS)
     vocabulary_size: int = option(
         0, "largest number of tokens of a vocabulary; 0 for all, or 8,000 subwords", minimum=0
     )
@@ -105,7 +105,7 @@ class TranslationConfig(TrainingConfig):
     token_budget: int = option(
         1536, "largest number of tokens per step, padding included, on the longer side", minimum=1
     )
-    cell: str = option("gru", "recurrent cell", choices=cell_names)
+    cell: str = option("gru", "kind of recurrent cell", choices=cell_names)
     units: int = option(256, "size of each recurrent layer's state", minimum=1)
     encoder_layers: int = option(1, "number of recurrent layers of the encoder", minimum=1)
     decoder_layers: int = option(1, "number of recurrent layers of the decoder", minimum=1)
@@ -165,7 +165,7 @@ class TranslationConfig(TrainingConfig):
     consistency: float = option(
         0.0,
         "weight of the divergence between two readings of each batch with different dropout, in "
-        "the loss (R-Drop); a step then takes twice as long; 0 to read once",
+        "the loss (R-Drop); each step then takes twice as long; 0 to read once",
         minimum=0.0,
     )
     gradient_accumulation: int = option(
@@ -218,8 +218,8 @@ class TranslationConfig(TrainingConfig):
     )
     new_vocabulary: bool = option(
         False,
-        "with --from: whether the vocabularies are learnt from the training data anew instead of "
-        "being taken over; what both know keeps its weights",
+        "whether a run with --from learns the vocabularies from its own training data instead of "
+        "taking them over; what both know keeps its weights",
     )
 
     @property

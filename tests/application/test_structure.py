@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
+
+import pytest
 
 from benchmarks.structure import (
     argument_texts,
@@ -12,6 +15,10 @@ from benchmarks.structure import (
     is_fragment,
     source_files,
 )
+from rnn_apps.forecasting.config import ForecastingConfig
+from rnn_apps.language_modelling.config import LanguageModellingConfig
+from rnn_apps.speech.config import SpeechConfig
+from rnn_apps.translation.config import TranslationConfig
 
 
 def _write(root: Path, files: dict[str, str]) -> Path:
@@ -70,6 +77,22 @@ def test_no_modules_import_one_another_in_a_circle() -> None:
     modules = source_files()
     graph = {name: imports_of(name, path, modules) for name, path in modules.items()}
     assert len(graph) > 400 and circles(graph) == []
+
+
+@pytest.mark.parametrize(
+    "config_type",
+    [ForecastingConfig, LanguageModellingConfig, SpeechConfig, TranslationConfig],
+)
+def test_the_text_of_each_option_is_a_whole_thought(config_type: type) -> None:
+    texts = {field.name: field.metadata["help"] for field in dataclasses.fields(config_type)}
+    assert len(texts) > 40
+    # A switch says whether something is so.
+    fragments = {
+        name: text
+        for name, text in texts.items()
+        if is_fragment(text) and not text.startswith("whether ")
+    }
+    assert fragments == {}
 
 
 def test_no_argument_text_of_pipelines_is_a_fragment() -> None:

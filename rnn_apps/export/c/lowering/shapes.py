@@ -21,7 +21,7 @@ def infer_shapes(op: tf.Operation, values: Mapping[str, Value]) -> None:
     Args:
         op: operator whose inputs have been lowered; nothing changes if TensorFlow knows the shapes
             of its outputs, or if they depend on what is known at run time only.
-        values: what is known of the graph's tensors, by name.
+        values: numbers that are known of the graph's tensors, by name.
     """
     if all(tensor.shape.is_fully_defined() for tensor in op.outputs):
         return
