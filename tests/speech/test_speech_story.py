@@ -56,6 +56,7 @@ def test_the_page_s_lines_are_those_of_the_layout() -> None:
         assert written == " ".join(DIGITS[word] for word in words)
 
 
+@pytest.mark.slow
 def test_the_story_works_as_it_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

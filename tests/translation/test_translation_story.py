@@ -11,6 +11,7 @@ from documented_story import Story
 from rnn_apps.application.command_line import main
 
 
+@pytest.mark.slow
 def test_the_story_works_as_it_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
