@@ -205,10 +205,10 @@ def test_no_synthesised_voice_speaks_in_two_parts(name: str) -> None:
 
 def test_a_few_utterances_are_synthesised(tmp_path: Path) -> None:
     pytest.importorskip("espeakng_loader")
-    from pipelines.speech.recordings.synthesis import _synthesise
+    from pipelines.speech.recordings.synthesis import synthesise
 
     some = plan("digits")[:4]
-    _synthesise(some, tmp_path)
+    synthesise(some, tmp_path)
     recordings = load_recordings(f"file:{tmp_path / 'manifest.jsonl'}")
     assert [one.transcript for one in recordings] == [one.transcript for one in some]
     for recording, one in zip(recordings, some, strict=True):
