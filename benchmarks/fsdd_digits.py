@@ -1,4 +1,4 @@
-"""What recorded and synthetic digits share: a recording, its sample rate, and how many a string has."""
+"""What recorded and synthetic digits share: sample rate, longest string, and a recording."""
 
 from __future__ import annotations
 
