@@ -28,7 +28,9 @@ ends without one, like a recording that somebody cut out.
 
 With `--synthetic` train.jsonl also has the 2,900 utterances of `builtin:digits`, spoken by the
 synthesiser espeak-ng in 81 voices, for training only: four people are few to learn from how people
-differ.
+differ. `--synthetic-speakers N` adds speakers of many accents, whose single digits are joined like
+those of people, 10 strings each, and `--synthetic-strings N` adds strings that such speakers speak
+in one go; see `benchmarks.fsdd_voices`.
 """
 
 from __future__ import annotations
@@ -41,15 +43,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from benchmarks import fsdd_voices
+from benchmarks.fsdd_digits import LONGEST_STRING, SAMPLE_RATE, Digit, Samples
 from pipelines.base.atomic_files import atomic_folder, write_text
 from pipelines.base.errors import DataError
 from pipelines.speech.audio.reading import read_audio
 from pipelines.speech.recordings.loading import load_recordings
 
-SAMPLE_RATE = 8000
-LONGEST_STRING = 7
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.05, 0.5
 TEST_INDICES = range(5, 10)
 VALIDATION_INDICES = range(10, 13)
@@ -57,18 +58,7 @@ NAMING_RULE = r"(?P<transcript>\d)_(?P<speaker>[a-z]+)_\d+\.wav"
 _QUIET_SECONDS = 0.02
 _WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _DIGIT_OF_WORD = {word: str(digit) for digit, word in enumerate(_WORDS)}
-
-Samples = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Digit:
-    """A recording of one digit."""
-
-    digit: str
-    speaker: str
-    index: int
-    samples: Samples
+_STRINGS_PER_SYNTHETIC_SPEAKER = 10
 
 
 @dataclass(frozen=True)
@@ -98,12 +88,22 @@ def main() -> None:
         "--hard-cuts", type=float, default=0.0,
         help="share of the training strings that begin, and that end, without a pause",
     )  # fmt: skip
+    parser.add_argument(
+        "--synthetic-speakers", type=int, default=0,
+        help="number of synthetic speakers whose digits are joined too; recommended: 400",
+    )  # fmt: skip
+    parser.add_argument(
+        "--synthetic-strings", type=int, default=0,
+        help="number of strings that synthetic speakers speak in one go; recommended: 6000",
+    )  # fmt: skip
     arguments = parser.parse_args()
     sets = digit_sets(read_digits(arguments.data), arguments.unseen_speaker)
     figures = write_strings(
         sets, arguments.to, train_strings=arguments.train_strings,
         test_strings=arguments.test_strings, seed=arguments.seed, synthetic=arguments.synthetic,
         hard_cuts=arguments.hard_cuts,
+        synthetic_speakers=arguments.synthetic_speakers,
+        synthetic_strings=arguments.synthetic_strings,
     )  # fmt: skip
     print(json.dumps(figures))
 
@@ -149,6 +149,8 @@ def write_strings(
     seed: int,
     synthetic: bool = False,
     hard_cuts: float = 0.0,
+    synthetic_speakers: int = 0,
+    synthetic_strings: int = 0,
 ) -> dict[str, Any]:
     """Writes strings and lists into `folder`; returns strings and seconds per list."""
     figures: dict[str, Any] = {"seed": seed}
@@ -189,6 +191,12 @@ def write_strings(
                 spoken = list(_synthetic_lines(beside))
                 lines += spoken
                 figures["synthetic"] = {"strings": len(spoken)}
+            if name == "train" and (synthetic_speakers or synthetic_strings):
+                spoken = list(
+                    _voice_lines(beside, seed, synthetic_speakers, synthetic_strings, hard_cuts)
+                )
+                lines += spoken
+                figures["synthetic_voices"] = {"strings": len(spoken)}
             write_text(beside / f"{name}.jsonl", "\n".join(lines) + "\n")
     return figures
 
@@ -200,6 +208,25 @@ def _synthetic_lines(folder: Path) -> Iterator[str]:
         _write(folder / file, read_audio(one.path, SAMPLE_RATE))
         said = " ".join(_DIGIT_OF_WORD[word] for word in one.transcript.split())
         speaker = f"espeak-ng {one.speaker}"
+        line = {"path": file, "transcript": said, "speaker": speaker, "part": "train"}
+        yield json.dumps(line)
+
+
+def _voice_lines(
+    folder: Path, seed: int, speakers: int, strings: int, hard_cuts: float
+) -> Iterator[str]:
+    """Writes strings of synthetic speakers, joined and spoken in one go; yields their lines."""
+    generator = np.random.default_rng((seed, *b"synthetic voices"))
+    digits = fsdd_voices.synthetic_digits(seed, speakers)
+    count = _STRINGS_PER_SYNTHETIC_SPEAKER * speakers
+    for number, string in enumerate(random_strings(digits, count, generator)):
+        file = f"train/joined-{number:05d}.wav"
+        _write(folder / file, join(string, generator, hard_cuts)[0])
+        yield json.dumps(_line(file, "train", string))
+    spoken = fsdd_voices.synthetic_strings(seed, strings)
+    for number, (speaker, said, samples) in enumerate(spoken):
+        file = f"train/spoken-{number:05d}.wav"
+        _write(folder / file, samples)
         line = {"path": file, "transcript": said, "speaker": speaker, "part": "train"}
         yield json.dumps(line)
 

@@ -33,7 +33,7 @@ def write_folder(folder: Path) -> list[str]:
     pytest.importorskip("espeakng_loader")
     utterances = synthesis.plan("digits")[:RECORDINGS]
     (folder / "wavs").mkdir(parents=True)
-    synthesis._synthesise(utterances, folder / "wavs")
+    synthesis.synthesise(utterances, folder / "wavs")
     (folder / "wavs" / "manifest.jsonl").unlink()
     lines, texts = [], []
     for one in utterances:

@@ -7,7 +7,7 @@ of people.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -60,8 +60,8 @@ class Utterance:
 
     Attributes:
         file: name of the sound file.
-        transcript: words to say.
-        accent: one of `ACCENTS`.
+        transcript: words that the recording is said to have.
+        accent: name of a voice of espeak-ng: one of `ACCENTS`, or another language's.
         voice: one of `VOICES`, which is used as the speaker.
         part: "train", "validation" or "test".
         words_a_minute: speed in words per minute.
@@ -69,7 +69,12 @@ class Utterance:
         silence_before: length of the faint noise before the words, in seconds.
         silence_after: length of the faint noise after the words, in seconds.
         noise_decibels: level of the noise in relation to full scale.
-        seed: seed of the noise.
+        seed: seed of the noise, and of the synthesiser's own noise in breathy voices.
+        spoken: text to say where it is not the transcript: with other punctuation, or spelt anew
+            for another language; "" for the transcript.
+        pitch_range: how far the pitch moves, from 0 for a monotone to 100; 50 is normal.
+        peak: largest absolute value of the speech; 1 is full scale.
+        trimmed: whether the synthesiser's own silence is cut off at both ends.
     """
 
     file: str
@@ -83,6 +88,10 @@ class Utterance:
     silence_after: float
     noise_decibels: float
     seed: int
+    spoken: str = ""
+    pitch_range: int = 50
+    peak: float = 0.5
+    trimmed: bool = False
 
 
 def plan(name: str) -> list[Utterance]:
@@ -163,11 +172,25 @@ def synthesised_entries(name: str, cache_dir: str | Path = "") -> Iterator[Entry
     manifest = folder / "manifest.jsonl"
     if not manifest.is_file():
         with atomic_folder(folder) as beside:
-            _synthesise(plan(name), beside)
+            synthesise(plan(name), beside)
     return read_manifest(manifest, DataReport())
 
 
-def _synthesise(utterances: list[Utterance], folder: Path) -> None:
+def synthesise(
+    utterances: Sequence[Utterance], folder: Path, time_limit: float = _LONGEST_WAIT
+) -> None:
+    """Has the utterances spoken into `folder`, in a process of their own, and lists them.
+
+    The list is "manifest.jsonl" there. The same utterances in the same order are the same bytes.
+
+    Args:
+        utterances: what to say; their files are named in relation to the folder.
+        folder: an existing folder.
+        time_limit: longest time to wait, in seconds.
+
+    Raises:
+        UserError: the synthesiser fails.
+    """
     lines = [
         json.dumps({"path": utterance.file, "transcript": utterance.transcript,
                     "speaker": utterance.voice, "part": utterance.part})
@@ -178,10 +201,10 @@ def _synthesise(utterances: list[Utterance], folder: Path) -> None:
             "pipelines.speech.recordings.synthesis_worker",
             [str(folder)],
             request="\n".join(json.dumps(asdict(item)) for item in utterances).encode(),
-            time_limit=_LONGEST_WAIT,
+            time_limit=time_limit,
         )
     except WorkerError as failure:
-        how = f"no end within {_LONGEST_WAIT} s" if failure.hung else failure.last_words
+        how = f"no end within {time_limit:g} s" if failure.hung else failure.last_words
         raise UserError(f"the synthesiser espeak-ng failed: {how}") from None
     # Written last, since its existence means that all recordings exist.
     write_text(folder / "manifest.jsonl", "\n".join(lines) + "\n")

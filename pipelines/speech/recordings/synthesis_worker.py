@@ -22,8 +22,10 @@ from pipelines.speech.recordings.synthesis import SAMPLE_RATE, Utterance
 
 # From espeak-ng's speak_lib.h, version 1.52.
 _SYNCHRONOUS, _DO_NOT_EXIT, _UTF8 = 2, 1 << 15, 1
-_RATE, _PITCH = 1, 3
-_SPEECH_PEAK = 0.5
+_RATE, _PITCH, _PITCH_RANGE = 1, 3, 4
+_PHONEMES_AS_IPA = 2
+# Frames this far below the loudest are the silence around speech: what espeak-ng says is clean.
+_FRAME_SECONDS, _SILENCE_DECIBELS = 0.005, -50.0
 
 
 class Synthesiser:
@@ -50,6 +52,10 @@ class Synthesiser:
             ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint, ctypes.c_int, ctypes.c_uint,
             ctypes.c_uint, ctypes.c_void_p, ctypes.c_void_p,
         )  # fmt: skip
+        self._library.espeak_TextToPhonemes.restype = ctypes.c_char_p
+        self._library.espeak_TextToPhonemes.argtypes = (
+            ctypes.POINTER(ctypes.c_char_p), ctypes.c_int, ctypes.c_int,
+        )  # fmt: skip
 
     def _take(self, samples: Any, count: int, events: Any) -> int:
         if samples and count > 0:
@@ -59,25 +65,52 @@ class Synthesiser:
     def say(self, utterance: Utterance) -> np.ndarray[Any, Any]:
         """The spoken utterance, int16 [samples] at the sample rate of the library."""
         self._blocks.clear()
-        voice = f"{utterance.accent}+{utterance.voice}"
-        if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
-            raise RuntimeError(f"espeak-ng has no voice {voice!r}")
+        self._choose(f"{utterance.accent}+{utterance.voice}")
         self._library.espeak_SetParameter(_RATE, utterance.words_a_minute, 0)
         self._library.espeak_SetParameter(_PITCH, utterance.pitch, 0)
-        text = utterance.transcript.encode() + b"\0"
+        self._library.espeak_SetParameter(_PITCH_RANGE, utterance.pitch_range, 0)
+        # Otherwise the time of day decides on the breath in breathy voices.
+        self._library.espeak_ng_SetRandSeed(ctypes.c_long(utterance.seed))
+        text = (utterance.spoken or utterance.transcript).encode() + b"\0"
         self._library.espeak_Synth(text, len(text), 0, 1, 0, _UTF8, None, None)
         self._library.espeak_Synchronize()
         return np.concatenate(self._blocks)
+
+    def phonemes(self, accent: str, text: str) -> str:
+        """How `accent` reads the text, in the International Phonetic Alphabet."""
+        self._choose(accent)
+        rest = ctypes.c_char_p(text.encode())
+        clauses = []
+        # The library moves the pointer on by a clause per call, and clears it at the end.
+        while rest.value is not None:
+            spelt = self._library.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, _PHONEMES_AS_IPA)
+            clauses.append((spelt or b"").decode())
+        return " ".join(clauses)
+
+    def _choose(self, voice: str) -> None:
+        if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
+            raise RuntimeError(f"espeak-ng has no voice {voice!r}")
 
 
 def recording(speech: np.ndarray[Any, Any], sample_rate: int, utterance: Utterance) -> Any:
     """The utterance with silence around it, all in faint noise, float32 at `SAMPLE_RATE`."""
     samples = soxr.resample(speech.astype(np.float32) / 2**15, sample_rate, SAMPLE_RATE)
-    samples *= _SPEECH_PEAK / max(float(np.abs(samples).max()), 1e-3)
+    if utterance.trimmed:
+        samples = trimmed(samples, SAMPLE_RATE)
+    samples *= utterance.peak / max(float(np.abs(samples).max()), 1e-3)
     silences = (utterance.silence_before, utterance.silence_after)
     samples = np.pad(samples, [round(seconds * SAMPLE_RATE) for seconds in silences])
     noise = np.random.default_rng(utterance.seed).standard_normal(len(samples), np.float32)
     return samples + noise * np.float32(10 ** (utterance.noise_decibels / 20))
+
+
+def trimmed(samples: np.ndarray[Any, Any], sample_rate: int) -> np.ndarray[Any, Any]:
+    """Clean speech [samples] without the silence before its first and after its last sound."""
+    size = round(_FRAME_SECONDS * sample_rate)
+    frames = np.resize(samples, (max(len(samples) // size, 1), size))
+    level = np.sqrt(np.square(frames).mean(axis=1))
+    heard = np.flatnonzero(level >= level.max() * 10 ** (_SILENCE_DECIBELS / 20))
+    return samples[heard[0] * size : (heard[-1] + 1) * size]
 
 
 def main() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from sound_files import speech_like, write_sound
 from pipelines import ConfigurationError, DataError
 from pipelines.speech import load_recordings, read_audio
 from pipelines.speech.recordings.folders import compile_rule
-from pipelines.speech.recordings.synthesis import ACCENTS, VOICES, plan
+from pipelines.speech.recordings.synthesis import ACCENTS, VOICES, plan, synthesise
 
 
 def listed(source: str, **options: str) -> list[tuple[str, str, str, str]]:
@@ -205,10 +207,8 @@ def test_no_synthesised_voice_speaks_in_two_parts(name: str) -> None:
 
 def test_a_few_utterances_are_synthesised(tmp_path: Path) -> None:
     pytest.importorskip("espeakng_loader")
-    from pipelines.speech.recordings.synthesis import _synthesise
-
     some = plan("digits")[:4]
-    _synthesise(some, tmp_path)
+    synthesise(some, tmp_path)
     recordings = load_recordings(f"file:{tmp_path / 'manifest.jsonl'}")
     assert [one.transcript for one in recordings] == [one.transcript for one in some]
     for recording, one in zip(recordings, some, strict=True):
@@ -217,3 +217,56 @@ def test_a_few_utterances_are_synthesised(tmp_path: Path) -> None:
         assert np.abs(speech).max() > 0.3
         words = len(one.transcript.split())
         assert 0.15 * words < recording.seconds - one.silence_before < 2.0 + 0.8 * words
+
+
+def test_the_same_utterances_are_the_same_bytes(tmp_path: Path) -> None:
+    pytest.importorskip("espeakng_loader")
+    # Breathy voices have noise of the synthesiser's own.
+    some = [replace(plan("digits")[0], file=f"{voice}.wav", voice=voice) for voice in ("f2", "m1")]
+    lively = [replace(one, pitch_range=100) for one in some]
+    heard = []
+    for number, utterances in enumerate((some, some, lively)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        synthesise(utterances, folder)
+        heard.append([(folder / one.file).read_bytes() for one in utterances])
+        # The library itself would draw by the seconds of the clock.
+        time.sleep(1.1 * (number == 0))
+    assert heard[1] == heard[0]
+    assert all(one != other for one, other in zip(heard[0], heard[2], strict=True))
+
+
+def test_silence_is_trimmed_and_quiet_sounds_are_not() -> None:
+    from pipelines.speech.recordings.synthesis_worker import trimmed
+
+    noise = np.random.default_rng(0).standard_normal(8_000).astype(np.float32)
+    # The silence is 80 dB below the loudest sound, the first and the last sound 40 dB.
+    noise[:800] *= 1e-4
+    noise[800:1_600] *= 1e-2
+    noise[6_400:7_200] *= 1e-2
+    noise[7_200:] *= 1e-4
+    np.testing.assert_array_equal(trimmed(noise, 16_000), noise[800:7_200])
+    assert len(trimmed(noise[:7], 16_000)) == 7
+
+
+def test_how_an_utterance_is_spoken(tmp_path: Path) -> None:
+    pytest.importorskip("espeakng_loader")
+    plain = replace(
+        plan("digits")[0], transcript="three", voice="m1", noise_decibels=-90.0,
+        silence_before=0.0, silence_after=0.0,
+    )  # fmt: skip
+    ways = {
+        "plain": {},
+        "quiet": {"peak": 0.05},
+        "german": {"accent": "German", "spoken": "frie", "trimmed": True},
+    }
+    synthesise([replace(plain, file=f"{way}.wav", **new) for way, new in ways.items()], tmp_path)
+    heard = {way: read_audio(tmp_path / f"{way}.wav", 16_000) for way in ways}
+    listed = [json.loads(line) for line in (tmp_path / "manifest.jsonl").read_text().splitlines()]
+    assert {one["transcript"] for one in listed} == {"three"}
+    assert np.abs(heard["quiet"]).max() == pytest.approx(0.05, rel=0.02)
+    assert np.abs(heard["german"]).max() == pytest.approx(0.5, rel=0.02)
+    lengths = {len(heard[way]) for way in ("plain", "quiet")}
+    assert max(lengths) - min(lengths) < 800
+    # Not the German letters for "three", which take longer.
+    assert 0.2 < len(heard["german"]) / 16_000 < 0.6
