@@ -5,9 +5,9 @@
 
 Each recipe trains for its minutes on STRINGS/train.jsonl and is then judged, greedily decoded, on
 strings and on single digits, with pauses around them and as they lie on disk, of known speakers
-(recordings that were held out) and of a speaker of whom nothing was heard in training. Settings were
-chosen with the validation part, and with another speaker held out instead. Each has a run folder; a
-benchmark that was stopped continues where it was.
+(recordings that were held out) and of a speaker of whom nothing was heard in training. Settings
+were chosen with the validation part, and with another speaker held out instead. Each has a run
+folder; a benchmark that was stopped continues where it was.
 """
 
 from __future__ import annotations
