@@ -6,10 +6,10 @@ prints how the synthesiser reads each spelling, in the International Phonetic Al
 
 A voice of another language reads a word by that language's rules, with that language's sounds. An
 English digit is therefore spelt so that these rules give what a speaker of the language says for
-it: Germans have no "th", and say "frie" or "trie" for "three". Where people differ, there are
-several spellings. Languages whose voices misread the spellings that were tried (Arabic, Hebrew,
-Persian, Korean, Malayalam), or that drop the consonants at the end that tell "five" from "nine"
-(Chinese, Vietnamese), are not here.
+it: Germans have no "th", and say "frie" or "thrie" for "three". Where people differ, there are
+several spellings. Languages whose voices misread the spellings that were tried, or make sounds that
+are far from English (Arabic, Hebrew, Korean, Malayalam, Persian), or that drop the consonants at
+the end that tell "five" from "nine" (Chinese, Vietnamese), are not here.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ class Speaker:
         """One take of the text `spoken`, which is heard as `digits`: "7 0"."""
         speed = self.words_a_minute * generator.uniform(1 - _SPEED_CHANGE, 1 + _SPEED_CHANGE)
         pitch = self.pitch + int(generator.integers(-_PITCH_CHANGE, _PITCH_CHANGE + 1))
-        before, after = (round(float(generator.uniform(0, _LONGEST_MARGIN)), 3) for _ in "ab")
+        before, after = (round(float(generator.uniform(0, _LONGEST_MARGIN)), 3) for _ in range(2))
         return Utterance(
             file=file, transcript=digits, accent=self.accent, voice=self.voice, part="train",
             words_a_minute=int(np.clip(speed, *WORDS_A_MINUTE)),

@@ -184,7 +184,7 @@ def synthesise(
     The list is "manifest.jsonl" there. The same utterances in the same order are the same bytes.
 
     Args:
-        utterances: what to say; their files are named in relation to the folder.
+        utterances: texts to speak and how; the names of their files are relative to `folder`.
         folder: an existing folder.
         time_limit: longest time to wait, in seconds.
 
