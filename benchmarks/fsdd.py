@@ -46,7 +46,7 @@ import numpy as np
 
 from benchmarks import fsdd_voices
 from benchmarks.fsdd_digits import LONGEST_STRING, SAMPLE_RATE, Digit, Samples
-from pipelines.base.atomic_files import atomic_folder, write_text
+from pipelines.base.atomic_files import atomic_folder, write_json, write_text
 from pipelines.base.errors import DataError
 from pipelines.speech.audio.reading import read_audio
 from pipelines.speech.recordings.loading import load_recordings
@@ -59,6 +59,7 @@ _QUIET_SECONDS = 0.02
 _WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _DIGIT_OF_WORD = {word: str(digit) for digit, word in enumerate(_WORDS)}
 _STRINGS_PER_SYNTHETIC_SPEAKER = 10
+FIGURES = "figures.json"
 
 
 @dataclass(frozen=True)
@@ -152,8 +153,12 @@ def write_strings(
     synthetic_speakers: int = 0,
     synthetic_strings: int = 0,
 ) -> dict[str, Any]:
-    """Writes strings and lists into `folder`; returns strings and seconds per list."""
-    figures: dict[str, Any] = {"seed": seed}
+    """Writes strings and lists into `folder`; returns strings and seconds per list, which are in
+    `FIGURES`, too, with what the strings were made of."""
+    figures: dict[str, Any] = {
+        "seed": seed, "hard_cuts": hard_cuts, "synthetic_speakers": synthetic_speakers,
+        "synthetic_strings": synthetic_strings,
+    }  # fmt: skip
     # Validation is a twentieth of training: it only chooses.
     plans = (
         ("train", [("train", sets.train, train_strings),
@@ -198,6 +203,7 @@ def write_strings(
                 lines += spoken
                 figures["synthetic_voices"] = {"strings": len(spoken)}
             write_text(beside / f"{name}.jsonl", "\n".join(lines) + "\n")
+        write_json(beside / FIGURES, figures)
     return figures
 
 

@@ -13,11 +13,13 @@ folder; a benchmark that was stopped continues where it was.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.fsdd import FIGURES
 from benchmarks.recipe_runs import Result, cores, differences, results, train_missing
 from pipelines.base.atomic_files import write_json, write_text
 
@@ -159,7 +161,22 @@ def trained(recipe: Recipe, given: argparse.Namespace) -> Result:
             if AUGMENTATION.get(name) != value
         },
         "augmented": "speeds" in recipe.settings,
+        "strings": strings_of(Path(given.strings)),
     }
+
+
+def strings_of(folder: Path) -> str:
+    """How the training strings of a folder differ from those of older results."""
+    path = folder / FIGURES
+    if not path.exists():
+        return ""
+    made = json.loads(path.read_text(encoding="utf-8"))
+    shown = {
+        "hard_cuts": "hard cuts {}",
+        "synthetic_speakers": "{} synthetic speakers",
+        "synthetic_strings": "{} strings that such speakers speak in one go",
+    }
+    return ", ".join(text.format(made[name]) for name, text in shown.items() if made.get(name))
 
 
 def judged(run: Any, source: str) -> Result:
@@ -190,9 +207,9 @@ def write_results(given: argparse.Namespace) -> None:
         "strings of "
         "recordings 13 to 49 of the four, and on the synthetic speech of builtin:digits.",
         "",
-        "| model | differs by | augmented | parameters | minutes | epochs | strings, known | "
-        "strings, unseen | digits right, known | unseen | as they lie, known | unseen |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+        "| model | differs by | further strings | augmented | parameters | minutes | epochs | "
+        "strings, known | strings, unseen | digits right, known | unseen | as they lie, known | unseen |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
         *(_row(result) for result in found),
         "",
         "Every model that is not bidirectional reads the past and "
@@ -212,6 +229,7 @@ def _row(result: Result) -> str:
     tests, training = result["tests"], result["training"]
     return (
         f"| {result['name']} | {differences(result['settings'])} | "
+        f"{result.get('strings', '')} | "
         f"{'yes' if result['augmented'] else 'no'} | {training['parameters']:,} | "
         f"{training['minutes']:.1f} | {training['epochs']} | "
         f"{100 * tests['test_known']['word_errors']['rate']:.2f} % | "

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.fsdd import DigitSets, write_strings
+from benchmarks.fsdd import FIGURES, DigitSets, join, write_strings
 from benchmarks.fsdd_accents import ENGLISH, FOREIGN
 from benchmarks.fsdd_digits import SAMPLE_RATE, Digit
+from benchmarks.fsdd_models import strings_of
 from benchmarks.fsdd_voices import (
     PEAKS,
     PITCH_RANGES,
@@ -147,7 +148,10 @@ def test_synthetic_speakers_are_heard_in_training_only(
         sets, tmp_path / "more", **counts, synthetic_speakers=2, synthetic_strings=3
     )
     assert more.pop("synthetic_voices") == {"strings": 23}
-    assert more == figures
+    assert more == figures | {"synthetic_speakers": 2, "synthetic_strings": 3}
+    assert json.loads((tmp_path / "more" / FIGURES).read_text())["synthetic_speakers"] == 2
+    assert strings_of(tmp_path / "more").startswith("2 synthetic speakers, 3 strings")
+    assert strings_of(tmp_path / "plain") == ""
     for file in sorted((tmp_path / "plain").glob("*.jsonl")):
         plain = file.read_text().splitlines()
         lines = (tmp_path / "more" / file.name).read_text().splitlines()
@@ -160,6 +164,17 @@ def test_synthetic_speakers_are_heard_in_training_only(
         assert all((tmp_path / "more" / one["path"]).is_file() for one in added)
     spoken = [said for _, said, _ in synthetic_strings(2, 3)]
     assert [one["transcript"] for one in added_lines(tmp_path / "more")][-3:] == spoken
+
+
+def test_hard_cuts_leave_pauses_out_and_move_the_starts() -> None:
+    digit = Digit("1", "anna", 0, np.full(800, 0.5, np.float32))
+    with_pauses, starts = join([digit, digit], np.random.default_rng(0))
+    cut, earlier = join([digit, digit], np.random.default_rng(0), 1.0)
+    assert earlier[0] == 0 and cut[0] == 0.5 and cut[-1] == 0.5
+    assert earlier[1] == starts[1] - starts[0] and len(cut) == earlier[1] + 800
+    same, places = join([digit, digit], np.random.default_rng(0), 1e-9)
+    np.testing.assert_array_equal(same, with_pauses)
+    assert places == starts
 
 
 def added_lines(folder: Path) -> list[dict[str, str]]:
