@@ -208,7 +208,8 @@ def write_results(given: argparse.Namespace) -> None:
         "recordings 13 to 49 of the four, and on the synthetic speech of builtin:digits.",
         "",
         "| model | differs by | further strings | augmented | parameters | minutes | epochs | "
-        "strings, known | strings, unseen | digits right, known | unseen | as they lie, known | unseen |",
+        "strings, known | strings, unseen | digits right, known | unseen | as they lie, known | "
+        "unseen |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
         *(_row(result) for result in found),
         "",
