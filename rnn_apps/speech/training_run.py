@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
+from threadpoolctl import threadpool_limits
 
 from pipelines.base.atomic_files import write_json
 from pipelines.base.errors import ConfigurationError
@@ -97,9 +98,12 @@ def fit_run(
     """
     check(config)
     check_capabilities(config)
-    return train_run(
-        config, APPLICATION, lambda folder: _prepared(folder, config, data), resume=resume
-    )
+    # TensorFlow's threads occupy the cores. Those of NumPy's products, small ones, would wait for
+    # one another beside them, and features of changed recordings would take three times as long.
+    with threadpool_limits(limits=1, user_api="blas"):
+        return train_run(
+            config, APPLICATION, lambda folder: _prepared(folder, config, data), resume=resume
+        )
 
 
 def _prepared(folder: TrainingFolder, config: SpeechConfig, data: str | Recordings) -> Preparation:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from sound_files import bad_files, speech_like, three_hours, write_sound
 from speech_setup import small_config, spoken, write_recordings
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from pipelines.base.errors import ConfigurationError, DataError, UserError
 from rnn_apps import speech
@@ -429,6 +430,24 @@ def test_two_copies_differ_in_sound_but_not_in_time(folder: Path) -> None:
             loudness = features[[row, half + row], : lengths[row]].mean(axis=-1)
             assert np.corrcoef(loudness)[0, 1] > 0.8, np.corrcoef(loudness)
     assert seen == batches.examples
+
+
+def test_features_are_computed_by_one_thread_in_training(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads that wait for one another beside TensorFlow's made them take three times as long."""
+    import rnn_apps.speech.training_run as training_run
+
+    def threads() -> set[int]:
+        return {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"}
+
+    if not threads():
+        pytest.skip("NumPy's products have no threads here")
+    seen = []
+    monkeypatch.setattr(training_run, "train_run", lambda *_, **__: seen.append(threads()))
+    with threadpool_limits(limits=2, user_api="blas"):
+        fit_run(small_config(folder, **QUICK))
+        assert seen == [{1}] and threads() == {2}
 
 
 def test_consistency_without_any_change_is_refused(folder: Path) -> None:
