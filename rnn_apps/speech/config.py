@@ -124,26 +124,12 @@ class SpeechConfig(TrainingConfig):
         minimum=0.0,
         maximum=1.0,
     )
-    rhythm: float = option(
-        0.0,
-        "largest change of the tempo within an utterance in training, so that some sounds become "
-        "longer and others shorter: 0.2 is 1/1.2 to 1.2",
-        minimum=0.0,
-        maximum=1.0,
-    )
     vocal_tract: float = option(
         0.0,
         "largest stretch of the frequencies in training, as by another length of the vocal tract: "
         "0.1 is 1/1.1 to 1.1",
         minimum=0.0,
         maximum=0.5,
-    )
-    formants: float = option(
-        0.0,
-        "largest shift of a mel band in training, in bands, by a smooth random curve over the "
-        "frequencies, as by a speaker whose vowels are others",
-        minimum=0.0,
-        maximum=10.0,
     )
     noise_probability: float = option(
         0.0, "share of training utterances with noise", minimum=0.0, maximum=1.0

@@ -241,7 +241,6 @@ def training_batches(config: SpeechConfig, utterances: Utterances) -> SpeechBatc
         source = WaveformSource(
             store, waveform_augmentation(config), tempo=config.tempo,
             vocal_tract=config.vocal_tract, channel_decibels=config.channel_decibels,
-            rhythm=config.rhythm, formants=config.formants,
         )  # fmt: skip
     return SpeechBatches(
         source, utterances.labels, size=store.config.size, frame_budget=config.frame_budget,
@@ -269,9 +268,7 @@ def _features(config: SpeechConfig, recordings: Recordings) -> FeatureStore:
 
 def changes_samples(config: SpeechConfig) -> bool:
     """Whether the features of an utterance differ from epoch to epoch, masks aside."""
-    return bool(
-        set(config.speeds) != {1.0} or config.tempo or config.rhythm or changes_sound(config)
-    )
+    return bool(set(config.speeds) != {1.0} or config.tempo or changes_sound(config))
 
 
 def waveform_augmentation(config: SpeechConfig) -> WaveformAugmentation:

@@ -10,13 +10,7 @@ from sound_files import write_sound
 
 from pipelines.base.errors import ConfigurationError, DataError
 from pipelines.speech import Recording, Recordings
-from pipelines.speech.feature_extraction.augmentation import (
-    WaveformAugmentation,
-    change_rhythm,
-    change_tempo,
-    drawn_rhythm,
-    move_formants,
-)
+from pipelines.speech.feature_extraction.augmentation import WaveformAugmentation, change_tempo
 from pipelines.speech.feature_extraction.configuration import FeatureConfig
 from pipelines.speech.feature_extraction.filter_banks import mel_bands
 from pipelines.speech.feature_extraction.noise import noise_files
@@ -126,32 +120,6 @@ def test_tempo_keeps_the_ends_and_changes_the_length() -> None:
         if frames > 1:
             np.testing.assert_allclose(changed[-1], found[-1], atol=1e-6)
             assert (np.diff(changed[:, 0]) > 0).all()
-
-
-def test_rhythm_keeps_order_and_ends_and_changes_the_tempo_inside() -> None:
-    frames = np.arange(200, dtype=np.float32)[:, None]
-    places = [drawn_rhythm(200, 0.5, np.random.default_rng(seed)) for seed in range(5)]
-    assert len({len(one) for one in places}) > 1
-    for one in places:
-        assert one[0] == 0.0 and one[-1] == 199.0 and 200 / 1.5 - 1 <= len(one) <= 300
-        steps = np.diff(one)
-        assert (steps > 0).all() and steps.max() / steps.min() > 1.3
-        np.testing.assert_allclose(change_rhythm(frames, one)[:, 0], one, rtol=1e-5)
-    for few in (1, 2):
-        assert drawn_rhythm(few, 1.0, np.random.default_rng(0))[0] == 0.0
-
-
-def test_formants_move_within_the_bands_and_in_their_order() -> None:
-    bands = np.arange(40, dtype=np.float32)[None, :] * np.ones((3, 1), np.float32)
-    for seed in range(5):
-        moved = move_formants(bands, 2.0, np.random.default_rng(seed))
-        assert moved.shape == bands.shape and moved.dtype == np.float32
-        assert (np.diff(moved[0]) > 0).all() and moved[0, 0] == 0 and moved[0, -1] == 39
-        assert 0.1 < np.abs(moved - bands).max() <= 2.0
-        np.testing.assert_array_equal(moved[0], moved[2])
-    # However far they may move, no two bands change places.
-    far = move_formants(bands, 100.0, np.random.default_rng(0))
-    assert (np.diff(far[0]) > 0).all()
 
 
 def test_recorded_noise_is_mixed_in_at_the_ratio(tmp_path: Path) -> None:

@@ -366,7 +366,7 @@ def test_a_run_that_was_killed_continues_to_the_bit(
         **QUICK, "epochs": 2, "batch_size": 8, "checkpoint_minutes": 1e-9,
         "speeds": (0.9, 1.0, 1.1),
         "tempo": 0.1, "vocal_tract": 0.1, "noise_probability": 0.5, "gain_decibels": 6.0,
-        "rhythm": 0.1, "formants": 1.0, "consistency": 0.2, "reverberation_probability": 0.5,
+        "consistency": 0.2, "reverberation_probability": 0.5,
         "time_masks": 1, "frequency_masks": 1,
         "layer_normalisation": "batch",
     }  # fmt: skip
@@ -408,7 +408,7 @@ def test_augmentation_changes_every_epoch_and_never_starves_the_loss(folder: Pat
 
 def test_two_copies_differ_in_sound_but_not_in_time(folder: Path) -> None:
     changes = {
-        "speeds": (0.8, 1.25), "tempo": 0.2, "rhythm": 0.3, "vocal_tract": 0.1,
+        "speeds": (0.8, 1.25), "tempo": 0.2, "vocal_tract": 0.1,
         "gain_decibels": 6.0,
     }  # fmt: skip
     config = small_config(folder, **QUICK, **changes, consistency=0.2)

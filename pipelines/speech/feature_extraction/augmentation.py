@@ -15,12 +15,9 @@ from pipelines.speech.feature_extraction.noise import noise_section
 
 Samples = npt.NDArray[np.float32]
 Features = npt.NDArray[np.float32]
-Places = npt.NDArray[np.float64]
 
 _LEAST_POWER = 1e-12
 _CHANNEL_POINTS = 6
-_FORMANT_POINTS = 7
-_FRAMES_PER_TEMPO = 15
 
 
 def change_speed(samples: Samples, factor: float, sample_rate: int) -> Samples:
@@ -120,62 +117,11 @@ def change_tempo(features: Features, factor: float) -> Features:
     if factor == 1.0:
         return features
     frames = len(features)
-    return _interpolated(features, np.linspace(0, frames - 1, max(round(frames / factor), 1)))
-
-
-def drawn_rhythm(frames: int, variation: float, generator: np.random.Generator) -> Places:
-    """Places in an utterance at which it is read, so that its tempo changes from sound to sound.
-
-    A tempo is drawn for every `_FRAMES_PER_TEMPO` frames and interpolated in between, so that some
-    vowels become longer and others shorter, as they do from speaker to speaker.
-
-    Args:
-        frames: number of frames of the utterance.
-        variation: range of the tempo, which is drawn from 1 / (1 + variation) to 1 + variation.
-        generator: random number generator that draws the tempos.
-
-    Returns:
-        float64 [new frames], ascending from 0 to frames - 1.
-    """
-    knots = frames // _FRAMES_PER_TEMPO + 2
-    tempos = (1 + variation) ** generator.uniform(-1, 1, knots)
-    # The time that each frame takes after the change.
-    durations = 1 / np.interp(np.linspace(0, knots - 1, frames), np.arange(knots), tempos)
-    ends = np.concatenate([[0.0], np.cumsum(durations[1:])])
-    return np.interp(np.linspace(0, ends[-1], max(round(ends[-1]) + 1, 1)), ends, np.arange(frames))
-
-
-def change_rhythm(features: Features, places: Places) -> Features:
-    """Features at the places of `drawn_rhythm`, interpolated linearly, float32 [places, size]."""
-    return _interpolated(features, places)
-
-
-def _interpolated(rows: Features, places: Places) -> Features:
-    """Rows at places between them, float32 [places, size]."""
+    places = np.linspace(0, frames - 1, max(round(frames / factor), 1))
     before = places.astype(np.int64)
-    after = np.minimum(before + 1, len(rows) - 1)
+    after = np.minimum(before + 1, frames - 1)
     share = (places - before).astype(np.float32)[:, None]
-    return rows[before] * (1 - share) + rows[after] * share
-
-
-def move_formants(features: Features, bands: float, generator: np.random.Generator) -> Features:
-    """Features of mel bands as of a speaker whose vowels are others: formants move independently.
-
-    A smooth random curve over the bands says by how much each is moved; the ends stay.
-
-    Args:
-        features: features of mel bands, [frames, size], ascending in frequency.
-        bands: largest shift in mel bands.
-        generator: random number generator that draws the curve.
-    """
-    size = features.shape[1]
-    points = np.linspace(0, size - 1, _FORMANT_POINTS)
-    # Neighbouring bands stay in their order.
-    largest = min(bands, 0.45 * (points[1] - points[0]))
-    shifts = generator.uniform(-largest, largest, _FORMANT_POINTS)
-    shifts[[0, -1]] = 0.0
-    places = np.arange(size) + np.interp(np.arange(size), points, shifts)
-    return np.ascontiguousarray(_interpolated(features.T, np.clip(places, 0, size - 1)).T)
+    return features[before] * (1 - share) + features[after] * share
 
 
 def change_channel(features: Features, decibels: float, generator: np.random.Generator) -> Features:

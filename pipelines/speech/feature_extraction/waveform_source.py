@@ -10,10 +10,7 @@ from pipelines.speech.audio.samples import LOUDEST
 from pipelines.speech.feature_extraction.augmentation import (
     WaveformAugmentation,
     change_channel,
-    change_rhythm,
     change_tempo,
-    drawn_rhythm,
-    move_formants,
 )
 from pipelines.speech.feature_extraction.feature_store import FeatureStore
 from pipelines.speech.feature_extraction.numpy_features import SpeechFeatures
@@ -33,12 +30,10 @@ class WaveformSource:
             1 + vocal_tract (vocal tract length perturbation: Jaitly and Hinton 2013).
         channel_decibels: largest gain or loss of a frequency, in decibels; see
             `augmentation.change_channel`.
-        rhythm: range of the tempo inside an utterance; see `augmentation.drawn_rhythm`.
-        formants: largest shift of a mel band, in bands; see `augmentation.move_formants`.
 
     Raises:
-        ConfigurationError: `vocal_tract` is set for features without mel bands,
-            `channel_decibels` for MFCC, or `formants` for what is not log_mel.
+        ConfigurationError: `vocal_tract` is set for features without mel bands, or
+            `channel_decibels` for MFCC.
     """
 
     def __init__(
@@ -49,8 +44,6 @@ class WaveformSource:
         tempo: float = 0.0,
         vocal_tract: float = 0.0,
         channel_decibels: float = 0.0,
-        rhythm: float = 0.0,
-        formants: float = 0.0,
     ) -> None:
         if vocal_tract and store.config.kind == "spectrogram":
             raise ConfigurationError(
@@ -60,12 +53,7 @@ class WaveformSource:
             raise ConfigurationError(
                 "channel_decibels changes powers at frequencies, which MFCC are not: set it to 0"
             )
-        if formants and store.config.kind != "log_mel":
-            raise ConfigurationError(
-                f"formants moves mel bands, which {store.config.kind} does not have: set it to 0"
-            )
         self._channel_decibels = channel_decibels
-        self._rhythm, self._formants = rhythm, formants
         self._recordings = store.recordings
         self._augmentation = augmentation
         self._tempo = tempo
@@ -77,7 +65,7 @@ class WaveformSource:
         ]
         self.places = store.places
         self.frames = store.frames
-        fastest = max(augmentation.speeds) * (1 + tempo) * (1 + rhythm)
+        fastest = max(augmentation.speeds) * (1 + tempo)
         self.fewest_frames: npt.NDArray[np.int64] = np.maximum(
             (store.frames - 2) // fastest, 1
         ).astype(np.int64)
@@ -95,7 +83,7 @@ class WaveformSource:
     ) -> list[npt.NDArray[np.float32]]:
         """Copies of a recording's features that are changed differently but agree in time.
 
-        They share speed, tempo and rhythm, so that a frame of one is the same sound as that frame
+        They share speed and tempo, so that a frame of one is the same sound as that frame
         of another.
 
         Args:
@@ -112,9 +100,6 @@ class WaveformSource:
         if self._tempo:
             factor = float((1 + self._tempo) ** generator.uniform(-1, 1))
             copies = [change_tempo(features, factor) for features in copies]
-        if self._rhythm:
-            places = drawn_rhythm(len(copies[0]), self._rhythm, generator)
-            copies = [change_rhythm(features, places) for features in copies]
         return copies
 
     def _changed(
@@ -132,6 +117,4 @@ class WaveformSource:
         features = extract(samples)
         if self._channel_decibels:
             features = change_channel(features, self._channel_decibels, generator)
-        if self._formants:
-            features = move_formants(features, self._formants, generator)
         return features

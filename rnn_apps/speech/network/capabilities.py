@@ -68,8 +68,8 @@ def check_capabilities(config: SpeechConfig) -> None:
 def changes_sound(config: SpeechConfig) -> bool:
     """Whether training changes at random how recordings sound, their time aside."""
     return bool(
-        config.vocal_tract or config.formants or config.noise_probability
-        or config.reverberation_probability or config.gain_decibels or config.channel_decibels
+        config.vocal_tract or config.noise_probability or config.reverberation_probability
+        or config.gain_decibels or config.channel_decibels
     )  # fmt: skip
 
 
