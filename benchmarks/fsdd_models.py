@@ -3,6 +3,12 @@
     python -m benchmarks.fsdd --data FOLDER/fsdd --to STRINGS --synthetic
     python -m benchmarks.fsdd_models --strings STRINGS [--only NAME ...] [--runs runs/fsdd]
 
+and, for the recipe of unheard voices,
+
+    python -m benchmarks.fsdd --data FOLDER/fsdd --to VOICES --synthetic --hard-cuts 0.5 \
+        --synthetic-speakers 400
+    python -m benchmarks.fsdd_models --strings VOICES --only unheard-voices
+
 Each recipe trains for its minutes on STRINGS/train.jsonl and is then judged, greedily decoded, on
 strings and on single digits, with pauses around them and as they lie on disk, of known speakers
 (recordings that were held out) and of a speaker of whom nothing was heard in training. Settings
@@ -73,6 +79,14 @@ MORE_SPEAKERS: dict[str, Any] = {
 }
 """Further from the voices and microphones of the four speakers, and slower to learn."""
 MORE_LSTM: dict[str, Any] = {**MORE_SPEAKERS, "cell": "lstm", "average_decay": 0.998}
+UNHEARD: dict[str, Any] = {
+    **MORE_SPEAKERS,
+    "average_decay": 0.998,
+    "consistency": 0.2,
+    # Both copies of an utterance count.
+    "frame_budget": 24_000,
+}
+"""For strings of many synthetic speakers, whose copies in two voices have to sound alike."""
 OFFLINE: dict[str, Any] = {
     **MORE_SPEAKERS,
     "bidirectional": True,
@@ -105,6 +119,7 @@ class Recipe:
 HEADLINE = "headline"
 EIGHT_MINUTES = "eight minutes"
 MORE = "more speakers"
+NEW = "unheard voices"
 
 RECIPES = (
     Recipe("headline", HEADLINE, 37.0, 11, AUGMENTATION),
@@ -118,6 +133,8 @@ RECIPES = (
     Recipe("more-speakers-lstm", MORE, 44.0, 14, MORE_LSTM),
     Recipe("more-speakers-long", MORE, 43.0, 19, MORE_SPEAKERS | {"vocal_tract": 0.25}),
     Recipe("more-speakers-offline", MORE, 44.0, 13, OFFLINE),
+    # Trained on strings made with --hard-cuts 0.5 --synthetic-speakers 400.
+    Recipe("unheard-voices", NEW, 75.0, 12, UNHEARD),
 )
 
 
