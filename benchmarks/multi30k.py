@@ -1,7 +1,7 @@
 """English to German on Multi30k, compared with the published conditional GRU of the same size.
 
     python -m benchmarks.multi30k --data FOLDER [--minutes 140] [--runs runs/multi30k] [--judge]
-        [--only headline | cells | attention | NAME ...] [--to benchmarks/results/multi30k]
+        [--only headline | whole | cells | attention | NAME ...] [--to benchmarks/results/multi30k]
 
 Trains on train, chooses the epoch on val, and is judged on val in the same way as the published
 figure: lowercased, tokenised like Moses, sacrebleu without its own tokeniser. BLEU on plain text in
@@ -216,6 +216,8 @@ def headline_lines(result: Result) -> list[str]:
         "published conditional GRU of this size (LIUM, wmt17-mmt) has "
         f"{PUBLISHED['val']} on val and {PUBLISHED['test']} on test; the test part was not "
         "available.",
+        "",
+        f"Settings: {differences(result['settings'])}.",
         "",
         f"{result['parameters']:,} parameters; BPE of {source} English and {target} German "
         "subwords; text lowercased and tokenised as Moses does (benchmarks/moses_style.py), "
