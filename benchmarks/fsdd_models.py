@@ -86,7 +86,7 @@ UNHEARD: dict[str, Any] = {
     # Both copies of an utterance count.
     "frame_budget": 24_000,
 }
-"""For strings of many synthetic speakers, whose copies in two voices have to sound alike."""
+"""Two copies of an utterance, changed like two voices, have to be recognised alike."""
 OFFLINE: dict[str, Any] = {
     **MORE_SPEAKERS,
     "bidirectional": True,
