@@ -17,6 +17,7 @@ import gzip
 import os
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ PARTS = ("train", "val")
 LANGUAGES = ("en", "de")
 BEAM_WIDTHS = (1, 2, 3, 5, 8, 12)
 DEVICE_WIDTHS = (1, 5)
+TEACHERS_WIDTH = 2
 PUBLISHED = {"val": 39.17, "test": 39.0}
 
 
@@ -67,14 +69,56 @@ def train(recipe: Recipe, given: argparse.Namespace, sources: dict[str, str]) ->
 
     folder = Path(given.runs) / recipe.name
     settings = SHARED | recipe.settings
+    data = sources["train"]
+    if recipe.teachers:
+        data = with_written_pairs(recipe, given, sources)
+        settings |= {"from_run": str(Path(given.runs) / recipe.teachers[0])}
     config = TranslationConfig(
-        data=sources["train"],
+        data=data,
         validation=sources["val"],
         run=str(folder),
+        seed=recipe.seed,
+        # The same vocabularies and order of the pairs whatever the seed.
+        data_seed=0 if recipe.seed else None,
         max_minutes=given.minutes if recipe.group == HEADLINES else given.each,
         **settings,
     )
     fit_run(config, resume=folder.exists())
+
+
+def with_written_pairs(recipe: Recipe, given: argparse.Namespace, sources: dict[str, str]) -> str:
+    """The training pairs, and after them the same English with what the teachers write for it.
+
+    The teachers translate as an ensemble. Those that are not trained yet are trained first.
+    """
+    from rnn_apps.translation import load
+
+    paths = [Path(given.runs) / "data" / f"{recipe.name}.{language}" for language in LANGUAGES]
+    if not all(path.exists() for path in paths):
+        for teacher in RECIPES:
+            if teacher.name in recipe.teachers:
+                train(teacher, given, sources)
+        first, *others = (load(Path(given.runs) / name) for name in recipe.teachers)
+        english, german = (lines_of(Path(path)) for path in _paths(sources["train"]))
+        search = replace(first.search_options, beam_width=TEACHERS_WIDTH)
+        translator = first.with_others(others) if others else first
+        written = [best[0].text for best in translator.translate(english, search)]
+        for path, lines in zip(paths, (english * 2, german + written), strict=True):
+            write_text(path, "\n".join(lines) + "\n")
+    return _source(paths)
+
+
+def lines_of(path: Path) -> list[str]:
+    """The lines of a text file."""
+    return path.read_text(encoding="utf-8").rstrip("\n").split("\n")
+
+
+def _source(paths: Sequence[Path]) -> str:
+    return f"file:{','.join(map(str, paths))}"
+
+
+def _paths(source: str) -> list[str]:
+    return source.removeprefix("file:").split(",")
 
 
 def prepare(data: Path, to: Path) -> dict[str, str]:
@@ -87,8 +131,8 @@ def prepare(data: Path, to: Path) -> dict[str, str]:
             if not path.exists():
                 lines = [tokenised(line, language) for line in plain(data, part, language)]
                 write_text(path, "\n".join(lines) + "\n")
-            paths.append(str(path))
-        sources[part] = f"file:{','.join(paths)}"
+            paths.append(path)
+        sources[part] = _source(paths)
     return sources
 
 
@@ -117,6 +161,11 @@ def judged(recipe: Recipe, given: argparse.Namespace) -> Result:
         "cores": len(os.sched_getaffinity(0)),
         "vocabulary": [run.source_tokenizer.size, run.target_tokenizer.size],
     }
+    if recipe.teachers:
+        result["teachers"] = {
+            name: load(Path(given.runs) / name).metrics["training"]["minutes"]
+            for name in recipe.teachers
+        }
     pairs = run.data.part("validation")
     result["beams"] = [beam(run, pairs, width) for width in widths]
     if whole:
@@ -212,7 +261,7 @@ def headline_lines(result: Result) -> list[str]:
         f"## {result['name'].capitalize()}",
         "",
         f"Trained on train for {result['minutes']:.0f} minutes ({result['epochs']} epochs) on "
-        f"{cores([result])}; the best epoch is chosen on val, and val is judged. The "
+        f"{cores([result])}{_teachers_shown(result)}; the best epoch is chosen on val, and val is judged. The "
         "published conditional GRU of this size (LIUM, wmt17-mmt) has "
         f"{PUBLISHED['val']} on val and {PUBLISHED['test']} on test; the test part was not "
         "available.",
@@ -240,6 +289,14 @@ def headline_lines(result: Result) -> list[str]:
         f"`python -m benchmarks.multi30k --data FOLDER --only {result['name']}`",
         "",
     ]
+
+
+def _teachers_shown(result: Result) -> str:
+    """Text about the teachers of a model and their training time; empty if it has none."""
+    shown = " and ".join(
+        f"{name} ({minutes:.0f} minutes)" for name, minutes in result.get("teachers", {}).items()
+    )
+    return f", after its teachers {shown}" if shown else ""
 
 
 def device_lines(result: Result) -> list[str]:

@@ -50,6 +50,18 @@ HEADLINE: dict[str, Any] = {
     "annotation_dropout": 0.35,
     "output_dropout": 0.35,
 }
+# Goes on from the first teacher's weights, with what both teachers write for each sentence as
+# further pairs (Kim and Rush 2016, sequence-level knowledge distillation).
+STUDENT: dict[str, Any] = {
+    "epochs": 8,
+    "learning_rate": 5e-4,
+    "schedule": "cosine",
+    "final_learning_rate": 2e-5,
+    "average_decay": 0.998,
+    "embedding_dropout": 0.2,
+    "annotation_dropout": 0.35,
+    "output_dropout": 0.35,
+}
 READ_ONCE: dict[str, Any] = {
     **_LONG,
     "epochs": 30,
@@ -67,11 +79,16 @@ class Recipe:
         name: folder of its run, and the table's first column.
         group: comparison that it belongs to.
         settings: fields that differ from `SHARED`.
+        seed: seed of the first weights and of dropout.
+        teachers: names of the recipes whose models write further pairs together; the training goes
+            on from the first.
     """
 
     name: str
     group: str
     settings: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    teachers: tuple[str, ...] = ()
 
 
 HEADLINES = "whole"
@@ -80,6 +97,8 @@ ATTENTION = "attention"
 
 RECIPES: tuple[Recipe, ...] = (
     Recipe("headline", HEADLINES, HEADLINE),
+    Recipe("student", HEADLINES, STUDENT, teachers=("headline", "second-teacher")),
+    Recipe("second-teacher", HEADLINES, HEADLINE, seed=1),
     Recipe("read-once", HEADLINES, READ_ONCE),
     Recipe("gru", CELLS),
     Recipe("lstm", CELLS, {"cell": "lstm"}),
