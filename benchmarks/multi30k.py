@@ -261,8 +261,8 @@ def headline_lines(result: Result) -> list[str]:
         f"## {result['name'].capitalize()}",
         "",
         f"Trained on train for {result['minutes']:.0f} minutes ({result['epochs']} epochs) on "
-        f"{cores([result])}{_teachers_shown(result)}; the best epoch is chosen on val, and val is judged. The "
-        "published conditional GRU of this size (LIUM, wmt17-mmt) has "
+        f"{cores([result])}{_teachers_shown(result)}; the best epoch is chosen on val, and val is "
+        "judged. The published conditional GRU of this size (LIUM, wmt17-mmt) has "
         f"{PUBLISHED['val']} on val and {PUBLISHED['test']} on test; the test part was not "
         "available.",
         "",
