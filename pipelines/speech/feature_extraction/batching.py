@@ -206,10 +206,12 @@ class SpeechBatches:
         """The features of each copy of an utterance."""
         # Example numbers start at 1: 0 draws the order of the batches.
         generator = random_numbers(self._seed, epoch, number + 1)
-        if self._augment:
+        if self._augment and self._copies > 1:
             copies = self._source.copies(number, generator, self._copies)
         else:
-            copies = [self._source.load(number)] * self._copies
+            # One copy changed at random, or the same features for each.
+            one = self._source.load(number, generator if self._augment else None)
+            copies = [one] * self._copies
         if self._normalise:
             copies = [self._normalise(features) for features in copies]
         return [self._mask(features, generator) for features in copies] if self._mask else copies
