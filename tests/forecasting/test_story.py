@@ -34,6 +34,7 @@ def write_tables(folder: Path) -> None:
             assert line.startswith(wanted.removesuffix("...")), name
 
 
+@pytest.mark.slow
 def test_the_story_ends_with_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_tables(tmp_path)
