@@ -93,13 +93,14 @@ def with_written_pairs(recipe: Recipe, given: argparse.Namespace, sources: dict[
     """
     from rnn_apps.translation import load
 
-    paths = [Path(given.runs) / "data" / f"{recipe.name}.{language}" for language in LANGUAGES]
+    folder = Path(given.runs) / "data"
+    paths = part_paths(folder, recipe.name)
     if not all(path.exists() for path in paths):
         for teacher in RECIPES:
             if teacher.name in recipe.teachers:
                 train(teacher, given, sources)
         first, *others = (load(Path(given.runs) / name) for name in recipe.teachers)
-        english, german = (lines_of(Path(path)) for path in _paths(sources["train"]))
+        english, german = map(lines_of, part_paths(folder, "train"))
         search = replace(first.search_options, beam_width=TEACHERS_WIDTH)
         translator = first.with_others(others) if others else first
         written = [best[0].text for best in translator.translate(english, search)]
@@ -117,21 +118,20 @@ def _source(paths: Sequence[Path]) -> str:
     return f"file:{','.join(map(str, paths))}"
 
 
-def _paths(source: str) -> list[str]:
-    return source.removeprefix("file:").split(",")
+def part_paths(folder: Path, part: str) -> list[Path]:
+    """The files of a part, one per language."""
+    return [folder / f"{part}.{language}" for language in LANGUAGES]
 
 
 def prepare(data: Path, to: Path) -> dict[str, str]:
     """Writes the tokenised, lowercased sentences; returns the source of each part."""
     sources = {}
     for part in PARTS:
-        paths = []
-        for language in LANGUAGES:
-            path = to / f"{part}.{language}"
+        paths = part_paths(to, part)
+        for language, path in zip(LANGUAGES, paths, strict=True):
             if not path.exists():
                 lines = [tokenised(line, language) for line in plain(data, part, language)]
                 write_text(path, "\n".join(lines) + "\n")
-            paths.append(path)
         sources[part] = _source(paths)
     return sources
 

@@ -11,9 +11,8 @@ import pytest
 import tensorflow as tf
 
 from pipelines.base.errors import ConfigurationError
-from rnn_apps.training.consistency import divergence
 from rnn_apps.translation.network.model import Network, TranslationModel
-from rnn_apps.translation.network.objective import _consistent_losses, make_objective
+from rnn_apps.translation.network.objective import _consistent_losses, divergence, make_objective
 
 KINDS: list[dict[str, Any]] = [
     {},

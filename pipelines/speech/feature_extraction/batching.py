@@ -46,8 +46,10 @@ class UtteranceSource(Protocol):
         """Features, float32 [frames, size], randomly changed if there is a generator."""
         ...
 
-    def copies(self, number: int, generator: np.random.Generator, count: int) -> list[Features]:
-        """Features of `count` randomly changed copies, which agree in time, [frames, size] each."""
+    def copies(
+        self, number: int, generator: np.random.Generator | None, count: int
+    ) -> list[Features]:
+        """As `load`, `count` times: changed differently, but in agreement about time."""
         ...
 
 
@@ -206,12 +208,11 @@ class SpeechBatches:
         """The features of each copy of an utterance."""
         # Example numbers start at 1: 0 draws the order of the batches.
         generator = random_numbers(self._seed, epoch, number + 1)
-        if self._augment and self._copies > 1:
-            copies = self._source.copies(number, generator, self._copies)
+        changes = generator if self._augment else None
+        if self._copies == 1:
+            copies = [self._source.load(number, changes)]
         else:
-            # One copy changed at random, or the same features for each.
-            one = self._source.load(number, generator if self._augment else None)
-            copies = [one] * self._copies
+            copies = self._source.copies(number, changes, self._copies)
         if self._normalise:
             copies = [self._normalise(features) for features in copies]
         return [self._mask(features, generator) for features in copies] if self._mask else copies

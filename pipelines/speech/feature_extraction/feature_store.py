@@ -75,7 +75,7 @@ class FeatureStore:
             ) from None
 
     def copies(
-        self, number: int, generator: np.random.Generator, count: int
+        self, number: int, generator: np.random.Generator | None, count: int
     ) -> list[npt.NDArray[np.float32]]:
         """The features of a recording `count` times, since stored features do not change."""
         return [self.load(number)] * count

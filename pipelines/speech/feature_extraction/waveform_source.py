@@ -74,12 +74,10 @@ class WaveformSource:
         self, number: int, generator: np.random.Generator | None = None
     ) -> npt.NDArray[np.float32]:
         """The features of a recording, changed if there is a generator, float32 [frames, size]."""
-        if generator is None:
-            return self._extract(self._recordings[number].read(self._sample_rate))
         return self.copies(number, generator, 1)[0]
 
     def copies(
-        self, number: int, generator: np.random.Generator, count: int
+        self, number: int, generator: np.random.Generator | None, count: int
     ) -> list[npt.NDArray[np.float32]]:
         """Copies of a recording's features that are changed differently but agree in time.
 
@@ -88,13 +86,15 @@ class WaveformSource:
 
         Args:
             number: number of the recording.
-            generator: random number generator that draws the changes.
+            generator: random number generator that draws the changes; None to change nothing.
             count: number of copies.
 
         Returns:
             `count` arrays of the same shape, float32 [frames, size].
         """
         samples = self._recordings[number].read(self._sample_rate)
+        if generator is None:
+            return [self._extract(samples)] * count
         samples = self._augmentation.at_a_speed(samples, self._sample_rate, generator)
         copies = [self._changed(samples, generator) for _ in range(count)]
         if self._tempo:

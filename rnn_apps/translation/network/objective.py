@@ -7,7 +7,6 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from rnn_apps.training.consistency import divergence
 from rnn_apps.training.steps import Objective
 from rnn_apps.translation.network.model import PADDING
 
@@ -91,6 +90,24 @@ def _consistent_losses(
     if label_smoothing:
         losses -= label_smoothing * tf.reduce_mean(mean, axis=-1)
     return losses + 0.5 * consistency * divergence(first, second)
+
+
+def divergence(first: Any, second: Any) -> Any:
+    """The mean of both Kullback-Leibler divergences between two rows of predictions.
+
+    As a term of the loss it makes a network predict the same whichever units dropout leaves out
+    (R-Drop, Wu et al. 2021, equation 2). The divergence of p from q and of q from p add up to
+    sum((p - q) (log p - log q)).
+
+    Args:
+        first: logarithms of probabilities, float32 [..., classes].
+        second: logarithms of probabilities of the same shape.
+
+    Returns:
+        The divergence in nats, float32 [...], 0 where both are the same.
+    """
+    difference = (tf.exp(first) - tf.exp(second)) * (first - second)
+    return 0.5 * tf.reduce_sum(difference, axis=-1)
 
 
 def _with_own_tokens(
