@@ -72,6 +72,7 @@ def card_content(result: ExportResult, *, model_name: str) -> dict[str, Any]:
         "signatures": found.as_dict()["signatures"],
         "variables": found.as_dict()["variables"],
         "constant_bytes": found.constant_bytes,
+        "computes_sizes": found.computes_sizes,
         "errors": [{**_finite(asdict(error)), "within": error.within} for error in result.errors],
         "checked_on": result.reference_data,
         "measured_on": {
@@ -142,6 +143,9 @@ def _facts(card: dict[str, Any]) -> list[tuple[str, str]]:
         facts.append(("arena with CMSIS-NN's kernels, at most", f"{cmsis_nn:,} bytes"))
     if card["variables"]:
         facts.append(("variables", ", ".join(card["variables"])))
+    # Older cards do not say it.
+    if card["target"] == "litert" and card.get("computes_sizes"):
+        facts.append(("sizes", "computed while it runs: run it without XNNPACK (docs/edge.md)"))
     if "went_on_from" in card:
         origin = card["went_on_from"]
         found = f"`{origin['run']}`, whose model.keras has the SHA-256 `{origin['sha256']}`"

@@ -30,7 +30,7 @@ REWRITES = (
     "reset_lstm_states", "repair_int8", "newer_select", "share_constants", "short_names",
 )  # fmt: skip
 TARGET_REWRITES = {
-    "litert": (),
+    "litert": ("known_sizes",),
     "tflm": ("any_as_maximum", "tile_as_broadcast", "one_hot_as_comparison"),
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
@@ -20,28 +20,56 @@ class LiteRTRuntime:
     a shape changes, which keeps the cost of a step at a few microseconds. Files with several
     signatures go through signature runners, one per signature.
 
+    Inputs that are larger than any before get a new interpreter, as the memory of an interpreter
+    that has run already is not made larger safely; `computed_sizes` says what can go wrong.
+
+    Args:
+        content: bytes of the .tflite file.
+        signatures: signatures of the file by their name.
+        threads: number of threads.
+        delegates: false to run the file without LiteRT's default delegate (XNNPACK), as one has to
+            be that computes sizes while it runs.
+        keeps_state: true if variables of the file keep their values from call to call: then it has
+            one interpreter for good.
+
     Raises:
         UserError: LiteRT is not installed, or cannot run the file.
     """
 
-    def __init__(self, content: bytes, signatures: dict[str, Signature], threads: int = 1) -> None:
+    def __init__(
+        self,
+        content: bytes,
+        signatures: dict[str, Signature],
+        threads: int = 1,
+        *,
+        delegates: bool = True,
+        keeps_state: bool = False,
+    ) -> None:
         try:
-            from ai_edge_litert.interpreter import Interpreter
+            from ai_edge_litert.interpreter import Interpreter, OpResolverType
         except ImportError as absent:
             raise UserError(
                 "LiteRT is not installed. Install it with: pip install ai-edge-litert"
             ) from absent
-        self._new_interpreter = partial(Interpreter, model_content=content, num_threads=threads)
+        operators = OpResolverType.AUTO
+        if not delegates:
+            operators = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        self._new_interpreter = partial(
+            Interpreter,
+            model_content=content,
+            num_threads=threads,
+            experimental_op_resolver_type=operators,
+        )
+        self._keeps_state = keeps_state
         self._shapes: dict[int, tuple[int, ...]] = {}
+        self._largest: dict[str, dict[str, tuple[int, ...]]] = {}
         self._allocated = False
         self._runners: dict[str, Callable[..., dict[str, np.ndarray]]] = {}
         self._called = False
         with _refusals_named("this model"):
             self._interpreter = self._new_interpreter()
             if len(signatures) > 1 or any(item.subgraph for item in signatures.values()):
-                self._runners = {
-                    key: self._interpreter.get_signature_runner(key) for key in signatures
-                }
+                self._take_runners(signatures)
             else:
                 (only,) = signatures.values()
                 with litert_notices_held_back():
@@ -55,6 +83,7 @@ class LiteRTRuntime:
         """
         try:
             if self._runners:
+                self._make_room(signature, inputs)
                 return self._run(self._runners[signature.key], inputs)
             self._set(signature, inputs)
             self._interpreter.invoke()
@@ -70,6 +99,7 @@ class LiteRTRuntime:
     ) -> Callable[[], object]:
         """Sets the inputs and returns what runs the graph on them."""
         if self._runners:
+            self._make_room(signature, inputs)
             runner = self._runners[signature.key]
             return lambda: runner(**inputs)
         with _refusals_named(_described(inputs)):
@@ -85,6 +115,23 @@ class LiteRTRuntime:
         # A runner allocates, and with it makes the delegate, when it is first called.
         with litert_notices_held_back():
             return runner(**inputs)
+
+    def _take_runners(self, keys: Iterable[str]) -> None:
+        self._runners = {key: self._interpreter.get_signature_runner(key) for key in keys}
+
+    def _make_room(self, signature: Signature, inputs: Mapping[str, np.ndarray]) -> None:
+        """Makes another interpreter if an input is larger than what this one has run on."""
+        shapes = {name: value.shape for name, value in inputs.items()}
+        before = self._largest.get(signature.key)
+        if before == shapes:
+            return
+        if before is not None and not self._keeps_state and _outgrown(before, shapes):
+            self._begin_anew()
+            if self._runners:
+                self._take_runners(list(self._runners))
+                self._called = False
+            before = None
+        self._largest[signature.key] = shapes if before is None else _larger(before, shapes)
 
     def reset(self) -> None:
         """Sets the variables inside the model to zero."""
@@ -106,20 +153,24 @@ class LiteRTRuntime:
             self._begin_anew()
             return
         self._allocated = True
-        self._shapes = {
-            item.index: tuple(1 if size == -1 else size for size in item.shape)
-            for item in signature.inputs.values()
+        shapes = {
+            name: tuple(1 if size == -1 else size for size in item.shape)
+            for name, item in signature.inputs.items()
         }
+        self._shapes = {signature.inputs[name].index: shape for name, shape in shapes.items()}
+        self._largest[signature.key] = shapes
 
     def _begin_anew(self) -> None:
         """Makes another interpreter: one that failed to allocate cannot be used again."""
         self._interpreter = self._new_interpreter()
         self._shapes = {}
+        self._largest = {}
         self._allocated = False
 
     def _set(self, signature: Signature, inputs: Mapping[str, np.ndarray]) -> None:
         shapes = {signature.inputs[name].index: value.shape for name, value in inputs.items()}
         if shapes != self._shapes:
+            self._make_room(signature, inputs)
             for index, shape in shapes.items():
                 if self._shapes.get(index) != shape:
                     self._interpreter.resize_tensor_input(index, shape)
@@ -131,6 +182,24 @@ class LiteRTRuntime:
             self._shapes, self._allocated = shapes, True
         for name, value in inputs.items():
             self._interpreter.set_tensor(signature.inputs[name].index, value)
+
+
+def _outgrown(before: Mapping[str, tuple[int, ...]], shapes: Mapping[str, tuple[int, ...]]) -> bool:
+    """Whether an input has more dimensions, or any of them is longer, than before."""
+    return any(
+        len(shape) != len(before[name])
+        or any(size > known for size, known in zip(shape, before[name], strict=True))
+        for name, shape in shapes.items()
+    )
+
+
+def _larger(
+    before: Mapping[str, tuple[int, ...]], shapes: Mapping[str, tuple[int, ...]]
+) -> dict[str, tuple[int, ...]]:
+    return {
+        name: tuple(max(pair) for pair in zip(before[name], shape, strict=True))
+        for name, shape in shapes.items()
+    }
 
 
 def _described(inputs: Mapping[str, np.ndarray]) -> str:

@@ -30,10 +30,18 @@ class Graph:
         writers = (op for op in self.subgraph.operators if int(tensor) in op.outputs)
         return next(writers, None)
 
+    def consumers(self, tensor: int) -> list[Any]:
+        """The operators that read a tensor."""
+        return [op for op in self.subgraph.operators if int(tensor) in op.inputs]
+
     def value(self, tensor: int, dtype: type[np.generic]) -> np.ndarray | None:
         """The numbers of a constant; None for what an operator or the caller fills."""
         data = self.model.buffers[self.tensor(tensor).buffer].data
         return None if data is None or not len(data) else np.frombuffer(bytes(data), dtype)
+
+    def remove(self, operator: Any) -> None:
+        """Removes an operator."""
+        self.subgraph.operators = [op for op in self.subgraph.operators if op is not operator]
 
     def remove_producer(self, tensor: int) -> None:
         """Removes the operator that writes a tensor, if there is one."""
@@ -41,13 +49,13 @@ class Graph:
             operator for operator in self.subgraph.operators if int(tensor) not in operator.outputs
         ]
 
-    def constant(self, value: np.ndarray, name: str) -> int:
+    def constant(self, value: np.ndarray, name: str, quantization: Any = None) -> int:
         """Adds a constant and returns its index."""
         buffer = schema.BufferT()
         buffer.data = np.frombuffer(value.tobytes(), np.uint8)
         self.model.buffers.append(buffer)
-        types = {"float32": schema.TensorType.FLOAT32, "int32": schema.TensorType.INT32}
-        index = self.add_tensor(value.shape, types[value.dtype.name], name)
+        dtype = getattr(schema.TensorType, value.dtype.name.upper())
+        index = self.add_tensor(value.shape, dtype, name, quantization=quantization)
         self.tensor(index).buffer = len(self.model.buffers) - 1
         return index
 

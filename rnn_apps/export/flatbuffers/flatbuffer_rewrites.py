@@ -12,6 +12,8 @@ wrong numbers without a message. And a mask's value that no int8 number represen
 
 `newer_select`: SELECT becomes SELECT_V2, which does the same and which TFLite Micro has.
 
+`known_sizes`: sizes that the graph computes become constants; see there.
+
 `any_as_maximum`, `tile_as_broadcast`, `one_hot_as_comparison`: see `micro_rewrites`.
 
 `short_names`: tensors that are neither inputs nor outputs lose their names, which say where in the
@@ -28,12 +30,14 @@ from ai_edge_litert import schema_py_generated as schema
 
 from rnn_apps.export.flatbuffers.compact_flatbuffer import compact
 from rnn_apps.export.flatbuffers.flatbuffer_graph import Graph
+from rnn_apps.export.flatbuffers.known_sizes import known_sizes
 from rnn_apps.export.flatbuffers.micro_rewrites import (
     any_as_maximum,
     one_hot_as_comparison,
     tile_as_broadcast,
 )
 from rnn_apps.export.flatbuffers.model_objects import read_objects
+from rnn_apps.export.flatbuffers.repeated_rows import zero_for_each_row
 
 LSTM = schema.BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM
 # Positions of the two states among the fused LSTM's 24 inputs (lite/kernels/lstm_shared.h).
@@ -49,6 +53,7 @@ def rewrite(content: bytes, names: Sequence[str]) -> bytes:
     known = {
         "reset_lstm_states": reset_lstm_states,
         "repair_int8": repair_int8,
+        "known_sizes": known_sizes,
         "any_as_maximum": any_as_maximum,
         "tile_as_broadcast": tile_as_broadcast,
         "one_hot_as_comparison": one_hot_as_comparison,
@@ -198,7 +203,7 @@ def _reset(graph: Graph, lstm: Any, position: int) -> None:
     zeros = graph.constant(np.zeros((1, units), np.float32), "zero_state")
     state.shape = np.array([int(sequences.shape[0]), units], np.int32)
     graph.remove_producer(lstm.inputs[position])
-    rows = _zero_for_each_row(graph, lstm)
+    rows = zero_for_each_row(graph, lstm, int(lstm.inputs[0]))
     gather = schema.GatherOptionsT()
     if state.type == schema.TensorType.FLOAT32:
         graph.insert(lstm, "GATHER", [zeros, rows], [lstm.inputs[position]], gather)
@@ -207,30 +212,3 @@ def _reset(graph: Graph, lstm: Any, position: int) -> None:
     filled = graph.add_tensor(state.shape, schema.TensorType.FLOAT32, "zero_states")
     graph.insert(lstm, "GATHER", [zeros, rows], [filled], gather)
     graph.insert(lstm, "QUANTIZE", [filled], [lstm.inputs[position]], schema.QuantizeOptionsT())
-
-
-def _zero_for_each_row(graph: Graph, lstm: Any) -> int:
-    """An int32 tensor [batch] of zeros, made from the sequences so that it follows their batch.
-
-    `x < x` is false for every number, also for NaN. It cannot be a constant: LiteRT computes what
-    depends on constants alone once, and not again at the next call.
-    """
-    sequences = int(lstm.inputs[0])
-    corner = schema.StridedSliceOptionsT()
-    corner.endMask, corner.shrinkAxisMask = 0b001, 0b110
-    begin, end, ones = (
-        graph.constant(np.array(value, np.int32), name)
-        for value, name in (((0, 0, 0), "begin"), ((0, 1, 1), "end"), ((1, 1, 1), "strides"))
-    )
-    source = graph.tensor(sequences)
-    shape = source.shape[:1]
-    free = shape if source.shapeSignature is None else source.shapeSignature[:1]
-    first = graph.add_tensor(shape, source.type, "first_numbers", free, source.quantization)
-    false = graph.add_tensor(shape, schema.TensorType.BOOL, "never", free)
-    rows = graph.add_tensor(shape, schema.TensorType.INT32, "zero_rows", free)
-    cast = schema.CastOptionsT()
-    cast.inDataType, cast.outDataType = schema.TensorType.BOOL, schema.TensorType.INT32
-    graph.insert(lstm, "STRIDED_SLICE", [sequences, begin, end, ones], [first], corner)
-    graph.insert(lstm, "LESS", [first, first], [false], schema.LessOptionsT())
-    graph.insert(lstm, "CAST", [false], [rows], cast)
-    return rows

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from rnn_apps.edge.runtime.computed_sizes import computes_sizes
 from rnn_apps.edge.runtime.flatbuffer import ModelFile, Operator, Tensor, read_model_file
 from rnn_apps.edge.runtime.signatures import Signature, TensorSpec, signatures_of
 from rnn_apps.edge.runtime.streaming import state_pairs
@@ -45,6 +46,8 @@ class Inspection:
             (weights) or "int8" (integer activations).
         variables: names of the tensors that keep their value from call to call.
         constant_bytes: size of the constants in bytes, by type.
+        computes_sizes: true if the size of a tensor is computed while the file runs: LiteRT then
+            gives right results only without its default delegate (`edge.runtime.computed_sizes`).
     """
 
     path: str
@@ -58,6 +61,7 @@ class Inspection:
     quantization: str | None
     variables: dict[str, TensorInspection]
     constant_bytes: dict[str, int]
+    computes_sizes: bool
 
     @property
     def operators(self) -> tuple[str, ...]:
@@ -93,6 +97,7 @@ def inspect(path: str | Path) -> Inspection:
         quantization=_quantization(file),
         variables={item.name: _variable(item) for item in tensors if item.is_variable},
         constant_bytes=_constant_bytes(file, tensors),
+        computes_sizes=computes_sizes(file),
     )
 
 

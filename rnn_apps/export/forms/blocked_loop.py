@@ -45,11 +45,12 @@ def run_blocked_loop(
     # The buffer goes on from block to block, so it always ends with the newest outputs: a last
     # block that is cut short is written with a part of the one before, which is right there too.
     # What both hold at first is never read, but zeros would be constants in the file, as large as
-    # the output. A row of the projection that is padded at run time costs nothing there.
-    unread = by_time[:1, ..., : cell.output_size]
+    # the output. A part of the projection that is padded at run time costs nothing there, and
+    # computes no size (`known_sizes` says why that matters).
+    unread = by_time[..., : cell.output_size]
     sides = [[0, 0]] * (len(unread.shape) - 1)
-    outputs = tf.pad(unread, [[0, length + block - 1], *sides])
-    buffer = tf.pad(unread, [[0, block - 1], *sides])
+    outputs = tf.pad(unread, [[0, block], *sides])
+    buffer = tf.pad(unread[:1], [[0, block - 1], *sides])
 
     def one_block(
         start: tf.Tensor, outputs: tf.Tensor, buffer: tf.Tensor, *states: tf.Tensor

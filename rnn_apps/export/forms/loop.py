@@ -118,10 +118,13 @@ def _stack(outputs: list[tf.Tensor]) -> tf.Tensor:
 
 
 def _space(source: tf.Tensor, cell: CellSteps, length: int | tf.Tensor) -> tf.Tensor:
-    """[batch, length, units] to be filled, made at run time of a padded slice of what goes in.
+    """[batch, timesteps, units] to be filled, made at run time of a slice of what goes in.
 
-    Every number is written before it is read.
+    Every number is written before it is read. A slice that is wide enough needs no computing of
+    sizes, which costs more than time (`known_sizes` says why); a narrow one is padded.
     """
+    if source.shape[-1] >= cell.output_size:
+        return source[:, :, : cell.output_size]
     corner = source[:, :1, :1]
     return tf.pad(corner, [[0, 0], [0, length - 1], [0, cell.output_size - 1]])
 

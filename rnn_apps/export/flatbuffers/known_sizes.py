@@ -1,0 +1,321 @@
+"""Sizes that the converter leaves to be computed while a graph runs, known before it runs.
+
+Where a batch is free, the converter writes `Dense` on a sequence, for instance, as operators that
+ask a tensor for its shape, join numbers of it, and reshape to the result. LiteRT then learns the
+sizes of all that follows only while it runs, and plans its memory anew in the middle of the first
+call. Besides the time, with XNNPACK every later call can then be wrong (docs/edge.md).
+
+Most of these sizes need no computing: a reshape may leave one size open (-1), a matrix product may
+keep the dimensions of its input, and a constant is repeated for each row by an index per row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from rnn_apps.export.flatbuffers.flatbuffer_graph import Graph
+from rnn_apps.export.flatbuffers.repeated_rows import first_numbers, zero_for_each_row
+
+# A size: a number, or what stands for one that only the caller's input tells. Equal stands are
+# equal sizes.
+Size = int | tuple[Any, ...]
+
+_CODE = schema.BuiltinOperator
+_INTEGERS: dict[int, type[np.integer[Any]]] = {
+    schema.TensorType.INT32: np.int32,
+    schema.TensorType.INT64: np.int64,
+}
+# What is repeated, and what has the rows to repeat it for.
+_REPEATED: dict[int, type[np.generic]] = {
+    schema.TensorType.FLOAT32: np.float32,
+    schema.TensorType.INT32: np.int32,
+    schema.TensorType.INT8: np.int8,
+}
+# What is left out where nothing reads its result any more.
+_COMPUTES_SIZES = frozenset({
+    _CODE.SHAPE, _CODE.STRIDED_SLICE, _CODE.SLICE, _CODE.GATHER, _CODE.REDUCE_PROD, _CODE.PACK,
+    _CODE.CONCATENATION, _CODE.RESHAPE, _CODE.SQUEEZE, _CODE.EXPAND_DIMS, _CODE.CAST, _CODE.MUL,
+})  # fmt: skip
+
+
+def known_sizes(model: Any) -> None:
+    """Replaces computed sizes by known ones, in every graph of a file for LiteRT."""
+    for subgraph in model.subgraphs:
+        graph = Graph(model, subgraph)
+        for operator in list(subgraph.operators):
+            code = graph.code(operator)
+            # What stands before may have made more sizes known, so each is looked at anew.
+            if code == _CODE.RESHAPE:
+                _reshape_by_constant(graph, operator)
+            elif code == _CODE.FULLY_CONNECTED:
+                _keep_dimensions(graph, operator)
+            elif code in (_CODE.FILL, _CODE.BROADCAST_TO):
+                _repeat(graph, operator)
+        _leave_out_unread(graph)
+
+
+def sizes_of(graph: Graph, tensor: int) -> list[Size] | None:
+    """The sizes of a tensor; None where even their number is unknown."""
+    one = graph.tensor(tensor)
+    if not one.hasRank and not len(one.shape):
+        return None
+    free = one.shape if one.shapeSignature is None else one.shapeSignature
+    if len(free) != len(one.shape):
+        free = one.shape
+    return [int(size) if size >= 0 else (int(tensor), axis) for axis, size in enumerate(free)]
+
+
+def numbers_of(graph: Graph, tensor: int) -> list[Size] | None:
+    """The numbers of an integer tensor, in order; None where they are not sizes."""
+    if int(tensor) < 0:
+        return None
+    dtype = _INTEGERS.get(graph.tensor(tensor).type)
+    if dtype is None:
+        return None
+    constant = graph.value(tensor, dtype)
+    if constant is not None:
+        return [int(number) for number in constant]
+    producer = graph.producer(tensor)
+    if producer is None:
+        return None
+    compute = _COMPUTATIONS.get(graph.code(producer))
+    return None if compute is None else compute(graph, producer)
+
+
+def _shape(graph: Graph, operator: Any) -> list[Size] | None:
+    return sizes_of(graph, operator.inputs[0])
+
+
+def _unchanged(graph: Graph, operator: Any) -> list[Size] | None:
+    return numbers_of(graph, operator.inputs[0])
+
+
+def _slice(graph: Graph, operator: Any) -> list[Size] | None:
+    numbers = numbers_of(graph, operator.inputs[0])
+    bounds = [graph.value(index, np.int32) for index in operator.inputs[1:]]
+    options = operator.builtinOptions
+    if numbers is None or any(bound is None or len(bound) != 1 for bound in bounds):
+        return None
+    is_row = len(graph.tensor(operator.inputs[0]).shape) == 1
+    if options.ellipsisMask or options.newAxisMask or not is_row:
+        return None
+    begin, end, stride = (int(bound[0]) for bound in bounds if bound is not None)
+    if options.shrinkAxisMask:
+        return numbers[begin : begin + 1] if begin != -1 else numbers[-1:]
+    return numbers[None if options.beginMask else begin : None if options.endMask else end : stride]
+
+
+def _gathered(graph: Graph, operator: Any) -> list[Size] | None:
+    numbers = numbers_of(graph, operator.inputs[0])
+    places = graph.value(operator.inputs[1], np.int32)
+    if numbers is None or places is None or len(graph.tensor(operator.inputs[0]).shape) != 1:
+        return None
+    return [numbers[int(place)] for place in places]
+
+
+def _product(graph: Graph, operator: Any) -> list[Size] | None:
+    numbers = numbers_of(graph, operator.inputs[0])
+    return None if numbers is None else [multiplied(numbers)]
+
+
+def _multiplied(graph: Graph, operator: Any) -> list[Size] | None:
+    pair = [numbers_of(graph, index) for index in operator.inputs]
+    if any(numbers is None or len(numbers) != 1 for numbers in pair):
+        return None
+    return [multiplied([numbers[0] for numbers in pair if numbers is not None])]
+
+
+def _joined(graph: Graph, operator: Any) -> list[Size] | None:
+    parts = [numbers_of(graph, index) for index in operator.inputs]
+    if any(part is None for part in parts) or len(graph.tensor(operator.outputs[0]).shape) != 1:
+        return None
+    return [number for part in parts if part is not None for number in part]
+
+
+_COMPUTATIONS: dict[int, Callable[[Graph, Any], list[Size] | None]] = {
+    _CODE.SHAPE: _shape,
+    _CODE.STRIDED_SLICE: _slice,
+    _CODE.GATHER: _gathered,
+    _CODE.REDUCE_PROD: _product,
+    _CODE.MUL: _multiplied,
+    _CODE.PACK: _joined,
+    _CODE.CONCATENATION: _joined,
+    _CODE.RESHAPE: _unchanged,
+    _CODE.SQUEEZE: _unchanged,
+    _CODE.EXPAND_DIMS: _unchanged,
+    _CODE.CAST: _unchanged,
+}
+
+
+def multiplied(sizes: Sequence[Size]) -> Size:
+    """The product of sizes, which is a number or stands for one."""
+    number = prod(size for size in sizes if isinstance(size, int))
+    open_sizes = tuple(sorted((size for size in sizes if not isinstance(size, int)), key=repr))
+    if not open_sizes or number == 0:
+        return number
+    return open_sizes[0] if number == 1 and len(open_sizes) == 1 else (number, *open_sizes)
+
+
+def _as_constant(graph: Graph, sizes: Sequence[Size], name: str) -> int:
+    numbers = [size if isinstance(size, int) else -1 for size in sizes]
+    return graph.constant(np.array(numbers, np.int32), name)
+
+
+def _open(sizes: Sequence[Size]) -> int:
+    return sum(not isinstance(size, int) for size in sizes)
+
+
+def _reshape_by_constant(graph: Graph, reshape: Any) -> None:
+    """Writes the shape down, with -1 for the one size that may be open."""
+    if len(reshape.inputs) < 2 or graph.value(reshape.inputs[1], np.int32) is not None:
+        return
+    sizes = numbers_of(graph, reshape.inputs[1])
+    if sizes is None or _open(sizes) > 1 or any(size == -1 for size in sizes):
+        return
+    constant = _as_constant(graph, sizes, "shape")
+    reshape.inputs = np.array([reshape.inputs[0], constant], np.int32)
+    _describe(graph, int(reshape.outputs[0]), sizes)
+
+
+def _describe(graph: Graph, tensor: int, sizes: Sequence[Size]) -> None:
+    """Says in the tensor what its sizes are, so that those computed of it are known too."""
+    one = graph.tensor(tensor)
+    one.shape = np.array([size if isinstance(size, int) else 1 for size in sizes], np.int32)
+    free = [size if isinstance(size, int) else -1 for size in sizes]
+    one.shapeSignature = np.array(free, np.int32) if -1 in free else None
+
+
+@dataclass(frozen=True)
+class _Flattened:
+    """A product with a matrix as the converter writes it: flattened before, unfolded after.
+
+    Attributes:
+        source: tensor before it is flattened.
+        unfolding: operator that gives the product the source's dimensions again.
+        others: reshapes of the product besides it.
+    """
+
+    source: int
+    unfolding: Any
+    others: list[Any]
+
+
+def _keep_dimensions(graph: Graph, product: Any) -> None:
+    """Multiplies all rows of a sequence where they are, if two or more of its sizes are open."""
+    found = _flattened(graph, product)
+    if found is None:
+        return
+    unfolded = int(found.unfolding.outputs[0])
+    product.inputs = np.array([found.source, *product.inputs[1:]], np.int32)
+    product.outputs = np.array([unfolded], np.int32)
+    product.builtinOptions.keepNumDims = True
+    for reshape in found.others:
+        reshape.inputs = np.array([unfolded, *reshape.inputs[1:]], np.int32)
+    graph.remove(found.unfolding)
+
+
+def _flattened(graph: Graph, product: Any) -> _Flattened | None:
+    """What is around a product, if its input's dimensions can and must be kept; else None."""
+    before = graph.producer(product.inputs[0])
+    after = graph.consumers(product.outputs[0])
+    if before is None or int(product.outputs[0]) in graph.subgraph.outputs:
+        return None
+    if any(graph.code(one) != _CODE.RESHAPE or len(one.inputs) < 2 for one in (before, *after)):
+        return None
+    source = int(before.inputs[0])
+    sizes = sizes_of(graph, source)
+    units, features = (int(size) for size in graph.tensor(product.inputs[1]).shape)
+    if sizes is None or sizes[-1] != features or _open(sizes) < 2:
+        return None
+    for reshape in after:
+        if _are(numbers_of(graph, reshape.inputs[1]), [*sizes[:-1], units]):
+            return _Flattened(source, reshape, [one for one in after if one is not reshape])
+    return None
+
+
+def _are(given: Sequence[Size] | None, sizes: Sequence[Size]) -> bool:
+    """Whether a reshape to `given`, where -1 is what is left, makes these sizes."""
+    if given is None or len(given) != len(sizes):
+        return False
+    return all(one in (-1, size) for one, size in zip(given, sizes, strict=True))
+
+
+def _repeat(graph: Graph, operator: Any) -> None:
+    """Repeats a constant without computing how often."""
+    sizes_at, value_at = (0, 1) if graph.code(operator) == _CODE.FILL else (1, 0)
+    given = graph.tensor(operator.inputs[value_at])
+    sizes, dtype = numbers_of(graph, operator.inputs[sizes_at]), _REPEATED.get(given.type)
+    value = None if dtype is None else graph.value(operator.inputs[value_at], dtype)
+    if sizes is None or value is None or not _open(sizes):
+        return
+    row = np.reshape(value, [int(size) for size in given.shape])
+    like = _with_sizes(graph, sizes)
+    if row.size == 1 and row.dtype == np.float32 and like is not None:
+        _add_to_zeros(graph, operator, row.reshape(()), like)
+    elif not _open(sizes[1:]) and (row.ndim < len(sizes) or row.shape[0] == 1):
+        _repeat_by_row(graph, operator, row, sizes)
+
+
+def _with_sizes(graph: Graph, sizes: Sequence[Size]) -> int | None:
+    """A tensor of floats that has exactly these sizes, if one of them stands for a size of it."""
+    for whose in (size[0] for size in sizes if isinstance(size, tuple) and len(size) == 2):
+        if isinstance(whose, int) and sizes_of(graph, whose) == list(sizes):
+            return whose if graph.tensor(whose).type == schema.TensorType.FLOAT32 else None
+    return None
+
+
+def _add_to_zeros(graph: Graph, operator: Any, value: np.ndarray, like: int) -> None:
+    """Adds a constant to zeros in the shape of another tensor of floats."""
+    shapes = graph.tensor(like)
+    zeros = graph.add_tensor(shapes.shape, shapes.type, "zeros", shapes.shapeSignature)
+    graph.insert(operator, "ZEROS_LIKE", [like], [zeros], schema.ZerosLikeOptionsT())
+    operator.inputs = np.array([zeros, graph.constant(value, "number")], np.int32)
+    graph.change_operator(operator, "ADD", schema.AddOptionsT())
+
+
+def _repeat_by_row(graph: Graph, operator: Any, row: np.ndarray, sizes: Sequence[Size]) -> None:
+    """Repeats a row as often as the tensor has rows whose batch the first size stands for."""
+    whose, axis = sizes[0] if isinstance(sizes[0], tuple) and len(sizes[0]) == 2 else (None, None)
+    if not isinstance(whose, int) or axis != 0 or graph.tensor(whose).type not in _REPEATED:
+        return
+    result = int(operator.outputs[0])
+    rest = [size for size in sizes[1:] if isinstance(size, int)]
+    row = np.array(np.broadcast_to(row, [1, *rest]))
+    if {graph.tensor(whose).type, graph.tensor(result).type} == {schema.TensorType.FLOAT32}:
+        column = _column(graph, operator, whose, len(sizes))
+        _add_to_zeros(graph, operator, row, column)
+    else:
+        constant = graph.constant(row, "row", graph.tensor(result).quantization)
+        rows = zero_for_each_row(graph, operator, whose)
+        operator.inputs = np.array([constant, rows], np.int32)
+        graph.change_operator(operator, "GATHER", schema.GatherOptionsT())
+    _describe(graph, result, sizes)
+
+
+def _column(graph: Graph, before: Any, whose: int, dimensions: int) -> int:
+    """A tensor of floats [batch, 1, ...] with the batch of another one."""
+    first = first_numbers(graph, before, whose)
+    sizes = [-1, *[1] * (dimensions - 1)]
+    column = graph.add_tensor([1] * dimensions, schema.TensorType.FLOAT32, "column", sizes)
+    shape = graph.constant(np.array(sizes, np.int32), "shape")
+    graph.insert(before, "RESHAPE", [first, shape], [column], schema.ReshapeOptionsT())
+    return column
+
+
+def _leave_out_unread(graph: Graph) -> None:
+    """Removes operators that computed sizes which nothing reads now."""
+    read = {int(index) for index in graph.subgraph.outputs}
+    kept = []
+    for operator in reversed(graph.subgraph.operators):
+        unread = not any(int(index) in read for index in operator.outputs)
+        if unread and graph.code(operator) in _COMPUTES_SIZES:
+            continue
+        kept.append(operator)
+        read |= {int(index) for index in operator.inputs}
+    graph.subgraph.operators = kept[::-1]

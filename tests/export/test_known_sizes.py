@@ -1,0 +1,98 @@
+"""Sizes that a file computes while it runs become known ones, and every call stays right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import Input, Model, Sequential, layers
+
+from rnn_apps.edge import load
+from rnn_apps.export import export_tflite
+from rnn_apps.export.flatbuffers.flatbuffer_graph import Graph
+from rnn_apps.export.flatbuffers.known_sizes import multiplied
+from rnn_apps.export.flatbuffers.model_objects import builtin_operators, read_objects
+
+FEATURES = 6
+# Where these operators take their sizes from.
+SIZES_AT = {"RESHAPE": 1, "FILL": 0, "BROADCAST_TO": 1, "PAD": 1, "TILE": 1}
+
+
+def _segments() -> Model:
+    """Segments of a window, projected and read by a GRU, and a shortcut around both."""
+    window = Input((12,), name="window")
+    segments = layers.Dense(8)(layers.Reshape((3, 4))(window))
+    return Model(window, layers.Dense(4)(layers.GRU(8)(segments)) + layers.Dense(4)(window))
+
+
+def _stack(*stack: keras.layers.Layer) -> Callable[[], Model]:
+    return lambda: Sequential([Input((None, FEATURES), name="series"), *stack])
+
+
+MODELS: dict[str, Callable[[], Model]] = {
+    "segments": _segments,
+    "dense on a sequence": _stack(
+        layers.LSTM(5, return_sequences=True), layers.Dense(7, activation="relu"), layers.Dense(3)
+    ),
+    "last output": _stack(layers.GRU(5), layers.Dense(3)),
+    "two directions": _stack(
+        layers.Bidirectional(layers.GRU(5, return_sequences=True)),
+        layers.Bidirectional(layers.GRU(4)),
+    ),
+    "a mask": _stack(
+        layers.Masking(),
+        layers.LSTM(5, return_sequences=True),
+        layers.TimeDistributed(layers.Dense(3)),
+    ),
+    "a convolution": _stack(
+        layers.Conv1D(8, 3, padding="causal"), layers.SimpleRNN(5, return_sequences=True)
+    ),
+    "narrower than its features": _stack(layers.SimpleRNN(3, return_sequences=True)),
+}  # fmt: skip
+
+
+def computed_sizes(path: Path) -> list[str]:
+    """The operators of a file whose result has a size that is computed while the file runs."""
+    names, found = builtin_operators(), []
+    model = read_objects(path.read_bytes())
+    for subgraph in model.subgraphs:
+        graph = Graph(model, subgraph)
+        for operator in subgraph.operators:
+            name = names[graph.code(operator)]
+            place = SIZES_AT.get(name)
+            if place is None or len(operator.inputs) <= place:
+                continue
+            if model.buffers[graph.tensor(operator.inputs[place]).buffer].data is None:
+                found.append(name)
+    return found
+
+
+def inputs_of(model: Model, batch: int, timesteps: int = 5) -> np.ndarray:
+    shape = [timesteps if size is None else size for size in model.inputs[0].shape[1:]]
+    return np.random.default_rng(batch).normal(size=(batch, *shape)).astype(np.float32)
+
+
+@pytest.mark.parametrize("form", ["auto", "loop"])
+@pytest.mark.parametrize("kind", list(MODELS))
+def test_a_free_batch_leaves_no_size_to_compute(kind: str, form: str, tmp_path: Path) -> None:
+    keras.utils.set_random_seed(0)
+    model = MODELS[kind]()
+    result = export_tflite(model, tmp_path / "m.tflite", form=form, card=False)
+    assert computed_sizes(result.path) == []
+    device = load(result.path)
+    for batch, timesteps in ((1, 5), (3, 5), (3, 20), (1, 1), (2, 33)):
+        given = inputs_of(model, batch, timesteps)
+        [found] = device(given).values()
+        np.testing.assert_allclose(found, model(given), atol=1e-5)
+
+
+def test_products_of_sizes_stand_for_the_same_only_if_they_are_the_same() -> None:
+    batch, time = (0, 0), (0, 1)
+    assert multiplied([2, 3]) == 6
+    assert multiplied([batch, 1]) == batch
+    assert multiplied([batch, 2]) == multiplied([2, batch]) != multiplied([batch, 3])
+    assert multiplied([batch, time]) == multiplied([time, batch]) != multiplied([batch, batch])
+    assert multiplied([batch, 0]) == 0
