@@ -2,6 +2,8 @@
 
     python -m benchmarks.saved_models forecast/electricity-demand language/world-english-bible
 
+With --export-again the weights stay, and only the files for devices are written anew.
+
 speech/recorded-digits is the exception: it is trained on the Free Spoken Digit Dataset, from the
 folder that the environment variable FSDD names. What benchmarks/fsdd.py and fsdd_models.py have
 left is used where FSDD_STRINGS and FSDD_RUNS name it.
@@ -13,6 +15,7 @@ open it, together with what is deployed: a .tflite file with its card, and the c
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.metadata
 import json
 import os
@@ -271,30 +274,60 @@ MODELS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "speech/recorded-digits": recorded_digits,
 }
 
+# The package of each application by the name that the command line has for it, and the files of
+# the formats that `export_again` knows.
+_APPLICATIONS = {
+    "forecast": "forecasting",
+    "language": "language_modelling",
+    "translate": "translation",
+    "speech": "speech",
+}
+_FORMATS = {"model.tflite": "tflite", "model_dynamic.tflite": "tflite_dynamic"}
+
 
 def build(name: str) -> None:
     """Trains the model called `name` and puts it, with its card, in place of the old one."""
     with atomic_folder(_HERE / name) as folder:
         card = MODELS[name](folder)
-        tflite = folder / card.get("file", "model.tflite")
-        exported = json.loads((folder / f"{tflite.name}.json").read_text(encoding="utf-8"))
         origin = read_origin(RunFolder(folder, name.split("/")[0]))
         card |= {
             **({KEY: {"run": origin["from"], "sha256": origin["sha256"]}} if origin else {}),
-            "file": tflite.name,
-            "size_kib": round(tflite.stat().st_size / 1024, 1),
-            "latency_ms": exported["latency_ms"],
-            "contract": json.loads((folder / "contract.json").read_text(encoding="utf-8")),
             "made_by": f"python -m benchmarks.saved_models {name}",
-            "versions": {
-                package: importlib.metadata.version(package)
-                for package in ("tensorflow", "keras", "ai-edge-litert")
-            },
         }
-        write_text(folder / "README.md", _page(name, card))
-        files = sorted(path for path in folder.rglob("*") if path.is_file())
-        checksums = {path.relative_to(folder).as_posix(): sha256(path) for path in files}
-        write_json(folder / CARD, {**card, "sha256": checksums})
+        _write_card(name, folder, card)
+
+
+def export_again(name: str) -> None:
+    """Writes the files for devices of the model called `name` anew, from the weights it has."""
+    application = importlib.import_module(f"rnn_apps.{_APPLICATIONS[name.split('/')[0]]}")
+    run = application.load(_HERE / name)
+    with atomic_folder(_HERE / name) as folder:
+        shutil.copytree(_HERE / name, folder, dirs_exist_ok=True)
+        formats = [key for file, key in _FORMATS.items() if (folder / file).exists()]
+        require_all(run.export(folder, formats=formats))
+        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        card.pop("sha256")
+        _write_card(name, folder, card)
+
+
+def _write_card(name: str, folder: Path, card: dict[str, Any]) -> None:
+    """Writes the card and the page of a model, with what its exported file says of itself."""
+    tflite = folder / card.get("file", "model.tflite")
+    exported = json.loads((folder / f"{tflite.name}.json").read_text(encoding="utf-8"))
+    card |= {
+        "file": tflite.name,
+        "size_kib": round(tflite.stat().st_size / 1024, 1),
+        "latency_ms": exported["latency_ms"],
+        "contract": json.loads((folder / "contract.json").read_text(encoding="utf-8")),
+        "versions": {
+            package: importlib.metadata.version(package)
+            for package in ("tensorflow", "keras", "ai-edge-litert")
+        },
+    }
+    write_text(folder / "README.md", _page(name, card))
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != CARD)
+    checksums = {path.relative_to(folder).as_posix(): sha256(path) for path in files}
+    write_json(folder / CARD, {**card, "sha256": checksums})
 
 
 def _origin_lines(card: dict[str, Any]) -> list[str]:
@@ -337,11 +370,12 @@ def main() -> None:
     """Builds the named models, or all."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(MODELS))
-    names = parser.parse_args().names or list(MODELS)
-    for name in names:
+    parser.add_argument("--export-again", action="store_true", help="keep the weights")
+    given = parser.parse_args()
+    for name in given.names or list(MODELS):
         if name not in MODELS:
             parser.error(f"there is no model {name!r}. Available: {', '.join(MODELS)}")
-        build(name)
+        (export_again if given.export_again else build)(name)
 
 
 if __name__ == "__main__":
