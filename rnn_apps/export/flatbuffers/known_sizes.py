@@ -48,13 +48,17 @@ def known_sizes(model: Any) -> None:
     """Replaces computed sizes by known ones, in every graph of a file for LiteRT."""
     for subgraph in model.subgraphs:
         graph = Graph(model, subgraph)
-        for operator in list(subgraph.operators):
-            code = graph.code(operator)
+        operators = [(graph.code(operator), operator) for operator in subgraph.operators]
+        # Looked up here because a search of the graph for each product takes seconds.
+        reshapes = {int(one.outputs[0]): one for code, one in operators if code == _CODE.RESHAPE}
+        for code, operator in operators:
             # What stands before may have made more sizes known, so each is looked at anew.
             if code == _CODE.RESHAPE:
                 _reshape_by_constant(graph, operator)
             elif code == _CODE.FULLY_CONNECTED:
-                _keep_dimensions(graph, operator)
+                before = reshapes.get(int(operator.inputs[0]))
+                if before is not None:
+                    _keep_dimensions(graph, operator, before)
             elif code in (_CODE.FILL, _CODE.BROADCAST_TO):
                 _repeat(graph, operator)
         _leave_out_unread(graph)
@@ -206,9 +210,9 @@ class _Flattened:
     others: list[Any]
 
 
-def _keep_dimensions(graph: Graph, product: Any) -> None:
+def _keep_dimensions(graph: Graph, product: Any, before: Any) -> None:
     """Multiplies all rows of a sequence where they are, if two or more of its sizes are open."""
-    found = _flattened(graph, product)
+    found = _flattened(graph, product, before)
     if found is None:
         return
     unfolded = int(found.unfolding.outputs[0])
@@ -220,11 +224,10 @@ def _keep_dimensions(graph: Graph, product: Any) -> None:
     graph.remove(found.unfolding)
 
 
-def _flattened(graph: Graph, product: Any) -> _Flattened | None:
+def _flattened(graph: Graph, product: Any, before: Any) -> _Flattened | None:
     """What is around a product, if its input's dimensions can and must be kept; else None."""
-    before = graph.producer(product.inputs[0])
     after = graph.consumers(product.outputs[0])
-    if before is None or int(product.outputs[0]) in graph.subgraph.outputs:
+    if int(product.outputs[0]) in graph.subgraph.outputs:
         return None
     if any(graph.code(one) != _CODE.RESHAPE or len(one.inputs) < 2 for one in (before, *after)):
         return None
