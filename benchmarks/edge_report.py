@@ -5,10 +5,10 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 from benchmarks import edge_code
+from benchmarks.processor import processor_name
 
 FLOAT, DYNAMIC, INT8 = "LiteRT, float", "LiteRT, dynamic range", "LiteRT, int8"
 KERAS, UNROLLED, ONNX = "Keras' own", "Keras' unrolled", "ONNX Runtime"
@@ -89,20 +89,6 @@ def _figure(contender: dict[str, Any]) -> str:
     inside.append(str(contender["bytes"] // 1000))
     inside.append("-" if memory is None else str(memory // 1000))
     return f"{contender['median_ms']:.3f} ({', '.join(inside)})"
-
-
-def processor_name() -> str:
-    """What this computer's processor calls itself, and its widest vector instructions."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return platform.machine()
-    rows = dict(row.split(":", 1) for row in text.splitlines() if ":" in row)
-    rows = {key.strip(): value.strip() for key, value in rows.items()}
-    flags = rows.get("flags", "").split()
-    known = [name for name in ("avx512_vnni", "avx512bw", "avx2") if name in flags]
-    family = f"family {rows.get('cpu family', '?')} model {rows.get('model', '?')}"
-    return f"{rows.get('model name', platform.machine())} ({family}, {', '.join(known[:1])})"
 
 
 def versions(torch_python: str | None) -> str:

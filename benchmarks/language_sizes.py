@@ -18,6 +18,7 @@ from typing import Any
 
 from benchmarks.language_size_recipes import BASE, RECIPES, SIZES, Recipe
 from benchmarks.language_speed import written_by_device
+from benchmarks.processor import processor_name
 from benchmarks.recipe_runs import Result, differences, results, steps_taken, train_missing
 from pipelines.base.atomic_files import write_json, write_text
 
@@ -74,6 +75,7 @@ def trained(recipe: Recipe, given: argparse.Namespace) -> Result:
         "epochs": run.metrics["training"]["epochs"],
         "minutes": run.metrics["training"]["minutes"],
         "cores": len(os.sched_getaffinity(0)),
+        "processor": processor_name(),
         "settings": recipe.settings,
     }
 
@@ -107,6 +109,7 @@ def write_results(given: argparse.Namespace) -> None:
     found = results(RECIPES, given)
     write_json(Path(given.to + ".json"), found)
     base = ", ".join(f"{name} {value}" for name, value in BASE.items())
+    processors = dict.fromkeys(r.get("processor", "an AMD EPYC, model unnamed") for r in found)
     lines = [
         "# Character language models by size",
         "",
@@ -118,7 +121,8 @@ def write_results(given: argparse.Namespace) -> None:
         "processor time of one thread. The kept weights are those of the epoch with the lowest "
         "validation loss; learning rate and depth were chosen by four trials of 6 epochs at "
         "400 kB, on the same text, dropout without a trial. Training ends after "
-        f"{MOST_MINUTES:g} minutes by the clock, on a computer that other work shared.",
+        f"{MOST_MINUTES:g} minutes by the clock, on a computer that other work shared: "
+        f"{' and '.join(processors)}.",
         "",
         f"All have {base}, unless said otherwise.",
         "",

@@ -26,6 +26,7 @@ from typing import Any
 
 from benchmarks import ett_recipes, language_models, language_recipes
 from benchmarks.child_process import ChildProcess
+from benchmarks.processor import processor_name
 from benchmarks.recipe_runs import steps_taken
 from pipelines.base.atomic_files import write_json, write_text
 
@@ -172,7 +173,7 @@ def _write(given: argparse.Namespace) -> None:
         "# minGRU against GRU at equal parameters",
         "",
         f"Written by `python -m benchmarks.mingru`, seed {given.seed}, on "
-        f"{len(os.sched_getaffinity(0))} cores of {_processor()}.",
+        f"{len(os.sched_getaffinity(0))} cores of {processor_name()}.",
         "",
     ]
     tables = {"speed": _speed_table, "language": _language_table, "forecasting": _forecast_table}
@@ -246,13 +247,6 @@ def _forecast_table(rows: Rows, given: argparse.Namespace) -> list[str]:
             for r in rows
         ),
     ]
-
-
-def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return "an unnamed processor"
 
 
 if __name__ == "__main__":
