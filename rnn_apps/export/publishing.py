@@ -168,6 +168,8 @@ def _make(
         time_limit=options.time_limit,
     )
     refusals.refuse_operators(operators, forms)
+    if options.target == "litert":
+        refusals.refuse_states_of_unknown_batch(path)
     errors = tuple(e for plan in plans for e in plan.prove(runtime, path, options.allowed_error))
     require_within(errors, f"the {options.target} file")
     return _Candidate(forms, path, operators, errors)

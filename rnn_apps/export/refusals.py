@@ -10,12 +10,16 @@ from typing import Any
 import keras
 
 from pipelines.base.errors import ConfigurationError
+from rnn_apps.edge.runtime.computed_sizes import computes_sizes
+from rnn_apps.edge.runtime.flatbuffer import read_model_file
 from rnn_apps.export.forms.choice import FORMS
 from rnn_apps.export.options import Options, SignatureRequest
 from rnn_apps.export.results import MODES, QUANTIZATIONS, TARGETS, ExportError, LayerForm
 from rnn_apps.export.signature.model_signature import InputTensor
 
 FUSED_OPERATORS = {"LSTM": "UNIDIRECTIONAL_SEQUENCE_LSTM"}
+# Its number in the schema.
+_FUSED_LSTM = 44
 
 
 def refuse_model(model: Any) -> None:
@@ -128,3 +132,25 @@ def refuse_operators(operators: Sequence[str], forms: Sequence[LayerForm]) -> No
         expected = FUSED_OPERATORS.get(form.kind) if form.form == "fused" else None
         if expected is not None and expected not in operators:
             raise ExportError(f"layer {form.layer!r} was not fused to {expected}")
+
+
+def refuse_states_of_unknown_batch(path: Path) -> None:
+    """Refuses a fused LSTM at a free batch in a file that computes sizes while it runs.
+
+    LiteRT then gives the LSTM's states their memory before it knows the batch: at a larger one than
+    that of the file, they are written over what lies behind them.
+
+    Raises:
+        ExportError: the file has both.
+    """
+    file, _ = read_model_file(path)
+    if not computes_sizes(file):
+        return
+    for graph in file.subgraphs:
+        for operator in graph.operators:
+            is_fused = operator.code == _FUSED_LSTM
+            if is_fused and graph.tensors[operator.inputs[0]].free_shape[0] == -1:
+                raise ExportError(
+                    "a fused LSTM needs to know its batch before it runs, and this model computes "
+                    "sizes while it runs. Give batch_size, or form 'loop' for its LSTM layers."
+                )

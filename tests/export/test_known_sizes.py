@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,7 +14,7 @@ from keras import Input, Model, Sequential, layers
 from rnn_apps.edge import load
 from rnn_apps.export import export_tflite
 from rnn_apps.export.flatbuffers.flatbuffer_graph import Graph
-from rnn_apps.export.flatbuffers.known_sizes import multiplied
+from rnn_apps.export.flatbuffers.known_sizes import OpenSize, multiplied
 from rnn_apps.export.flatbuffers.model_objects import builtin_operators, read_objects
 
 FEATURES = 6
@@ -51,6 +52,7 @@ MODELS: dict[str, Callable[[], Model]] = {
         layers.Conv1D(8, 3, padding="causal"), layers.SimpleRNN(5, return_sequences=True)
     ),
     "narrower than its features": _stack(layers.SimpleRNN(3, return_sequences=True)),
+    "wider than its features": _stack(layers.GRU(24, return_sequences=True)),
 }  # fmt: skip
 
 
@@ -89,10 +91,34 @@ def test_a_free_batch_leaves_no_size_to_compute(kind: str, form: str, tmp_path: 
         np.testing.assert_allclose(found, model(given), atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["segments", "two directions"])
+def test_float16_leaves_no_size_to_compute(kind: str, tmp_path: Path) -> None:
+    """Its zero states are kept in float16, too."""
+    model = MODELS[kind]()
+    result = export_tflite(model, tmp_path / "m.tflite", quantize="float16", card=False)
+    assert computed_sizes(result.path) == []
+
+
+def test_what_is_repeated_for_parts_of_rows_stays_computed(tmp_path: Path) -> None:
+    """As many zeros as 64 times the batch are those of no tensor."""
+
+    class Parts(layers.Layer):
+        def call(self, rows: Any) -> Any:
+            zeros = keras.ops.zeros((keras.ops.shape(rows)[0] * 64, 4))
+            return keras.ops.reshape(keras.ops.reshape(rows, (-1, 4)) + zeros, (-1, 64, 4))
+
+    rows = Input((64, 4), name="rows")
+    result = export_tflite(Model(rows, Parts()(rows)), tmp_path / "m.tflite", card=False)
+    given = np.ones((3, 64, 4), np.float32)
+    [found] = load(result.path)(given).values()
+    np.testing.assert_array_equal(found, given)
+
+
 def test_products_of_sizes_stand_for_the_same_only_if_they_are_the_same() -> None:
-    batch, time = (0, 0), (0, 1)
+    batch, time = OpenSize(0, 0), OpenSize(0, 1)
     assert multiplied([2, 3]) == 6
     assert multiplied([batch, 1]) == batch
     assert multiplied([batch, 2]) == multiplied([2, batch]) != multiplied([batch, 3])
     assert multiplied([batch, time]) == multiplied([time, batch]) != multiplied([batch, batch])
+    assert multiplied([multiplied([batch, 2]), 3]) == multiplied([6, batch])
     assert multiplied([batch, 0]) == 0

@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from pipelines.base.errors import UserError
 from pipelines.base.quiet_tensorflow import litert_notices_held_back
+from rnn_apps.edge.runtime.computed_sizes import (
+    computes_sizes,
+    loops_and_branches,
+    may_compute_sizes,
+)
+from rnn_apps.edge.runtime.flatbuffer import ModelFile
 from rnn_apps.edge.runtime.signatures import Signature
 
 
@@ -25,12 +32,10 @@ class LiteRTRuntime:
 
     Args:
         content: bytes of the .tflite file.
+        file: what the file says about itself. One that computes sizes while it runs is run without
+            LiteRT's default delegate (XNNPACK); one with variables has one interpreter for good.
         signatures: signatures of the file by their name.
         threads: number of threads.
-        delegates: false to run the file without LiteRT's default delegate (XNNPACK), as one has to
-            be that computes sizes while it runs.
-        keeps_state: true if variables of the file keep their values from call to call: then it has
-            one interpreter for good.
 
     Raises:
         UserError: LiteRT is not installed, or cannot run the file.
@@ -39,11 +44,9 @@ class LiteRTRuntime:
     def __init__(
         self,
         content: bytes,
+        file: ModelFile,
         signatures: dict[str, Signature],
         threads: int = 1,
-        *,
-        delegates: bool = True,
-        keeps_state: bool = False,
     ) -> None:
         try:
             from ai_edge_litert.interpreter import Interpreter, OpResolverType
@@ -51,16 +54,22 @@ class LiteRTRuntime:
             raise UserError(
                 "LiteRT is not installed. Install it with: pip install ai-edge-litert"
             ) from absent
-        operators = OpResolverType.AUTO
-        if not delegates:
-            operators = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-        self._new_interpreter = partial(
-            Interpreter,
-            model_content=content,
-            num_threads=threads,
-            experimental_op_resolver_type=operators,
+        new = partial(Interpreter, model_content=content, num_threads=threads)
+        plain = partial(
+            new, experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         )
-        self._keeps_state = keeps_state
+        # Files of several signatures have graphs that are planned when they are first called.
+        is_direct = len(signatures) == 1 and not any(item.subgraph for item in signatures.values())
+        learns_sizes = may_compute_sizes(file) if is_direct else computes_sizes(file)
+        if learns_sizes and is_direct:
+            learns_sizes = not _is_planned_at_once(plain, file)
+        self._new_interpreter = plain if learns_sizes else new
+        # Without a delegate, or with variables, which keep their values from call to call.
+        self._stays = learns_sizes or any(
+            tensor.is_variable or tensor.dtype == "resource"
+            for graph in file.subgraphs
+            for tensor in graph.tensors
+        )
         self._shapes: dict[int, tuple[int, ...]] = {}
         self._largest: dict[str, dict[str, tuple[int, ...]]] = {}
         self._allocated = False
@@ -68,12 +77,12 @@ class LiteRTRuntime:
         self._called = False
         with _refusals_named("this model"):
             self._interpreter = self._new_interpreter()
-            if len(signatures) > 1 or any(item.subgraph for item in signatures.values()):
-                self._take_runners(signatures)
-            else:
+            if is_direct:
                 (only,) = signatures.values()
                 with litert_notices_held_back():
                     self._allocate(only)
+            else:
+                self._take_runners(signatures)
 
     def call(self, signature: Signature, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Runs a signature once; inputs and outputs are in the runtime's types.
@@ -120,18 +129,47 @@ class LiteRTRuntime:
         self._runners = {key: self._interpreter.get_signature_runner(key) for key in keys}
 
     def _make_room(self, signature: Signature, inputs: Mapping[str, np.ndarray]) -> None:
-        """Makes another interpreter if an input is larger than what this one has run on."""
+        """Makes another interpreter if an input is larger than what this one has run on.
+
+        It is planned for twice the size that was outgrown, so that what grows step by step is
+        planned a few times only.
+        """
         shapes = {name: value.shape for name, value in inputs.items()}
         before = self._largest.get(signature.key)
-        if before == shapes:
+        if before is None:
+            self._largest[signature.key] = shapes
+        if before is None or before == shapes or self._stays or not _outgrown(before, shapes):
             return
-        if before is not None and not self._keeps_state and _outgrown(before, shapes):
+        try:
+            room = {
+                name: _doubled(before[name], shape, signature.inputs[name].shape)
+                for name, shape in shapes.items()
+            }
+            self._plan(signature, inputs, room)
+        except (RuntimeError, ValueError, TypeError):
+            # Sizes may depend on each other in a way that twice each of them breaks.
+            room = shapes
             self._begin_anew()
-            if self._runners:
-                self._take_runners(list(self._runners))
-                self._called = False
-            before = None
-        self._largest[signature.key] = shapes if before is None else _larger(before, shapes)
+        self._largest[signature.key] = room
+
+    def _plan(
+        self,
+        signature: Signature,
+        inputs: Mapping[str, np.ndarray],
+        room: Mapping[str, tuple[int, ...]],
+    ) -> None:
+        """Makes an interpreter whose memory is planned for inputs of these shapes."""
+        self._begin_anew()
+        if self._runners:
+            # A runner plans when it is called.
+            zeros = {name: np.zeros(room[name], value.dtype) for name, value in inputs.items()}
+            self._run(self._runners[signature.key], zeros)
+            return
+        for name, shape in room.items():
+            self._interpreter.resize_tensor_input(signature.inputs[name].index, shape)
+        self._interpreter.allocate_tensors()
+        self._shapes = {signature.inputs[name].index: shape for name, shape in room.items()}
+        self._allocated = True
 
     def reset(self) -> None:
         """Sets the variables inside the model to zero."""
@@ -166,6 +204,9 @@ class LiteRTRuntime:
         self._shapes = {}
         self._largest = {}
         self._allocated = False
+        if self._runners:
+            self._take_runners(list(self._runners))
+            self._called = False
 
     def _set(self, signature: Signature, inputs: Mapping[str, np.ndarray]) -> None:
         shapes = {signature.inputs[name].index: value.shape for name, value in inputs.items()}
@@ -193,13 +234,32 @@ def _outgrown(before: Mapping[str, tuple[int, ...]], shapes: Mapping[str, tuple[
     )
 
 
-def _larger(
-    before: Mapping[str, tuple[int, ...]], shapes: Mapping[str, tuple[int, ...]]
-) -> dict[str, tuple[int, ...]]:
-    return {
-        name: tuple(max(pair) for pair in zip(before[name], shape, strict=True))
-        for name, shape in shapes.items()
-    }
+def _doubled(
+    before: tuple[int, ...], shape: tuple[int, ...], free: tuple[int, ...]
+) -> tuple[int, ...]:
+    """The larger of both sizes in each dimension; at least twice what was outgrown."""
+    return tuple(
+        max(size, 2 * known if size > known and is_free == -1 else known)
+        for known, size, is_free in zip(before, shape, free, strict=True)
+    )
+
+
+def _is_planned_at_once(new_interpreter: Callable[[], Any], file: ModelFile) -> bool:
+    """Whether LiteRT knows all sizes of a file before it runs: each tensor has its memory then.
+
+    A loop's own results have theirs only after it ran; whether their sizes are known shows in what
+    is computed of them.
+    """
+    interpreter = new_interpreter()
+    try:
+        interpreter.allocate_tensors()
+        for number, graph in enumerate(file.subgraphs):
+            written = {index for item in graph.operators for index in item.outputs if index >= 0}
+            for index in written - loops_and_branches(graph):
+                interpreter.get_tensor(index, number)
+    except (RuntimeError, ValueError):
+        return False
+    return True
 
 
 def _described(inputs: Mapping[str, np.ndarray]) -> str:

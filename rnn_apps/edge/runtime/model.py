@@ -9,7 +9,6 @@ import numpy as np
 
 from pipelines.base.errors import UserError
 from rnn_apps.edge.runtime.compiled import CompiledRuntime
-from rnn_apps.edge.runtime.computed_sizes import computes_sizes
 from rnn_apps.edge.runtime.flatbuffer import ModelFile, Subgraph, read_model_file
 from rnn_apps.edge.runtime.litert import LiteRTRuntime
 from rnn_apps.edge.runtime.signatures import Runtime, Signature, signatures_of
@@ -129,13 +128,7 @@ def load(
     signatures = signatures_of(file, fixed=target == "tflm")
     runtime: Runtime
     if target == "litert":
-        runtime = LiteRTRuntime(
-            content,
-            signatures,
-            threads,
-            delegates=not computes_sizes(file),
-            keeps_state=any(t.is_variable for graph in file.subgraphs for t in graph.tensors),
-        )
+        runtime = LiteRTRuntime(content, file, signatures, threads)
     else:
         runtime = TFLiteMicroRuntime(content, file, arena_bytes)
         # It runs the first graph of a file and no other.

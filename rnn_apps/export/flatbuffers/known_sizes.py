@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -22,23 +21,43 @@ from ai_edge_litert import schema_py_generated as schema
 from rnn_apps.export.flatbuffers.flatbuffer_graph import Graph
 from rnn_apps.export.flatbuffers.repeated_rows import first_numbers, zero_for_each_row
 
-# A size: a number, or what stands for one that only the caller's input tells. Equal stands are
-# equal sizes.
-Size = int | tuple[Any, ...]
+
+@dataclass(frozen=True, order=True)
+class OpenSize:
+    """A size that only the caller's input tells: that of an axis of a tensor."""
+
+    tensor: int
+    axis: int
+
+
+@dataclass(frozen=True)
+class OpenProduct:
+    """A product of sizes of which some are open."""
+
+    factor: int
+    sizes: tuple[OpenSize, ...]
+
+
+# What is equal is equally large.
+Size = int | OpenSize | OpenProduct
 
 _CODE = schema.BuiltinOperator
 _INTEGERS: dict[int, type[np.integer[Any]]] = {
     schema.TensorType.INT32: np.int32,
     schema.TensorType.INT64: np.int64,
 }
-# What is repeated, and what has the rows to repeat it for.
+# What is repeated.
 _REPEATED: dict[int, type[np.generic]] = {
     schema.TensorType.FLOAT32: np.float32,
     schema.TensorType.INT32: np.int32,
     schema.TensorType.INT8: np.int8,
+    schema.TensorType.BOOL: np.bool_,
 }
+# Of these the first numbers of rows can be compared with themselves.
+_COMPARED = frozenset({schema.TensorType.FLOAT32, schema.TensorType.INT32, schema.TensorType.INT8})
 # What is left out where nothing reads its result any more.
 _COMPUTES_SIZES = frozenset({
+    _CODE.DEQUANTIZE,
     _CODE.SHAPE, _CODE.STRIDED_SLICE, _CODE.SLICE, _CODE.GATHER, _CODE.REDUCE_PROD, _CODE.PACK,
     _CODE.CONCATENATION, _CODE.RESHAPE, _CODE.SQUEEZE, _CODE.EXPAND_DIMS, _CODE.CAST, _CODE.MUL,
 })  # fmt: skip
@@ -72,7 +91,9 @@ def sizes_of(graph: Graph, tensor: int) -> list[Size] | None:
     free = one.shape if one.shapeSignature is None else one.shapeSignature
     if len(free) != len(one.shape):
         free = one.shape
-    return [int(size) if size >= 0 else (int(tensor), axis) for axis, size in enumerate(free)]
+    return [
+        int(size) if size >= 0 else OpenSize(int(tensor), axis) for axis, size in enumerate(free)
+    ]
 
 
 def numbers_of(graph: Graph, tensor: int) -> list[Size] | None:
@@ -159,11 +180,20 @@ _COMPUTATIONS: dict[int, Callable[[Graph, Any], list[Size] | None]] = {
 
 def multiplied(sizes: Sequence[Size]) -> Size:
     """The product of sizes, which is a number or stands for one."""
-    number = prod(size for size in sizes if isinstance(size, int))
-    open_sizes = tuple(sorted((size for size in sizes if not isinstance(size, int)), key=repr))
-    if not open_sizes or number == 0:
-        return number
-    return open_sizes[0] if number == 1 and len(open_sizes) == 1 else (number, *open_sizes)
+    factor, open_sizes = 1, []
+    for size in sizes:
+        if isinstance(size, OpenSize):
+            open_sizes.append(size)
+        elif isinstance(size, OpenProduct):
+            factor *= size.factor
+            open_sizes += size.sizes
+        else:
+            factor *= size
+    if not open_sizes or factor == 0:
+        return factor
+    if factor == 1 and len(open_sizes) == 1:
+        return open_sizes[0]
+    return OpenProduct(factor, tuple(sorted(open_sizes)))
 
 
 def _as_constant(graph: Graph, sizes: Sequence[Size], name: str) -> int:
@@ -252,12 +282,12 @@ def _are(given: Sequence[Size] | None, sizes: Sequence[Size]) -> bool:
 def _repeat(graph: Graph, operator: Any) -> None:
     """Repeats a constant without computing how often."""
     sizes_at, value_at = (0, 1) if graph.code(operator) == _CODE.FILL else (1, 0)
-    given = graph.tensor(operator.inputs[value_at])
-    sizes, dtype = numbers_of(graph, operator.inputs[sizes_at]), _REPEATED.get(given.type)
-    value = None if dtype is None else graph.value(operator.inputs[value_at], dtype)
-    if sizes is None or value is None or not _open(sizes):
+    sizes, row = (
+        numbers_of(graph, operator.inputs[sizes_at]),
+        _constant(graph, operator.inputs[value_at]),
+    )
+    if sizes is None or row is None or not _open(sizes):
         return
-    row = np.reshape(value, [int(size) for size in given.shape])
     like = _with_sizes(graph, sizes)
     if row.size == 1 and row.dtype == np.float32 and like is not None:
         _add_to_zeros(graph, operator, row.reshape(()), like)
@@ -265,10 +295,28 @@ def _repeat(graph: Graph, operator: Any) -> None:
         _repeat_by_row(graph, operator, row, sizes)
 
 
+def _constant(graph: Graph, tensor: int) -> np.ndarray | None:
+    """A constant's numbers; float32 of one that the file keeps in float16."""
+    producer = graph.producer(tensor)
+    source = tensor
+    if producer is not None and graph.code(producer) == _CODE.DEQUANTIZE:
+        source = int(producer.inputs[0])
+    given = graph.tensor(source)
+    is_half = given.type == schema.TensorType.FLOAT16
+    dtype = np.float16 if is_half else _REPEATED.get(given.type)
+    if dtype is None or (source != tensor and not is_half):
+        return None
+    value = graph.value(source, dtype)
+    if value is None:
+        return None
+    shaped = np.reshape(value, [int(size) for size in given.shape])
+    return shaped.astype(np.float32) if is_half else shaped
+
+
 def _with_sizes(graph: Graph, sizes: Sequence[Size]) -> int | None:
     """A tensor of floats that has exactly these sizes, if one of them stands for a size of it."""
-    for whose in (size[0] for size in sizes if isinstance(size, tuple) and len(size) == 2):
-        if isinstance(whose, int) and sizes_of(graph, whose) == list(sizes):
+    for whose in (size.tensor for size in sizes if isinstance(size, OpenSize)):
+        if sizes_of(graph, whose) == list(sizes):
             return whose if graph.tensor(whose).type == schema.TensorType.FLOAT32 else None
     return None
 
@@ -284,8 +332,11 @@ def _add_to_zeros(graph: Graph, operator: Any, value: np.ndarray, like: int) -> 
 
 def _repeat_by_row(graph: Graph, operator: Any, row: np.ndarray, sizes: Sequence[Size]) -> None:
     """Repeats a row as often as the tensor has rows whose batch the first size stands for."""
-    whose, axis = sizes[0] if isinstance(sizes[0], tuple) and len(sizes[0]) == 2 else (None, None)
-    if not isinstance(whose, int) or axis != 0 or graph.tensor(whose).type not in _REPEATED:
+    batch = sizes[0]
+    if not isinstance(batch, OpenSize) or batch.axis != 0:
+        return
+    whose = batch.tensor
+    if graph.tensor(whose).type not in _COMPARED:
         return
     result = int(operator.outputs[0])
     rest = [size for size in sizes[1:] if isinstance(size, int)]

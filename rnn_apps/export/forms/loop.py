@@ -50,7 +50,7 @@ def run_loop(
         # Zeros are a constant in the file, as large as the output, and so no part of the arena.
         fixed = projects_within and None not in sequences.shape[:2]
         shape = (*sequences.shape[:2], cell.output_size)
-        outputs = tf.zeros(shape) if fixed else _space(walk.source, cell, length)
+        outputs = tf.zeros(shape) if fixed else _space(walk.source, cell)
 
     whole = length if timesteps is None else timesteps - timesteps % steps_per_iteration
 
@@ -117,16 +117,16 @@ def _stack(outputs: list[tf.Tensor]) -> tf.Tensor:
     return parts[0]
 
 
-def _space(source: tf.Tensor, cell: CellSteps, length: int | tf.Tensor) -> tf.Tensor:
-    """[batch, timesteps, units] to be filled, made at run time of a slice of what goes in.
+def _space(source: tf.Tensor, cell: CellSteps) -> tf.Tensor:
+    """[batch, timesteps, units] to be filled, made at run time of what goes in.
 
-    Every number is written before it is read. A slice that is wide enough needs no computing of
-    sizes, which costs more than time (`known_sizes` says why); a narrow one is padded.
+    Every number is written before it is read. What is cut or padded by a known width is as long as
+    what goes in without any computing of sizes (`known_sizes` says why that matters).
     """
-    if source.shape[-1] >= cell.output_size:
+    missing = cell.output_size - source.shape[-1]
+    if missing <= 0:
         return source[:, :, : cell.output_size]
-    corner = source[:, :1, :1]
-    return tf.pad(corner, [[0, 0], [0, length - 1], [0, cell.output_size - 1]])
+    return tf.pad(source, [[0, 0], [0, 0], [0, missing]])
 
 
 def _output_before(
