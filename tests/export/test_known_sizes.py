@@ -77,8 +77,16 @@ def inputs_of(model: Model, batch: int, timesteps: int = 5) -> np.ndarray:
     return np.random.default_rng(batch).normal(size=(batch, *shape)).astype(np.float32)
 
 
-@pytest.mark.parametrize("form", ["auto", "loop"])
-@pytest.mark.parametrize("kind", list(MODELS))
+@pytest.mark.parametrize(
+    ("kind", "form"),
+    [
+        *((kind, "auto") for kind in list(MODELS)[:5]),
+        *(pytest.param(kind, "auto", marks=pytest.mark.slow) for kind in list(MODELS)[5:]),
+        ("two directions", "loop"),
+        ("narrower than its features", "loop"),
+        ("wider than its features", "compact loop"),
+    ],
+)
 def test_a_free_batch_leaves_no_size_to_compute(kind: str, form: str, tmp_path: Path) -> None:
     keras.utils.set_random_seed(0)
     model = MODELS[kind]()
@@ -91,10 +99,9 @@ def test_a_free_batch_leaves_no_size_to_compute(kind: str, form: str, tmp_path: 
         np.testing.assert_allclose(found, model(given), atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["segments", "two directions"])
-def test_float16_leaves_no_size_to_compute(kind: str, tmp_path: Path) -> None:
+def test_float16_leaves_no_size_to_compute(tmp_path: Path) -> None:
     """Its zero states are kept in float16, too."""
-    model = MODELS[kind]()
+    model = MODELS["segments"]()
     result = export_tflite(model, tmp_path / "m.tflite", quantize="float16", card=False)
     assert computed_sizes(result.path) == []
 
