@@ -12,14 +12,13 @@ import keras
 from pipelines.base.errors import ConfigurationError
 from rnn_apps.edge.runtime.computed_sizes import computes_sizes
 from rnn_apps.edge.runtime.flatbuffer import read_model_file
+from rnn_apps.export.flatbuffers.inspection import operator_name
 from rnn_apps.export.forms.choice import FORMS
 from rnn_apps.export.options import Options, SignatureRequest
 from rnn_apps.export.results import MODES, QUANTIZATIONS, TARGETS, ExportError, LayerForm
 from rnn_apps.export.signature.model_signature import InputTensor
 
 FUSED_OPERATORS = {"LSTM": "UNIDIRECTIONAL_SEQUENCE_LSTM"}
-# Its number in the schema.
-_FUSED_LSTM = 44
 
 
 def refuse_model(model: Any) -> None:
@@ -148,7 +147,7 @@ def refuse_states_of_unknown_batch(path: Path) -> None:
         return
     for graph in file.subgraphs:
         for operator in graph.operators:
-            is_fused = operator.code == _FUSED_LSTM
+            is_fused = operator_name(operator) in FUSED_OPERATORS.values()
             if is_fused and graph.tensors[operator.inputs[0]].free_shape[0] == -1:
                 raise ExportError(
                     "a fused LSTM needs to know its batch before it runs, and this model computes "

@@ -10,11 +10,14 @@ import pytest
 import tensorflow as tf
 from keras import Input, Model, Sequential, layers
 
+from pipelines.base.errors import UserError
 from rnn_apps.edge import load
 from rnn_apps.edge.runtime.litert import LiteRTRuntime
 from rnn_apps.edge.runtime.model import EdgeModel
 from rnn_apps.export import ExportError, SignatureRequest, export_signatures, export_tflite
+from rnn_apps.export.flatbuffers.compact_flatbuffer import compact
 from rnn_apps.export.flatbuffers.inspection import inspect
+from rnn_apps.export.flatbuffers.model_objects import read_objects
 
 
 def _attending() -> Model:
@@ -124,6 +127,16 @@ def test_a_loop_whose_values_grow_runs_without_a_delegate(tmp_path: Path) -> Non
     assert not _is_delegated(device)
     [found] = device(np.ones((1, 2), np.float32)).values()
     np.testing.assert_allclose(found, np.full((4, 3), 2.0))
+
+
+def test_a_file_that_litert_cannot_open_is_refused(tmp_path: Path) -> None:
+    """Also one with computed sizes, at which LiteRT looks before."""
+    result = export_tflite(_attending(), tmp_path / "m.tflite", card=False)
+    model = read_objects(result.path.read_bytes())
+    model.operatorCodes[0].version = 99
+    result.path.write_bytes(compact(model))
+    with pytest.raises(UserError, match="cannot run this model"):
+        load(result.path)
 
 
 def test_a_fused_lstm_is_not_put_beside_computed_sizes(tmp_path: Path) -> None:

@@ -13,13 +13,10 @@ from keras import Input, Model, Sequential, layers
 
 from rnn_apps.edge import load
 from rnn_apps.export import export_tflite
-from rnn_apps.export.flatbuffers.flatbuffer_graph import Graph
-from rnn_apps.export.flatbuffers.known_sizes import OpenSize, multiplied
-from rnn_apps.export.flatbuffers.model_objects import builtin_operators, read_objects
+from rnn_apps.export.flatbuffers.inspection import inspect
+from rnn_apps.export.flatbuffers.open_sizes import OpenSize, multiplied
 
 FEATURES = 6
-# Where these operators take their sizes from.
-SIZES_AT = {"RESHAPE": 1, "FILL": 0, "BROADCAST_TO": 1, "PAD": 1, "TILE": 1}
 
 
 def _segments() -> Model:
@@ -56,22 +53,6 @@ MODELS: dict[str, Callable[[], Model]] = {
 }  # fmt: skip
 
 
-def computed_sizes(path: Path) -> list[str]:
-    """The operators of a file whose result has a size that is computed while the file runs."""
-    names, found = builtin_operators(), []
-    model = read_objects(path.read_bytes())
-    for subgraph in model.subgraphs:
-        graph = Graph(model, subgraph)
-        for operator in subgraph.operators:
-            name = names[graph.code(operator)]
-            place = SIZES_AT.get(name)
-            if place is None or len(operator.inputs) <= place:
-                continue
-            if model.buffers[graph.tensor(operator.inputs[place]).buffer].data is None:
-                found.append(name)
-    return found
-
-
 def inputs_of(model: Model, batch: int, timesteps: int = 5) -> np.ndarray:
     shape = [timesteps if size is None else size for size in model.inputs[0].shape[1:]]
     return np.random.default_rng(batch).normal(size=(batch, *shape)).astype(np.float32)
@@ -91,7 +72,7 @@ def test_a_free_batch_leaves_no_size_to_compute(kind: str, form: str, tmp_path: 
     keras.utils.set_random_seed(0)
     model = MODELS[kind]()
     result = export_tflite(model, tmp_path / "m.tflite", form=form, card=False)
-    assert computed_sizes(result.path) == []
+    assert not inspect(result.path).computes_sizes
     device = load(result.path)
     for batch, timesteps in ((1, 5), (3, 5), (3, 20), (1, 1), (2, 33)):
         given = inputs_of(model, batch, timesteps)
@@ -103,7 +84,7 @@ def test_float16_leaves_no_size_to_compute(tmp_path: Path) -> None:
     """Its zero states are kept in float16, too."""
     model = MODELS["segments"]()
     result = export_tflite(model, tmp_path / "m.tflite", quantize="float16", card=False)
-    assert computed_sizes(result.path) == []
+    assert not inspect(result.path).computes_sizes
 
 
 def test_what_is_repeated_for_parts_of_rows_stays_computed(tmp_path: Path) -> None:

@@ -250,8 +250,8 @@ def _is_planned_at_once(new_interpreter: Callable[[], Any], file: ModelFile) -> 
     A loop's own results have theirs only after it ran; whether their sizes are known shows in what
     is computed of them.
     """
-    interpreter = new_interpreter()
     try:
+        interpreter = new_interpreter()
         interpreter.allocate_tensors()
         for number, graph in enumerate(file.subgraphs):
             written = {index for item in graph.operators for index in item.outputs if index >= 0}
