@@ -49,7 +49,7 @@ def load_pairs(
 
     The validation and test pairs are those of `validation` and `test`, if they are named; else the
     source's own parts, if it has any; else shares of the pairs, drawn at random by `split` and
-    `seed`, where equal pairs go to the same part.
+    `seed`, where all pairs of a source sentence go to the same part.
 
     Args:
         source: name of the pairs: "file:SOURCE,TARGET" (two aligned files), "file:PAIRS.tsv" (or a
@@ -158,20 +158,21 @@ def _split(pairs: SentencePairs, split: str, test: SentencePairs | None, seed: i
     _, second, third = parse_shares(split)
     if test is not None:
         third = 0.0
-    # Equal pairs go to the same part, so that no model is tested on pairs of its training.
-    groups = sorted(set(zip(pairs.source, pairs.target, strict=True)))
+    # All translations of a sentence go to the same part: no model is tested on a sentence that it
+    # was trained on, be it with another translation.
+    groups = sorted(set(pairs.source))
     random_numbers(seed).shuffle(groups)
     first_border, second_border = round(second * len(groups)), round((second + third) * len(groups))
     side = {
-        pair: 1 if place < first_border else 2 if place < second_border else 0
-        for place, pair in enumerate(groups)
+        sentence: 1 if place < first_border else 2 if place < second_border else 0
+        for place, sentence in enumerate(groups)
     }
     parts: list[list[int]] = [[], [], []]
-    for number, pair in enumerate(zip(pairs.source, pairs.target, strict=True)):
-        parts[side[pair]].append(number)
+    for number, sentence in enumerate(pairs.source):
+        parts[side[sentence]].append(number)
     if not parts[0] or (second and not parts[1]) or (third and not parts[2]):
         raise DataError(
-            f"has {len(groups)} different pairs, too few for the split {split}",
+            f"has {len(groups)} different source sentences, too few for the split {split}",
             file=pairs.name,
             advice="Give more pairs, another split, or separate data for validation and test.",
         )

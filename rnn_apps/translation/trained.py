@@ -15,7 +15,7 @@ from rnn_apps.translation.config import APPLICATION, TranslationConfig
 from rnn_apps.translation.judging.scoring import ScoredPair, score_pairs
 from rnn_apps.translation.network.build import inference_model
 from rnn_apps.translation.network.model import TranslationModel
-from rnn_apps.translation.run_data import RunData
+from rnn_apps.translation.run_data import PAIRS, RunData
 from rnn_apps.translation.search.search_options import SearchOptions
 from rnn_apps.translation.translating import Translation, Translator
 
@@ -76,6 +76,17 @@ class TrainedTranslationModel(Trained[TranslationConfig]):
         ):
             require_own_vocabulary(folder.path / name, vocabulary_size(tokenizer), size, "ids")
         return cls(folder, config, source, target, inference_model(model), data or "")
+
+    def training_pairs(self) -> SentencePairs:
+        """The pairs that the run was trained on, known to be the same as then.
+
+        Raises:
+            UserError: they are gone, or were in memory.
+            DataError: they have changed since training.
+        """
+        pairs = self.data.whole.train
+        self.folder.check_own_data(PAIRS, pairs.name, sha256=pairs.fingerprint)
+        return pairs
 
     @property
     def search_options(self) -> SearchOptions:

@@ -188,12 +188,7 @@ class Understood:
         warning = unsplit_warning(train.target[:_SAMPLE], self.config.bleu_tokenizer)
         found += [f"{warning}."] if warning else []
         for name, part in (("validation", self.parts.validation), ("test", self.parts.test)):
-            shared = 0 if part is None else _shared(train, part)
-            if part is not None and shared:
-                found.append(
-                    f"{shared:,} of the {len(part):,} {name} pairs are also in training: figures "
-                    "on them are too good."
-                )
+            found += [] if part is None else _seen(train, part, name)
         return found
 
 
@@ -208,9 +203,20 @@ def _repeated(side: str, sentences: Sequence[str]) -> list[str]:
     ]
 
 
-def _shared(train: SentencePairs, part: SentencePairs) -> int:
-    known = set(zip(train.source, train.target, strict=True))
-    return sum(pair in known for pair in zip(part.source, part.target, strict=True))
+def _seen(train: SentencePairs, part: SentencePairs, name: str) -> list[str]:
+    """Remarks about held-out pairs that training knows, or whose source sentence it knows."""
+    pairs = set(zip(train.source, train.target, strict=True))
+    sources = set(train.source)
+    equal = sum(pair in pairs for pair in zip(part.source, part.target, strict=True))
+    other = sum(source in sources for source in part.source) - equal
+    return [
+        f"{count:,} of the {len(part):,} {name} pairs {what}: figures on them are too good."
+        for count, what in (
+            (equal, "are also in training"),
+            (other, "have a source sentence that is in training with another translation"),
+        )
+        if count
+    ]
 
 
 def _two(sentences: Sequence[Ids]) -> str:

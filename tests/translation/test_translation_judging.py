@@ -168,6 +168,16 @@ def test_a_large_share_that_is_left_out_is_said() -> None:
     assert "longest = 4 tokens" in text
 
 
+def test_held_out_sentences_that_training_knows_are_counted() -> None:
+    train = SentencePairs(("a", "b"), ("x", "y"), "made up")
+    test = SentencePairs(("a", "a", "b", "c"), ("x", "z", "z", "y"))
+    text = understood(train, test)
+    assert "1 of the 4 test pairs are also in training: " in text
+    known = "have a source sentence that is in training with another translation: figures"
+    assert f"2 of the 4 test pairs {known}" in text
+    assert known not in understood(train, SentencePairs(("c",), ("y",)))
+
+
 @pytest.mark.parametrize(
     ("source", "target", "said"),
     [

@@ -213,6 +213,12 @@ def test_a_refused_resume_changes_nothing_and_changed_pairs_are_not_judged(
         with pytest.raises(UserError, match=message):
             translation.train(changed, resume=True)
         assert contents() == before
+    changed_pairs = translation.load(run.folder.path, other.data)
     with pytest.raises(UserError, match="is no longer what the run in"):
-        translation.load(run.folder.path, other.data).evaluate()
+        changed_pairs.evaluate()
+    with pytest.raises(UserError, match="is no longer what the run in"):
+        changed_pairs.compare([run])
+    notes = changed_pairs.compare([run], run.config.data, samples=2)["notes"]
+    known = [note for note in notes if str(run.folder.path) in note]
+    assert "is not known" in known[0] and "was trained on" in known[1]
     assert contents() == before

@@ -11,7 +11,7 @@ from rnn_apps.translation.judging.example_pairs import FILE as EXAMPLES
 from rnn_apps.translation.judging.example_pairs import save_examples
 from rnn_apps.translation.judging.hypotheses import write_hypotheses
 from rnn_apps.translation.judging.judgement import as_json, judge
-from rnn_apps.translation.run_data import AS_TRAINED, PAIRS, JudgedAs
+from rnn_apps.translation.run_data import AS_TRAINED, JudgedAs
 from rnn_apps.translation.run_report import write_report
 from rnn_apps.translation.trained import TrainedTranslationModel
 
@@ -35,8 +35,8 @@ def evaluate(
     own = data is None
     if own:
         part = part or run.data.judged_part
-        pairs, trained_on = run.data.judged(part, read), run.data.whole.train
-        run.folder.check_own_data(PAIRS, trained_on.name, sha256=trained_on.fingerprint)
+        pairs = run.data.judged(part, read)
+        run.training_pairs()
     elif part:
         raise UserError(f"part = {part!r} is of the run's own pairs; others are judged whole")
     else:

@@ -44,7 +44,8 @@ def compare(
 
     Raises:
         UserError: fewer than two runs or no samples are asked for, or a part of other pairs.
-        DataError: the pairs cannot be read, or are of other languages than a run's.
+        DataError: the pairs cannot be read, are of other languages than a run's, or are a part of
+            data that has changed since the first run was trained on it.
     """
     if len(runs) < 2:
         raise UserError("a comparison needs two runs or more")
@@ -53,6 +54,7 @@ def compare(
     first = runs[0]
     if data is None:
         pairs = first.data.judged(part or first.data.judged_part, read)
+        first.training_pairs()
     elif part:
         raise UserError(f"part = {part!r} is of the run's own pairs; others are judged whole")
     else:
@@ -61,7 +63,7 @@ def compare(
     for run in runs:
         run.data.require_same_direction(pairs)
         pairs = judgeable(run, pairs, notes)
-        _note_known_pairs(run, pairs, notes)
+        _note_known_sentences(run, pairs, notes)
     systems = []
     for number, run in enumerate(runs, 1):
         texts = [found[0].text for found in run.translate(pairs.source)]
@@ -92,14 +94,15 @@ def _p_value(result: Any, first: Any) -> float | None:
     return 1.0 if result.score == first.score else float(result.p_value)
 
 
-def _note_known_pairs(run: TrainedTranslationModel, pairs: SentencePairs, notes: list[str]) -> None:
-    """Notes pairs that a run was trained on, which would flatter it."""
+def _note_known_sentences(
+    run: TrainedTranslationModel, pairs: SentencePairs, notes: list[str]
+) -> None:
+    """Notes sentences that a run was trained on, which would flatter it."""
     try:
-        trained = run.data.whole.train
+        known = set(run.training_pairs().source)
     except UserError:
-        notes.append(f"whether {run.folder.path} was trained on some of the pairs is not known")
+        notes.append(f"whether {run.folder.path} was trained on some of the sentences is not known")
         return
-    known = set(zip(trained.source, trained.target, strict=True))
-    seen = sum(pair in known for pair in zip(pairs.source, pairs.target, strict=True))
+    seen = sum(source in known for source in pairs.source)
     if seen:
-        notes.append(f"{run.folder.path} was trained on {seen} of the {len(pairs)} pairs")
+        notes.append(f"{run.folder.path} was trained on {seen} of the {len(pairs)} sentences")

@@ -164,9 +164,10 @@ def test_pairs_with_an_empty_side_are_left_out_and_counted() -> None:
     assert pairs.report.count("both sides empty") == 1
 
 
-def test_equal_pairs_are_on_one_side_of_a_split() -> None:
+def test_all_translations_of_a_sentence_are_on_one_side_of_a_split() -> None:
     many = pairs_of(300)
-    twice = SentencePairs(many.source * 2, many.target * 2, "twice")
+    other = tuple(f"{target} !" for target in many.target)
+    twice = SentencePairs(many.source * 2, many.target + other, "twice")
     parts = load_pairs(twice, split="0.6,0.2,0.2", seed=3)
     assert parts.validation is not None and parts.test is not None
     sides = [set(part.source) for part in (parts.train, parts.validation, parts.test)]
