@@ -1,13 +1,13 @@
 """English to German on Multi30k, compared with the published conditional GRU of the same size.
 
     python -m benchmarks.multi30k --data FOLDER [--minutes 140] [--runs runs/multi30k] [--judge]
-        [--only headline | whole | cells | attention | NAME ...] [--to benchmarks/results/multi30k]
+        [--only student | whole | cells | attention | NAME ...] [--to benchmarks/results/multi30k]
 
 Trains on train, chooses the epoch on val, and is judged on val in the same way as the published
 figure: lowercased, tokenised like Moses, sacrebleu without its own tokeniser. BLEU on plain text in
 mixed case is reported, too: the case of the tokens is restored from the training data, and they are
-detokenised; and that of the int8 file on LiteRT. A run that was stopped continues; --judge trains
-nothing.
+detokenised; and that of the files for devices on LiteRT. A run that was stopped continues; --judge
+trains nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.moses_style import Recaser, detokenised, tokenised
-from benchmarks.multi30k_recipes import HEADLINES, RECIPES, SHARED, Recipe
+from benchmarks.multi30k_recipes import ATTENTION, CELLS, RECIPES, SHARED, WHOLE, Recipe
+from benchmarks.processor import processor_name
 from benchmarks.recipe_runs import Result, cores, differences, results, steps_taken, train_missing
 from pipelines.base.atomic_files import write_json, write_text
 
@@ -31,6 +32,7 @@ PARTS = ("train", "val")
 LANGUAGES = ("en", "de")
 BEAM_WIDTHS = (1, 2, 3, 5, 8, 12)
 DEVICE_WIDTHS = (1, 5)
+DEVICE_FORMATS = ("tflite_dynamic", "tflite_int8")
 TEACHERS_WIDTH = 2
 PUBLISHED = {"val": 39.17, "test": 39.0}
 
@@ -42,71 +44,84 @@ def main(arguments: list[str] | None = None) -> None:
         "--data", required=True, help="folder of train and val as .en.gz and .de.gz"
     )
     parser.add_argument(
-        "--minutes", type=float, default=140.0, help="training time of the headline in minutes"
+        "--minutes",
+        type=float,
+        default=140.0,
+        help="longest training time of student, teachers and the other whole models in minutes",
     )
     parser.add_argument(
         "--each", type=float, default=15.0, help="training time of every other model"
     )
     parser.add_argument("--runs", default="runs/multi30k", help="folder of the run folders")
-    parser.add_argument("--only", nargs="*", default=["headline"], help="names or groups of models")
+    parser.add_argument("--only", nargs="*", default=["student"], help="names or groups of models")
     parser.add_argument("--judge", action="store_true", help="judge trained models only")
     parser.add_argument("--to", default="benchmarks/results/multi30k")
     given = parser.parse_args(arguments)
-    sources = prepare(Path(given.data), Path(given.runs) / "data")
+    prepare(Path(given.data), Path(given.runs) / "data")
 
     def result(recipe: Recipe, given: argparse.Namespace) -> Result:
         if not given.judge:
-            train(recipe, given, sources)
+            train(recipe, given)
         return judged(recipe, given)
 
     train_missing(RECIPES, given, result, write_results)
 
 
-def train(recipe: Recipe, given: argparse.Namespace, sources: dict[str, str]) -> None:
-    """Trains a model, or continues its training."""
+def train(recipe: Recipe, given: argparse.Namespace) -> None:
+    """Trains a model, or continues its training; its teachers before it."""
     from rnn_apps.translation.config import TranslationConfig
     from rnn_apps.translation.training_run import fit_run
 
     folder = Path(given.runs) / recipe.name
     settings = SHARED | recipe.settings
-    data = sources["train"]
+    part = "train"
     if recipe.teachers:
-        data = with_written_pairs(recipe, given, sources)
+        part = with_written_pairs(recipe.teachers, given)
         settings |= {"from_run": str(Path(given.runs) / recipe.teachers[0])}
     config = TranslationConfig(
-        data=data,
-        validation=sources["val"],
+        data=source_of(recipe, given, part),
+        validation=source_of(recipe, given, "val"),
         run=str(folder),
         seed=recipe.seed,
-        # The same vocabularies and order of the pairs whatever the seed.
-        data_seed=0 if recipe.seed else None,
-        max_minutes=given.minutes if recipe.group == HEADLINES else given.each,
+        max_minutes=given.each if recipe.group in (CELLS, ATTENTION) else given.minutes,
         **settings,
     )
     fit_run(config, resume=folder.exists())
 
 
-def with_written_pairs(recipe: Recipe, given: argparse.Namespace, sources: dict[str, str]) -> str:
-    """The training pairs, and after them the same English with what the teachers write for it.
+def with_written_pairs(teachers: Sequence[str], given: argparse.Namespace) -> str:
+    """Name of the part with the training pairs, and after them what the teachers write.
 
-    The teachers translate as an ensemble. Those that are not trained yet are trained first.
+    Each teacher gives a pair per sentence: the sentence and its translation, in the places of
+    their languages. Teachers that are not trained yet are trained first.
     """
+    folder = Path(given.runs) / "data"
+    part = "-".join(("train", *teachers))
+    if not all(path.exists() for path in part_paths(folder, part)):
+        genuine = dict(zip(LANGUAGES, map(lines_of, part_paths(folder, "train")), strict=True))
+        pairs = {language: list(lines) for language, lines in genuine.items()}
+        for teacher in RECIPES:
+            if teacher.name in teachers:
+                source, target = languages_of(teacher)
+                pairs[source] += genuine[source]
+                pairs[target] += written(teacher, genuine[source], given)
+        for language, path in zip(LANGUAGES, part_paths(folder, part), strict=True):
+            write_text(path, "\n".join(pairs[language]) + "\n")
+    return part
+
+
+def written(teacher: Recipe, sentences: list[str], given: argparse.Namespace) -> list[str]:
+    """What a teacher writes for each sentence, kept in a file."""
     from rnn_apps.translation import load
 
-    folder = Path(given.runs) / "data"
-    paths = part_paths(folder, recipe.name)
-    if not all(path.exists() for path in paths):
-        for teacher in RECIPES:
-            if teacher.name in recipe.teachers:
-                train(teacher, given, sources)
-        first, *others = (load(Path(given.runs) / name) for name in recipe.teachers)
-        english, german = map(lines_of, part_paths(folder, "train"))
-        search = replace(first.search_options, beam_width=TEACHERS_WIDTH)
-        translator = first.with_others(others) if others else first
-        written = [best[0].text for best in translator.translate(english, search)]
-        for path, lines in zip(paths, (english * 2, german + written), strict=True):
-            write_text(path, "\n".join(lines) + "\n")
-    return _source(paths)
+    path = Path(given.runs) / "data" / f"{teacher.name}.{languages_of(teacher)[1]}"
+    if not path.exists():
+        train(teacher, given)
+        run = load(Path(given.runs) / teacher.name)
+        search = replace(run.search_options, beam_width=TEACHERS_WIDTH)
+        texts = [best[0].text for best in run.translate(sentences, search)]
+        write_text(path, "\n".join(texts) + "\n")
+    return lines_of(path)
 
 
 def lines_of(path: Path) -> list[str]:
@@ -114,8 +129,15 @@ def lines_of(path: Path) -> list[str]:
     return path.read_text(encoding="utf-8").rstrip("\n").split("\n")
 
 
-def _source(paths: Sequence[Path]) -> str:
-    return f"file:{','.join(map(str, paths))}"
+def languages_of(recipe: Recipe) -> tuple[str, ...]:
+    """The languages that a model translates from and into."""
+    return LANGUAGES[::-1] if recipe.german_to_english else LANGUAGES
+
+
+def source_of(recipe: Recipe, given: argparse.Namespace, part: str) -> str:
+    """The files of a part in the order of the model's languages."""
+    paths = dict(zip(LANGUAGES, part_paths(Path(given.runs) / "data", part), strict=True))
+    return f"file:{','.join(str(paths[language]) for language in languages_of(recipe))}"
 
 
 def part_paths(folder: Path, part: str) -> list[Path]:
@@ -123,17 +145,13 @@ def part_paths(folder: Path, part: str) -> list[Path]:
     return [folder / f"{part}.{language}" for language in LANGUAGES]
 
 
-def prepare(data: Path, to: Path) -> dict[str, str]:
-    """Writes the tokenised, lowercased sentences; returns the source of each part."""
-    sources = {}
+def prepare(data: Path, to: Path) -> None:
+    """Writes the tokenised, lowercased sentences."""
     for part in PARTS:
-        paths = part_paths(to, part)
-        for language, path in zip(LANGUAGES, paths, strict=True):
+        for language, path in zip(LANGUAGES, part_paths(to, part), strict=True):
             if not path.exists():
                 lines = [tokenised(line, language) for line in plain(data, part, language)]
                 write_text(path, "\n".join(lines) + "\n")
-        sources[part] = _source(paths)
-    return sources
 
 
 def plain(data: Path, part: str, language: str) -> list[str]:
@@ -147,7 +165,7 @@ def judged(recipe: Recipe, given: argparse.Namespace) -> Result:
     from rnn_apps.translation import load
 
     run = load(Path(given.runs) / recipe.name)
-    whole = recipe.group == HEADLINES
+    whole = recipe.group == WHOLE
     widths = BEAM_WIDTHS if whole else (1, 5)
     training = run.metrics["training"]
     result: Result = {
@@ -159,6 +177,7 @@ def judged(recipe: Recipe, given: argparse.Namespace) -> Result:
         "steps": steps_taken(Path(given.runs) / recipe.name),
         "minutes": training["minutes"],
         "cores": len(os.sched_getaffinity(0)),
+        "processor": processor_name(),
         "vocabulary": [run.source_tokenizer.size, run.target_tokenizer.size],
     }
     if recipe.teachers:
@@ -213,27 +232,30 @@ def on_plain_text(run: Any, pairs: Any, data: Path) -> Result:
 
 
 def on_the_device(run: Any, pairs: Any) -> Result:
-    """BLEU of the int8 file on LiteRT, and its size, with the widths 1 and 5."""
+    """BLEU of each file on LiteRT, and its size, with the widths 1 and 5."""
     from rnn_apps.translation.device.trial import try_translator
     from rnn_apps.translation.judging.corpus_metrics import CorpusMetrics
 
     searches = {
         str(width): replace(run.search_options, beam_width=width) for width in DEVICE_WIDTHS
     }
-    with tempfile.TemporaryDirectory() as folder:
-        run.export(folder, ("tflite_int8",))
-        [file] = sorted(Path(folder).glob("*int8*.tflite"))
-        found = try_translator(Path(folder), file.name, pairs.source, searches)
-        kilobytes = file.stat().st_size / 1000
     metrics = CorpusMetrics("none")
-    return {
-        "kilobytes": kilobytes,
-        "bleu": {
-            width: metrics.figures(list(one.texts), pairs.target).as_json()["bleu"]
-            for width, one in found.items()
-        },
-        "sentences_a_second": {width: one.sentences_a_second for width, one in found.items()},
-    }
+    files: Result = {}
+    with tempfile.TemporaryDirectory() as folder:
+        run.export(folder, DEVICE_FORMATS)
+        for file in sorted(Path(folder).glob("*.tflite")):
+            found = try_translator(Path(folder), file.name, pairs.source, searches)
+            files[file.name] = {
+                "kilobytes": file.stat().st_size / 1000,
+                "bleu": {
+                    width: metrics.figures(list(one.texts), pairs.target).as_json()["bleu"]
+                    for width, one in found.items()
+                },
+                "sentences_a_second": {
+                    width: one.sentences_a_second for width, one in found.items()
+                },
+            }
+    return files
 
 
 def write_results(given: argparse.Namespace) -> None:
@@ -245,15 +267,15 @@ def write_results(given: argparse.Namespace) -> None:
     lines = ["# English to German on Multi30k", ""]
     for result in found:
         if "plain" in result:
-            lines += headline_lines(result)
+            lines += whole_lines(result)
     others = [result for result in found if "plain" not in result]
     if others:
         lines += comparison_lines(others)
     write_text(Path(given.to + ".md"), "\n".join(lines) + "\n")
 
 
-def headline_lines(result: Result) -> list[str]:
-    """Lines of the page about the headline."""
+def whole_lines(result: Result) -> list[str]:
+    """Lines of the page about a model that was trained to its end."""
     best = next(one for one in result["beams"] if one["width"] == 5)
     mixed, small = (result["plain"][name]["bleu"] for name in ("mixed case", "lowercased"))
     source, target = result["vocabulary"]
@@ -261,10 +283,10 @@ def headline_lines(result: Result) -> list[str]:
         f"## {result['name'].capitalize()}",
         "",
         f"Trained on train for {result['minutes']:.0f} minutes ({result['epochs']} epochs) on "
-        f"{cores([result])}{_teachers_shown(result)}; the best epoch is chosen on val, and val is "
-        "judged. The published conditional GRU of this size (LIUM, wmt17-mmt) has "
-        f"{PUBLISHED['val']} on val and {PUBLISHED['test']} on test; the test part was not "
-        "available.",
+        f"{cores([result])}{_processor_shown(result)}{_teachers_shown(result)}; the best epoch "
+        "is chosen on val, and val is judged. The published conditional GRU of this size (LIUM, "
+        f"wmt17-mmt) has {PUBLISHED['val']} on val and {PUBLISHED['test']} on test; the test part "
+        "was not available.",
         "",
         f"Settings: {differences(result['settings'])}.",
         "",
@@ -291,6 +313,11 @@ def headline_lines(result: Result) -> list[str]:
     ]
 
 
+def _processor_shown(result: Result) -> str:
+    """Name of the processor, which older results do not have."""
+    return f" ({result['processor']})" if "processor" in result else ""
+
+
 def _teachers_shown(result: Result) -> str:
     """Text about the teachers of a model and their training time; empty if it has none."""
     shown = " and ".join(
@@ -300,17 +327,17 @@ def _teachers_shown(result: Result) -> str:
 
 
 def device_lines(result: Result) -> list[str]:
-    """Lines about the int8 file, which older results do not have."""
-    device = result.get("device")
-    if device is None:
-        return []
+    """Lines about the files for devices, which older results do not have."""
     whole = {str(one["width"]): one["bleu"] for one in result["beams"]}
-    shown = " and ".join(
-        f"{bleu:.2f} with a beam of {width} ({bleu - whole[width]:+.2f}, "
-        f"{device['sentences_a_second'][width]:.0f} sentences per second)"
-        for width, bleu in device["bleu"].items()
-    )
-    return [f"The int8 file on LiteRT, {device['kilobytes']:,.0f} kB: BLEU {shown}.", ""]
+    lines = []
+    for name, file in result.get("device", {}).items():
+        shown = " and ".join(
+            f"{bleu:.2f} with a beam of {width} ({bleu - whole[width]:+.2f}, "
+            f"{file['sentences_a_second'][width]:.0f} sentences per second)"
+            for width, bleu in file["bleu"].items()
+        )
+        lines += [f"{name} on LiteRT, {file['kilobytes']:,.0f} kB: BLEU {shown}.", ""]
+    return lines
 
 
 def comparison_lines(results: list[Result]) -> list[str]:

@@ -30,7 +30,7 @@ SHARED: dict[str, Any] = {
     "gradient_flow": False,
     "learning_rate": 2e-3,
     "warmup_steps": 150,
-    # Of the others, which train for minutes; the headline has its own.
+    # Of those that train for minutes; the others have their own.
     "epochs": 1000,
     "average_decay": 0.99,
 }
@@ -40,7 +40,7 @@ _LONG: dict[str, Any] = {
     "final_learning_rate": 5e-5,
     "average_decay": 0.998,
 }
-HEADLINE: dict[str, Any] = {
+GENUINE_PAIRS: dict[str, Any] = {
     **_LONG,
     "epochs": 30,
     "embedding_dropout": 0.25,
@@ -57,11 +57,14 @@ READ_TWICE: dict[str, Any] = {
     "annotation_dropout": 0.35,
     "output_dropout": 0.35,
 }
-# Goes on from the first teacher's weights, with what both teachers write for each sentence as
-# further pairs (Kim and Rush 2016, sequence-level knowledge distillation).
+# Of a model that writes further pairs: it need not be the best.
+TEACHER: dict[str, Any] = {**GENUINE_PAIRS, "epochs": 22}
+# Goes on from the teacher's weights, with what it writes in German for each English sentence, and
+# what a teacher of the other direction writes in English for each German one, as further pairs
+# (data diversification, Nguyen et al. 2020).
 STUDENT: dict[str, Any] = {
-    "epochs": 8,
-    "learning_rate": 5e-4,
+    "epochs": 9,
+    "learning_rate": 1e-3,
     "schedule": "cosine",
     "final_learning_rate": 2e-5,
     "average_decay": 0.998,
@@ -79,27 +82,33 @@ class Recipe:
         name: folder of its run, and the table's first column.
         group: comparison that it belongs to.
         settings: fields that differ from `SHARED`.
-        seed: seed of the first weights and of dropout.
-        teachers: names of the recipes whose models write further pairs together; the training goes
-            on from the first.
+        seed: seed of the first weights, of dropout and of the order of the pairs.
+        german_to_english: whether it translates in the other direction.
+        teachers: names of the recipes whose models write further pairs; the training goes on from
+            the first.
     """
 
     name: str
     group: str
     settings: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
+    german_to_english: bool = False
     teachers: tuple[str, ...] = ()
 
 
-HEADLINES = "whole"
+WHOLE = "whole"
+TEACHERS = "teachers"
+SEEDS = "the student with another seed"
 CELLS = "cells"
 ATTENTION = "attention"
 
 RECIPES: tuple[Recipe, ...] = (
-    Recipe("headline", HEADLINES, HEADLINE),
-    Recipe("student", HEADLINES, STUDENT, teachers=("headline", "second-teacher")),
-    Recipe("second-teacher", HEADLINES, HEADLINE, seed=1),
-    Recipe("read-twice", HEADLINES, READ_TWICE),
+    Recipe("student", WHOLE, STUDENT, teachers=("teacher", "back-teacher")),
+    Recipe("genuine-pairs", WHOLE, GENUINE_PAIRS),
+    Recipe("second-student", SEEDS, STUDENT, seed=1, teachers=("teacher", "back-teacher")),
+    Recipe("teacher", TEACHERS, TEACHER),
+    Recipe("back-teacher", TEACHERS, TEACHER, german_to_english=True),
+    Recipe("read-twice", WHOLE, READ_TWICE),
     Recipe("gru", CELLS),
     Recipe("lstm", CELLS, {"cell": "lstm"}),
     Recipe("simple", CELLS, {"cell": "simple", "learning_rate": 1e-3}),

@@ -194,16 +194,16 @@ def _rename_data(config: Path, test: str) -> None:
 
 
 def multi30k(folder: Path) -> dict[str, Any]:
-    """Captions of pictures, English to German, as `benchmarks.multi30k` trains its headline.
+    """Captions of pictures, English to German, as `benchmarks.multi30k` trains its student.
 
-    MULTI30K_RUNS names the folder of its runs, in which the headline has been trained and judged.
+    MULTI30K_RUNS names the folder of its runs, in which the student has been trained and judged.
     The run itself is too large to come with the toolkit: only what is deployed does.
     """
     from rnn_apps import translation
 
     if "MULTI30K_RUNS" not in os.environ:
         raise UserError("set MULTI30K_RUNS to the folder of the runs of benchmarks.multi30k")
-    path = Path(os.environ["MULTI30K_RUNS"]) / "headline"
+    path = Path(os.environ["MULTI30K_RUNS"]) / "student"
     run = translation.load(path)
     require_all(run.export(folder, formats=("tflite_dynamic",)))
     found = json.loads((path / "result.json").read_text(encoding="utf-8"))
