@@ -16,9 +16,11 @@ from translation_setup import DIGITS, digit_pairs, made_run, trained_model, wild
 
 from pipelines.base.errors import ConfigurationError, DataError, UserError
 from pipelines.tokenizers import CharacterTokenizer
+from pipelines.tokenizers.sentence_ids import START, sentence_ids
 from rnn_apps.edge import EdgeTranslator, SearchOptions
 from rnn_apps.edge.translation.sentences import EMPTY
 from rnn_apps.export.results import ExportError
+from rnn_apps.translation.device.device_models import decoding_examples, device_models
 from rnn_apps.translation.run import Run
 
 PAIRS = digit_pairs(12, seed=21)
@@ -37,6 +39,15 @@ def exported(run: Run) -> Path:
     assert [row[5] for row in found["table"]["rows"]] == [True, True]
     assert not list(to.glob(".trial*"))
     return to
+
+
+def test_ranges_are_measured_on_steps_from_every_place_of_the_sentences(run: Run) -> None:
+    encoder, decoder = device_models(run.model)
+    sources = [sentence_ids(run.source_tokenizer, source) for source in SOURCES]
+    found = decoding_examples(encoder, decoder, sources, len(sources))
+    assert len(found) == len(sources)
+    first = sum(int(one["token"][0]) == START for one in found)
+    assert 1 <= first <= len(found) / 3
 
 
 @pytest.mark.parametrize(

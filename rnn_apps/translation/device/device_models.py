@@ -101,7 +101,10 @@ def device_models(
 def decoding_examples(
     encoder: keras.Model, decoder: keras.Model, sources: list[NDArray[np.int32]], most: int
 ) -> list[Example]:
-    """Inputs of single steps, as greedy search meets them, evenly from all sentences.
+    """Inputs of single steps, as greedy search meets them, evenly from all places of all sentences.
+
+    The states of later steps have other ranges than those of the first, and each has to be met
+    where ranges are measured.
 
     Args:
         encoder, decoder: models from `device_models`.
@@ -112,13 +115,18 @@ def decoding_examples(
     encode = tf.function(lambda inputs: encoder(inputs), autograph=False, reduce_retracing=True)
     each = max(1, -(-most // max(1, len(sources))))
     found: list[Example] = []
-    for source in sources:
+    for number, source in enumerate(sources):
         given = encode({TOKENS: tf.constant(source[None])})
         inputs = {name: value for name, value in given.items() if name in decoder.input}
+        # About `each` steps of a sentence whose translation is as long, from one place on that
+        # moves from sentence to sentence.
+        length = int(np.count_nonzero(source))
+        stride = max(1, length // each)
         token = START
-        for _ in range(each):
+        for place in range(2 * length):
             inputs[TOKEN] = tf.constant([token], tf.int32)
-            found.append({name: np.asarray(value) for name, value in inputs.items()})
+            if place % stride == number % stride:
+                found.append({name: np.asarray(value) for name, value in inputs.items()})
             outputs = step(inputs)
             inputs |= {
                 name.removesuffix("_out"): value
@@ -130,4 +138,5 @@ def decoding_examples(
             token = int(np.argmax(logits))
             if token == END:
                 break
-    return found[:most]
+    kept = np.unique(np.linspace(0, len(found) - 1, min(most, len(found))).round().astype(int))
+    return [found[place] for place in kept]
