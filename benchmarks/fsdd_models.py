@@ -177,7 +177,7 @@ def trained(recipe: Recipe, given: argparse.Namespace) -> Result:
     return {
         "name": recipe.name,
         "tests": {name: judged(run, f"file:{given.strings}/{name}.jsonl") for name in TESTS}
-        | {f"padded_{name}": padded(run, Path(given.strings), name) for name in PADDED},
+        | {f"padded_{name}": padded(run, f"file:{given.strings}/{name}.jsonl") for name in PADDED},
         "training": run.metrics["training"],
         "cores": len(os.sched_getaffinity(0)),
         "settings": {
@@ -218,21 +218,20 @@ def judged(run: Any, source: str) -> Result:
     }
 
 
-def padded(run: Any, strings: Path, name: str) -> Result:
+def padded(run: Any, source: str) -> Result:
     """Share of single digits that are right when quiet noise is added around each recording."""
     from rnn_apps.speech.decoding import DecodingConfig
 
-    with (strings / f"{name}.jsonl").open(encoding="utf-8") as file:
-        rows = [json.loads(line) for line in file]
+    recordings = run.other_recordings(source)
     transcripts = run.transcribe(
-        [strings / row["path"] for row in rows],
+        [one.path for one in recordings],
         DecodingConfig(method="greedy"),
         padding_seconds=PADDING_SECONDS,
     )
     right = sum(
-        best[0].text == row["transcript"] for best, row in zip(transcripts, rows, strict=True)
+        best[0].text == one.transcript for best, one in zip(transcripts, recordings, strict=True)
     )
-    return {"utterances": len(rows), "right": right / len(rows)}
+    return {"utterances": len(recordings), "right": right / len(recordings)}
 
 
 def write_results(given: argparse.Namespace) -> None:

@@ -34,6 +34,7 @@ BEAM_WIDTHS = (1, 2, 3, 5, 8, 12)
 DEVICE_WIDTHS = (1, 5)
 DEVICE_FORMATS = ("tflite_dynamic", "tflite_int8")
 TEACHERS_WIDTH = 2
+GERMAN = {"direction": "German to English"}
 PUBLISHED = {"val": 39.17, "test": 39.0}
 
 
@@ -171,7 +172,7 @@ def judged(recipe: Recipe, given: argparse.Namespace) -> Result:
     result: Result = {
         "name": recipe.name,
         "group": recipe.group,
-        "settings": recipe.settings,
+        "settings": recipe.settings | (GERMAN if recipe.german_to_english else {}),
         "parameters": training["parameters"],
         "epochs": training["epochs"],
         "steps": steps_taken(Path(given.runs) / recipe.name),

@@ -77,8 +77,9 @@ class TrainedTranslationModel(Trained[TranslationConfig]):
             require_own_vocabulary(folder.path / name, vocabulary_size(tokenizer), size, "ids")
         return cls(folder, config, source, target, inference_model(model), data or "")
 
-    def training_pairs(self) -> SentencePairs:
-        """The pairs that the run was trained on, known to be the same as then.
+    @functools.cached_property
+    def unchanged(self) -> RunData:
+        """The run's own pairs, known to be those that it was trained on.
 
         Raises:
             UserError: they are gone, or were in memory.
@@ -86,7 +87,7 @@ class TrainedTranslationModel(Trained[TranslationConfig]):
         """
         pairs = self.data.whole.train
         self.folder.check_own_data(PAIRS, pairs.name, sha256=pairs.fingerprint)
-        return pairs
+        return self.data
 
     @property
     def search_options(self) -> SearchOptions:

@@ -35,8 +35,7 @@ def evaluate(
     own = data is None
     if own:
         part = part or run.data.judged_part
-        pairs = run.data.judged(part, read)
-        run.training_pairs()
+        pairs = run.unchanged.judged(part, read)
     elif part:
         raise UserError(f"part = {part!r} is of the run's own pairs; others are judged whole")
     else:

@@ -201,7 +201,7 @@ def _add_baseline(
     notes: list[str],
 ) -> None:
     try:
-        training = run.training_pairs()
+        training = run.unchanged.whole.train
     except UserError as gone:
         notes.append(f"no baseline to compare with: {gone}")
         return

@@ -53,8 +53,7 @@ def compare(
         raise UserError(f"samples = {samples} must be at least 1")
     first = runs[0]
     if data is None:
-        pairs = first.data.judged(part or first.data.judged_part, read)
-        first.training_pairs()
+        pairs = first.unchanged.judged(part or first.data.judged_part, read)
     elif part:
         raise UserError(f"part = {part!r} is of the run's own pairs; others are judged whole")
     else:
@@ -99,7 +98,7 @@ def _note_known_sentences(
 ) -> None:
     """Notes sentences that a run was trained on, which would flatter it."""
     try:
-        known = set(run.training_pairs().source)
+        known = set(run.unchanged.whole.train.source)
     except UserError:
         notes.append(f"whether {run.folder.path} was trained on some of the sentences is not known")
         return
