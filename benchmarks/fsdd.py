@@ -30,7 +30,8 @@ With `--synthetic` train.jsonl also has the 2,900 utterances of `builtin:digits`
 synthesiser espeak-ng in 81 voices, for training only: four people are few to learn from how people
 differ. `--synthetic-speakers N` adds speakers of many accents, whose single digits are joined like
 those of people, 10 strings each, and `--synthetic-strings N` adds strings that such speakers speak
-in one go; see `benchmarks.fsdd_voices`.
+in one go; see `benchmarks.fsdd_voices`. `--recorded-speakers N` adds speakers who have the voices
+of 32 people, of synthesisers that were made of recordings; see `benchmarks.fsdd_recorded_voices`.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import fsdd_voices
+from benchmarks import fsdd_recorded_voices, fsdd_voices
 from benchmarks.fsdd_digits import LONGEST_STRING, SAMPLE_RATE, Digit, Samples
 from pipelines.base.atomic_files import atomic_folder, write_json, write_text
 from pipelines.base.errors import DataError
@@ -97,6 +98,10 @@ def main() -> None:
         "--synthetic-strings", type=int, default=0,
         help="number of strings that synthetic speakers speak in one go; recommended: 6000",
     )  # fmt: skip
+    parser.add_argument(
+        "--recorded-speakers", type=int, default=0,
+        help="number of speakers with voices that were recorded from people; recommended: 300",
+    )  # fmt: skip
     arguments = parser.parse_args()
     sets = digit_sets(read_digits(arguments.data), arguments.unseen_speaker)
     figures = write_strings(
@@ -105,6 +110,7 @@ def main() -> None:
         hard_cuts=arguments.hard_cuts,
         synthetic_speakers=arguments.synthetic_speakers,
         synthetic_strings=arguments.synthetic_strings,
+        recorded_speakers=arguments.recorded_speakers,
     )  # fmt: skip
     print(json.dumps(figures))
 
@@ -152,12 +158,13 @@ def write_strings(
     hard_cuts: float = 0.0,
     synthetic_speakers: int = 0,
     synthetic_strings: int = 0,
+    recorded_speakers: int = 0,
 ) -> dict[str, Any]:
     """Writes strings and lists into `folder`; returns strings and seconds per list, which are in
     `FIGURES`, too, with what the strings were made of."""
     figures: dict[str, Any] = {
         "seed": seed, "hard_cuts": hard_cuts, "synthetic_speakers": synthetic_speakers,
-        "synthetic_strings": synthetic_strings,
+        "synthetic_strings": synthetic_strings, "recorded_speakers": recorded_speakers,
     }  # fmt: skip
     # Validation is a twentieth of training: it only chooses.
     plans = (
@@ -202,6 +209,10 @@ def write_strings(
                 )
                 lines += spoken
                 figures["synthetic_voices"] = {"strings": len(spoken)}
+            if name == "train" and recorded_speakers:
+                spoken = list(_recorded_lines(beside, seed, recorded_speakers, hard_cuts))
+                lines += spoken
+                figures["recorded_voices"] = {"strings": len(spoken)}
             write_text(beside / f"{name}.jsonl", "\n".join(lines) + "\n")
         write_json(beside / FIGURES, figures)
     return figures
@@ -224,17 +235,35 @@ def _voice_lines(
     """Writes strings of synthetic speakers, joined and spoken in one go; yields their lines."""
     generator = np.random.default_rng((seed, *b"synthetic voices"))
     digits = fsdd_voices.synthetic_digits(seed, speakers)
-    count = _STRINGS_PER_SYNTHETIC_SPEAKER * speakers
-    for number, string in enumerate(random_strings(digits, count, generator)):
-        file = f"train/joined-{number:05d}.wav"
-        _write(folder / file, join(string, generator, hard_cuts)[0])
-        yield json.dumps(_line(file, "train", string))
+    yield from _joined_lines(folder, "joined", digits, speakers, generator, hard_cuts)
     spoken = fsdd_voices.synthetic_strings(seed, strings)
     for number, (speaker, said, samples) in enumerate(spoken):
         file = f"train/spoken-{number:05d}.wav"
         _write(folder / file, samples)
         line = {"path": file, "transcript": said, "speaker": speaker, "part": "train"}
         yield json.dumps(line)
+
+
+def _recorded_lines(folder: Path, seed: int, speakers: int, hard_cuts: float) -> Iterator[str]:
+    """Writes strings of speakers with recorded voices, joined; yields their lines."""
+    generator = np.random.default_rng((seed, *b"recorded voices"))
+    digits = fsdd_recorded_voices.recorded_digits(seed, speakers)
+    yield from _joined_lines(folder, "recorded", digits, speakers, generator, hard_cuts)
+
+
+def _joined_lines(
+    folder: Path,
+    name: str,
+    digits: Sequence[Digit],
+    speakers: int,
+    generator: np.random.Generator,
+    hard_cuts: float,
+) -> Iterator[str]:
+    count = _STRINGS_PER_SYNTHETIC_SPEAKER * speakers
+    for number, string in enumerate(random_strings(digits, count, generator)):
+        file = f"train/{name}-{number:05d}.wav"
+        _write(folder / file, join(string, generator, hard_cuts)[0])
+        yield json.dumps(_line(file, "train", string))
 
 
 def _line(file: str, part: str, string: Sequence[Digit]) -> dict[str, Any]:

@@ -82,13 +82,14 @@ _TABLE = {
 }
 
 
-def _spellings(line: str) -> Spellings:
+def spellings_of(line: str) -> Spellings:
+    """The spellings of the ten digits in a line like those of the table."""
     return tuple(tuple(spellings.split()) for spellings in line.split("|"))
 
 
 # Spellings of the ten digits by the accent's name in espeak-ng.
 FOREIGN: Mapping[str, Spellings] = MappingProxyType(
-    {accent: _spellings(line) for accent, line in _TABLE.items()}
+    {accent: spellings_of(line) for accent, line in _TABLE.items()}
 )
 ENGLISH: Mapping[str, Spellings] = MappingProxyType(
     {accent: tuple((word,) for word in ENGLISH_WORDS) for accent in ACCENTS}

@@ -199,6 +199,7 @@ def strings_of(folder: Path) -> str:
     shown = {
         "hard_cuts": "hard cuts {}",
         "synthetic_speakers": "{} synthetic speakers",
+        "recorded_speakers": "{} speakers with recorded voices",
         "synthetic_strings": "{} strings that such speakers speak in one go",
     }
     return ", ".join(text.format(made[name]) for name, text in shown.items() if made.get(name))
