@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.base.errors import ConfigurationError
+from pipelines.speech.audio.padding import padding_length, padding_noise, quiet_length
 from pipelines.speech.feature_extraction.configuration import (
     DELTA_WIDTH,
     LEAST_DEVIATION,
@@ -33,7 +34,8 @@ class SpeechFeatures(keras.layers.Layer):
     Called with a dict of "samples" float32 [batch, samples], -1 to 1 at the config's sample rate,
     and "sample_lengths" int32 [batch], the true number of samples of each row; samples after
     them are not read. Returns a dict of "features" float32 [batch, frames, size], zeros after each
-    row's end, and "frame_lengths" int32 [batch]: 1 + sample_lengths // hop.
+    row's end, and "frame_lengths" int32 [batch]: 1 + sample_lengths // hop, of what has been padded
+    by `padding_seconds`.
 
     It computes in float32 (or float64, see `transform`) whatever the dtype policy.
 
@@ -74,6 +76,8 @@ class SpeechFeatures(keras.layers.Layer):
         samples = tf.cast(inputs["samples"], tf.float32)
         real = tf.sequence_mask(lengths, tf.shape(samples)[1])
         samples = tf.where(real, samples, tf.zeros_like(samples))
+        if config.padding_seconds:
+            samples, lengths = _padded(samples, lengths, config)
         half = config.fft_length // 2
         features = tf.math.log(tf.maximum(self._power(tf.pad(samples, [[0, 0], [half, half]])),
                                        config.floor))  # fmt: skip
@@ -160,6 +164,40 @@ class SpeechFeatures(keras.layers.Layer):
             "deviation": self._normaliser.deviation.tolist() if has_statistics else None,
             "transform": self.transform,
         }
+
+
+def _padded(
+    samples: tf.Tensor, lengths: tf.Tensor, config: FeatureConfig
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """What `pipelines.speech.audio.padding.padded` makes of each row, and its length."""
+    length = padding_length(config.sample_rate, config.padding_seconds)
+    before, after = (tf.constant(noise) for noise in padding_noise(length))
+    level = tf.expand_dims(_quietest(samples, lengths, quiet_length(config.sample_rate)), 1)
+    shape = tf.shape(samples)
+    first = level * tf.broadcast_to(before, [shape[0], length])
+    rest = tf.concat([samples, tf.zeros([shape[0], length])], axis=1)
+    # Number of the sample after the row's end, for each place.
+    behind = tf.expand_dims(tf.range(shape[1] + length), 0) - tf.expand_dims(lengths, 1)
+    noise = level * tf.gather(after, tf.clip_by_value(behind, 0, length - 1))
+    rest = tf.where((behind >= 0) & (behind < length), noise, rest)
+    return tf.concat([first, rest], axis=1), lengths + 2 * length
+
+
+def _quietest(samples: tf.Tensor, lengths: tf.Tensor, size: int) -> tf.Tensor:
+    """Smallest standard deviation of each row's whole pieces of `size` samples, [batch].
+
+    A row shorter than a piece is one piece.
+    """
+    pieces = tf.shape(samples)[1] // size
+    whole = tf.reshape(samples[:, : pieces * size], [-1, pieces, size])
+    inside = tf.sequence_mask(lengths // size, pieces)
+    deviations = tf.where(inside, tf.math.reduce_std(whole, axis=2), samples.dtype.max)
+    count = tf.maximum(tf.cast(lengths, tf.float32), 1.0)
+    mean = tf.reduce_sum(samples, axis=1) / count
+    real = tf.sequence_mask(lengths, tf.shape(samples)[1], tf.float32)
+    squares = tf.square((samples - tf.expand_dims(mean, 1)) * real)
+    short = tf.sqrt(tf.reduce_sum(squares, axis=1) / count)
+    return tf.where(lengths < size, short, tf.reduce_min(deviations, axis=1))
 
 
 def _product(rows: tf.Tensor, matrix: np.ndarray[Any, Any]) -> tf.Tensor:

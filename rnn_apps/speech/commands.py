@@ -225,10 +225,9 @@ def _transcribe_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--padding-seconds",
         type=float,
-        default=0.0,
         metavar="S",
         help="length of quiet noise added on each side of a recording of up to a minute, for words "
-        "that were cut out closely",
+        "that were cut out closely; default: the length that the run was trained with",
     )
     parser.add_argument(
         "--device",

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from pipelines import roles
 from pipelines.base.stated_columns import ColumnRole
+from pipelines.speech.audio.padding import LONGEST_PADDING
 from pipelines.speech.feature_extraction.configuration import KINDS, NORMALISATIONS, FeatureConfig
 from pipelines.speech.recordings.spelling import Spelling
 from rnn_apps.application.configuration import option
@@ -110,6 +111,14 @@ class SpeechConfig(TrainingConfig):
         "statistics by which features are normalised: those of the training data, of the utterance "
         "(which cannot stream), or none",
         choices=NORMALISATIONS,
+    )
+    padding_seconds: float = option(
+        0.0,
+        "length of quiet noise that is added before and after each recording, in training, in "
+        "judging, in transcribing and in exported files, for words that were cut out closely; "
+        "streams get none",
+        minimum=0.0,
+        maximum=LONGEST_PADDING,
     )
 
     speeds: tuple[float, ...] = option(
@@ -252,6 +261,7 @@ class SpeechConfig(TrainingConfig):
             deltas=self.deltas,
             floor=self.floor,
             normalisation=self.normalisation,
+            padding_seconds=self.padding_seconds,
         )
 
     @property

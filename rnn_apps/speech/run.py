@@ -56,7 +56,7 @@ class Run(TrainedRecogniser):
         sample_rate: int | None = None,
         unusable: Callable[[int, UserError], None] | None = None,
         endpoint: EndpointConfig | None = None,
-        padding_seconds: float = 0.0,
+        padding_seconds: float | None = None,
         processes: int = 1,
     ) -> list[list[Transcript]]:
         """Transcribes recordings.
@@ -77,7 +77,8 @@ class Run(TrainedRecogniser):
                 for the default ones.
             padding_seconds: length of quiet noise that is added on each side of a recording of up
                 to a minute, in seconds, for recordings that were cut where the word begins and
-                ends; 0 for none. The words' times stay those of the recording.
+                ends; 0 for none, None for the length that the run was trained with. The words'
+                times stay those of the recording.
             processes: number of processes that share the recordings; 0 for one per core. Each
                 opens the run's folder, which takes seconds; the transcripts are the same.
 

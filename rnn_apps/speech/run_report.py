@@ -55,6 +55,11 @@ def _about(run: TrainedRecogniser) -> str:
     if not can_stream(config):
         return text + "It needs the whole utterance, so it cannot recognise a stream."
     ahead = config.lookahead * config.seconds_per_output
+    if config.padding_seconds:
+        text += (
+            f"It reads {config.padding_seconds:g} s of quiet noise on each side of a recording, "
+            "where a stream has the room around it. "
+        )
     return text + (
         f"It can recognise a stream, with the same result: it sees {1000 * ahead:.0f} ms ahead, "
         f"and gives an output every {1000 * config.seconds_per_output:.0f} ms."
@@ -135,7 +140,14 @@ def _example(
     probabilities = np.exp(found.log_probabilities[place])
     features = utterances.store.load(place)
     report.figure(
-        charts.heard(features, probabilities, names, config.hop_seconds, config.seconds_per_output),
+        charts.heard(
+            features,
+            probabilities,
+            names,
+            config.hop_seconds,
+            config.seconds_per_output,
+            config.padding_seconds,
+        ),
         " ".join(f"{word.text} {word.start:.2f} s" for word in transcript.words),
     )
     if recording.seconds <= MOST_SECONDS_TO_HEAR:

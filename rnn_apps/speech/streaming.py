@@ -91,7 +91,9 @@ def recognition_stream(
         word_model,
     )
     steps = _own_steps(run, chunk_outputs)
-    return RecognitionStream(raw_features(run.config), steps, decoder, endpoint, sample_rate)
+    return RecognitionStream(
+        raw_features(run.config).of_streams, steps, decoder, endpoint, sample_rate
+    )
 
 
 def _own_steps(run: TrainedRecogniser, chunk_outputs: int) -> KerasStepModel:

@@ -13,11 +13,12 @@ import numpy.typing as npt
 
 from pipelines.base.errors import DataError, UserError
 from pipelines.base.parallel_requests import Refused, answers_in_order, number_of_processes
+from pipelines.speech.audio.padding import padded, require_padding
 from pipelines.speech.audio.reading import AudioError, read_audio, read_header, stream_audio
 from pipelines.speech.audio.samples import one_channel
 from pipelines.speech.feature_extraction.numpy_features import SpeechFeatures
 from rnn_apps.edge.speech.endpointing import EndpointConfig
-from rnn_apps.edge.speech.padding import of_unpadded, padded, require_padding
+from rnn_apps.edge.speech.padding import of_unpadded
 from rnn_apps.edge.speech.resampling import resample
 from rnn_apps.edge.speech.word_model import WordModel, read_arpa
 from rnn_apps.edge.speech.word_times import SoundLevels
@@ -81,7 +82,8 @@ class Transcription:
         decoding: way in which outputs become text.
         sample_rate: sample rate of samples in Hz; None for the configuration's.
         endpoint: rules by which the utterances of a long recording end.
-        padding_seconds: length of quiet noise added on each side of a short recording, in seconds.
+        padding_seconds: length of quiet noise added on each side of a short recording, in seconds;
+            None for the configuration's.
 
     Raises:
         ConfigurationError: the padding is negative or longer than five seconds.
@@ -90,10 +92,10 @@ class Transcription:
     decoding: DecodingConfig = field(default_factory=DecodingConfig)
     sample_rate: int | None = None
     endpoint: EndpointConfig = field(default_factory=EndpointConfig)
-    padding_seconds: float = 0.0
+    padding_seconds: float | None = None
 
     def __post_init__(self) -> None:
-        require_padding(self.padding_seconds)
+        require_padding(self.padding_seconds or 0.0)
 
 
 def transcribe(
@@ -153,12 +155,15 @@ def transcriber(
     """
     decoding = settings.decoding
     model = read_arpa(decoding.word_model) if decoding.word_model else None
+    padding_seconds = settings.padding_seconds
+    if padding_seconds is None:
+        padding_seconds = run.config.padding_seconds
 
     def recognised(one: str | Path | Samples) -> list[Transcript]:
         samples = _short(run, one, settings.sample_rate)
         if samples is None:
             return [_streamed(run, one, decoding, model, settings.endpoint)]
-        return _of_samples(run, samples, decoding, model, settings.padding_seconds)
+        return _of_samples(run, samples, decoding, model, padding_seconds)
 
     return recognised
 
@@ -214,7 +219,7 @@ def _of_samples(
     if not len(alone):
         raise UserError("there are no samples to recognise")
     samples = padded(alone, run.config.sample_rate, padding_seconds)
-    features = SpeechFeatures(run.config.feature_config())(samples)
+    features = SpeechFeatures(run.config.feature_config().of_streams)(samples)
     inputs: dict[str, Any] = {
         "features": features[None],
         "frame_lengths": np.array([len(features)], np.int32),

@@ -6,16 +6,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
+from speech_setup import tone_run
 
 from benchmarks.fsdd import digit_sets, read_digits
 from pipelines.base.errors import ConfigurationError
+from pipelines.speech.audio.padding import padded
 from rnn_apps import speech
 from rnn_apps.application.model_zoo import find
 from rnn_apps.edge import DecodingConfig, EdgeRecogniser
-from rnn_apps.edge.speech.padding import of_unpadded, padded
+from rnn_apps.edge.speech.padding import of_unpadded
 from rnn_apps.edge.speech.transcripts import Transcript, Word
+from rnn_apps.speech.device.exporting import export
+from rnn_apps.speech.judging.judgement import judge
 
 GREEDY = DecodingConfig(method="greedy")
+PADDING = 0.15
 
 
 def test_the_noise_is_as_loud_as_the_quietest_place():
@@ -59,6 +65,54 @@ def test_a_run_hears_what_a_device_hears():
     [[wanted]] = run.transcribe(padded(samples, 8000, 0.3), GREEDY)
     [[found]] = run.transcribe(samples, GREEDY, padding_seconds=0.3)
     assert (found.text, found.score) == (wanted.text, wanted.score)
+
+
+@pytest.fixture(scope="module")
+def padded_run(tmp_path_factory):
+    return tone_run(
+        tmp_path_factory.mktemp("padded"), layers=1, dropout=0.0, padding_seconds=PADDING
+    )
+
+
+def inside(transcript: Transcript, seconds: float) -> bool:
+    return all(0 <= word.start <= word.end <= seconds for word in transcript.words)
+
+
+def test_a_run_that_learnt_with_padding_pads_whatever_it_hears(padded_run):
+    recordings = padded_run.recordings("test")
+    paths = [one.path for one in recordings]
+    own = padded_run.transcribe(paths, GREEDY)
+    assert own == padded_run.transcribe(paths, GREEDY, padding_seconds=PADDING)
+    assert own != padded_run.transcribe(paths, GREEDY, padding_seconds=0.0)
+    found = judge(padded_run, recordings, "test")
+    for (heard,), judged, recording in zip(own, found.first.transcripts, recordings, strict=True):
+        assert heard.text == judged.text and inside(judged, recording.seconds)
+        assert [one.start for one in judged.words] == pytest.approx(
+            [one.start for one in heard.words], abs=0.2
+        )
+    assert found.first.word_total.rate < 0.3
+
+
+def test_exported_files_pad_as_the_run_does(padded_run):
+    to = padded_run.folder.path.parent / "exported"
+    exported = export(padded_run, to, ("saved_model", "streaming"))
+    [served, streamed] = exported["table"]["rows"]
+    assert "saved_model" in served[0] and "streaming" in streamed[0]
+    device = EdgeRecogniser(to, decoding=GREEDY)
+    assert device.contract["features"]["padding_seconds"] == PADDING
+    recognise = tf.saved_model.load(str(to / "saved_model")).signatures["recognise"]
+    for one in list(padded_run.recordings("test"))[:4]:
+        samples = one.read(8000)
+        [wanted] = padded_run.transcribe(samples, GREEDY)[0]
+        [found] = device.transcribe(samples)
+        assert found.text == wanted.text and inside(found, one.seconds)
+        assert found.score == pytest.approx(wanted.score, abs=1e-2)
+        stream = device.stream()
+        stream.push(padded(samples, 8000, PADDING))
+        assert stream.finish().text == wanted.text
+        lengths = tf.constant([len(samples)], tf.int32)
+        saved = recognise(samples=tf.constant(samples[None]), sample_lengths=lengths)
+        assert saved["text"].numpy()[0].decode() == wanted.text
 
 
 @pytest.mark.slow

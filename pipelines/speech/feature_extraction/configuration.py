@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from pipelines.base.errors import ConfigurationError
+from pipelines.speech.audio.padding import padding_length, require_padding
 
 KINDS = ("log_mel", "mfcc", "spectrogram")
 NORMALISATIONS = ("none", "utterance", "global")
@@ -28,7 +29,9 @@ class FeatureConfig:
     """How samples become features, frame by frame, as librosa 0.11 computes them.
 
     Frames are centred (`center=True` in librosa): frame t is around sample t x hop, with zeros
-    before the first and after the last sample. The window is a periodic Hann window.
+    before the first and after the last sample. The window is a periodic Hann window. Noise may be
+    added around whole utterances (`padding_seconds`); a stream, which has its room around it, gets
+    none.
 
     Args:
         kind: kind of features: "log_mel", the natural logarithm of the power in mel bands (Slaney's
@@ -51,6 +54,8 @@ class FeatureConfig:
         normalisation: how each feature gets mean 0 and standard deviation 1: "none" for not at all;
             "utterance" by the statistics of the utterance, which cannot stream because it needs the
             whole of it; "global" by those of the training data.
+        padding_seconds: length of the quiet noise that is added before and after a whole utterance,
+            in seconds, see `audio.padding`; 0 for none.
 
     Raises:
         ConfigurationError: the values contradict each other.
@@ -68,6 +73,7 @@ class FeatureConfig:
     deltas: int = 0
     floor: float = 1e-10
     normalisation: str = "global"
+    padding_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         for name, choices in (("kind", KINDS), ("normalisation", NORMALISATIONS)):
@@ -104,6 +110,7 @@ class FeatureConfig:
             )
         if not self.floor > 0:
             raise ConfigurationError(f"floor = {self.floor:g} must be above 0")
+        require_padding(self.padding_seconds)
 
     @property
     def window_length(self) -> int:
@@ -140,13 +147,22 @@ class FeatureConfig:
         return DELTA_WIDTH // 2 if self.deltas else 0
 
     def frames(self, samples: int) -> int:
-        """The number of frames of an utterance with this number of samples."""
-        return 1 + samples // self.hop_length
+        """The number of frames of a whole utterance with this number of samples."""
+        padding = padding_length(self.sample_rate, self.padding_seconds)
+        return 1 + (samples + 2 * padding) // self.hop_length
+
+    @property
+    def of_streams(self) -> FeatureConfig:
+        """The same without padding."""
+        return replace(self, padding_seconds=0.0)
 
     @property
     def key(self) -> str:
         """SHA-256, in hexadecimal, of all settings that affect features before normalisation."""
         fields = asdict(self)
         del fields["normalisation"]
+        if not self.padding_seconds:
+            # The keys of features without padding are those of before there was any.
+            del fields["padding_seconds"]
         text = json.dumps([_COMPUTATION, fields], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.base.errors import DataError
+from pipelines.speech.audio.padding import padded
 from pipelines.speech.audio.samples import one_channel
 from pipelines.speech.feature_extraction.configuration import DELTA_WIDTH, FeatureConfig
 from pipelines.speech.feature_extraction.filter_banks import mel_bands
@@ -33,6 +34,7 @@ def features(samples: npt.ArrayLike, config: FeatureConfig) -> Features:
     audio = one_channel(samples)
     if not len(audio):
         raise DataError("there are no samples to compute features from")
+    audio = padded(audio, config.sample_rate, config.padding_seconds)
     mel_bands(config)
     transform = {
         "n_fft": config.fft_length,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.speech.audio.padding import padded
 from pipelines.speech.audio.samples import one_channel
 from pipelines.speech.feature_extraction.configuration import DELTA_WIDTH, FeatureConfig
 from pipelines.speech.feature_extraction.filter_banks import (
@@ -52,8 +53,9 @@ class SpeechFeatures:
         Raises:
             UserError: see `samples.one_channel`.
         """
-        half = self.config.fft_length // 2
-        return self.with_deltas(self.of_frames(np.pad(one_channel(samples), half)))
+        config = self.config
+        audio = padded(one_channel(samples), config.sample_rate, config.padding_seconds)
+        return self.with_deltas(self.of_frames(np.pad(audio, config.fft_length // 2)))
 
     def of_frames(self, samples: Array) -> Array:
         """Features, without deltas, of all whole frames from sample 0 on, [frames, ...]."""

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.base.errors import ConfigurationError, DataError, UserError
+from pipelines.speech.audio.padding import padded
 from pipelines.speech.audio.riff_files import PCM, wave_layout
 from pipelines.speech.audio.samples import one_channel
 from pipelines.speech.feature_extraction.configuration import FeatureConfig
@@ -22,7 +23,7 @@ from rnn_apps.edge.contract import CONTRACT, read_contract
 from rnn_apps.edge.runtime.model import EdgeModel, load
 from rnn_apps.edge.runtime.streaming import STEP_SIGNATURE, StreamingSession
 from rnn_apps.edge.speech.endpointing import EndpointConfig
-from rnn_apps.edge.speech.padding import of_unpadded, padded
+from rnn_apps.edge.speech.padding import of_unpadded
 from rnn_apps.edge.speech.recognition import FrameStepper, RecognitionStream, Utterance
 from rnn_apps.edge.speech.resampling import resample
 from rnn_apps.edge.speech.transcripts import DecodingConfig, SpeechDecoder, SpeechLabels, Transcript
@@ -115,7 +116,7 @@ class EdgeRecogniser:
         if word_model is None and self.decoding.word_model:
             word_model = read_arpa(self.decoding.word_model)
         self._word_model = word_model
-        self._extract = SpeechFeatures(self.features)
+        self._extract = SpeechFeatures(self.features.of_streams)
         self._path, self._target = folder / file, target
         self._model = load(self._path, target)
         # Each stream has a runtime of its own, since a runtime may keep the state in itself.
@@ -140,6 +141,8 @@ class EdgeRecogniser:
     def logits(self, samples: npt.ArrayLike) -> Array:
         """What the model says of a whole utterance, float32 [output frames, labels].
 
+        If the model was trained with `padding_seconds`, so much noise is added first.
+
         Args:
             samples: samples at `sample_rate`; see `pipelines.speech.audio.samples.one_channel`.
 
@@ -149,7 +152,11 @@ class EdgeRecogniser:
         audio = one_channel(samples)
         if not len(audio):
             raise UserError("there are no samples to recognise anything in")
-        features = self._extract(audio)
+        return self._logits(padded(audio, self.sample_rate, self.features.padding_seconds))
+
+    def _logits(self, samples: Array) -> Array:
+        """What the model says of samples that need no padding."""
+        features = self._extract(samples)
         if not self.can_stream:
             with self._calling:
                 found = self._model({FEATURES: features[None]})
@@ -162,7 +169,7 @@ class EdgeRecogniser:
         self,
         recording: str | Path | npt.ArrayLike,
         sample_rate: int | None = None,
-        padding_seconds: float = 0.0,
+        padding_seconds: float | None = None,
     ) -> list[Transcript]:
         """The best transcripts of a recording, best first.
 
@@ -173,18 +180,24 @@ class EdgeRecogniser:
             sample_rate: sample rate of the samples in Hz, if it is not the model's; a file knows
                 its own.
             padding_seconds: length of quiet noise that is added on each side, in seconds, for
-                recordings that were cut where the word begins and ends; see `padding`.
+                recordings that were cut where the word begins and ends; see
+                `pipelines.speech.audio.padding`. None for the length that the model was trained
+                with.
 
         Raises:
             ConfigurationError: the padding is negative or too long.
             UserError: the recording cannot be read, or a package is missing for it.
         """
         alone = one_channel(self._samples(recording, sample_rate))
+        if not len(alone):
+            raise UserError("there are no samples to recognise anything in")
+        if padding_seconds is None:
+            padding_seconds = self.features.padding_seconds
         samples = padded(alone, self.sample_rate, padding_seconds)
         sound = SoundLevels(self.sample_rate)
         sound.push(samples)
         decoder = self.decoder(sound)
-        decoder.push(self.logits(samples))
+        decoder.push(self._logits(samples))
         return of_unpadded(decoder.finish(), padding_seconds, len(alone) / self.sample_rate)
 
     def decoder(self, sound: SoundLevels | None = None) -> SpeechDecoder:
@@ -216,7 +229,7 @@ class EdgeRecogniser:
                 f"file = {STREAMING_MODEL!r}"
             )
         return RecognitionStream(
-            self.features, self._new_steps(), self.decoder(), endpoint, sample_rate
+            self.features.of_streams, self._new_steps(), self.decoder(), endpoint, sample_rate
         )
 
     def listen(

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from pipelines.base.errors import ConfigurationError
 from pipelines.base.stated_columns import Stated
+from pipelines.speech.audio.padding import padded
 from rnn_apps.application.going_on import read_origin
 from rnn_apps.edge.speech.ctc import ctc_greedy
 from rnn_apps.edge.speech.recogniser import TOKENIZER
@@ -184,8 +185,12 @@ class SpeechDelivery(Delivery):
         from rnn_apps.export.c.sound.listening_folder import add_listening
 
         config, labels = self._run.config, self._run.labels
+        # A listener hears a stream, which has its room around it.
+        samples = [
+            padded(one, config.sample_rate, config.padding_seconds) for one in self._judged.samples
+        ]
         folder, heard = add_listening(
-            written.code, self._run.model.name, raw_features(config), self._judged.samples,
+            written.code, self._run.model.name, raw_features(config).of_streams, samples,
             subsampling=config.subsampling, lookahead=config.lookahead,
             pieces=SpeechLabels.of(labels.tokenizer, labels.spelling).pieces,
         )  # fmt: skip

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from pipelines.base.child_processes import WorkerError, reserve_standard_output, run_worker
 from pipelines.base.errors import UserError
+from pipelines.speech.audio.padding import padded
 from rnn_apps.edge.speech.recogniser import EdgeRecogniser
 from rnn_apps.edge.speech.recognition import Utterance
 from rnn_apps.edge.speech.transcripts import DecodingConfig
@@ -136,7 +137,9 @@ def main(folder: str, file: str, target: str, path: str) -> None:
     answers.close()
 
 
-def _streamed(recogniser: EdgeRecogniser, samples: npt.NDArray[np.float32]) -> str:
+def _streamed(recogniser: EdgeRecogniser, recording: npt.NDArray[np.float32]) -> str:
+    # A stream has a room around it; a recording may be given one.
+    samples = padded(recording, recogniser.sample_rate, recogniser.features.padding_seconds)
     stream = recogniser.stream()
     size = round(CHUNK_SECONDS * recogniser.sample_rate)
     ended: list[Utterance] = []

@@ -21,6 +21,7 @@ def heard(
     names: Sequence[str],
     hop_seconds: float,
     output_seconds: float,
+    padding_seconds: float = 0.0,
 ) -> Figure:
     """The features that the model read, above, and the probability of its labels, below.
 
@@ -30,16 +31,18 @@ def heard(
         names: names of the labels.
         hop_seconds: time from one frame to the next in seconds.
         output_seconds: time from one output frame to the next in seconds.
+        padding_seconds: length of the noise that was added before the recording, in seconds; the
+            recording begins at 0.
     """
     figure = Figure(figsize=(WIDTH, 4.2), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
-    seconds = len(features) * hop_seconds
+    start, end = -padding_seconds, len(features) * hop_seconds - padding_seconds
     above.imshow(
-        features.T, origin="lower", aspect="auto", extent=(0, seconds, 0, features.shape[1]),
+        features.T, origin="lower", aspect="auto", extent=(start, end, 0, features.shape[1]),
         cmap="magma", interpolation="nearest",
     )  # fmt: skip
     above.set_ylabel("feature (number)")
-    times = (np.arange(len(probabilities)) + 0.5) * output_seconds
+    times = (np.arange(len(probabilities)) + 0.5) * output_seconds - padding_seconds
     blank = probabilities.shape[1] - 1
     below.fill_between(times, probabilities[:, blank], color="#dddddd", step="mid")
     peaks = probabilities[:, :blank].max(axis=0)

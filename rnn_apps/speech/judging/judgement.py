@@ -11,6 +11,7 @@ import numpy as np
 
 from pipelines.speech import Recordings
 from rnn_apps.application.own_data import PARTS
+from rnn_apps.edge.speech.padding import of_unpadded
 from rnn_apps.edge.speech.word_model import read_arpa
 from rnn_apps.speech.decoding import (
     DecodingConfig,
@@ -169,7 +170,11 @@ def _decoded(
     # Read once, not once per utterance.
     model = read_arpa(config.word_model) if config.word_model else None
     seconds = run.config.seconds_per_output
-    transcripts = [decode(one, labels, config, seconds, model)[0] for one in found]
+    padding = run.config.padding_seconds
+    transcripts = [
+        of_unpadded(decode(one, labels, config, seconds, model)[:1], padding, recording.seconds)[0]
+        for one, recording in zip(found, utterances.store.recordings, strict=True)
+    ]
     texts = [run.labels.tidy(one.text) for one in transcripts]
     said = list(utterances.transcripts)
     return Judged(transcripts, word_errors(said, texts), character_errors(said, texts))

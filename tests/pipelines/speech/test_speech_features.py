@@ -14,6 +14,7 @@ from sound_files import speech_like
 
 from pipelines import ConfigurationError
 from pipelines.base.errors import UserError
+from pipelines.speech.audio.padding import padded
 from pipelines.speech.feature_extraction.configuration import FeatureConfig
 from pipelines.speech.feature_extraction.filter_banks import delta_filter, mel_bands, window
 from pipelines.speech.feature_extraction.librosa_features import features
@@ -33,6 +34,7 @@ CONFIGS = {
     "odd lengths": FeatureConfig(
         window_seconds=0.0213, hop_seconds=0.0077, bands=20, normalisation="none"
     ),
+    "padded": FeatureConfig(bands=20, padding_seconds=0.13, normalisation="none"),
 }
 
 
@@ -91,7 +93,20 @@ def test_a_stream_in_chunks_is_the_whole(name: str, length: int, cuts: list[int]
         borders = [0, *sorted(min(cut, len(samples)) for cut in cuts), len(samples)]
         chunks = [stream.push(samples[a:b]) for a, b in itertools.pairwise(borders)]
         found = np.concatenate([*chunks, stream.finish()])
-        np.testing.assert_allclose(found, NumpyFeatures(config)(samples), atol=2e-5)
+        whole = NumpyFeatures(config.of_streams)(samples)
+        np.testing.assert_allclose(found, whole, atol=2e-5)
+
+
+def test_padding_is_noise_around_the_samples() -> None:
+    config = CONFIGS["padded"]
+    samples = speech_like(0.5)
+    found = NumpyFeatures(config)(samples)
+    around = padded(samples, 16_000, 0.13)
+    np.testing.assert_array_equal(found, NumpyFeatures(config.of_streams)(around))
+    assert len(found) == config.frames(8000) == config.of_streams.frames(8000 + 2 * 2080)
+    # What was extracted before there was padding is found again.
+    assert FeatureConfig().key.startswith("0623724b428ccaf3")
+    assert config.key != config.of_streams.key != FeatureConfig().key
 
 
 def test_a_stream_keeps_little_and_is_not_late() -> None:
@@ -168,9 +183,9 @@ def test_bad_samples_are_refused() -> None:
 @pytest.fixture(scope="module")
 def batch() -> tuple[np.ndarray, np.ndarray]:
     """Utterances of several lengths, with rubbish behind their ends."""
-    sounds = [speech_like(s, seed=k) for k, s in enumerate((0.9, 0.31, 1.4, 0.02))]
+    sounds = [speech_like(s, seed=k) for k, s in enumerate((0.9, 0.31, 1.4, 0.02, 0.013))]
     lengths = np.array([len(sound) for sound in sounds], np.int32)
-    samples = np.full((4, lengths.max() + 777), 0.7, np.float32)
+    samples = np.full((5, lengths.max() + 777), 0.7, np.float32)
     for row, sound in enumerate(sounds):
         samples[row, : len(sound)] = sound
     return samples, lengths
@@ -187,7 +202,7 @@ def check_batch(found: Any, config: FeatureConfig, normalise: Any, batch: Any) -
         assert not values[frames[row] :].any()
 
 
-@pytest.mark.parametrize("name", ["log-mel", "MFCC", "spectrogram", "odd lengths"])
+@pytest.mark.parametrize("name", ["log-mel", "MFCC", "spectrogram", "odd lengths", "padded"])
 @pytest.mark.parametrize("normalisation", ["none", "utterance", "global"])
 def test_the_layer_s_features_are_librosa_s(name: str, normalisation: str, batch: Any) -> None:
     import dataclasses
@@ -219,14 +234,14 @@ def test_inside_a_saved_model_with_free_batch_and_time(tmp_path: Path, batch: An
     model = keras.saving.load_model(tmp_path / "model.keras")
     model.export(tmp_path / "saved", verbose=False)
     serve = tf.saved_model.load(tmp_path / "saved").signatures["serving_default"]
-    for rows in (slice(0, 4), slice(2, 3)):
+    for rows in (slice(0, 5), slice(2, 3)):
         part = batch[0][rows], batch[1][rows]
         found = serve(samples=tf.constant(part[0]), sample_lengths=tf.constant(part[1]))
         check_batch(found, config, Normaliser(config), part)
 
 
 @pytest.mark.parametrize(
-    ("name", "transform"), [("log-mel", "float32"), ("log-mel", "matrix"), ("MFCC", "matrix")]
+    ("name", "transform"), [("log-mel", "float32"), ("padded", "matrix"), ("MFCC", "matrix")]
 )
 def test_converted_to_tflite(name: str, transform: str, batch: Any) -> None:
     import tensorflow as tf
@@ -250,7 +265,7 @@ def test_converted_to_tflite(name: str, transform: str, batch: Any) -> None:
     concrete = module.call.get_concrete_function()
     content = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module).convert()
     run = Interpreter(model_content=content, num_threads=1).get_signature_runner()
-    for rows in (slice(0, 4), slice(2, 3)):
+    for rows in (slice(0, 5), slice(2, 3)):
         part = batch[0][rows], batch[1][rows]
         found = run(samples=part[0], sample_lengths=part[1])
         values = {"features" if array.ndim == 3 else "frame_lengths": array
