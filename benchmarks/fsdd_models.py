@@ -15,9 +15,9 @@ and, for the recipes of unheard voices,
 Each recipe trains for its minutes on STRINGS/train.jsonl and is then judged, greedily decoded, on
 strings and on single digits, with pauses around them and as they lie on disk, of known speakers
 (recordings that were held out) and of a speaker of whom nothing was heard in training. What lies on
-disk is recognised as the recipe says, and with `--padding-seconds 0.25`. Settings were chosen with the
-validation part, and with another speaker held out instead. Each has a run folder; a benchmark that
-was stopped continues where it was.
+disk is recognised as the recipe says, and with `--padding-seconds 0.25`. Settings were chosen with
+the validation part, and with another speaker held out instead. Each has a run folder; a benchmark
+that was stopped continues where it was.
 """
 
 from __future__ import annotations
@@ -249,7 +249,8 @@ def write_results(given: argparse.Namespace) -> None:
         "",
         "Word error rate (a word is a digit) of greedy decoding; the share of single digits that "
         "are fully correct, with a pause before and after them, as they lie on disk, without any, "
-        f"and padded by `--padding-seconds {PADDING_SECONDS}`. Known speakers: recordings 5 to 9 "
+        f"and padded by `--padding-seconds {PADDING_SECONDS}` (a model with padding_seconds adds "
+        "that noise by itself, so that both are the same). Known speakers: recordings 5 to 9 "
         "of four speakers, none of which occur in training. Unseen speaker: this speaker does not "
         "occur in training. Trained on strings of recordings 13 to 49 of the four, and on the "
         "synthetic speech of builtin:digits.",

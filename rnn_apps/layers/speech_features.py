@@ -76,7 +76,7 @@ class SpeechFeatures(keras.layers.Layer):
         samples = tf.cast(inputs["samples"], tf.float32)
         real = tf.sequence_mask(lengths, tf.shape(samples)[1])
         samples = tf.where(real, samples, tf.zeros_like(samples))
-        if config.padding_seconds:
+        if padding_length(config.sample_rate, config.padding_seconds):
             samples, lengths = _padded(samples, lengths, config)
         half = config.fft_length // 2
         features = tf.math.log(tf.maximum(self._power(tf.pad(samples, [[0, 0], [half, half]])),
@@ -174,11 +174,12 @@ def _padded(
     before, after = (tf.constant(noise) for noise in padding_noise(length))
     level = tf.expand_dims(_quietest(samples, lengths, quiet_length(config.sample_rate)), 1)
     shape = tf.shape(samples)
-    first = level * tf.broadcast_to(before, [shape[0], length])
+    first = tf.clip_by_value(level * tf.expand_dims(before, 0), -1, 1)
     rest = tf.concat([samples, tf.zeros([shape[0], length])], axis=1)
     # Number of the sample after the row's end, for each place.
     behind = tf.expand_dims(tf.range(shape[1] + length), 0) - tf.expand_dims(lengths, 1)
     noise = level * tf.gather(after, tf.clip_by_value(behind, 0, length - 1))
+    noise = tf.clip_by_value(noise, -1, 1)
     rest = tf.where((behind >= 0) & (behind < length), noise, rest)
     return tf.concat([first, rest], axis=1), lengths + 2 * length
 
@@ -188,13 +189,14 @@ def _quietest(samples: tf.Tensor, lengths: tf.Tensor, size: int) -> tf.Tensor:
 
     A row shorter than a piece is one piece.
     """
-    pieces = tf.shape(samples)[1] // size
-    whole = tf.reshape(samples[:, : pieces * size], [-1, pieces, size])
+    rows, longest = tf.unstack(tf.shape(samples))
+    pieces = longest // size
+    whole = tf.reshape(samples[:, : pieces * size], [rows, pieces, size])
     inside = tf.sequence_mask(lengths // size, pieces)
     deviations = tf.where(inside, tf.math.reduce_std(whole, axis=2), samples.dtype.max)
     count = tf.maximum(tf.cast(lengths, tf.float32), 1.0)
     mean = tf.reduce_sum(samples, axis=1) / count
-    real = tf.sequence_mask(lengths, tf.shape(samples)[1], tf.float32)
+    real = tf.sequence_mask(lengths, longest, tf.float32)
     squares = tf.square((samples - tf.expand_dims(mean, 1)) * real)
     short = tf.sqrt(tf.reduce_sum(squares, axis=1) / count)
     return tf.where(lengths < size, short, tf.reduce_min(deviations, axis=1))

@@ -260,6 +260,8 @@ def _transcribe(options: argparse.Namespace) -> Result:
         raise UserError("--to takes the transcripts of sound files, not of the microphone")
     if options.microphone and options.processes != 1:
         raise UserError("--processes share sound files; the microphone needs one")
+    if options.microphone and options.padding_seconds is not None:
+        raise UserError("--padding-seconds is for sound files; a microphone hears the room")
     if options.device and not options.microphone:
         raise UserError("--device names a microphone: add --microphone")
     from pipelines.speech.recordings.named_files import named_recordings

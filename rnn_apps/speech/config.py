@@ -115,8 +115,8 @@ class SpeechConfig(TrainingConfig):
     padding_seconds: float = option(
         0.0,
         "length of quiet noise that is added before and after each recording, in training, in "
-        "judging, in transcribing and in exported files, for words that were cut out closely; "
-        "streams get none",
+        "judging, in transcribing up to a minute and in exported files, for words that were cut "
+        "out closely; streams get none",
         minimum=0.0,
         maximum=LONGEST_PADDING,
     )

@@ -87,7 +87,7 @@ def _heard(run: Run, recording: Recording, text: str) -> Picture:
     )
     figure = heard(
         read, np.exp(log_probabilities), [*run.labels.tokenizer.tokens, ""], config.hop_seconds,
-        config.seconds_per_output,
+        config.seconds_per_output, config.padding_seconds,
     )  # fmt: skip
     caption = (
         "Log mel spectrogram of a test recording, and below it the probability of each word over "

@@ -52,14 +52,15 @@ def _about(run: TrainedRecogniser) -> str:
         f"{run.labels.size - 1} {run.labels.tokenizer.kind}, trained on "
         f"{config.data or 'recordings in memory'}. "
     )
+    if config.padding_seconds:
+        text += (
+            f"It reads {config.padding_seconds:g} s of quiet noise on each side of a recording. "
+        )
     if not can_stream(config):
         return text + "It needs the whole utterance, so it cannot recognise a stream."
     ahead = config.lookahead * config.seconds_per_output
     if config.padding_seconds:
-        text += (
-            f"It reads {config.padding_seconds:g} s of quiet noise on each side of a recording, "
-            "where a stream has the room around it. "
-        )
+        text += "A stream gets no such noise, since it has the room around it. "
     return text + (
         f"It can recognise a stream, with the same result: it sees {1000 * ahead:.0f} ms ahead, "
         f"and gives an output every {1000 * config.seconds_per_output:.0f} ms."

@@ -44,7 +44,8 @@ from rnn_apps.training.transfer import SharedRows
 if TYPE_CHECKING:
     from pipelines.speech import Recordings
 
-# A run that goes on from another reads its features, which are normalised by its statistics.
+# A run that goes on from another reads its features, which are normalised by its statistics. The
+# padding may differ: it changes what is read, not how.
 _OF_THE_FEATURES = (
     "features", "sample_rate", "window_seconds", "hop_seconds", "fft_size", "bands",
     "lowest_frequency", "highest_frequency", "coefficients", "deltas", "floor", "normalisation",

@@ -35,6 +35,7 @@ def test_the_noise_is_as_loud_as_the_quietest_place():
         assert 0.002 < noise.std() < 0.0032
     np.testing.assert_array_equal(padded(samples, 8000, 0.25), found)
     assert padded(samples, 8000, 0.0) is samples
+    assert np.abs(padded(np.clip(5 * loud, -1, 1), 8000, 0.25)).max() <= 1
     assert len(padded(samples[:0], 8000, 0.25)) == 0
     assert len(padded(samples[:3], 8000, 0.25)) == 4003
     for wrong in (-0.1, 5.1, float("nan")):

@@ -134,6 +134,7 @@ def test_a_folder_is_transcribed_into_files(
     for arguments, message in (
         (["--format", "csv", str(sounds)], "name the file with --to"),
         (["--microphone", "--to", "x.csv"], "not of the microphone"),
+        (["--microphone", "--padding-seconds", "0.1"], "--padding-seconds is for sound files"),
     ):
         assert main([*command, *arguments]) == 2
         assert message in capfd.readouterr().err

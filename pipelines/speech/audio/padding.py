@@ -2,7 +2,7 @@
 
 A model that learnt from sentences with pauses expects to hear the room before the first word and
 after the last one. Since no room is silent, the padding is white noise as loud as the quietest
-20 ms of the recording.
+20 ms of the recording, cut off at -1 and 1 like any sound.
 
 Configurations import this module, so it imports NumPy only where samples are padded.
 """
@@ -81,5 +81,5 @@ def padded(samples: Samples, sample_rate: int, seconds: float) -> Samples:
     size = min(quiet_length(sample_rate), len(samples))
     pieces = samples[: len(samples) // size * size].reshape(-1, size)
     level = np.float32(pieces.std(axis=1).min())
-    before, after = level * padding_noise(length)
+    before, after = np.clip(level * padding_noise(length), -1, 1)
     return np.concatenate([before, samples, after])

@@ -141,7 +141,8 @@ class EdgeRecogniser:
     def logits(self, samples: npt.ArrayLike) -> Array:
         """What the model says of a whole utterance, float32 [output frames, labels].
 
-        If the model was trained with `padding_seconds`, so much noise is added first.
+        If the model was trained with `padding_seconds`, so much noise is added first, and the
+        first output frame is so much earlier than the recording.
 
         Args:
             samples: samples at `sample_rate`; see `pipelines.speech.audio.samples.one_channel`.

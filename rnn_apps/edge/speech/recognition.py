@@ -144,7 +144,7 @@ class RecognitionStream:
     """Recognises speech while it is spoken.
 
     Samples may come in chunks of any size: the result does not depend on it. It is that of the
-    whole recording at once; endpoints part its text and change nothing else.
+    whole recording at once, without padding; endpoints part its text and change nothing else.
 
     Args:
         features: configuration of the features that the model reads, without normalisation (which

@@ -51,7 +51,9 @@ def contract(run: TrainedRecogniser, formats: Sequence[str]) -> dict[str, Any]:
             if name in FILES
         },
         "meaning": {
-            FEATURES: "float32 [1, frames, feature_size], before normalisation",
+            FEATURES: "float32 [1, frames, feature_size], before normalisation; where `features` "
+            "has padding_seconds, of a whole utterance with so much quiet noise on each side, and "
+            "of a stream without",
             PRESENT: "float32 [1, frames, 1], 1 for a frame of the utterance, 0 behind its end; "
             "where the model looks ahead",
             LOGITS: "float32 [1, output frames, labels], the last label is the blank; of a stream "
@@ -78,7 +80,8 @@ _SERVED = {
     "log_probabilities": {
         "inputs": _SERVED_INPUTS,
         "outputs": {
-            "log_probabilities": "float32 [batch, output frames, labels], nats",
+            "log_probabilities": "float32 [batch, output frames, labels], nats; the first frame is "
+            "earlier than the recording by the padding_seconds of `features`",
             "lengths": "int32 [batch], the true number of output frames",
         },
     },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from pathlib import Path
 from typing import Any
@@ -205,8 +206,6 @@ def check_batch(found: Any, config: FeatureConfig, normalise: Any, batch: Any) -
 @pytest.mark.parametrize("name", ["log-mel", "MFCC", "spectrogram", "odd lengths", "padded"])
 @pytest.mark.parametrize("normalisation", ["none", "utterance", "global"])
 def test_the_layer_s_features_are_librosa_s(name: str, normalisation: str, batch: Any) -> None:
-    import dataclasses
-
     from rnn_apps.layers.speech_features import SpeechFeatures
 
     config = dataclasses.replace(CONFIGS[name], normalisation=normalisation)
@@ -216,6 +215,23 @@ def test_the_layer_s_features_are_librosa_s(name: str, normalisation: str, batch
     layer = SpeechFeatures.from_config(layer.get_config())
     found = layer({"samples": batch[0], "sample_lengths": batch[1]})
     check_batch(found, config, Normaliser(config, mean, deviation), batch)
+
+
+def test_the_layer_pads_a_batch_of_short_or_loud_sounds() -> None:
+    from rnn_apps.layers.speech_features import SpeechFeatures
+
+    config = CONFIGS["padded"]
+    loud = np.clip(np.random.default_rng(0).normal(size=(2, 4000)), -1, 1).astype(np.float32)
+    for samples in (speech_like(0.5)[None, 4000:4200], loud[:, :250], loud):
+        lengths = np.full(len(samples), samples.shape[1], np.int32)
+        found = SpeechFeatures(config)({"samples": samples, "sample_lengths": lengths})
+        assert found["features"].shape[0] == len(samples)
+        check_batch(found, config, Normaliser(config), (samples, lengths))
+        assert np.abs(padded(samples[0], 16_000, 0.2)).max() <= 1
+    # Less than a sample is none.
+    least = dataclasses.replace(config, padding_seconds=1e-5)
+    found = SpeechFeatures(least)({"samples": loud, "sample_lengths": lengths})
+    check_batch(found, least, Normaliser(least), (loud, lengths))
 
 
 def test_inside_a_saved_model_with_free_batch_and_time(tmp_path: Path, batch: Any) -> None:

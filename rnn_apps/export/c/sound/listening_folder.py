@@ -53,7 +53,8 @@ def add_listening(
     heard = [in_sixteen_bits(samples) for samples in recordings]
     front = front_end(features, f"{prefix}_features")
     most = round(_COMPARED_SECONDS * features.sample_rate)
-    compared = [samples[:most] for samples in heard[:_COMPARED]]
+    # From the middle: at the ends there may be padding.
+    compared = [samples[max(0, len(samples) - most) // 2 :][:most] for samples in heard[:_COMPARED]]
     with tempfile.TemporaryDirectory() as made:
         proof = proven_features(front, features, compared, Path(made), compiler, folder)
     code = listener(
