@@ -1,7 +1,9 @@
-"""What recorded and synthetic digits share: sample rate, longest string, and a recording."""
+"""What recorded and synthetic digits share: a recording, its sample rate, tables of lengths."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,3 +30,21 @@ class Digit:
     speaker: str
     index: int
     samples: Samples
+
+
+def print_lengths(digits: Iterable[Digit], column: str, group: Callable[[str], str]) -> None:
+    """Prints how long recordings are, as a table with a row per group of speakers.
+
+    Args:
+        digits: the recordings.
+        column: title of the column of groups.
+        group: function that gives the group of a speaker's name.
+    """
+    seconds: dict[str, list[float]] = defaultdict(list)
+    for one in digits:
+        seconds[group(one.speaker)].append(len(one.samples) / SAMPLE_RATE)
+    print(f"| {column} | recordings | shortest 5 %, s | median, s | longest 5 %, s |")
+    print("|---|---|---|---|---|")
+    for name, lengths in sorted(seconds.items()):
+        low, middle, high = np.quantile(lengths, [0.05, 0.5, 0.95])
+        print(f"| {name} | {len(lengths)} | {low:.2f} | {middle:.2f} | {high:.2f} |")

@@ -27,7 +27,7 @@ import numpy as np
 import soundfile
 
 from benchmarks.fsdd_accents import ENGLISH_WORDS, FOREIGN, Spellings, spellings_of
-from benchmarks.fsdd_digits import SAMPLE_RATE, Digit, Samples
+from benchmarks.fsdd_digits import SAMPLE_RATE, Digit, Samples, print_lengths
 from benchmarks.fsdd_engines import Take, say
 from benchmarks.fsdd_voices import PEAKS, SIGNAL_TO_NOISE_DECIBELS
 from pipelines.base.atomic_files import atomic_folder
@@ -169,14 +169,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cache-dir", default="", help="folder that keeps the recordings")
     arguments = parser.parse_args()
-    seconds: dict[str, list[float]] = defaultdict(list)
-    for one in recorded_digits(arguments.seed, arguments.speakers, arguments.cache_dir):
-        seconds[one.speaker.rsplit(" ", 1)[0]].append(len(one.samples) / SAMPLE_RATE)
-    print("| voice | recordings | shortest 5 %, s | median, s | longest 5 %, s |")
-    print("|---|---|---|---|---|")
-    for voice, lengths in sorted(seconds.items()):
-        low, middle, high = np.quantile(lengths, [0.05, 0.5, 0.95])
-        print(f"| {voice} | {len(lengths)} | {low:.2f} | {middle:.2f} | {high:.2f} |")
+    digits = recorded_digits(arguments.seed, arguments.speakers, arguments.cache_dir)
+    print_lengths(digits, "voice", lambda name: name.rsplit(" ", 1)[0])
 
 
 if __name__ == "__main__":

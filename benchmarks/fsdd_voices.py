@@ -24,7 +24,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,7 +32,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.fsdd_accents import ENGLISH, FOREIGN
-from benchmarks.fsdd_digits import LONGEST_STRING, SAMPLE_RATE, Digit, Samples
+from benchmarks.fsdd_digits import LONGEST_STRING, SAMPLE_RATE, Digit, Samples, print_lengths
 from pipelines.base.atomic_files import atomic_folder
 from pipelines.speech.audio.reading import read_audio
 from pipelines.speech.cache import cache_folder
@@ -212,15 +211,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cache-dir", default="", help="folder that keeps the recordings")
     arguments = parser.parse_args()
-    seconds: dict[str, list[float]] = defaultdict(list)
-    for one in synthetic_digits(arguments.seed, arguments.speakers, cache_dir=arguments.cache_dir):
-        accent = one.speaker.removeprefix("espeak-ng ").split("+")[0]
-        seconds[accent].append(len(one.samples) / SAMPLE_RATE)
-    print("| accent | recordings | shortest 5 %, s | median, s | longest 5 %, s |")
-    print("|---|---|---|---|---|")
-    for accent, lengths in sorted(seconds.items()):
-        low, middle, high = np.quantile(lengths, [0.05, 0.5, 0.95])
-        print(f"| {accent} | {len(lengths)} | {low:.2f} | {middle:.2f} | {high:.2f} |")
+    digits = synthetic_digits(arguments.seed, arguments.speakers, cache_dir=arguments.cache_dir)
+    print_lengths(
+        digits, "accent", lambda name: name.removeprefix("espeak-ng ").split("+", maxsplit=1)[0]
+    )
 
 
 if __name__ == "__main__":
