@@ -4,9 +4,10 @@
 
 With --export-again the weights stay, and only the files for devices are written anew.
 
-speech/recorded-digits is the exception: it is trained on the Free Spoken Digit Dataset, from the
-folder that the environment variable FSDD names. What benchmarks/fsdd.py and fsdd_models.py have
-left is used where FSDD_STRINGS and FSDD_RUNS name it.
+The models of speech are the exception: they are trained on the Free Spoken Digit Dataset, from the
+folder that the environment variable FSDD names; speech/unheard-voices also needs the synthesisers
+of benchmarks/fsdd_engines.py. What benchmarks/fsdd.py and fsdd_models.py have left is used where
+FSDD_STRINGS and FSDD_RUNS name it.
 
 Every model is a run folder of its application, without checkpoints, so that the command line can
 open it, together with what is deployed: a .tflite file with its card, and the card of the model.
@@ -127,20 +128,40 @@ def localised_phrases(folder: Path) -> dict[str, Any]:
 
 def recorded_digits(folder: Path) -> dict[str, Any]:
     """Strings of English digits, spoken by people, recognised while they are spoken."""
+    return _digits(folder, "recorded-digits", "more-speakers")
+
+
+def unheard_voices(folder: Path) -> dict[str, Any]:
+    """Strings and single digits of people who were not heard in training."""
+    return _digits(
+        folder, "unheard-voices", "recorded-voices",
+        hard_cuts=0.5, synthetic_speakers=400, recorded_speakers=300,
+    )  # fmt: skip
+
+
+def _digits(folder: Path, name: str, recipe: str, **voices: Any) -> dict[str, Any]:
+    """Trains a recogniser of digits by a recipe of `benchmarks.fsdd_models`; returns its card.
+
+    Args:
+        folder: folder that is written.
+        name: name of the model behind "speech/".
+        recipe: name of the recipe.
+        voices: further arguments of `benchmarks.fsdd.write_strings`.
+    """
     from benchmarks import fsdd_models
     from benchmarks.fsdd import digit_sets, read_digits, write_strings
     from rnn_apps import speech
 
     if "FSDD" not in os.environ and "FSDD_STRINGS" not in os.environ:
         raise UserError("set FSDD to the folder of the Free Spoken Digit Dataset's recordings")
-    recipe = "more-speakers"
     with tempfile.TemporaryDirectory() as scratch:
         strings = Path(os.environ.get("FSDD_STRINGS", Path(scratch) / "strings"))
         if not strings.exists():
             sets = digit_sets(read_digits(os.environ["FSDD"]))
             write_strings(
-                sets, strings, train_strings=6000, test_strings=600, seed=0, synthetic=True
-            )
+                sets, strings, train_strings=6000, test_strings=600, seed=0, synthetic=True,
+                **voices,
+            )  # fmt: skip
         runs = Path(os.environ.get("FSDD_RUNS", scratch))
         fsdd_models.main([
             "--strings", str(strings), "--runs", str(runs), "--only", recipe,
@@ -149,47 +170,55 @@ def recorded_digits(folder: Path) -> dict[str, Any]:
         found = json.loads((runs / recipe / "result.json").read_text(encoding="utf-8"))
         path = Path(scratch) / "run"
         shutil.copytree(runs / recipe, path, ignore=shutil.ignore_patterns("checkpoints"))
-        _rename_data(path / "config.toml", str(strings / "test_known.jsonl"))
+        _rename_data(path / "config.toml", str(strings / "test_known.jsonl"), name)
         record_parts(path)
         run = speech.load(path)
         exported = run.export(folder, ("streaming", "streaming_dynamic"))
         require_all(exported)
         row = dict(zip(exported["table"]["header"], exported["table"]["rows"][0], strict=True))
-        _copy_run(path, folder, "runs/recorded-digits")
-        _rename_data(folder / "config.toml", "STRINGS/test_known.jsonl")
+        _copy_run(path, folder, f"runs/{name}")
+        _rename_data(folder / "config.toml", "STRINGS/test_known.jsonl", name)
         record_parts(folder)
-    known, unseen = (found["tests"][name]["word_errors"] for name in ("test_known", "test_unseen"))
+    tests = found["tests"]
+    known, unseen = (tests[part]["word_errors"] for part in ("test_known", "test_unseen"))
+    alone, alone_unseen = (tests[part]["right"] for part in ("raw_known", "raw_unseen"))
+    spoken = "synthetic speech (builtin:digits)"
+    if voices:
+        spoken += " in more voices, see benchmarks/fsdd_voices.py and fsdd_recorded_voices.py"
     return {
         "task": "speech recognition",
         "data": "Free Spoken Digit Dataset (Zohar Jackson et al.), joined into strings of 1 to 7 "
-        "digits by benchmarks/fsdd.py, and synthetic speech (builtin:digits); trained on "
+        f"digits by benchmarks/fsdd.py, and {spoken}; trained on "
         "recordings 13 to 49 of four speakers, validated on 10 to 12, tested on 5 to 9 and on a "
         "speaker who does not occur in training",
         "data_licence": "CC BY-SA 4.0 (Free Spoken Digit Dataset)",
         "licence": "CC BY-SA 4.0 (the weights, like their data)",
         "metric": f"{100 * known['rate']:.2f} % word error rate; {100 * unseen['rate']:.2f} % on "
-        "a speaker who does not occur in training",
+        "a speaker who does not occur in training; of single digits as they lie on disk "
+        f"{100 * alone:.1f} % and {100 * alone_unseen:.1f} % right",
         "metrics": {
             "word_error_rate": known["rate"],
             "word_error_rate_unseen_speaker": unseen["rate"],
+            "digits_right": alone,
+            "digits_right_unseen_speaker": alone_unseen,
             "words": known["reference"],
             "words_unseen_speaker": unseen["reference"],
             "real_time_factor": row["real-time factor"],
         },
-        "metric_command": "rnn-apps speech evaluate --greedy --run saved_models/speech/"
-        "recorded-digits --data file:STRINGS/test_known.jsonl",
+        "metric_command": f"rnn-apps speech evaluate --greedy --run saved_models/speech/{name} "
+        "--data file:STRINGS/test_known.jsonl",
         "file": "streaming.tflite",
         "latency_of": "per output frame of 40 ms",
     }
 
 
-def _rename_data(config: Path, test: str) -> None:
+def _rename_data(config: Path, test: str, name: str) -> None:
     """Says in a run's configuration where its data is, for somebody who trains it again."""
     import tomli_w
 
     content = tomllib.loads(config.read_text(encoding="utf-8"))
     train = Path(test).with_name("train.jsonl")
-    content |= {"data": f"file:{train}", "test": f"file:{test}", "run": "runs/recorded-digits"}
+    content |= {"data": f"file:{train}", "test": f"file:{test}", "run": f"runs/{name}"}
     write_text(config, tomli_w.dumps(content))
 
 
@@ -272,6 +301,7 @@ MODELS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "translate/localised-phrases": localised_phrases,
     "translate/multi30k-en-de": multi30k,
     "speech/recorded-digits": recorded_digits,
+    "speech/unheard-voices": unheard_voices,
 }
 
 # The package of each application by the name that the command line has for it, and the files of
