@@ -6,7 +6,8 @@ import hashlib
 import io
 import threading
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -182,20 +183,22 @@ class SubwordTokenizer(Tokenizer):
 
     def known_spelling(self, text: str) -> str:
         """See `Tokenizer.known_spelling`."""
-        spelled = self._count_bytes(self.encode(text))
-        if not spelled:
+        if not self._has_bytes(text):
             return ""
-        for spelling, other in (
-            ("Unicode's normalisation form NFC", unicodedata.normalize("NFC", text)),
-            ("Unicode's normalisation form NFD", unicodedata.normalize("NFD", text)),
-            ("small letters", text if self._has_capitals else text.lower()),
+        unknown = [one for one in dict.fromkeys(_letters(text)) if self._has_bytes(one)]
+        for spelling, respelled in (
+            ("Unicode's normalisation form NFC", partial(unicodedata.normalize, "NFC")),
+            ("Unicode's normalisation form NFD", partial(unicodedata.normalize, "NFD")),
+            ("small letters", str if self._has_capitals else str.lower),
         ):
-            if other != text and self._count_bytes(self.encode(other)) < spelled:
+            # Letter by letter: another spelling may have fewer bytes and be as unknown.
+            if any(not self._has_bytes(respelled(one)) for one in unknown):
                 return spelling
         return ""
 
-    def _count_bytes(self, ids: Ids) -> int:
-        return int(self._is_byte[ids].sum())
+    def _has_bytes(self, text: str) -> bool:
+        """Whether a character of the text is unknown, and spelt byte by byte."""
+        return bool(self._is_byte[self.encode(text)].any())
 
     def sample(self, texts: Sequence[str], *, seed: int, strength: float) -> list[Ids]:
         """Encodings that vary with `seed`, to train on (Kudo 2018; Provilkov et al. 2020).
@@ -326,6 +329,20 @@ def _package() -> Any:
             "subwords need the package sentencepiece: pip install sentencepiece"
         ) from None
     return sentencepiece
+
+
+def _letters(text: str) -> Iterator[str]:
+    """Yields what a reader sees as one letter: a character and the marks that follow it, or the
+    parts of a Korean syllable."""
+    letter = ""
+    for character in text:
+        goes_on = unicodedata.combining(character) or "\u1160" <= character <= "\u11ff"
+        if letter and not goes_on:
+            yield letter
+            letter = ""
+        letter += character
+    if letter:
+        yield letter
 
 
 def _sentences(texts: Sequence[str]) -> list[str]:

@@ -86,6 +86,16 @@ def test_bytes_and_subwords_know_every_text(text: str, subwords: Tokenizer) -> N
         assert tokenizer.encode_known(text).tolist() == ids.tolist()
 
 
+def test_another_spelling_that_is_as_unknown_is_not_asked_for(subwords: Tokenizer) -> None:
+    # The signs of ohm and angstrom, and a Korean syllable in parts, have fewer bytes in NFC.
+    for text in ("5 \u2126", "1 \u212b", "\u1112\u1161\u11ab"):
+        assert subwords.known_spelling(text) == ""
+        assert subwords.decode(subwords.encode_known(text)) == text
+    korean = train_tokenizer("subwords", [prose(400), "\ud55c" * 99], vocabulary_size=400)
+    for text in ("\u1112\u1161\u11ab", "a \u2126 \u1112\u1161\u11ab b"):
+        assert korean.known_spelling(text) == "Unicode's normalisation form NFC"
+
+
 @settings(max_examples=60, deadline=None)
 @given(text=st.text(min_size=1))
 def test_characters_know_the_text_they_are_made_of(text: str) -> None:
