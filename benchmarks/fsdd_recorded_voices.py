@@ -33,7 +33,7 @@ from benchmarks.fsdd_voices import PEAKS, SIGNAL_TO_NOISE_DECIBELS
 from pipelines.base.atomic_files import atomic_folder
 from pipelines.speech.audio.reading import read_audio
 from pipelines.speech.cache import cache_folder
-from pipelines.speech.recordings.synthesis_worker import trimmed
+from pipelines.speech.recordings.synthesis_worker import in_faint_noise, trimmed
 
 _ENGLISH: Spellings = tuple((word,) for word in ENGLISH_WORDS)
 _ESPERANTO = spellings_of("ziro zirou|ŭan van|tu|tri sri|for|fajv fajf|siks|seven|ejt|najn")
@@ -152,11 +152,10 @@ def _file(one: _Planned) -> str:
 
 def _recording(samples: Samples, one: _Planned) -> Samples:
     """The speech at the level of its take, in faint noise, with its margins."""
-    samples = trimmed(samples, SAMPLE_RATE)
-    samples = samples * np.float32(one.peak / max(float(np.abs(samples).max()), 1e-3))
-    samples = np.pad(samples, [round(seconds * SAMPLE_RATE) for seconds in one.margins])
-    noise = np.random.default_rng(one.seed).standard_normal(len(samples), np.float32)
-    return np.asarray(samples + noise * np.float32(10 ** (one.noise_decibels / 20)), np.float32)
+    return in_faint_noise(
+        trimmed(samples, SAMPLE_RATE), SAMPLE_RATE, peak=one.peak, silences=one.margins,
+        noise_decibels=one.noise_decibels, seed=one.seed,
+    )  # fmt: skip
 
 
 def _factor(limits: tuple[float, float], generator: np.random.Generator) -> float:

@@ -97,11 +97,36 @@ def recording(speech: np.ndarray[Any, Any], sample_rate: int, utterance: Utteran
     samples = soxr.resample(speech.astype(np.float32) / 2**15, sample_rate, SAMPLE_RATE)
     if utterance.trimmed:
         samples = trimmed(samples, SAMPLE_RATE)
-    samples *= utterance.peak / max(float(np.abs(samples).max()), 1e-3)
-    silences = (utterance.silence_before, utterance.silence_after)
-    samples = np.pad(samples, [round(seconds * SAMPLE_RATE) for seconds in silences])
-    noise = np.random.default_rng(utterance.seed).standard_normal(len(samples), np.float32)
-    return samples + noise * np.float32(10 ** (utterance.noise_decibels / 20))
+    return in_faint_noise(
+        samples, SAMPLE_RATE, peak=utterance.peak,
+        silences=(utterance.silence_before, utterance.silence_after),
+        noise_decibels=utterance.noise_decibels, seed=utterance.seed,
+    )  # fmt: skip
+
+
+def in_faint_noise(
+    samples: np.ndarray[Any, Any],
+    sample_rate: int,
+    *,
+    peak: float,
+    silences: tuple[float, float],
+    noise_decibels: float,
+    seed: int,
+) -> np.ndarray[Any, Any]:
+    """Clean speech at a level, with silence around it, all in white noise, float32.
+
+    Args:
+        samples: speech, float32 [samples].
+        sample_rate: sample rate of the samples in Hz.
+        peak: largest absolute value of the speech; 1 is full scale.
+        silences: lengths of the silence before and after the speech, in seconds.
+        noise_decibels: level of the noise in relation to full scale.
+        seed: seed of the noise.
+    """
+    samples = samples * np.float32(peak / max(float(np.abs(samples).max()), 1e-3))
+    samples = np.pad(samples, [round(seconds * sample_rate) for seconds in silences])
+    noise = np.random.default_rng(seed).standard_normal(len(samples), np.float32)
+    return samples + noise * np.float32(10 ** (noise_decibels / 20))
 
 
 def trimmed(samples: np.ndarray[Any, Any], sample_rate: int) -> np.ndarray[Any, Any]:

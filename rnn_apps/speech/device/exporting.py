@@ -128,6 +128,11 @@ class SpeechDelivery(Delivery):
         run = self._run
         proof = proof_recordings(run, self._data, self._columns)
         self._judged = judged_recordings(run, proof=proof)
+        # A stream has a room around it, which files for whole utterances add by themselves.
+        self._streams = [
+            padded(one, run.config.sample_rate, run.config.padding_seconds)
+            for one in self._judged.samples
+        ]
         device = any(name != SAVED_MODEL for name in formats)
         self._calibration = calibration_examples(run, proof) if device else []
         self._expected = self._judged.log_probabilities(run)
@@ -168,7 +173,8 @@ class SpeechDelivery(Delivery):
         )
         if wanted.target == "c":
             written = self._with_ears(written)
-        trial = try_recogniser(folder, wanted.file, wanted.target, self._judged.samples)
+        samples = self._streams if wanted.streaming else self._judged.samples
+        trial = try_recogniser(folder, wanted.file, wanted.target, samples)
         rate = self._judge(wanted.file, trial.texts, exact=wanted.quantize is None)
         metric = "word error rate"
         if not self._judged.transcribed:
@@ -185,12 +191,8 @@ class SpeechDelivery(Delivery):
         from rnn_apps.export.c.sound.listening_folder import add_listening
 
         config, labels = self._run.config, self._run.labels
-        # A listener hears a stream, which has its room around it.
-        samples = [
-            padded(one, config.sample_rate, config.padding_seconds) for one in self._judged.samples
-        ]
         folder, heard = add_listening(
-            written.code, self._run.model.name, raw_features(config).of_streams, samples,
+            written.code, self._run.model.name, raw_features(config).of_streams, self._streams,
             subsampling=config.subsampling, lookahead=config.lookahead,
             pieces=SpeechLabels.of(labels.tokenizer, labels.spelling).pieces,
         )  # fmt: skip

@@ -22,7 +22,6 @@ import numpy.typing as npt
 
 from pipelines.base.child_processes import WorkerError, reserve_standard_output, run_worker
 from pipelines.base.errors import UserError
-from pipelines.speech.audio.padding import padded
 from rnn_apps.edge.speech.recogniser import EdgeRecogniser
 from rnn_apps.edge.speech.recognition import Utterance
 from rnn_apps.edge.speech.transcripts import DecodingConfig
@@ -39,8 +38,8 @@ class Trial:
 
     Attributes:
         texts: the text of each recording, by greedy decoding.
-        real_time_factor: processor time of features, model and decoding over the length of what
-            was recognised, one thread; padding counts in a stream, which is given it.
+        real_time_factor: processor time of features, model and decoding over the recordings'
+            length, one thread.
         memory_kib: growth of the process to its largest size, beyond Python, NumPy and the
             runtime's library; None where the system does not tell.
         delay_seconds: the longest time by which a stream's text is late, without the time for
@@ -118,12 +117,7 @@ def main(folder: str, file: str, target: str, path: str) -> None:
     recogniser = EdgeRecogniser(folder, file, target, DecodingConfig(method="greedy"))
     texts, spent = [], 0.0
     delay = recogniser.stream().delay_seconds if recogniser.can_stream else None
-    recordings = samples
-    if recogniser.can_stream:
-        # A stream has a room around it; a recording may be given one.
-        padding = recogniser.features.padding_seconds
-        recordings = [padded(one, recogniser.sample_rate, padding) for one in samples]
-    for number, recording in enumerate([recordings[0], *recordings]):
+    for number, recording in enumerate([samples[0], *samples]):
         start = time.process_time()
         text = _streamed(recogniser, recording) if recogniser.can_stream else (
             recogniser.transcribe(recording)[0].text
@@ -132,7 +126,7 @@ def main(folder: str, file: str, target: str, path: str) -> None:
             # The first time is a rehearsal.
             texts.append(text)
             spent += time.process_time() - start
-    heard = sum(map(len, recordings)) / recogniser.sample_rate
+    heard = sum(map(len, samples)) / recogniser.sample_rate
     peak = _status_kib("VmHWM")
     result = {
         "texts": texts, "real_time_factor": spent / heard, "delay_seconds": delay,
