@@ -253,8 +253,8 @@ SMALL: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("model", "part"),
     [
-        ("encoder_decoder", "steps"),
-        pytest.param("direct", "step_contexts", marks=pytest.mark.slow),
+        pytest.param("encoder_decoder", "steps", marks=pytest.mark.slow),
+        ("direct", "step_contexts"),
         pytest.param("segment", "decoder", marks=pytest.mark.slow),
     ],
 )

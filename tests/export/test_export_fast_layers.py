@@ -42,7 +42,7 @@ def stacked(source: Any, masked: bool) -> keras.Model:
     )
 
 
-@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("masked", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_file_of_fast_layers_is_that_of_keras_layers(masked: bool, tmp_path: Path) -> None:
     """Not nearly: the same operators and, on the device, the same bits."""
     models = {"keras": stacked(keras_layers, masked), "fast": stacked(fast_layers, masked)}

@@ -29,7 +29,7 @@ from rnn_apps.forecasting.network.objective import make_objective
         ("segment", "gru", "quantiles"),
         pytest.param("direct", "lstm", "student_t", marks=pytest.mark.slow),
         pytest.param("encoder_decoder", "simple", "point", marks=pytest.mark.slow),
-        ("deepar", "gru", "gaussian"),
+        pytest.param("deepar", "gru", "gaussian", marks=pytest.mark.slow),
     ],
 )
 def test_contract(model: str, cell: str, output: str, tmp_path: Path) -> None:

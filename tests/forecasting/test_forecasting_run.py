@@ -286,6 +286,7 @@ def test_exports_that_cannot_be(reopened: Run, tmp_path: Path) -> None:
         reopened.export(tmp_path / "file")
 
 
+@pytest.mark.slow
 def test_from_the_command_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     naive = _frame().tz_convert("UTC").tz_localize(None)
     naive.to_csv(tmp_path / "data.csv")

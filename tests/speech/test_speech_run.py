@@ -356,6 +356,7 @@ class KilledError(Exception):
     """As if the process was killed."""
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_continues_to_the_bit(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,6 +69,7 @@ def assert_each_example_once(workers: list[dict[str, Any]], epochs: int) -> None
         assert seen == Counter(range(distributed_process.EXAMPLES))
 
 
+@pytest.mark.slow
 def test_two_workers_train_as_one(single: dict[str, Any], tmp_path: Path) -> None:
     addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
     processes = [
