@@ -63,7 +63,7 @@ def inputs_of(model: Model, batch: int, timesteps: int = 5) -> np.ndarray:
     [
         *((kind, "auto") for kind in list(MODELS)[:5]),
         *(pytest.param(kind, "auto", marks=pytest.mark.slow) for kind in list(MODELS)[5:]),
-        ("two directions", "loop"),
+        pytest.param("two directions", "loop", marks=pytest.mark.slow),
         ("narrower than its features", "loop"),
         ("wider than its features", "compact loop"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import keras
@@ -22,6 +23,7 @@ def sequences(rows: int = 24, timesteps: int = 20, features: int = 5) -> np.ndar
     return np.random.default_rng(4).normal(size=(rows, timesteps, features)).astype(np.float32)
 
 
+@functools.cache
 def trained_stack(cell: type[keras.layers.RNN]) -> keras.Model:
     keras.utils.set_random_seed(1)
     x = sequences()
@@ -33,7 +35,7 @@ def trained_stack(cell: type[keras.layers.RNN]) -> keras.Model:
             layers.Dense(2),
         ]
     )
-    model.compile(keras.optimizers.Adam(0.02), "mse")
+    model.compile(keras.optimizers.Adam(0.02), "mse", run_eagerly=True)
     model.fit(x, 0.2 * np.cumsum(x[..., :2], axis=1), epochs=5, verbose=0)
     return model
 
@@ -76,7 +78,10 @@ def test_a_simple_cell_is_finer_in_int16x8(mode: str, tmp_path: Path) -> None:
     assert coarse.cost.weight_bytes < fine.cost.weight_bytes < 2 * coarse.cost.weight_bytes
 
 
-@pytest.mark.parametrize(("name", "quantize"), [("GRU", "int16x8"), ("LSTM", "int8")])
+@pytest.mark.parametrize(
+    ("name", "quantize"),
+    [("GRU", "int16x8"), pytest.param("LSTM", "int8", marks=pytest.mark.slow)],
+)
 def test_streams_keep_states_of_16_bits(name: str, quantize: str, tmp_path: Path) -> None:
     model = trained_stack(CELLS[name])
 

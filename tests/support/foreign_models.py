@@ -35,7 +35,8 @@ def tokens(rows: int = 6) -> np.ndarray:
 
 
 def trained(model: keras.Model, inputs: Any, targets: Any, loss: str = "mse") -> Built:
-    model.compile(keras.optimizers.Adam(0.02), loss)
+    # Few steps: to trace them would take longer than they do.
+    model.compile(keras.optimizers.Adam(0.02), loss, run_eagerly=True)
     model.fit(inputs, targets, epochs=4, verbose=0)
     return model, inputs
 
