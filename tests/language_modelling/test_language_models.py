@@ -203,7 +203,12 @@ KINDS: list[dict[str, Any]] = [
     {"cell": "gru", "tied": True, "output": "sampled", "sampled_tokens": 9, "layers": 1},
     {"cell": "lstm", "output": "sampled", "sampled_tokens": 9, "layers": 1},
     {"cell": "mogrifier", "zoneout": 0.2, "hidden_zoneout": 0.1, "layers": 1},
-    {"cell": "mogrifier", "cell_options": ("rounds=3", "rank=2"), "weight_dropout": 0.3},
+    {
+        "cell": "mogrifier",
+        "cell_options": ("rounds=3", "rank=2"),
+        "weight_dropout": 0.3,
+        "layers": 1,
+    },
 ]
 NAMES = ["-".join(map(str, kind.values())) for kind in KINDS]
 
