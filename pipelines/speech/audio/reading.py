@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from pipelines.base.errors import ConfigurationError
 from pipelines.speech.audio.audio_error import AudioError as AudioError
+from pipelines.speech.audio.audio_error import no_channel as no_channel
 from pipelines.speech.audio.containers import (
     check_aiff,
     check_au,
@@ -178,14 +179,6 @@ def read_audio(
     if not blocks:
         raise AudioError("no samples", f"has no sample at {sample_rate} Hz", path)
     return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
-
-
-def no_channel(channel: int, channels: int, path: str | Path) -> AudioError:
-    """The error of a recording without the channel that is to be read."""
-    return AudioError(
-        "no such channel", f"has {channels} channel(s), and no channel {channel}", path,
-        "Channels count from 1; channel = 0 reads the mean of all.",
-    )  # fmt: skip
 
 
 @contextlib.contextmanager

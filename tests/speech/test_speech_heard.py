@@ -1,0 +1,66 @@
+"""What of a sound file is heard by a run and on a device: one channel, all of it, or nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sound_files import speech_like, write_sound
+
+from pipelines.base.errors import DataError
+from pipelines.speech.audio.reading import AudioError
+from rnn_apps import speech
+from rnn_apps.application.model_zoo import find
+from rnn_apps.edge import DecodingConfig, EdgeRecogniser
+from rnn_apps.speech.device.contract import contract
+
+RATE = 8000
+GREEDY = DecodingConfig(method="greedy")
+SHIPPED = find("speech/recorded-digits").folder
+
+
+@pytest.fixture(scope="module")
+def run() -> speech.Run:
+    return speech.load(SHIPPED)
+
+
+def device_of_channel(folder: Path, channel: object) -> EdgeRecogniser:
+    """The shipped files as an export of a run with this channel."""
+    shutil.copytree(SHIPPED / "tokenizer", folder / "tokenizer", dirs_exist_ok=True)
+    shutil.copy(SHIPPED / "streaming.tflite", folder)
+    stated = json.loads((SHIPPED / "contract.json").read_text(encoding="utf-8"))
+    (folder / "contract.json").write_text(json.dumps({**stated, "channel": channel}))
+    return EdgeRecogniser(folder, decoding=GREEDY)
+
+
+def test_a_device_hears_the_channel_of_the_run(run: speech.Run, tmp_path: Path) -> None:
+    run.config = dataclasses.replace(run.config, channel=2)
+    try:
+        assert contract(run, ())["channel"] == 2
+    finally:
+        run.config = dataclasses.replace(run.config, channel=0)
+    device = device_of_channel(tmp_path, 2)
+    other, own = speech_like(0.6, RATE, 1), speech_like(0.6, RATE, 2)
+    call = np.stack([other, own], axis=1)
+    wav = write_sound(tmp_path / "call.wav", call, RATE)
+    flac = write_sound(tmp_path / "call.flac", call, RATE)
+    [wanted] = device.transcribe(own)
+    for path in (wav, flac):
+        assert device.transcribe(path)[0].score == pytest.approx(wanted.score, abs=0.05)
+    for ending in ("wav", "flac"):
+        mono = write_sound(tmp_path / f"mono.{ending}", own, RATE)
+        with pytest.raises(AudioError, match=rf"mono\.{ending}: has 1 channel.* no channel 2"):
+            device.transcribe(mono)
+    # Earlier versions did not state it, and heard the mean.
+    mean = EdgeRecogniser(SHIPPED, decoding=GREEDY)
+    assert mean.channel == 0
+    assert mean.transcribe(wav)[0].score == pytest.approx(
+        device.transcribe(call.mean(axis=1))[0].score, abs=0.05
+    )
+    for wrong in (-1, "left", True):
+        with pytest.raises(DataError, match=r"contract\.json.* channel: .* not the number"):
+            device_of_channel(tmp_path, wrong)
