@@ -27,7 +27,7 @@ from pipelines.speech.audio.foreign_files import conversion, not_audio, refuse_f
 from pipelines.speech.audio.mp3_frames import behind_tags, mp3_pieces
 from pipelines.speech.audio.pieced_file import Piece, PiecedFile
 from pipelines.speech.audio.riff_files import wave_layout
-from pipelines.speech.audio.samples import LOUDEST, range_advice
+from pipelines.speech.audio.samples import LOUDEST, range_advice, within_range
 
 if TYPE_CHECKING:
     import soundfile
@@ -340,7 +340,7 @@ def _resampled(blocks: Iterator[Samples], source_rate: int, sample_rate: int) ->
     for block in blocks:
         resampled = stream.resample_chunk(np.ascontiguousarray(block))
         if len(resampled):
-            yield resampled
+            yield within_range(resampled)
     rest = stream.resample_chunk(np.zeros(0, np.float32), last=True)
     if len(rest):
-        yield rest
+        yield within_range(rest)
