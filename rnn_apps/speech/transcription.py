@@ -226,7 +226,7 @@ def _of_samples(
     }
     [found] = run.recogniser.log_probabilities(inputs)
     labels = SpeechLabels.of(run.labels.tokenizer, run.labels.spelling)
-    sound = SoundLevels(run.config.sample_rate)
+    sound = SoundLevels(run.config.sample_rate, longest_seconds=None)
     sound.push(samples)
     transcripts = decode(found, labels, decoding, run.config.seconds_per_output, model, sound)
     return of_unpadded(transcripts, padding_seconds, len(alone) / run.config.sample_rate)

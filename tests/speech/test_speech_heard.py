@@ -6,6 +6,7 @@ import dataclasses
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from pipelines.speech.audio.reading import AudioError
 from rnn_apps import speech
 from rnn_apps.application.model_zoo import find
 from rnn_apps.edge import DecodingConfig, EdgeRecogniser
+from rnn_apps.speech import transcription
 from rnn_apps.speech.device.contract import contract
 
 RATE = 8000
@@ -64,3 +66,23 @@ def test_a_device_hears_the_channel_of_the_run(run: speech.Run, tmp_path: Path) 
     for wrong in (-1, "left", True):
         with pytest.raises(DataError, match=r"contract\.json.* channel: .* not the number"):
             device_of_channel(tmp_path, wrong)
+
+
+def test_words_of_a_long_recording_begin_where_their_sound_does(
+    run: speech.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the model says is put in by hand: two words, each written late, 320 s apart."""
+    samples = np.zeros(330 * RATE, np.float32)
+    samples[:] = 0.002 * np.resize(np.random.default_rng(0).normal(size=RATE), len(samples))
+    outputs = np.zeros((round(330 / 0.04), run.labels.size), np.float32)
+    outputs[:, run.labels.blank] = 8.0
+    for at in (4.0, 324.0):
+        samples[round(at * RATE) : round((at + 0.5) * RATE)] += speech_like(0.5, RATE) * 3
+        outputs[round((at + 0.6) / 0.04)] = 8.0 * np.eye(run.labels.size)[2]
+    device = EdgeRecogniser(SHIPPED, decoding=GREEDY)
+    monkeypatch.setattr(device, "_logits", lambda samples: outputs)
+    heard = SimpleNamespace(log_probabilities=lambda inputs: [outputs])
+    monkeypatch.setitem(run.__dict__, "recogniser", heard)
+    monkeypatch.setattr(transcription, "SpeechFeatures", lambda config: lambda samples: outputs)
+    for found in (device.transcribe(samples)[0], run.transcribe(samples, GREEDY)[0][0]):
+        assert [one.start for one in found.words] == pytest.approx([4.0, 324.0], abs=0.1)

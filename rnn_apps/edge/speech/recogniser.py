@@ -198,7 +198,7 @@ class EdgeRecogniser:
         if padding_seconds is None:
             padding_seconds = self.features.padding_seconds
         samples = padded(alone, self.sample_rate, padding_seconds)
-        sound = SoundLevels(self.sample_rate)
+        sound = SoundLevels(self.sample_rate, longest_seconds=None)
         sound.push(samples)
         decoder = self.decoder(sound)
         decoder.push(self._logits(samples))
