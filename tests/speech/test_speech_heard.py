@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,8 +18,8 @@ from pipelines.base.errors import DataError
 from pipelines.speech.audio.reading import AudioError
 from rnn_apps import speech
 from rnn_apps.application.model_zoo import find
-from rnn_apps.edge import DecodingConfig, EdgeRecogniser
-from rnn_apps.speech import transcription
+from rnn_apps.edge import DecodingConfig, EdgeRecogniser, Utterance
+from rnn_apps.speech import streaming, transcription
 from rnn_apps.speech.device.contract import contract
 
 RATE = 8000
@@ -86,3 +88,53 @@ def test_words_of_a_long_recording_begin_where_their_sound_does(
     monkeypatch.setattr(transcription, "SpeechFeatures", lambda config: lambda samples: outputs)
     for found in (device.transcribe(samples)[0], run.transcribe(samples, GREEDY)[0][0]):
         assert [one.start for one in found.words] == pytest.approx([4.0, 324.0], abs=0.1)
+
+
+@pytest.mark.parametrize("ending", ["wav", "flac"])
+def test_channels_that_cancel_are_refused(run: speech.Run, tmp_path: Path, ending: str) -> None:
+    left = speech_like(0.5, RATE)
+    path = write_sound(tmp_path / f"call.{ending}", np.stack([left, -left], axis=1), RATE)
+    device = EdgeRecogniser(SHIPPED, decoding=GREEDY)
+    for hears in (device.transcribe, run.transcribe):
+        with pytest.raises(AudioError, match=r"call.* negative of each other.* remix 1"):
+            hears(path)
+
+
+def test_long_channels_that_cancel_are_refused(
+    run: speech.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nothing(blocks: Iterable[np.ndarray]) -> list[Utterance]:
+        assert list(blocks)
+        return []
+
+    stream = SimpleNamespace(recognise=nothing)
+    monkeypatch.setattr(streaming, "recognition_stream", lambda *arguments, **options: stream)
+    monkeypatch.setattr(transcription, "STREAMED_FROM_SECONDS", 0.4)
+    left = speech_like(0.5, RATE)
+    call = write_sound(tmp_path / "call.wav", np.stack([left, -left], axis=1), RATE)
+    with pytest.raises(AudioError, match="negative of each other"):
+        run.transcribe(call, GREEDY)
+    silent = write_sound(tmp_path / "silent.wav", np.zeros(RATE), RATE)
+    assert "is silent" in run.transcribe(silent, GREEDY)[0][0].note
+
+
+def test_silence_is_said(
+    run: speech.Run,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    outputs = np.tile(8.0 * np.eye(run.labels.size)[run.labels.blank], (25, 1))
+    heard = SimpleNamespace(log_probabilities=lambda inputs: [outputs])
+    monkeypatch.setitem(run.__dict__, "recogniser", heard)
+    silent = write_sound(tmp_path / "silent.wav", np.zeros(RATE), RATE)
+    noise = 0.01 * np.random.default_rng(0).normal(size=RATE).astype(np.float32)
+    with caplog.at_level(logging.WARNING):
+        [[first], [second], [third]] = run.transcribe([silent, noise, np.zeros(RATE)], GREEDY)
+    assert (first.text, second.note) == ("", "")
+    assert "is silent: no sample is above -80 dB" in first.note == third.note
+    assert "silent.wav: the recording is silent" in caplog.text and "recording 2: " in caplog.text
+    device = EdgeRecogniser(SHIPPED, decoding=GREEDY)
+    with pytest.warns(UserWarning, match=r"silent\.wav: the recording is silent"):
+        assert device.transcribe(silent)[0].note == first.note
+    assert not device.transcribe(noise)[0].note

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.base.errors import ConfigurationError, DataError, UserError
+from pipelines.speech.audio.levels import is_silent
 from pipelines.speech.audio.padding import padded
 from pipelines.speech.audio.samples import one_channel
 from pipelines.speech.feature_extraction.configuration import FeatureConfig
@@ -26,6 +28,7 @@ from rnn_apps.edge.speech.padding import of_unpadded
 from rnn_apps.edge.speech.recognition import FrameStepper, RecognitionStream, Utterance
 from rnn_apps.edge.speech.recorded_files import read_recording
 from rnn_apps.edge.speech.resampling import resample
+from rnn_apps.edge.speech.silence import SILENT, of_silence
 from rnn_apps.edge.speech.transcripts import DecodingConfig, SpeechDecoder, SpeechLabels, Transcript
 from rnn_apps.edge.speech.word_model import WordModel, read_arpa
 from rnn_apps.edge.speech.word_times import SoundLevels
@@ -173,7 +176,7 @@ class EdgeRecogniser:
         sample_rate: int | None = None,
         padding_seconds: float | None = None,
     ) -> list[Transcript]:
-        """The best transcripts of a recording, best first.
+        """The best transcripts of a recording, best first. Of a silent one they say so.
 
         Args:
             recording: a sound file, or samples as
@@ -189,8 +192,8 @@ class EdgeRecogniser:
 
         Raises:
             ConfigurationError: the padding is negative or too long.
-            UserError: the recording cannot be read or lacks the channel, or a package is missing
-                for it.
+            UserError: the recording cannot be read, lacks the channel or has channels that cancel
+                each other, or a package is missing for it.
         """
         alone = one_channel(self._samples(recording, sample_rate))
         if not len(alone):
@@ -202,7 +205,12 @@ class EdgeRecogniser:
         sound.push(samples)
         decoder = self.decoder(sound)
         decoder.push(self._logits(samples))
-        return of_unpadded(decoder.finish(), padding_seconds, len(alone) / self.sample_rate)
+        found = of_unpadded(decoder.finish(), padding_seconds, len(alone) / self.sample_rate)
+        if not is_silent(alone):
+            return found
+        name = f"{recording}: " if isinstance(recording, str | Path) else ""
+        warnings.warn(f"{name}{SILENT}", stacklevel=2)
+        return of_silence(found)
 
     def decoder(self, sound: SoundLevels | None = None) -> SpeechDecoder:
         """What turns this model's outputs into text.

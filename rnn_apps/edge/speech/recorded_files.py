@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,12 @@ import numpy.typing as npt
 
 from pipelines.base.errors import UserError
 from pipelines.speech.audio.audio_error import no_channel
+from pipelines.speech.audio.levels import LevelMeter
 from pipelines.speech.audio.riff_files import PCM, wave_layout
 
 Array = npt.NDArray[np.float32]
+
+_BLOCK = 2**16
 
 
 def read_recording(path: Path, sample_rate: int, channel: int = 0) -> Array:
@@ -23,7 +27,8 @@ def read_recording(path: Path, sample_rate: int, channel: int = 0) -> Array:
         channel: number of the channel to read, counted from 1; 0 for the mean of all.
 
     Raises:
-        UserError: it cannot be read, does not have the channel, or a package is missing for it.
+        UserError: it cannot be read, does not have the channel, has channels that cancel each
+            other, or a package is missing for it.
     """
     plain = _plain_wave(path, sample_rate, channel)
     if plain is not None:
@@ -31,19 +36,25 @@ def read_recording(path: Path, sample_rate: int, channel: int = 0) -> Array:
     try:
         from pipelines.speech.audio.reading import read_audio
 
-        return read_audio(path, sample_rate, most_seconds=float("inf"), channel=channel)
+        meter = LevelMeter()
+        samples = read_audio(
+            path, sample_rate, most_seconds=float("inf"), observe=meter, channel=channel
+        )
     except ImportError as error:
         raise UserError(
             f"{path}: only WAV files with 16 bits and {sample_rate} Hz can be read without the "
             f"packages soundfile and soxr ({error})"
         ) from None
+    meter.refuse_cancelled(path)
+    return samples
 
 
 def _plain_wave(path: Path, sample_rate: int, channel: int) -> Array | None:
     """A whole WAV file with 16 bits at this rate, one channel or the mean; None for others.
 
     Raises:
-        AudioError: it is a WAV file that is truncated, holds no samples or lacks the channel.
+        AudioError: it is a WAV file that is truncated, holds no samples, lacks the channel or has
+            channels that cancel each other.
     """
     layout = wave_layout(path) if path.is_file() and path.stat().st_size else None
     if layout is None or (layout.code, layout.bits, layout.sample_rate) != (PCM, 16, sample_rate):
@@ -55,5 +66,17 @@ def _plain_wave(path: Path, sample_rate: int, channel: int) -> Array | None:
     count = layout.length // layout.block * layout.channels
     values = np.fromfile(path, "<i2", count, offset=layout.start).reshape(-1, layout.channels)
     if channel:
-        return values[:, channel - 1].astype(np.float32) / 32768
-    return (values.astype(np.float32) / 32768).mean(axis=1)
+        return values[:, channel - 1].astype(np.float32) / np.float32(32768)
+    blocks = _blocks(values, path)
+    return np.concatenate([block.mean(axis=1) for block in blocks])
+
+
+def _blocks(values: npt.NDArray[np.int16], path: Path) -> Iterator[Array]:
+    """Yields the samples of all channels from -1 to 1; in blocks, since the levels of an hour take
+    several times its memory."""
+    meter = LevelMeter()
+    for at in range(0, len(values), _BLOCK):
+        block = values[at : at + _BLOCK].astype(np.float32) / np.float32(32768)
+        meter(block)
+        yield block
+    meter.refuse_cancelled(path)

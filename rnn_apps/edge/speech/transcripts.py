@@ -127,12 +127,14 @@ class Transcript:
         score: log probability in nats, with the parts of word model and hot words.
         confidence: geometric mean of the labels' largest probabilities, 0 to 1; of an empty
             transcript that of the blank's.
+        note: peculiarity of the recording that explains the text, such as silence; "" for none.
     """
 
     text: str
     score: float
     confidence: float
     words: tuple[Word, ...] = field(default=(), repr=False)
+    note: str = ""
 
 
 class SpeechDecoder:
