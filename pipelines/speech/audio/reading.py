@@ -23,7 +23,12 @@ from pipelines.speech.audio.containers import (
     flac_pieces,
 )
 from pipelines.speech.audio.flac_length import with_length
-from pipelines.speech.audio.foreign_files import conversion, not_audio, refuse_foreign
+from pipelines.speech.audio.foreign_files import (
+    FOREIGN_EXTENSIONS,
+    conversion,
+    not_audio,
+    refuse_foreign,
+)
 from pipelines.speech.audio.mp3_frames import behind_tags, mp3_pieces
 from pipelines.speech.audio.pieced_file import Piece, PiecedFile
 from pipelines.speech.audio.riff_files import wave_layout
@@ -76,6 +81,19 @@ class AudioHeader:
     def fits_extension(self, path: str | Path) -> bool:
         """Whether the ending of the file's name is usual for this format."""
         return Path(path).suffix.lower() in _FORMATS.get(self.format, (Path(path).suffix.lower(),))
+
+
+def is_recording(path: Path) -> bool:
+    """Whether a file is a recording by its name, so that it is to be read or refused.
+
+    Formats that are refused count, too, unless a file of that name that can be read lies beside.
+    """
+    ending = path.suffix.lower()
+    if ending in EXTENSIONS:
+        return True
+    return ending in FOREIGN_EXTENSIONS and not any(
+        path.with_suffix(other).is_file() for other in EXTENSIONS
+    )
 
 
 def read_header(path: str | Path) -> AudioHeader:
