@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,10 +47,23 @@ def read_ljspeech(folder: Path, report: DataReport) -> Iterator[Entry]:
         report: report that receives recordings without a transcript.
 
     Raises:
-        DataError: the list is not UTF-8, or a line has one field or more than three.
+        DataError: the list is not UTF-8, a line has one field or more than three, or the third
+            fields are something else than texts, such as speakers.
     """
     file, sounds = folder / _LJSPEECH_LIST, folder / _LJSPEECH_SOUNDS
     told: list[Path] = []
+    lines = list(_ljspeech_lines(file))
+    _refuse_other_thirds(file, lines)
+    for row, fields in lines:
+        words = fields[-1] or fields[1]
+        place = f"{file.name} row {row}: {fields[0]}"
+        told.append(_sound(sounds, fields[0]))
+        yield Entry(told[-1], words, place=place)
+    note_untold(sounds, told, report, folder)
+
+
+def _ljspeech_lines(file: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yields the number and the two or three fields of each line that is not empty."""
     for row, line in utf8_lines(file):
         if not line.strip():
             continue
@@ -59,11 +73,37 @@ def read_ljspeech(folder: Path, report: DataReport) -> Iterator[Entry]:
                 f"has {len(fields)} fields", file=file, row=row,
                 advice="A line is NAME|text or NAME|text|normalised text, without a header.",
             )  # fmt: skip
-        words = fields[-1] or fields[1]
-        place = f"{file.name} row {row}: {fields[0]}"
-        told.append(_sound(sounds, fields[0]))
-        yield Entry(told[-1], words, place=place)
-    note_untold(sounds, told, report, folder)
+        yield row, fields
+
+
+def _refuse_other_thirds(file: Path, lines: Sequence[tuple[int, list[str]]]) -> None:
+    """Refuses a list whose third fields are not the texts again, such as one with speakers.
+
+    A text with its numbers spelled out shares words with the text as printed, or, where it is a
+    number and nothing else, differs from one text to the next. What is neither is no text.
+
+    Raises:
+        DataError: most third fields share no word with the second, and they repeat while those
+            differ.
+    """
+    three = [(row, fields) for row, fields in lines if len(fields) > 2 and fields[2]]
+    foreign = [(row, one) for row, one in three if not _words(one[1]) & _words(one[2])]
+    texts, thirds = ({fields[place] for _, fields in foreign} for place in (1, 2))
+    if 2 * len(foreign) <= len(three) or 2 * len(thirds) > len(texts):
+        return
+    row, fields = foreign[0]
+    raise DataError(
+        f"has {fields[2]!r} as its third field, which shares no word with {fields[1]!r}; such "
+        f"fields repeat ({len(foreign)} rows have {len(thirds)} of them), so they are no texts",
+        file=file, row=row,
+        advice="In the layout of LJSpeech the third field is the text with numbers spelled out. "
+        "Write the columns path,transcript,speaker to a list manifest.csv beside it, and name that "
+        "list; or leave the third field out.",
+    )  # fmt: skip
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text.casefold()))
 
 
 def is_vctk(folder: Path) -> bool:

@@ -106,6 +106,20 @@ def test_ljspeech_s_layout(tmp_path: Path) -> None:
     assert listed(tmp_path) == [("wavs/LJ001-0001.wav", "words", "", "")]
 
 
+def test_third_fields_of_ljspeech_that_are_no_texts_are_refused(tmp_path: Path) -> None:
+    sounds(tmp_path, *(f"wavs/a{n}.wav" for n in range(4)))
+    file = tmp_path / "metadata.csv"
+    lines(file, "a0|good day|anna", "a1|good night|bert", "a2|see you|bert", "a3|bye|anna")
+    with pytest.raises(DataError, match=r"metadata\.csv, row 1: has 'anna' .* manifest\.csv"):
+        load_recordings(f"file:{tmp_path}")
+    # Numbers and abbreviations share no word with what they are spelled out as.
+    lines(file, "a0|5|five", "a1|Dr. King|Doctor King", "a2|6|six", "a3|5|five")
+    assert [row[1] for row in listed(tmp_path)] == ["five", "Doctor King", "six", "five"]
+    # Nor does a reading in another script; one speaker's name would repeat.
+    lines(file, "a0|今日|きょう", "a1|明日|あした", "a2|昨日|きのう", "a3|今日|きょう")
+    assert len(listed(tmp_path)) == 4
+
+
 @pytest.mark.parametrize(
     ("folder", "ending"), [("wav48", ".wav"), ("wav48_silence_trimmed", "_mic1.flac")]
 )
