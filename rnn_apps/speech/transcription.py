@@ -276,6 +276,12 @@ def _streamed(
     if best:
         logarithms = np.log([max(one.confidence, 1e-30) for one in best])
         confidence = float(np.exp(np.average(logarithms, weights=weights)))
-    text = " ".join(one.text for one in best)
+    text = _between_utterances(run).join(one.text for one in best)
     found = Transcript(text, sum(one.score for one in best), confidence, words)
     return of_silence([found])[0] if meter.silent else found
+
+
+def _between_utterances(run: TrainedRecogniser) -> str:
+    """A space, or nothing if the model writes none: its language has no spaces between words."""
+    pieces = SpeechLabels.of(run.labels.tokenizer, run.labels.spelling).pieces
+    return " " if any(b" " in piece for piece in pieces) else ""

@@ -16,11 +16,16 @@ from sound_files import speech_like, write_sound
 
 from pipelines.base.errors import DataError
 from pipelines.speech.audio.reading import AudioError
+from pipelines.speech.recordings.labels import LabelSet
+from pipelines.speech.recordings.spelling import Spelling
+from pipelines.tokenizers import train_tokenizer
 from rnn_apps import speech
 from rnn_apps.application.model_zoo import find
 from rnn_apps.edge import DecodingConfig, EdgeRecogniser, Utterance
+from rnn_apps.edge.speech.transcripts import Transcript, Word
 from rnn_apps.speech import streaming, transcription
 from rnn_apps.speech.device.contract import contract
+from rnn_apps.speech.transcript_files import cues
 
 RATE = 8000
 GREEDY = DecodingConfig(method="greedy")
@@ -138,3 +143,32 @@ def test_silence_is_said(
     with pytest.warns(UserWarning, match=r"silent\.wav: the recording is silent"):
         assert device.transcribe(silent)[0].note == first.note
     assert not device.transcribe(noise)[0].note
+
+
+def test_utterances_are_joined_as_the_language_writes(
+    run: speech.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = [
+        Utterance(0.0, 0.2, (Transcript(text, -1.0, 0.9, (Word(text, 0.0, 0.1, 0.9),)),))
+        for text in ("一", "二")
+    ]
+    stream = SimpleNamespace(recognise=lambda blocks: said)
+    monkeypatch.setattr(streaming, "recognition_stream", lambda *arguments, **options: stream)
+    monkeypatch.setattr(transcription, "STREAMED_FROM_SECONDS", 0.1)
+    call = write_sound(tmp_path / "call.wav", speech_like(0.3, RATE), RATE)
+    assert run.transcribe(call, GREEDY)[0][0].text == "一 二"
+    for text, wanted in (("一二", "一二"), ("一 二", "一 二")):
+        labels = LabelSet(train_tokenizer("characters", [text]), Spelling())
+        monkeypatch.setattr(run, "labels", labels)
+        assert run.transcribe(call, GREEDY)[0][0].text == wanted
+
+
+def test_a_text_without_spaces_fits_into_subtitles() -> None:
+    for seconds in (5.0, 29.0, 200.0):
+        groups = list(cues([Word("今" * 300, 1.0, 1.0 + seconds, 1.0)]))
+        assert all(len(group) == 1 and len(group[0].text) <= 84 for group in groups)
+        assert all(group[0].end - group[0].start <= 7.001 for group in groups)
+        assert "".join(group[0].text for group in groups) == "今" * 300
+        assert (groups[0][0].start, groups[-1][0].end) == (1.0, 1.0 + seconds)
+    # A word that lasts long stays whole.
+    assert len(list(cues([Word("Mississippi", 0.0, 9.0, 1.0)]))) == 1
