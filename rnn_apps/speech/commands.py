@@ -325,7 +325,8 @@ def _word_model_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--text", nargs="+", default=[], metavar="FILE",
-        help="more text in UTF-8, one sentence per line: files, or folders of .txt files",
+        help="more text in UTF-8, one sentence per line: files, or folders of .txt files; where "
+        "the run's recordings are gone, it replaces their transcripts",
     )  # fmt: skip
     parser.add_argument(
         "--order", type=int, default=3, metavar="N", help="words of the longest n-gram (3)"

@@ -103,6 +103,8 @@ class Run(TrainedRecogniser):
     ) -> dict[str, Any]:
         """Trains a word model for decoding on the run's transcripts, and on more text.
 
+        Where the run's recordings are gone, the text alone is learnt from.
+
         Args:
             to: ARPA file that the model is written to.
             text: further text in UTF-8, one sentence per line: files, or folders of `.txt` files.
@@ -113,6 +115,7 @@ class Run(TrainedRecogniser):
 
         Raises:
             DataError: the text cannot be read, or there are no words.
+            UserError: the run's recordings are gone, and there is no text.
             ConfigurationError: the order is below one.
         """
         return write_word_model(self, to, text, order)

@@ -94,8 +94,8 @@ class TrainedRecogniser(Trained[SpeechConfig]):
             whole = self.own.whole
         except DataError as error:
             raise DataError(
-                f"{str(error).rstrip('.')}. The run's own recordings are needed for this",
-                advice="Name others: --data SOURCE.",
+                str(error).rstrip("."),
+                advice="The run's own recordings are needed for this. Name others: --data SOURCE.",
             ) from None
         self.folder.check_own_data(RECORDINGS, self.own.name, list_sha256=list_fingerprint(whole))
         return self.own

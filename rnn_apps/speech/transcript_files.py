@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from pipelines.base.atomic_files import write_text
@@ -20,6 +22,8 @@ FORMATS = ("txt", "csv", "jsonl", *SUBTITLES)
 _PAUSE_SECONDS = 0.8
 _LONGEST_SECONDS = 7.0
 _MOST_CHARACTERS = 84
+# What is longer than a line is no word, but text of a language that writes no spaces.
+_LONGEST_WORD = 42
 # The last label of a word is written inside its sound, so that a shown word would vanish too early.
 _SHORTEST_SECONDS = 0.5
 
@@ -173,9 +177,12 @@ def _cues(
 
 
 def cues(words: Sequence[Word]) -> Iterator[list[Word]]:
-    """Yields the words of each subtitle: up to a pause, seven seconds or 84 characters."""
+    """Yields the words of each subtitle: up to a pause, seven seconds or 84 characters.
+
+    A text without spaces, which is one word, is cut into equal parts where it is too long.
+    """
     group: list[Word] = []
-    for word in words:
+    for word in itertools.chain.from_iterable(map(_parts, words)):
         if group:
             characters = sum(len(one.text) + 1 for one in group) + len(word.text)
             pause = word.start - group[-1].end
@@ -186,6 +193,26 @@ def cues(words: Sequence[Word]) -> Iterator[list[Word]]:
         group.append(word)
     if group:
         yield group
+
+
+def _parts(word: Word) -> list[Word]:
+    """A word that is too long for a subtitle in parts, each as long in time as it has characters.
+
+    Two parts never fit into one subtitle, where a space would stand between them.
+    """
+    size, lasts = len(word.text), word.end - word.start
+    if size <= _LONGEST_WORD:
+        return [word]
+    most = min(_MOST_CHARACTERS, math.floor(_LONGEST_SECONDS * size / max(lasts, 1e-9)))
+    count = math.ceil(size / max(most, 1))
+    edges = [round(number * size / count) for number in range(count + 1)]
+    return [
+        replace(
+            word, text=word.text[begin:end], start=word.start + lasts * begin / size,
+            end=word.start + lasts * end / size,
+        )
+        for begin, end in itertools.pairwise(edges)
+    ]  # fmt: skip
 
 
 def _time(seconds: float, mark: str) -> str:

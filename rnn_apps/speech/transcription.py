@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from numbers import Number
@@ -13,6 +14,7 @@ import numpy.typing as npt
 
 from pipelines.base.errors import DataError, UserError
 from pipelines.base.parallel_requests import Refused, answers_in_order, number_of_processes
+from pipelines.speech.audio.levels import LevelMeter, is_silent
 from pipelines.speech.audio.padding import padded, require_padding
 from pipelines.speech.audio.reading import AudioError, read_audio, read_header, stream_audio
 from pipelines.speech.audio.samples import one_channel
@@ -20,11 +22,14 @@ from pipelines.speech.feature_extraction.numpy_features import SpeechFeatures
 from rnn_apps.edge.speech.endpointing import EndpointConfig
 from rnn_apps.edge.speech.padding import of_unpadded
 from rnn_apps.edge.speech.resampling import resample
+from rnn_apps.edge.speech.silence import of_silence
 from rnn_apps.edge.speech.word_model import WordModel, read_arpa
 from rnn_apps.edge.speech.word_times import SoundLevels
 from rnn_apps.speech.decoding import DecodingConfig, SpeechLabels, Transcript, decode
 from rnn_apps.speech.network.capabilities import can_stream
 from rnn_apps.speech.trained import TrainedRecogniser
+
+_log = logging.getLogger(__name__)
 
 Samples = npt.NDArray[np.float32]
 
@@ -112,6 +117,8 @@ def transcribe(
     for number, answer in enumerate(_answers(run, recordings, settings, count)):
         if not isinstance(answer, Refused):
             found.append(answer)
+            if answer[0].note:
+                _log.warning("%s: %s.", _name(recordings[number], number), answer[0].note)
             continue
         if len(recordings) == 1 and unusable is None:
             raise answer.error
@@ -122,6 +129,10 @@ def transcribe(
     if errors and unusable is None:
         raise UnusableRecordingsError(found, errors)
     return found
+
+
+def _name(recording: str | Path | Samples, number: int) -> str:
+    return str(recording) if isinstance(recording, str | Path) else f"recording {number}"
 
 
 def _answers(
@@ -181,7 +192,11 @@ def _short(
         return resample(one_channel(recording), sample_rate or wanted, wanted)
     seconds = read_header(recording).seconds
     if seconds <= STREAMED_FROM_SECONDS:
-        samples = read_audio(recording, run.config.sample_rate, channel=run.config.channel)
+        meter = LevelMeter()
+        samples = read_audio(
+            recording, run.config.sample_rate, observe=meter, channel=run.config.channel
+        )
+        meter.refuse_cancelled(recording)
         _check_length(len(samples), run, recording)
         return samples
     if not can_stream(run.config):
@@ -226,10 +241,11 @@ def _of_samples(
     }
     [found] = run.recogniser.log_probabilities(inputs)
     labels = SpeechLabels.of(run.labels.tokenizer, run.labels.spelling)
-    sound = SoundLevels(run.config.sample_rate)
+    sound = SoundLevels(run.config.sample_rate, longest_seconds=None)
     sound.push(samples)
     transcripts = decode(found, labels, decoding, run.config.seconds_per_output, model, sound)
-    return of_unpadded(transcripts, padding_seconds, len(alone) / run.config.sample_rate)
+    inside = of_unpadded(transcripts, padding_seconds, len(alone) / run.config.sample_rate)
+    return of_silence(inside) if is_silent(alone) else inside
 
 
 def _streamed(
@@ -239,18 +255,33 @@ def _streamed(
     model: WordModel | None,
     endpoint: EndpointConfig,
 ) -> Transcript:
-    """One transcript of a long recording: its utterances, from pause to pause."""
+    """One transcript of a long recording: its utterances, from pause to pause.
+
+    Raises:
+        AudioError: the recording cannot be decoded, or its channels cancel each other.
+    """
     from rnn_apps.speech.streaming import recognition_stream
 
     assert isinstance(recording, str | Path)
     stream = recognition_stream(run, decoding, endpoint, chunk_outputs=16, word_model=model)
-    blocks = stream_audio(recording, run.config.sample_rate, channel=run.config.channel)
+    meter = LevelMeter()
+    blocks = stream_audio(
+        recording, run.config.sample_rate, observe=meter, channel=run.config.channel
+    )
     best = [one.transcripts[0] for one in stream.recognise(blocks) if one.text]
+    meter.refuse_cancelled(recording)
     words = tuple(word for one in best for word in one.words)
     weights = [len(one.words) for one in best]
     confidence = 1.0
     if best:
         logarithms = np.log([max(one.confidence, 1e-30) for one in best])
         confidence = float(np.exp(np.average(logarithms, weights=weights)))
-    text = " ".join(one.text for one in best)
-    return Transcript(text, sum(one.score for one in best), confidence, words)
+    text = _between_utterances(run).join(one.text for one in best)
+    found = Transcript(text, sum(one.score for one in best), confidence, words)
+    return of_silence([found])[0] if meter.silent else found
+
+
+def _between_utterances(run: TrainedRecogniser) -> str:
+    """A space, or nothing if the model writes none: its language has no spaces between words."""
+    pieces = SpeechLabels.of(run.labels.tokenizer, run.labels.spelling).pieces
+    return " " if any(b" " in piece for piece in pieces) else ""

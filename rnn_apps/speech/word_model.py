@@ -12,6 +12,7 @@ estimation", section 2).
 from __future__ import annotations
 
 import itertools
+import logging
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.base.errors import ConfigurationError, DataError
+from pipelines.base.errors import ConfigurationError, DataError, UserError
 from pipelines.text.files import open_text_files
 from rnn_apps.edge.speech.word_model import (
     BEGIN,
@@ -33,6 +34,8 @@ from rnn_apps.edge.speech.word_model import (
 )
 from rnn_apps.speech.trained import TrainedRecogniser
 from rnn_apps.training.ngram_discounts import estimate_discounts
+
+_log = logging.getLogger(__name__)
 
 ORDER = 3
 
@@ -141,7 +144,8 @@ def write_word_model(
     """Trains an n-gram model of words and writes it as an ARPA file, for decoding.
 
     Every transcript, and every line of the text, is a sentence, in the spelling that the run's
-    recogniser writes. All n-grams are held in memory.
+    recogniser writes. All n-grams are held in memory. Where the run's recordings are gone or have
+    changed, the text alone is learnt from, and a warning says so.
 
     Args:
         run: trained recogniser, from whose training transcripts the model learns.
@@ -151,19 +155,45 @@ def write_word_model(
 
     Returns:
         "table", the number of n-grams of each order; and where something was held out from
-        training, "perplexity" a word of what is said there, with "held_out", its part.
+        training and is still there, "perplexity" a word of what is said there, with "held_out", its
+        part.
 
     Raises:
         DataError: the text cannot be read, or there are no words.
+        UserError: the run's recordings are gone, and there is no text.
         ConfigurationError: the order is below one.
     """
-    said = [run.labels.tidy(one.transcript) for one in run.recordings("train")]
+    said = _transcripts(run, text)
     more = (run.labels.tidy(line) for line in _lines(text))
-    model = train_word_model(itertools.chain(said, more), order)
+    model = train_word_model(itertools.chain(said or (), more), order)
     model.save(to)
     rows = [[n, len(table)] for n, table in enumerate(model.tables, start=1)]
     table = {"title": f"Word model {to}", "header": ["words", "n-grams"], "rows": rows}
-    return {"word_model": str(to), "table": table, **_judged(run, model)}
+    judged = {} if said is None else _judged(run, model)
+    return {"word_model": str(to), "table": table, **judged}
+
+
+def _transcripts(run: TrainedRecogniser, text: Sequence[str | Path]) -> list[str] | None:
+    """The run's training transcripts; None where they are gone and there is text in their place.
+
+    Raises:
+        UserError: they are gone, and there is no text.
+    """
+    try:
+        return [run.labels.tidy(one.transcript) for one in run.recordings("train")]
+    except UserError as error:
+        # Its advice is to name other recordings, which are of no use here.
+        reason = f"the run was trained on {run.own.lost}"
+        if isinstance(error, DataError):
+            place = f"{error.file}: " if error.file else ""
+            reason = f"{place}{error.problem}"
+    if not text:
+        raise UserError(
+            f"{reason}. Name text to learn words from instead, with a sentence per line: "
+            "--text FILE.txt"
+        )
+    _log.warning("%s. The word model is made of the text alone.", reason)
+    return None
 
 
 def _judged(run: TrainedRecogniser, model: WordModel) -> dict[str, Any]:

@@ -311,7 +311,8 @@ def test_too_little_for_a_word_model_is_refused():
     "wrong",
     [
         {"method": "viterbi"}, {"beam_width": 0}, {"n_best": 0}, {"least_probability": 1.0},
-        {"word_model_weight": -1.0}, {"beam_nats": math.inf},
+        {"word_model_weight": -1.0}, {"beam_nats": math.inf}, {"word_bonus": math.nan},
+        {"hot_word_boost": math.inf}, {"hot_word_boost": math.nan}, {"least_probability": math.nan},
         {"hot_words": ("a",), "method": "greedy"},
     ],
 )  # fmt: skip

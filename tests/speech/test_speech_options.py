@@ -11,10 +11,11 @@ import sys
 import numpy as np
 import pytest
 
+from pipelines.base.errors import UserError
 from rnn_apps import speech
 from rnn_apps.application.command_line import applications, main
 from rnn_apps.application.model_zoo import find
-from rnn_apps.edge import DecodingConfig, EndpointConfig
+from rnn_apps.edge import DecodingConfig, EndpointConfig, read_arpa
 from rnn_apps.speech import commands
 
 SHIPPED = str(find("speech/recorded-digits").folder)
@@ -160,3 +161,16 @@ def recording_endpoints(found):
         return recognition_stream(run, decoding, endpoint)
 
     return stream
+
+
+def test_a_word_model_is_made_of_text_where_the_recordings_are_gone(tmp_path, caplog):
+    run = speech.load(SHIPPED)
+    with pytest.raises(UserError, match=r"does not exist.*: --text FILE\.txt") as error:
+        run.write_word_model(tmp_path / "words.arpa")
+    assert "--data" not in str(error.value)
+    (tmp_path / "text.txt").write_text("1 2\n3 4 5\n1 2\n")
+    with caplog.at_level(logging.WARNING):
+        found = run.write_word_model(tmp_path / "words.arpa", [tmp_path / "text.txt"])
+    assert "does not exist" in caplog.text and "is made of the text alone" in caplog.text
+    assert "perplexity" not in found
+    assert read_arpa(tmp_path / "words.arpa").knows("5")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import sys
 from pathlib import Path
 
@@ -297,7 +298,10 @@ def test_what_cannot_be_recognised_is_refused(tmp_path):
     with pytest.raises(UserError, match="one channel"):
         stream.push(np.zeros((100, 2)))
     assert stream.finish().text == ""
-    for wrong in ({"judge": "ear"}, {"pause_seconds": 0.0}, {"longest_seconds": -1.0}):
+    for wrong in (
+        {"judge": "ear"}, {"pause_seconds": 0.0}, {"pause_seconds": math.inf},
+        {"longest_seconds": -1.0}, {"longest_seconds": math.nan}, {"speech_decibels": math.nan},
+    ):  # fmt: skip
         with pytest.raises(ConfigurationError, match=next(iter(wrong))):
             EndpointConfig(**wrong)
 

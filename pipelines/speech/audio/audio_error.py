@@ -1,4 +1,4 @@
-"""The error for a recording that cannot be used; needs only the standard library."""
+"""The errors for recordings that cannot be used; needs only the standard library."""
 
 from __future__ import annotations
 
@@ -28,3 +28,11 @@ class AudioError(DataError):
     def explanation(self) -> str:
         """The problem and what to do about it, without the name of the file."""
         return f"{self.problem}. {self.advice}" if self.advice else self.problem
+
+
+def no_channel(channel: int, channels: int, path: str | Path) -> AudioError:
+    """The error of a recording without the channel that is to be read."""
+    return AudioError(
+        "no such channel", f"has {channels} channel(s), and no channel {channel}", path,
+        "Channels count from 1; channel = 0 reads the mean of all.",
+    )  # fmt: skip

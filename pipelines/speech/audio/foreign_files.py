@@ -23,6 +23,11 @@ _KNOWN: tuple[tuple[int, bytes, str], ...] = (
     (28, b"\x7fFLAC", "a FLAC file in Ogg"),
     (28, b"\x80theora", "a Theora video"),
 )  # fmt: skip
+FOREIGN_EXTENSIONS = (
+    ".m4a", ".mp4", ".3gp", ".aac", ".webm", ".mka", ".wma", ".amr", ".awb", ".wv", ".ape", ".spx",
+)  # fmt: skip
+"""Endings of recordings in formats that are refused with the command that converts them."""
+
 _OTHER: tuple[tuple[bytes, str, str], ...] = (
     (b"version https://git-lfs", "is a Git LFS pointer, not the file", "Fetch it: git lfs pull"),
     (b"PK\x03\x04", "is a ZIP archive", "Unpack it."),

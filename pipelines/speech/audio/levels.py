@@ -1,11 +1,18 @@
-"""Levels of a recording, measured while it is read: silence, clipping, channels that cancel."""
+"""Levels of a recording, measured while it is read: silence, clipping, channels that cancel.
+
+Only the standard library and NumPy are needed, since devices use this module too.
+"""
 
 from __future__ import annotations
+
+import shlex
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.speech.audio.reading import Samples
+from pipelines.speech.audio.audio_error import AudioError
+from pipelines.speech.audio.samples import Samples
 
 SILENT_PEAK = 1e-4
 """-80 dB of full scale: three steps of 16-bit samples."""
@@ -15,8 +22,14 @@ _CLIPPED_SHARE = 1e-3
 # If two channels cancel, their mean has less than a thousandth of the power of one channel.
 _CANCELLED = 1e-3
 _OFFSET = 0.02
+_CANCELLED_KIND = "channels cancel"
 
 Powers = npt.NDArray[np.float64]
+
+
+def is_silent(samples: Samples) -> bool:
+    """Whether no sample reaches -80 dB of full scale."""
+    return float(np.abs(samples).max(initial=0.0)) < SILENT_PEAK
 
 
 class LevelMeter:
@@ -53,16 +66,40 @@ class LevelMeter:
     @property
     def unusable(self) -> tuple[str, str] | None:
         """The reason why nothing can be heard, as kind and problem; None if something can."""
-        loudest = float(self._powers.max())
-        # The mean of independent noise is also quieter, but never by this much.
-        if len(self._powers) > 1 and self._mono_power < _CANCELLED * loudest:
+        if self._cancelled:
             return (
-                "channels cancel",
+                _CANCELLED_KIND,
                 "has channels that are the negative of each other: use only one of them",
             )
         if self.silent:
             return "silent", f"has no sample above {self.peak:.1g} of full scale"
         return None
+
+    def refuse_cancelled(self, path: str | Path) -> None:
+        """Refuses a recording that is to be recognised and whose mean is next to nothing.
+
+        Args:
+            path: path of the recording.
+
+        Raises:
+            AudioError: its channels are the negative of each other.
+        """
+        if self._cancelled:
+            name = Path(path).name
+            one = shlex.quote(f"{Path(path).stem}-channel-1.wav")
+            raise AudioError(
+                _CANCELLED_KIND, "has channels that are the negative of each other, so that "
+                "nothing is left of their mean", path,
+                f"Write one of them to a file: sox {shlex.quote(name)} {one} remix 1. A run that "
+                "was trained with channel = 1 reads that one.",
+            )  # fmt: skip
+
+    @property
+    def _cancelled(self) -> bool:
+        """Whether channels are the negative of each other."""
+        # The mean of independent noise is also quieter, but never by this much.
+        loudest = float(self._powers.max())
+        return len(self._powers) > 1 and self._mono_power < _CANCELLED * loudest
 
     @property
     def notes(self) -> list[str]:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from pipelines.base.errors import ConfigurationError
 from pipelines.speech.audio.audio_error import AudioError as AudioError
+from pipelines.speech.audio.audio_error import no_channel as no_channel
 from pipelines.speech.audio.containers import (
     check_aiff,
     check_au,
@@ -22,11 +23,16 @@ from pipelines.speech.audio.containers import (
     flac_pieces,
 )
 from pipelines.speech.audio.flac_length import with_length
-from pipelines.speech.audio.foreign_files import conversion, not_audio, refuse_foreign
+from pipelines.speech.audio.foreign_files import (
+    FOREIGN_EXTENSIONS,
+    conversion,
+    not_audio,
+    refuse_foreign,
+)
 from pipelines.speech.audio.mp3_frames import behind_tags, mp3_pieces
 from pipelines.speech.audio.pieced_file import Piece, PiecedFile
 from pipelines.speech.audio.riff_files import wave_layout
-from pipelines.speech.audio.samples import LOUDEST, range_advice
+from pipelines.speech.audio.samples import LOUDEST, range_advice, within_range
 
 if TYPE_CHECKING:
     import soundfile
@@ -75,6 +81,19 @@ class AudioHeader:
     def fits_extension(self, path: str | Path) -> bool:
         """Whether the ending of the file's name is usual for this format."""
         return Path(path).suffix.lower() in _FORMATS.get(self.format, (Path(path).suffix.lower(),))
+
+
+def is_recording(path: Path) -> bool:
+    """Whether a file is a recording by its name, so that it is to be read or refused.
+
+    Formats that are refused count, too, unless a file of that name that can be read lies beside.
+    """
+    ending = path.suffix.lower()
+    if ending in EXTENSIONS:
+        return True
+    return ending in FOREIGN_EXTENSIONS and not any(
+        path.with_suffix(other).is_file() for other in EXTENSIONS
+    )
 
 
 def read_header(path: str | Path) -> AudioHeader:
@@ -178,14 +197,6 @@ def read_audio(
     if not blocks:
         raise AudioError("no samples", f"has no sample at {sample_rate} Hz", path)
     return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
-
-
-def no_channel(channel: int, channels: int, path: str | Path) -> AudioError:
-    """The error of a recording without the channel that is to be read."""
-    return AudioError(
-        "no such channel", f"has {channels} channel(s), and no channel {channel}", path,
-        "Channels count from 1; channel = 0 reads the mean of all.",
-    )  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -347,7 +358,7 @@ def _resampled(blocks: Iterator[Samples], source_rate: int, sample_rate: int) ->
     for block in blocks:
         resampled = stream.resample_chunk(np.ascontiguousarray(block))
         if len(resampled):
-            yield resampled
+            yield within_range(resampled)
     rest = stream.resample_chunk(np.zeros(0, np.float32), last=True)
     if len(rest):
-        yield rest
+        yield within_range(rest)

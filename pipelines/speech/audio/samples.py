@@ -22,6 +22,13 @@ _FINEST_OF_24_BITS = 256
 _LOUDEST_OF_16_BITS = 2**15
 
 
+def within_range(samples: Samples) -> Samples:
+    """Samples that were resampled or otherwise filtered, cut off where `one_channel` would refuse
+    them: a filter overshoots at the edges of a loud sound, whose own samples were in range.
+    """
+    return np.clip(samples, -LOUDEST, LOUDEST)
+
+
 def one_channel(samples: npt.ArrayLike) -> Samples:
     """Samples as float32 [samples], from -1 to 1.
 

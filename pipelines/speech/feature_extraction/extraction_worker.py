@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.base.atomic_files import write_json
+from pipelines.base.errors import ConfigurationError, UserError
 from pipelines.speech.audio.levels import LevelMeter
-from pipelines.speech.audio.reading import AudioError, read_audio
+from pipelines.speech.audio.reading import AudioError, Samples, read_audio
 from pipelines.speech.feature_extraction.configuration import FeatureConfig
 from pipelines.speech.feature_extraction.extraction_pool import Request
 
@@ -35,8 +36,6 @@ def extract(request: Request, config: FeatureConfig, most_seconds: float) -> dic
     """
     import numpy as np
 
-    from pipelines.speech.feature_extraction.librosa_features import features
-
     path, target = request.path, request.target
     meter = LevelMeter()
     try:
@@ -46,13 +45,13 @@ def extract(request: Request, config: FeatureConfig, most_seconds: float) -> dic
         )  # fmt: skip
         if problem := meter.unusable:
             raise AudioError(*problem, path)
+        values = _features(samples, config, path)
     except AudioError as error:
         answer: dict[str, Any] = {"error": [error.kind, error.explanation]}
         # Errors that depend on the caller, or may disappear, are not stored.
         if error.kind not in ("missing", "too long"):
             write_json(Path(target).with_suffix(".json"), answer)
         return answer
-    values = features(samples, config)
     answer = {"frames": len(values), "notes": meter.notes}
     if answer["notes"]:
         write_json(Path(target).with_suffix(".json"), answer)
@@ -63,6 +62,22 @@ def extract(request: Request, config: FeatureConfig, most_seconds: float) -> dic
         np.save(file, values)
     os.replace(beside, target)
     return answer
+
+
+def _features(samples: Samples, config: FeatureConfig, path: str) -> Samples:
+    """The features of samples.
+
+    Raises:
+        AudioError: the samples cannot be used. Any other error would end the extraction of all.
+    """
+    from pipelines.speech.feature_extraction.librosa_features import features
+
+    try:
+        return features(samples, config)
+    except ConfigurationError:
+        raise
+    except UserError as error:
+        raise AudioError("absurd samples", str(error), path) from None
 
 
 def main() -> None:

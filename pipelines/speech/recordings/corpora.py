@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from pipelines.base.errors import DataError
 from pipelines.data_report import DataReport
+from pipelines.speech.audio.foreign_files import FOREIGN_EXTENSIONS
 from pipelines.speech.audio.reading import EXTENSIONS
-from pipelines.speech.recordings.folders import files_below
+from pipelines.speech.recordings.folders import files_below, note_untold
 from pipelines.speech.recordings.manifests import PATH_COLUMNS, read_manifest
 from pipelines.speech.recordings.recording import Entry, parse_part
 from pipelines.speech.recordings.utf8_lines import utf8_lines
@@ -42,12 +44,26 @@ def read_ljspeech(folder: Path, report: DataReport) -> Iterator[Entry]:
 
     Args:
         folder: folder with metadata.csv and wavs/.
-        report: report on the recordings; nothing is left out here.
+        report: report that receives recordings without a transcript.
 
     Raises:
-        DataError: the list is not UTF-8, or a line has one field or more than three.
+        DataError: the list is not UTF-8, a line has one field or more than three, or the third
+            fields are something else than texts, such as speakers.
     """
-    file = folder / _LJSPEECH_LIST
+    file, sounds = folder / _LJSPEECH_LIST, folder / _LJSPEECH_SOUNDS
+    told: list[Path] = []
+    lines = list(_ljspeech_lines(file))
+    _refuse_other_thirds(file, lines)
+    for row, fields in lines:
+        words = fields[-1] or fields[1]
+        place = f"{file.name} row {row}: {fields[0]}"
+        told.append(_sound(sounds, fields[0]))
+        yield Entry(told[-1], words, place=place)
+    note_untold(sounds, told, report, folder)
+
+
+def _ljspeech_lines(file: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yields the number and the two or three fields of each line that is not empty."""
     for row, line in utf8_lines(file):
         if not line.strip():
             continue
@@ -57,9 +73,37 @@ def read_ljspeech(folder: Path, report: DataReport) -> Iterator[Entry]:
                 f"has {len(fields)} fields", file=file, row=row,
                 advice="A line is NAME|text or NAME|text|normalised text, without a header.",
             )  # fmt: skip
-        words = fields[-1] or fields[1]
-        place = f"{file.name} row {row}: {fields[0]}"
-        yield Entry(_sound(folder / _LJSPEECH_SOUNDS, fields[0]), words, place=place)
+        yield row, fields
+
+
+def _refuse_other_thirds(file: Path, lines: Sequence[tuple[int, list[str]]]) -> None:
+    """Refuses a list whose third fields are not the texts again, such as one with speakers.
+
+    A text with its numbers spelled out shares words with the text as printed, or, where it is a
+    number and nothing else, differs from one text to the next. What is neither is no text.
+
+    Raises:
+        DataError: most third fields share no word with the second, and they repeat while those
+            differ.
+    """
+    three = [(row, fields) for row, fields in lines if len(fields) > 2 and fields[2]]
+    foreign = [(row, one) for row, one in three if not _words(one[1]) & _words(one[2])]
+    texts, thirds = ({fields[place] for _, fields in foreign} for place in (1, 2))
+    if 2 * len(foreign) <= len(three) or 2 * len(thirds) > len(texts):
+        return
+    row, fields = foreign[0]
+    raise DataError(
+        f"has {fields[2]!r} as its third field, which shares no word with {fields[1]!r}; such "
+        f"fields repeat ({len(foreign)} rows have {len(thirds)} of them), so they are no texts",
+        file=file, row=row,
+        advice="In the layout of LJSpeech the third field is the text with numbers spelled out. "
+        "Write the columns path,transcript,speaker to a list manifest.csv beside it, and name that "
+        "list; or leave the third field out.",
+    )  # fmt: skip
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text.casefold()))
 
 
 def is_vctk(folder: Path) -> bool:
@@ -82,20 +126,18 @@ def read_vctk(folder: Path, report: DataReport) -> Iterator[Entry]:
     """
     sounds, texts = _vctk_sounds(folder), folder / _VCTK_TEXTS
     assert sounds is not None
-    told: set[Path] = set()
+    told: list[Path] = []
     for text in files_below(texts):
         if text.suffix != ".txt":
             continue
         below = text.relative_to(texts)
         beside = (sounds / below).parent
         candidates = [_sound(beside, text.stem + mark) for mark in _VCTK_MICROPHONES]
-        told.update(candidates)
+        told += candidates
         path = next((one for one in candidates if one.exists()), candidates[0])
         words = " ".join(line for _, line in utf8_lines(text))
         yield Entry(path, words, below.parts[0], "", f"{_VCTK_TEXTS}/{below.as_posix()}")
-    for path in files_below(sounds):
-        if path.suffix.lower() in EXTENSIONS and path not in told:
-            report.note("no transcript", "dropped", path.relative_to(folder).as_posix())
+    note_untold(sounds, told, report, folder)
 
 
 def is_common_voice(folder: Path) -> bool:
@@ -137,15 +179,19 @@ def read_hugging_face(folder: Path, report: DataReport) -> Iterator[Entry]:
 
     Args:
         folder: folder above those of the parts.
-        report: report that receives what is dropped.
+        report: report that receives what is dropped, and recordings without a transcript.
 
     Raises:
         DataError: see `manifests.read_manifest`.
     """
+    told: dict[Path, list[Path]] = {}
     for file in _hugging_face_lists(folder):
         for entry in read_manifest(file, report):
+            told.setdefault(file.parent, []).append(entry.path)
             place = f"{file.parent.name}/{entry.place}"
             yield replace(entry, part=entry.part or parse_part(file.parent.name), place=place)
+    for part, paths in told.items():
+        note_untold(part, paths, report, folder)
 
 
 def _hugging_face_lists(folder: Path) -> list[Path]:
@@ -166,5 +212,6 @@ def _vctk_sounds(folder: Path) -> Path | None:
 
 def _sound(folder: Path, name: str) -> Path:
     """The sound file of a name, which may have its ending already."""
-    candidates = [folder / name, *(folder / f"{name}{ending}" for ending in EXTENSIONS)]
+    endings = (*EXTENSIONS, *FOREIGN_EXTENSIONS)
+    candidates = [folder / name, *(folder / f"{name}{ending}" for ending in endings)]
     return next((path for path in candidates if path.is_file()), candidates[1])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pipelines.base.errors import ConfigurationError, DataError
 from pipelines.data_report import DataReport
-from pipelines.speech.audio.reading import EXTENSIONS
+from pipelines.speech.audio.foreign_files import FOREIGN_EXTENSIONS
+from pipelines.speech.audio.reading import EXTENSIONS, is_recording
 from pipelines.speech.recordings.recording import Entry, parse_part, stated_part
 from pipelines.speech.recordings.utf8_lines import utf8_lines
 
@@ -105,14 +106,19 @@ def is_librispeech(folder: str | Path) -> bool:
     return next(_transcript_files(Path(folder)), None) is not None
 
 
-def read_librispeech(folder: str | Path) -> Iterator[Entry]:
+def read_librispeech(folder: str | Path, report: DataReport) -> Iterator[Entry]:
     """Yields the recordings of a folder in the layout of LibriSpeech (Panayotov et al. 2015).
 
     Each line of SPEAKER/CHAPTER/SPEAKER-CHAPTER.trans.txt has the name of an utterance and its
     words; the recording is the FLAC (or other sound) file of that name in the same folder. If a
     folder above is called train..., dev... or test..., it states the part.
+
+    Args:
+        folder: folder of the recordings, with its subfolders.
+        report: report that receives recordings without a transcript.
     """
     root = Path(folder)
+    told: list[Path] = []
     for transcripts in _transcript_files(root):
         # The nearest folder counts, since the topmost folder may have any name.
         above = reversed(transcripts.relative_to(root.parent).parts[:-1])
@@ -122,11 +128,14 @@ def read_librispeech(folder: str | Path) -> Iterator[Entry]:
             name, _, words = line.strip().partition(" ")
             if name:
                 place = f"{transcripts.relative_to(root).as_posix()} row {number}: {name}"
-                yield Entry(_sound(transcripts.parent, name), words, speaker, part, place)
+                told.append(_sound(transcripts.parent, name))
+                yield Entry(told[-1], words, speaker, part, place)
+    note_untold(root, told, report)
 
 
 def _sound(folder: Path, name: str) -> Path:
-    candidates = [folder / f"{name}{extension}" for extension in (".flac", *EXTENSIONS)]
+    endings = (".flac", *EXTENSIONS, *FOREIGN_EXTENSIONS)
+    candidates = [folder / f"{name}{ending}" for ending in endings]
     return next((path for path in candidates if path.exists()), candidates[0])
 
 
@@ -137,6 +146,25 @@ def files_below(root: Path) -> Iterator[Path]:
         for name in sorted(names):
             if not name.startswith("."):
                 yield Path(folder) / name
+
+
+def note_untold(
+    folder: Path, told: Iterable[Path], report: DataReport, root: Path | None = None
+) -> None:
+    """Reports the recordings of a folder that have no transcript.
+
+    Args:
+        folder: folder of the recordings, with its subfolders.
+        told: paths of the recordings with a transcript; the same recording in another format beside
+            one of them has the transcript, too.
+        report: report that receives the others.
+        root: folder that places are named from; None for `folder`.
+    """
+    known = {os.path.abspath(path.with_suffix("")) for path in told}  # noqa: PTH100
+    for path in files_below(folder):
+        if is_recording(path) and os.path.abspath(path.with_suffix("")) not in known:  # noqa: PTH100
+            place = path.relative_to(root or folder).as_posix()
+            report.note("no transcript", "dropped", place)
 
 
 def _transcript_files(root: Path) -> Iterator[Path]:

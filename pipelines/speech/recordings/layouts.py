@@ -64,11 +64,7 @@ LAYOUTS = (
     Layout("a folder in the layout of Common Voice", is_common_voice, read_common_voice),
     Layout("a folder in the layout of VCTK", is_vctk, read_vctk),
     Layout("an audio folder of Hugging Face", is_hugging_face, read_hugging_face),
-    Layout(
-        "a folder in the layout of LibriSpeech",
-        is_librispeech,
-        lambda folder, report: read_librispeech(folder),
-    ),
+    Layout("a folder in the layout of LibriSpeech", is_librispeech, read_librispeech),
     Layout("a folder with a text file per recording", has_text_files, read_text_files),
 )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from pipelines.base.errors import UserError
-from pipelines.speech.audio.reading import EXTENSIONS
+from pipelines.speech.audio.reading import EXTENSIONS, is_recording
 
 STANDARD_INPUT = "-"
 
@@ -17,9 +17,9 @@ def named_recordings(names: Sequence[str], standard_input: Iterable[str] = ()) -
 
     Args:
         names: names of sound files; of folders, whose sound files are taken with those of their
-            subfolders; patterns such as "calls/*.wav" or "calls/**/*.wav"; or "-" for the names in
-            `standard_input`. A file that does not exist is kept, so that it is reported with its
-            name.
+            subfolders, also in formats that are refused, so that they are reported; patterns such
+            as "calls/*.wav" or "calls/**/*.wav"; or "-" for the names in `standard_input`. A file
+            that does not exist is kept, so that it is reported with its name.
         standard_input: lines with one such name each.
 
     Raises:
@@ -56,5 +56,5 @@ def _paths(name: str) -> list[str]:
 def _sounds(folder: Path) -> Iterator[str]:
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.suffix.lower() in EXTENSIONS and path.is_file() and not hidden:
+        if is_recording(path) and path.is_file() and not hidden:
             yield str(path)

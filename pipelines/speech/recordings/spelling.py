@@ -21,7 +21,8 @@ _WITH_DOTLESS_I = ("tr", "az")
 _APOSTROPHES = "'\u2019"
 # Unicode counts them as punctuation, but people say them.
 _SPOKEN = frozenset("%&@#")
-_NUMBER = re.compile(r"(?<![\w.,:/])\d+(?![\w:/]|[.,]\d)")
+# A sign belongs to a number where nothing but a space or a bracket is before it: not in "10-20".
+_NUMBER = re.compile(r"((?<![^\s(])[-\u2212])?(?<![\w.,:/])(\d+)(?![\w:/]|[.,]\d)")
 _LONGEST_NUMBER = 15
 
 
@@ -35,7 +36,8 @@ class Spelling:
             number words are used; empty for any.
         punctuation: False to leave punctuation out; an apostrophe inside a word stays, and so do
             the signs %, &, @ and #, which are spoken.
-        numbers: True to write whole numbers in words, such as "twenty-one" for "21".
+        numbers: True to write whole numbers in words, such as "twenty-one" for "21", with the sign
+            directly before them; words have no commas.
     """
 
     lowercase: bool = True
@@ -64,7 +66,7 @@ class Spelling:
         """
         text = unicodedata.normalize("NFC", text)
         if self.numbers:
-            text = _NUMBER.sub(lambda match: self._in_words(match[0]), text)
+            text = _NUMBER.sub(self._signed_in_words, text)
         if not self.punctuation:
             text = _without_punctuation(text)
         if self.lowercase and self.language[:2].lower() in _WITH_DOTLESS_I:
@@ -78,6 +80,12 @@ class Spelling:
         if self.numbers:
             parts.append(f"numbers in words ({self.language})")
         return ", ".join(parts)
+
+    def _signed_in_words(self, match: re.Match[str]) -> str:
+        sign, digits = match[1] or "", match[2]
+        words = self._in_words(digits)
+        minus = _minus(self.language) if sign else ""
+        return f"{minus} {words}" if minus else sign + words
 
     def _in_words(self, digits: str) -> str:
         if not self.language:
@@ -94,7 +102,7 @@ class Spelling:
         # A code or a telephone number is read digit by digit.
         single = len(digits) > _LONGEST_NUMBER or (len(digits) > 1 and int(digits[0]) == 0)
         try:
-            return " ".join(
+            words = " ".join(
                 num2words(int(piece), lang=self.language)
                 for piece in (digits if single else [digits])
             )
@@ -103,6 +111,20 @@ class Spelling:
                 f"language = {self.language!r}: num2words does not know its numbers. Leave numbers "
                 "out, or write them out in the transcripts"
             ) from None
+        # Nobody says the comma of "one thousand, two hundred", and few write it.
+        return words.replace(",", "")
+
+
+def _minus(language: str) -> str:
+    """The word for the sign of a negative number; "" if num2words does not know it.
+
+    Negative numbers themselves are not given to num2words, which fails on them in some languages.
+    """
+    from num2words import CONVERTER_CLASSES
+
+    converter = CONVERTER_CLASSES.get(language) or CONVERTER_CLASSES.get(language[:2])
+    word = str(getattr(converter, "negword", "")).strip()
+    return word if word.isalpha() else ""
 
 
 def _without_punctuation(text: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from pipelines.base.errors import DataError
 from pipelines.data_report import DataReport
 from pipelines.speech.audio.audio_error import AudioError
-from pipelines.speech.audio.reading import EXTENSIONS, read_header
+from pipelines.speech.audio.reading import is_recording, read_header
 from pipelines.speech.recordings.folders import files_below
 from pipelines.speech.recordings.recording import Entry, parse_part
 from pipelines.speech.recordings.utf8_lines import utf8_lines
@@ -25,15 +25,14 @@ _FREQUENCIES = "\\"
 _TIMIT_RATE = 16000
 _SAMPLES = re.compile(r"(\d+) (\d+) (.+)")
 
+_TEXTS = (".txt", ".TXT")
+
 Lines = Sequence[tuple[int, str]]
 
 
 def has_text_files(folder: Path) -> bool:
     """Whether a sound file of the folder or of its subfolders has a text file of its name."""
-    return any(
-        path.suffix.lower() in EXTENSIONS and _text_of(path) is not None
-        for path in files_below(folder)
-    )
+    return any(is_recording(path) and _text_of(path) is not None for path in files_below(folder))
 
 
 def read_text_files(folder: Path, report: DataReport) -> Iterator[Entry]:
@@ -47,14 +46,16 @@ def read_text_files(folder: Path, report: DataReport) -> Iterator[Entry]:
 
     Args:
         folder: folder of the recordings, with its subfolders.
-        report: report that receives recordings without a text file.
+        report: report that receives recordings without a text file, and text files without a
+            recording.
 
     Raises:
         DataError: a text file is not UTF-8, or has times in some of its lines.
     """
-    for path in files_below(folder):
-        if path.suffix.lower() not in EXTENSIONS:
-            continue
+    files = list(files_below(folder))
+    sounds = [path for path in files if is_recording(path)]
+    _note_silent_texts(folder, files, sounds, report)
+    for path in sounds:
         place, text = path.relative_to(folder).as_posix(), _text_of(path)
         if text is None:
             report.note("no transcript", "dropped", place)
@@ -79,9 +80,19 @@ def read_text_files(folder: Path, report: DataReport) -> Iterator[Entry]:
             yield entry
 
 
+def _note_silent_texts(
+    folder: Path, files: Sequence[Path], sounds: Sequence[Path], report: DataReport
+) -> None:
+    """Reports the text files that belong to no recording."""
+    heard = {path.with_suffix("") for path in sounds}
+    for path in files:
+        if path.suffix in _TEXTS and path.with_suffix("") not in heard:
+            report.note("no recording", "dropped", path.relative_to(folder).as_posix())
+
+
 def _text_of(path: Path) -> Path | None:
     """The text file of a recording; None if there is none."""
-    candidates = (path.with_suffix(ending) for ending in (".txt", ".TXT"))
+    candidates = (path.with_suffix(ending) for ending in _TEXTS)
     return next((one for one in candidates if one.is_file()), None)
 
 

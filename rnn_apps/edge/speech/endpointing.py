@@ -57,10 +57,15 @@ class EndpointConfig:
         if self.judge not in JUDGES:
             raise ConfigurationError(f"judge = {self.judge!r}: choose from {', '.join(JUDGES)}")
         for name in ("pause_seconds", "longest_silence_seconds", "speech_decibels"):
-            if not getattr(self, name) > 0:
-                raise ConfigurationError(f"{name} = {getattr(self, name):g} must be above 0")
-        if self.longest_seconds < 0:
-            raise ConfigurationError(f"longest_seconds = {self.longest_seconds:g} is below 0")
+            if not 0 < getattr(self, name) < math.inf:
+                raise ConfigurationError(
+                    f"{name} = {getattr(self, name):g} must be above 0, and finite"
+                )
+        if not 0 <= self.longest_seconds < math.inf:
+            raise ConfigurationError(
+                f"longest_seconds = {self.longest_seconds:g} must be at least 0, which is no limit,"
+                " and finite"
+            )
 
 
 class QuietMeter:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.base.errors import ConfigurationError, DataError, UserError
+from pipelines.speech.audio.levels import is_silent
 from pipelines.speech.audio.padding import padded
-from pipelines.speech.audio.riff_files import PCM, wave_layout
 from pipelines.speech.audio.samples import one_channel
 from pipelines.speech.feature_extraction.configuration import FeatureConfig
 from pipelines.speech.feature_extraction.numpy_features import SpeechFeatures
@@ -25,7 +26,9 @@ from rnn_apps.edge.runtime.streaming import STEP_SIGNATURE, StreamingSession
 from rnn_apps.edge.speech.endpointing import EndpointConfig
 from rnn_apps.edge.speech.padding import of_unpadded
 from rnn_apps.edge.speech.recognition import FrameStepper, RecognitionStream, Utterance
+from rnn_apps.edge.speech.recorded_files import read_recording
 from rnn_apps.edge.speech.resampling import resample
+from rnn_apps.edge.speech.silence import SILENT, of_silence
 from rnn_apps.edge.speech.transcripts import DecodingConfig, SpeechDecoder, SpeechLabels, Transcript
 from rnn_apps.edge.speech.word_model import WordModel, read_arpa
 from rnn_apps.edge.speech.word_times import SoundLevels
@@ -112,6 +115,7 @@ class EdgeRecogniser:
         self.labels = SpeechLabels.of(tokenizer, Spelling(**self.contract.get("spelling", {})))
         self.features = FeatureConfig(**self.contract["features"])
         self.sample_rate = self.features.sample_rate
+        self.channel: int = self.contract["channel"]
         self.decoding = decoding or DecodingConfig()
         if word_model is None and self.decoding.word_model:
             word_model = read_arpa(self.decoding.word_model)
@@ -172,12 +176,13 @@ class EdgeRecogniser:
         sample_rate: int | None = None,
         padding_seconds: float | None = None,
     ) -> list[Transcript]:
-        """The best transcripts of a recording, best first.
+        """The best transcripts of a recording, best first. Of a silent one they say so.
 
         Args:
             recording: a sound file, or samples as
                 `pipelines.speech.audio.samples.one_channel` takes them. WAV files with 16 bits
                 at the model's sample rate need no further package; others need soundfile and soxr.
+                Of several channels the one is heard that the model was trained on, or their mean.
             sample_rate: sample rate of the samples in Hz, if it is not the model's; a file knows
                 its own.
             padding_seconds: length of quiet noise that is added on each side, in seconds, for
@@ -187,7 +192,8 @@ class EdgeRecogniser:
 
         Raises:
             ConfigurationError: the padding is negative or too long.
-            UserError: the recording cannot be read, or a package is missing for it.
+            UserError: the recording cannot be read, lacks the channel or has channels that cancel
+                each other, or a package is missing for it.
         """
         alone = one_channel(self._samples(recording, sample_rate))
         if not len(alone):
@@ -195,11 +201,16 @@ class EdgeRecogniser:
         if padding_seconds is None:
             padding_seconds = self.features.padding_seconds
         samples = padded(alone, self.sample_rate, padding_seconds)
-        sound = SoundLevels(self.sample_rate)
+        sound = SoundLevels(self.sample_rate, longest_seconds=None)
         sound.push(samples)
         decoder = self.decoder(sound)
         decoder.push(self._logits(samples))
-        return of_unpadded(decoder.finish(), padding_seconds, len(alone) / self.sample_rate)
+        found = of_unpadded(decoder.finish(), padding_seconds, len(alone) / self.sample_rate)
+        if not is_silent(alone):
+            return found
+        name = f"{recording}: " if isinstance(recording, str | Path) else ""
+        warnings.warn(f"{name}{SILENT}", stacklevel=2)
+        return of_silence(found)
 
     def decoder(self, sound: SoundLevels | None = None) -> SpeechDecoder:
         """What turns this model's outputs into text.
@@ -253,7 +264,7 @@ class EdgeRecogniser:
 
     def _samples(self, recording: str | Path | npt.ArrayLike, sample_rate: int | None) -> Any:
         if isinstance(recording, str | Path):
-            return read_recording(Path(recording), self.sample_rate)
+            return read_recording(Path(recording), self.sample_rate, self.channel)
         audio = one_channel(recording)
         return resample(audio, sample_rate or self.sample_rate, self.sample_rate)
 
@@ -271,54 +282,25 @@ class EdgeRecogniser:
         return steps
 
 
-def read_recording(path: Path, sample_rate: int) -> Array:
-    """A sound file as float32 [samples], with the standard library alone where that is enough.
-
-    Raises:
-        UserError: it cannot be read, or a package is missing for it.
-    """
-    plain = _plain_wave(path, sample_rate)
-    if plain is not None:
-        return plain
-    try:
-        from pipelines.speech.audio.reading import read_audio
-
-        return read_audio(path, sample_rate, most_seconds=float("inf"))
-    except ImportError as error:
-        raise UserError(
-            f"{path}: only WAV files with 16 bits and {sample_rate} Hz can be read without the "
-            f"packages soundfile and soxr ({error})"
-        ) from None
-
-
-def _plain_wave(path: Path, sample_rate: int) -> Array | None:
-    """A whole WAV file with 16 bits at this rate, the mean of its channels; None for others.
-
-    Raises:
-        AudioError: it is a WAV file that is truncated or holds no samples.
-    """
-    layout = wave_layout(path) if path.is_file() and path.stat().st_size else None
-    if layout is None or (layout.code, layout.bits, layout.sample_rate) != (PCM, 16, sample_rate):
-        return None
-    if layout.block != 2 * layout.channels:
-        return None
-    count = layout.length // layout.block * layout.channels
-    values = np.fromfile(path, "<i2", count, offset=layout.start).astype(np.float32) / 32768
-    return values.reshape(-1, layout.channels).mean(axis=1)
-
-
 _KEYS = ("vocabulary_sha256", "features", "subsampling", "lookahead", "labels",
          "seconds_per_output")  # fmt: skip
 
 
 def _checked_contract(folder: Path) -> dict[str, Any]:
-    """The contract of an exported recogniser.
+    """The contract of an exported recogniser, with the entries that earlier versions left out.
 
     Raises:
         UserError: it cannot be read, or is not a recogniser's.
-        DataError: its configuration of features, or its spelling, cannot be used.
+        DataError: its configuration of features, its channel or its spelling cannot be used.
     """
-    contract = read_contract(folder, "a recogniser", _KEYS)
+    # Until `channel` was stated, the mean of all channels was heard.
+    contract = {"channel": 0, **read_contract(folder, "a recogniser", _KEYS)}
+    channel = contract["channel"]
+    if type(channel) is not int or channel < 0:
+        raise DataError(
+            f"channel: {channel!r} is not the number of a channel", file=folder / CONTRACT,
+            advice="Channels count from 1; 0 is the mean of all. Export the run again.",
+        )  # fmt: skip
     try:
         FeatureConfig(**contract["features"])
     except (TypeError, ConfigurationError) as error:

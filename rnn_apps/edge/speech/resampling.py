@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.base.errors import UserError
+from pipelines.speech.audio.samples import within_range
 
 Array = npt.NDArray[np.float32]
 
@@ -48,13 +49,13 @@ class Resampler:
     def push(self, samples: Array) -> Array:
         """Takes the next samples; those of the other rate that are complete, float32 [samples]."""
         found: Array = self._stream.resample_chunk(np.ascontiguousarray(samples))
-        return found
+        return within_range(found)
 
     def finish(self) -> Array:
         """The samples that are left when the stream ends; begins a new one."""
         found: Array = self._stream.resample_chunk(np.zeros(0, np.float32), last=True)
         self.reset()
-        return found
+        return within_range(found)
 
 
 def resample(samples: Array, source_rate: int, sample_rate: int) -> Array:

@@ -87,12 +87,15 @@ class DecodingConfig:
                 f"[{self.hot_words!r}]"
             )
         for name in ("beam_width", "n_best", "most_labels"):
-            if getattr(self, name) < 1:
+            if not getattr(self, name) >= 1:
                 raise ConfigurationError(f"{name} = {getattr(self, name)} must be at least 1")
         for name in ("word_model_weight", "unknown_word_penalty", "beam_nats"):
             value = getattr(self, name)
             if not (value >= 0 and math.isfinite(value)):
-                raise ConfigurationError(f"{name} = {value:g} must be at least 0")
+                raise ConfigurationError(f"{name} = {value:g} must be at least 0, and finite")
+        for name in ("word_bonus", "hot_word_boost"):
+            if not math.isfinite(getattr(self, name)):
+                raise ConfigurationError(f"{name} = {getattr(self, name):g} must be finite")
         if not 0 <= self.least_probability < 1:
             raise ConfigurationError(
                 f"least_probability = {self.least_probability:g} must be from 0 to below 1"
@@ -127,12 +130,14 @@ class Transcript:
         score: log probability in nats, with the parts of word model and hot words.
         confidence: geometric mean of the labels' largest probabilities, 0 to 1; of an empty
             transcript that of the blank's.
+        note: peculiarity of the recording that explains the text, such as silence; "" for none.
     """
 
     text: str
     score: float
     confidence: float
     words: tuple[Word, ...] = field(default=(), repr=False)
+    note: str = ""
 
 
 class SpeechDecoder:

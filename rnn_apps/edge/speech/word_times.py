@@ -22,7 +22,7 @@ HOP_SECONDS = 0.01
 """Time from one level to the next, in seconds; each is measured over three times as long."""
 
 LONGEST_SECONDS = 300.0
-"""Length of the latest sound whose levels are kept, in seconds."""
+"""Length of the latest sound of a stream whose levels are kept, in seconds."""
 
 Levels = npt.NDArray[np.float64]
 
@@ -65,17 +65,20 @@ class LabelTimes:
 
 
 class SoundLevels:
-    """The loudness of a stream, every 10 ms, of its last five minutes at most.
+    """The loudness of a sound, every 10 ms.
 
     The levels do not depend on the pieces in which samples come.
 
     Args:
-        sample_rate: sample rate of the stream, in Hz.
+        sample_rate: sample rate of the sound, in Hz.
+        longest_seconds: length of the latest sound whose levels are kept, in seconds; None for all
+            of it, where the sound is heard before its words are known.
     """
 
-    def __init__(self, sample_rate: int) -> None:
+    def __init__(self, sample_rate: int, longest_seconds: float | None = LONGEST_SECONDS) -> None:
         self._hop = max(1, round(HOP_SECONDS * sample_rate))
         self.hop_seconds = self._hop / sample_rate
+        self._longest = longest_seconds
         self.reset()
 
     def reset(self) -> None:
@@ -97,7 +100,8 @@ class SoundLevels:
         powers = np.mean(np.square(blocks, dtype=np.float64), axis=1)
         self._powers = np.concatenate([self._powers, powers])
         self._rest = waiting[whole:]
-        self.forget(self.end - round(LONGEST_SECONDS / self.hop_seconds))
+        if self._longest is not None:
+            self.forget(self.end - round(self._longest / self.hop_seconds))
 
     def forget(self, before: int) -> None:
         """Drops the levels before this number."""

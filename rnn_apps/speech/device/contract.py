@@ -37,6 +37,7 @@ def contract(run: TrainedRecogniser, formats: Sequence[str]) -> dict[str, Any]:
         "labels": run.labels.size,
         "blank": run.labels.blank,
         "features": asdict(features),
+        "channel": config.channel,
         "feature_size": features.size,
         "subsampling": config.subsampling,
         "lookahead": config.lookahead,
@@ -51,6 +52,8 @@ def contract(run: TrainedRecogniser, formats: Sequence[str]) -> dict[str, Any]:
             if name in FILES
         },
         "meaning": {
+            "channel": "number of the channel of a recording that is heard, counted from 1; 0 for "
+            "the mean of all",
             FEATURES: "float32 [1, frames, feature_size], before normalisation; where `features` "
             "has padding_seconds, of a whole utterance with so much quiet noise on each side, and "
             "of a stream without",

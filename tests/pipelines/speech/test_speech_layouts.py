@@ -12,6 +12,7 @@ from sound_files import speech_like, write_sound
 from pipelines import DataError
 from pipelines.speech import Recordings, load_recordings
 from pipelines.speech.recordings.layouts import LAYOUTS, layout_of
+from pipelines.speech.recordings.named_files import named_recordings
 
 
 def listed(folder: Path) -> list[tuple[str, str, str, str]]:
@@ -105,6 +106,20 @@ def test_ljspeech_s_layout(tmp_path: Path) -> None:
     assert listed(tmp_path) == [("wavs/LJ001-0001.wav", "words", "", "")]
 
 
+def test_third_fields_of_ljspeech_that_are_no_texts_are_refused(tmp_path: Path) -> None:
+    sounds(tmp_path, *(f"wavs/a{n}.wav" for n in range(4)))
+    file = tmp_path / "metadata.csv"
+    lines(file, "a0|good day|anna", "a1|good night|bert", "a2|see you|bert", "a3|bye|anna")
+    with pytest.raises(DataError, match=r"metadata\.csv, row 1: has 'anna' .* manifest\.csv"):
+        load_recordings(f"file:{tmp_path}")
+    # Numbers and abbreviations share no word with what they are spelled out as.
+    lines(file, "a0|5|five", "a1|Dr. King|Doctor King", "a2|6|six", "a3|5|five")
+    assert [row[1] for row in listed(tmp_path)] == ["five", "Doctor King", "six", "five"]
+    # Nor does a reading in another script; one speaker's name would repeat.
+    lines(file, "a0|今日|きょう", "a1|明日|あした", "a2|昨日|きのう", "a3|今日|きょう")
+    assert len(listed(tmp_path)) == 4
+
+
 @pytest.mark.parametrize(
     ("folder", "ending"), [("wav48", ".wav"), ("wav48_silence_trimmed", "_mic1.flac")]
 )
@@ -168,6 +183,39 @@ def test_a_text_file_for_each_recording(tmp_path: Path) -> None:
     (tmp_path / "dev" / "b.txt").write_bytes(b"good\ncaf\xe9")
     with pytest.raises(DataError, match=r"b\.txt, row 2: is not UTF-8"):
         load_recordings(f"file:{tmp_path}")
+
+
+def counts(folder: Path) -> dict[str, int]:
+    report = load_recordings(f"file:{folder}").report
+    return {finding.kind: finding.count for finding in report.findings}
+
+
+def test_recordings_and_transcripts_without_a_partner_are_counted(tmp_path: Path) -> None:
+    for name, wavs in (("libri", "train/11/22"), ("lj", "wavs"), ("hf", "train"), ("beside", "")):
+        sounds(tmp_path / name / wavs, *(f"11-22-000{n}.wav" for n in range(2)), seconds=0.1)
+    # A recording that was converted to another format is the same one.
+    sounds(tmp_path / "libri", "train/11/22/11-22-0000.flac", seconds=0.1)
+    lines(tmp_path / "libri" / "train" / "11" / "22" / "11-22.trans.txt", "11-22-0000 ZERO")
+    lines(tmp_path / "lj" / "metadata.csv", "11-22-0000|zero")
+    lines(tmp_path / "hf" / "train" / "metadata.csv", "file_name,text", "11-22-0000.wav,zero")
+    lines(tmp_path / "beside" / "11-22-0000.txt", "zero")
+    for name in ("libri", "lj", "hf", "beside"):
+        assert counts(tmp_path / name) == {"no transcript": 1}, name
+    lines(tmp_path / "beside" / "orphan.txt", "nobody says this")
+    assert counts(tmp_path / "beside") == {"no transcript": 1, "no recording": 1}
+
+
+def test_recordings_in_formats_that_are_not_read_are_named(tmp_path: Path) -> None:
+    lines(tmp_path / "a.txt", "zero")
+    lines(tmp_path / "b.txt", "one")
+    for name in ("a.m4a", "b.m4a"):
+        (tmp_path / name).write_bytes(b"\0\0\0\x20ftypM4A " + bytes(100))
+    with pytest.raises(DataError, match=r"is an MPEG-4 file .* ffmpeg -i a\.m4a a\.wav"):
+        load_recordings(f"file:{tmp_path}")
+    sounds(tmp_path, "a.wav")
+    # The file that was converted stands for the one that it was converted from.
+    assert counts(tmp_path) == {"not audio": 1}
+    assert [Path(one).name for one in named_recordings([str(tmp_path)])] == ["a.wav", "b.m4a"]
 
 
 def load_list(folder: Path, name: str, *rows: str) -> Recordings:

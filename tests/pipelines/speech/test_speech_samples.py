@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
-from sound_files import speech_like
+from sound_files import speech_like, write_sound
 
 from pipelines.base.errors import UserError
+from pipelines.speech import FeatureConfig, read_audio
 from pipelines.speech.audio.samples import LOUDEST, one_channel
+from pipelines.speech.feature_extraction import extraction_worker
+from pipelines.speech.feature_extraction.extraction_pool import Request
+from rnn_apps.edge.speech.resampling import resample
 
 SOUND = speech_like(0.3, 8000)
 
@@ -64,3 +70,33 @@ def test_a_little_beyond_full_scale_is_what_lossy_formats_give() -> None:
     assert one_channel(SOUND / np.abs(SOUND).max() * LOUDEST).max() <= LOUDEST
     assert one_channel([]).shape == (0,)
     assert not one_channel(np.zeros(5, np.int32)).any()
+
+
+def square(loudest: float) -> np.ndarray:
+    """A loud sound with edges, at which a filter overshoots."""
+    return (loudest * np.sign(np.sin(np.arange(4410) / 30))).astype(np.float32)
+
+
+def test_what_resampling_overshoots_is_no_other_range(tmp_path: Path) -> None:
+    loud = square(0.98 * LOUDEST)
+    hot = write_sound(tmp_path / "hot.wav", loud, 44_100, subtype="FLOAT")
+    for found in (read_audio(hot, 16_000), resample(loud, 44_100, 16_000)):
+        assert np.abs(found).max() == LOUDEST
+        one_channel(found)
+    quiet = resample(loud / 4, 44_100, 16_000)
+    assert LOUDEST / 4 < np.abs(quiet).max() < LOUDEST / 3
+
+
+def test_features_that_fail_cost_one_recording(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipelines.speech.feature_extraction import librosa_features
+
+    def refuse(samples: np.ndarray, config: FeatureConfig) -> np.ndarray:
+        raise UserError("the samples are strange")
+
+    monkeypatch.setattr(librosa_features, "features", refuse)
+    path = write_sound(tmp_path / "a.wav", SOUND, 8000)
+    request = Request(str(path), str(tmp_path / "a.npy"))
+    answer = extraction_worker.extract(request, FeatureConfig(sample_rate=8000), 60.0)
+    assert answer == {"error": ["absurd samples", "the samples are strange"]}

@@ -170,6 +170,15 @@ def test_numbers_in_words() -> None:
     pytest.importorskip("num2words")
     english = Spelling(language="en", numbers=True, punctuation=False)
     assert english.tidy("Room 21, call 007.") == "room twenty one call zero zero seven"
+    assert (
+        english.tidy("-5 degrees, (\u22127), 10-20.") == "minus five degrees minus seven ten twenty"
+    )
+    assert english.tidy("Call 1234.") == "call one thousand two hundred and thirty four"
+    with_marks = Spelling(language="en", numbers=True)
+    assert with_marks.tidy("call 1234, -5") == (
+        "call one thousand two hundred and thirty-four, minus five"
+    )
+    assert Spelling(language="cs", numbers=True).tidy("-5") == "mínus pět"
     # Digits whose reading depends on the writer stay.
     for kept in ("3.5", "1,000", "10:30", "1/2", "4x4", "v2"):
         assert Spelling(language="en", numbers=True).tidy(kept) == kept
