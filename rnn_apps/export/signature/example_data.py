@@ -18,6 +18,7 @@ from rnn_apps.export.signature.input_arrays import (
     refuse_uneven,
 )
 from rnn_apps.export.signature.model_signature import ModelSignature
+from rnn_apps.export.signature.padding import padded, padding_value
 from rnn_apps.layers.layers_within import layers_within
 
 Example = dict[str, np.ndarray]
@@ -243,17 +244,16 @@ def random_examples(
     """
     generator = np.random.default_rng(seed)
     vocabulary = _vocabulary(model)
-    padding = _padding_value(model)
+    padding = padding_value(model)
     examples = []
     for index in range(count):
         example = {}
         for input in signature.inputs:
             free = (RANDOM_TIMESTEPS if size is None else size for size in input.shape[1:])
             shape = (batch_of(signature), *free)
-            array = _random_array(generator, input.dtype, shape, vocabulary)
-            if padding is not None and index % 2 == 1 and len(shape) >= 2 and shape[1] > 2:
-                array[:, shape[1] - shape[1] // 3 :] = padding
-            example[input.name] = array
+            example[input.name] = _random_array(generator, input.dtype, shape, vocabulary)
+        if padding is not None and index % 2 == 1:
+            example = padded(example, padding)
         examples.append(example)
     return examples
 
@@ -277,16 +277,6 @@ def _vocabulary(model: keras.Model) -> int:
         if isinstance(getattr(layer, "input_dim", None), int) and hasattr(layer, "output_dim")
     ]
     return min(sizes, default=10)
-
-
-def _padding_value(model: keras.Model) -> float | None:
-    """What the model masks: a Masking layer's value, 0 for an Embedding with `mask_zero`."""
-    for layer in layers_within(model):
-        if isinstance(layer, keras.layers.Masking):
-            return float(layer.mask_value)
-        if getattr(layer, "mask_zero", False):
-            return 0.0
-    return None
 
 
 def stacked(examples: Iterable[Example], timesteps: int | None = None) -> Example:
