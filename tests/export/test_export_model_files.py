@@ -15,7 +15,7 @@ import pytest
 import tensorflow as tf
 
 from pipelines.base.errors import UserError
-from rnn_apps.export import ExportError, export_saved_model, export_tflite
+from rnn_apps.export import ExportError, export_saved_model, export_tflite, saved_model
 from rnn_apps.export.commands import VERBS, read_examples
 from rnn_apps.export.forms.choice import best_of
 from rnn_apps.export.model_files import open_model
@@ -184,6 +184,25 @@ def test_a_saved_model_replaces_only_one_of_its_kind(saved: Path, tmp_path: Path
     (tmp_path / "file").write_text("mine")
     with pytest.raises(UserError, match="is a file"):
         export_saved_model(model, tmp_path / "file")
+
+
+def test_a_saved_model_is_compared_on_every_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called = saved_model._call
+
+    def wrong_in_row_2(function: Any, example: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {n: v + (example["x"] == 2.0) for n, v in called(function, example).items()}
+
+    monkeypatch.setattr(saved_model, "_call", wrong_in_row_2)
+    inputs = keras.Input((1,), name="x")
+    model = keras.Model(inputs, keras.layers.Rescaling(2.0)(inputs))
+    rows = np.arange(10.0)[:, None]
+    with pytest.raises(ExportError, match="reloaded SavedModel differs"):
+        export_saved_model(model, tmp_path / "saved", representative_data=rows)
+    monkeypatch.setattr(saved_model, "_call", called)
+    _, compared = saved_model.proven_saved_model(model, tmp_path / "saved", rows)
+    assert str(compared) == "10 sequences"
 
 
 def test_a_file_must_earn_its_size() -> None:
