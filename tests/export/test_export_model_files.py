@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -116,14 +117,50 @@ def test_other_files_are_told_apart(saved: Path, tmp_path: Path) -> None:
             open_model(tmp_path / "cut.keras")
 
 
-def test_sizes_are_checked_before_they_are_made(
-    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def larger(config: dict[str, Any]) -> dict[str, Any]:
-        return json.loads(json.dumps(config).replace('"units": 3', '"units": 300000'))
+NESTED = keras.Sequential(
+    [
+        keras.Input((None, 2)),
+        keras.layers.Conv1D(7, 2),
+        keras.Sequential([keras.layers.Bidirectional(keras.layers.LSTM(3)), keras.layers.Dense(5)]),
+    ]
+)
 
-    with pytest.raises(UserError, match="at least 270000000000 weights"):
-        open_model(changed(saved, tmp_path / "large.keras", larger))
+
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+@pytest.mark.parametrize(
+    ("setting", "layer"),
+    [
+        ('"filters": 7', r"conv1d\w*' \(Conv1D\)"),
+        ('"units": 3', r"lstm_cell\w*' \(LSTMCell\)"),
+        ('"units": 5', r"dense\w*' \(Dense\)"),
+    ],
+)
+def test_weights_are_counted_before_they_are_made(
+    tmp_path: Path, ending: str, setting: str, layer: str
+) -> None:
+    NESTED.save(tmp_path / f"m.{ending}")
+
+    def larger(config: str) -> str:
+        assert setting in config
+        return config.replace(setting, setting + "00000")
+
+    if ending == "keras":
+        file = changed(tmp_path / "m.keras", tmp_path / "large.keras", lambda config: json.loads(
+            larger(json.dumps(config))
+        ))  # fmt: skip
+    else:
+        file = tmp_path / "m.h5"
+        with h5py.File(file, "r+") as opened:
+            opened.attrs["model_config"] = larger(opened.attrs["model_config"])
+    with pytest.raises(
+        UserError, match=rf"{file}: .* at least \d+ weights with those of .*{layer}"
+    ):
+        open_model(file)
+
+
+def test_content_that_is_larger_than_it_should_be_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("config.json", "{}")
