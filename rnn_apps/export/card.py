@@ -112,11 +112,16 @@ def card_markdown(card: dict[str, Any]) -> str:
         f"## Error against Keras\nChecked on {card['checked_on']} data{_extents(card)}.",
         _table(
             (
-                "signature", "output", "largest error", "relative RMSE", "largest value",
-                "RMSE in standard deviations, or labels", "within",
+                "signature",
+                "output",
+                "largest error",
+                "relative RMSE",
+                "largest value",
+                "RMSE in standard deviations, or labels",
+                "within",
             ),
             [_error_row(error) for error in card["errors"]],
-        ),  # fmt: skip
+        ),
         "## Signatures",
         *[_signature(name, signature) for name, signature in card["signatures"].items()],
         "## Operators",

@@ -78,7 +78,7 @@ def _verify_stream(
     own = [spec.shape for name, spec in known.inputs.items() if name not in states]
     batch = max((shape[0] for shape in own if shape), default=1)
     # A row of static features goes into every step as it is; the others are a chunk.
-    timed = with_time(signature_of(model, first_example(data)).inputs)
+    timed = with_time(signature_of(model, first_example(data, any_length=True)).inputs)
     names = [name for name in known.inputs if timed and name in timed[0]]
     chunk = min((known.inputs[name].shape[1] for name in names), default=1)
     plan = streaming_plan(known.key, model, data=data, batch_size=batch, chunk=chunk)

@@ -77,10 +77,18 @@ def _one_array(data: Any) -> np.ndarray:
         ) from None
 
 
-def first_example(data: Any) -> Any:
-    """The first element of representative data, in the model's own input structure."""
+def first_example(data: Any, any_length: bool = False) -> Any:
+    """The first element of representative data, in the model's own input structure.
+
+    Arrays in a list that differ in more than the batch are the inputs of one batch, unless they are
+    sequences of `any_length`, as a stream takes them.
+    """
     if data is None or isinstance(data, Mapping | tuple) or is_array(data):
         return data
+    if isinstance(data, list) and all(map(is_array, data)):
+        shapes = [np.shape(array) for array in data]
+        if len({(len(shape), *shape[2 if any_length else 1 :]) for shape in shapes}) > 1:
+            return data
     return next(iter(data), None)
 
 
