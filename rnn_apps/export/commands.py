@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import keras
     import numpy as np
 
-    from rnn_apps.export.results import ExportResult
+    from rnn_apps.export.results import ExportResult, OutputError
 
 _TARGETS = ("litert", "tflm")
 _EXPORT_TARGETS = (*_TARGETS, "c")
@@ -128,6 +128,7 @@ def _run_export(arguments: argparse.Namespace) -> dict[str, Any]:
             "error": max(error.maximum_absolute for error in errors),
             "checked_on": "random" if data is None else "representative",
             "compared_on": str(compared),
+            **_labels(errors),
         }
     with _named_after(arguments.data):
         result = _exported_file(export_tflite, model, target, data, arguments)
@@ -138,6 +139,7 @@ def _run_export(arguments: argparse.Namespace) -> dict[str, Any]:
         "error": result.error,
         "checked_on": result.reference_data,
         "compared_on": "; ".join(map(str, result.measured_on.values())),
+        **_labels(result.errors),
         "latency_ms": result.latency_ms,
         "arena_bytes": result.arena_bytes,
         "card": None if result.card is None else str(result.card),
@@ -151,6 +153,12 @@ def _run_export(arguments: argparse.Namespace) -> dict[str, Any]:
         files = (written.header, written.example, written.interface, *written.project)
         summary["c_files"] = [str(path) for path in files]
     return summary
+
+
+def _labels(errors: Sequence[OutputError]) -> dict[str, Any]:
+    """How many labels of each output differ, where the model gives labels."""
+    found = {error.output: str(error.labels) for error in errors if error.labels is not None}
+    return {"differing_labels": found} if found else {}
 
 
 def _exported_code(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -335,6 +343,7 @@ def _run_verify(arguments: argparse.Namespace) -> dict[str, Any]:
         "file": str(arguments.file),
         "target": arguments.target,
         "compared_on": str(ProofExtent(found.compared)),
+        **_labels(found.errors),
         "latency_ms": found.latency_ms,
         "table": {
             "title": "Error against Keras",
