@@ -15,7 +15,7 @@ from pipelines.base.atomic_files import write_json, write_text
 from rnn_apps.edge.runtime.flatbuffer import read_model_file
 from rnn_apps.export.flatbuffers.inspection import inspect
 from rnn_apps.export.micro.cmsis_nn_memory import cmsis_nn_bytes
-from rnn_apps.export.results import ExportResult, MetricResult
+from rnn_apps.export.results import ExportResult, LabelErrors, MetricResult
 
 _PACKAGES = ("rnn-apps", "tensorflow", "keras", "ai-edge-litert", "tflite-micro", "numpy")
 
@@ -111,7 +111,15 @@ def card_markdown(card: dict[str, Any]) -> str:
         *_candidates(card["candidates"]),
         f"## Error against Keras\nChecked on {card['checked_on']} data{_extents(card)}.",
         _table(
-            ("signature", "output", "largest error", "relative RMSE", "largest value", "within"),
+            (
+                "signature",
+                "output",
+                "largest error",
+                "relative RMSE",
+                "largest value",
+                "RMSE in standard deviations, or labels",
+                "within",
+            ),
             [_error_row(error) for error in card["errors"]],
         ),
         "## Signatures",
@@ -178,7 +186,21 @@ def _error_row(error: dict[str, Any]) -> tuple[str, ...]:
     numbers = (error["maximum_absolute"], error["relative_rmse"], error["scale"])
     texts = ["not finite" if number is None else f"{number:.3g}" for number in numbers]
     verdict = f"{'yes' if error['within'] else 'no'} (tolerance {error['tolerance']:g})"
-    return error["signature"], error["output"], *texts, verdict
+    return error["signature"], error["output"], *texts, _of_what_varies(error), verdict
+
+
+def _of_what_varies(error: dict[str, Any]) -> str:
+    """How many labels differ, or how much of an output's variation the difference is."""
+    # Older cards do not say it.
+    if labels := error.get("labels"):
+        return f"{LabelErrors(**labels)} differ"
+    variation = error.get("variation")
+    if variation is None:
+        return ""
+    text = f"{variation['differs']:.2g}"
+    if variation["worst"] > 2 * variation["differs"]:
+        text += f"; {variation['worst']:.2g} of channel {variation['worst_channel']}"
+    return text
 
 
 def _signature(name: str, signature: dict[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import keras
     import numpy as np
 
-    from rnn_apps.export.results import ExportResult
+    from rnn_apps.export.results import ExportResult, OutputError
 
 _TARGETS = ("litert", "tflm")
 _EXPORT_TARGETS = (*_TARGETS, "c")
@@ -101,7 +101,8 @@ def _add_export_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_export(arguments: argparse.Namespace) -> dict[str, Any]:
-    from rnn_apps.export import export_saved_model, export_tflite
+    from rnn_apps.export import export_tflite
+    from rnn_apps.export.saved_model import proven_saved_model
 
     target = Path(arguments.to)
     _require_above_zero("--time-limit", arguments.time_limit)
@@ -121,11 +122,13 @@ def _run_export(arguments: argparse.Namespace) -> dict[str, Any]:
     if not is_file:
         given = {} if arguments.tolerance is None else {"tolerance": arguments.tolerance}
         with _named_after(arguments.data):
-            errors = export_saved_model(model, target, representative_data=data, **given)
+            errors, compared = proven_saved_model(model, target, data, **given)
         return {
             "saved_model": str(target),
             "error": max(error.maximum_absolute for error in errors),
             "checked_on": "random" if data is None else "representative",
+            "compared_on": str(compared),
+            **_labels(errors),
         }
     with _named_after(arguments.data):
         result = _exported_file(export_tflite, model, target, data, arguments)
@@ -135,6 +138,8 @@ def _run_export(arguments: argparse.Namespace) -> dict[str, Any]:
         "forms": {form.layer: f"{form.form}: {form.reason}" for form in result.forms},
         "error": result.error,
         "checked_on": result.reference_data,
+        "compared_on": "; ".join(map(str, result.measured_on.values())),
+        **_labels(result.errors),
         "latency_ms": result.latency_ms,
         "arena_bytes": result.arena_bytes,
         "card": None if result.card is None else str(result.card),
@@ -148,6 +153,12 @@ def _run_export(arguments: argparse.Namespace) -> dict[str, Any]:
         files = (written.header, written.example, written.interface, *written.project)
         summary["c_files"] = [str(path) for path in files]
     return summary
+
+
+def _labels(errors: Sequence[OutputError]) -> dict[str, Any]:
+    """How many labels of each output differ, where the model gives labels."""
+    found = {error.output: str(error.labels) for error in errors if error.labels is not None}
+    return {"differing_labels": found} if found else {}
 
 
 def _exported_code(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -305,6 +316,7 @@ def _add_verify_arguments(parser: argparse.ArgumentParser) -> None:
 def _run_verify(arguments: argparse.Namespace) -> dict[str, Any]:
     from rnn_apps.export import verify
     from rnn_apps.export.proof.comparison import require_within
+    from rnn_apps.export.results import ProofExtent
 
     _require_above_zero("--time-limit", arguments.time_limit)
     _require_above_zero("--examples", arguments.examples)
@@ -330,6 +342,8 @@ def _run_verify(arguments: argparse.Namespace) -> dict[str, Any]:
     return {
         "file": str(arguments.file),
         "target": arguments.target,
+        "compared_on": str(ProofExtent(found.compared)),
+        **_labels(found.errors),
         "latency_ms": found.latency_ms,
         "table": {
             "title": "Error against Keras",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import json
 import re
 import sys
 import zipfile
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.base.errors import ConfigurationError, DataError, UserError
 from rnn_apps.export.processes.failure_texts import failure_text
+from rnn_apps.export.weight_limit import with_weight_limit
 
 if TYPE_CHECKING:
     import keras
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 # A zip file is refused if its content has more than this many bytes and this many times its size.
 LARGEST_CONTENT = 2**31
 LARGEST_EXPANSION = 50
-# How many of each layer's numbers of units its recurrent kernel has at least, by class.
-_GATES = {"LSTM": 4, "GRU": 3, "SimpleRNN": 1, "LSTMCell": 4, "GRUCell": 3, "SimpleRNNCell": 1}
 
 
 def open_model(path: str | Path, modules: Sequence[str] = ()) -> keras.Model:
@@ -42,18 +40,22 @@ def open_model(path: str | Path, modules: Sequence[str] = ()) -> keras.Model:
     own: dict[str, Any] = {}
     for name in modules:
         own |= vars(_imported(name))
-    if file.suffix == ".keras":
-        _refuse_content(file)
+    stored = _stored_bytes(file)
     import keras
 
     from rnn_apps import layers
 
     try:
-        with keras.saving.custom_object_scope(_classes(own)):
+        with (
+            with_weight_limit(file, stored) as limit,
+            keras.saving.custom_object_scope(_classes(own)),
+        ):
             model = layers.load_model(file)
     except UserError:
         raise
     except Exception as refusal:
+        if limit.refusal is not None:
+            raise limit.refusal from None
         raise DataError(
             _problem(str(refusal)) or f"Keras cannot load it: {failure_text(refusal)}",
             file=file,
@@ -79,60 +81,25 @@ def _refuse_other_kinds(file: Path) -> None:
         )
 
 
-def _refuse_content(file: Path) -> None:
-    """Refuses a .keras file whose content or whose layers would fill the memory.
+def _stored_bytes(file: Path) -> int:
+    """How many bytes a file takes for its weights: an .h5 file all, a .keras file a part.
 
     What is damaged is left to the loading, which says so.
 
     Raises:
-        DataError: it is larger than it should be.
+        DataError: its content is larger than it should be.
     """
+    if file.suffix != ".keras":
+        return file.stat().st_size
     try:
         with zipfile.ZipFile(file) as archive:
             sizes = {item.filename: item.file_size for item in archive.infolist()}
-            total = sum(sizes.values())
-            expands = total > LARGEST_EXPANSION * file.stat().st_size
-            if total > LARGEST_CONTENT and expands:
-                raise DataError(f"its content is {total} bytes, far more than the file", file=file)
-            config = json.loads(archive.read("config.json"))
-    except DataError:
-        raise
     except Exception:
-        return
-    announced = sum(_least_numbers(layer) for layer in _layers(config))
-    weights = sum(size for name, size in sizes.items() if name.endswith(".h5"))
-    if weights and announced > weights:
-        raise DataError(
-            f"its layers would have at least {announced} weights, and the file holds {weights} "
-            "bytes of them",
-            file=file,
-            advice="Copy the file again, or save the model again",
-        )
-
-
-def _layers(value: Any) -> Iterator[dict[str, Any]]:
-    """Every layer's own part of a model's configuration."""
-    waiting = [value]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, dict):
-            if "class_name" in item and isinstance(item.get("config"), dict):
-                yield item
-            waiting.extend(item.values())
-        elif isinstance(item, list):
-            waiting.extend(item)
-
-
-def _least_numbers(layer: dict[str, Any]) -> int:
-    """How many numbers the weights of a layer have at least, as far as its configuration tells."""
-    config = layer["config"]
-    sizes = [config.get(key) for key in ("units", "input_dim", "output_dim")]
-    units, rows, columns = (
-        int(size) if isinstance(size, int) and size > 0 else 0 for size in sizes
-    )
-    if str(layer["class_name"]) == "Embedding":
-        return rows * columns
-    return _GATES.get(str(layer["class_name"]), 0) * units * units
+        return 0
+    total = sum(sizes.values())
+    if total > LARGEST_CONTENT and total > LARGEST_EXPANSION * file.stat().st_size:
+        raise DataError(f"its content is {total} bytes, far more than the file", file=file)
+    return sum(size for name, size in sizes.items() if name.endswith((".h5", ".npz")))
 
 
 def _imported(name: str) -> ModuleType:

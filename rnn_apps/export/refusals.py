@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
@@ -37,6 +38,24 @@ def refuse_model(model: Any) -> None:
         raise ExportError("export needs Keras' TensorFlow backend: set KERAS_BACKEND=tensorflow")
     if not model.built:
         raise ExportError(f"{model.name!r} is not built: call it once on data, or give it an Input")
+    _refuse_separate_arguments(model)
+
+
+def _refuse_separate_arguments(model: keras.Model) -> None:
+    """Refuses a subclassed model that is called with one argument for each input."""
+    needed = [
+        name
+        for name, parameter in inspect.signature(model.call).parameters.items()
+        if parameter.default is parameter.empty
+        and parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        and name not in ("training", "mask")
+    ]
+    if len(needed) > 1:
+        raise ExportError(
+            f"call() of {model.name!r} takes its inputs as separate arguments "
+            f"({', '.join(needed)}). Wrap it in a model whose call() takes one tuple or dict of "
+            "them and passes them on"
+        )
 
 
 def refuse_request(request: SignatureRequest, options: Options) -> None:

@@ -13,6 +13,10 @@ MODES = ("sequence", "streaming")
 QUANTIZATIONS = (None, "dynamic", "float16", "int8")
 # Largest difference from Keras in units of the output's largest value, by quantisation.
 TOLERANCES = {None: 1e-5, "float16": 5e-3, "dynamic": 0.05, "int8": 0.1}
+# The share of labels that rounding may turn over where two are equally likely, in float32 too.
+TIES = 1e-3
+# A quantised output may differ from Keras by this part of its own standard deviation, over all.
+MOST_OF_VARIATION = 0.5
 
 
 class ExportError(UserError):
@@ -33,6 +37,37 @@ class LayerForm:
 
 
 @dataclass(frozen=True)
+class LabelErrors:
+    """How many of an output's whole numbers or truth values are others than in Keras."""
+
+    differing: int
+    compared: int
+
+    def __str__(self) -> str:
+        share = self.differing / max(1, self.compared)
+        return f"{self.differing} of {self.compared} ({100 * share:.2g} %)"
+
+
+@dataclass(frozen=True)
+class Variation:
+    """How much of what varies in an output is left in a quantised file.
+
+    Attributes:
+        differs: root mean square of the difference from Keras, in standard deviations of Keras'
+            values over the compared data, of all channels (places of the last dimension) together.
+        worst: the largest of the same figures of single channels.
+        worst_channel: number of the channel that has it, from 0.
+        lost: numbers of the channels that the file cannot follow at all, since they are smaller
+            than a step of the integers in which it keeps the larger ones beside them.
+    """
+
+    differs: float
+    worst: float
+    worst_channel: int
+    lost: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class OutputError:
     """The difference of one output from the Keras model, over all compared examples.
 
@@ -44,6 +79,12 @@ class OutputError:
     is judged there, over whole sequences. One unit of a trained layer that is about to turn over
     may be far off for a few timesteps without any consequence. So `tolerance` bounds the
     `relative_rmse` of a state, over all its units.
+
+    `labels` is set for outputs of whole numbers or truth values: class 7 is no nearer to class 8
+    than to class 70. So `tolerance` bounds the share of them that differ.
+
+    `variation` is set for outputs of real numbers in quantised files, where the data show enough of
+    it: beside a large offset, an error of a few percent can be all that the output has to say.
     """
 
     signature: str
@@ -53,10 +94,26 @@ class OutputError:
     scale: float
     tolerance: float
     state: bool = False
+    labels: LabelErrors | None = None
+    variation: Variation | None = None
 
     @property
     def within(self) -> bool:
         """Whether the difference is inside the tolerance (false where it is not a number)."""
+        return self.follows and self._near
+
+    @property
+    def follows(self) -> bool:
+        """Whether a quantised output still changes with the model's, as far as the data tell."""
+        if self.variation is None:
+            return True
+        most = max(MOST_OF_VARIATION, self.tolerance)
+        return not self.variation.lost and self.variation.differs <= most
+
+    @property
+    def _near(self) -> bool:
+        if self.labels is not None:
+            return self.labels.differing <= max(TIES, self.tolerance) * self.labels.compared
         # The floor is there for outputs that are near zero by cancellation: their rounding errors
         # are those of the numbers they come from.
         if self.state:

@@ -15,15 +15,10 @@ from rnn_apps.export.planning.probing import probe
 from rnn_apps.export.planning.tracing import TracedFunction, write_saved_model
 from rnn_apps.export.proof.comparison import Comparison, compare, require_within
 from rnn_apps.export.proof.keras_reference import keras_outputs
-from rnn_apps.export.proof.proof_data import compared_inputs
+from rnn_apps.export.proof.proof_data import compared_inputs, data_for
 from rnn_apps.export.refusals import refuse_model, refuse_place
-from rnn_apps.export.results import OutputError
-from rnn_apps.export.signature.example_data import (
-    examples_of,
-    first_example,
-    kept_data,
-    random_examples,
-)
+from rnn_apps.export.results import OutputError, ProofExtent
+from rnn_apps.export.signature.example_data import batch_of, first_example, kept_data
 from rnn_apps.export.signature.model_signature import signature_of
 
 SIGNATURE = "serving_default"
@@ -46,7 +41,8 @@ def export_saved_model(
     wrong, nothing is left behind and what was at `path` stays.
 
     Args:
-        representative_data: real inputs, batch first; random ones that fit the model if None.
+        representative_data: real inputs, batch first, all of which are compared, or some hundred
+            that are spread evenly over much data; random ones that fit the model if None.
         tolerance: largest |SavedModel - Keras| in units of max(0.1, max |Keras|).
 
     Returns:
@@ -55,15 +51,19 @@ def export_saved_model(
     Raises:
         ExportError: the model cannot be traced, or the folder does not compute what Keras does.
     """
+    return proven_saved_model(model, path, representative_data, tolerance)[0]
+
+
+def proven_saved_model(
+    model: keras.Model, path: str | Path, representative_data: Any = None, tolerance: float = 1e-5
+) -> tuple[tuple[OutputError, ...], ProofExtent]:
+    """Does what `export_saved_model` does; gives also how much the errors were measured on."""
     refuse_model(model)
     refuse_place(Path(path), is_folder=True)
     representative_data = kept_data(representative_data)
     signature = signature_of(model, first_example(representative_data))
     probe(model, signature)
-    if representative_data is None:
-        examples = random_examples(model, signature, 4)
-    else:
-        examples = examples_of(representative_data, signature, 8)
+    examples = data_for(model, signature, representative_data)
     inputs = compared_inputs(model, signature, examples)
     comparison = Comparison(SIGNATURE, inputs, keras_outputs(model, signature, inputs))
     traced = TracedFunction(lambda tensors: signature.call(model, tensors), signature.inputs)
@@ -75,7 +75,7 @@ def export_saved_model(
         actual = [_call(function, example) for example in inputs]
         errors = compare(comparison, actual, tolerance)
         require_within(errors, "the reloaded SavedModel")
-    return errors
+    return errors, ProofExtent(len(examples) * batch_of(signature))
 
 
 def _call(function: Any, example: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

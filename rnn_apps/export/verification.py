@@ -16,14 +16,10 @@ from rnn_apps.export.planning.streaming_plan import streaming_plan
 from rnn_apps.export.processes.runtime_process import RuntimeCall, RuntimeProcess
 from rnn_apps.export.proof.comparison import Comparison, compare, read_reference, run_calls
 from rnn_apps.export.proof.keras_reference import keras_outputs
+from rnn_apps.export.proof.proof_data import data_for
 from rnn_apps.export.proof.stream_data import with_time
 from rnn_apps.export.results import TOLERANCES, Verification
-from rnn_apps.export.signature.example_data import (
-    examples_of,
-    first_example,
-    kept_data,
-    random_examples,
-)
+from rnn_apps.export.signature.example_data import first_example, kept_data, random_examples
 from rnn_apps.export.signature.model_signature import signature_of
 
 
@@ -44,10 +40,12 @@ def verify(
         path: path of the .tflite file.
         model: a Keras model, the path of a .keras file, or the path of an .npz file with stored
             reference data (`FILE.reference.npz`, written by `export_tflite(keep_reference=True)`).
-        representative_data: inputs to compare on; random ones that fit the model if None.
+        representative_data: inputs to compare on, all of them or as many as `export_tflite` takes;
+            random ones that fit the model if None.
         target: name of the runtime: "litert" or "tflm".
         tolerance: largest difference in units of the output's largest value; by default 1e-5 for a
             float file and 0.1 for a quantised one.
+        examples: number of random inputs, where `representative_data` is None.
 
     Returns:
         The errors by output; `.ok` says whether they are within the tolerance.
@@ -80,7 +78,7 @@ def _verify_stream(
     own = [spec.shape for name, spec in known.inputs.items() if name not in states]
     batch = max((shape[0] for shape in own if shape), default=1)
     # A row of static features goes into every step as it is; the others are a chunk.
-    timed = with_time(signature_of(model, first_example(data)).inputs)
+    timed = with_time(signature_of(model, first_example(data, any_length=True)).inputs)
     names = [name for name in known.inputs if timed and name in timed[0]]
     chunk = min((known.inputs[name].shape[1] for name in names), default=1)
     plan = streaming_plan(known.key, model, data=data, batch_size=batch, chunk=chunk)
@@ -124,7 +122,7 @@ def _reference(model: Any, data: Any, known: Signature, count: int) -> Compariso
     if data is None:
         examples = random_examples(model, signature, count)
     else:
-        examples = examples_of(data, signature, count)
+        examples = data_for(model, signature, data)
     return Comparison(known.key, examples, keras_outputs(model, signature, examples))
 
 

@@ -11,7 +11,13 @@ from edge_files import folder
 
 from rnn_apps.export.card import write_card
 from rnn_apps.export.card_origin import add_origin
-from rnn_apps.export.results import ExportResult, LayerForm, OutputError
+from rnn_apps.export.results import (
+    ExportResult,
+    LabelErrors,
+    LayerForm,
+    OutputError,
+    Variation,
+)
 
 
 @pytest.fixture
@@ -98,6 +104,20 @@ def test_an_error_that_is_no_number_is_still_json(exported):
     card = json.loads(write_card(exported, model_name="m").read_text())
     assert card["errors"][0]["maximum_absolute"] is None
     assert card["errors"][0]["within"] is False
+
+
+def test_the_card_shows_how_many_labels_differ_and_what_is_left_of_what_varies(exported):
+    errors = (
+        OutputError("step", "class", 4.0, 0.1, 9.0, 0.1, labels=LabelErrors(1, 40)),
+        OutputError("step", "y", 0.01, 0.01, 1.0, 0.1, variation=Variation(0.1, 1.0, 3)),
+    )
+    exported = ExportResult(**{**vars(exported), "errors": errors})
+    card = json.loads(write_card(exported, model_name="m").read_text())
+    assert card["errors"][0]["labels"] == {"differing": 1, "compared": 40}
+    assert card["errors"][1]["variation"]["worst_channel"] == 3
+    text = exported.path.with_name("model.tflite.md").read_text()
+    assert "| 1 of 40 (2.5 %) differ |" in text
+    assert "| 0.1; 1 of channel 3 |" in text
 
 
 def test_nothing_is_left_when_the_file_cannot_be_read(exported):

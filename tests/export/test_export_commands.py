@@ -50,13 +50,15 @@ def test_inspect_shows_signatures_as_a_table():
 
 def test_export_writes_a_file_that_verify_confirms(model_path, tmp_path):
     data = tmp_path / "examples.npy"
-    np.save(data, np.random.default_rng(0).normal(size=(4, 6, 3)).astype(np.float32))
+    np.save(data, np.random.default_rng(0).normal(size=(12, 6, 3)).astype(np.float32))
     target = tmp_path / "model.tflite"
     found = run("export", model_path, "--to", target, "--data", data)
+    assert found["compared_on"] == "12 sequences"
     assert target.is_file()
     assert found["error"] < 1e-5
     assert (tmp_path / "model.tflite.md").is_file()
     verified = run("verify", target, "--model", model_path, "--data", data)
+    assert verified["compared_on"] == "12 sequences"
     assert verified["table"]["rows"][0][1] < 1e-5
     with pytest.raises(UserError, match="differs"):
         run("verify", target, "--model", model_path, "--data", data, "--tolerance", "0")

@@ -18,7 +18,9 @@ from keras import Input, Model, Sequential, layers
 from pipelines.base.errors import ConfigurationError, UserError
 from rnn_apps.edge import load
 from rnn_apps.export import export_saved_model, export_tflite
-from rnn_apps.export.signature.example_data import examples_of, kept_data
+from rnn_apps.export.planning.plans import sequence_plan
+from rnn_apps.export.refusals import refuse_model
+from rnn_apps.export.signature.example_data import examples_of, first_example, kept_data
 from rnn_apps.export.signature.model_signature import signature_of
 from rnn_apps.export.signature.signature_names import signature_names
 
@@ -147,6 +149,49 @@ def test_whole_numbers_may_be_floats_and_tables_are_arrays() -> None:
         [first, *_] = examples_of(data, signature, 10)
         [array] = first.values()
         assert array.dtype == np.int32 and array.shape == (1, STEPS) and (array == 1).all()
+
+
+class Joined(Model):
+    """A model without Input layers, which takes two inputs in one tuple or list."""
+
+    def call(self, inputs: Any) -> Any:
+        first, second = inputs
+        return first[..., :2] + second[..., :2]
+
+
+class Separate(Model):
+    """A model that takes two inputs in two arguments."""
+
+    def call(self, first: Any, second: Any, scale: float = 1.0, training: bool = False) -> Any:
+        return scale * (first + second)
+
+
+def test_a_list_of_different_arrays_is_one_batch_of_a_model_without_input_layers() -> None:
+    narrow, wide = np.ones((ROWS, 2), np.float32), np.ones((ROWS, 3), np.float32)
+    model = Joined()
+    model([narrow, wide])
+    plan = sequence_plan("serve", model, data=[narrow, wide])
+    assert [input.shape for input in plan.inputs] == [(None, 2), (None, 3)]
+    assert len(plan.calibration) == ROWS
+    assert sequence_plan("serve", model, data=(wide, wide)).inputs[1].shape == (None, 3)
+    # Of one shape, they could be batches as well.
+    with pytest.raises(UserError, match=r"read as a list of batches: .* as a tuple of them"):
+        sequence_plan("serve", model, data=[wide, wide])
+
+
+def test_sequences_of_different_lengths_stay_a_list_of_batches() -> None:
+    batches = [np.ones((1, steps, 2)) for steps in (5, 7)]
+    assert first_example(batches, any_length=True) is batches[0]
+    several = [*batches, np.ones((1, 5, 3))]
+    assert first_example(several, any_length=True) is several
+
+
+def test_inputs_in_arguments_of_their_own_are_refused_by_name() -> None:
+    model = Separate()
+    model(X, Y)
+    with pytest.raises(UserError, match=r"separate arguments \(first, second\)\. Wrap it in a"):
+        refuse_model(model)
+    refuse_model(model_of(["gyro", "accel"], "list"))
 
 
 def test_timesteps_that_fix_nothing_are_refused() -> None:

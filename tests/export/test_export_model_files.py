@@ -9,13 +9,14 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from pipelines.base.errors import UserError
-from rnn_apps.export import ExportError, export_saved_model, export_tflite
+from rnn_apps.export import ExportError, export_saved_model, export_tflite, saved_model
 from rnn_apps.export.commands import VERBS, read_examples
 from rnn_apps.export.forms.choice import best_of
 from rnn_apps.export.model_files import open_model
@@ -116,14 +117,50 @@ def test_other_files_are_told_apart(saved: Path, tmp_path: Path) -> None:
             open_model(tmp_path / "cut.keras")
 
 
-def test_sizes_are_checked_before_they_are_made(
-    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def larger(config: dict[str, Any]) -> dict[str, Any]:
-        return json.loads(json.dumps(config).replace('"units": 3', '"units": 300000'))
+NESTED = keras.Sequential(
+    [
+        keras.Input((None, 2)),
+        keras.layers.Conv1D(7, 2),
+        keras.Sequential([keras.layers.Bidirectional(keras.layers.LSTM(3)), keras.layers.Dense(5)]),
+    ]
+)
 
-    with pytest.raises(UserError, match="at least 270000000000 weights"):
-        open_model(changed(saved, tmp_path / "large.keras", larger))
+
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+@pytest.mark.parametrize(
+    ("setting", "layer"),
+    [
+        ('"filters": 7', r"conv1d\w*' \(Conv1D\)"),
+        ('"units": 3', r"lstm_cell\w*' \(LSTMCell\)"),
+        ('"units": 5', r"dense\w*' \(Dense\)"),
+    ],
+)
+def test_weights_are_counted_before_they_are_made(
+    tmp_path: Path, ending: str, setting: str, layer: str
+) -> None:
+    NESTED.save(tmp_path / f"m.{ending}")
+
+    def larger(config: str) -> str:
+        assert setting in config
+        return config.replace(setting, setting + "00000")
+
+    if ending == "keras":
+        file = changed(tmp_path / "m.keras", tmp_path / "large.keras", lambda config: json.loads(
+            larger(json.dumps(config))
+        ))  # fmt: skip
+    else:
+        file = tmp_path / "m.h5"
+        with h5py.File(file, "r+") as opened:
+            opened.attrs["model_config"] = larger(opened.attrs["model_config"])
+    with pytest.raises(
+        UserError, match=rf"{file}: .* at least \d+ weights with those of .*{layer}"
+    ):
+        open_model(file)
+
+
+def test_content_that_is_larger_than_it_should_be_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("config.json", "{}")
@@ -184,6 +221,25 @@ def test_a_saved_model_replaces_only_one_of_its_kind(saved: Path, tmp_path: Path
     (tmp_path / "file").write_text("mine")
     with pytest.raises(UserError, match="is a file"):
         export_saved_model(model, tmp_path / "file")
+
+
+def test_a_saved_model_is_compared_on_every_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called = saved_model._call
+
+    def wrong_in_row_2(function: Any, example: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {n: v + (example["x"] == 2.0) for n, v in called(function, example).items()}
+
+    monkeypatch.setattr(saved_model, "_call", wrong_in_row_2)
+    inputs = keras.Input((1,), name="x")
+    model = keras.Model(inputs, keras.layers.Rescaling(2.0)(inputs))
+    rows = np.arange(10.0)[:, None]
+    with pytest.raises(ExportError, match="reloaded SavedModel differs"):
+        export_saved_model(model, tmp_path / "saved", representative_data=rows)
+    monkeypatch.setattr(saved_model, "_call", called)
+    _, compared = saved_model.proven_saved_model(model, tmp_path / "saved", rows)
+    assert str(compared) == "10 sequences"
 
 
 def test_a_file_must_earn_its_size() -> None:

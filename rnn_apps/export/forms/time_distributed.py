@@ -14,7 +14,11 @@ import tensorflow as tf
 
 
 def flattened_call(layer: keras.layers.TimeDistributed) -> Callable[..., Any]:
-    """A `call` for `layer` with the same outputs as its own, for inner layers without a mask."""
+    """A `call` for `layer` with the same outputs as its own.
+
+    An inner layer that takes a mask is given each timestep's own: of a mask of timesteps, one truth
+    value a row.
+    """
 
     def call(inputs: tf.Tensor, training: bool = False, mask: tf.Tensor | None = None) -> Any:
         shape = [
@@ -22,7 +26,8 @@ def flattened_call(layer: keras.layers.TimeDistributed) -> Callable[..., Any]:
             for axis, size in enumerate(inputs.shape)
         ]
         flat = tf.reshape(inputs, [-1, *shape[2:]])
-        options = {} if mask is None or len(mask.shape) < 3 else {"mask": _flat_mask(mask)}
+        takes_mask = mask is not None and layer.layer._call_has_mask_arg
+        options = {"mask": _flat_mask(mask)} if takes_mask else {}
         outputs = layer.layer(flat, **options)
         return keras.tree.map_structure(lambda value: _unflattened(value, shape), outputs)
 

@@ -25,9 +25,19 @@ def probe(model: keras.Model, signature: ModelSignature) -> list[LayerUse]:
         except Exception as error:
             raise ExportError(
                 f"the model cannot be traced with inputs {_shapes(signature)}: "
-                f"{failure_text(error)}"
+                f"{failure_text(error)}{_of_a_list(signature)}"
             ) from error
     return uses
+
+
+def _of_a_list(signature: ModelSignature) -> str:
+    """What may have gone wrong where the data alone say how many inputs a model takes."""
+    if signature.symbolic or len(signature.inputs) > 1:
+        return ""
+    return (
+        ". A list of arrays of one shape is read as a list of batches: if the model takes several "
+        "inputs, give representative_data as a tuple of them"
+    )
 
 
 def _shapes(signature: ModelSignature) -> str:

@@ -78,7 +78,7 @@ def streaming_plan(
             `quantize` is "int8".
     """
     _refuse_without_states(model)
-    whole = signature_of(model, first_example(data), batch_size=batch_size or 1)
+    whole = signature_of(model, first_example(data, any_length=True), batch_size=batch_size or 1)
     # A model with a fixed number of timesteps refuses a shorter chunk, its layers don't.
     whole = dataclasses.replace(
         whole, any_length=True, inputs=tuple(of_any_length(input) for input in whole.inputs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,8 @@ import numpy as np
 
 from pipelines.base.errors import ConfigurationError
 from rnn_apps.export.processes.runtime_process import RuntimeCall, RuntimeProcess
-from rnn_apps.export.results import ExportError, OutputError
+from rnn_apps.export.proof.variation import variation_of
+from rnn_apps.export.results import ExportError, LabelErrors, OutputError, Variation
 from rnn_apps.export.signature.example_data import Example
 
 # Calls for which one interpreter runs, within one time limit.
@@ -45,7 +47,7 @@ def compare(
     """
     errors = []
     for name in comparison.expected[0]:
-        differences, expected_values = [], []
+        differences, values, differing = [], [], 0
         for expected, outputs in zip(comparison.expected, actual, strict=True):
             if name not in outputs:
                 raise ExportError(f"the file has no output {name!r}; it has {sorted(outputs)}")
@@ -56,27 +58,37 @@ def compare(
                     f"output {name!r} has shape {outputs[name].shape} in the file and "
                     f"{expected[name].shape} in Keras"
                 )
-            wanted = expected[name].astype(np.float64)
-            differences.append((outputs[name].astype(np.float64) - wanted).ravel())
-            expected_values.append(wanted.ravel())
-        difference, wanted = np.concatenate(differences), np.concatenate(expected_values)
-        errors.append(
-            _output_error(
-                comparison.signature, name, difference, wanted, tolerance, state=name in states
-            )
-        )
+            values.append(expected[name].astype(np.float64))
+            differences.append(outputs[name].astype(np.float64) - values[-1])
+            differing += int(np.count_nonzero(outputs[name] != expected[name]))
+        error = _output_error(comparison.signature, name, differences, values, tolerance)
+        if comparison.expected[0][name].dtype.kind in "biu":
+            labels = LabelErrors(differing, sum(value.size for value in values))
+            error = dataclasses.replace(error, labels=labels)
+        elif name in states:
+            error = dataclasses.replace(error, state=True)
+        elif not _goes_in_again(name, comparison):
+            variation = variation_of(differences, values, tolerance)
+            error = dataclasses.replace(error, variation=variation)
+        errors.append(error)
     return tuple(errors)
+
+
+def _goes_in_again(name: str, comparison: Comparison) -> bool:
+    """Whether an output is a state of a model that is called step by step."""
+    return name.endswith("_out") and name.removesuffix("_out") in comparison.inputs[0]
 
 
 def _output_error(
     signature: str,
     name: str,
-    difference: np.ndarray,
-    wanted: np.ndarray,
+    differences: Sequence[np.ndarray],
+    values: Sequence[np.ndarray],
     tolerance: float,
-    *,
-    state: bool,
 ) -> OutputError:
+    difference, wanted = (
+        np.concatenate([part.ravel() for part in parts]) for parts in (differences, values)
+    )
     size = float(np.sqrt(np.mean(wanted**2))) if wanted.size else 0.0
     spread = float(np.sqrt(np.mean(difference**2))) if wanted.size else 0.0
     return OutputError(
@@ -86,7 +98,6 @@ def _output_error(
         relative_rmse=spread / size if size else spread,
         scale=float(np.abs(wanted).max(initial=0.0)),
         tolerance=tolerance,
-        state=state,
     )
 
 
@@ -124,22 +135,51 @@ def require_within(errors: Sequence[OutputError], what: str) -> None:
     wrong = [error for error in errors if not error.within]
     if wrong:
         listed = "; ".join(map(_described, wrong))
-        raise ExportError(
-            f"{what} differs from the Keras model: {listed}. If the task allows "
-            "such a difference, give a larger tolerance="
-        )
+        advice = " ".join(dict.fromkeys(map(_advice, wrong)))
+        raise ExportError(f"{what} differs from the Keras model: {listed}. {advice}")
 
 
 def _described(error: OutputError) -> str:
+    if error.labels is not None:
+        return f"the labels {error.output!r} differ in {error.labels}"
     if error.state:
         return (
             f"the state {error.output!r} differs by {error.relative_rmse:.3g} of its root mean "
             f"square (tolerance {error.tolerance:g})"
         )
+    if error.variation is not None and not error.follows:
+        return _not_followed(error.output, error.variation)
     return (
         f"{error.output!r} differs by {error.maximum_absolute:.3g} where Keras' values reach "
         f"{error.scale:.3g} (tolerance {error.tolerance:g} of that)"
     )
+
+
+def _not_followed(output: str, variation: Variation) -> str:
+    if variation.lost:
+        channels = ", ".join(map(str, variation.lost))
+        return (
+            f"the file no longer follows {output!r}[..., {channels}], whose values are smaller "
+            "than one step of the integers that hold the larger ones beside them"
+        )
+    return (
+        f"the file no longer follows {output!r}: it differs by {variation.differs:.2g} standard "
+        "deviations of Keras' values on this data"
+    )
+
+
+def _advice(error: OutputError) -> str:
+    if error.labels is not None:
+        return (
+            "Export the numbers that the labels are made from (the logits), or, if the task allows "
+            "such a share, give it as tolerance= and a metric= that shows what it costs"
+        )
+    if not error.follows:
+        return (
+            "Scale the output inside the training, or export the part of the model before what "
+            "shifts or scales it, or choose another quantize="
+        )
+    return "If the task allows such a difference, give a larger tolerance="
 
 
 def write_reference(path: Path, comparison: Comparison) -> None:

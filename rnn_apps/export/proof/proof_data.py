@@ -18,6 +18,7 @@ from rnn_apps.export.signature.example_data import (
     stacked,
 )
 from rnn_apps.export.signature.model_signature import ModelSignature
+from rnn_apps.export.signature.padding import is_among, padded, padding_value
 
 # Random sequences on which a file is compared where the user gave no data.
 COMPARED = 8
@@ -44,7 +45,8 @@ def compared_inputs(
     model: keras.Model, signature: ModelSignature, examples: Sequence[Example]
 ) -> list[Example]:
     """What the file is run on: every sequence by itself, and, where they are free, a batch of
-    several and fewer timesteps; the first one again after others, which shows leaking states.
+    several and fewer timesteps; the first one padded, where the model masks, and again as it is
+    after others, which shows leaking states.
     """
     inputs, others = list(examples[:COMPARED]), examples[COMPARED:]
     shapes = {tuple(array.shape for array in example.values()) for example in inputs}
@@ -53,6 +55,7 @@ def compared_inputs(
     free_time = [i for i in signature.inputs if len(i.shape) > 1 and i.shape[1] is None]
     if len(free_time) == len(signature.inputs):
         inputs += _shorter(model, signature, inputs[0])
+    inputs += _padded(model, signature, inputs[0])
     return [*inputs, inputs[0], *others]
 
 
@@ -70,6 +73,23 @@ def _shorter(model: keras.Model, signature: ModelSignature, example: Example) ->
         if outputs and all(_but_time(outputs[n]) == _but_time(whole[n]) for n in whole):
             return [cut]
     return []
+
+
+def _padded(model: keras.Model, signature: ModelSignature, example: Example) -> list[Example]:
+    """An example with masked timesteps at its end, which the data may not have.
+
+    A number that only marks what is missing, such as -999, is left out where the data do not have
+    it: a file with integers has no room for it.
+    """
+    value = padding_value(model)
+    if value is None or not is_among(value, example):
+        return []
+    changed = padded(example, value)
+    try:
+        keras_outputs(model, signature, [changed])
+    except UserError:
+        return []
+    return [changed]
 
 
 def _but_time(output: np.ndarray) -> tuple[int, ...]:

@@ -18,6 +18,7 @@ from rnn_apps.export.signature.input_arrays import (
     refuse_uneven,
 )
 from rnn_apps.export.signature.model_signature import ModelSignature
+from rnn_apps.export.signature.padding import padded, padding_value
 from rnn_apps.layers.layers_within import layers_within
 
 Example = dict[str, np.ndarray]
@@ -76,10 +77,18 @@ def _one_array(data: Any) -> np.ndarray:
         ) from None
 
 
-def first_example(data: Any) -> Any:
-    """The first element of representative data, in the model's own input structure."""
+def first_example(data: Any, any_length: bool = False) -> Any:
+    """The first element of representative data, in the model's own input structure.
+
+    Arrays in a list that differ in more than the batch are the inputs of one batch, unless they are
+    sequences of `any_length`, as a stream takes them.
+    """
     if data is None or isinstance(data, Mapping | tuple) or is_array(data):
         return data
+    if isinstance(data, list) and all(map(is_array, data)):
+        shapes = [np.shape(array) for array in data]
+        if len({(len(shape), *shape[2 if any_length else 1 :]) for shape in shapes}) > 1:
+            return data
     return next(iter(data), None)
 
 
@@ -243,17 +252,16 @@ def random_examples(
     """
     generator = np.random.default_rng(seed)
     vocabulary = _vocabulary(model)
-    padding = _padding_value(model)
+    padding = padding_value(model)
     examples = []
     for index in range(count):
         example = {}
         for input in signature.inputs:
             free = (RANDOM_TIMESTEPS if size is None else size for size in input.shape[1:])
             shape = (batch_of(signature), *free)
-            array = _random_array(generator, input.dtype, shape, vocabulary)
-            if padding is not None and index % 2 == 1 and len(shape) >= 2 and shape[1] > 2:
-                array[:, shape[1] - shape[1] // 3 :] = padding
-            example[input.name] = array
+            example[input.name] = _random_array(generator, input.dtype, shape, vocabulary)
+        if padding is not None and index % 2 == 1:
+            example = padded(example, padding)
         examples.append(example)
     return examples
 
@@ -277,16 +285,6 @@ def _vocabulary(model: keras.Model) -> int:
         if isinstance(getattr(layer, "input_dim", None), int) and hasattr(layer, "output_dim")
     ]
     return min(sizes, default=10)
-
-
-def _padding_value(model: keras.Model) -> float | None:
-    """What the model masks: a Masking layer's value, 0 for an Embedding with `mask_zero`."""
-    for layer in layers_within(model):
-        if isinstance(layer, keras.layers.Masking):
-            return float(layer.mask_value)
-        if getattr(layer, "mask_zero", False):
-            return 0.0
-    return None
 
 
 def stacked(examples: Iterable[Example], timesteps: int | None = None) -> Example:

@@ -45,6 +45,7 @@ class ModelSignature:
         renamed: other names for outputs, by the names that they would have.
         given: the model's own names of its inputs, by the file's, where the two differ.
         retyped: symbolic inputs, with the dtype that they have in the file instead of their own.
+        symbolic: the model has Input layers; otherwise an example says what it takes.
     """
 
     inputs: tuple[InputTensor, ...]
@@ -54,6 +55,7 @@ class ModelSignature:
     renamed: Mapping[str, str] = field(default_factory=dict)
     given: Mapping[str, str] = field(default_factory=dict)
     retyped: tuple[Retyped, ...] = field(default=(), compare=False)
+    symbolic: bool = True
 
     def given_name(self, name: str) -> str:
         """What the model itself calls the input that is `name` in the file."""
@@ -145,6 +147,7 @@ def signature_of(
         _output_names(model) if symbolic else None,
         given={name: mine for name, mine in zip(names, own, strict=True) if name != mine},
         retyped=retyped,
+        symbolic=symbolic,
     )
 
 
