@@ -51,7 +51,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "selu": lambda x: np.where(x > 0, 1.05070099 * x, 1.75809934 * np.expm1(np.minimum(x, 0))),
     "softplus": lambda x: np.logaddexp(0, x), "softsign": lambda x: x / (1 + np.abs(x)),
     "floor": np.floor, "ceil": np.ceil, "round": np.round,
-    "power": lambda x, y: np.exp(y * np.log(np.maximum(x, 1.17549435e-38))),
+    "power": lambda x, y: np.nan_to_num(np.power(x, y), posinf=0.0, neginf=0.0),
     "to_float": lambda x: np.asarray(x, np.float32),
     "to_int": lambda x: np.trunc(x).astype(np.int32),
     "widen": lambda x: np.asarray(x, np.int32), "to_bool": lambda x: x != 0,

@@ -23,8 +23,8 @@ FLOAT_FUNCTIONS = {
     "sign": "(({0} > 0.0f ? 1.0f : 0.0f) - ({0} < 0.0f ? 1.0f : 0.0f))",
     "exp": "@_exp({0})",
     "expm1": "@_expm1({0})",
-    "log": "@_log({0})",
-    "log1p": "@_log(1.0f + {0})",
+    "log": "@_logarithm({0})",
+    "log1p": "@_log1p({0})",
     "sqrt": "@_sqrt({0})",
     "rsqrt": "@_rsqrt({0})",
     "tanh": "@_tanh({0})",
@@ -44,7 +44,7 @@ FLOAT_FUNCTIONS = {
     "ceil": "(-@_floor(-{0}))",
     "round": "@_round({0})",
     # x raised to a constant is written with other functions where that is possible.
-    "power": "@_exp({1} * @_log({0}))",
+    "power": "@_power({0}, {1})",
     "to_float": "(float){0}",
 }
 
