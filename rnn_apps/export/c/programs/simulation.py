@@ -168,7 +168,8 @@ class Simulation:
         for one in loop.assignments:
             if one.function == "gather":
                 table, index = (operand(value) for value in one.operands)
-                places = np.broadcast_to(np.clip(index, 0, len(table) - 1), loop.shape)
+                row = np.where(np.less(index, 0), index + len(table), index)
+                places = np.broadcast_to(np.clip(row, 0, len(table) - 1), loop.shape)
                 result = np.take_along_axis(table, places[None], 0)[0]
             else:
                 result = FUNCTIONS[one.function](*map(operand, one.operands))
