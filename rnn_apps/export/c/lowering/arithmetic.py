@@ -18,6 +18,7 @@ from rnn_apps.export.c.lowering.values import (
     c_dtype,
     static_shape,
 )
+from rnn_apps.export.c.lowering.whole_numbers import cast_in_width
 from rnn_apps.export.c.programs.program import (
     Index,
     Operand,
@@ -111,12 +112,11 @@ def cast(scope: Scope, op: tf.Operation) -> Value:
         return value
     view = scope.view(op.inputs[0])
     before, after = view.buffer.dtype, c_dtype(op.outputs[0].dtype)
-    if before == after:
-        return view
     function = {"float32": "to_float", "bool": "to_bool"}.get(
         after, "to_int" if before == "float32" else "widen"
     )
-    return scope.computed(function, view.shape, after, view)
+    made = view if before == after else scope.computed(function, view.shape, after, view)
+    return cast_in_width(scope, view, made, op.inputs[0].dtype, op.outputs[0].dtype)
 
 
 def leaky_relu(scope: Scope, op: tf.Operation) -> Value:

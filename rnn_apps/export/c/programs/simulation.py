@@ -55,6 +55,10 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "to_float": lambda x: np.asarray(x, np.float32),
     "to_int": lambda x: np.trunc(x).astype(np.int32),
     "widen": lambda x: np.asarray(x, np.int32), "to_bool": lambda x: x != 0,
+    **{
+        f"to_{dtype}": lambda x, dtype=dtype: np.asarray(x).astype(dtype).astype(np.int32)
+        for dtype in ("int8", "int16", "uint8", "uint16")
+    },
     "floor_divide": lambda x, y: x // np.where(y == 0, 1, y),
     "floor_modulo": lambda x, y: x % np.where(y == 0, 1, y),
     "less": np.less, "less_equal": np.less_equal, "greater": np.greater,
