@@ -41,7 +41,12 @@ def gathered_call(layer: keras.layers.Layer) -> Callable[..., Any]:
 
 
 def _may_be_negative(tokens: tf.Tensor) -> bool:
-    """Whether tokens are computed, and not by operators that only move what a model is given."""
+    """Whether tokens are computed, and not by operators that only move what a model is given.
+
+    Numbers that are there while a graph is traced, and ragged ones, are taken as given.
+    """
+    if not (isinstance(tokens, tf.Tensor) and tf.is_symbolic_tensor(tokens)):
+        return False
     waiting, seen = [tokens.op], set()
     while waiting:
         op = waiting.pop()
