@@ -36,6 +36,9 @@ def test_whole_numbers_wrap_around_as_keras_do(tmp_path: Path) -> None:
         "sum": ops.sum(ids * ids, axis=-1),
         "power": ids**3,
         "size": ops.abs(ids),
+        # Sums in 64 bits, and in 32 without a sign, that are small.
+        "count": ops.cast(ops.sum(ops.cast(ids > 2, "int64"), axis=-1), "float32"),
+        "sum_unsigned": ops.cast(ops.sum(unsigned, axis=-1), "float32"),
     }
     outputs = {name: ops.cast(value, "int32") for name, value in in_32_bits.items()}
     # Keras' own arithmetic with indices, in 64 bits.

@@ -8,11 +8,12 @@ computed from a sum that may have more bits would be wrong, and is refused.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-from rnn_apps.export.c.lowering.values import Scope, Value
+from rnn_apps.export.c.lowering.values import Scope, Value, static_shape
 from rnn_apps.export.c.programs.program import View
 from rnn_apps.export.results import ExportError
 
@@ -48,12 +49,27 @@ def lowered_in_width(
     made = lower(scope, op)
     if op.type in _LARGER and op.outputs[0].dtype in _NARROW and isinstance(made, View):
         return cut(scope, made, op.outputs[0].dtype)
-    lacking = op.type in _LOWEST_BITS or lacks_bits(scope, op)
+    lacking = lacks_bits(scope, op) or (op.type in _LOWEST_BITS and not _is_small_sum(op))
     if op.outputs and op.outputs[0].dtype in _WIDE and op.type != "Cast" and lacking:
         for value in made if isinstance(made, list) else [made]:
             if isinstance(value, View):
                 value.buffer.lacks_bits = True
     return made
+
+
+def _is_small_sum(op: tf.Operation) -> bool:
+    """Whether an operator adds up numbers of few bits, as truth values are: 32 are enough."""
+    source = op.inputs[0].op
+    if op.type not in ("Sum", "Cumsum") or source.type != "Cast":
+        return False
+    before, after = source.inputs[0].dtype, op.outputs[0].dtype
+    if before == tf.bool:
+        largest = 1
+    elif before in _NARROW and before.min >= after.min:
+        largest = max(-before.min, before.max)
+    else:
+        return False
+    return math.prod(static_shape(op.inputs[0])) * largest < 2**31
 
 
 def lacks_bits(scope: Scope, op: tf.Operation) -> bool:
