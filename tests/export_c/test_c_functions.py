@@ -25,10 +25,22 @@ FUNCTIONS = {
     "rsqrt": (lambda x: 1 / np.sqrt(x), 1e-20, 1e10, 0.0, 3e-7),
     "sqrt": (np.sqrt, 1e-20, 1e10, 0.0, 4e-7),
     "softplus": (lambda x: np.logaddexp(0, x), -40.0, 40.0, 3e-7, 5e-7),
+    "log1p": (np.log1p, -0.99, 1e4, 0.0, 4e-7),
     "expm1": (np.expm1, -20.0, 5.0, 3e-7, 5e-7),
     "floor": (np.floor, -1e7, 1e7, 0.0, 0.0),
     "round": (np.round, -1e6, 1e6, 0.0, 0.0),
 }
+
+ALSO_CALLED = """
+void all_logarithm(const float *in, float *out, int32_t n)
+{
+    for (int32_t i = 0; i < n; ++i) out[i] = @_logarithm(in[i]);
+}
+void all_power(const float *in, const float *exponents, float *out, int32_t n)
+{
+    for (int32_t i = 0; i < n; ++i) out[i] = @_power(in[i], exponents[i]);
+}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +51,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
         f"{{ for (int32_t i = 0; i < n; ++i) out[i] = @_{name}(in[i]); }}"
         for name in FUNCTIONS
     )
+    called += ALSO_CALLED
     kernels = "\n".join(kernels_for(called, "f"))
     text = f"#include <stdint.h>\n{preamble('f')}\n{kernels}\n{called.replace('@_', 'f_')}\n"
     (folder / "f.c").write_text(text)
@@ -80,6 +93,64 @@ def test_functions_stay_defined_beyond_their_range(library: ctypes.CDLL) -> None
             values.ctypes.data_as(pointer), out.ctypes.data_as(pointer), ctypes.c_int32(5)
         )
         np.testing.assert_allclose(out, expected, rtol=0.01, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["sin", "cos"])
+def test_waves_go_on_as_far_as_there_are_numbers(name: str, library: ctypes.CDLL) -> None:
+    """A time of day from seconds since 1970 is the sine of 1.2e5 and more."""
+    exact = FUNCTIONS[name][0]
+    sizes = np.concatenate([np.geomspace(1e4, 3.4e38, 20_000), [1.2e5, 2.5e5]])
+    values = np.concatenate([sizes, -sizes]).astype(np.float32)
+
+    out = _applied(library, name, values)
+
+    np.testing.assert_allclose(out, exact(values.astype(np.float64)), atol=3e-7, rtol=0)
+    assert np.isnan(_applied(library, name, np.array([np.inf, -np.inf, np.nan], np.float32))).all()
+
+
+@pytest.mark.parametrize("name", ["logarithm", "sqrt", "rsqrt", "log1p"])
+def test_there_is_no_number_where_there_is_none(name: str, library: ctypes.CDLL) -> None:
+    values = np.array([-np.inf, -2.0, -1.0, -0.5, 0.0, 1.0, np.inf, np.nan], np.float32)
+    exact = {
+        "logarithm": np.log, "sqrt": np.sqrt, "rsqrt": lambda x: 1 / np.sqrt(x), "log1p": np.log1p,
+    }  # fmt: skip
+    with np.errstate(all="ignore"):
+        expected = exact[name](values)
+
+    np.testing.assert_allclose(_applied(library, name, values), expected, rtol=1e-6)
+
+
+def test_powers_of_any_numbers(library: ctypes.CDLL) -> None:
+    """Whole powers of negative numbers have a sign, others are not numbers; 0 and infinity too."""
+    draw = np.random.default_rng(0)
+    bases = np.repeat([-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 3.0, np.inf, -np.inf, np.nan], 12)
+    powers = np.tile([-3.0, -2.0, -1.5, -1.0, 0.0, 0.5, 1.0, 2.0, 3.0, 20.0, 201.0, 1e9], 10)
+    bases = np.concatenate([bases, draw.uniform(0, 30, 5000)]).astype(np.float32)
+    powers = np.concatenate([powers, draw.uniform(-9, 9, 5000)]).astype(np.float32)
+    out = np.empty_like(bases)
+    pointer = ctypes.POINTER(ctypes.c_float)
+
+    library.all_power(
+        *(array.ctypes.data_as(pointer) for array in (bases, powers, out)),
+        ctypes.c_int32(out.size),
+    )
+
+    with np.errstate(all="ignore"):
+        expected = np.power(bases, powers)
+        exponents = np.abs(powers * np.log(np.abs(bases)))
+        allowed = 3e-7 * np.clip(np.nan_to_num(exponents, nan=1), 1, 89) * np.abs(expected)
+        near = np.abs(out - expected) <= allowed + 1e-37
+    same = (out == expected) | (np.isnan(out) & np.isnan(expected))
+    assert (near | same).all(), (bases[~(near | same)], powers[~(near | same)])
+
+
+def _applied(library: ctypes.CDLL, name: str, values: np.ndarray) -> np.ndarray:
+    pointer = ctypes.POINTER(ctypes.c_float)
+    out = np.empty_like(values)
+    getattr(library, f"all_{name}")(
+        values.ctypes.data_as(pointer), out.ctypes.data_as(pointer), ctypes.c_int32(values.size)
+    )
+    return out
 
 
 CONVERSIONS = """

@@ -18,6 +18,7 @@ from rnn_apps.export.c.lowering.values import (
     c_dtype,
     static_shape,
 )
+from rnn_apps.export.c.lowering.whole_numbers import cast_in_width
 from rnn_apps.export.c.programs.program import (
     Index,
     Operand,
@@ -111,12 +112,11 @@ def cast(scope: Scope, op: tf.Operation) -> Value:
         return value
     view = scope.view(op.inputs[0])
     before, after = view.buffer.dtype, c_dtype(op.outputs[0].dtype)
-    if before == after:
-        return view
     function = {"float32": "to_float", "bool": "to_bool"}.get(
         after, "to_int" if before == "float32" else "widen"
     )
-    return scope.computed(function, view.shape, after, view)
+    made = view if before == after else scope.computed(function, view.shape, after, view)
+    return cast_in_width(scope, view, made, op.inputs[0].dtype, op.outputs[0].dtype)
 
 
 def leaky_relu(scope: Scope, op: tf.Operation) -> Value:
@@ -132,35 +132,19 @@ def power(scope: Scope, op: tf.Operation) -> Value:
     exponent = scope.value(op.inputs[1])
     dtype = c_dtype(op.outputs[0].dtype)
     known = {0.5: "sqrt", -0.5: "rsqrt"}
-    if isinstance(exponent, np.ndarray) and (exponent != exponent.flat[0]).any():
-        return _different_powers(scope, base, exponent, shape, dtype)
-    if not isinstance(exponent, np.ndarray):
-        return scope.computed("power", shape, "float32", base, _operand(scope, op.inputs[1], shape))
-    number = float(exponent.flat[0])
-    if number in known:
-        return scope.computed(known[number], shape, dtype, base)
-    if number.is_integer() and abs(number) <= _LARGEST_WHOLE_POWER:
-        return _whole_power(scope, base, int(number), shape, dtype)
-    return scope.computed("power", shape, "float32", base, number)
-
-
-def _different_powers(
-    scope: Scope, base: View, exponents: np.ndarray, shape: tuple[int, ...], dtype: str
-) -> View:
-    """Powers whose constant exponents differ; a negative base has its whole powers."""
+    if isinstance(exponent, np.ndarray) and (exponent == exponent.flat[0]).all():
+        number = float(exponent.flat[0])
+        if number in known:
+            return scope.computed(known[number], shape, dtype, base)
+        least = 0 if dtype == "int32" else -_LARGEST_WHOLE_POWER
+        if number.is_integer() and least <= number <= _LARGEST_WHOLE_POWER:
+            return _whole_power(scope, base, int(number), shape, dtype)
     if dtype != "float32":
-        raise ExportError("different powers of whole numbers have no C code: cast them to float32")
-    whole = exponents == np.floor(exponents)
-    view = broadcast(scope.constants.view(exponents), shape)
-    if not whole.all():
-        return scope.computed("power", shape, dtype, base, view)
-    size = scope.computed("absolute", shape, dtype, base)
-    raised = scope.computed("power", shape, dtype, size, view)
-    odd = broadcast(scope.constants.view(exponents % 2 == 1), shape)
-    negative = scope.computed("less", shape, "bool", base, 0.0)
-    turned = scope.computed("and", shape, "bool", odd, negative)
-    opposite = scope.computed("negative", shape, dtype, raised)
-    return scope.computed("select", shape, dtype, turned, opposite, raised)
+        raise ExportError(
+            f"powers of whole numbers have C code for one constant exponent from 0 to "
+            f"{_LARGEST_WHOLE_POWER} only: cast them to float32"
+        )
+    return scope.computed("power", shape, dtype, base, _operand(scope, op.inputs[1], shape))
 
 
 def _whole_power(

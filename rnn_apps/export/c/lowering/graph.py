@@ -15,6 +15,7 @@ from rnn_apps.export.c.lowering.lookups import LOOKUPS
 from rnn_apps.export.c.lowering.movement import MOVEMENTS
 from rnn_apps.export.c.lowering.shapes import infer_shapes
 from rnn_apps.export.c.lowering.values import Constants, Scope, Value, c_dtype, static_shape
+from rnn_apps.export.c.lowering.whole_numbers import lowered_in_width, refuse_lacking
 from rnn_apps.export.c.lowering.windows import WINDOWS
 from rnn_apps.export.c.programs.program import Buffer, Index, Program, Repeat, View, whole
 from rnn_apps.export.planning.tracing import TracedFunction
@@ -65,6 +66,11 @@ def lowered(traced: TracedFunction, states: Mapping[str, tuple[int, ...]]) -> Pr
     carried: list[tuple[View, View]] = []
     for name, tensor in zip(names, graph.outputs, strict=True):
         view = scope.view(tensor)
+        if view.buffer.lacks_bits:
+            raise ExportError(
+                f"output {name!r} has whole numbers of the type {tensor.dtype.name}, which C code "
+                "computes in 32 bits: cast them to int32 (keras.ops.cast)"
+            )
         state = name.removesuffix("_out")
         if name.endswith("_out") and state in kept:
             carried.append((kept[state], view))
@@ -143,7 +149,7 @@ def _lower(scope: Scope, op: tf.Operation, session: Any, graph: Any) -> None:
             made = [np.asarray(array) for array in session.run(list(op.outputs), fed)]
         elif op.type in _OPERATORS:
             infer_shapes(op, scope.values)
-            made = _OPERATORS[op.type](scope, op)
+            made = lowered_in_width(scope, op, _OPERATORS[op.type], op.type in MOVEMENTS)
         else:
             raise ExportError(f"TensorFlow's operator {op.type} has no C code")
     except PlacedError:
@@ -174,6 +180,7 @@ def _lower_call(scope: Scope, op: tf.Operation, graph: Any) -> list[Value]:
 
 def _lower_loop(scope: Scope, op: tf.Operation, graph: Any) -> list[Value]:
     """A loop whose number of passes is known, as a `Repeat`."""
+    refuse_lacking(scope, op)
     given = [scope.values[tensor.name] for tensor in op.inputs]
     shapes = [() if isinstance(value, Index) else value.shape for value in given]
     body = _function(graph, op.get_attr("body").name, shapes)
@@ -194,7 +201,10 @@ def _lower_loop(scope: Scope, op: tf.Operation, graph: Any) -> list[Value]:
             view = scope.view(op.inputs[place])
             carried[place] = scope.copied(view)
             inner.values[tensor.name] = carried[place]
-    lower_graph(inner, body, [body.outputs[place] for place in carried])
+    changed = [body.outputs[place] for place in carried]
+    lower_graph(inner, body, changed)
+    if changed:
+        refuse_lacking(inner, op, changed)
     carry(inner, [(view, inner.view(body.outputs[place])) for place, view in carried.items()])
     scope.emit(Repeat(variable, count, inner.statements))
     results: list[Value] = []

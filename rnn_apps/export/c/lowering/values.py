@@ -49,8 +49,17 @@ class Constants:
     buffers: dict[tuple[str, tuple[int, ...], bytes], Buffer] = field(default_factory=dict)
 
     def view(self, array: np.ndarray) -> View:
-        """A constant as a view; if all its numbers are equal, it takes the place of one."""
+        """A constant as a view; if all its numbers are equal, it takes the place of one.
+
+        Raises:
+            ExportError: it has whole numbers beyond 32 bits.
+        """
         dtype = c_dtype(array.dtype)
+        if dtype == "int32" and array.size and not _fits(array):
+            raise ExportError(
+                f"a constant of the type {array.dtype} has numbers from {array.min()} to "
+                f"{array.max()}; C code computes with whole numbers of 32 bits"
+            )
         numbers = np.ascontiguousarray(array, dtype)
         if numbers.size > 1 and (numbers == numbers.flat[0]).all():
             one = whole(self._buffer(numbers.ravel()[:1]), (1,))
@@ -135,6 +144,12 @@ class Scope:
             made = [Assignment("t", function, operands, dtype)]
             self.emit(Loop(tuple(shape), made, [(target, "t")]))
         return target
+
+
+def _fits(array: np.ndarray) -> bool:
+    """Whether all whole numbers of an array are among those of 32 bits."""
+    limits = np.iinfo(np.int32)
+    return int(array.min()) >= limits.min and int(array.max()) <= limits.max
 
 
 def broadcast(view: View, shape: Sequence[int]) -> View:

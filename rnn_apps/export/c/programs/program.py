@@ -66,6 +66,8 @@ class Buffer:
         data: numbers of a constant.
         fraction: for 16 bits, a number x is kept as x 2^fraction; for floats that loops in integers
             read, what they make of them.
+        lacks_bits: whether these are the lowest 32 bits of whole numbers that may have more; while
+            a graph is lowered.
     """
 
     kind: str
@@ -75,6 +77,7 @@ class Buffer:
     data: np.ndarray | None = None
     number: int = field(default_factory=lambda: next(_numbers))
     fraction: int | None = None
+    lacks_bits: bool = False
 
 
 @dataclass(frozen=True)

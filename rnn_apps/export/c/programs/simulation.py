@@ -51,10 +51,14 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "selu": lambda x: np.where(x > 0, 1.05070099 * x, 1.75809934 * np.expm1(np.minimum(x, 0))),
     "softplus": lambda x: np.logaddexp(0, x), "softsign": lambda x: x / (1 + np.abs(x)),
     "floor": np.floor, "ceil": np.ceil, "round": np.round,
-    "power": lambda x, y: np.exp(y * np.log(np.maximum(x, 1.17549435e-38))),
+    "power": lambda x, y: np.nan_to_num(np.power(x, y), posinf=0.0, neginf=0.0),
     "to_float": lambda x: np.asarray(x, np.float32),
     "to_int": lambda x: np.trunc(x).astype(np.int32),
     "widen": lambda x: np.asarray(x, np.int32), "to_bool": lambda x: x != 0,
+    **{
+        f"to_{dtype}": lambda x, dtype=dtype: np.asarray(x).astype(dtype).astype(np.int32)
+        for dtype in ("int8", "int16", "uint8", "uint16")
+    },
     "floor_divide": lambda x, y: x // np.where(y == 0, 1, y),
     "floor_modulo": lambda x, y: x % np.where(y == 0, 1, y),
     "less": np.less, "less_equal": np.less_equal, "greater": np.greater,
@@ -168,7 +172,8 @@ class Simulation:
         for one in loop.assignments:
             if one.function == "gather":
                 table, index = (operand(value) for value in one.operands)
-                places = np.broadcast_to(np.clip(index, 0, len(table) - 1), loop.shape)
+                row = np.where(np.less(index, 0), index + len(table), index)
+                places = np.broadcast_to(np.clip(row, 0, len(table) - 1), loop.shape)
                 result = np.take_along_axis(table, places[None], 0)[0]
             else:
                 result = FUNCTIONS[one.function](*map(operand, one.operands))

@@ -99,7 +99,8 @@ instances can run at the same time, each with {structs} of its own.
 ```
 
 Arguments must not overlap. Numbers lie in C order, the last dimension without gaps.
-An index into an embedding that is out of range counts as the nearest row.
+An index into an embedding that is out of range counts as the nearest row, -1 as the last one.
+Whole numbers have 32 bits. `exp` of more than 88 is 1.65e38, and not infinite.
 
 ## Building
 

@@ -23,8 +23,8 @@ FLOAT_FUNCTIONS = {
     "sign": "(({0} > 0.0f ? 1.0f : 0.0f) - ({0} < 0.0f ? 1.0f : 0.0f))",
     "exp": "@_exp({0})",
     "expm1": "@_expm1({0})",
-    "log": "@_log({0})",
-    "log1p": "@_log(1.0f + {0})",
+    "log": "@_logarithm({0})",
+    "log1p": "@_log1p({0})",
     "sqrt": "@_sqrt({0})",
     "rsqrt": "@_rsqrt({0})",
     "tanh": "@_tanh({0})",
@@ -44,25 +44,31 @@ FLOAT_FUNCTIONS = {
     "ceil": "(-@_floor(-{0}))",
     "round": "@_round({0})",
     # x raised to a constant is written with other functions where that is possible.
-    "power": "@_exp({1} * @_log({0}))",
+    "power": "@_power({0}, {1})",
     "to_float": "(float){0}",
 }
 
+# Whole numbers wrap around as Keras' do; in C only unsigned ones may.
 INTEGER_FUNCTIONS = {
     "copy": "{0}",
-    "add": "({0} + {1})",
-    "subtract": "({0} - {1})",
-    "multiply": "({0} * {1})",
+    "add": "(int32_t)((uint32_t){0} + (uint32_t){1})",
+    "subtract": "(int32_t)((uint32_t){0} - (uint32_t){1})",
+    "multiply": "(int32_t)((uint32_t){0} * (uint32_t){1})",
     "maximum": "({0} > {1} ? {0} : {1})",
     "minimum": "({0} < {1} ? {0} : {1})",
-    "negative": "(-{0})",
-    "absolute": "({0} < 0 ? -{0} : {0})",
-    "square": "({0} * {0})",
+    "negative": "(int32_t)(0u - (uint32_t){0})",
+    "absolute": "({0} < 0 ? (int32_t)(0u - (uint32_t){0}) : {0})",
+    "square": "(int32_t)((uint32_t){0} * (uint32_t){0})",
     "floor_divide": "@_floordiv({0}, {1})",
-    "floor_modulo": "({0} - @_floordiv({0}, {1}) * {1})",
+    "floor_modulo": "(int32_t)((uint32_t){0} - (uint32_t)@_floordiv({0}, {1}) * (uint32_t){1})",
     "sign": "(({0} > 0) - ({0} < 0))",
     "to_int": "@_to_int({0})",
     "widen": "(int32_t){0}",
+    # The lowest bits, the highest of them as a sign.
+    "to_int8": "((({0} & 255) ^ 128) - 128)",
+    "to_int16": "((({0} & 65535) ^ 32768) - 32768)",
+    "to_uint8": "({0} & 255)",
+    "to_uint16": "({0} & 65535)",
 }
 
 # Those whose result is a truth value.

@@ -301,6 +301,11 @@ _STEPS = {
     "maximum": "total = value > total ? value : total;",
     "minimum": "total = value < total ? value : total;",
 }
+# As Keras' whole numbers wrap around; see `INTEGER_FUNCTIONS`.
+_INTEGER_STEPS = {
+    "sum": "total = (int32_t)((uint32_t)total + (uint32_t)value);",
+    "product": "total = (int32_t)((uint32_t)total * (uint32_t)value);",
+}
 
 
 def _reduction(writer: Writer, one: Reduction, indent: str) -> list[str]:
@@ -342,7 +347,8 @@ def _reduction(writer: Writer, one: Reduction, indent: str) -> list[str]:
         lines.append(f"{inner}if (value {mark} total) {{")
         lines.append(f"{inner}    total = value;\n{inner}    found = {indices[-1]};\n{inner}}}")
     else:
-        lines.append(inner + _STEPS[one.kind])
+        known = _STEPS if kind != "int32_t" else _STEPS | _INTEGER_STEPS
+        lines.append(inner + known[one.kind])
     for _ in range(kept, len(indices)):
         depth -= 1
         lines.append("    " * depth + "}")

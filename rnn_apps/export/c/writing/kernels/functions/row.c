@@ -1,5 +1,7 @@
-/* A row of a table with `rows` rows: what is outside is the nearest one, never other memory. */
+/* A row of a table with `rows` rows, of which -1 is the last one: what is outside is the nearest
+   one, never other memory. */
 static inline int32_t @_row(int32_t index, int32_t rows)
 {
-    return index < 0 ? 0 : index < rows ? index : rows - 1;
+    const int32_t row = index < 0 ? index + rows : index;
+    return row < 0 ? 0 : row < rows ? row : rows - 1;
 }

@@ -1,5 +1,5 @@
-/* 1 / sqrt(x) for x > 0 with a relative error of at most 3e-7: four steps of Newton's method from
-   half the exponent. 0 for x <= 0. */
+/* 1 / sqrt(x) with a relative error of at most 3e-7: four steps of Newton's method from half the
+   exponent. Infinity for 0, and not a number below. */
 static inline float @_rsqrt(float x)
 {
     float y, half = 0.5f * x;
@@ -11,5 +11,6 @@ static inline float @_rsqrt(float x)
     y = y * (1.5f - half * y * y);
     y = y * (1.5f - half * y * y);
     y = y * (1.5f - half * y * y);
-    return x > 0.0f ? y : 0.0f;
+    y = x < @_infinity() ? y : 0.0f;
+    return x > 0.0f ? y : x == 0.0f ? @_infinity() : @_not_a_number();
 }

@@ -1,5 +1,6 @@
-/* sqrt(x) with a relative error of at most 4e-7; 0 for x <= 0. */
+/* sqrt(x) with a relative error of at most 4e-7; not a number below 0. */
 static inline float @_sqrt(float x)
 {
-    return x * @_rsqrt(x);
+    const float root = x * @_rsqrt(x);
+    return x == 0.0f || x == @_infinity() ? x : root;
 }
