@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -223,6 +225,21 @@ def test_too_few_windows_are_said_everywhere(few: tuple[Run, pd.DataFrame]) -> N
     assert note in run.folder.report.read_text()
     exported = contract(run, run.deployed)["outputs"]["quantiles"]
     assert exported["not calibrated"] == [0.05, 0.95] and note in exported["note"]
+
+
+def test_files_that_serve_any_series_have_intervals_as_trained(
+    few: tuple[Run, pd.DataFrame],
+) -> None:
+    run, _ = few
+    by_window = copy.copy(run)
+    by_window.config = dataclasses.replace(run.config, scaling="window")
+    calibration = run.yardsticks.calibrations["model"]
+    exported = calibrated_deployment(run.deployed, by_window.config, calibration)
+    told = contract(by_window, exported)
+    assert exported is run.deployed
+    assert told["outputs"]["quantiles"]["meaning"] == "raw quantiles, as trained"
+    assert "not in the files: they serve any series" in told["rule of intervals"]
+    assert "rule of intervals" not in contract(run, run.deployed)
 
 
 def test_a_column_that_ends_with_the_data_is_said_before_training(
