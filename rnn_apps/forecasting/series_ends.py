@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from pipelines.base.errors import DataError, UserError
 from pipelines.series.time_series import SeriesSet, TimeSeries
-from pipelines.series.times.timestamps import STEP, instant, show_time
+from pipelines.series.times.stated_moments import stated_moment
+from pipelines.series.times.timestamps import STEP, show_time
 
 
 def until(series_set: SeriesSet, last: str) -> SeriesSet:
@@ -21,10 +22,11 @@ def until(series_set: SeriesSet, last: str) -> SeriesSet:
     Args:
         series_set: series with a later end.
         last: time of the last row that counts as known, in the local time of the data, such as
-            "2014-10-01" or "2014-10-01 13:00"; a number of a row where rows are counted.
+            "2014-10-01" or "2014-10-01 13:00", or with an offset from UTC if the data has a time
+            zone; a number of a row where rows are counted.
 
     Raises:
-        UserError: the text is not such a time.
+        UserError: the text is not such a time, or has an offset where the data has no time zone.
         DataError: no series has a row at or before this time, or all series end before it.
     """
     moment = _moment(series_set, last)
@@ -102,13 +104,7 @@ def _moment(series_set: SeriesSet, last: str) -> np.datetime64:
             raise UserError(
                 f"at = {last!r}: the rows are counted, so name the number of a row, such as 100"
             ) from None
-    try:
-        moment: np.datetime64 = np.datetime64(last.strip().replace(" ", "T", 1), "s")
-    except ValueError:
-        moment = np.datetime64("NaT", "s")
-    if np.isnat(moment):
-        raise UserError(f"at = {last!r}: write a time such as 2014-10-01 or 2014-10-01 13:00")
-    return instant(moment, series_set.time_zone) if series_set.time_zone else moment
+    return stated_moment(last, series_set.time_zone, "at")
 
 
 def _cut(series: TimeSeries, end: int) -> TimeSeries:

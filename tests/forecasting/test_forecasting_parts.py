@@ -17,6 +17,7 @@ from rnn_apps.forecasting.device.calibrated_deployment import calibrated_deploym
 from rnn_apps.forecasting.device.exporting import contract
 from rnn_apps.forecasting.judging.conformal import unreached_levels
 from rnn_apps.forecasting.prediction_files import predict_to_files
+from rnn_apps.forecasting.series_ends import until
 
 DAYS = pd.date_range("2023-01-01", periods=400)
 
@@ -330,3 +331,15 @@ def test_data_is_told_that_is_left_out_or_was_trained_on(
         assert run.predict(other)["time"][0] == pd.Timestamp("2024-02-05"), form
     with pytest.raises(DataError, match=r"write the times as in the training data: %d.%m.%Y"):
         run.predict(frame.assign(date=DAYS.strftime("%b %d, %Y")))
+
+
+def test_a_time_with_an_offset_is_an_instant() -> None:
+    hours = pd.date_range("2024-06-01", periods=200, freq="h", tz="Europe/Berlin")
+    local = load_series(pd.DataFrame({"y": np.arange(200.0)}, index=hours))
+    for at in ("2024-06-05 13:00", "2024-06-05T13:00+02:00", "2024-06-05 11:00:00Z"):
+        assert len(until(local, at)[0]) == 4 * 24 + 13 + 1
+    plain = load_series(pd.DataFrame({"y": np.arange(200.0)}, index=hours.tz_localize(None)))
+    with pytest.raises(ConfigurationError, match=r"at = .* has an offset .* 2024-06-05 13:00:00"):
+        until(plain, "2024-06-05T13:00+02:00")
+    with pytest.raises(ConfigurationError, match="at = 'noon': write a time such as"):
+        until(local, "noon")
