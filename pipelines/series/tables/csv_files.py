@@ -13,6 +13,7 @@ import numpy as np
 from pipelines.base.errors import DataError
 from pipelines.series.options import SeriesOptions
 from pipelines.series.tables.checked_file import CheckedFile
+from pipelines.series.tables.grouped_thousands import proves_decimals
 from pipelines.series.tables.tables import Block, check_column_names
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -36,15 +37,11 @@ MISSING = (
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _DECIMAL_COMMA = re.compile(r"^\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*$")
 _DECIMAL_POINT = re.compile(r"^\s*[-+]?\d*\.\d+([eE][-+]?\d+)?\s*$")
-_GROUPED = re.compile(r"^[-+]?[1-9]\d{0,2}[.,]\d{3}$")
 
 _TIME = re.compile(
     r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T]\d{1,2}:\d{2}\S*)?|\d{4}-\d{2}|\d{1,2}:\d{2}\S*"
 )
 """What is a date, a month or a clock time in the first line of a file without a header."""
-
-LEAST_GROUPED = 5
-"""With at least this many numbers, all with three digits after the mark, it may group thousands."""
 
 
 class CsvTable:
@@ -80,7 +77,9 @@ class CsvTable:
         self._raw_columns = [name.strip() or f"column {i}" for i, name in enumerate(header, 1)]
         self.columns = tuple(self._raw_columns)
         check_column_names(self.columns, self.name)
-        self.decimal = options.decimal or self._find_decimal(lines[1:])
+        found, proven = self._find_decimal(lines[1:])
+        self.decimal = options.decimal or found
+        self.decimal_is_certain = bool(options.decimal) or proven
         if self.delimiter != ",":
             notes.append(f"fields are separated by {_NAMES.get(self.delimiter, self.delimiter)}")
         if self.decimal == ",":
@@ -209,32 +208,15 @@ class CsvTable:
         if len(lines) == 1 and Path(self.name).stat().st_size <= SAMPLE_BYTES:
             raise DataError("there is a header but no row of data", file=self.name)
 
-    def _find_decimal(self, lines: list[str]) -> str:
-        """The decimal mark of the first lines.
-
-        Raises:
-            DataError: in every number with a mark, three digits follow the mark and the part
-                before it is at least 1, as in numbers with grouped thousands.
-        """
-        if self.delimiter == ",":
-            return "."
+    def _find_decimal(self, lines: list[str]) -> tuple[str, bool]:
+        """The decimal mark of the first lines, and whether a number there proves it."""
         fields = [
             field.strip() for row in _split(lines, self.delimiter, self.name) for field in row
         ]
-        commas = [field for field in fields if _DECIMAL_COMMA.match(field)]
-        points = [field for field in fields if _DECIMAL_POINT.match(field)]
-        mark = "," if commas and not points else "."
-        marked = commas if mark == "," else points
-        whole = any(re.fullmatch(r"[1-9]\d{0,2}", field) for field in fields)
-        grouped = len(marked) >= LEAST_GROUPED and all(_GROUPED.match(field) for field in marked)
-        if grouped and (mark == "," or whole):
-            raise DataError(
-                f"{marked[0]!r} may be a number with grouped thousands or one with three decimals",
-                file=self.name,
-                advice=f"State decimal {mark!r} if {mark!r} is the decimal mark, else write the "
-                "numbers without it.",
-            )
-        return mark
+        commas = any(_DECIMAL_COMMA.match(field) for field in fields)
+        points = any(_DECIMAL_POINT.match(field) for field in fields)
+        mark = "," if commas and not points and self.delimiter != "," else "."
+        return mark, proves_decimals(fields, mark)
 
 
 def _looks_like_number(text: str) -> bool:
