@@ -16,6 +16,7 @@ from pipelines.series.covariates.categories import sorted_codes
 from pipelines.series.options import SeriesOptions
 from pipelines.series.reading.column_roles import ColumnRoles
 from pipelines.series.tables.columns import CategoryReader, NumberReader
+from pipelines.series.tables.csv_files import WORDS, CsvTable
 from pipelines.series.tables.grouped_thousands import GroupedThousands
 from pipelines.series.tables.tables import Block, Table
 from pipelines.series.times.numeric_times import STEPS
@@ -135,6 +136,7 @@ def read_columns(
     report.rows = rows
     for category in categories.values():
         category.note_likeness(report)
+        _note_words(category, report)
     results = {column: whole[column].result() for column in numbers}
     lists: dict[str, tuple[str, ...]] = {}
     for column in roles.categories:
@@ -158,6 +160,18 @@ def read_columns(
         {column: (whole[column].result(), categories[column].names) for column in roles.static},
         places,
     )
+
+
+def _note_words(category: CategoryReader, report: DataReport) -> None:
+    """Reports names that files also write where a value is missing."""
+    words = [name for name in category.names if name in WORDS]
+    if words:
+        report.note(
+            "words that may also mean a missing value",
+            "kept as names: leave cells empty where nothing is known",
+            f"column {category.column!r}: {', '.join(map(repr, words))}",
+            len(words),
+        )
 
 
 def _counted(ids: npt.NDArray[np.int32]) -> npt.NDArray[np.datetime64]:
@@ -223,7 +237,13 @@ def _blocks(
                     file=table.name,
                     advice="Files that are read together need the same columns.",
                 )
-        for block in table.blocks(roles.read):
+        names = {name for name in (roles.id, *roles.categories) if name in roles.read}
+        blocks = (
+            table.blocks(roles.read, names)
+            if isinstance(table, CsvTable)
+            else table.blocks(roles.read)
+        )
+        for block in blocks:
             filled = _filled_rows(block, roles)
             if filled is not None:
                 empty = _length(block) - len(filled)

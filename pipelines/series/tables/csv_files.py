@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,9 @@ MISSING = (
     *("-", "--", "?", ".", "..", ":"),
 )
 """Texts that mean a missing value."""
+
+WORDS = ("NA", "N/A", "n/a", "None")
+"""Texts among `MISSING` that are also names: of no promotion, or of Namibia."""
 
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _DECIMAL_COMMA = re.compile(r"^\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*$")
@@ -86,8 +89,13 @@ class CsvTable:
             notes.append("numbers are written with a decimal comma")
         self.notes = tuple(notes)
 
-    def blocks(self, columns: Sequence[str]) -> Iterator[Block]:
-        """See `Table.blocks`. A row's number is its line in the file, from 1."""
+    def blocks(self, columns: Sequence[str], names: Collection[str] = ()) -> Iterator[Block]:
+        """See `Table.blocks`. A row's number is its line in the file, from 1.
+
+        Args:
+            columns: columns to read.
+            names: columns among them whose values are names, so that `WORDS` are values too.
+        """
         import pyarrow as pa
         from pyarrow import csv as arrow_csv
 
@@ -100,16 +108,19 @@ class CsvTable:
         with CheckedFile(self.name) as file:
             record = 0
             try:
-                reader = arrow_csv.open_csv(file, *self._arrow_options(columns, remember))
+                missing = MISSING[:1] if names else MISSING
+                reader = arrow_csv.open_csv(file, *self._arrow_options(columns, missing, remember))
                 for batch in reader:
                     arrays = dict(zip(columns, batch.columns, strict=True))
+                    if names:
+                        arrays = {name: _known(arrays[name], name in names) for name in columns}
                     yield Block(arrays, self.name, self._line_counter(file, record))
                     record += len(batch)
             except (pa.ArrowInvalid, pa.ArrowException) as error:
                 raise self._explain(error, invalid, file, record) from None
 
     def _arrow_options(
-        self, columns: Sequence[str], invalid_row: Callable[[Any], str]
+        self, columns: Sequence[str], missing: Sequence[str], invalid_row: Callable[[Any], str]
     ) -> tuple[Any, Any, Any]:
         import pyarrow as pa
         from pyarrow import csv as arrow_csv
@@ -127,7 +138,7 @@ class CsvTable:
             include_columns=list(columns),
             column_types=dict.fromkeys(columns, pa.string()),
             strings_can_be_null=True,
-            null_values=list(MISSING),
+            null_values=list(missing),
         )
         return read, parse, convert
 
@@ -217,6 +228,17 @@ class CsvTable:
         points = any(_DECIMAL_POINT.match(field) for field in fields)
         mark = "," if commas and not points and self.delimiter != "," else "."
         return mark, proves_decimals(fields, mark)
+
+
+def _known(array: Any, holds_names: bool) -> Any:
+    """The texts with null for those that mean a missing value."""
+    import pyarrow as pa
+    import pyarrow.compute as compute
+
+    missing = [text for text in MISSING if not (holds_names and text in WORDS)]
+    # PyArrow's CSV reader knows one list of such texts for all columns.
+    found = compute.is_in(array, pa.array(missing, pa.string()))
+    return compute.if_else(found, pa.scalar(None, pa.string()), array)
 
 
 def _looks_like_number(text: str) -> bool:
