@@ -10,6 +10,11 @@ import numpy.typing as npt
 from pipelines.base.errors import DataError
 from pipelines.data_report import DataReport
 from pipelines.series.common_frequency import check_fractions, check_steps, common_frequency
+from pipelines.series.filled_covariates import (
+    FilledCovariates,
+    begin_with_covariates,
+    filled_covariates,
+)
 from pipelines.series.options import NONE, SeriesOptions
 from pipelines.series.reading.column_roles import ColumnRoles
 from pipelines.series.reading.table_reading import Columns
@@ -284,14 +289,14 @@ class SeriesAssembly:
     def _series_of_group(
         self, name: str, grid: Grid, chosen: Chosen, static: Floats
     ) -> list[TimeSeries]:
-        past, _ = self._covariates(self.roles.past, name, grid, chosen)
-        future, known = self._covariates(self.roles.future, name, grid, chosen)
+        past = self._covariates(self.roles.past, name, grid, chosen)
+        future = self._covariates(self.roles.future, name, grid, chosen)
         several = len(self.roles.targets) > 1
         made = []
         for column in self.roles.targets:
             label = (f"{name}/{column}" if several else name) if self.roles.id else column
             values = self._spread(column, grid, chosen)
-            made.append(self._one_series(label, column, values, grid, past, future, known, static))
+            made.append(self._one_series(label, column, values, grid, past, future, static))
         return made
 
     def _one_series(
@@ -300,9 +305,8 @@ class SeriesAssembly:
         column: str,
         values: Floats,
         grid: Grid,
-        past: Floats,
-        future: Floats,
-        known_future: int,
+        past: FilledCovariates,
+        future: FilledCovariates,
         static: Floats,
     ) -> TimeSeries:
         observed = ~np.isnan(values)
@@ -314,7 +318,7 @@ class SeriesAssembly:
                 column=column,
                 advice="Leave it out: state the targets.",
             )
-        start, stop = int(known[0]), int(known[-1]) + 1
+        first, stop = int(known[0]), int(known[-1]) + 1
         where = f"series {label!r}"
         marker = likely_marker(values)
         if marker is not None:
@@ -324,9 +328,10 @@ class SeriesAssembly:
                 where,
                 int(np.count_nonzero(values == marker)),
             )
-        self.report.note("missing values before the first", "cut off", where, start)
+        self.report.note("missing values before the first", "cut off", where, first)
         self.report.note("missing values after the last", "cut off", where, len(values) - stop)
-        holes = stop - start - len(known)
+        start = begin_with_covariates(known, (past, future), grid.times, label, self.report)
+        holes = int(np.count_nonzero(~observed[start:stop]))
         if holes:
             place = f"{where} at {grid.times[start + int(np.argmin(observed[start:stop]))]}"
             if self.options.missing == "error":
@@ -345,8 +350,8 @@ class SeriesAssembly:
             grid.times[start:stop],
             target,
             observed[start:stop],
-            past[start:stop],
-            future[start : max(stop, known_future)],
+            past.values[start:stop],
+            future.values[start : max(stop, future.end)],
             static,
             offset=0 if self.roles.id else start,
         )
@@ -359,27 +364,6 @@ class SeriesAssembly:
 
     def _covariates(
         self, names: tuple[str, ...], group: str, grid: Grid, chosen: Chosen
-    ) -> tuple[Floats, int]:
-        """Covariates on the grid, float32 [T, len(names)], gaps filled by the last known value.
-
-        Returns:
-            The covariates, and the row up to which all of them are known.
-        """
-        known = len(grid.times)
-        filled = []
-        for name in names:
-            values = self._spread(name, grid, chosen)
-            holes = int(np.count_nonzero(np.isnan(values)))
-            where = f"column {name!r}" + (f" of series {group!r}" if group else "")
-            if holes == len(values):
-                raise DataError(f"{where} has no value at all", file=self.report.source)
-            if holes and self.options.missing == "error":
-                raise DataError(f"{where} lacks {holes} values", file=self.report.source)
-            self.report.note("missing covariates", "forward_fill", where, holes)
-            known = min(known, int(np.flatnonzero(~np.isnan(values))[-1]) + 1)
-            filled.append(fill(values, "forward_fill"))
-        if len(filled) == 1:
-            # A view, since stacking would copy the only column.
-            return filled[0][:, None], known
-        empty = np.empty((len(grid.times), 0), np.float32)
-        return (np.stack(filled, axis=1) if filled else empty), known
+    ) -> FilledCovariates:
+        columns = {name: self._spread(name, grid, chosen) for name in names}
+        return filled_covariates(columns, len(grid.times), group, self.options.missing, self.report)
