@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pipelines.base.errors import DataError, UserError
 from pipelines.series.time_series import SeriesSet, TimeSeries
 from pipelines.series.times.stated_moments import stated_moment
-from pipelines.series.times.timestamps import STEP, show_time
+from pipelines.series.times.timestamps import STEP
 
 
 def until(series_set: SeriesSet, last: str) -> SeriesSet:
@@ -40,7 +40,7 @@ def until(series_set: SeriesSet, last: str) -> SeriesSet:
     final = max(series.times[-1] for series in series_set)
     if not known or moment > final:
         raise DataError(
-            f"the data goes from {_shown(series_set, first)} to {_shown(series_set, final)}, which "
+            f"the data goes from {series_set.shown(first)} to {series_set.shown(final)}, which "
             f"does not hold the time {last}",
             file=series_set.report.source,
             advice="Name a time within the data, or none for its end.",
@@ -86,14 +86,6 @@ def lengthened(series_set: SeriesSet, values: NDArray[np.float32]) -> SeriesSet:
         for series, row in zip(series_set, values, strict=True)
     ]
     return dataclasses.replace(series_set, series=tuple(longer), rows=0)
-
-
-def _shown(series_set: SeriesSet, time: np.datetime64) -> str:
-    """A time as the data has it: local wall-clock time where there is a time zone."""
-    if series_set.time_zone:
-        minutes = series_set.wall_clock(np.array([time]))[0]
-        time = np.datetime64(int(minutes), "m").astype("datetime64[s]")
-    return show_time(time, series_set.frequency)
 
 
 def _moment(series_set: SeriesSet, last: str) -> np.datetime64:
