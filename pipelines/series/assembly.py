@@ -23,7 +23,7 @@ from pipelines.series.static_covariates import static_values
 from pipelines.series.tables.missing_values import fill, likely_marker
 from pipelines.series.time_series import SeriesSet, TimeSeries
 from pipelines.series.times.numeric_times import STEPS
-from pipelines.series.times.time_zones import localize
+from pipelines.series.times.time_zones import localize, seem_local_days
 from pipelines.series.times.timestamps import (
     FINER_THAN_SECONDS,
     STEP,
@@ -75,6 +75,7 @@ class SeriesAssembly:
             DataError: the rows cannot be series; the message names file, row and column.
         """
         groups = self._ordered_groups()
+        self._check_local_days(groups)
         self.counted = self.columns.time_format == STEPS
         if self.options.gaps == "count" and not self.counted:
             groups = self._counted(groups)
@@ -216,6 +217,22 @@ class SeriesAssembly:
             chosen = chosen.start + order if isinstance(chosen, slice) else chosen[order]
             times = times[order]
         return name, chosen, times
+
+    def _check_local_days(self, groups: list[Group]) -> None:
+        """Refuses days of a local clock that are stored in UTC, where they are no regular steps."""
+        options = self.options
+        if not self.columns.aware or options.time_zone or options.gaps == "count":
+            return
+        clocks = (wall_clock_minutes(times, self.zone) for *_, times in groups)
+        if options.irregular == "mean" or not all(map(seem_local_days, clocks)):
+            return
+        raise DataError(
+            "the times are an hour apart on the clock in summer and in winter, as days of a local "
+            "clock are that were stored in UTC",
+            file=self.report.source,
+            column=self.roles.time,
+            advice="State time_zone, the zone of that clock, such as Europe/Berlin.",
+        )
 
     def _frequency(self, groups: list[Group]) -> str:
         """The stated frequency, or the one that most rows belong to."""

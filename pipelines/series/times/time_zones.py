@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 Times = npt.NDArray[np.datetime64]
 
+_DAY = 1440
+"""Number of minutes of a day."""
+
 
 def localize(times: Times, time_zone: str, file: str) -> Times:
     """Converts wall-clock times of a zone to UTC, datetime64[s].
@@ -72,6 +75,20 @@ def _check_order_of_double_hours(
                 advice="Sort the rows as they were recorded, write the times in UTC or with their "
                 "offsets, or leave out time_zone.",
             )
+
+
+def seem_local_days(minutes: npt.NDArray[np.int32]) -> bool:
+    """Whether times seem to be days or months of another clock, which is put forward in summer.
+
+    They take two clock times, an hour apart, and are about a day or more apart.
+
+    Args:
+        minutes: ascending times on a clock, in minutes since 1970, int32 [T].
+    """
+    clocks = np.unique(minutes % _DAY)
+    if len(clocks) != 2 or clocks[1] - clocks[0] not in (60, _DAY - 60):
+        return False
+    return bool(np.all(np.diff(minutes) >= _DAY - 60))
 
 
 def check_zone(time_zone: str) -> None:

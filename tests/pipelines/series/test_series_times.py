@@ -298,3 +298,14 @@ def test_the_double_hour_is_read_by_the_order_of_the_rows() -> None:
     backwards = frame.iloc[np.r_[0:24, 29:23:-1, 30 : len(frame)]]
     with pytest.raises(DataError, match="02:00:00 occurs twice in Europe/Berlin, and the rows"):
         load_series(backwards, time_zone="Europe/Berlin")
+
+
+@pytest.mark.parametrize("step", ["D", "MS"])
+def test_local_days_that_are_stored_in_utc_need_their_zone(step: str) -> None:
+    local = pd.date_range("2024-01-01", periods=100, freq=step, tz="Europe/Berlin")
+    frame = pd.DataFrame({"y": np.arange(100.0)}, index=local.tz_convert("UTC"))
+    with pytest.raises(DataError, match="State time_zone, the zone of that clock"):
+        load_series(frame)
+    stated = load_series(frame, time_zone="Europe/Berlin")
+    for series_set in (stated, load_series(frame.set_index(local))):
+        assert (series_set.frequency, len(series_set["y"])) == (step, 100)
