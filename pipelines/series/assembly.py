@@ -10,6 +10,11 @@ import numpy.typing as npt
 from pipelines.base.errors import DataError
 from pipelines.data_report import DataReport
 from pipelines.series.common_frequency import check_fractions, check_steps, common_frequency
+from pipelines.series.filled_covariates import (
+    FilledCovariates,
+    begin_with_covariates,
+    filled_covariates,
+)
 from pipelines.series.options import NONE, SeriesOptions
 from pipelines.series.reading.column_roles import ColumnRoles
 from pipelines.series.reading.table_reading import Columns
@@ -18,7 +23,7 @@ from pipelines.series.static_covariates import static_values
 from pipelines.series.tables.missing_values import fill, likely_marker
 from pipelines.series.time_series import SeriesSet, TimeSeries
 from pipelines.series.times.numeric_times import STEPS
-from pipelines.series.times.time_zones import localize
+from pipelines.series.times.time_zones import localize, seem_local_days
 from pipelines.series.times.timestamps import (
     FINER_THAN_SECONDS,
     STEP,
@@ -70,6 +75,7 @@ class SeriesAssembly:
             DataError: the rows cannot be series; the message names file, row and column.
         """
         groups = self._ordered_groups()
+        self._check_local_days(groups)
         self.counted = self.columns.time_format == STEPS
         if self.options.gaps == "count" and not self.counted:
             groups = self._counted(groups)
@@ -212,6 +218,22 @@ class SeriesAssembly:
             times = times[order]
         return name, chosen, times
 
+    def _check_local_days(self, groups: list[Group]) -> None:
+        """Refuses days of a local clock that are stored in UTC, where they are no regular steps."""
+        options = self.options
+        if not self.columns.aware or options.time_zone or options.gaps == "count":
+            return
+        clocks = (wall_clock_minutes(times, self.zone) for *_, times in groups)
+        if options.irregular == "mean" or not all(map(seem_local_days, clocks)):
+            return
+        raise DataError(
+            "the times are an hour apart on the clock in summer and in winter, as days of a local "
+            "clock are that were stored in UTC",
+            file=self.report.source,
+            column=self.roles.time,
+            advice="State time_zone, the zone of that clock, such as Europe/Berlin.",
+        )
+
     def _frequency(self, groups: list[Group]) -> str:
         """The stated frequency, or the one that most rows belong to."""
         named = [(name, times) for name, _, times in groups]
@@ -284,14 +306,14 @@ class SeriesAssembly:
     def _series_of_group(
         self, name: str, grid: Grid, chosen: Chosen, static: Floats
     ) -> list[TimeSeries]:
-        past, _ = self._covariates(self.roles.past, name, grid, chosen)
-        future, known = self._covariates(self.roles.future, name, grid, chosen)
+        past = self._covariates(self.roles.past, name, grid, chosen)
+        future = self._covariates(self.roles.future, name, grid, chosen)
         several = len(self.roles.targets) > 1
         made = []
         for column in self.roles.targets:
             label = (f"{name}/{column}" if several else name) if self.roles.id else column
             values = self._spread(column, grid, chosen)
-            made.append(self._one_series(label, column, values, grid, past, future, known, static))
+            made.append(self._one_series(label, column, values, grid, past, future, static))
         return made
 
     def _one_series(
@@ -300,9 +322,8 @@ class SeriesAssembly:
         column: str,
         values: Floats,
         grid: Grid,
-        past: Floats,
-        future: Floats,
-        known_future: int,
+        past: FilledCovariates,
+        future: FilledCovariates,
         static: Floats,
     ) -> TimeSeries:
         observed = ~np.isnan(values)
@@ -314,7 +335,7 @@ class SeriesAssembly:
                 column=column,
                 advice="Leave it out: state the targets.",
             )
-        start, stop = int(known[0]), int(known[-1]) + 1
+        first, stop = int(known[0]), int(known[-1]) + 1
         where = f"series {label!r}"
         marker = likely_marker(values)
         if marker is not None:
@@ -324,9 +345,10 @@ class SeriesAssembly:
                 where,
                 int(np.count_nonzero(values == marker)),
             )
-        self.report.note("missing values before the first", "cut off", where, start)
+        self.report.note("missing values before the first", "cut off", where, first)
         self.report.note("missing values after the last", "cut off", where, len(values) - stop)
-        holes = stop - start - len(known)
+        start = begin_with_covariates(known, (past, future), grid.times, label, self.report)
+        holes = int(np.count_nonzero(~observed[start:stop]))
         if holes:
             place = f"{where} at {grid.times[start + int(np.argmin(observed[start:stop]))]}"
             if self.options.missing == "error":
@@ -345,8 +367,8 @@ class SeriesAssembly:
             grid.times[start:stop],
             target,
             observed[start:stop],
-            past[start:stop],
-            future[start : max(stop, known_future)],
+            past.values[start:stop],
+            future.values[start : max(stop, future.end)],
             static,
             offset=0 if self.roles.id else start,
         )
@@ -359,27 +381,6 @@ class SeriesAssembly:
 
     def _covariates(
         self, names: tuple[str, ...], group: str, grid: Grid, chosen: Chosen
-    ) -> tuple[Floats, int]:
-        """Covariates on the grid, float32 [T, len(names)], gaps filled by the last known value.
-
-        Returns:
-            The covariates, and the row up to which all of them are known.
-        """
-        known = len(grid.times)
-        filled = []
-        for name in names:
-            values = self._spread(name, grid, chosen)
-            holes = int(np.count_nonzero(np.isnan(values)))
-            where = f"column {name!r}" + (f" of series {group!r}" if group else "")
-            if holes == len(values):
-                raise DataError(f"{where} has no value at all", file=self.report.source)
-            if holes and self.options.missing == "error":
-                raise DataError(f"{where} lacks {holes} values", file=self.report.source)
-            self.report.note("missing covariates", "forward_fill", where, holes)
-            known = min(known, int(np.flatnonzero(~np.isnan(values))[-1]) + 1)
-            filled.append(fill(values, "forward_fill"))
-        if len(filled) == 1:
-            # A view, since stacking would copy the only column.
-            return filled[0][:, None], known
-        empty = np.empty((len(grid.times), 0), np.float32)
-        return (np.stack(filled, axis=1) if filled else empty), known
+    ) -> FilledCovariates:
+        columns = {name: self._spread(name, grid, chosen) for name in names}
+        return filled_covariates(columns, len(grid.times), group, self.options.missing, self.report)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipelines.base.errors import ConfigurationError, DataError
-from pipelines.series.times.timestamps import STEP, instant
+from pipelines.series.times.stated_moments import parse_moment, stated_moment
+from pipelines.series.times.timestamps import STEP
 from pipelines.shares import parse_shares
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 Border = float | int | np.datetime64 | datetime.date | str | None
 Part = tuple[Border, Border]
 """From the first border up to but not including the second: two shares of the rows (float), two row
-numbers (int) or two times (datetime64, datetime or ISO text) in local wall-clock time. None means
-the beginning or the end."""
+numbers (int) or two times (datetime64, datetime or ISO text) in local wall-clock time, or instants
+if they have an offset from UTC. None means the beginning or the end."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,13 @@ def parse_split(text: str) -> Split:
     Args:
         text: the split in one of three forms: "0.7,0.1,0.2", shares of the rows, "1,0,0" for all;
             "8640,2880,2880", numbers of rows; "2014-10-01,2014-11-01", the times at which
-            validation and test begin, and optionally a third time at which the test ends. A second
-            share or number of 0 leaves out the validation part, a third one the test part.
+            validation and test begin, and optionally a third time at which the test ends, all of
+            them with an offset from UTC or none. A second share or number of 0 leaves out the
+            validation part, a third one the test part.
 
     Raises:
         ConfigurationError: the text has none of these forms, the shares are more than 1 together,
-            the training part is empty, or the times do not ascend.
+            the training part is empty, or the times do not ascend or not all have an offset.
     """
     fields = [field.strip() for field in text.split(",")]
     # A training part of one row could hold no window: "1,0,0" means all rows.
@@ -66,7 +68,7 @@ def parse_split(text: str) -> Split:
     if len(fields) == 3 and all(_is_number(field) for field in fields):
         return _by_shares(text)
     try:
-        times: list[np.datetime64] = [np.datetime64(field, "s") for field in fields]
+        times = [parse_moment(field) for field in fields]
     except ValueError:
         times = []
     if times and "0" in fields:
@@ -74,8 +76,8 @@ def parse_split(text: str) -> Split:
             f"split {text!r} has times and a 0: no part is left out by times. Write shares such as "
             "0.9,0.1,0, or numbers of rows"
         )
-    if len(times) in (2, 3) and not np.isnat(times).any():
-        return _by_times(times)
+    if len(times) in (2, 3):
+        return _by_times(text, fields, times)
     raise ConfigurationError(
         f"split {text!r} cannot be read: write three shares such as 0.7,0.1,0.2, three numbers "
         "of rows such as 8640,2880,2880, or two times such as 2014-10-01,2014-11-01 at which the "
@@ -104,11 +106,20 @@ def _by_shares(text: str) -> Split:
     return Split((0.0, first), (first, second), (second, round(train + validation + test, 9)))
 
 
-def _by_times(times: list[np.datetime64]) -> Split:
-    if any(later <= earlier for earlier, later in itertools.pairwise(times)):
+def _by_times(
+    text: str, fields: list[str], times: list[tuple[np.datetime64, np.timedelta64 | None]]
+) -> Split:
+    offsets = [offset for _, offset in times if offset is not None]
+    if offsets and len(offsets) < len(times):
+        raise ConfigurationError(
+            f"split {text!r} has times with and without an offset from UTC: write all in one way"
+        )
+    instants = [moment - (offset or np.timedelta64(0, "s")) for moment, offset in times]
+    if any(later <= earlier for earlier, later in itertools.pairwise(instants)):
         raise ConfigurationError("the times of the split must ascend")
-    end = times[2] if len(times) == 3 else None
-    return Split((None, times[0]), (times[0], times[1]), (times[1], end))
+    # What an offset means depends on the zone of the data, so that such a time stays a text.
+    first, second, *end = fields if offsets else [moment for moment, _ in times]
+    return Split((None, first), (first, second), (second, end[0] if end else None))
 
 
 def part_rows(part: Part | None, series: TimeSeries, series_set: SeriesSet) -> tuple[int, int]:
@@ -142,9 +153,7 @@ def _row(border: Border, default: int, series: TimeSeries, series_set: SeriesSet
                 file=series_set.report.source,
                 advice="Give shares or numbers of rows.",
             )
-        moment: np.datetime64 = np.datetime64(str(border), "s")
-        if series_set.time_zone:
-            moment = instant(moment, series_set.time_zone)
+        moment = stated_moment(str(border), series_set.time_zone, "split")
         row = int(np.searchsorted(series.times.astype("datetime64[s]"), moment))
         return max(row, series.padding)
     own = len(series) - series.padding

@@ -110,6 +110,13 @@ class SeriesSet:
         """The names of the series, in order."""
         return tuple(series.name for series in self.series)
 
+    def shown(self, time: np.datetime64) -> str:
+        """A time for a message, as the data has it: in local time where there is a time zone."""
+        if self.time_zone:
+            minutes = self.wall_clock(np.array([time]))[0]
+            time = np.datetime64(int(minutes), "m").astype("datetime64[s]")
+        return show_time(time, self.frequency)
+
     def index(self, name: str) -> int:
         """The position of the series called `name`.
 

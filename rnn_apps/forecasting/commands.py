@@ -129,8 +129,8 @@ def _predict_arguments(parser: argparse.ArgumentParser) -> None:
         "--at",
         default="",
         metavar="TIME",
-        help="time of the last row that counts as known, such as '2014-10-01 13:00'; without this "
-        "option the end of each series",
+        help="time of the last row that counts as known, such as '2014-10-01 13:00' in local "
+        "time, or with an offset from UTC; without this option the end of each series",
     )
     parser.add_argument(
         "--steps",

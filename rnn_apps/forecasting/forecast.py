@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pipelines.base.errors import UserError
 
 Inputs = Mapping[str, NDArray[Any]]
 
@@ -61,6 +63,7 @@ class Window:
             padding.
         step: number of the batch within its epoch; `windows` can start at it again.
         numbers: numbers int64 [batch] of the windows among all that the batches have, unshuffled.
+        batches: `pipelines.WindowBatches` that the windows come from; None if they come from none.
     """
 
     inputs: Inputs
@@ -68,6 +71,7 @@ class Window:
     weights: NDArray[np.float32]
     step: int = 0
     numbers: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    batches: Any = None
 
     @property
     def series_index(self) -> NDArray[np.int64]:
@@ -75,6 +79,42 @@ class Window:
         if "series_index" in self.inputs:
             return np.asarray(self.inputs["series_index"], np.int64).reshape(-1)
         return np.zeros(len(self.truth), np.int64)
+
+    def place(self, row: int, step: int) -> str:
+        """The series and the time of a true value, for a message."""
+        if self.batches is None:
+            return f"window {row + 1}, step {step + 1}"
+        index, origins = self.batches.origins()
+        number = self.numbers[row]
+        series = self.batches.series_set[int(index[number])]
+        time = series.times[origins[number] + step]
+        return f"series {series.name!r} at {self.batches.series_set.shown(time)}"
+
+
+def require_finite(forecast: Forecast, forecaster: str, place: Callable[[int, int], str]) -> None:
+    """Refuses forecasts that are not finite numbers.
+
+    Args:
+        forecast: forecasts of a batch.
+        forecaster: name of what made them, for the message.
+        place: function that names a row of the batch and a step of the horizon.
+
+    Raises:
+        UserError: a point, a quantile or a sample is not finite; it names the first one.
+    """
+    values = [forecast.point[..., np.newaxis]]
+    if forecast.quantiles is not None:
+        values.append(forecast.quantiles)
+    if forecast.samples is not None:
+        values.append(np.moveaxis(forecast.samples, 1, 2))
+    wrong = ~np.all([np.isfinite(array).all(axis=-1) for array in values], axis=0)
+    if wrong.any():
+        row, step = np.argwhere(wrong)[0].tolist()
+        raise UserError(
+            f"the forecast of {forecaster} for {place(row, step)} is not a finite number. Models "
+            "compute in float32, up to 3.4e38: if the values of the series are that large, divide "
+            "them by a constant; otherwise the training went wrong, see its learning curves"
+        )
 
 
 def windows(batches: Any, start_step: int = 0) -> Iterator[Window]:
@@ -90,6 +130,7 @@ def windows(batches: Any, start_step: int = 0) -> Iterator[Window]:
                 observed[rows],
                 step,
                 step * batches.batch_size + np.flatnonzero(rows),
+                batches,
             )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from pipelines.base.stated_columns import Stated
 from pipelines.series.time_series import SeriesSet, TimeSeries, latest_windows, with_reach
 from pipelines.series.times.timestamps import STEP, show_time, step_numbers
 from pipelines.series.windows import WindowBatches
-from rnn_apps.forecasting.forecast import Forecast, Forecaster, windows
+from rnn_apps.forecasting.forecast import Forecast, Forecaster, require_finite, windows
 from rnn_apps.forecasting.judging.conformal import (
     Calibrated,
     calibrate,
@@ -75,7 +76,9 @@ def predict(
     forecast = forecast_ends(calibrated, series_set, config.horizon, steps)
     if samples:
         paths = _paths(run, series_set, samples, seed)
-        forecast = Forecast(forecast.point, forecast.quantiles, paths[:, :, :steps])
+        drawn = Forecast(forecast.point, None, paths[:, :, :steps])
+        require_finite(drawn, "the sample paths", _places(series_set, 0, steps))
+        forecast = Forecast(forecast.point, forecast.quantiles, drawn.samples)
     frame = as_frame(series_set, forecast, calibrated.levels)
     if at:
         frame.insert(2, "truth", _what_came(whole, series_set, steps))
@@ -147,6 +150,7 @@ def forecast_ends(
 
     Raises:
         DataError: a series is too short, or its known-future covariates do not reach far enough.
+        UserError: a forecast is not finite.
     """
     steps = steps or horizon
     first = _one_horizon(forecaster, series_set, horizon)
@@ -166,12 +170,25 @@ def _one_horizon(forecaster: Forecaster, series_set: SeriesSet, horizon: int) ->
     parts = []
     for start in range(0, len(series_set), BATCH_SIZE):
         rows = slice(start, start + BATCH_SIZE)
-        parts.append(forecaster.forecast({name: value[rows] for name, value in inputs.items()}))
+        part = forecaster.forecast({name: value[rows] for name, value in inputs.items()})
+        require_finite(part, forecaster.name, _places(series_set, start, horizon))
+        parts.append(part)
     quantiles = [part.quantiles for part in parts if part.quantiles is not None]
     return Forecast(
         np.concatenate([part.point for part in parts]),
         np.concatenate(quantiles) if quantiles else None,
     )
+
+
+def _places(series_set: SeriesSet, start: int, horizon: int) -> Callable[[int, int], str]:
+    """Names the series, counted from number `start`, and the time of a step after its end."""
+
+    def place(row: int, step: int) -> str:
+        series = series_set[start + row]
+        time = series_set.future_times(series, horizon)[step]
+        return f"series {series.name!r} at {series_set.shown(time)}"
+
+    return place
 
 
 def recalibrated(

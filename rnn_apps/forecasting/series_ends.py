@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from pipelines.base.errors import DataError, UserError
 from pipelines.series.time_series import SeriesSet, TimeSeries
-from pipelines.series.times.timestamps import STEP, instant, show_time
+from pipelines.series.times.stated_moments import stated_moment
+from pipelines.series.times.timestamps import STEP
 
 
 def until(series_set: SeriesSet, last: str) -> SeriesSet:
@@ -21,10 +22,11 @@ def until(series_set: SeriesSet, last: str) -> SeriesSet:
     Args:
         series_set: series with a later end.
         last: time of the last row that counts as known, in the local time of the data, such as
-            "2014-10-01" or "2014-10-01 13:00"; a number of a row where rows are counted.
+            "2014-10-01" or "2014-10-01 13:00", or with an offset from UTC if the data has a time
+            zone; a number of a row where rows are counted.
 
     Raises:
-        UserError: the text is not such a time.
+        UserError: the text is not such a time, or has an offset where the data has no time zone.
         DataError: no series has a row at or before this time, or all series end before it.
     """
     moment = _moment(series_set, last)
@@ -38,7 +40,7 @@ def until(series_set: SeriesSet, last: str) -> SeriesSet:
     final = max(series.times[-1] for series in series_set)
     if not known or moment > final:
         raise DataError(
-            f"the data goes from {_shown(series_set, first)} to {_shown(series_set, final)}, which "
+            f"the data goes from {series_set.shown(first)} to {series_set.shown(final)}, which "
             f"does not hold the time {last}",
             file=series_set.report.source,
             advice="Name a time within the data, or none for its end.",
@@ -86,14 +88,6 @@ def lengthened(series_set: SeriesSet, values: NDArray[np.float32]) -> SeriesSet:
     return dataclasses.replace(series_set, series=tuple(longer), rows=0)
 
 
-def _shown(series_set: SeriesSet, time: np.datetime64) -> str:
-    """A time as the data has it: local wall-clock time where there is a time zone."""
-    if series_set.time_zone:
-        minutes = series_set.wall_clock(np.array([time]))[0]
-        time = np.datetime64(int(minutes), "m").astype("datetime64[s]")
-    return show_time(time, series_set.frequency)
-
-
 def _moment(series_set: SeriesSet, last: str) -> np.datetime64:
     if series_set.frequency == STEP:
         try:
@@ -102,13 +96,7 @@ def _moment(series_set: SeriesSet, last: str) -> np.datetime64:
             raise UserError(
                 f"at = {last!r}: the rows are counted, so name the number of a row, such as 100"
             ) from None
-    try:
-        moment: np.datetime64 = np.datetime64(last.strip().replace(" ", "T", 1), "s")
-    except ValueError:
-        moment = np.datetime64("NaT", "s")
-    if np.isnat(moment):
-        raise UserError(f"at = {last!r}: write a time such as 2014-10-01 or 2014-10-01 13:00")
-    return instant(moment, series_set.time_zone) if series_set.time_zone else moment
+    return stated_moment(last, series_set.time_zone, "at")
 
 
 def _cut(series: TimeSeries, end: int) -> TimeSeries:

@@ -12,13 +12,14 @@ from pipelines import load_series, parse_split
 from pipelines.base.errors import UserError
 from pipelines.series.time_series import SeriesSet
 from rnn_apps.forecasting.features.seasons import longer_season, season_of
-from rnn_apps.forecasting.forecast import Window, windows
+from rnn_apps.forecasting.forecast import Forecast, Inputs, Window, windows
 from rnn_apps.forecasting.judging.backtest import backtest
 from rnn_apps.forecasting.judging.baselines import SeasonalNaive
 from rnn_apps.forecasting.judging.conformal import Calibrated, Calibration
 from rnn_apps.forecasting.judging.metrics import seasonal_naive_error
 from rnn_apps.forecasting.judging.online_conformal import OnlineCalibrated, OnlineSettings
 from rnn_apps.forecasting.judging.yardsticks import Yardsticks, fit_yardsticks, training_scales
+from rnn_apps.forecasting.prediction import forecast_ends
 
 LEVELS = (0.1, 0.5, 0.9)
 HORIZON, SEASON = 6, 24
@@ -245,3 +246,27 @@ def test_windows_can_be_had_again_by_their_step(series_set: SeriesSet) -> None:
 def test_seasons(frequency: str, minutes: float, season: int, longer: int) -> None:
     assert season_of(frequency, minutes) == season
     assert longer_season(season, minutes) == longer
+
+
+class Overflowing(SeasonalNaive):
+    """Forecasts infinity for values above 100, as a network beyond float32 does."""
+
+    def forecast(self, inputs: Inputs) -> Forecast:
+        point = super().forecast(inputs).point
+        return Forecast(np.where(point > 100, np.float32(np.inf), point))
+
+
+def test_forecasts_that_are_not_finite_are_refused_by_series_and_time(
+    series_set: SeriesSet, yardsticks: Yardsticks
+) -> None:
+    model = Overflowing(HORIZON, SEASON, name="judged")
+    refused = r"forecast of judged for series 'high' at 2024-01-{}\b.* is not a finite number"
+    with pytest.raises(UserError, match=refused.format(13)):
+        fit_yardsticks(model, series_set, SPLIT, horizon=HORIZON, levels=LEVELS)
+    with pytest.raises(UserError, match=refused.format(18)):
+        backtest(
+            [yardsticks.calibrated(model)], series_set, yardsticks.scales,
+            part=SPLIT.test, horizon=HORIZON,
+        )  # fmt: skip
+    with pytest.raises(UserError, match=refused.format(21)):
+        forecast_ends(model, series_set, HORIZON)

@@ -30,6 +30,7 @@ from rnn_apps.forecasting.network.capabilities import (
     check_capabilities,
 )
 from rnn_apps.forecasting.network.inputs import input_specification, model_part
+from rnn_apps.forecasting.network.normalisation import WindowScaler
 from rnn_apps.forecasting.network.objective import make_objective
 from rnn_apps.forecasting.network.registry import network_names
 from rnn_apps.forecasting.network.segment import ParallelDecoder
@@ -202,6 +203,27 @@ def test_revin_and_window_scaling_follow_level_and_spread(changes: dict[str, str
     moved = {"past_target": batch["past_target"] * 4.0 + 20.0}
     expected = forecast(config, PLAIN, batch) * 4.0 + 20.0
     np.testing.assert_allclose(forecast(config, PLAIN, moved), expected, rtol=2e-3, atol=1e-2)
+
+
+@pytest.mark.parametrize("unit", [1e-28, 1e-9, 1e21, 1e37])
+def test_scaling_by_the_window_is_free_of_units(unit: float) -> None:
+    window = np.random.default_rng(0).normal(10.0, 1.0, (3, 16)).astype(np.float32)
+    plain, location, scale = WindowScaler()(window)
+    # The statistics that runs were trained with before windows were divided by their largest value.
+    variance = window.var(axis=1, keepdims=True) + 1e-6 * np.square(location)
+    np.testing.assert_allclose(scale, np.sqrt(variance), rtol=1e-5)
+    scaled, moved, wider = WindowScaler()(window * np.float32(unit))
+    np.testing.assert_allclose(scaled, plain, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(moved, location * unit, rtol=1e-5)
+    np.testing.assert_allclose(wider, scale * unit, rtol=1e-4)
+
+
+def test_constant_windows_have_a_scale() -> None:
+    window = np.array([[0.0] * 8, [5.0] * 8, [-3e30] * 8], np.float32)
+    scaled, location, scale = WindowScaler()(window)
+    np.testing.assert_allclose(location[:, 0], [0.0, 5.0, -3e30], rtol=1e-6)
+    np.testing.assert_allclose(scale[:, 0], [1e-6, 5e-3, 3e27], rtol=1e-5)
+    assert not np.asarray(scaled).any()
 
 
 def test_an_ensemble_is_the_mean_of_its_networks(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from rnn_apps.forecasting.device.calibrated_deployment import calibrated_deploym
 from rnn_apps.forecasting.device.exporting import contract
 from rnn_apps.forecasting.judging.conformal import unreached_levels
 from rnn_apps.forecasting.prediction_files import predict_to_files
+from rnn_apps.forecasting.series_ends import until
 
 DAYS = pd.date_range("2023-01-01", periods=400)
 
@@ -225,6 +228,21 @@ def test_too_few_windows_are_said_everywhere(few: tuple[Run, pd.DataFrame]) -> N
     assert exported["not calibrated"] == [0.05, 0.95] and note in exported["note"]
 
 
+def test_files_that_serve_any_series_have_intervals_as_trained(
+    few: tuple[Run, pd.DataFrame],
+) -> None:
+    run, _ = few
+    by_window = copy.copy(run)
+    by_window.config = dataclasses.replace(run.config, scaling="window")
+    calibration = run.yardsticks.calibrations["model"]
+    exported = calibrated_deployment(run.deployed, by_window.config, calibration)
+    told = contract(by_window, exported)
+    assert exported is run.deployed
+    assert told["outputs"]["quantiles"]["meaning"] == "raw quantiles, as trained"
+    assert "not in the files: they serve any series" in told["rule of intervals"]
+    assert "rule of intervals" not in contract(run, run.deployed)
+
+
 def test_a_column_that_ends_with_the_data_is_said_before_training(
     few: tuple[Run, pd.DataFrame],
 ) -> None:
@@ -313,3 +331,15 @@ def test_data_is_told_that_is_left_out_or_was_trained_on(
         assert run.predict(other)["time"][0] == pd.Timestamp("2024-02-05"), form
     with pytest.raises(DataError, match=r"write the times as in the training data: %d.%m.%Y"):
         run.predict(frame.assign(date=DAYS.strftime("%b %d, %Y")))
+
+
+def test_a_time_with_an_offset_is_an_instant() -> None:
+    hours = pd.date_range("2024-06-01", periods=200, freq="h", tz="Europe/Berlin")
+    local = load_series(pd.DataFrame({"y": np.arange(200.0)}, index=hours))
+    for at in ("2024-06-05 13:00", "2024-06-05T13:00+02:00", "2024-06-05 11:00:00Z"):
+        assert len(until(local, at)[0]) == 4 * 24 + 13 + 1
+    plain = load_series(pd.DataFrame({"y": np.arange(200.0)}, index=hours.tz_localize(None)))
+    with pytest.raises(ConfigurationError, match=r"at = .* has an offset .* 2024-06-05 13:00:00"):
+        until(plain, "2024-06-05T13:00+02:00")
+    with pytest.raises(ConfigurationError, match="at = 'noon': write a time such as"):
+        until(local, "noon")

@@ -112,6 +112,19 @@ def test_negative_binomial_quantiles_are_scipys(mean: float, dispersion: float) 
     assert np.abs(found.numpy()[0, 0] - expected).max() <= (0 if mean < 100 else 1)
 
 
+def test_negative_binomial_quantiles_of_little_dispersion_are_scipys() -> None:
+    levels = (0.005, 0.1, 0.5, 0.9, 0.975, 0.99, 0.995, 0.999)
+    mean, dispersion = np.meshgrid([0.1, 5.0, 40.0, 100.0, 200.0, 600.0], 10.0 ** np.arange(-9, 0))
+    parameters = np.stack([mean.ravel(), dispersion.ravel()], axis=-1).astype(np.float32)
+    found = make_head("negative_binomial").quantiles(tf.constant(parameters), levels).numpy()
+    mean, dispersion = parameters.astype(np.float64).T[..., np.newaxis]
+    expected = stats.nbinom.ppf(levels, 1 / dispersion, 1 / (1 + dispersion * mean))
+    within = expected < 1000
+    assert within.mean() > 0.9
+    np.testing.assert_allclose(found[within], expected[within], atol=1)
+    assert (found[within] == expected[within]).mean() > 0.98
+
+
 def test_negative_binomial_quantiles_beyond_the_table_are_close() -> None:
     found = make_head("negative_binomial").quantiles(
         parameters("nb", 20_000.0, 0.01), (0.1, 0.5, 0.9)

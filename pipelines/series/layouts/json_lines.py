@@ -25,7 +25,8 @@ _ITEM, _START, _TARGET, _FREQUENCY = "item_id", "start", "target", "freq"
 _STATIC = ("feat_static_cat", "feat_static_real")
 _FUTURE = ("feat_dynamic_real", "feat_dynamic_cat")
 _PAST = ("past_feat_dynamic_real",)
-FIELDS = (_ITEM, _START, _TARGET, _FREQUENCY, *_STATIC, *_FUTURE, *_PAST)
+_FEATURES = (*_STATIC, *_FUTURE, *_PAST)
+FIELDS = (_ITEM, _START, _TARGET, _FREQUENCY, *_FEATURES)
 _METADATA = ("metadata.json", "../metadata.json")
 
 Record = dict[str, Any]
@@ -43,7 +44,8 @@ class JsonLinesTable:
 
     Raises:
         DataError: the first line is not a series, or it has a start and no frequency is known.
-            Reading the blocks raises it for a line with another frequency, if none is stated.
+            Reading the blocks raises it for a line with another frequency, if none is stated, or
+            with other features.
     """
 
     def __init__(self, path: str | Path, frequency: str) -> None:
@@ -62,10 +64,9 @@ class JsonLinesTable:
             )
         self._series_of(self._first, self._line, None, {})
         self._step = self._find_step(frequency) if _START in self._first else None
-        kinds = (*_STATIC, *_FUTURE, *_PAST)
         self._features = {
             kind: tuple(f"{kind}_{i}" for i in range(len(self._first[kind])))
-            for kind in kinds
+            for kind in _FEATURES
             if self._first.get(kind)
         }
         features = [name for names in self._features.values() for name in names]
@@ -95,9 +96,9 @@ class JsonLinesTable:
 
     def blocks(self, columns: Sequence[str]) -> Iterator[Block]:
         """See `Table.blocks`. The number of a row is the line of its series in the file."""
+        records = ((line, self._checked(record, line)) for line, record in self._records())
         series = (
-            self._series_of(record, line, self._step, self._features)
-            for line, record in self._records()
+            self._series_of(record, line, self._step, self._features) for line, record in records
         )
         return series_blocks(series, columns, self.name)
 
@@ -163,6 +164,19 @@ class JsonLinesTable:
                 else:
                     arrays[column] = _padded(self._numbers(row, kind, line), known)
         return WholeSeries(name, line, arrays, _place)
+
+    def _checked(self, record: Record, line: int) -> Record:
+        """The record, refused if it has features that the first line lacks."""
+        for kind in _FEATURES:
+            if record.get(kind) and kind not in self._features:
+                raise DataError(
+                    f"has features where the first line, {self._line}, has none",
+                    file=self.name,
+                    row=line,
+                    column=kind,
+                    advice="All lines need the same features.",
+                )
+        return record
 
     def _require_step(self, record: Record, line: int, step: StepOfTime) -> None:
         """Refuses a series that says it has another step than the first one."""

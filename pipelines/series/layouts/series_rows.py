@@ -229,6 +229,8 @@ class RowsTable:
     def __init__(self, path: str | Path, layout: RowsLayout, decimal: str) -> None:
         self.name = str(path)
         self.decimal = decimal or "."
+        self.decimal_is_certain = bool(decimal)
+        self.delimiter = layout.delimiter
         self._layout = layout
         labels = layout.header[: layout.leading]
         self._leading = [

@@ -16,6 +16,8 @@ from pipelines.series.covariates.categories import sorted_codes
 from pipelines.series.options import SeriesOptions
 from pipelines.series.reading.column_roles import ColumnRoles
 from pipelines.series.tables.columns import CategoryReader, NumberReader
+from pipelines.series.tables.csv_files import WORDS, CsvTable
+from pipelines.series.tables.grouped_thousands import GroupedThousands
 from pipelines.series.tables.tables import Block, Table
 from pipelines.series.times.numeric_times import STEPS
 from pipelines.series.times.time_columns import TimeReader
@@ -108,8 +110,9 @@ def read_columns(
     whole |= {column: _GrowingArray(np.int32) for column in categories}
     moments, fractions = _GrowingArray("datetime64[s]"), _GrowingArray(np.int32)
     places = Places([], [])
+    thousands = GroupedThousands(numbers, options.missing_markers)
     rows = 0
-    for block, decimal in _blocks(tables, roles, report):
+    for block, table in _blocks(tables, roles, report):
         size = _length(block)
         if roles.time:
             moments.add(times.read(block))
@@ -120,6 +123,8 @@ def read_columns(
         codes = {column: category.read(block) for column, category in categories.items()}
         for column, values in codes.items():
             whole[column].add(values)
+        thousands.add(block, table)
+        decimal = getattr(table, "decimal", ".")
         for column, number in numbers.items():
             whole[column].add(number.read(block, decimal, codes.get(roles.id)))
         places.firsts.append(rows)
@@ -127,9 +132,11 @@ def read_columns(
         rows += size
     if not rows:
         raise DataError("there is a header but no row of data", file=tables[0].name)
+    thousands.refuse_doubtful(report)
     report.rows = rows
     for category in categories.values():
         category.note_likeness(report)
+        _note_words(category, report)
     results = {column: whole[column].result() for column in numbers}
     lists: dict[str, tuple[str, ...]] = {}
     for column in roles.categories:
@@ -153,6 +160,18 @@ def read_columns(
         {column: (whole[column].result(), categories[column].names) for column in roles.static},
         places,
     )
+
+
+def _note_words(category: CategoryReader, report: DataReport) -> None:
+    """Reports names that files also write where a value is missing."""
+    words = [name for name in category.names if name in WORDS]
+    if words:
+        report.note(
+            "words that may also mean a missing value",
+            "kept as names: leave cells empty where nothing is known",
+            f"column {category.column!r}: {', '.join(map(repr, words))}",
+            len(words),
+        )
 
 
 def _counted(ids: npt.NDArray[np.int32]) -> npt.NDArray[np.datetime64]:
@@ -207,8 +226,8 @@ class _GrowingArray:
 
 def _blocks(
     tables: Sequence[Table], roles: ColumnRoles, report: DataReport
-) -> Iterator[tuple[Block, str]]:
-    """The blocks of all tables without their empty rows, and their decimal marks."""
+) -> Iterator[tuple[Block, Table]]:
+    """The blocks of all tables without their empty rows, and the tables that they are of."""
     for table in tables:
         there = set(table.columns)
         for column in roles.read:
@@ -218,7 +237,13 @@ def _blocks(
                     file=table.name,
                     advice="Files that are read together need the same columns.",
                 )
-        for block in table.blocks(roles.read):
+        names = {name for name in (roles.id, *roles.categories) if name in roles.read}
+        blocks = (
+            table.blocks(roles.read, names)
+            if isinstance(table, CsvTable)
+            else table.blocks(roles.read)
+        )
+        for block in blocks:
             filled = _filled_rows(block, roles)
             if filled is not None:
                 empty = _length(block) - len(filled)
@@ -227,7 +252,7 @@ def _blocks(
             if _length(block):
                 for joined in roles.joined:
                     block.columns[joined.name] = joined.join(block)
-                yield block, getattr(table, "decimal", ".")
+                yield block, table
 
 
 def _filled_rows(block: Block, roles: ColumnRoles) -> npt.NDArray[np.intp] | None:

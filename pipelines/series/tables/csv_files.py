@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from pipelines.base.errors import DataError
 from pipelines.series.options import SeriesOptions
 from pipelines.series.tables.checked_file import CheckedFile
+from pipelines.series.tables.grouped_thousands import proves_decimals
 from pipelines.series.tables.tables import Block, check_column_names
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -33,18 +34,17 @@ MISSING = (
 )
 """Texts that mean a missing value."""
 
+WORDS = ("NA", "N/A", "n/a", "None")
+"""Texts among `MISSING` that are also names: of no promotion, or of Namibia."""
+
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _DECIMAL_COMMA = re.compile(r"^\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*$")
 _DECIMAL_POINT = re.compile(r"^\s*[-+]?\d*\.\d+([eE][-+]?\d+)?\s*$")
-_GROUPED = re.compile(r"^[-+]?[1-9]\d{0,2}[.,]\d{3}$")
 
 _TIME = re.compile(
     r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T]\d{1,2}:\d{2}\S*)?|\d{4}-\d{2}|\d{1,2}:\d{2}\S*"
 )
 """What is a date, a month or a clock time in the first line of a file without a header."""
-
-LEAST_GROUPED = 5
-"""With at least this many numbers, all with three digits after the mark, it may group thousands."""
 
 
 class CsvTable:
@@ -80,15 +80,22 @@ class CsvTable:
         self._raw_columns = [name.strip() or f"column {i}" for i, name in enumerate(header, 1)]
         self.columns = tuple(self._raw_columns)
         check_column_names(self.columns, self.name)
-        self.decimal = options.decimal or self._find_decimal(lines[1:])
+        found, proven = self._find_decimal(lines[1:])
+        self.decimal = options.decimal or found
+        self.decimal_is_certain = bool(options.decimal) or proven
         if self.delimiter != ",":
             notes.append(f"fields are separated by {_NAMES.get(self.delimiter, self.delimiter)}")
         if self.decimal == ",":
             notes.append("numbers are written with a decimal comma")
         self.notes = tuple(notes)
 
-    def blocks(self, columns: Sequence[str]) -> Iterator[Block]:
-        """See `Table.blocks`. A row's number is its line in the file, from 1."""
+    def blocks(self, columns: Sequence[str], names: Collection[str] = ()) -> Iterator[Block]:
+        """See `Table.blocks`. A row's number is its line in the file, from 1.
+
+        Args:
+            columns: columns to read.
+            names: columns among them whose values are names, so that `WORDS` are values too.
+        """
         import pyarrow as pa
         from pyarrow import csv as arrow_csv
 
@@ -101,16 +108,19 @@ class CsvTable:
         with CheckedFile(self.name) as file:
             record = 0
             try:
-                reader = arrow_csv.open_csv(file, *self._arrow_options(columns, remember))
+                missing = MISSING[:1] if names else MISSING
+                reader = arrow_csv.open_csv(file, *self._arrow_options(columns, missing, remember))
                 for batch in reader:
                     arrays = dict(zip(columns, batch.columns, strict=True))
+                    if names:
+                        arrays = {name: _known(arrays[name], name in names) for name in columns}
                     yield Block(arrays, self.name, self._line_counter(file, record))
                     record += len(batch)
             except (pa.ArrowInvalid, pa.ArrowException) as error:
                 raise self._explain(error, invalid, file, record) from None
 
     def _arrow_options(
-        self, columns: Sequence[str], invalid_row: Callable[[Any], str]
+        self, columns: Sequence[str], missing: Sequence[str], invalid_row: Callable[[Any], str]
     ) -> tuple[Any, Any, Any]:
         import pyarrow as pa
         from pyarrow import csv as arrow_csv
@@ -128,7 +138,7 @@ class CsvTable:
             include_columns=list(columns),
             column_types=dict.fromkeys(columns, pa.string()),
             strings_can_be_null=True,
-            null_values=list(MISSING),
+            null_values=list(missing),
         )
         return read, parse, convert
 
@@ -209,32 +219,26 @@ class CsvTable:
         if len(lines) == 1 and Path(self.name).stat().st_size <= SAMPLE_BYTES:
             raise DataError("there is a header but no row of data", file=self.name)
 
-    def _find_decimal(self, lines: list[str]) -> str:
-        """The decimal mark of the first lines.
-
-        Raises:
-            DataError: in every number with a mark, three digits follow the mark and the part
-                before it is at least 1, as in numbers with grouped thousands.
-        """
-        if self.delimiter == ",":
-            return "."
+    def _find_decimal(self, lines: list[str]) -> tuple[str, bool]:
+        """The decimal mark of the first lines, and whether a number there proves it."""
         fields = [
             field.strip() for row in _split(lines, self.delimiter, self.name) for field in row
         ]
-        commas = [field for field in fields if _DECIMAL_COMMA.match(field)]
-        points = [field for field in fields if _DECIMAL_POINT.match(field)]
-        mark = "," if commas and not points else "."
-        marked = commas if mark == "," else points
-        whole = any(re.fullmatch(r"[1-9]\d{0,2}", field) for field in fields)
-        grouped = len(marked) >= LEAST_GROUPED and all(_GROUPED.match(field) for field in marked)
-        if grouped and (mark == "," or whole):
-            raise DataError(
-                f"{marked[0]!r} may be a number with grouped thousands or one with three decimals",
-                file=self.name,
-                advice=f"State decimal {mark!r} if {mark!r} is the decimal mark, else write the "
-                "numbers without it.",
-            )
-        return mark
+        commas = any(_DECIMAL_COMMA.match(field) for field in fields)
+        points = any(_DECIMAL_POINT.match(field) for field in fields)
+        mark = "," if commas and not points and self.delimiter != "," else "."
+        return mark, proves_decimals(fields, mark)
+
+
+def _known(array: Any, holds_names: bool) -> Any:
+    """The texts with null for those that mean a missing value."""
+    import pyarrow as pa
+    import pyarrow.compute as compute
+
+    missing = [text for text in MISSING if not (holds_names and text in WORDS)]
+    # PyArrow's CSV reader knows one list of such texts for all columns.
+    found = compute.is_in(array, pa.array(missing, pa.string()))
+    return compute.if_else(found, pa.scalar(None, pa.string()), array)
 
 
 def _looks_like_number(text: str) -> bool:

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
 from pipelines.base.errors import DataError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 Times = npt.NDArray[np.datetime64]
+
+_DAY = 1440
+"""Number of minutes of a day."""
 
 
 def localize(times: Times, time_zone: str, file: str) -> Times:
     """Converts wall-clock times of a zone to UTC, datetime64[s].
 
-    For an hour that occurs twice, in autumn, the order of the rows decides.
+    For an hour that occurs twice, in autumn, the order of the rows decides: ascending, or from the
+    newest row to the oldest.
 
     Args:
         times: wall-clock times, datetime64 [T], in the order of the rows.
@@ -26,7 +35,9 @@ def localize(times: Times, time_zone: str, file: str) -> Times:
     """
     import pandas as pd
 
-    index = pd.DatetimeIndex(times)
+    steps = np.diff(times).astype(np.int64)
+    newest_first = np.count_nonzero(steps < 0) > np.count_nonzero(steps > 0)
+    index = pd.DatetimeIndex(times[::-1] if newest_first else times)
     try:
         aware = index.tz_localize(time_zone, ambiguous="infer", nonexistent="raise")
     except ValueError as error:
@@ -36,7 +47,48 @@ def localize(times: Times, time_zone: str, file: str) -> Times:
             advice="Clocks skip an hour in spring and repeat one in autumn: correct the time "
             "stamps, write them in UTC, or leave out time_zone.",
         ) from None
-    return np.asarray(aware.tz_convert("UTC").tz_localize(None).values.astype("datetime64[s]"))
+    instants = np.asarray(aware.tz_convert("UTC").tz_localize(None).values.astype("datetime64[s]"))
+    if np.any(steps < 0) and np.any(steps > 0):
+        _check_order_of_double_hours(index, instants, time_zone, file)
+    return instants[::-1] if newest_first else instants
+
+
+def _check_order_of_double_hours(
+    index: pd.DatetimeIndex, instants: Times, time_zone: str, file: str
+) -> None:
+    """Refuses rows out of order around an hour that occurs twice, of which the order decides.
+
+    Raises:
+        DataError: the rows from before to after such an hour do not ascend.
+    """
+    first = index.tz_localize(time_zone, ambiguous=np.ones(len(index), bool))
+    second = index.tz_localize(time_zone, ambiguous=np.zeros(len(index), bool))
+    twice = np.flatnonzero(first != second)
+    for day in np.unique(index[twice].normalize()):
+        rows = twice[index[twice].normalize() == day]
+        around = instants[max(rows[0] - 1, 0) : rows[-1] + 2]
+        if np.any(np.diff(around) < np.timedelta64(0, "s")):
+            raise DataError(
+                f"{index[rows[0]]} occurs twice in {time_zone}, and the rows around it are not in "
+                "order, which would tell which one is meant",
+                file=file,
+                advice="Sort the rows as they were recorded, write the times in UTC or with their "
+                "offsets, or leave out time_zone.",
+            )
+
+
+def seem_local_days(minutes: npt.NDArray[np.int32]) -> bool:
+    """Whether times seem to be days or months of another clock, which is put forward in summer.
+
+    They take two clock times, an hour apart, and are about a day or more apart.
+
+    Args:
+        minutes: ascending times on a clock, in minutes since 1970, int32 [T].
+    """
+    clocks = np.unique(minutes % _DAY)
+    if len(clocks) != 2 or clocks[1] - clocks[0] not in (60, _DAY - 60):
+        return False
+    return bool(np.all(np.diff(minutes) >= _DAY - 60))
 
 
 def check_zone(time_zone: str) -> None:

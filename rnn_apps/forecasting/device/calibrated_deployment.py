@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import keras
@@ -73,9 +73,8 @@ def calibrated_deployment(
 ) -> keras.Model:
     """`deployed` with calibrated "quantiles" [batch, horizon, levels] alongside "forecast".
 
-    A model that scales by the window and serves several series is returned as it is: it is not told
-    which series it sees, and the calibration is in units of the series. So is a point forecaster
-    that was calibrated on nothing.
+    A model that is not told which series it sees is returned as it is, see `knows_its_series`. So
+    is a point forecaster that was calibrated on nothing.
 
     Args:
         deployed: model from `deployment_model`.
@@ -83,9 +82,8 @@ def calibrated_deployment(
         calibration: calibration of the run's model.
     """
     inputs = {tensor.name: tensor for tensor in deployed.inputs}
-    several = len(calibration.scale) > 1
     outputs = dict(deployed.output)
-    if (several and "series_index" not in inputs) or (
+    if not knows_its_series(config, inputs) or (
         not calibration.windows and "quantiles" not in outputs
     ):
         return deployed
@@ -97,5 +95,19 @@ def calibrated_deployment(
         calibration.smallest if np.isfinite(calibration.smallest) else None,
         name="calibrated_quantiles",
     )  # fmt: skip
-    outputs["quantiles"] = correct(base, inputs["series_index"]) if several else correct(base)
+    outputs["quantiles"] = correct(base, inputs.get("series_index"))
     return keras.Model(inputs, outputs, name="forecaster")
+
+
+def knows_its_series(config: ForecastingConfig, inputs: Collection[str]) -> bool:
+    """Whether an exported model knows which series it sees, or has only one that it can serve.
+
+    A model that scales by the window serves any series. The calibration is in units of the series:
+    `predict` takes the standard deviation of all values of a series that is new to the run, and a
+    window alone does not tell it. The unit of the training series would be wrong for any other.
+
+    Args:
+        config: configuration of the run.
+        inputs: names of the model's inputs.
+    """
+    return config.scaling != "window" or "series_index" in inputs

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,10 @@ import numpy as np
 from pipelines.series.covariates.holiday_calendar import DAYS_TO_HOLIDAY, HOLIDAY, MOST_DAYS
 from rnn_apps.application.going_on import read_origin
 from rnn_apps.export.delivery import SAVED_MODEL, Delivery, DeviceFile, deliver, kibibytes
-from rnn_apps.forecasting.device.calibrated_deployment import calibrated_deployment
+from rnn_apps.forecasting.device.calibrated_deployment import (
+    calibrated_deployment,
+    knows_its_series,
+)
 from rnn_apps.forecasting.judging.example_windows import EXAMPLES, read_examples
 from rnn_apps.forecasting.network.inputs import input_specification
 from rnn_apps.forecasting.trained import TrainedForecaster
@@ -20,6 +24,8 @@ from rnn_apps.forecasting.trained import TrainedForecaster
 if TYPE_CHECKING:
     from rnn_apps.edge.runtime.model import EdgeModel
     from rnn_apps.export.task_metric import TaskMetric
+
+_log = logging.getLogger(__name__)
 
 FILES = {
     "tflite": DeviceFile("model.tflite"),
@@ -32,6 +38,11 @@ FILES = {
 # standard deviation of Keras' forecasts within a window; single numbers only to a coarse bound.
 QUANTIZED_TOLERANCE = 0.3
 MOST_DIFFERENCE = 0.05
+NOT_CALIBRATED = (
+    "the run's calibration is not in the files: they serve any series, and the calibration is in "
+    "units of each series as a whole, which a window does not tell. predict calibrates intervals, "
+    "and so do files of a run with scaling = series"
+)
 
 
 def export(run: TrainedForecaster, to: str | Path, formats: Sequence[str]) -> dict[str, Any]:
@@ -57,6 +68,8 @@ class ForecastDelivery(Delivery):
         """See `Delivery`."""
         calibration = self._run.yardsticks.calibrations["model"]
         self._model = calibrated_deployment(self._run.deployed, self._run.config, calibration)
+        for note in _intervals(self._run, [tensor.name for tensor in self._model.inputs]).values():
+            _log.warning(f"Intervals: {note}.")
         real = read_examples(self._run.folder.path / EXAMPLES)
         self._data = {tensor.name: real[tensor.name] for tensor in self._model.inputs}
 
@@ -128,7 +141,11 @@ def contract(run: TrainedForecaster, model: keras.Model) -> dict[str, Any]:
         "times": "minutes since 1970-01-01 00:00 on the local wall clock, over past and horizon",
         "series_index": "the position of the series in `series`",
     }
-    calibrated = run.yardsticks.calibrations["model"].windows and model is not run.deployed
+    calibrated = (
+        run.yardsticks.calibrations["model"].windows
+        and model is not run.deployed
+        and knows_its_series(config, specification)
+    )
     kind = "calibrated by split conformal prediction" if calibrated else "as trained"
     outputs = {
         "forecast": {"shape": ["batch", config.horizon], "meaning": "raw point forecasts"},
@@ -146,6 +163,7 @@ def contract(run: TrainedForecaster, model: keras.Model) -> dict[str, Any]:
         },
         "outputs": {name: outputs[name] for name in model.output},
         "series": list(description.series_names),
+        **_intervals(run, specification),
         **_categories(run),
         **_holidays(run),
         **_short_series(run),
@@ -153,6 +171,14 @@ def contract(run: TrainedForecaster, model: keras.Model) -> dict[str, Any]:
         "lookback": config.lookback,
         "horizon": config.horizon,
     }
+
+
+def _intervals(run: TrainedForecaster, inputs: Collection[str]) -> dict[str, Any]:
+    """The contract's entry about a calibration that is left out of the files."""
+    calibration = run.yardsticks.calibrations["model"]
+    if knows_its_series(run.config, inputs) or not calibration.windows:
+        return {}
+    return {"rule of intervals": NOT_CALIBRATED}
 
 
 def _categories(run: TrainedForecaster) -> dict[str, Any]:

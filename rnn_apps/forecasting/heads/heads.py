@@ -355,10 +355,26 @@ def _negative_binomial_cumulative(mean: tf.Tensor, dispersion: tf.Tensor) -> tf.
     """P(Y <= k) for k = 0 to 1,023: [..., 1] -> [..., 1024].
 
     From log P(0) = -log(1 + a m) / a and P(k + 1) / P(k) = (k + 1/a) / (k + 1) * a m / (1 + a m).
+    Without dispersion that is the Poisson distribution, which a small one comes close to.
     """
     product = dispersion * mean
-    first = -tf.math.log(1.0 + product) / dispersion
-    k = tf.range(_MOST_COUNTS - 1, dtype=tf.float32)
+    k = tf.range(_MOST_COUNTS, dtype=tf.float32)
     ratio = (k * dispersion + 1.0) / (k + 1.0) * (mean / (1.0 + product))
-    logarithm = tf.cumsum(tf.concat([first, tf.math.log(ratio)], axis=-1), axis=-1)
-    return tf.cumsum(tf.exp(logarithm), axis=-1)
+    first = -mean * _log1p_over(product)
+    logarithm = tf.cumsum(tf.concat([first, tf.math.log(ratio[..., :-1])], axis=-1), axis=-1)
+    probability = tf.exp(logarithm)
+    cumulative = tf.cumsum(probability, axis=-1)
+    # The rounded logarithms give all probabilities a common error, so that their sum is not 1.
+    # What the table does not hold is a geometric series, if it is little; else it is not known
+    # well. With a ratio of 1 or more, where the probabilities still rise, it is far from little.
+    within, last = cumulative[..., -1:], ratio[..., -1:]
+    beyond = probability[..., -1:] * last / tf.maximum(1.0 - last, 1e-3)
+    total = tf.where(beyond < 1e-3 * within, within + beyond, tf.ones_like(within))
+    return cumulative / total
+
+
+def _log1p_over(x: tf.Tensor) -> tf.Tensor:
+    """log(1 + x) / x for x above 0; by its series for small x, whose digits 1 + x loses."""
+    small = tf.minimum(x, 0.125)
+    series = _horner([(-1.0) ** n / (n + 1) for n in range(8)], small)
+    return tf.where(x < 0.125, series, tf.math.log(1.0 + x) / tf.maximum(x, 0.125))

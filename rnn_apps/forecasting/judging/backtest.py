@@ -19,7 +19,7 @@ from pipelines.base.errors import DataError
 from pipelines.series.splits import Part
 from pipelines.series.time_series import SeriesSet
 from pipelines.series.windows import WindowBatches
-from rnn_apps.forecasting.forecast import Forecast, Window, crop, windows
+from rnn_apps.forecasting.forecast import Forecast, Window, crop, require_finite, windows
 from rnn_apps.forecasting.judging.conformal import Calibrated
 from rnn_apps.forecasting.judging.metrics import ForecastMetrics, SeriesScales, as_json
 from rnn_apps.forecasting.judging.online_conformal import OnlineCalibrated
@@ -124,6 +124,7 @@ def backtest(
 
     Raises:
         DataError: no window fits into the part, or none has an observed truth.
+        UserError: a forecast is not finite.
     """
     judged = forecasters[0]
 
@@ -196,6 +197,7 @@ class _Rows:
         self.windows += len(window.truth)
         judged: Forecast | None = None
         for name, forecast in self._forecasts(window):
+            require_finite(forecast, name, window.place)
             self.metrics[name].update(
                 window.truth, window.weights, window.series_index, forecast.point,
                 forecast.quantiles,

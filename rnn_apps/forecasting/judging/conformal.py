@@ -32,7 +32,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.base.errors import ConfigurationError
-from rnn_apps.forecasting.forecast import Forecast, Forecaster, Inputs, Window, crop
+from rnn_apps.forecasting.forecast import (
+    Forecast,
+    Forecaster,
+    Inputs,
+    Window,
+    crop,
+    require_finite,
+)
 
 Array = NDArray[np.float64]
 
@@ -171,6 +178,7 @@ def calibrate(
 
     Raises:
         ConfigurationError: levels that do not fit the forecaster, or no window to calibrate on.
+        UserError: a forecast is not finite.
     """
     calibrator = Calibrator(forecaster, levels, scale, most_windows)
     for window in validation:
@@ -200,8 +208,13 @@ class Calibrator:
         self._kept = _EvenlySpaced()
 
     def add(self, window: Window) -> None:
-        """Adds a batch's scores; its windows look back at least as far as the forecaster."""
+        """Adds a batch's scores; its windows look back at least as far as the forecaster.
+
+        Raises:
+            UserError: a forecast is not finite.
+        """
         forecast = self.forecaster.forecast(crop(window.inputs, self.forecaster.lookback))
+        require_finite(forecast, self.forecaster.name, window.place)
         most = MOST_NUMBERS // (window.truth.shape[1] * len(self.levels))
         rows = scores(forecast, window, len(self.levels), self.unit)
         self._kept.add(rows, max(1, min(self._most, most)))

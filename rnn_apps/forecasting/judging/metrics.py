@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pipelines.base.errors import ConfigurationError
+from pipelines.base.errors import ConfigurationError, UserError
 
 Array = NDArray[np.float64]
 
@@ -229,7 +229,8 @@ class ForecastMetrics:
             quantiles: forecast quantiles [batch, horizon, levels]; required with levels.
 
         Raises:
-            ValueError: a shape that does not fit, or a forecast that is not finite.
+            ValueError: a shape that does not fit.
+            UserError: a forecast is not finite.
         """
         y, w, f = _float(truth), _float(weights), _float(point)
         index = np.asarray(series_index, np.int64)
@@ -246,7 +247,8 @@ class ForecastMetrics:
             terms += self._quantile_terms(y, _float(quantiles), w)
         stacked = np.stack(terms, axis=-1)
         if not np.isfinite(stacked).all():
-            raise ValueError("a forecast is not finite")
+            row = int(np.argmin(np.isfinite(stacked).all(axis=(1, 2))))
+            raise UserError(f"a forecast of series {self.scales.names[index[row]]!r} is not finite")
         np.add.at(self._by_series, index, stacked.sum(axis=1))
         self._by_step += stacked.sum(axis=0)
         self.windows += int((w.max(axis=1) > 0).sum())

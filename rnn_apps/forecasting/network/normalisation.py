@@ -20,6 +20,9 @@ import tensorflow as tf
 _VARIANCE_FLOOR = 1e-5
 """Added to the variance of scaled values by RevIN (Kim et al. 2022, their epsilon)."""
 
+_SMALLEST_UNIT = 1e-30
+"""A window whose values are all smaller counts as zeros: float32 hardly holds them."""
+
 
 @keras.saving.register_keras_serializable(package="rnn_apps")
 class SeriesScaler(keras.layers.Layer):
@@ -92,14 +95,21 @@ class WindowScaler(keras.layers.Layer):
     def call(self, past_target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """See the class."""
         if self.shift:
-            # The window's units are unknown: the floor under the spread is relative to its size.
-            location = tf.reduce_mean(past_target, axis=1, keepdims=True)
-            variance = tf.reduce_mean(tf.square(past_target - location), axis=1, keepdims=True)
-            scale = tf.sqrt(variance + 1e-6 * tf.square(location) + 1e-12)
-        else:
-            location = past_target[:, :1] * 0.0
-            scale = 1.0 + tf.reduce_mean(tf.abs(past_target), axis=1, keepdims=True)
-        return (past_target - location) / scale, location, scale
+            return self._standardised(past_target)
+        location = past_target[:, :1] * 0.0
+        scale = 1.0 + tf.reduce_mean(tf.abs(past_target), axis=1, keepdims=True)
+        return past_target / scale, location, scale
+
+    def _standardised(self, past_target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        # The window's unit is unknown. Squares of its values could be beyond float32, and a floor
+        # under the spread too high, so both are taken in units of its largest value.
+        largest = tf.reduce_max(tf.abs(past_target), axis=1, keepdims=True)
+        unit = tf.where(largest > _SMALLEST_UNIT, largest, tf.ones_like(largest))
+        values = past_target / unit
+        mean = tf.reduce_mean(values, axis=1, keepdims=True)
+        variance = tf.reduce_mean(tf.square(values - mean), axis=1, keepdims=True)
+        deviation = tf.sqrt(variance + 1e-6 * tf.square(mean) + 1e-12)
+        return (values - mean) / deviation, mean * unit, deviation * unit
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -34,6 +35,26 @@ def test_text_is_read_as_codes_in_alphabetic_order() -> None:
     # Other data is read in the same way, though its first rows look like numbers.
     again = load_series(sales(weather=[1, 2, 3] * 8), series_set.options)
     assert again.categories == {"weather": ("1", "2", "3")}
+
+
+def test_none_and_na_are_names_where_names_are_wanted(tmp_path: Path) -> None:
+    frame = sales(promotion=["Sale", "None", "NA", ""] * 6)
+    frame.loc[20:, "promotion"] = "None"
+    frame["shop"] = "NA"
+    frame.to_csv(tmp_path / "sales.csv", index=False)
+    columns = {"id_column": "shop", "targets": "sold", "future_covariates": "promotion"}
+    read = load_series(f"file:{tmp_path / 'sales.csv'}", **columns)
+    given = load_series(frame.replace("", None), **columns)
+    assert read.names == ("NA",)
+    assert read.categories == given.categories == {"promotion": ("NA", "None", "Sale")}
+    codes = read["NA"].future_covariates[:, 0]
+    assert codes.tolist() == given["NA"].future_covariates[:, 0].tolist()
+    assert codes[:4].tolist() == [2, 1, 0, 0] and len(codes) == 24
+    assert read.report.count("words that may also mean a missing value") == 3
+    # Among numbers they are missing values, as before.
+    frame.assign(code=["1", "NA"] * 12).to_csv(tmp_path / "sales.csv", index=False)
+    columns["past_covariates"] = "code"
+    assert load_series(f"file:{tmp_path / 'sales.csv'}", **columns).categories == read.categories
 
 
 def test_numbers_are_categories_if_they_are_stated() -> None:

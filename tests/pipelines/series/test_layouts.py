@@ -235,6 +235,7 @@ def test_the_frequency_of_json_lines(write: Write, tmp_path: Path) -> None:
         ({**B, "target": 3}, "not a list of numbers"),
         ({**B, "start": "2012-13-01"}, "not the time of a first value"),
         ({**B, "feat_static_cat": []}, "has 0 entries where the first line has 1"),
+        ({**B, "past_feat_dynamic_real": [[1] * 5]}, "has features where the first line, 1, has"),
         (A, "already on line 1"),
     ],
 )

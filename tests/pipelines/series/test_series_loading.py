@@ -128,21 +128,36 @@ def test_series_are_cut_to_what_is_observed_and_covariates_reach_on() -> None:
     )
     assert series_set.names == ("load", "other")
     load, other = series_set
-    assert load.target.tolist() == [1, 2, 2, 4]
-    assert load.observed.tolist() == [True, True, False, True]
-    assert load.past_covariates.ravel().tolist() == [20, 20, 20, 22]
-    assert load.future_covariates.ravel().tolist() == [0, 0, 1, 0, 0, 1]
-    assert (other.offset, len(other), len(other.future_covariates)) == (1, 5, 5)
+    # The first value of load stands before the first temperature, which nobody knew then.
+    assert load.target.tolist() == [2, 2, 4]
+    assert load.observed.tolist() == [True, False, True]
+    assert load.past_covariates.ravel().tolist() == [20, 20, 22]
+    assert load.future_covariates.ravel().tolist() == [0, 1, 0, 0, 1]
+    assert (load.offset, other.offset, len(other), len(other.future_covariates)) == (1, 1, 5, 5)
     assert series_set.rows == 6
     counts = {finding.kind: finding.count for finding in series_set.report.findings}
     assert counts == {
-        "missing covariates": 3,
+        "missing covariates": 2,
+        "rows before the first value of a covariate": 1,
         "missing values": 1,
         "missing values before the first": 1,
         "missing values after the last": 2,
     }
     json.dumps(series_set.report.as_dict(), allow_nan=False)
     assert "missing values: 1, forward_fill (series 'load' at 2024-01-03" in str(series_set.report)
+
+
+@pytest.mark.parametrize("kind", ["past_covariates", "future_covariates"])
+def test_a_covariate_that_begins_late_leaks_nothing_from_later(kind: str) -> None:
+    frame = wide_frame().assign(load=[1.0, 2, np.nan, 4, 5, 6], other=[np.nan, np.nan, 7, 8, 9, 9])
+    load = load_series(frame[["load", "other"]], targets="load", **{kind: "other"})
+    # Rows begin where the covariate and the target are both known.
+    assert load["load"].target.tolist() == [4, 5, 6] and load["load"].observed.all()
+    assert getattr(load["load"], kind).ravel().tolist() == [8, 9, 9]
+    assert "series 'load': column 'other' begins at 2024-01-03" in str(load.report)
+    late = frame.assign(other=[np.nan] * 5 + [9.0])
+    with pytest.raises(DataError, match=r"begins at 2024-01-06, where 5 of the 6 rows of .*'load'"):
+        load_series(late[["load", "other"]], targets="load", **{kind: "other"})
 
 
 def test_missing_covariates_are_refused_if_so_wished() -> None:

@@ -283,3 +283,29 @@ def test_unknown_frequencies() -> None:
 def test_wall_clock_minutes_reach_far() -> None:
     times = np.array(["1900-01-01", "2100-01-01"], "datetime64[s]")
     assert wall_clock_minutes(times).tolist() == times.astype("datetime64[m]").astype(int).tolist()
+
+
+def test_the_double_hour_is_read_by_the_order_of_the_rows() -> None:
+    hours = pd.date_range("2024-10-26", "2024-10-28 23:00", freq="h", tz="Europe/Berlin")
+    values = np.arange(float(len(hours)))
+    frame = pd.DataFrame({"time": hours.tz_localize(None).astype(str), "y": values})
+    for ordered in (frame, frame[::-1]):
+        series_set = load_series(ordered, time_zone="Europe/Berlin")
+        assert series_set["y"].target.tolist() == values.tolist()
+    # Rows out of order elsewhere do not matter, but around the double hour they do.
+    elsewhere = pd.concat([frame[40:], frame[:40]])
+    assert load_series(elsewhere, time_zone="Europe/Berlin")["y"].target.tolist() == values.tolist()
+    backwards = frame.iloc[np.r_[0:24, 29:23:-1, 30 : len(frame)]]
+    with pytest.raises(DataError, match="02:00:00 occurs twice in Europe/Berlin, and the rows"):
+        load_series(backwards, time_zone="Europe/Berlin")
+
+
+@pytest.mark.parametrize("step", ["D", "MS"])
+def test_local_days_that_are_stored_in_utc_need_their_zone(step: str) -> None:
+    local = pd.date_range("2024-01-01", periods=100, freq=step, tz="Europe/Berlin")
+    frame = pd.DataFrame({"y": np.arange(100.0)}, index=local.tz_convert("UTC"))
+    with pytest.raises(DataError, match="State time_zone, the zone of that clock"):
+        load_series(frame)
+    stated = load_series(frame, time_zone="Europe/Berlin")
+    for series_set in (stated, load_series(frame.set_index(local))):
+        assert (series_set.frequency, len(series_set["y"])) == (step, 100)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pipelines import DataError, load_series
 
 DAYS = pd.date_range("2023-06-01", periods=60)
+GROUPED = "numbers with three digits after the mark, which could group thousands"
 
 
 @settings(max_examples=60, deadline=None)
@@ -123,6 +124,44 @@ def test_three_digits_after_every_mark_may_be_thousands(tmp_path: Path) -> None:
         assert load_series(source, decimal=mark)["y"].target[1] == pytest.approx(2.467)
     assert load_series(semicolons(tmp_path, lambda i: f"0,{100 + i}"))["y"].target[0] < 1
     assert load_series(semicolons(tmp_path, lambda i: f"{i},25"))["y"].target[3] == 3.25
+
+
+def test_grouped_thousands_are_seen_beyond_the_first_lines(tmp_path: Path) -> None:
+    late = semicolons(tmp_path, lambda i: str(940 + i) if i < 58 else f"1.05{i - 50}")
+    with pytest.raises(DataError, match="grouped thousands or one with three decimals") as caught:
+        load_series(late)
+    assert (caught.value.row, caught.value.column) == (60, "y")
+    assert load_series(late, decimal=".")["y"].target[-1] == pytest.approx(1.059)
+
+
+def test_grouped_thousands_between_commas(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"date": DAYS, "y": [*map(str, range(950, 1000)), *(["1.005"] * 10)]})
+    frame.to_csv(tmp_path / "data.csv", index=False)
+    source = f"file:{tmp_path / 'data.csv'}"
+    with pytest.raises(DataError, match=r"'1.005' may be a number with grouped thousands"):
+        load_series(source)
+    # A number that is not grouped, in any column, proves that the point is the decimal mark.
+    frame.assign(price="0.5").to_csv(tmp_path / "data.csv", index=False)
+    assert load_series(source, targets="y")["y"].target[-1] == pytest.approx(1.005)
+
+
+def test_sensors_with_three_decimals_are_read(tmp_path: Path) -> None:
+    source = f"file:{tmp_path / 'data.csv'}"
+    for low, findings in ((0, 0), (1000, 59)):
+        values = [f"{(low + 250 * i) / 1000:.3f}" for i in range(59)] + ["-999"]
+        pd.DataFrame({"date": DAYS, "y": values}).to_csv(tmp_path / "data.csv", index=False)
+        series = load_series(source, missing_markers=(-999,))
+        assert series["y"].target[1] == pytest.approx((low + 250) / 1000)
+        assert series.report.count(GROUPED) == findings
+
+
+def test_rows_of_grouped_thousands_are_refused(tmp_path: Path) -> None:
+    header = "item;" + ";".join(str(day.date()) for day in DAYS)
+    rows = [f"i{k};" + ";".join(["1.234"] * len(DAYS)) for k in range(3)]
+    (tmp_path / "rows.csv").write_text("\n".join([header, *rows]))
+    with pytest.raises(DataError, match=r"'1.234' may be a number with grouped thousands"):
+        load_series(f"file:{tmp_path / 'rows.csv'}")
+    assert load_series(f"file:{tmp_path / 'rows.csv'}", decimal=".")["i1"].target[0] < 2
 
 
 def test_lists_and_single_names_are_taken_for_tuples() -> None:

@@ -23,6 +23,7 @@ from pipelines import (
     parse_split,
     training_statistics,
 )
+from pipelines.series.splits import part_rows
 from pipelines.series.windows import last_values, next_observed
 
 
@@ -291,11 +292,32 @@ def test_splits_that_cannot_be(text: str) -> None:
         ("2024-02-01,2024-01-01", "the times of the split must ascend"),
         ("2024-01-01,2024-02-01,0", "no part is left out by times"),
         ("0.7,0.3", "write three shares such as 0.7,0.1,0.2, three numbers of rows"),
+        ("2024-01-01T00:00Z,2024-02-01", "with and without an offset from UTC"),
     ],
 )
 def test_a_split_that_cannot_be_is_refused_with_its_own_cause(text: str, cause: str) -> None:
     with pytest.raises(ConfigurationError, match=cause):
         parse_split(text)
+
+
+def test_times_of_a_split_with_an_offset_are_instants() -> None:
+    hours = pd.date_range("2024-06-01", periods=200, freq="h", tz="Europe/Berlin")
+    series_set = load_series(pd.DataFrame({"y": np.arange(200.0)}, index=hours))
+    borders = [
+        part_rows(parse_split(text).validation, series_set[0], series_set)
+        for text in (
+            "2024-06-05 00:00,2024-06-07 00:00",
+            "2024-06-05T00:00+02:00,2024-06-07T00:00+0200",
+            "2024-06-04 22:00Z,2024-06-06T22Z",
+            "2024-06-04T17:00-05,2024-06-06T17:00:00-05:00",
+        )
+    ]
+    assert set(borders) == {(96, 144)}
+    with pytest.raises(ConfigurationError, match=r"split = .* has an offset .* have no time zone"):
+        WindowBatches(
+            make_set([20]), lookback=2, horizon=1,
+            part=parse_split("2024-01-02T00:00Z,2024-01-03T00:00Z").test,
+        )  # fmt: skip
 
 
 def test_a_split_beyond_the_data_is_named() -> None:
