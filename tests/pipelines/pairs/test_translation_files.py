@@ -158,6 +158,24 @@ def test_a_tab_inside_a_sentence_shifts_no_column(tmp_path: Path) -> None:
     assert "lines with a tab too many: 1, left out (line 4)" in str(found.report)
 
 
+@pytest.mark.parametrize("header", ["en\tfr\tnote", ""])
+def test_a_tab_inside_a_sentence_shifts_no_column_of_three(tmp_path: Path, header: str) -> None:
+    rows = [f"{a}\t{b}\t{'Attribution: x' if n % 3 else ''}" for n, (a, b) in enumerate(PAIRS)]
+    rows[4] = "one\ttwo\tun deux\tAttribution: x"
+    found = load_all(table(tmp_path, *([header] if header else []), *rows))
+    assert len(found) == len(PAIRS) - 1 and "two" not in found.target
+    assert "lines with a tab too many: 1, left out" in str(found.report)
+    # A table whose columns the user names is refused, as CSV is.
+    with pytest.raises(DataError, match="has 4 cells, but the first row has 3"):
+        load_all(table(tmp_path, *rows), source_column="1", target_column="2")
+
+
+def test_a_header_that_names_too_few_columns_is_refused(tmp_path: Path) -> None:
+    rows = [f"{n}\t{a}\t{b}" for n, (a, b) in enumerate(PAIRS)]
+    with pytest.raises(DataError, match=r"row 2: has 3 cells, .* the first line names 2 columns"):
+        load_all(table(tmp_path, "en\tfr", *rows))
+
+
 @pytest.mark.parametrize("lost", [0, 120, 300])
 def test_files_of_equal_length_that_have_lost_each_other_are_refused(
     tmp_path: Path, lost: int
