@@ -213,10 +213,28 @@ def test_regions_of_two_languages_are_read_together(tmp_path: Path) -> None:
     path.write_text(f'<tmx><header srclang="en_US"/><body>{units}</body></tmx>', encoding="utf-8")
     found = load_all(f"file:{path}")
     assert found.source == ("one", "two three")
+    said = "texts in en-us and en-gb read together as en: 2, 1 and 1; name one to have it alone: "
+    assert f"{said}--source-language en-us" in str(found.report)
     turned = load_all(f"file:{path}", **FRENCH_TO_ENGLISH)
     assert turned.source == ("un", "deux")
     one = load_all(f"file:{path}", source_language="en-US", target_language="fr")
     assert one.source == ("one",) and one.report.count("units without en-us") == 1
+    assert "read together" not in str(one.report)
+
+
+def test_a_unit_in_two_regions_says_which_one_counts(tmp_path: Path) -> None:
+    path = tmp_path / "a.tmx"
+    texts = {"en": "one", "zh-TW": "tw", "zh-CN": "cn"}
+    unit = "".join(
+        f'<tuv xml:lang="{name}"><seg>{text}</seg></tuv>' for name, text in texts.items()
+    )
+    path.write_text(f'<tmx><header srclang="en"/><body><tu>{unit}</tu></body></tmx>', "utf-8")
+    found = load_all(f"file:{path}")
+    assert found.target == ("tw",)
+    said = "units with texts in zh-tw and zh-cn: 1, the text in zh-tw counts (line 1)"
+    assert said in str(found.report)
+    chosen = load_all(f"file:{path}", source_language="en", target_language="zh-CN")
+    assert chosen.target == ("cn",) and "zh-tw" not in str(chosen.report)
 
 
 def test_written_lines_stay_with_their_sentences() -> None:
