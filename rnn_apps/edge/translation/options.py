@@ -75,8 +75,10 @@ class SearchOptions:
                 f"n_best = {self.n_best} must be from 1 to beam_width = {self.beam_width}"
             )
         for name in ("length_penalty", "coverage_penalty", "longest", "shortest", "temperature"):
-            if not getattr(self, name) >= 0:
-                raise ConfigurationError(f"{name} = {getattr(self, name)} must be at least 0")
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ConfigurationError(
+                    f"{name} = {getattr(self, name)} must be a finite number of at least 0"
+                )
         if self.longest_extra < 0 or self.longest + self.longest_extra < 1:
             raise ConfigurationError("longest and longest_extra leave no room for a token")
         if self.no_repeat < 0 or self.top_k < 0:
@@ -92,7 +94,7 @@ class SearchOptions:
             raise ConfigurationError(f"min_p = {self.min_p} must be from 0 to 1")
         if not 0 < self.repetition_penalty < math.inf:
             raise ConfigurationError(
-                f"repetition_penalty = {self.repetition_penalty} must be above 0"
+                f"repetition_penalty = {self.repetition_penalty} must be finite and above 0"
             )
         if self.longest_source < 1:
             raise ConfigurationError(f"longest_source = {self.longest_source} must be at least 1")
