@@ -247,15 +247,18 @@ def _csv_rows(lines: Iterator[str], path: Path) -> tuple[str, Iterator[tuple[int
 def _delimiter(lines: Sequence[str]) -> str:
     """The mark between the cells, told from the first lines of a file.
 
-    It gives all rows one width, and no space follows it, as one follows the comma of a sentence;
-    among several such marks, or if there is none, it is the one that the first line has most.
+    It gives all rows one width. Among several such marks it is the one that has a space behind it
+    least often, as the comma of a sentence has; then, or if there is none, the one that the first
+    line has most.
     """
-    first = _outside_quotes(lines[0]) if lines else ""
+    plain = [_outside_quotes(line) for line in lines]
+    first = plain[0] if plain else ""
 
-    def fitness(mark: str) -> tuple[bool, bool, int]:
-        even = mark in first and _even(lines, mark)
-        spaced = any(f"{mark} " in _outside_quotes(line) for line in lines)
-        return even, even and not spaced, first.count(mark)
+    def fitness(mark: str) -> tuple[bool, float, int]:
+        if mark not in first or not _even(lines, mark):
+            return False, 0.0, first.count(mark)
+        spaced = sum(line.count(f"{mark} ") for line in plain)
+        return True, -spaced / sum(line.count(mark) for line in plain), first.count(mark)
 
     return max(_DELIMITERS, key=fitness)
 

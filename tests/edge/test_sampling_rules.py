@@ -70,6 +70,13 @@ def test_numbers_that_are_not_finite_are_refused(made: Any, wrong: float) -> Non
             made(**{name: wrong})
 
 
+def test_penalties_and_lengths_beyond_a_score_and_a_number_of_tokens_are_refused() -> None:
+    for name in ("coverage_penalty", "longest"):
+        assert getattr(SearchOptions(**{name: 1000.0}), name) == 1000  # type: ignore[arg-type]
+        with pytest.raises(ConfigurationError, match=f"{name} = 1.* must be 0 to 1,000"):
+            SearchOptions(**{name: 1e9})  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("name", ["length_penalty", "coverage_penalty", "repetition_penalty"])
 def test_a_beam_takes_finite_penalties_only(name: str) -> None:
     for wrong in (math.inf, math.nan):

@@ -213,6 +213,7 @@ def test_a_line_of_names_is_no_text(
     [
         ("Hello, my friend {n};Hallo mein Freund", "Hallo mein Freund"),
         ("{n}, one, two, three;vier", "vier"),
+        ("Hello, my friend; well;Hallo, mein Freund", " well"),
         ("{n},one; or two", "one; or two"),
         ('{n},"one, two; three"', "one, two; three"),
     ],
