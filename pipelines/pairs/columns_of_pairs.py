@@ -11,6 +11,7 @@ from pathlib import Path
 from pipelines.base.errors import DataError
 from pipelines.data_report import DataReport
 from pipelines.pairs.languages import COLUMN_WORDS, language_code, language_of_column, same_language
+from pipelines.text.records import written_as_names
 
 SOURCE_NAMES = (
     "source", "src", "source_text", "source_sentence", "sentence1", "input", "text1",
@@ -36,8 +37,6 @@ _LINK = re.compile(r"(?:https?|ftp)://\S+")
 _IDENTIFIER = re.compile(r"(?=\S*\d)[\w.:/#@+=-]+", re.ASCII)
 _LICENCE = re.compile(r"(?:CC[ -]?BY|CC0|Attribution|Public Domain)\b.*", re.IGNORECASE)
 _NUMBERED = re.compile(r"(?:reference|ref)[ _-]?\d+")
-# A name such as question, srcText or source_1, and not the first word of a sentence.
-_PLAIN_NAME = re.compile(r"[a-z][A-Za-z0-9_.-]*|[A-Za-z]\w*_\w*", re.ASCII)
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
 
@@ -133,16 +132,10 @@ def columns_of_other_names(rows: Sequence[Sequence[str]], path: str | Path) -> C
     Raises:
         DataError: more than two columns have sentences, so that the names have to be stated.
     """
+    texts = texts_below_names(rows)
+    if len(texts) < 2:
+        return None
     names = [cell.strip().strip('"').strip() for cell in rows[0]]
-    below = [[cells[n].strip() for cells in rows[1 : SAMPLE + 1] if len(cells) > n]
-             for n in range(len(names))]  # fmt: skip
-    texts = [n for n in range(len(names)) if names[n] and not _kind(below[n])]
-    if len(rows) <= _FEWEST_LINES or len(texts) < 2:
-        return None
-    if not all(_PLAIN_NAME.fullmatch(name) for name in names if name):
-        return None
-    if any(sum(" " in cell for cell in below[n]) < _MOSTLY * len(below[n]) for n in texts):
-        return None
     if len(texts) > 2:
         listed = ", ".join(names[n] for n in texts)
         raise DataError(
@@ -154,6 +147,24 @@ def columns_of_other_names(rows: Sequence[Sequence[str]], path: str | Path) -> C
             f"--column target={names[texts[1]]}.",
         )
     return Columns(texts[0], texts[1], ("", ""))
+
+
+def texts_below_names(rows: Sequence[Sequence[str]]) -> list[int]:
+    """The columns of sentences, from 0, under a first line of names as programs write them.
+
+    Args:
+        rows: lines of the file as lists of cells.
+
+    Returns:
+        The columns in their order; none if the first line is one like the others.
+    """
+    if len(rows) <= _FEWEST_LINES or not written_as_names(rows[0]):
+        return []
+    below = [[cells[n].strip() for cells in rows[1 : SAMPLE + 1] if len(cells) > n]
+             for n in range(len(rows[0]))]  # fmt: skip
+    texts = [n for n, name in enumerate(rows[0]) if name.strip() and not _kind(below[n])]
+    spaced = all(sum(" " in c for c in below[n]) >= _MOSTLY * len(below[n]) for n in texts)
+    return texts if spaced else []
 
 
 def _one_language_twice(stated: Mapping[int, str]) -> Columns | None:

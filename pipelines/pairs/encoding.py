@@ -18,7 +18,7 @@ from pipelines.pairs.batching import Encode
 from pipelines.pairs.sentence_pairs import SentencePairs
 from pipelines.tokenizers import Tokenizer, train_tokenizer
 from pipelines.tokenizers.sentence_ids import END, SPECIALS, one_line, sentence_ids
-from pipelines.tokenizers.tokenizer import UNKNOWN, Ids
+from pipelines.tokenizers.tokenizer import UNKNOWN, Ids, utf8
 from pipelines.tokenizers.word_tokenizer import WHITE_SPACE
 
 if TYPE_CHECKING:
@@ -64,6 +64,18 @@ def without_empty(pairs: SentencePairs) -> SentencePairs:
     if not kept:
         raise DataError("has no pair whose two sentences both have words", file=pairs.name)
     return pairs if len(kept) == len(pairs) else pairs.take(kept)
+
+
+def refuse_half_characters(pairs: SentencePairs) -> None:
+    """Refuses pairs from memory that hold half of a surrogate pair; files never hold one.
+
+    Raises:
+        DataError: one does; the message names the pair.
+    """
+    for number, (source, references) in enumerate(zip(pairs.source, pairs.references, strict=True)):
+        for text in (source, *references):
+            if not text.isascii():
+                utf8(text, pairs.place(number))
 
 
 def without_too_long(

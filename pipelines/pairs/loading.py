@@ -12,7 +12,7 @@ from pipelines.base.stated_columns import Stated, agreed_columns
 from pipelines.batches import random_numbers
 from pipelines.data_report import DataReport
 from pipelines.pairs.aligned_files import read_aligned_files
-from pipelines.pairs.encoding import without_empty
+from pipelines.pairs.encoding import refuse_half_characters, without_empty
 from pipelines.pairs.further_references import with_reference_files
 from pipelines.pairs.languages import language_tag, same_language
 from pipelines.pairs.records_of_pairs import read_records_of_pairs
@@ -192,6 +192,7 @@ def _open(
     references: Sequence[str | Path] = (),
 ) -> PairParts:
     if isinstance(source, SentencePairs):
+        refuse_half_characters(source)
         return PairParts(without_empty(with_reference_files(source, references)), None, None)
     named = source if isinstance(source, Source) else parse_source(str(source), archives=True)
     if references and named.kind != "file":

@@ -13,10 +13,13 @@ from pipelines.pairs.columns_of_pairs import (
     columns_of_content,
     columns_of_header,
     columns_of_other_names,
+    texts_below_names,
     without_quotes,
 )
 from pipelines.pairs.sentence_pairs import SentencePairs
 from pipelines.text.records import Records, place_of, text_of
+
+_SHOWN = 40
 
 Rows = list[tuple[int, list[Any]]]
 """Numbers of lines or rows, counted from 1, and their cells; None for a missing cell."""
@@ -47,7 +50,7 @@ def read_records_of_pairs(
     if not rows:
         raise DataError("has no record", file=records.path)
     numbered = all(_is_number(one) for one in (columns[0], *columns[1].split(",")))
-    if not records.keyed and any(columns) and not numbered:
+    if not records.keyed and any(columns) and (not numbered or _begins_with_names(rows)):
         names, rows = rows[0][1], rows[1:]
     if any(columns):
         chosen = _named(records, names, languages, columns)
@@ -56,6 +59,11 @@ def read_records_of_pairs(
         if header:
             names, rows = rows[0][1], rows[1:]
     _note_columns(names, chosen, report)
+    if not names and any(columns):
+        first, cells = rows[0]
+        shown = "; ".join(repr(str(cell)[:_SHOWN]) for cell in cells)
+        kind = "first lines that are not taken for names of columns"
+        report.note(kind, "read as a pair", f"line {first}: {shown}")
     kept = _whole_rows(records, rows, chosen, report)
     report.rows = len(rows)
     source = _texts(records, names, kept, chosen.source, report)
@@ -115,6 +123,13 @@ def _further(
 
 def _is_number(column: str) -> bool:
     return column.strip().isdigit()
+
+
+def _begins_with_names(rows: Rows) -> bool:
+    """Whether the first row of a table has names of columns, though the user gives numbers."""
+    sample = [cells for _, cells in rows[:SAMPLE]]
+    named = columns_of_header(sample, ("", ""), "") is not None
+    return named or len(texts_below_names(sample)) > 1
 
 
 def _keyed(records: Records) -> tuple[list[str], Rows]:

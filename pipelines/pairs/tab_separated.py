@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from pipelines.pairs.sentence_pairs import SentencePairs
 from pipelines.text.foreign_content import refuse_markup
 from pipelines.text.lines import read_lines
 
-# If nearly all lines have two columns, a third column comes from a tab inside a sentence.
+# If nearly all lines have as many columns, a further one comes from a tab inside a sentence.
 _FEWEST_LINES = 10
 _NEARLY_ALL = 0.9
 
@@ -58,9 +59,12 @@ def read_tab_separated(
             file=path,
             advice="Write SOURCE, a tab, TARGET on each line.",
         )
-    columns, rows = _columns(rows, path, (source_language, target_language), report)
-    report.rows = len(rows)
-    kept = _whole_rows(rows, columns, report)
+    head = rows[0][1]
+    columns, below = _columns(rows, path, (source_language, target_language), report)
+    report.rows = len(below)
+    # Without a header, the usual number of columns is told from the lines themselves.
+    named = len(head) if len(below) < len(rows) else 0
+    kept = _whole_rows(below, columns, named, path, report)
     if not kept:
         raise DataError(
             f"has no line with text in columns {columns.source + 1} and {columns.target + 1}",
@@ -122,21 +126,48 @@ def _columns(
     )
 
 
-def _whole_rows(rows: Rows, columns: Columns, report: DataReport) -> Rows:
-    """The rows that have both columns and no surplus tab; the others are reported."""
+def _whole_rows(
+    rows: Rows, columns: Columns, named: int, path: str | Path, report: DataReport
+) -> Rows:
+    """The rows that have both columns and no surplus tab; the others are reported.
+
+    Args:
+        rows: lines below the header, if there is one.
+        columns: columns that are read.
+        named: number of columns that the header names; 0 without a header.
+        path: path of the file, for messages.
+        report: report that receives notes on the rows that are left out.
+
+    Raises:
+        DataError: nearly all rows have more columns than the header names.
+    """
     needed = max(columns.source, columns.target) + 1
-    counts = Counter(len(cells) for _, cells in rows)
-    usual, times = counts.most_common(1)[0] if counts else (needed, 0)
-    strict = usual == 2 and len(rows) >= _FEWEST_LINES and times >= _NEARLY_ALL * len(rows)
+    surplus = [(number, len(cells)) for number, cells in rows if 0 < named < _width(cells)]
+    if surplus and len(surplus) >= _NEARLY_ALL * len(rows):
+        number, count = surplus[0]
+        raise DataError(
+            f"has {count} cells, as nearly all lines, but the first line names {named} columns",
+            file=path,
+            row=number,
+            advice="Name all columns in the first line, in their order.",
+        )
+    usual, times = Counter(len(cells) for _, cells in rows).most_common(1)[0] if rows else (0, 0)
+    even = len(rows) >= _FEWEST_LINES and times >= _NEARLY_ALL * len(rows)
+    most = named or (usual if even else math.inf)
     kept: Rows = []
     for number, cells in rows:
         if len(cells) < needed:
             report.note("lines without a second column", "left out", f"line {number}")
-        elif strict and len(cells) > usual:
+        elif _width(cells) > most:
             report.note("lines with a tab too many", "left out", f"line {number}")
         else:
             kept.append((number, cells))
     return kept
+
+
+def _width(cells: Sequence[str]) -> int:
+    """The number of cells up to the last that has text: tabs at the end move no column."""
+    return max((number for number, cell in enumerate(cells, 1) if cell.strip()), default=0)
 
 
 def looks_tab_separated(lines: Sequence[str]) -> bool:

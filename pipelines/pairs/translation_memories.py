@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 from xml.parsers import expat
 
 from pipelines.base.errors import DataError
@@ -68,16 +69,25 @@ def read_translation_memory(
             kind = f"several texts in {language} in a unit"
             report.note(kind, "the first counts", f"line {line}")
     pairs, places = [], []
+    # How many texts of each region are read, source and target.
+    chosen: tuple[Counter[str], Counter[str]] = Counter(), Counter()
     for line, unit in reader.units:
-        texts = [_segment(unit, language) for language in (source, target)]
+        regions = [_regions(unit, language) for language in (source, target)]
         missing = [
-            language for language, text in zip((source, target), texts, strict=True) if text is None
+            language for language, found in zip((source, target), regions, strict=True) if not found
         ]
         if missing:
             report.note(f"units without {missing[0]}", "left out", f"line {line}")
             continue
-        pairs.append((cast(str, texts[0]), cast(str, texts[1])))
+        for (first, *others), counts in zip(regions, chosen, strict=True):
+            counts[first] += 1
+            if others:
+                kind = f"units with texts in {_listed([first, *others])}"
+                report.note(kind, f"the text in {first} counts", f"line {line}")
+        pairs.append((unit[regions[0][0]], unit[regions[1][0]]))
         places.append(f"line {line}")
+    _note_regions(chosen[0], source, "source", report)
+    _note_regions(chosen[1], target, "target", report)
     if not pairs:
         raise DataError(
             f"has no unit with both {source} and {target}, only {', '.join(languages)}", file=path
@@ -255,10 +265,27 @@ def _chosen(
     return source, target
 
 
-def _segment(unit: dict[str, str], language: str) -> str | None:
-    if language in unit:
-        return unit[language]
-    return next((text for name, text in unit.items() if _fits(name, language)), None)
+def _regions(unit: dict[str, str], language: str) -> list[str]:
+    """The tags in a unit that fit a language: the language itself first, then its regions."""
+    fitting = [name for name in unit if _fits(name, language)]
+    return sorted(fitting, key=lambda name: name != language)
+
+
+def _note_regions(counts: Counter[str], language: str, side: str, report: DataReport) -> None:
+    """Notes the regions of a language whose texts are read as one, and how many each has."""
+    if len(counts) < 2:
+        return
+    report.note(
+        f"texts in {_listed(list(counts))} read together as {language}",
+        f"{_listed([f'{count:,}' for count in counts.values()])}; name one to have it alone: "
+        f"--{side}-language {max(counts, key=lambda name: counts[name])}",
+        "",
+        sum(counts.values()),
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _fits(language: str, wanted: str) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pipelines.base.errors import DataError
 from pipelines.data_report import DataReport, Finding
+from pipelines.tokenizers.tokenizer import utf8
 
 CHUNK = 2**20
 """Number of characters in a piece of text."""
@@ -70,10 +71,13 @@ class MemoryText(TextCorpus):
         text: content of the whole text.
         name: name of the source, for messages.
         findings: findings of the reading that brought the text into memory.
+
+    Raises:
+        DataError: the text holds half of a surrogate pair; the message names the line.
     """
 
     def __init__(self, text: str, name: str = "text", findings: Sequence[Finding] = ()) -> None:
-        super().__init__(name, f"memory {hashlib.sha256(text.encode()).hexdigest()}")
+        super().__init__(name, f"memory {hashlib.sha256(_as_utf8(text, name)).hexdigest()}")
         self._text = text
         self._findings = tuple(findings)
 
@@ -98,6 +102,15 @@ class MemoryText(TextCorpus):
             return place
         line_end = self._text.find("\n", place - 1, place + LINE_SEARCH)
         return line_end + 1 if line_end >= 0 else place
+
+
+def _as_utf8(text: str, name: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        for row, line in enumerate(text.split("\n"), 1):
+            utf8(line, name, row)
+        raise
 
 
 @dataclass(frozen=True)

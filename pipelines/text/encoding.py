@@ -16,7 +16,7 @@ import numpy.typing as npt
 from pipelines.base.atomic_files import atomic_folder, write_json
 from pipelines.base.errors import DataError
 from pipelines.text.corpus import TextCorpus
-from pipelines.tokenizers.tokenizer import Tokenizer
+from pipelines.tokenizers.tokenizer import Tokenizer, utf8
 
 IDS_FILE = "tokens.bin"
 ABOUT_FILE = "tokens.json"
@@ -129,7 +129,7 @@ class _Counts:
     def encoded(self, corpus: TextCorpus) -> Iterator[npt.NDArray[Any]]:
         tokenizer = self._tokenizer
         for chunk in corpus.chunks():
-            content = chunk.encode()
+            content = utf8(chunk, corpus.name)
             ids = tokenizer.encode(chunk)
             self._digest.update(content)
             self._bytes += len(content)

@@ -10,10 +10,15 @@ from pipelines.base.errors import DataError
 from pipelines.data_report import DataReport
 from pipelines.text.corpus import MemoryText, TextCorpus, part_name
 from pipelines.text.line_ends import LineEnds
-from pipelines.text.records import Records, place_of, text_of
+from pipelines.text.records import Records, place_of, text_of, written_as_names
 
 TEXT_NAMES = ("text", "content", "article", "document", "sentence", "body", "message", "review")
 """Names of the column of text, in order of preference."""
+
+# Rows whose texts tell whether the first one is a header, and the share of them that has to.
+_SAMPLE = 100
+_MOSTLY = 0.9
+_SHOWN = 40
 
 RECORDS_TO_SLICE = 1000
 """Fewer records are cut as one text: shares of whole records would be too coarse."""
@@ -116,28 +121,45 @@ def _column_texts(records: Records, wanted: str, report: DataReport) -> Iterator
     if not first:
         raise DataError("the text is empty", file=records.path)
     folded = [name.strip().lower() for name in first]
-    header = True
+    below = list(itertools.islice(rows, _SAMPLE))
     if wanted:
-        by_number = wanted.isdigit() and wanted not in folded
         place = place_of(wanted, first, records.path, "text_column")
-        header = not by_number
         if place >= len(first):
             raise _no_text_column(records, first, line)
+        by_number = wanted.isdigit() and wanted not in folded
+        header = not by_number or _is_header(first, place, below)
     else:
         known = next((one for one in TEXT_NAMES if one in folded), "")
         if not known and len(first) > 1:
             raise _no_text_column(records, first, line)
-        place, header = (folded.index(known), True) if known else (0, False)
+        place = folded.index(known) if known else 0
+        header = bool(known) or _is_header(first, place, below)
     name = first[place].strip() if header else f"column {place + 1}"
     if header:
         _note_columns(name, first, report)
     else:
-        yield line, text_of(first[place], name, line, records)
-    for number, cells in rows:
+        text = text_of(first[place], name, line, records)
+        kind = "first lines that are not taken for names of columns"
+        report.note(kind, "read as a record", f"line {line}: {text[:_SHOWN]!r}")
+        yield line, text
+    for number, cells in itertools.chain(below, rows):
         if place >= len(cells):
             report.note(f"rows without {name!r}", "left out", f"{records.unit} {number}")
             continue
         yield number, text_of(cells[place], name, number, records)
+
+
+def _is_header(first: Sequence[str], place: int, below: Sequence[tuple[int, list[str]]]) -> bool:
+    """Whether a first row has names of columns, where the user did not say so.
+
+    It does if the column of text has one of the usual names; or if all cells are names as programs
+    write them, and that column has texts of several words below.
+    """
+    if first[place].strip().lower() in TEXT_NAMES:
+        return True
+    texts = [cells[place] for _, cells in below if place < len(cells) and cells[place].strip()]
+    spaced = sum(" " in text.strip() for text in texts)
+    return written_as_names(first) and bool(texts) and spaced >= _MOSTLY * len(texts)
 
 
 def _note_columns(name: str, names: Sequence[str], report: DataReport) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from pipelines.base.errors import DataError
 from pipelines.base.stated_columns import nearest_columns
 from pipelines.text.files import open_text_files
 from pipelines.text.packing import inner_name
+from pipelines.tokenizers.tokenizer import utf8
 
 JSON_ENDINGS = (".json", ".jsonl", ".jsonlines", ".ndjson", ".jl")
 CSV_ENDINGS = (".csv",)
@@ -26,6 +29,10 @@ _PARQUET_MARK = b"PAR1"
 _DELIMITERS = ",;\t|"
 # Documents are longer than the 131,072 characters that Python allows a cell at first.
 _LONGEST_CELL = 2**27
+# Lines from whose cells the delimiter is told.
+_DELIMITER_LINES = 50
+# A name such as question, srcText or source_1, and not the first word of a sentence.
+_PLAIN_NAME = re.compile(r"[a-z][A-Za-z0-9_.-]*|[A-Za-z]\w*_\w*", re.ASCII)
 
 Cells = list[Any]
 """The values of a record, in the order of the columns; None where there is none."""
@@ -72,12 +79,23 @@ class Records:
                 names the row.
         """
         lines = _lines(self.path)
-        if self.kind == "tsv":
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    yield number, line.rstrip("\n").split("\t")
-        else:
-            yield from _csv_rows(lines, self.path)
+        tabs = self.kind == "tsv"
+        delimiter, rows = _tab_rows(lines) if tabs else _csv_rows(lines, self.path)
+        width = 0
+        for number, cells in rows:
+            width = width or len(cells)
+            # A tab at the end of a line moves nothing; commas there were written by a program.
+            surplus = any(cell.strip() for cell in cells[width:]) if tabs else len(cells) > width
+            if surplus:
+                raise DataError(
+                    f"has {len(cells)} cells, but the first row has {width}",
+                    file=self.path,
+                    row=number,
+                    advice="Write a space for a tab inside a cell: it moves all cells behind it."
+                    if tabs
+                    else f"Put a cell that contains {delimiter!r} in quotes.",
+                )
+            yield number, cells
 
 
 def open_records(path: str | Path) -> Records | None:
@@ -131,11 +149,17 @@ def place_of(wanted: str, names: list[str], path: str | Path, argument: str) -> 
     )
 
 
+def written_as_names(cells: Sequence[str]) -> bool:
+    """Whether all cells but blank ones are names as programs write them: question, srcText."""
+    filled = [cell.strip().strip('"').strip() for cell in cells if cell.strip()]
+    return bool(filled) and all(_PLAIN_NAME.fullmatch(name) for name in filled)
+
+
 def text_of(value: Any, name: str, number: int, records: Records) -> str:
     """The text of a cell; "" for a missing one.
 
     Raises:
-        DataError: the cell holds something else than text.
+        DataError: the cell holds something else than text, or half of a character.
     """
     if value is None:
         return ""
@@ -154,6 +178,9 @@ def text_of(value: Any, name: str, number: int, records: Records) -> str:
             file=records.path,
             row=number,
         )
+    if not value.isascii():
+        # JSON can write half of a character, as "\\ud83d".
+        utf8(value, records.path, number)
     return value
 
 
@@ -185,43 +212,68 @@ def _longer_cells() -> Iterator[None]:
         csv.field_size_limit(usual)
 
 
-def _csv_rows(lines: Iterable[str], path: Path) -> Iterator[tuple[int, list[str]]]:
-    lines = iter(lines)
-    first = next(lines, "")
-    counts = {mark: _outside_quotes(first).count(mark) for mark in _DELIMITERS}
-    delimiter = max(_DELIMITERS, key=lambda mark: counts[mark])
+def _tab_rows(lines: Iterable[str]) -> tuple[str, Iterator[tuple[int, list[str]]]]:
+    numbered = enumerate(lines, 1)
+    return "\t", ((n, line.rstrip("\n").split("\t")) for n, line in numbered if line.strip())
 
-    def all_lines() -> Iterator[str]:
-        yield first
-        yield from lines
 
-    reader = csv.reader(all_lines(), delimiter=delimiter, strict=True)
-    width = begin = 0
-    while True:
-        begin = reader.line_num + 1
-        try:
-            with _longer_cells():
-                cells = next(reader, None)
-        except csv.Error as error:
-            raise DataError(
-                f"the quotation marks of this row do not fit: {error}",
-                file=path,
-                row=begin,
-                advice='Put the cell in quotes and write "" for a quotation mark inside.',
-            ) from None
-        if cells is None:
-            return
-        if not any(cell.strip() for cell in cells):
-            continue
-        width = width or len(cells)
-        if len(cells) > width:
-            raise DataError(
-                f"has {len(cells)} cells, but the first row has {width}",
-                file=path,
-                row=begin,
-                advice=f"Put a cell that contains {delimiter!r} in quotes.",
-            )
-        yield begin, cells
+def _csv_rows(lines: Iterator[str], path: Path) -> tuple[str, Iterator[tuple[int, list[str]]]]:
+    """The delimiter of a CSV file, and the rows that are not blank, with their line numbers."""
+    sample = list(itertools.islice(lines, _DELIMITER_LINES))
+    delimiter = _delimiter(sample)
+    reader = csv.reader(itertools.chain(sample, lines), delimiter=delimiter, strict=True)
+
+    def rows() -> Iterator[tuple[int, list[str]]]:
+        while True:
+            begin = reader.line_num + 1
+            try:
+                with _longer_cells():
+                    cells = next(reader, None)
+            except csv.Error as error:
+                raise DataError(
+                    f"the quotation marks of this row do not fit: {error}",
+                    file=path,
+                    row=begin,
+                    advice='Put the cell in quotes and write "" for a quotation mark inside.',
+                ) from None
+            if cells is None:
+                return
+            if any(cell.strip() for cell in cells):
+                yield begin, cells
+
+    return delimiter, rows()
+
+
+def _delimiter(lines: Sequence[str]) -> str:
+    """The mark between the cells, told from the first lines of a file.
+
+    It gives all rows one width. Among several such marks it is the one that has a space behind it
+    least often, as the comma of a sentence has; then, or if there is none, the one that the first
+    line has most.
+    """
+    plain = [_outside_quotes(line) for line in lines]
+    first = plain[0] if plain else ""
+
+    def fitness(mark: str) -> tuple[bool, float, int]:
+        if mark not in first or not _even(lines, mark):
+            return False, 0.0, first.count(mark)
+        spaced = sum(line.count(f"{mark} ") for line in plain)
+        return True, -spaced / sum(line.count(mark) for line in plain), first.count(mark)
+
+    return max(_DELIMITERS, key=fitness)
+
+
+def _even(lines: Sequence[str], delimiter: str) -> bool:
+    """Whether all whole rows of these lines have the same number of cells."""
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    widths: set[int] = set()
+    try:
+        with _longer_cells():
+            widths.update(len(cells) for cells in reader if any(cell.strip() for cell in cells))
+    except csv.Error:
+        # The last row may go on behind these lines; before it, the quotes do not fit the mark.
+        return len(widths) == 1 and reader.line_num == len(lines)
+    return len(widths) == 1
 
 
 def _outside_quotes(line: str) -> str:

@@ -194,8 +194,12 @@ def named_piece(piece: str, kind: str) -> str:
     return f"U+{ord(piece):04X} {piece!r}" if numbered else repr(piece)
 
 
-def utf8(text: str) -> bytes:
+def utf8(text: str, file: str | Path | None = None, row: int | None = None) -> bytes:
     """The text as UTF-8.
+
+    Args:
+        text: text to encode.
+        file, row: place of the text for messages; None where it has none.
 
     Raises:
         DataError: the text has half of a surrogate pair, which is not a character.
@@ -206,5 +210,7 @@ def utf8(text: str) -> bytes:
         raise DataError(
             f"the text holds {text[error.start]!r} at character {error.start}, half of a "
             "surrogate pair, which is not a character",
-            advice="Decode the original bytes as UTF-8.",
+            file=file,
+            row=row,
+            advice="Decode the original bytes as UTF-8; in JSON, write both halves.",
         ) from None

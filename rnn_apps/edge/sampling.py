@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -45,8 +46,10 @@ class SamplingConfig:
     typical_p: float = 1.0
 
     def __post_init__(self) -> None:
-        if not self.temperature >= 0:
-            raise ConfigurationError(f"temperature is {self.temperature}; it cannot be negative.")
+        if not 0 <= self.temperature < math.inf:
+            raise ConfigurationError(
+                f"temperature is {self.temperature}; it is a finite number, and not negative."
+            )
         if self.top_k < 0:
             raise ConfigurationError(f"top_k is {self.top_k}; give 0 for all tokens, or more.")
         for name in ("top_p", "typical_p"):
@@ -55,10 +58,10 @@ class SamplingConfig:
                 raise ConfigurationError(f"{name} is {value}; it lies above 0 and at most at 1.")
         if not 0 <= self.min_p <= 1:
             raise ConfigurationError(f"min_p is {self.min_p}; it lies from 0 to 1.")
-        if not self.repetition_penalty > 0 or self.repetition_window < 1:
+        if not 0 < self.repetition_penalty < math.inf or self.repetition_window < 1:
             raise ConfigurationError(
                 f"repetition_penalty is {self.repetition_penalty}, repetition_window "
-                f"{self.repetition_window}; the first lies above 0, the second is at least 1."
+                f"{self.repetition_window}; the first is finite and above 0, the second at least 1."
             )
         if self.seed is not None and self.seed < 0:
             raise ConfigurationError(f"seed is {self.seed}; it cannot be negative.")

@@ -79,14 +79,17 @@ class BeamConfig:
             )
         if not 0 < self.repetition_penalty < math.inf:
             raise ConfigurationError(
-                f"repetition_penalty is {self.repetition_penalty}; it is above 0."
+                f"repetition_penalty is {self.repetition_penalty}; it is finite and above 0."
             )
         if self.beam < 1 or self.max_steps < 1:
             raise ConfigurationError(
                 f"beam is {self.beam}, max_steps {self.max_steps}; both are at least 1."
             )
-        if self.length_penalty < 0 or self.coverage_penalty < 0:
-            raise ConfigurationError("length_penalty and coverage_penalty cannot be negative.")
+        for name in ("length_penalty", "coverage_penalty"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ConfigurationError(
+                    f"{name} is {getattr(self, name)}; it is a finite number, and not negative."
+                )
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_TEMPERATURE = 0.8
+
 
 def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     add_run(parser)
@@ -93,9 +95,9 @@ def _generate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--temperature",
         type=float,
-        default=0.8,
+        default=_TEMPERATURE,
         metavar="T",
-        help="temperature of the draws; 0 is greedy (0.8)",
+        help=f"temperature of the draws; 0 is greedy ({_TEMPERATURE})",
     )
     parser.add_argument(
         "--top-k", type=int, default=0, metavar="K", help="draw from the K most probable only"
@@ -155,6 +157,10 @@ def _writing_config(options: argparse.Namespace) -> WritingConfig:
     from rnn_apps.language_modelling.writing import WritingConfig
 
     unused = rules_in_use(vars(options)) if options.beam or not options.temperature else []
+    if options.beam and options.temperature not in (0, _TEMPERATURE):
+        unused.append("--temperature")
+    if options.beam and options.seed is not None:
+        unused.append("--seed")
     if unused:
         drawn = "--beam searches" if options.beam else "--temperature 0 takes the most probable"
         _log.warning(f"{', '.join(unused)} without effect: {drawn} instead of drawing")

@@ -67,7 +67,7 @@ def most_probable(
     end_token: int | None = None,
     banned: Collection[int] = (),
 ) -> tuple[list[int], float]:
-    """The most probable continuation that a beam finds.
+    """The most probable continuation that a beam finds, whatever its length.
 
     Args:
         prompt: tokens of the prompt, at least one.
@@ -101,6 +101,8 @@ def most_probable(
         end_token=_NO_END if end_token is None else end_token,
         beam=beam,
         max_steps=steps,
+        # What is asked for is the text that is most probable itself, whatever its length.
+        length_penalty=0.0,
     )
     [best] = beam_search(step, model.read(np.asarray(prompt[:-1])), config)
     return list(best.tokens), best.log_probability

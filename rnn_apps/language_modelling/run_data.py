@@ -85,8 +85,8 @@ class RunText(OwnText):
         """
         return self.encode(self.part(part))
 
-    def other(self, data: str | TextCorpus, text_column: str = "") -> TokenArray:
-        """The whole of another text, as tokens; of a source with parts of its own, its test part.
+    def other(self, data: str | TextCorpus, text_column: str = "") -> TextCorpus:
+        """The whole of another text; of a source with parts of its own, its test part.
 
         Args:
             data: address of the text, or the text itself.
@@ -101,7 +101,7 @@ class RunText(OwnText):
             data, data_dir=self.config.data_dir, split="1,0,0",
             text_feature=self.config.text_feature, text_column=column, file_endings=endings,
         )  # fmt: skip
-        return self.encode(parts.test or parts.validation or parts.train)
+        return parts.test or parts.validation or parts.train
 
     def encode(self, corpus: TextCorpus) -> TokenArray:
         """A text as tokens of the run's vocabulary; unknown tokens are counted."""

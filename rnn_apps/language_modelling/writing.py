@@ -32,7 +32,8 @@ class WritingConfig:
     Attributes:
         most_tokens: tokens that are written after a prompt.
         sampling: how each is drawn.
-        beam: number of hypotheses of a beam search, which replaces drawing; 0 to draw.
+        beam: number of hypotheses of a beam search for the most probable text, which replaces
+            drawing; 0 to draw. It goes without a repetition penalty.
         stop: a text that ends the writing once it is written; "" for none. It is kept.
         unknown: treatment of a prompt with text outside the vocabulary; "refuse", or "accept" to
             read it as the unknown token, which is said before anything is written.
@@ -49,6 +50,12 @@ class WritingConfig:
         if self.most_tokens < 1 or self.beam < 0:
             raise ConfigurationError(
                 f"most_tokens is {self.most_tokens}, beam {self.beam}: at least 1 and 0."
+            )
+        if self.beam and self.sampling.repetition_penalty != 1:
+            raise ConfigurationError(
+                f"repetition_penalty = {self.sampling.repetition_penalty} goes with drawing: beam "
+                f"= {self.beam} searches the text that is most probable to the model itself. Leave "
+                "one of them out"
             )
 
 
@@ -157,9 +164,10 @@ class Writer:
         )
         ended = end is not None and len(tokens) < config.most_tokens
         row = _Row(self._tokenizer, "", after)
-        for token in tokens:
+        # The end is decoded like all tokens: a word has a space before it.
+        for token in (*tokens, end) if end is not None and ended else tokens:
             row.add(token)
-        return row.finish() + (config.stop if ended else "")
+        return row.finish()
 
 
 class _Row:

@@ -17,13 +17,16 @@ class TranslationMemory:
 
     Args:
         source, target: sentences of the training pairs.
+
+    Attributes:
+        step: distance of the training pairs that are searched: 1 for all, 2 for every second one.
     """
 
     def __init__(self, source: Sequence[str], target: Sequence[str]) -> None:
-        step = -(-len(source) // MOST_SENTENCES)
-        self._target = list(target[::step])
+        self.step = -(-len(source) // MOST_SENTENCES)
+        self._target = list(target[:: self.step])
         found: dict[str, list[int]] = defaultdict(list)
-        words = [sorted(set(sentence.split())) for sentence in source[::step]]
+        words = [sorted(set(sentence.split())) for sentence in source[:: self.step]]
         for number, of_sentence in enumerate(words):
             for word in of_sentence:
                 found[word].append(number)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
+from typing import Any
+
 import numpy as np
 import pytest
 
 from pipelines.base.errors import ConfigurationError
 from rnn_apps.edge.sampling import SamplingConfig, token_probabilities
 from rnn_apps.edge.sampling_rules import RULES, keep_relative, keep_typical, rules_in_use
+from rnn_apps.edge.search import BeamConfig
 from rnn_apps.edge.translation.options import SearchOptions
 
 # Entropy: 0.5 ln 2 + 0.25 ln 4 + 2 * 0.125 ln 8 = 1.75 ln 2 = 1.2130.
@@ -53,6 +58,30 @@ def test_every_rule_is_off_by_default_and_keeps_a_token() -> None:
         smallest = 1 if rule.name == "top_k" else 1e-9
         assert rule.keep(HALVES, smallest).any()
     assert token_probabilities(np.log(HALVES), SamplingConfig()) == pytest.approx(HALVES)
+
+
+@pytest.mark.parametrize("made", [SamplingConfig, SearchOptions])
+@pytest.mark.parametrize("wrong", [math.inf, math.nan])
+def test_numbers_that_are_not_finite_are_refused(made: Any, wrong: float) -> None:
+    floats = [field.name for field in dataclasses.fields(made) if field.type == "float"]
+    assert {"temperature", "top_p", "min_p", "typical_p", "repetition_penalty"} <= set(floats)
+    for name in floats:
+        with pytest.raises(ConfigurationError, match=name):
+            made(**{name: wrong})
+
+
+def test_penalties_and_lengths_beyond_a_score_and_a_number_of_tokens_are_refused() -> None:
+    for name in ("coverage_penalty", "longest"):
+        assert getattr(SearchOptions(**{name: 1000.0}), name) == 1000  # type: ignore[arg-type]
+        with pytest.raises(ConfigurationError, match=f"{name} = 1.* must be 0 to 1,000"):
+            SearchOptions(**{name: 1e9})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["length_penalty", "coverage_penalty", "repetition_penalty"])
+def test_a_beam_takes_finite_penalties_only(name: str) -> None:
+    for wrong in (math.inf, math.nan):
+        with pytest.raises(ConfigurationError, match=name):
+            BeamConfig(0, 1, **{name: wrong})  # type: ignore[arg-type]
 
 
 def test_rules_that_have_no_effect_are_named() -> None:

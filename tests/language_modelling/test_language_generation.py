@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -83,6 +84,21 @@ def test_a_beam_of_one_is_greedy_and_ends_at_its_end_token(model: CarriedModel) 
     found, _ = most_probable(model, PROMPTS[3], 8, beam=1, end_token=end)
     assert found == greedy[: len(found)]
     assert len(found) <= greedy.index(end)
+
+
+def test_a_beam_prefers_no_length() -> None:
+    class Ending:
+        """Ends at once with probability 0.5, after token 1 for sure, and that has 0.48."""
+
+        def read(self, tokens: np.ndarray) -> dict[str, tf.Tensor]:
+            return {"state": tf.zeros((1, 1))}
+
+        def step(self, tokens: np.ndarray, states: dict[str, tf.Tensor]) -> tuple[tf.Tensor, Any]:
+            rows = [[1e-9, 1e-9, 1.0] if row[-1] == 1 else [0.02, 0.48, 0.5] for row in tokens]
+            return tf.math.log(tf.constant(rows))[:, None], states
+
+    found, log_probability = most_probable(Ending(), [0], 5, 3, end_token=2)  # type: ignore[arg-type]
+    assert found == [] and log_probability == pytest.approx(np.log(0.5))
 
 
 def test_banned_tokens_are_never_written(model: CarriedModel) -> None:

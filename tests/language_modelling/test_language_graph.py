@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -138,6 +139,13 @@ def test_a_served_text_depends_on_its_seed_and_on_no_other_text(served: Any) -> 
     assert drawn_twice[0] == drawn_twice[1]
     assert generated(loaded, ["the", ""], temperature=1.0, seed=3)[0] == drawn_twice[0][0]
     assert generated(loaded, ["the", "a cat"], temperature=1.0, seed=4) != drawn_twice[0]
+
+
+@pytest.mark.parametrize("wrong", [{"temperature": math.nan}, {"temperature": math.inf},
+                                   {"top_p": -1.0}, {"repetition_penalty": 0.0}])  # fmt: skip
+def test_a_served_model_refuses_settings_out_of_range(served: Any, wrong: dict[str, float]) -> None:
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"{next(iter(wrong))} must be"):
+        generated(served[1], ["the"], most_tokens=2, **wrong)
 
 
 def test_a_served_model_refuses_an_unknown_prompt(served: Any) -> None:

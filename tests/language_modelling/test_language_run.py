@@ -93,7 +93,7 @@ def test_windows_without_earlier_context_are_a_row_of_their_own(run: Run) -> Non
 def test_dynamic_evaluation_and_cache_are_reported_apart(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rnn_apps.language_modelling.judging.judgement.MOST_TUNING_TOKENS", 400)
+    monkeypatch.setattr("rnn_apps.language_modelling.judging.known_text.MOST_TUNING_TOKENS", 400)
     found = run.evaluate(part="validation", dynamic=True, cache=True)
     names = [row[0] for row in found["table"]["rows"]]
     assert names[0] == "model"
@@ -109,13 +109,15 @@ def test_unknown_characters_in_other_text_are_counted_and_not_hidden(
     run: Run, tmp_path: Path
 ) -> None:
     other = tmp_path / "other.txt"
-    other.write_text("the cat sat on a ΩΩ mat\n" * 5, encoding="utf-8")
+    known = text(6, 0)
+    other.write_text("the cat sat on a ΩΩ mat\n" * 5 + known, encoding="utf-8")
     found = run.evaluate(f"file:{other}")
     assert found["bits_per_character"] is None
     assert found["bits_per_byte"] is None
-    [note] = found["notes"]
+    note, shared = found["notes"]
     assert "'Ω'" in note
-    assert note.startswith(f"{100 * 10 / 119:.3g} %")
+    assert note.startswith(f"{100 * 10 / (119 + len(known)):.3g} %")
+    assert "50% of the lines of the text are also in the training text" in shared
 
 
 def test_a_text_is_written_as_it_comes(run: Run) -> None:

@@ -55,6 +55,15 @@ def test_prompt_and_text_join_to_what_was_written(run: Run, expected: list[str])
     assert len(read_again(run, "the cat", beam)) == 2 + 5
 
 
+def test_a_word_that_ends_a_beam_is_written_as_a_word(run: Run) -> None:
+    # The most probable word after the prompt ends the text at once.
+    [first] = run.generate("the cat", WritingConfig(1, GREEDY))
+    [beam] = run.generate("the cat", WritingConfig(5, GREEDY, beam=1, stop=first.strip()))
+    assert beam == first == f" {first.strip()}"
+    with pytest.raises(ConfigurationError, match=r"repetition_penalty = 3\.0 goes with drawing"):
+        WritingConfig(5, SamplingConfig(repetition_penalty=3.0), beam=2)
+
+
 def test_a_device_and_a_server_write_the_same(
     run: Run, expected: list[str], tmp_path: Path
 ) -> None:

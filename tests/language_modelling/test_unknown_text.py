@@ -99,6 +99,11 @@ def test_generate_says_it_before_it_writes(run: Run, capfd: pytest.CaptureFixtur
     said = " ".join(printed.err.split())
     assert "The prompt holds 1 word that the model does not know: 'ship'" in said
     assert "--top-p without effect: --temperature 0 takes the most probable" in said
+    searched = [*common, "--prompt", "the dog", "--beam", "2", "--seed", "1"]
+    assert main([*searched, "--repetition-penalty", "2"]) == 2
+    assert "goes with drawing: beam = 2" in " ".join(capfd.readouterr().err.split())
+    assert main(searched) == 0
+    assert "--seed without effect: --beam searches" in " ".join(capfd.readouterr().err.split())
     config = WritingConfig(4, SamplingConfig(temperature=0))
     [same] = run.generate("the <unk>", config)
     assert printed.out == f"the ship{same}\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +21,16 @@ from pipelines.tokenizers import CharacterTokenizer, WordTokenizer, train_tokeni
 from pipelines.tokenizers.sentence_ids import comparable_text, sentence_ids
 from rnn_apps import translation
 from rnn_apps.edge.translation.glossary import text_without_unknown, words_of_tokens
-from rnn_apps.translation import TranslationConfig
+from rnn_apps.translation import TranslationConfig, translation_memory
 from rnn_apps.translation.commands import _unknown_words
-from rnn_apps.translation.judging.corpus_metrics import unsplit_warning
+from rnn_apps.translation.judging.corpus_metrics import (
+    CorpusFigures,
+    CorpusMetrics,
+    unsplit_warning,
+)
 from rnn_apps.translation.judging.dev_metrics import dev_metrics
+from rnn_apps.translation.judging.judgement import _add_baseline, _perplexity
+from rnn_apps.translation.judging.scoring import ScoredPair
 from rnn_apps.translation.understood import Understood
 
 NARROW = "\u202f"
@@ -120,6 +127,44 @@ def test_a_line_that_is_a_document_leaves_the_run_judgeable(run: translation.Run
     (run.folder.path.parent / "all.tsv").write_text(f"{'one ' * LONG}\tun\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"all\.tsv: has only sentences of more than 1,000"):
         run.evaluate(f"file:{run.folder.path.parent / 'all.tsv'}")
+
+
+def test_the_perplexity_is_that_of_all_pairs() -> None:
+    good, bad = SentencePairs(("a",), ("b",)), SentencePairs(("a",), ("zzz",))
+    count = 2100
+
+    class Scorer:
+        """A run to which only the last pairs are improbable and unknown."""
+
+        def score(self, pairs: Sequence[tuple[str, str]]) -> list[ScoredPair]:
+            right = ScoredPair(-1.0, ("b", "<end>"), np.full(2, -0.5, "f4"), np.ones((2, 2), "f4"))
+            values = np.array([-6.0, -1.0], "f4")
+            wrong = ScoredPair(-7.0, ("?", "<end>"), values, np.ones((2, 2), "f4"), (True, False))
+            return [right if target == "b" else wrong for _, target in pairs]
+
+        def unknown_text(self, sentences: Sequence[str]) -> str:
+            return ""
+
+    both = SentencePairs(
+        good.source * count + bad.source * count, good.target * count + bad.target * count
+    )
+    notes: list[str] = []
+    found = _perplexity(Scorer(), both, notes)  # type: ignore[arg-type]
+    assert found == pytest.approx(np.exp((1 + 7) / 4))
+    [note] = notes
+    assert f"{count:,} of the {4 * count:,} tokens" in note
+    assert f"and it is {np.exp((1 + 1) / 3):.4g} of the others" in note
+
+
+def test_the_baseline_says_if_it_has_some_of_the_training_pairs_only(
+    run: translation.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(translation_memory, "MOST_SENTENCES", 150)
+    rows: dict[str, CorpusFigures] = {}
+    pairs = run.unchanged.part("validation")
+    metrics = CorpusMetrics("13a")
+    _add_baseline(run, pairs, [(one,) for one in pairs.target], metrics, rows, [])
+    assert list(rows) == ["nearest training sentence (of 150 of 300, one in 2)"]
 
 
 def test_training_says_what_it_understood(run: translation.Run) -> None:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from pipelines.base.errors import ConfigurationError
 
+# With more, scores fall below the one that marks what was not found, and lengths exceed int32.
+_LARGEST = {"coverage_penalty": 1000.0, "longest": 1000.0}
+
 
 @dataclass(frozen=True)
 class SearchOptions:
@@ -18,8 +21,10 @@ class SearchOptions:
             drawn.
         length_penalty: alpha of ((5 + length) / 6) ** alpha, by which a hypothesis' log
             probability is divided (Wu et al. 2016, equation 14).
-        coverage_penalty: beta of beta * sum over source positions of log(min(attention, 1)).
-        longest: largest number of tokens per source token, with `longest_extra` more per sentence.
+        coverage_penalty: beta of beta * sum over source positions of log(min(attention, 1)), 0 to
+            1000.
+        longest: largest number of tokens per source token, 0 to 1000, with `longest_extra` more per
+            sentence.
         longest_extra: number of tokens per sentence beyond `longest`.
         shortest: smallest number of tokens per source token.
         no_repeat: length of the token sequences of which none may occur twice; 0 for no such rule.
@@ -75,8 +80,10 @@ class SearchOptions:
                 f"n_best = {self.n_best} must be from 1 to beam_width = {self.beam_width}"
             )
         for name in ("length_penalty", "coverage_penalty", "longest", "shortest", "temperature"):
-            if not getattr(self, name) >= 0:
-                raise ConfigurationError(f"{name} = {getattr(self, name)} must be at least 0")
+            value, most = getattr(self, name), _LARGEST.get(name, math.inf)
+            if not (0 <= value <= most and value < math.inf):
+                wanted = "a finite number of at least 0" if most == math.inf else f"0 to {most:,g}"
+                raise ConfigurationError(f"{name} = {value} must be {wanted}")
         if self.longest_extra < 0 or self.longest + self.longest_extra < 1:
             raise ConfigurationError("longest and longest_extra leave no room for a token")
         if self.no_repeat < 0 or self.top_k < 0:
@@ -92,7 +99,7 @@ class SearchOptions:
             raise ConfigurationError(f"min_p = {self.min_p} must be from 0 to 1")
         if not 0 < self.repetition_penalty < math.inf:
             raise ConfigurationError(
-                f"repetition_penalty = {self.repetition_penalty} must be above 0"
+                f"repetition_penalty = {self.repetition_penalty} must be finite and above 0"
             )
         if self.longest_source < 1:
             raise ConfigurationError(f"longest_source = {self.longest_source} must be at least 1")

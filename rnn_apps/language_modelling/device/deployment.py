@@ -8,7 +8,12 @@ import tensorflow as tf
 
 from pipelines.tokenizers.in_graph import GraphTokenizer, graph_tokenizer
 from pipelines.tokenizers.tokenizer import Tokenizer
-from rnn_apps.language_modelling.device.graph_sampling import REPETITION_WINDOW, GraphSampling, draw
+from rnn_apps.language_modelling.device.graph_sampling import (
+    REPETITION_WINDOW,
+    GraphSampling,
+    draw,
+    range_checks,
+)
 from rnn_apps.language_modelling.network.carried_model import LOGITS, CarriedModel, States
 
 SCORE, GENERATE = "score", "generate"
@@ -107,7 +112,8 @@ class ServedModel(tf.Module):
             "text" string [batch], without the prompt: what is to be written right after it.
         """
         sampling = GraphSampling(temperature, top_k, top_p, repetition_penalty, seed)
-        tokens, lengths = self._prompts(prompt)
+        with tf.control_dependencies(range_checks(sampling)):
+            tokens, lengths = self._prompts(tf.identity(prompt))
         written = self._written(tokens, lengths, most_tokens, sampling)
         places = tf.range(tf.shape(written)[1])[None, :]
         new = (places >= lengths[:, None]) & (places < lengths[:, None] + most_tokens)

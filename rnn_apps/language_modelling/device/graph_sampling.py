@@ -29,6 +29,23 @@ class GraphSampling(NamedTuple):
     seed: tf.Tensor
 
 
+def range_checks(sampling: GraphSampling) -> list[tf.Operation]:
+    """Operations that refuse settings which nothing can be drawn with, as `SamplingConfig` does."""
+    temperature, top_k, top_p, penalty, _ = sampling
+    allowed = {
+        "temperature must be a finite number of at least 0": (
+            tf.math.is_finite(temperature) & (temperature >= 0)
+        ),
+        "top_k must be at least 0": top_k >= 0,
+        "top_p must be above 0 and at most 1": (top_p > 0) & (top_p <= 1),
+        "repetition_penalty must be finite and above 0": tf.math.is_finite(penalty) & (penalty > 0),
+    }
+    return [
+        tf.debugging.Assert(holds, [message], name=message.split()[0] + "_in_range")
+        for message, holds in allowed.items()
+    ]
+
+
 def draw(
     logits: tf.Tensor,
     lately: tf.Tensor,

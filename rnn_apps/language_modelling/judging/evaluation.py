@@ -9,6 +9,7 @@ from pipelines.tokenizers.tokenizer import named_piece
 from pipelines.tokenizers.unknown_text import ACCEPT, REFUSE, require_choice
 from rnn_apps.language_modelling.judging.example_text import EXAMPLES, save_examples
 from rnn_apps.language_modelling.judging.judgement import MODEL, as_json, judge
+from rnn_apps.language_modelling.judging.known_text import notes_on_known_text
 from rnn_apps.language_modelling.run_data import TEXT
 from rnn_apps.language_modelling.run_report import write_report
 from rnn_apps.language_modelling.trained import TrainedLanguageModel
@@ -43,13 +44,16 @@ def evaluate(
         raise UserError(f"part = {part!r} is of the run's own text; another is judged whole")
     else:
         assert data is not None
-        text, part = run.text.other(data, text_column), "other_data"
+        other, part = run.text.other(data, text_column), "other_data"
+        text = run.text.encode(other)
     require_choice(unknown)
     if window < 0:
         raise ConfigurationError(f"window = {window} must be at least 0")
     if unknown == REFUSE:
         _refuse_unknown(run, text)
-    evaluated = judge(run, text, part, window=window, dynamic=dynamic, cache=cache)
+    evaluated = judge(run, text, window=window, dynamic=dynamic, cache=cache)
+    if not own:
+        evaluated.notes.extend(notes_on_known_text(run, other, text))
     details = as_json(run, evaluated)
     table = evaluated.table()
     judged = own and part == run.text.held_out_part

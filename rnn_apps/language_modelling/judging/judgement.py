@@ -23,6 +23,7 @@ from rnn_apps.language_modelling.judging.figures import (
     predicted_size,
 )
 from rnn_apps.language_modelling.judging.kneser_ney import ORDER, KneserNey
+from rnn_apps.language_modelling.judging.known_text import tuning_text
 from rnn_apps.language_modelling.judging.neural_cache import NeuralCache
 from rnn_apps.language_modelling.judging.scoring import (
     TokenScores,
@@ -35,9 +36,7 @@ _log = logging.getLogger(__name__)
 
 MODEL = "model"
 BASELINE = f"Kneser-Ney {ORDER}-gram"
-# Of the text that dynamic evaluation and the cache are tuned on, and of that which the n-gram
-# model counts, where there is more.
-MOST_TUNING_TOKENS = 10_000
+# Of the text that the n-gram model counts, where there is more.
 MOST_BASELINE_TOKENS = 20_000_000
 
 
@@ -74,7 +73,6 @@ class Evaluated:
 def judge(
     run: TrainedLanguageModel,
     text: TokenArray,
-    part: str,
     *,
     window: int = 0,
     dynamic: bool = False,
@@ -85,12 +83,17 @@ def judge(
     Args:
         run: trained language model.
         text: tokens of the text.
-        part: name of the part that the text is, so that settings are chosen on another one.
         window: number of tokens of the windows that are also judged without what comes before
             them; 0 for none.
         dynamic: True to judge with dynamic evaluation too.
         cache: True to judge with a neural cache too.
+
+    Raises:
+        UserError: `dynamic` or `cache` is asked for, and the text holds every part of the run's
+            text on which settings could be chosen.
     """
+    if dynamic or cache:
+        tuning_name, tuning = tuning_text(run, text)
     _log.info("Scoring %s: %d tokens", text.name, text.length)
     tokens = text.ids
     scores = score_tokens(run.carried, tokens)
@@ -105,7 +108,6 @@ def judge(
         name = f"{MODEL}, windows of {window:,} tokens without earlier context"
         found.rows[name] = figures(score_windows(run.carried, tokens, window), size)
     if dynamic or cache:
-        tuning_name, tuning = _tuning_text(run, part)
         found.notes.append(f"dynamic evaluation and cache: settings chosen on {tuning_name}")
     if dynamic:
         _add_dynamic(run, found, tuning)
@@ -129,14 +131,6 @@ def _notes(
         "unknown one it was costs nothing here, so there is no figure per character or byte, and "
         "none can be compared with that of another vocabulary"
     ]
-
-
-def _tuning_text(run: TrainedLanguageModel, part: str) -> tuple[str, NDArray[Any]]:
-    """Text on which settings are chosen: never that which is scored."""
-    chosen = "validation" if part != "validation" and run.text.has("validation") else "train"
-    tokens = run.text.tokens(chosen).ids
-    cut = tokens[-MOST_TUNING_TOKENS:] if chosen == "train" else tokens[:MOST_TUNING_TOKENS]
-    return f"{len(cut)} tokens of the {chosen} part", np.asarray(cut)
 
 
 def _add_dynamic(run: TrainedLanguageModel, found: Evaluated, tuning: NDArray[Any]) -> None:

@@ -31,8 +31,8 @@ _log = logging.getLogger(__name__)
 
 BASELINE = "nearest training sentence"
 GREEDY = "greedy"
-# Teacher forcing over more pairs than this tells nothing more.
-MOST_SCORED = 2000
+# The attention of all tokens of these pairs is in memory at a time.
+SCORED_AT_ONCE = 10_000
 # Upper borders of the source's length in words.
 LENGTHS = (5, 10, 15, 20, 30, 50)
 
@@ -207,25 +207,36 @@ def _add_baseline(
         return
     memory = TranslationMemory(training.source, training.target)
     nearest = [comparable_text(run.target_tokenizer, memory.translate(s)) for s in pairs.source]
-    rows[BASELINE] = metrics.figures(nearest, references)
+    rows[_baseline_name(memory.step, len(training))] = metrics.figures(nearest, references)
     known = set(training.source)
     seen = sum(source in known for source in pairs.source)
     if seen:
         notes.append(f"{seen} of the {len(pairs)} source sentences are also in the training data")
 
 
+def _baseline_name(step: int, count: int) -> str:
+    """The name of the baseline's row, which says if it has some of the training pairs only."""
+    if step == 1:
+        return BASELINE
+    return f"{BASELINE} (of {len(range(0, count, step)):,} of {count:,}, one in {step})"
+
+
 def _perplexity(run: TrainedTranslationModel, pairs: SentencePairs, notes: list[str]) -> float:
     """The perplexity of the first references; a note says what the vocabularies do not know."""
-    chosen = list(zip(pairs.source, pairs.target, strict=True))[:MOST_SCORED]
-    scored = run.score(chosen)
-    tokens = sum(len(one.tokens) for one in scored)
-    perplexity = float(np.exp(-sum(one.log_probability for one in scored) / tokens))
-    unknown = sum(sum(one.unknown) for one in scored)
-    in_sources = sum(one.unknown_source for one in scored)
+    chosen = list(zip(pairs.source, pairs.target, strict=True))
+    total = known_total = 0.0
+    tokens = unknown = in_sources = 0
+    for first in range(0, len(chosen), SCORED_AT_ONCE):
+        for one in run.score(chosen[first : first + SCORED_AT_ONCE]):
+            total += one.log_probability
+            known_total += float(one.known_log_probabilities.sum(dtype=np.float64))
+            tokens += len(one.tokens)
+            unknown += sum(one.unknown)
+            in_sources += one.unknown_source
+    perplexity = float(np.exp(-total / tokens))
     if unknown or in_sources:
-        known = np.concatenate([one.known_log_probabilities for one in scored])
-        alone = float(np.exp(-known.mean(dtype=np.float64)))
-        such = run.unknown_text([source for source, _ in chosen])
+        alone = float(np.exp(-known_total / (tokens - unknown)))
+        such = run.unknown_text(list(pairs.source))
         notes.append(
             f"{unknown:,} of the {tokens:,} tokens of the references are unknown to the "
             f"vocabulary: the perplexity with them is {perplexity:.4g}, and it is {alone:.4g} of "

@@ -208,6 +208,33 @@ def test_names_of_columns_are_not_a_pair(
     assert (read(path).source[0], read(path).target[0]) == words
 
 
+@pytest.mark.parametrize(("name", "mark"), [("pairs.csv", ","), ("pairs.tsv", "\t")])
+@pytest.mark.parametrize("names", [("source", "target"), ("fr", "en"), ("question", "answer")])
+def test_names_of_columns_are_no_pair_where_numbers_are_given(
+    tmp_path: Path, name: str, mark: str, names: tuple[str, str]
+) -> None:
+    path = tmp_path / name
+    path.write_text("\n".join(mark.join(row) for row in (names, *SENTENCES)) + "\n")
+    turned = read(path, source_column="2", target_column="1")
+    assert list(zip(turned.target, turned.source, strict=True)) == list(SENTENCES)
+    assert f"the columns {names[1]!r} and {names[0]!r}" in str(turned.report)
+    # What may be a pair is one, and is shown.
+    path.write_text("\n".join(mark.join(row) for row in (("Help", "Hilfe"), *SENTENCES)) + "\n")
+    turned = read(path, source_column="2", target_column="1")
+    assert (turned.source[0], turned.places[0]) == ("Hilfe", "line 1")
+    said = "not taken for names of columns: 1, read as a pair (line 1: 'Help'; 'Hilfe')"
+    assert said in str(turned.report)
+
+
+def test_half_a_character_is_named_by_its_pair(tmp_path: Path) -> None:
+    rows = [{"source": "a", "target": "b"}, {"source": "a", "target": ["b", "\ud83d"]}]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(DataError, match=r"a\.jsonl, row 2: .*half of a surrogate pair"):
+        read(tmp_path / "a.jsonl")
+    with pytest.raises(DataError, match=r"made up, pair 2: .*half of a surrogate pair"):
+        load_all(SentencePairs(("a", "a"), ("b", "\ud83d"), "made up"))
+
+
 def test_several_columns_of_text_have_to_be_named(tmp_path: Path) -> None:
     path = tmp_path / "pairs.csv"
     rows = [("id", "question", "context", "answer")]

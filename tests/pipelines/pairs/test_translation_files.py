@@ -158,6 +158,24 @@ def test_a_tab_inside_a_sentence_shifts_no_column(tmp_path: Path) -> None:
     assert "lines with a tab too many: 1, left out (line 4)" in str(found.report)
 
 
+@pytest.mark.parametrize("header", ["en\tfr\tnote", ""])
+def test_a_tab_inside_a_sentence_shifts_no_column_of_three(tmp_path: Path, header: str) -> None:
+    rows = [f"{a}\t{b}\t{'Attribution: x' if n % 3 else ''}" for n, (a, b) in enumerate(PAIRS)]
+    rows[4] = "one\ttwo\tun deux\tAttribution: x"
+    found = load_all(table(tmp_path, *([header] if header else []), *rows))
+    assert len(found) == len(PAIRS) - 1 and "two" not in found.target
+    assert "lines with a tab too many: 1, left out" in str(found.report)
+    # A table whose columns the user names is refused, as CSV is.
+    with pytest.raises(DataError, match="has 4 cells, but the first row has 3"):
+        load_all(table(tmp_path, *rows), source_column="1", target_column="2")
+
+
+def test_a_header_that_names_too_few_columns_is_refused(tmp_path: Path) -> None:
+    rows = [f"{n}\t{a}\t{b}" for n, (a, b) in enumerate(PAIRS)]
+    with pytest.raises(DataError, match=r"row 2: has 3 cells, .* the first line names 2 columns"):
+        load_all(table(tmp_path, "en\tfr", *rows))
+
+
 @pytest.mark.parametrize("lost", [0, 120, 300])
 def test_files_of_equal_length_that_have_lost_each_other_are_refused(
     tmp_path: Path, lost: int
@@ -195,10 +213,28 @@ def test_regions_of_two_languages_are_read_together(tmp_path: Path) -> None:
     path.write_text(f'<tmx><header srclang="en_US"/><body>{units}</body></tmx>', encoding="utf-8")
     found = load_all(f"file:{path}")
     assert found.source == ("one", "two three")
+    said = "texts in en-us and en-gb read together as en: 2, 1 and 1; name one to have it alone: "
+    assert f"{said}--source-language en-us" in str(found.report)
     turned = load_all(f"file:{path}", **FRENCH_TO_ENGLISH)
     assert turned.source == ("un", "deux")
     one = load_all(f"file:{path}", source_language="en-US", target_language="fr")
     assert one.source == ("one",) and one.report.count("units without en-us") == 1
+    assert "read together" not in str(one.report)
+
+
+def test_a_unit_in_two_regions_says_which_one_counts(tmp_path: Path) -> None:
+    path = tmp_path / "a.tmx"
+    texts = {"en": "one", "zh-TW": "tw", "zh-CN": "cn"}
+    unit = "".join(
+        f'<tuv xml:lang="{name}"><seg>{text}</seg></tuv>' for name, text in texts.items()
+    )
+    path.write_text(f'<tmx><header srclang="en"/><body><tu>{unit}</tu></body></tmx>', "utf-8")
+    found = load_all(f"file:{path}")
+    assert found.target == ("tw",)
+    said = "units with texts in zh-tw and zh-cn: 1, the text in zh-tw counts (line 1)"
+    assert said in str(found.report)
+    chosen = load_all(f"file:{path}", source_language="en", target_language="zh-CN")
+    assert chosen.target == ("cn",) and "zh-tw" not in str(chosen.report)
 
 
 def test_written_lines_stay_with_their_sentences() -> None:

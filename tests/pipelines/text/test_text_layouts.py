@@ -17,7 +17,7 @@ import pyarrow.parquet
 import pytest
 
 from pipelines.base.errors import DataError
-from pipelines.text.corpus import TextCorpus
+from pipelines.text.corpus import MemoryText, TextCorpus
 from pipelines.text.loading import column_for, load_text
 
 WORDS = "a first line\na second line\n"
@@ -161,6 +161,12 @@ def test_csv_and_tsv_with_and_without_a_header(tmp_path: Path) -> None:
         ("a.jsonl", '{"a": "a", "b": "b"}\n', r"row 1.*which column is the text.*a, b"),
         ("a.csv", 'text,id\n"open,1\n', r"row 2.*quotation marks"),
         ("a.csv", "text,id\nhello, world,1\n", r"row 2.*3 cells, but the first row has 2"),
+        ("a.tsv", "text\tid\nx\t1\nx\ty\t2\n", r"row 3.*3 cells, but the first row has 2.*a space"),
+        (
+            "a.jsonl",
+            '{"text": "a"}\n{"text": "b \\ud83d"}\n',
+            r"row 2.*'\\ud83d' at character 2, half",
+        ),
         ("a.parquet", "PAR1 and no more", "is not a whole Parquet file"),
     ],
 )
@@ -170,6 +176,52 @@ def test_what_is_wrong_in_records_is_named_by_row(
     (tmp_path / name).write_text(content)
     with pytest.raises(DataError, match=named):
         text_of(tmp_path / name)
+
+
+def test_half_a_character_in_memory_is_named_by_line() -> None:
+    with pytest.raises(DataError, match=r"poem, row 2: .*'\\ud83d' at character 2, half"):
+        MemoryText("é\na \ud83d\n", "poem")
+
+
+def test_tabs_at_the_end_of_a_line_move_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("id\ttext\n1\teins\t\t \n2\tzwei\n")
+    assert text_of(tmp_path / "a.tsv") == "eins\nzwei\n"
+
+
+@pytest.mark.parametrize(
+    ("header", "options"),
+    [("poem", {}), ("id,poem", {"text_column": "2"}), ("id,Text", {"text_column": "2"})],
+)
+def test_a_line_of_names_is_no_text(
+    tmp_path: Path, header: str, options: dict[str, object]
+) -> None:
+    before = "1," if "," in header else ""
+    rows = "".join(f"{before}line {n}\n" for n in range(3))
+    (tmp_path / "a.csv").write_text(f"{header}\n{rows}")
+    assert text_of(tmp_path / "a.csv", **options) == "line 0\nline 1\nline 2\n"
+    # What may be a text is one, and is shown.
+    (tmp_path / "a.csv").write_text(f"{before}Roses\n{rows}")
+    corpus = whole(tmp_path / "a.csv", **options)
+    assert "".join(corpus.chunks()).startswith("Roses\nline 0\n")
+    assert "not taken for names of columns: 1, read as a record (line 1: 'Roses')" in str(
+        corpus.report
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "cells"),
+    [
+        ("Hello, my friend {n};Hallo mein Freund", "Hallo mein Freund"),
+        ("{n}, one, two, three;vier", "vier"),
+        ("Hello, my friend; well;Hallo, mein Freund", " well"),
+        ("{n},one; or two", "one; or two"),
+        ('{n},"one, two; three"', "one, two; three"),
+    ],
+)
+def test_the_delimiter_of_csv_is_that_of_all_lines(tmp_path: Path, row: str, cells: str) -> None:
+    rows = [row.format(n=n) for n in range(4)]
+    (tmp_path / "a.csv").write_text("\n".join(rows) + "\n")
+    assert text_of(tmp_path / "a.csv", text_column="2") == f"{cells}\n" * 4
 
 
 def test_plain_text_has_no_columns_and_is_not_mixed_with_records(tmp_path: Path) -> None:
