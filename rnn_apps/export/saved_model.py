@@ -62,7 +62,7 @@ def proven_saved_model(
     refuse_place(Path(path), is_folder=True)
     representative_data = kept_data(representative_data)
     signature = signature_of(model, first_example(representative_data))
-    probe(model, signature)
+    probe(model, signature, representative_data)
     examples = data_for(model, signature, representative_data)
     inputs = compared_inputs(model, signature, examples)
     comparison = Comparison(SIGNATURE, inputs, keras_outputs(model, signature, inputs))

@@ -177,6 +177,10 @@ def test_a_list_of_different_arrays_is_one_batch_of_a_model_without_input_layers
     # Of one shape, they could be batches as well.
     with pytest.raises(UserError, match=r"read as a list of batches: .* as a tuple of them"):
         sequence_plan("serve", model, data=[wide, wide])
+    # Who gave no list is told nothing of lists.
+    with pytest.raises(UserError, match="cannot be traced") as caught:
+        sequence_plan("serve", model, data=wide)
+    assert "list" not in str(caught.value)
 
 
 def test_sequences_of_different_lengths_stay_a_list_of_batches() -> None:

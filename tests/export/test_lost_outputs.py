@@ -36,6 +36,12 @@ def test_labels_are_right_or_wrong_and_never_near(dtype: str) -> None:
     refused(error_of(wanted, found, None), "labels 'y' differ in 2 of 40")
 
 
+def test_samples_of_16_bits_are_near_or_far() -> None:
+    wanted = (20_000 * np.sin(np.arange(ROWS)))[:, None].astype(np.int16)
+    require_within([error_of(wanted, wanted + np.int16(40))], "the file")
+    refused(error_of(wanted, np.zeros_like(wanted)), "no longer follows 'y'")
+
+
 def test_rounding_turns_over_a_label_of_a_thousand() -> None:
     wanted = np.arange(2000)[:, None]
     found = wanted.copy()
@@ -65,10 +71,20 @@ def test_a_small_quantity_beside_a_large_one_is_an_output_too() -> None:
         (np.full((ROWS, 1), 293.0), np.full((ROWS, 1), 293.2)),
         (293.0 + 0.2 * SIGNAL[:4], np.full((4, 1), 293.2)),
         (np.array([[0.9, 0.099, 0.001]] * ROWS) + 1e-4 * SIGNAL * [1, -1, 0], [0.9, 0.1, 0.0]),
+        (1 / (1 + np.exp(8 - SIGNAL)), np.zeros((ROWS, 1))),
+        (1 / (1 + np.exp([0, 0, 8] - SIGNAL)), 1 / (1 + np.exp(-SIGNAL)) * [1, 1, 0]),
         (np.concatenate([SIGNAL, 0.01 * SIGNAL], axis=1), SIGNAL * [1.0, 0.0]),
         (np.concatenate([SIGNAL, 1.0 + 0.002 * SIGNAL], axis=1), SIGNAL * [1, 0] + [0, 1]),
     ],
-    ids=["constant", "few values", "probabilities", "a weak feature", "a nearly constant one"],
+    ids=[
+        "constant",
+        "few values",
+        "probabilities",
+        "an event that does not happen",
+        "a rare label",
+        "a weak feature",
+        "a nearly constant one",
+    ],
 )
 def test_what_hardly_varies_is_no_lost_signal(wanted: np.ndarray, found: np.ndarray) -> None:
     require_within([error_of(wanted, np.broadcast_to(found, wanted.shape))], "the file")

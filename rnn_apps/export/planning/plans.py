@@ -115,7 +115,7 @@ def sequence_plan(
     """
     signature = signature_of(model, first_example(data), batch_size=batch_size, timesteps=timesteps)
     examples = data_for(model, signature, data)
-    uses = probe(model, signature)
+    uses = probe(model, signature, data)
     inputs = compared_inputs(model, signature, examples)
     comparison = Comparison(name, inputs, keras_outputs(model, signature, inputs))
     repeated = [e for i, e in zip(inputs, comparison.expected, strict=True) if i is inputs[0]]

@@ -62,7 +62,7 @@ def compare(
             differences.append(outputs[name].astype(np.float64) - values[-1])
             differing += int(np.count_nonzero(outputs[name] != expected[name]))
         error = _output_error(comparison.signature, name, differences, values, tolerance)
-        if comparison.expected[0][name].dtype.kind in "biu":
+        if _holds_labels(comparison.expected[0][name].dtype):
             labels = LabelErrors(differing, sum(value.size for value in values))
             error = dataclasses.replace(error, labels=labels)
         elif name in states:
@@ -72,6 +72,11 @@ def compare(
             error = dataclasses.replace(error, variation=variation)
         errors.append(error)
     return tuple(errors)
+
+
+def _holds_labels(dtype: np.dtype) -> bool:
+    """Whether whole numbers of a type name things; those of 16 bits are samples of sound."""
+    return dtype.kind in "biu" and dtype.itemsize != 2
 
 
 def _goes_in_again(name: str, comparison: Comparison) -> bool:
@@ -171,8 +176,9 @@ def _not_followed(output: str, variation: Variation) -> str:
 def _advice(error: OutputError) -> str:
     if error.labels is not None:
         return (
-            "Export the numbers that the labels are made from (the logits), or, if the task allows "
-            "such a share, give it as tolerance= and a metric= that shows what it costs"
+            "Export the numbers that the labels are made from (the logits; measurements before "
+            "they are rounded), or, if the task allows such a share, give it as tolerance= and a "
+            "metric= that shows what it costs"
         )
     if not error.follows:
         return (

@@ -18,6 +18,9 @@ FEWEST_VALUES = 16
 # Below this part of its largest value, or this size, what varies in a channel is rounding.
 ROUNDING = 1e-5
 NOTHING = 1e-6
+# Numbers from 0 to 1 are kept in steps of 1/256, whatever their range: what varies by a few of them
+# may vanish, such as a label that is hardly ever on.
+SHARES_NOTHING = 1 / 64
 # Half a step of integers of eight bits beside the largest value.
 HALF_STEP = 1 / 510
 # Outputs of more channels are features, of which some are nearly dead in many good models.
@@ -44,7 +47,9 @@ def variation_of(
     if len(values) < FEWEST_VALUES or not np.isfinite(difference).all() or _are_shares(values):
         return None
     scale, deviation = np.abs(values).max(axis=0), values.std(axis=0)
-    (varying,) = np.nonzero(deviation > np.maximum(NOTHING, ROUNDING * scale))
+    within_one = bool((values >= 0.0).all() and (values <= 1.0).all())
+    least = SHARES_NOTHING if within_one else NOTHING
+    (varying,) = np.nonzero(deviation > np.maximum(least, ROUNDING * scale))
     if not len(varying):
         return None
     squares = np.mean(difference[:, varying] ** 2, axis=0)
