@@ -166,8 +166,40 @@ def test_a_tab_inside_a_sentence_shifts_no_column_of_three(tmp_path: Path, heade
     assert len(found) == len(PAIRS) - 1 and "two" not in found.target
     assert "lines with a tab too many: 1, left out" in str(found.report)
     # A table whose columns the user names is refused, as CSV is.
-    with pytest.raises(DataError, match="has 4 cells, but the first row has 3"):
+    with pytest.raises(DataError, match=r"row 5: has 4 cells, but nearly all rows have 3.*a space"):
         load_all(table(tmp_path, *rows), source_column="1", target_column="2")
+
+
+@pytest.mark.parametrize("numbered", [True, False])
+@pytest.mark.parametrize(
+    "row",
+    [
+        # A remark on some lines, references of varying number, and a further column on few lines.
+        lambda n, a, b: [a, b] + ["a remark"] * (n % 7 == 3),
+        lambda n, a, b: [a, b, b + " bis", b + " ter"][: 2 + n % 3],
+        lambda n, a, b: [a, b] + ["checked"] * (n % 20 == 3),
+        lambda n, a, b: [a, b, f"CC-BY 2.0 #{n}"] + [f"by {a}"] * (n % 20 == 3),
+    ],
+)
+def test_cells_behind_the_columns_that_are_read_are_ordinary(
+    tmp_path: Path, row: Any, numbered: bool
+) -> None:
+    rows = ["\t".join(row(n, a, b)) for n, (a, b) in enumerate(PAIRS)]
+    columns = {"source_column": "1", "target_column": "2"} if numbered else {}
+    found = load_all(table(tmp_path, *rows), **columns)
+    assert list(zip(found.source, found.target, strict=True)) == PAIRS
+    assert "rows with cells behind the columns that are read" in str(found.report)
+
+
+@pytest.mark.parametrize("tail", ["0.{n}", "0.{n}\t1.{n}", "good"])
+def test_tabs_inside_sentences_are_no_further_column(tmp_path: Path, tail: str) -> None:
+    rows = [f"{a}\t{b}\t{tail.format(n=n)}" for n, (a, b) in enumerate(PAIRS)]
+    for n in range(5, 65, 10):
+        rows[n] = rows[n].replace(" ", "\t", 1)
+    moved = sum(row.count("\t") > 2 + tail.count("\t") for row in rows)
+    found = load_all(table(tmp_path, *rows))
+    assert moved > 3 and len(found) == len(PAIRS) - moved
+    assert found.report.count("lines with a tab too many") == moved
 
 
 def test_a_header_that_names_too_few_columns_is_refused(tmp_path: Path) -> None:
