@@ -254,6 +254,25 @@ def test_regions_of_two_languages_are_read_together(tmp_path: Path) -> None:
     assert "read together" not in str(one.report)
 
 
+@pytest.mark.parametrize(
+    ("plain", "said"),
+    [
+        (3, "3 and 2; only a region can be had alone, not en itself: --source-language en-gb"),
+        (1, "1 and 2; name one to have it alone: --source-language en-gb"),
+    ],
+)
+def test_the_region_to_ask_for_is_none_that_reads_all(
+    tmp_path: Path, plain: int, said: str
+) -> None:
+    unit = '<tu><tuv xml:lang="{0}"><seg>{1}</seg></tuv><tuv xml:lang="fr"><seg>un</seg></tuv></tu>'
+    tags = ["en"] * plain + ["en-GB"] * 2
+    units = "".join(unit.format(tag, n) for n, tag in enumerate(tags))
+    path = tmp_path / "a.tmx"
+    path.write_text(f'<tmx><header srclang="en"/><body>{units}</body></tmx>', encoding="utf-8")
+    found = load_all(f"file:{path}", source_language="en", target_language="fr")
+    assert said in str(found.report)
+
+
 def test_a_unit_in_two_regions_says_which_one_counts(tmp_path: Path) -> None:
     path = tmp_path / "a.tmx"
     texts = {"en": "one", "zh-TW": "tw", "zh-CN": "cn"}
