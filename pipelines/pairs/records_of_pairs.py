@@ -18,6 +18,7 @@ from pipelines.pairs.columns_of_pairs import (
 )
 from pipelines.pairs.sentence_pairs import SentencePairs
 from pipelines.text.records import Records, place_of, text_of
+from pipelines.text.surplus_cells import SurplusCells
 
 _SHOWN = 40
 
@@ -64,7 +65,7 @@ def read_records_of_pairs(
         shown = "; ".join(repr(str(cell)[:_SHOWN]) for cell in cells)
         kind = "first lines that are not taken for names of columns"
         report.note(kind, "read as a pair", f"line {first}: {shown}")
-    kept = _whole_rows(records, rows, chosen, report)
+    kept = _whole_rows(records, names, rows, chosen, report)
     report.rows = len(rows)
     source = _texts(records, names, kept, chosen.source, report)
     targets = _texts(records, names, kept, chosen.target, report, listed=True)
@@ -215,11 +216,19 @@ def _note_columns(names: list[str], chosen: Columns, report: DataReport) -> None
         report.note(f"further columns ({', '.join(others)})", "not read", "", len(others))
 
 
-def _whole_rows(records: Records, rows: Rows, chosen: Columns, report: DataReport) -> Rows:
-    """The rows that have both columns; the others are reported."""
+def _whole_rows(
+    records: Records, names: list[str], rows: Rows, chosen: Columns, report: DataReport
+) -> Rows:
+    """The rows that have both columns; the others are reported.
+
+    Raises:
+        DataError: no row has both; or a tab may have moved or cut a column in one of them.
+    """
     needed = max(chosen.source, chosen.target) + 1
+    surplus = SurplusCells([cells for _, cells in rows], chosen.all, len(names))
     kept: Rows = []
     for number, cells in rows:
+        records.check_tabs(cells, number, surplus, report)
         if len(cells) < needed:
             report.note("rows without a second column", "left out", f"{records.unit} {number}")
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,9 +20,8 @@ from pipelines.pairs.languages import language_tag, languages_of_file
 from pipelines.pairs.sentence_pairs import SentencePairs
 from pipelines.text.foreign_content import refuse_markup
 from pipelines.text.lines import read_lines
+from pipelines.text.surplus_cells import FURTHER_CELLS, SurplusCells, filled_width
 
-# If nearly all lines have as many columns, a further one comes from a tab inside a sentence.
-_FEWEST_LINES = 10
 _NEARLY_ALL = 0.9
 
 Rows = list[tuple[int, list[str]]]
@@ -129,7 +127,7 @@ def _columns(
 def _whole_rows(
     rows: Rows, columns: Columns, named: int, path: str | Path, report: DataReport
 ) -> Rows:
-    """The rows that have both columns and no surplus tab; the others are reported.
+    """The rows that have both columns, which no tab can have moved; the others are reported.
 
     Args:
         rows: lines below the header, if there is one.
@@ -142,32 +140,27 @@ def _whole_rows(
         DataError: nearly all rows have more columns than the header names.
     """
     needed = max(columns.source, columns.target) + 1
-    surplus = [(number, len(cells)) for number, cells in rows if 0 < named < _width(cells)]
-    if surplus and len(surplus) >= _NEARLY_ALL * len(rows):
-        number, count = surplus[0]
+    wider = [(number, len(cells)) for number, cells in rows if 0 < named < filled_width(cells)]
+    if wider and len(wider) >= _NEARLY_ALL * len(rows):
+        number, count = wider[0]
         raise DataError(
             f"has {count} cells, as nearly all lines, but the first line names {named} columns",
             file=path,
             row=number,
             advice="Name all columns in the first line, in their order.",
         )
-    usual, times = Counter(len(cells) for _, cells in rows).most_common(1)[0] if rows else (0, 0)
-    even = len(rows) >= _FEWEST_LINES and times >= _NEARLY_ALL * len(rows)
-    most = named or (usual if even else math.inf)
+    surplus = SurplusCells([cells for _, cells in rows], columns.all, named)
     kept: Rows = []
     for number, cells in rows:
         if len(cells) < needed:
             report.note("lines without a second column", "left out", f"line {number}")
-        elif _width(cells) > most:
+        elif surplus.may_have_moved(cells):
             report.note("lines with a tab too many", "left out", f"line {number}")
         else:
+            further = surplus.has(cells)
+            report.note(FURTHER_CELLS, "read without them", f"line {number}", int(further))
             kept.append((number, cells))
     return kept
-
-
-def _width(cells: Sequence[str]) -> int:
-    """The number of cells up to the last that has text: tabs at the end move no column."""
-    return max((number for number, cell in enumerate(cells, 1) if cell.strip()), default=0)
 
 
 def looks_tab_separated(lines: Sequence[str]) -> bool:

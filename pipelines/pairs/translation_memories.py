@@ -275,10 +275,15 @@ def _note_regions(counts: Counter[str], language: str, side: str, report: DataRe
     """Notes the regions of a language whose texts are read as one, and how many each has."""
     if len(counts) < 2:
         return
+    # A request for the language itself reads its regions, too.
+    regions = Counter({name: count for name, count in counts.items() if name != language})
+    [(most, count)] = regions.most_common(1)
+    advice = f"name one to have it alone: --{side}-language {most}"
+    if counts[language] > count:
+        advice = f"only a region can be had alone, not {language} itself: --{side}-language {most}"
     report.note(
         f"texts in {_listed(list(counts))} read together as {language}",
-        f"{_listed([f'{count:,}' for count in counts.values()])}; name one to have it alone: "
-        f"--{side}-language {max(counts, key=lambda name: counts[name])}",
+        f"{_listed([f'{count:,}' for count in counts.values()])}; {advice}",
         "",
         sum(counts.values()),
     )

@@ -11,6 +11,7 @@ from pipelines.data_report import DataReport
 from pipelines.text.corpus import MemoryText, TextCorpus, part_name
 from pipelines.text.line_ends import LineEnds
 from pipelines.text.records import Records, place_of, text_of, written_as_names
+from pipelines.text.surplus_cells import SurplusCells
 
 TEXT_NAMES = ("text", "content", "article", "document", "sentence", "body", "message", "review")
 """Names of the column of text, in order of preference."""
@@ -120,33 +121,46 @@ def _column_texts(records: Records, wanted: str, report: DataReport) -> Iterator
     line, first = next(rows, (0, []))
     if not first:
         raise DataError("the text is empty", file=records.path)
-    folded = [name.strip().lower() for name in first]
     below = list(itertools.islice(rows, _SAMPLE))
-    if wanted:
-        place = place_of(wanted, first, records.path, "text_column")
-        if place >= len(first):
-            raise _no_text_column(records, first, line)
-        by_number = wanted.isdigit() and wanted not in folded
-        header = not by_number or _is_header(first, place, below)
-    else:
-        known = next((one for one in TEXT_NAMES if one in folded), "")
-        if not known and len(first) > 1:
-            raise _no_text_column(records, first, line)
-        place = folded.index(known) if known else 0
-        header = bool(known) or _is_header(first, place, below)
+    place, header = _chosen_column(records, wanted, (line, first), below)
     name = first[place].strip() if header else f"column {place + 1}"
     if header:
         _note_columns(name, first, report)
     else:
-        text = text_of(first[place], name, line, records)
         kind = "first lines that are not taken for names of columns"
-        report.note(kind, "read as a record", f"line {line}: {text[:_SHOWN]!r}")
-        yield line, text
+        report.note(kind, "read as a record", f"line {line}: {first[place][:_SHOWN]!r}")
+        below = [(line, first), *below]
+    # A header tells the number of columns, and so does a first row that is one text.
+    named = len(first) if header or not wanted else 0
+    surplus = SurplusCells([cells for _, cells in below], [place], named)
     for number, cells in itertools.chain(below, rows):
+        records.check_tabs(cells, number, surplus, report)
         if place >= len(cells):
             report.note(f"rows without {name!r}", "left out", f"{records.unit} {number}")
             continue
         yield number, text_of(cells[place], name, number, records)
+
+
+def _chosen_column(
+    records: Records,
+    wanted: str,
+    first: tuple[int, list[str]],
+    below: Sequence[tuple[int, list[str]]],
+) -> tuple[int, bool]:
+    """The place of the column of text, and whether the first row has names of columns."""
+    line, cells = first
+    folded = [name.strip().lower() for name in cells]
+    if wanted:
+        place = place_of(wanted, cells, records.path, "text_column")
+        if place >= len(cells):
+            raise _no_text_column(records, cells, line)
+        by_number = wanted.isdigit() and wanted not in folded
+        return place, not by_number or _is_header(cells, place, below)
+    known = next((one for one in TEXT_NAMES if one in folded), "")
+    if not known and len(cells) > 1:
+        raise _no_text_column(records, cells, line)
+    place = folded.index(known) if known else 0
+    return place, bool(known) or _is_header(cells, place, below)
 
 
 def _is_header(first: Sequence[str], place: int, below: Sequence[tuple[int, list[str]]]) -> bool:

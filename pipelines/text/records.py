@@ -14,8 +14,10 @@ from typing import Any
 from pipelines.base.archives import split_archive
 from pipelines.base.errors import DataError
 from pipelines.base.stated_columns import nearest_columns
+from pipelines.data_report import DataReport
 from pipelines.text.files import open_text_files
 from pipelines.text.packing import inner_name
+from pipelines.text.surplus_cells import FURTHER_CELLS, SurplusCells
 from pipelines.tokenizers.tokenizer import utf8
 
 JSON_ENDINGS = (".json", ".jsonl", ".jsonlines", ".ndjson", ".jl")
@@ -75,27 +77,51 @@ class Records:
         """Yields line number and cells of each row of a CSV or TSV file; blank rows are left out.
 
         Raises:
-            DataError: a quotation mark is not closed, or a row has surplus cells; the message
-                names the row.
+            DataError: in a CSV file, a quotation mark is not closed, or a row has surplus cells;
+                the message names the row. Those of TSV are a matter of `check_tabs`.
         """
         lines = _lines(self.path)
-        tabs = self.kind == "tsv"
-        delimiter, rows = _tab_rows(lines) if tabs else _csv_rows(lines, self.path)
+        if self.kind == "tsv":
+            yield from _tab_rows(lines)
+            return
+        delimiter, rows = _csv_rows(lines, self.path)
         width = 0
         for number, cells in rows:
             width = width or len(cells)
-            # A tab at the end of a line moves nothing; commas there were written by a program.
-            surplus = any(cell.strip() for cell in cells[width:]) if tabs else len(cells) > width
-            if surplus:
+            if len(cells) > width:
                 raise DataError(
                     f"has {len(cells)} cells, but the first row has {width}",
                     file=self.path,
                     row=number,
-                    advice="Write a space for a tab inside a cell: it moves all cells behind it."
-                    if tabs
-                    else f"Put a cell that contains {delimiter!r} in quotes.",
+                    advice=f"Put a cell that contains {delimiter!r} in quotes.",
                 )
             yield number, cells
+
+    def check_tabs(
+        self, cells: Sequence[str], number: int, surplus: SurplusCells, report: DataReport
+    ) -> None:
+        """Refuses a row of a TSV file in which a tab may have moved or cut a column that is read.
+
+        Args:
+            cells: cells of the row.
+            number: line number of the row.
+            surplus: judgement of the cells behind the usual ones.
+            report: report that receives a note on other rows with such cells.
+
+        Raises:
+            DataError: a column that is read may have been moved.
+        """
+        if self.kind != "tsv" or not surplus.has(cells):
+            return
+        if surplus.may_have_moved(cells):
+            raise DataError(
+                f"has {len(cells)} cells, but {surplus.basis} {surplus.width}",
+                file=self.path,
+                row=number,
+                advice="Write a space for a tab inside a cell, which moves all cells behind it; or "
+                "name all columns in the first line, if the table has further ones.",
+            )
+        report.note(FURTHER_CELLS, "read without them", f"{self.unit} {number}")
 
 
 def open_records(path: str | Path) -> Records | None:
@@ -212,9 +238,9 @@ def _longer_cells() -> Iterator[None]:
         csv.field_size_limit(usual)
 
 
-def _tab_rows(lines: Iterable[str]) -> tuple[str, Iterator[tuple[int, list[str]]]]:
+def _tab_rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
     numbered = enumerate(lines, 1)
-    return "\t", ((n, line.rstrip("\n").split("\t")) for n, line in numbered if line.strip())
+    return ((n, line.rstrip("\n").split("\t")) for n, line in numbered if line.strip())
 
 
 def _csv_rows(lines: Iterator[str], path: Path) -> tuple[str, Iterator[tuple[int, list[str]]]]:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+READ_OTHERWISE = "If it is as it was, the run may be of an earlier version that read it otherwise"
+"""Words of advice where data is not what a run was trained on, before what to do then."""
+
 Config = TypeVar("Config")
 
 
@@ -174,7 +177,8 @@ class RunFolder:
         raise DataError(
             f"{problem}, so that its test part may hold what was trained on",
             file=source,
-            advice="Restore it, or name data that was not trained on: --data SOURCE.",
+            advice=f"Restore it. {READ_OTHERWISE}: train again, or name data that was not trained "
+            "on: --data SOURCE.",
         )
 
     @contextlib.contextmanager

@@ -20,7 +20,7 @@ from pipelines.base.atomic_files import check_writable, write_json, writing
 from pipelines.base.errors import DataError, UserError
 from rnn_apps.application.configuration import write_toml
 from rnn_apps.application.console import plain
-from rnn_apps.application.run_folder import RunFolder, check_application
+from rnn_apps.application.run_folder import READ_OTHERWISE, RunFolder, check_application
 from rnn_apps.application.run_parts import (
     BEGUN_WITH,
     RESULT,
@@ -101,7 +101,7 @@ class TrainingFolder(RunFolder):
                 raise DataError(
                     f"does not hold the {name} that the run in {self.path} was started with",
                     file=source,
-                    advice="Restore it, or start a new run.",
+                    advice=f"Restore it. {READ_OTHERWISE}: start a new run.",
                 )
             if fingerprint not in record and name in self._moved:
                 raise DataError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import resource
@@ -22,9 +23,9 @@ from pipelines.base.errors import UserError
 from rnn_apps.application import run_parts
 from rnn_apps.application.command_line import main
 from rnn_apps.application.configuration import write_toml
-from rnn_apps.application.run_folder import open_run
+from rnn_apps.application.run_folder import RunFolder, open_run
 from rnn_apps.application.run_parts import RESULT, check_parts, read_mark, replaced_parts
-from rnn_apps.application.run_training import claimed_run
+from rnn_apps.application.run_training import TrainingFolder, claimed_run
 from rnn_apps.language_modelling import LanguageModellingConfig, load
 from rnn_apps.language_modelling.network.build import build_model
 from rnn_apps.language_modelling.training_run import fit_run
@@ -388,6 +389,16 @@ def test_data_that_has_changed_since_training_is_not_judged_on(
     # But for the encoded text, which is found again by its own fingerprint.
     assert before.items() <= contents(Path(config.run)).items()
     assert not (Path(config.run) / "report.html").exists()
+
+
+def test_data_that_an_earlier_version_read_otherwise_is_told(tmp_path: Path) -> None:
+    (tmp_path / "text.json").write_text('{"sha256": "a"}')
+    otherwise = "may be of an earlier version that read it otherwise"
+    with pytest.raises(UserError, match=f"{otherwise}: train again, or name data"):
+        RunFolder(tmp_path, "language").check_own_data("text.json", "file:own.txt", sha256="b")
+    begun = TrainingFolder(tmp_path, "language", contextlib.ExitStack(), resumed=True, chief=True)
+    with pytest.raises(UserError, match=f"{otherwise}: start a new run"):
+        begun.check_data("text.json", {"sha256": "b"}, source="file:own.txt")
 
 
 def test_a_run_below_a_file_is_refused_before_training(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -92,8 +92,13 @@ def is_recording(path: Path) -> bool:
     if ending in EXTENSIONS:
         return True
     return ending in FOREIGN_EXTENSIONS and not any(
-        path.with_suffix(other).is_file() for other in EXTENSIONS
+        path.with_suffix(other).is_file() for other in in_any_case(EXTENSIONS)
     )
+
+
+def in_any_case(endings: Iterable[str]) -> tuple[str, ...]:
+    """Endings of files as they are written: `.wav`, `.WAV` and `.Wav`, in the order given."""
+    return tuple(one for ending in endings for one in (ending, ending.upper(), ending.title()))
 
 
 def read_header(path: str | Path) -> AudioHeader:

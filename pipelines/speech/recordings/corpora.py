@@ -10,7 +10,7 @@ from pathlib import Path
 from pipelines.base.errors import DataError
 from pipelines.data_report import DataReport
 from pipelines.speech.audio.foreign_files import FOREIGN_EXTENSIONS
-from pipelines.speech.audio.reading import EXTENSIONS
+from pipelines.speech.audio.reading import EXTENSIONS, in_any_case
 from pipelines.speech.recordings.folders import files_below, note_untold
 from pipelines.speech.recordings.manifests import PATH_COLUMNS, read_manifest
 from pipelines.speech.recordings.recording import Entry, parse_part
@@ -212,6 +212,6 @@ def _vctk_sounds(folder: Path) -> Path | None:
 
 def _sound(folder: Path, name: str) -> Path:
     """The sound file of a name, which may have its ending already."""
-    endings = (*EXTENSIONS, *FOREIGN_EXTENSIONS)
+    endings = in_any_case((*EXTENSIONS, *FOREIGN_EXTENSIONS))
     candidates = [folder / name, *(folder / f"{name}{ending}" for ending in endings)]
     return next((path for path in candidates if path.is_file()), candidates[1])

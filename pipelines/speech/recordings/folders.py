@@ -10,7 +10,7 @@ from pathlib import Path
 from pipelines.base.errors import ConfigurationError, DataError
 from pipelines.data_report import DataReport
 from pipelines.speech.audio.foreign_files import FOREIGN_EXTENSIONS
-from pipelines.speech.audio.reading import EXTENSIONS, is_recording
+from pipelines.speech.audio.reading import EXTENSIONS, in_any_case, is_recording
 from pipelines.speech.recordings.recording import Entry, parse_part, stated_part
 from pipelines.speech.recordings.utf8_lines import utf8_lines
 
@@ -134,7 +134,7 @@ def read_librispeech(folder: str | Path, report: DataReport) -> Iterator[Entry]:
 
 
 def _sound(folder: Path, name: str) -> Path:
-    endings = (".flac", *EXTENSIONS, *FOREIGN_EXTENSIONS)
+    endings = in_any_case((".flac", *EXTENSIONS, *FOREIGN_EXTENSIONS))
     candidates = [folder / f"{name}{ending}" for ending in endings]
     return next((path for path in candidates if path.exists()), candidates[0])
 

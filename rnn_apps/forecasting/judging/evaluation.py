@@ -14,6 +14,7 @@ from pipelines.base.atomic_files import atomic_path
 from pipelines.base.errors import DataError, UserError
 from pipelines.base.stated_columns import Stated
 from pipelines.series.times.timestamps import show_time
+from rnn_apps.application.run_folder import READ_OTHERWISE
 from rnn_apps.forecasting.features.description import DataDescription, describe
 from rnn_apps.forecasting.going_on import ORIGIN_DESCRIPTION, kept_scales
 from rnn_apps.forecasting.judging.backtest import Backtest, backtest
@@ -142,7 +143,8 @@ def check_own_series(run: TrainedForecaster, series_set: SeriesSet) -> None:
             f"is no longer what the run in {run.folder.path} was trained on: its training part is "
             "shorter, so that its test part may hold what was trained on",
             file=source,
-            advice="Restore it, or name data that was not trained on: --data SOURCE.",
+            advice=f"Restore it. {READ_OTHERWISE}: train again, or name data that was not trained "
+            "on: --data SOURCE.",
         )
     _log.warning(
         f"{source} has changed since the run was trained on it: training, validation and test part "

@@ -166,8 +166,40 @@ def test_a_tab_inside_a_sentence_shifts_no_column_of_three(tmp_path: Path, heade
     assert len(found) == len(PAIRS) - 1 and "two" not in found.target
     assert "lines with a tab too many: 1, left out" in str(found.report)
     # A table whose columns the user names is refused, as CSV is.
-    with pytest.raises(DataError, match="has 4 cells, but the first row has 3"):
+    with pytest.raises(DataError, match=r"row 5: has 4 cells, but nearly all rows have 3.*a space"):
         load_all(table(tmp_path, *rows), source_column="1", target_column="2")
+
+
+@pytest.mark.parametrize("numbered", [True, False])
+@pytest.mark.parametrize(
+    "row",
+    [
+        # A remark on some lines, references of varying number, and a further column on few lines.
+        lambda n, a, b: [a, b] + ["a remark"] * (n % 7 == 3),
+        lambda n, a, b: [a, b, b + " bis", b + " ter"][: 2 + n % 3],
+        lambda n, a, b: [a, b] + ["checked"] * (n % 20 == 3),
+        lambda n, a, b: [a, b, f"CC-BY 2.0 #{n}"] + [f"by {a}"] * (n % 20 == 3),
+    ],
+)
+def test_cells_behind_the_columns_that_are_read_are_ordinary(
+    tmp_path: Path, row: Any, numbered: bool
+) -> None:
+    rows = ["\t".join(row(n, a, b)) for n, (a, b) in enumerate(PAIRS)]
+    columns = {"source_column": "1", "target_column": "2"} if numbered else {}
+    found = load_all(table(tmp_path, *rows), **columns)
+    assert list(zip(found.source, found.target, strict=True)) == PAIRS
+    assert "rows with cells behind the columns that are read" in str(found.report)
+
+
+@pytest.mark.parametrize("tail", ["0.{n}", "0.{n}\t1.{n}", "good"])
+def test_tabs_inside_sentences_are_no_further_column(tmp_path: Path, tail: str) -> None:
+    rows = [f"{a}\t{b}\t{tail.format(n=n)}" for n, (a, b) in enumerate(PAIRS)]
+    for n in range(5, 65, 10):
+        rows[n] = rows[n].replace(" ", "\t", 1)
+    moved = sum(row.count("\t") > 2 + tail.count("\t") for row in rows)
+    found = load_all(table(tmp_path, *rows))
+    assert moved > 3 and len(found) == len(PAIRS) - moved
+    assert found.report.count("lines with a tab too many") == moved
 
 
 def test_a_header_that_names_too_few_columns_is_refused(tmp_path: Path) -> None:
@@ -220,6 +252,25 @@ def test_regions_of_two_languages_are_read_together(tmp_path: Path) -> None:
     one = load_all(f"file:{path}", source_language="en-US", target_language="fr")
     assert one.source == ("one",) and one.report.count("units without en-us") == 1
     assert "read together" not in str(one.report)
+
+
+@pytest.mark.parametrize(
+    ("plain", "said"),
+    [
+        (3, "3 and 2; only a region can be had alone, not en itself: --source-language en-gb"),
+        (1, "1 and 2; name one to have it alone: --source-language en-gb"),
+    ],
+)
+def test_the_region_to_ask_for_is_none_that_reads_all(
+    tmp_path: Path, plain: int, said: str
+) -> None:
+    unit = '<tu><tuv xml:lang="{0}"><seg>{1}</seg></tuv><tuv xml:lang="fr"><seg>un</seg></tuv></tu>'
+    tags = ["en"] * plain + ["en-GB"] * 2
+    units = "".join(unit.format(tag, n) for n, tag in enumerate(tags))
+    path = tmp_path / "a.tmx"
+    path.write_text(f'<tmx><header srclang="en"/><body>{units}</body></tmx>', encoding="utf-8")
+    found = load_all(f"file:{path}", source_language="en", target_language="fr")
+    assert said in str(found.report)
 
 
 def test_a_unit_in_two_regions_says_which_one_counts(tmp_path: Path) -> None:

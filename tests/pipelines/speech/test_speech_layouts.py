@@ -218,6 +218,24 @@ def test_recordings_in_formats_that_are_not_read_are_named(tmp_path: Path) -> No
     assert [Path(one).name for one in named_recordings([str(tmp_path)])] == ["a.wav", "b.m4a"]
 
 
+@pytest.mark.parametrize("ending", [".WAV", ".Wav", ".wav"])
+def test_what_is_read_goes_before_what_is_not_in_letters_of_any_case(
+    tmp_path: Path, ending: str
+) -> None:
+    sounds(tmp_path / "libri", f"11-22-0000{ending}")
+    lines(tmp_path / "libri" / "11-22.trans.txt", "11-22-0000 zero")
+    sounds(tmp_path / "lj" / "wavs", f"a{ending}")
+    lines(tmp_path / "lj" / "metadata.csv", "a|zero")
+    sounds(tmp_path / "beside", f"a{ending}")
+    lines(tmp_path / "beside" / "a.txt", "zero")
+    for folder, name in (("libri", "11-22-0000"), ("lj/wavs", "a"), ("beside", "a")):
+        (tmp_path / folder / f"{name}.m4a").write_bytes(b"\0\0\0\x20ftypM4A " + bytes(100))
+    for folder in ("libri", "lj", "beside"):
+        assert [Path(one).suffix for one, *_ in listed(tmp_path / folder)] == [ending], folder
+        assert not counts(tmp_path / folder), folder
+    assert len(named_recordings([str(tmp_path / "beside")])) == 1
+
+
 def load_list(folder: Path, name: str, *rows: str) -> Recordings:
     lines(folder / name, *rows)
     return load_recordings(f"file:{folder / name}")

@@ -188,6 +188,20 @@ def test_tabs_at_the_end_of_a_line_move_nothing(tmp_path: Path) -> None:
     assert text_of(tmp_path / "a.tsv") == "eins\nzwei\n"
 
 
+def test_cells_behind_the_text_are_ordinary_in_tsv_without_a_header(tmp_path: Path) -> None:
+    rows = [f"hello there {n}" + "\ttag" * (1 + n % 3) for n in range(40)]
+    (tmp_path / "a.tsv").write_text("\n".join(rows) + "\n")
+    corpus = whole(tmp_path / "a.tsv", text_column="1")
+    assert "".join(corpus.chunks()) == "".join(f"hello there {n}\n" for n in range(40))
+    assert "rows with cells behind the columns that are read: 40" in str(corpus.report)
+    # Among rows of one width, a further cell may be the end of a text that a tab has cut.
+    rows = [f"{n}\thello there {n}" for n in range(40)]
+    rows[30] = "30\thello\tthere"
+    (tmp_path / "a.tsv").write_text("\n".join(rows) + "\n")
+    with pytest.raises(DataError, match=r"row 31: has 3 cells, but nearly all rows have 2.*name"):
+        text_of(tmp_path / "a.tsv", text_column="2")
+
+
 @pytest.mark.parametrize(
     ("header", "options"),
     [("poem", {}), ("id,poem", {"text_column": "2"}), ("id,Text", {"text_column": "2"})],
