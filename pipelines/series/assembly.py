@@ -172,6 +172,7 @@ class SeriesAssembly:
             time_zone=self.options.time_zone or self.zone,
             time_format=self.options.time_format
             or (self.columns.time_format if roles.time else ""),
+            decimal=self.options.decimal or self.columns.decimal,
         )
 
     def _rows(self, name: str, chosen: Chosen) -> Rows:

@@ -68,6 +68,8 @@ class Columns:
             places in this list.
         static: code of each row's value, int32 [rows], and all values, by column.
         places: origin of every row.
+        decimal: decimal mark of numbers of text, as stated, proven or read; "" if no number tells
+            it or the files differ.
     """
 
     times: npt.NDArray[np.datetime64]
@@ -81,6 +83,7 @@ class Columns:
     categories: dict[str, tuple[str, ...]]
     static: dict[str, tuple[npt.NDArray[np.int32], list[str]]]
     places: Places
+    decimal: str = ""
 
 
 def read_columns(
@@ -159,6 +162,7 @@ def read_columns(
         lists,
         {column: (whole[column].result(), categories[column].names) for column in roles.static},
         places,
+        thousands.decimal,
     )
 
 
