@@ -222,6 +222,9 @@ class SeriesAssembly:
         options = self.options
         if not self.columns.aware or options.time_zone or options.gaps == "count":
             return
+        seconds = fixed_seconds(current_alias(options.frequency)) if options.frequency else None
+        if seconds is not None and seconds < 86400:
+            return
         clocks = (wall_clock_minutes(times, self.zone) for *_, times in groups)
         if options.irregular == "mean" or not all(map(seem_local_days, clocks)):
             return
@@ -230,7 +233,8 @@ class SeriesAssembly:
             "clock are that were stored in UTC",
             file=self.report.source,
             column=self.roles.time,
-            advice="State time_zone, the zone of that clock, such as Europe/Berlin.",
+            advice="State time_zone, the zone of that clock, such as Europe/Berlin; if the times "
+            "are meant as they are, choose irregular 'mean'.",
         )
 
     def _frequency(self, groups: list[Group]) -> str:
