@@ -83,8 +83,8 @@ def _check_order_of_double_hours(
 def seem_local_days(minutes: npt.NDArray[np.int32]) -> bool:
     """Whether times seem to be days or months of another clock, which is put forward in summer.
 
-    They take two clock times, an hour apart, and are about a day or more apart. They change from one
-    to the other as rarely as clocks are put forward and back, not at random.
+    They take two clock times, an hour apart, and are about a day or more apart. They change from
+    one to the other as rarely as clocks are put forward and back, not at random.
 
     Args:
         minutes: ascending times on a clock, in minutes since 1970, int32 [T].
