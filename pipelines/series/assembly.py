@@ -10,11 +10,7 @@ import numpy.typing as npt
 from pipelines.base.errors import DataError
 from pipelines.data_report import DataReport
 from pipelines.series.common_frequency import check_fractions, check_steps, common_frequency
-from pipelines.series.filled_covariates import (
-    FilledCovariates,
-    begin_with_covariates,
-    filled_covariates,
-)
+from pipelines.series.filled_covariates import CutRows, FilledCovariates, filled_covariates
 from pipelines.series.options import NONE, SeriesOptions
 from pipelines.series.reading.column_roles import ColumnRoles
 from pipelines.series.reading.table_reading import Columns
@@ -87,14 +83,16 @@ class SeriesAssembly:
         series: list[TimeSeries] = []
         source_rows: dict[str, SourceRows] = {}
         rows = 0
+        cut = CutRows(frequency, not self.roles.id, self.report)
         for number, (name, chosen, times) in enumerate(groups):
             where = self._rows(name, chosen)
             grid = lay_on_grid(times, frequency, self.options, where, self.report)
             rows = len(grid.times)
-            made = self._series_of_group(name, grid, chosen, statics[number])
+            made = self._series_of_group(name, grid, chosen, statics[number], cut)
             if self.keep_rows:
                 source_rows |= {one.name: SourceRows(grid, where) for one in made}
             series += made
+        cut.check()
         return SeriesSet(
             tuple(series),
             frequency,
@@ -172,6 +170,7 @@ class SeriesAssembly:
             time_zone=self.options.time_zone or self.zone,
             time_format=self.options.time_format
             or (self.columns.time_format if roles.time else ""),
+            decimal=self.options.decimal or self.columns.decimal,
         )
 
     def _rows(self, name: str, chosen: Chosen) -> Rows:
@@ -223,6 +222,9 @@ class SeriesAssembly:
         options = self.options
         if not self.columns.aware or options.time_zone or options.gaps == "count":
             return
+        seconds = fixed_seconds(current_alias(options.frequency)) if options.frequency else None
+        if seconds is not None and seconds < 86400:
+            return
         clocks = (wall_clock_minutes(times, self.zone) for *_, times in groups)
         if options.irregular == "mean" or not all(map(seem_local_days, clocks)):
             return
@@ -231,7 +233,8 @@ class SeriesAssembly:
             "clock are that were stored in UTC",
             file=self.report.source,
             column=self.roles.time,
-            advice="State time_zone, the zone of that clock, such as Europe/Berlin.",
+            advice="State time_zone, the zone of that clock, such as Europe/Berlin; if the times "
+            "are meant as they are, choose irregular 'mean'.",
         )
 
     def _frequency(self, groups: list[Group]) -> str:
@@ -304,7 +307,7 @@ class SeriesAssembly:
         return int(own[0])
 
     def _series_of_group(
-        self, name: str, grid: Grid, chosen: Chosen, static: Floats
+        self, name: str, grid: Grid, chosen: Chosen, static: Floats, cut: CutRows
     ) -> list[TimeSeries]:
         past = self._covariates(self.roles.past, name, grid, chosen)
         future = self._covariates(self.roles.future, name, grid, chosen)
@@ -313,8 +316,8 @@ class SeriesAssembly:
         for column in self.roles.targets:
             label = (f"{name}/{column}" if several else name) if self.roles.id else column
             values = self._spread(column, grid, chosen)
-            made.append(self._one_series(label, column, values, grid, past, future, static))
-        return made
+            made.append(self._one_series(label, column, values, grid, past, future, static, cut))
+        return [one for one in made if one is not None]
 
     def _one_series(
         self,
@@ -325,7 +328,9 @@ class SeriesAssembly:
         past: FilledCovariates,
         future: FilledCovariates,
         static: Floats,
-    ) -> TimeSeries:
+        cut: CutRows,
+    ) -> TimeSeries | None:
+        """The series of a column; None if it has no row in which all covariates are known."""
         observed = ~np.isnan(values)
         known = np.flatnonzero(observed)
         if not len(known):
@@ -337,6 +342,9 @@ class SeriesAssembly:
             )
         first, stop = int(known[0]), int(known[-1]) + 1
         where = f"series {label!r}"
+        start = cut.begin(known, (past, future), grid.times, label)
+        if start is None:
+            return None
         marker = likely_marker(values)
         if marker is not None:
             self.report.note(
@@ -347,7 +355,6 @@ class SeriesAssembly:
             )
         self.report.note("missing values before the first", "cut off", where, first)
         self.report.note("missing values after the last", "cut off", where, len(values) - stop)
-        start = begin_with_covariates(known, (past, future), grid.times, label, self.report)
         holes = int(np.count_nonzero(~observed[start:stop]))
         if holes:
             place = f"{where} at {grid.times[start + int(np.argmin(observed[start:stop]))]}"

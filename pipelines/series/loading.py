@@ -104,13 +104,38 @@ def load_covariates(
     return _loaded(table, options, data_dir, covariates=True)
 
 
+def in_own_notation(
+    source: str | Source | pd.DataFrame, options: SeriesOptions, data_dir: str = ""
+) -> SeriesOptions:
+    """The options to read other data with than that whose decimal mark they state.
+
+    Args:
+        source: other data.
+        options: options with which the first data was read.
+        data_dir: folder of prepared TensorFlow datasets; "" for the default of tfds.
+
+    Returns:
+        The options, without their decimal mark if numbers of the source prove another one.
+    """
+    if not options.decimal:
+        return options
+    open_mark = dataclasses.replace(options, decimal="")
+    try:
+        opened = _first_table(source, open_mark, data_dir)
+    except DataError:
+        return options
+    proven = getattr(opened, "decimal_is_certain", False)
+    return open_mark if proven and getattr(opened, "decimal", "") != options.decimal else options
+
+
 def _opened(
     table: str | Source | pd.DataFrame, options: SeriesOptions, data_dir: str
 ) -> tuple[Table, SeriesOptions]:
     """A table of covariates, and the options of the series with the notation of the table.
 
     A table of its own has a delimiter and a decimal mark of its own: those that are detected, or
-    where that fails those that are stated for the series.
+    where that fails those that are stated for the series. A mark that may also group thousands is
+    the decimal mark if it is that of the series.
     """
     stated = SeriesOptions(delimiter=options.delimiter, decimal=options.decimal)
     try:
@@ -119,6 +144,9 @@ def _opened(
         if stated == SeriesOptions():
             raise
         opened, detected = _first_table(table, stated, data_dir), stated
+    certain = getattr(opened, "decimal_is_certain", True)
+    if not certain and getattr(opened, "decimal", "") == options.decimal:
+        detected = dataclasses.replace(detected, decimal=options.decimal)
     return opened, dataclasses.replace(
         options, delimiter=detected.delimiter, decimal=detected.decimal
     )

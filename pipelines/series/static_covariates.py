@@ -38,8 +38,7 @@ def static_values(
     parts: list[Floats] = []
     names: list[str] = []
     for column, (codes, values) in columns.items():
-        named = column in categories or _are_names(values)
-        numbers = None if named else _as_numbers(values)
+        numbers = None if column in categories or _are_names(values) else _as_numbers(values)
         if numbers is not None:
             parts.append(numbers[list(codes)][:, None])
             names.append(column)
@@ -52,6 +51,11 @@ def static_values(
         names += [f"{column}={kind}" for kind in kinds]
     empty = np.zeros((groups, 0), np.float32)
     return np.concatenate([empty, *parts], axis=1, dtype=np.float32), tuple(names)
+
+
+def are_numbers(values: list[str]) -> bool:
+    """Whether texts are numbers that mean an amount, not names."""
+    return not _are_names(values) and _as_numbers(values) is not None
 
 
 def _are_names(values: list[str]) -> bool:

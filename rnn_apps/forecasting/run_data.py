@@ -13,7 +13,7 @@ from pipelines.base.stated_columns import Stated
 from pipelines.series.covariates.categories import recoded
 from pipelines.series.covariates.covariate_tables import continued
 from pipelines.series.covariates.holiday_calendar import with_holidays, without_holidays
-from pipelines.series.loading import load_covariates, load_series
+from pipelines.series.loading import in_own_notation, load_covariates, load_series
 from pipelines.series.options import series_options
 from pipelines.series.reading.renamed_columns import renamed_columns
 from pipelines.series.short_series import treated
@@ -134,13 +134,11 @@ def serving_series(
     table = None
     if isinstance(data, SeriesSet):
         loaded = data
-    elif future is not None and config.covariates:
-        loaded = load_series(
-            data, named.options, data_dir=config.data_dir, covariates=_source(future)
-        )
-        future = None
     else:
-        loaded = load_series(data, named.options, data_dir=config.data_dir)
+        options = in_own_notation(data, named.options, config.data_dir)
+        joined = _source(future) if future is not None and config.covariates else None
+        loaded = load_series(data, options, data_dir=config.data_dir, covariates=joined)
+        future = future if joined is None else None
     if future is not None:
         table = named.renamed(future_table(loaded, config, future))
     series_set = completed(named.renamed(loaded), config, description, table, reach)

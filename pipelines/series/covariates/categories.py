@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from pipelines.base.errors import DataError
 from pipelines.series.splits import Split, part_rows
+from pipelines.series.tables.csv_files import WORDS
 from pipelines.series.time_series import SeriesSet, TimeSeries
 from pipelines.series.times.timestamps import show_time
 
@@ -58,7 +59,8 @@ def recoded(series_set: SeriesSet, categories: Categories, unknown: str) -> Seri
         series_set: series whose codes follow their own lists.
         categories: wanted lists, by name of the covariate.
         unknown: treatment of a category that is not in its list: "error", or "zeros" to give it the
-            code -1, from which a network makes zeros.
+            code -1, from which a network makes zeros. A word that also means a missing value, such
+            as None, is missing if its list lacks it: runs of before it was a name have such lists.
 
     Raises:
         DataError: a category is not in its list and `unknown` is "error"; or a covariate has
@@ -122,7 +124,8 @@ def _recoded(
         if name not in categories:
             continue
         old = series_set.categories[name]
-        codes, strange = new_codes(values[:, column], old, categories[name])
+        present = _with_words_missing(series, name, values[:, column], series_set, categories[name])
+        codes, strange = new_codes(present, old, categories[name])
         if strange.any():
             row = int(np.argmax(strange))
             problem = _problem(series, series_set, name, int(values[row, column]), row)
@@ -145,6 +148,26 @@ def _recoded(
             changed = values.copy()
         changed[:, column] = codes
     return changed
+
+
+def _with_words_missing(
+    series: TimeSeries, name: str, codes: Floats, series_set: SeriesSet, known: Sequence[str]
+) -> Floats:
+    """Codes [T] with the last one before each of `WORDS` that is not known, -1 before the first."""
+    names = series_set.categories[name]
+    words = [place for place, word in enumerate(names) if word in WORDS and word not in known]
+    missing = np.isin(codes, words)
+    if not missing.any() or missing.all():
+        return codes
+    first = int(np.argmax(missing))
+    series_set.report.note(
+        "words for a missing value that the training part does not have as names",
+        "forward_fill",
+        f"column {name!r}: {_problem(series, series_set, name, int(codes[first]), first)}",
+        int(missing.sum()),
+    )
+    last = np.maximum.accumulate(np.where(missing, -1, np.arange(len(codes))))
+    return np.where(last < 0, np.float32(UNKNOWN), codes[last])
 
 
 def _problem(series: TimeSeries, series_set: SeriesSet, name: str, code: int, row: int) -> str:

@@ -15,9 +15,11 @@ from pipelines.data_report import DataReport
 from pipelines.series.covariates.categories import sorted_codes
 from pipelines.series.options import SeriesOptions
 from pipelines.series.reading.column_roles import ColumnRoles
+from pipelines.series.static_covariates import are_numbers
 from pipelines.series.tables.columns import CategoryReader, NumberReader
 from pipelines.series.tables.csv_files import WORDS, CsvTable
 from pipelines.series.tables.grouped_thousands import GroupedThousands
+from pipelines.series.tables.joined_columns import NAMES
 from pipelines.series.tables.tables import Block, Table
 from pipelines.series.times.numeric_times import STEPS
 from pipelines.series.times.time_columns import TimeReader
@@ -68,6 +70,8 @@ class Columns:
             places in this list.
         static: code of each row's value, int32 [rows], and all values, by column.
         places: origin of every row.
+        decimal: decimal mark of numbers of text, as stated, proven or read; "" if no number tells
+            it or the files differ.
     """
 
     times: npt.NDArray[np.datetime64]
@@ -81,6 +85,7 @@ class Columns:
     categories: dict[str, tuple[str, ...]]
     static: dict[str, tuple[npt.NDArray[np.int32], list[str]]]
     places: Places
+    decimal: str = ""
 
 
 def read_columns(
@@ -146,6 +151,10 @@ def read_columns(
             place = f"column {column!r}: {len(names)} categories in {filled} rows"
             report.note("categories that hardly repeat", "kept, though little is learnt", place)
         results[column], lists[column] = sorted_codes(codes_there, names)
+    static = {column: (whole[column].result(), categories[column].names) for column in roles.static}
+    if any(isinstance(table, CsvTable) for table in tables):
+        for column in {*roles.static} - {*options.categories}:
+            _check_words(column, *static[column], places)
     ids = whole[roles.id].result() if roles.id else np.broadcast_to(np.int32(0), rows)
     return Columns(
         moments.result() if roles.time else _counted(ids),
@@ -157,8 +166,9 @@ def read_columns(
         categories[roles.id].names if roles.id else [""],
         results,
         lists,
-        {column: (whole[column].result(), categories[column].names) for column in roles.static},
+        static,
         places,
+        thousands.decimal,
     )
 
 
@@ -172,6 +182,24 @@ def _note_words(category: CategoryReader, report: DataReport) -> None:
             f"column {category.column!r}: {', '.join(map(repr, words))}",
             len(words),
         )
+
+
+def _check_words(
+    column: str, codes: npt.NDArray[np.int32], names: list[str], places: Places
+) -> None:
+    """Refuses a word for a missing value among the numbers of a static covariate."""
+    words = [code for code, name in enumerate(names) if name in WORDS]
+    numbers = [name for name in names if name not in WORDS]
+    if not words or not numbers or not are_numbers(numbers):
+        return
+    row = int(np.argmax(np.isin(codes, words)))
+    raise DataError(
+        f"{names[codes[row]]!r} means a missing value among numbers",
+        file=places.file(row),
+        row=places.number(row),
+        column=column,
+        advice="Every row needs a value here; if the numbers are names, name it in categories.",
+    )
 
 
 def _counted(ids: npt.NDArray[np.int32]) -> npt.NDArray[np.datetime64]:
@@ -237,7 +265,8 @@ def _blocks(
                     file=table.name,
                     advice="Files that are read together need the same columns.",
                 )
-        names = {name for name in (roles.id, *roles.categories) if name in roles.read}
+        parts = (part for one in roles.joined if one.kind == NAMES for part in one.columns)
+        names = {roles.id, *roles.static, *roles.categories, *parts} & {*roles.read}
         blocks = (
             table.blocks(roles.read, names)
             if isinstance(table, CsvTable)

@@ -227,7 +227,9 @@ class CsvTable:
         commas = any(_DECIMAL_COMMA.match(field) for field in fields)
         points = any(_DECIMAL_POINT.match(field) for field in fields)
         mark = "," if commas and not points and self.delimiter != "," else "."
-        return mark, proves_decimals(fields, mark)
+        # Beside decimal commas a point may be that of a clock time (12.30) or a month (05.2024).
+        both = commas and points and self.delimiter != ","
+        return mark, not both and proves_decimals(fields, mark)
 
 
 def _known(array: Any, holds_names: bool) -> Any:

@@ -25,6 +25,7 @@ LEAST_GROUPED = 5
 """With fewer numbers with a mark, three digits after each of them may be chance."""
 
 _GROUPED = r"^\s*[-+]?[1-9]\d{0,2}[.,]\d{3}\s*$"
+_LOW = r"^\s*[-+]?\d{1,2}[.,]"
 _HUNDREDS = r"^\s*[-+]?[1-9]\d{2}\s*$"
 _THOUSANDS = r"^\s*[-+]?[1-9]\d{3,}\s*$"
 _DECIMAL = re.compile(r"\s*[-+]?\d*[.,]\d+([eE][-+]?\d+)?\s*")
@@ -37,8 +38,11 @@ class _Column:
     Attributes:
         decimals: whether a number has other than three digits after the mark, or none before it.
         thousands: whether a number of at least 1000 has no mark, so that none is grouped.
-        hundreds: whether a number from 100 to 999 has no mark, as it has none in either reading.
+        hundreds: number of values from 100 to 999 without a mark, as they have none in either
+            reading.
         grouped: number of values that may be grouped.
+        low: number of those with one or two digits before the mark, which are far below the
+            hundreds if they are decimals.
         first: text of the first of them.
         error: refusal that names its place.
         delimiter: character between the fields of its file.
@@ -46,8 +50,9 @@ class _Column:
 
     decimals: bool = False
     thousands: bool = False
-    hundreds: bool = False
+    hundreds: int = 0
     grouped: int = 0
+    low: int = 0
     first: str = ""
     error: DataError | None = None
     delimiter: str = ""
@@ -55,6 +60,15 @@ class _Column:
     @property
     def may_be_grouped(self) -> bool:
         return bool(self.grouped) and not self.decimals and not self.thousands
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether the numbers are as likely grouped, if the file does not say what its mark is."""
+        if "," in self.first or self.delimiter == ";":
+            # People who write a comma as decimal mark put semicolons between fields.
+            return bool(self.hundreds) or self.grouped >= LEAST_GROUPED
+        # Programs write a point between commas, and may leave out the decimals of whole numbers.
+        return self.low >= LEAST_GROUPED and self.hundreds >= self.low
 
 
 class GroupedThousands:
@@ -68,16 +82,26 @@ class GroupedThousands:
     def __init__(self, columns: Iterable[str], markers: tuple[float, ...]) -> None:
         self._columns = {column: _Column() for column in columns}
         self._markers = {*markers, *MARKERS}
+        self._marks: set[str] = set()
+
+    @property
+    def decimal(self) -> str:
+        """The decimal mark that is stated, proven or was read; "" if none is, or files differ."""
+        return next(iter(self._marks)) if len(self._marks) == 1 else ""
 
     def add(self, block: Block, table: Table) -> None:
-        """Looks at a block of a table whose decimal mark is neither stated nor proven otherwise."""
+        """Looks at a block of a table; nothing is to be found where its mark is certain."""
+        mark = getattr(table, "decimal", "")
         if getattr(table, "decimal_is_certain", True):
+            if mark:
+                self._marks.add(mark)
             return
-        mark = getattr(table, "decimal", ".")
         for name, column in self._columns.items():
             values = block.columns[name]
             if is_text(values.type) and not (column.decimals or column.thousands):
                 self._look(column, values, mark)
+                if column.decimals or column.grouped:
+                    self._marks.add(mark)
                 if column.grouped and not column.first:
                     self._remember_first(column, name, block, mark)
                     column.delimiter = getattr(table, "delimiter", ",")
@@ -91,17 +115,21 @@ class GroupedThousands:
         marked = compute.match_substring(values, mark)
         grouped = compute.match_substring_regex(values, _GROUPED)
         column.decimals = bool(compute.any(compute.and_not(marked, grouped)).as_py())
-        column.grouped += compute.sum(grouped).as_py() or 0
-        column.thousands = self._has(values, _THOUSANDS)
-        column.hundreds = column.hundreds or self._has(values, _HUNDREDS)
+        some = values.filter(grouped)
+        column.grouped += len(some)
+        column.low += compute.sum(compute.match_substring_regex(some, _LOW)).as_py() or 0
+        column.thousands = bool(self._number_of(values, _THOUSANDS))
+        column.hundreds += self._number_of(values, _HUNDREDS)
 
-    def _has(self, values: pa.Array, pattern: str) -> bool:
-        """Whether a value fits the pattern and is not a usual marker of missing values."""
+    def _number_of(self, values: pa.Array, pattern: str) -> int:
+        """The number of values that fit the pattern and are no usual markers of missing values."""
         import pyarrow.compute as compute
 
         fitting = values.filter(compute.match_substring_regex(values, pattern))
-        some = compute.unique(fitting).slice(0, len(self._markers) + 1).to_pylist()
-        return any(float(text) not in self._markers for text in some)
+        counts = compute.value_counts(fitting)
+        texts, numbers = counts.field("values").to_pylist(), counts.field("counts").to_pylist()
+        pairs = zip(texts, numbers, strict=True)
+        return sum(number for text, number in pairs if float(text) not in self._markers)
 
     def _remember_first(self, column: _Column, name: str, block: Block, mark: str) -> None:
         import pyarrow.compute as compute
@@ -128,14 +156,9 @@ class GroupedThousands:
         for name, column in self._columns.items():
             if not column.may_be_grouped or column.error is None:
                 continue
-            # Programs write a point and fields between commas, people with a comma as decimal mark
-            # write semicolons.
-            likely = column.grouped >= LEAST_GROUPED and (
-                "," in column.first or column.delimiter == ";"
-            )
-            if not decimals and (column.hundreds or likely):
+            if not decimals and column.is_doubtful:
                 raise column.error
-            if column.grouped >= LEAST_GROUPED:
+            if column.hundreds or column.grouped >= LEAST_GROUPED:
                 report.note(
                     "numbers with three digits after the mark, which could group thousands",
                     "read as decimals: state decimal if they are, else write them without the mark",

@@ -17,6 +17,9 @@ Times = npt.NDArray[np.datetime64]
 _DAY = 1440
 """Number of minutes of a day."""
 
+_YEAR = 365 * _DAY
+"""Number of minutes of a year."""
+
 
 def localize(times: Times, time_zone: str, file: str) -> Times:
     """Converts wall-clock times of a zone to UTC, datetime64[s].
@@ -80,13 +83,17 @@ def _check_order_of_double_hours(
 def seem_local_days(minutes: npt.NDArray[np.int32]) -> bool:
     """Whether times seem to be days or months of another clock, which is put forward in summer.
 
-    They take two clock times, an hour apart, and are about a day or more apart.
+    They take two clock times, an hour apart, and are about a day or more apart. They change from
+    one to the other as rarely as clocks are put forward and back, not at random.
 
     Args:
         minutes: ascending times on a clock, in minutes since 1970, int32 [T].
     """
     clocks = np.unique(minutes % _DAY)
     if len(clocks) != 2 or clocks[1] - clocks[0] not in (60, _DAY - 60):
+        return False
+    changes = np.count_nonzero(np.diff(minutes % _DAY))
+    if changes > 2 * (int(minutes[-1]) - int(minutes[0])) / _YEAR + 2:
         return False
     return bool(np.all(np.diff(minutes) >= _DAY - 60))
 

@@ -16,6 +16,7 @@ from pipelines.series import load_covariates, with_holidays
 from pipelines.series.covariates.categories import recoded, training_categories
 from pipelines.series.covariates.covariate_tables import continued
 from pipelines.series.covariates.holiday_calendar import without_holidays
+from pipelines.series.time_series import SeriesSet
 
 DAYS = pd.date_range("2024-04-20", periods=24, freq="D")
 WEATHER = ["sun", "rain", "fog"] * 8
@@ -55,6 +56,39 @@ def test_none_and_na_are_names_where_names_are_wanted(tmp_path: Path) -> None:
     frame.assign(code=["1", "NA"] * 12).to_csv(tmp_path / "sales.csv", index=False)
     columns["past_covariates"] = "code"
     assert load_series(f"file:{tmp_path / 'sales.csv'}", **columns).categories == read.categories
+
+
+def test_a_run_of_before_none_was_a_name_reads_it_as_missing() -> None:
+    words = ["None", "Sale", "None", "Plain", "NA", "None", *["Sale"] * 18]
+    series_set = load_series(sales(offer=words), targets="sold", future_covariates="offer")
+    read = recoded(series_set, {"offer": ("Plain", "Sale")}, "error")
+    assert read[0].future_covariates[:7, 0].tolist() == [-1, 1, 1, 0, 0, 0, 1]
+    kind = "words for a missing value that the training part does not have as names"
+    assert read.report.count(kind) == 4
+    # A list that has the word keeps it, and a series of nothing else is not made up.
+    same = recoded(series_set, {"offer": ("NA", "None", "Plain", "Sale")}, "error")
+    assert same[0].future_covariates[:3, 0].tolist() == [1, 3, 1]
+    nothing = load_series(sales(offer="None"), targets="sold", future_covariates="offer")
+    with pytest.raises(DataError, match="holds the category 'None'"):
+        recoded(nothing, {"offer": ("Sale",)}, "error")
+
+
+def test_none_and_na_are_names_in_static_columns_and_parts_of_an_id(tmp_path: Path) -> None:
+    def read(**columns: object) -> SeriesSet:
+        both = [sales(land=land, shop="s", offer=land, **columns) for land in ("NA", "DE")]
+        pd.concat(both).to_csv(tmp_path / "sales.csv", index=False)
+        return load_series(
+            f"file:{tmp_path / 'sales.csv'}",
+            id_column="land,shop", targets="sold", static_covariates=("offer", *columns),
+        )  # fmt: skip
+
+    series_set = read()
+    assert series_set.names == ("NA/s", "DE/s")
+    assert series_set.static_names == ("offer=DE", "offer=NA")
+    assert read(size=["2.5"] * 24)["NA/s"].static_covariates.tolist() == [0, 1, 2.5]
+    with pytest.raises(DataError, match="'NA' means a missing value among numbers") as caught:
+        read(size=["2.5", *["NA"] * 23])
+    assert (caught.value.row, caught.value.column) == (3, "size")
 
 
 def test_numbers_are_categories_if_they_are_stated() -> None:

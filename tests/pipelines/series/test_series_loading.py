@@ -160,6 +160,26 @@ def test_a_covariate_that_begins_late_leaks_nothing_from_later(kind: str) -> Non
         load_series(late[["load", "other"]], targets="load", **{kind: "other"})
 
 
+def test_a_series_of_a_long_table_with_a_late_covariate_does_not_cost_the_others() -> None:
+    def rows(name: str, length: int, first: int) -> pd.DataFrame:
+        days = pd.date_range("2024-01-01", periods=length)
+        price = np.where(np.arange(length) < first, np.nan, 2.5)
+        return pd.DataFrame({"id": name, "date": days, "y": np.arange(length) + 0.5, "p": price})
+
+    table = pd.concat([rows("a", 40, 3), rows("b", 10, 7), rows("c", 5, 5)])
+    series_set = load_series(table, targets="y", past_covariates="p")
+    assert [(one.name, len(one)) for one in series_set] == [("a", 37), ("b", 3)]
+    assert series_set.report.count("rows before the first value of a covariate") == 10
+    assert "left out (series 'c': column 'p' has no value)" in str(series_set.report)
+    with pytest.raises(DataError, match="begins at step 30, where 30 of the 40 rows"):
+        counted = pd.concat([rows("a", 40, 30), rows("b", 10, 2)], ignore_index=True)
+        counted = counted.drop(columns="date")
+        load_series(counted, id_column="id", targets="y", past_covariates="p")
+    with pytest.raises(DataError, match=r"'b' are over, and 12 of the 15 rows of all series"):
+        late = pd.concat([rows("b", 10, 7), rows("c", 5, 5)])
+        load_series(late, targets="y", past_covariates="p")
+
+
 def test_missing_covariates_are_refused_if_so_wished() -> None:
     with pytest.raises(DataError, match="'temperature' lacks 3 values"):
         load_series(

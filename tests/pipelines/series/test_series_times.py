@@ -309,3 +309,18 @@ def test_local_days_that_are_stored_in_utc_need_their_zone(step: str) -> None:
     stated = load_series(frame, time_zone="Europe/Berlin")
     for series_set in (stated, load_series(frame.set_index(local))):
         assert (series_set.frequency, len(series_set["y"])) == (step, 100)
+
+
+def test_readings_at_two_hours_are_not_local_days() -> None:
+    hours = np.random.default_rng(1).integers(7, 9, 300)
+    times = pd.date_range("2024-01-01", periods=300, tz="UTC") + pd.to_timedelta(hours, unit="h")
+    frame = pd.DataFrame({"y": np.arange(300.0)}, index=times)
+    assert load_series(frame, frequency="h")["y"].observed.sum() == 300
+    with pytest.raises(DataError) as caught:
+        load_series(frame)
+    assert "time_zone" not in str(caught.value)
+    # A stated step of hours is that of the grid, also of days of a local clock.
+    local = pd.date_range("2024-01-01", periods=300, tz="Europe/Berlin").tz_convert("UTC")
+    assert load_series(frame.set_index(local), frequency="h")["y"].observed.sum() == 300
+    with pytest.raises(DataError, match="if the times are meant as they are, choose irregular"):
+        load_series(frame.set_index(local), frequency="D")

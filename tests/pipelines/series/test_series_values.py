@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines import DataError, load_series
+from pipelines.series.loading import in_own_notation
 
 DAYS = pd.date_range("2023-06-01", periods=60)
 GROUPED = "numbers with three digits after the mark, which could group thousands"
@@ -153,6 +155,38 @@ def test_sensors_with_three_decimals_are_read(tmp_path: Path) -> None:
         series = load_series(source, missing_markers=(-999,))
         assert series["y"].target[1] == pytest.approx((low + 250) / 1000)
         assert series.report.count(GROUPED) == findings
+
+
+def test_whole_numbers_beside_three_decimals_are_read(tmp_path: Path) -> None:
+    source = f"file:{tmp_path / 'data.csv'}"
+    for others in (["121.125"], ["121.125", "998.875"] * 5, ["12.345"] * 40):
+        values = [*others, *(["120"] * (60 - len(others)))]
+        pd.DataFrame({"date": DAYS, "y": values}).to_csv(tmp_path / "data.csv", index=False)
+        series = load_series(source)
+        assert series["y"].target[0] == pytest.approx(float(others[0]))
+        assert series.report.count(GROUPED) == len(others)
+
+
+def test_later_files_are_read_with_the_mark_that_earlier_ones_proved(tmp_path: Path) -> None:
+    learned = load_series(semicolons(tmp_path, lambda i: f"{i}.125")).options
+    assert learned.decimal == "."
+    source = semicolons(tmp_path, lambda i: f"{1 + i}.125")
+    assert load_series(source, in_own_notation(source, learned))["y"].target[0] == 1.125
+    # A file may prove another mark; a clock time beside decimal commas does not.
+    source = semicolons(tmp_path, lambda i: f"{i},5")
+    assert load_series(source, in_own_notation(source, learned))["y"].target[1] == 1.5
+    source = semicolons(tmp_path, lambda i: f"{i},5" if i % 2 else "12.30")
+    assert in_own_notation(source, replace(learned, decimal=",")).decimal == ","
+    # Whole numbers prove none.
+    assert load_series(semicolons(tmp_path, str)).options.decimal == ""
+
+
+def test_a_stated_mark_is_that_of_the_covariates_too(tmp_path: Path) -> None:
+    lines = [f"{day.date()};{1 + i},125" for i, day in enumerate(DAYS)]
+    (tmp_path / "plan.csv").write_text("date;temperature\n" + "\n".join(lines))
+    source, plan = semicolons(tmp_path, lambda i: f"{1 + i},467"), f"file:{tmp_path / 'plan.csv'}"
+    series = load_series(source, decimal=",", covariates=plan)["y"]
+    assert series.future_covariates[:2, 0].tolist() == [1.125, 2.125]
 
 
 def test_rows_of_grouped_thousands_are_refused(tmp_path: Path) -> None:
