@@ -144,6 +144,41 @@ def test_powers_of_any_numbers(library: ctypes.CDLL) -> None:
     assert (near | same).all(), (bases[~(near | same)], powers[~(near | same)])
 
 
+def test_powers_of_one_and_from_minus_one(library: ctypes.CDLL) -> None:
+    """1 stays 1, even to what is not a number; what the document says of -1 and -0 is so."""
+    bases = np.array([1, 1, 1, 1, -1, -1, -0.0, -0.0], np.float32)
+    powers = np.array([np.inf, -np.inf, np.nan, -3, np.inf, -np.inf, -1, -3], np.float32)
+    out = np.empty_like(bases)
+    pointer = ctypes.POINTER(ctypes.c_float)
+
+    library.all_power(
+        *(array.ctypes.data_as(pointer) for array in (bases, powers, out)),
+        ctypes.c_int32(out.size),
+    )
+
+    np.testing.assert_array_equal(out, [1, 1, 1, 1, np.nan, np.nan, np.inf, np.inf])
+
+
+def test_roots_of_what_is_below_0_do_not_overflow(tmp_path: Path) -> None:
+    called = """
+int main(void)
+{
+    const volatile float values[] = {-1e-40f, -1.0f, -3e38f, 0.0f, 3e38f};
+    float sum = 0.0f;
+    for (int32_t i = 0; i < 5; ++i) sum += @_rsqrt(values[i]) + @_sqrt(values[i]);
+    return sum == sum;
+}
+"""
+    kernels = "\n".join(kernels_for(called, "f"))
+    text = f"#include <stdint.h>\n{preamble('f')}\n{kernels}\n{called.replace('@_', 'f_')}\n"
+    (tmp_path / "f.c").write_text(text)
+    stopping = ["-fsanitize=undefined", "-fsanitize-undefined-trap-on-error"]
+    command = ["cc", "-std=c99", "-O1", *stopping, "f.c", "-o", "f"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+
+    assert subprocess.run([tmp_path / "f"]).returncode == 0
+
+
 def _applied(library: ctypes.CDLL, name: str, values: np.ndarray) -> np.ndarray:
     pointer = ctypes.POINTER(ctypes.c_float)
     out = np.empty_like(values)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import operator
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from keras import Input, Model, layers, ops
 from rnn_apps.edge import load
 from rnn_apps.export import ExportError
 from rnn_apps.export.c import export_c
+from rnn_apps.export.c.lowering.ranges import result_of
 
 # The largest and the smallest number, and what is beyond 8 and 16 bits.
 IDS = np.array([[200, 300, -1], [5000, 70000, 3000], [2**31 - 1, -(2**31), 0], [1, 2, 3]], np.int32)
@@ -55,6 +58,51 @@ def test_whole_numbers_wrap_around_as_keras_do(tmp_path: Path) -> None:
             np.testing.assert_array_equal(found[0], expected[name][row], err_msg=name)
 
 
+def test_sums_in_64_bits_that_32_bits_hold_are_taken(tmp_path: Path) -> None:
+    ids = Input((4,), dtype="int64", name="ids")
+    x = Input((4,), name="x")
+    mask = ops.cast(ops.not_equal(ids, 0), "int64")
+    whole = ops.cast(ops.round(x), "int64")
+    rows = layers.Embedding(30, 2, embeddings_initializer="normal")
+    outputs = {
+        "left": ops.cast(12 - ops.sum(mask, axis=-1), "float32"),
+        "places": ops.cast(ops.cumsum(mask, axis=-1) * mask, "float32"),
+        "clipped": rows(ops.clip(ids - 1, 0, 29)),
+        "wrapped": rows((ids + 1) % 30),
+        "one_hot": ops.one_hot(whole, 20),
+        "above": ops.cast(whole > 3, "float32"),
+        "remainder": ops.cast(whole % 30, "int32"),
+    }
+    model = Model([ids, x], outputs)
+    data = {
+        "ids": np.array([[1, 5, 40, 0], [29, 30, 31, 0], [1000, -7, 3, 2]], np.int64),
+        "x": np.array([[0.4, 3.7, -2.2, 19], [3, 4, 100, -31], [1, 7, 9, 2]], np.float32),
+    }
+
+    result = export_c(model, tmp_path / "code", representative_data=data)
+
+    assert result.sanitized
+    assert result.error <= 1e-6
+
+
+def test_ranges_hold_all_results() -> None:
+    """Every result of small operands is in the range that is said to have them."""
+    computed: dict[str, Callable[..., int]] = {
+        "Add": operator.add, "Sub": operator.sub, "Mul": operator.mul, "FloorMod": operator.mod,
+        "FloorDiv": operator.floordiv, "Maximum": max, "Minimum": min,
+        "Pow": lambda a, b: a**b if b >= 0 else 0,
+        "Neg": lambda a, b: -a, "Abs": lambda a, b: abs(a), "Square": lambda a, b: a * a,
+    }  # fmt: skip
+    ranges = [(low, high) for low in range(-4, 5) for high in range(low, 5)]
+    for kind, compute in computed.items():
+        unary = kind in ("Neg", "Abs", "Square")
+        for one, other in itertools.product(ranges, repeat=2):
+            found = result_of(kind, [one] if unary else [one, other])
+            for a, b in itertools.product(range(one[0], one[1] + 1), range(other[0], other[1] + 1)):
+                if found and (b or kind not in ("FloorMod", "FloorDiv")):
+                    assert found[0] <= compute(a, b) <= found[1], (kind, one, other, a, b)
+
+
 def _hashed(ids: Any) -> Any:
     return ops.cast(ops.mod(ops.cast(ids, "int64") * 1000003, 101), "float32")
 
@@ -67,6 +115,14 @@ def _compared(ids: Any) -> Any:
     return ops.cast(ops.cast(ids, "int64") > 2**40, "float32")
 
 
+def _summed(ids: Any) -> Any:
+    return ops.cast(ops.sum(ops.cast(ids, "int64"), axis=-1) % 30, "float32")
+
+
+def _longest(ids: Any) -> Any:
+    return ops.cast(ops.cumsum(ops.cast(ids > 2, "int64") * 2**30, axis=-1), "float32")
+
+
 def _given(ids: Any) -> Any:
     return ops.cast(ids, "int64") * 1000003
 
@@ -77,6 +133,8 @@ def _given(ids: Any) -> Any:
         (_hashed, r"FloorMod reads whole numbers of the type int64 that Mul .*ops\.cast"),
         (_unsigned, r"Cast reads whole numbers of the type uint32 that Cast"),
         (_compared, r"a constant of the type int64 has numbers from 1099511627776"),
+        (_summed, r"FloorMod reads whole numbers of the type int64 that Sum"),
+        (_longest, r"Cast reads whole numbers of the type int64 that Cumsum"),
         (_given, r"output '.*' has whole numbers of the type int64"),
     ],
 )

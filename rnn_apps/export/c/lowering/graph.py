@@ -15,7 +15,12 @@ from rnn_apps.export.c.lowering.lookups import LOOKUPS
 from rnn_apps.export.c.lowering.movement import MOVEMENTS
 from rnn_apps.export.c.lowering.shapes import infer_shapes
 from rnn_apps.export.c.lowering.values import Constants, Scope, Value, c_dtype, static_shape
-from rnn_apps.export.c.lowering.whole_numbers import lowered_in_width, refuse_lacking
+from rnn_apps.export.c.lowering.whole_numbers import (
+    input_limits,
+    lowered_in_width,
+    may_lack_bits,
+    refuse_lacking,
+)
 from rnn_apps.export.c.lowering.windows import WINDOWS
 from rnn_apps.export.c.programs.program import Buffer, Index, Program, Repeat, View, whole
 from rnn_apps.export.planning.tracing import TracedFunction
@@ -59,6 +64,8 @@ def lowered(traced: TracedFunction, states: Mapping[str, tuple[int, ...]]) -> Pr
         kind = "state" if given.name in states else "input"
         size = int(np.prod(shape, dtype=np.int64))
         view = whole(Buffer(kind, _dtype(given.name, given.dtype), size, given.name), shape)
+        if kind == "input":
+            view.buffer.limits = input_limits(given.dtype)
         (kept if kind == "state" else inputs)[given.name] = view
         scope.values[f"{given.name}:0"] = view
     lower_graph(scope, graph, graph.outputs)
@@ -66,7 +73,7 @@ def lowered(traced: TracedFunction, states: Mapping[str, tuple[int, ...]]) -> Pr
     carried: list[tuple[View, View]] = []
     for name, tensor in zip(names, graph.outputs, strict=True):
         view = scope.view(tensor)
-        if view.buffer.lacks_bits:
+        if may_lack_bits(view):
             raise ExportError(
                 f"output {name!r} has whole numbers of the type {tensor.dtype.name}, which C code "
                 "computes in 32 bits: cast them to int32 (keras.ops.cast)"

@@ -3,7 +3,8 @@
 Those of 8 and 16 bits are cut to their width wherever an operator can make larger ones. Of wider
 ones, and of unsigned ones of 32 bits, C code has the lowest 32 bits. Sums, differences and products
 are right in these bits, and so is a place in a table, which has fewer rows. Whatever else is
-computed from a sum that may have more bits would be wrong, and is refused.
+computed from a number that may have more bits would be wrong, and is refused. Which numbers may
+have more follows from the ranges of those that they are made of.
 """
 
 from __future__ import annotations
@@ -11,9 +12,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import tensorflow as tf
 
-from rnn_apps.export.c.lowering.values import Scope, Value, static_shape
+from rnn_apps.export.c.lowering.ranges import (
+    ASSUMED,
+    OF_32_BITS,
+    Range,
+    common,
+    hull,
+    is_within,
+    limits_of,
+    result_of,
+    wrapped,
+)
+from rnn_apps.export.c.lowering.values import Scope, Value
 from rnn_apps.export.c.programs.program import View
 from rnn_apps.export.results import ExportError
 
@@ -24,7 +37,9 @@ _LOWEST_BITS = frozenset(
     ("Add", "AddV2", "Sub", "Mul", "Neg", "Square", "Pow", "Sum", "Prod", "Cumsum", "BiasAdd")
 )
 _LARGER = _LOWEST_BITS | {"Abs", "FloorDiv"}
+_COUNTING = frozenset(("Sum", "Prod", "Cumsum"))
 _CHOICES = frozenset(("Select", "SelectV2"))
+_ALSO_GIVEN_ON = _CHOICES | {"Max", "Min", "GatherV2", "SpaceToBatchND", "BatchToSpaceND"}
 
 
 def lowered_in_width(
@@ -46,35 +61,65 @@ def lowered_in_width(
     """
     if lacks_bits(scope, op) and not (moves or op.type in _LOWEST_BITS | _CHOICES):
         refuse_lacking(scope, op)
+    limits = _limits_of_result(scope, op, moves)
     made = lower(scope, op)
     if op.type in _LARGER and op.outputs[0].dtype in _NARROW and isinstance(made, View):
-        return cut(scope, made, op.outputs[0].dtype)
-    lacking = lacks_bits(scope, op) or (op.type in _LOWEST_BITS and not _is_small_sum(op))
-    if op.outputs and op.outputs[0].dtype in _WIDE and op.type != "Cast" and lacking:
+        made = cut(scope, made, op.outputs[0].dtype)
+    if limits is not None:
         for value in made if isinstance(made, list) else [made]:
-            if isinstance(value, View):
-                value.buffer.lacks_bits = True
+            if isinstance(value, View) and value.buffer.kind == "scratch":
+                value.buffer.limits = limits
     return made
 
 
-def _is_small_sum(op: tf.Operation) -> bool:
-    """Whether an operator adds up numbers of few bits, as truth values are: 32 are enough."""
-    source = op.inputs[0].op
-    if op.type not in ("Sum", "Cumsum") or source.type != "Cast":
-        return False
-    before, after = source.inputs[0].dtype, op.outputs[0].dtype
-    if before == tf.bool:
-        largest = 1
-    elif before in _NARROW and before.min >= after.min:
-        largest = max(-before.min, before.max)
-    else:
-        return False
-    return math.prod(static_shape(op.inputs[0])) * largest < 2**31
+def _limits_of_result(scope: Scope, op: tf.Operation, moves: bool) -> Range | None:
+    """The range of the whole numbers that an operator makes; None if any of 32 bits, or known."""
+    # IdentityN gives several tensors on as they lie, and a cast sees to its result.
+    if op.type in ("Cast", "IdentityN") or not op.outputs or not op.outputs[0].dtype.is_integer:
+        return None
+    dtype = op.outputs[0].dtype
+    if moves or op.type in _ALSO_GIVEN_ON:
+        given = [_limits(scope, tensor) for tensor in _data(op) if tensor.dtype == dtype]
+        # Padding has zeros besides.
+        return hull([*given, (0, 0)])
+    whole = [tensor for tensor in op.inputs if tensor.dtype.is_integer]
+    count = _count(scope, op) if op.type in _COUNTING else 1
+    found = result_of(op.type, [_limits(scope, tensor) for tensor in whole], count)
+    return None if found is None else wrapped(found, dtype)
+
+
+def _count(scope: Scope, op: tf.Operation) -> int:
+    """How many numbers an operator adds up, or multiplies, for one of its results."""
+    shape = scope.view(op.inputs[0]).shape
+    axes = scope.array(op.inputs[1], "the axis of a sum").ravel().tolist()
+    return math.prod(shape[axis] for axis in axes)
+
+
+def _limits(scope: Scope, tensor: tf.Tensor) -> Range:
+    """The range of a tensor's whole numbers."""
+    value = scope.values.get(tensor.name)
+    if isinstance(value, np.ndarray):
+        return (int(value.min()), int(value.max())) if value.size else (0, 0)
+    return _limits_of_view(value, tensor.dtype)
+
+
+def _limits_of_view(value: Value | None, dtype: tf.DType) -> Range:
+    if dtype.is_floating:
+        return ASSUMED
+    if isinstance(value, View) and value.buffer.limits is not None:
+        return value.buffer.limits
+    return common(OF_32_BITS, limits_of(dtype))
+
+
+def input_limits(dtype: str) -> Range | None:
+    """The range that an input's numbers are taken to have; None for all that its type has."""
+    given = tf.as_dtype(dtype)
+    return common(ASSUMED, limits_of(given)) if given in _WIDE else None
 
 
 def lacks_bits(scope: Scope, op: tf.Operation) -> bool:
     """Whether an operator reads numbers of which C code has the lowest 32 bits only."""
-    return any(_lacks(scope.values.get(tensor.name)) for tensor in _data(op))
+    return any(may_lack_bits(scope.values.get(tensor.name)) for tensor in _data(op))
 
 
 def refuse_lacking(scope: Scope, op: tf.Operation, tensors: Sequence[tf.Tensor] = ()) -> None:
@@ -89,7 +134,7 @@ def refuse_lacking(scope: Scope, op: tf.Operation, tensors: Sequence[tf.Tensor] 
         ExportError: there are such numbers among them.
     """
     for tensor in tensors or _data(op):
-        if _lacks(scope.values.get(tensor.name)):
+        if may_lack_bits(scope.values.get(tensor.name)):
             raise ExportError(
                 f"{op.type} reads whole numbers of the type {tensor.dtype.name} that "
                 f"{tensor.op.type} ({tensor.op.name!r}) makes and that may need more than 32 bits, "
@@ -98,8 +143,10 @@ def refuse_lacking(scope: Scope, op: tf.Operation, tensors: Sequence[tf.Tensor] 
             )
 
 
-def _lacks(value: Value | None) -> bool:
-    return isinstance(value, View) and value.buffer.lacks_bits
+def may_lack_bits(value: Value | None) -> bool:
+    """Whether a tensor's numbers may need more bits than the 32 that C code has of them."""
+    limits = value.buffer.limits if isinstance(value, View) else None
+    return limits is not None and not is_within(limits, OF_32_BITS)
 
 
 def _data(op: tf.Operation) -> list[tf.Tensor]:
@@ -121,20 +168,17 @@ def cast_in_width(scope: Scope, view: View, made: View, before: tf.DType, after:
         before: type of the numbers in Keras.
         after: type of the result in Keras.
     """
-    if after in _NARROW:
-        return cut(scope, made, after) if _can_be_beyond(before, after) else made
-    lacks = after in _WIDE and (_can_be_beyond(before, after) or view.buffer.lacks_bits)
-    if made.buffer is view.buffer and lacks != view.buffer.lacks_bits:
+    if not after.is_integer:
+        return made
+    found = _limits_of_view(view, before)
+    limits = wrapped(found, after)
+    if after in _NARROW and limits != found:
+        return cut(scope, made, after)
+    if made.buffer is view.buffer and limits != found:
         made = scope.copied(made)
-    made.buffer.lacks_bits = lacks
+    if made.buffer.kind != "constant":
+        made.buffer.limits = limits
     return made
-
-
-def _can_be_beyond(before: tf.DType, after: tf.DType) -> bool:
-    """Whether numbers of one type can be beyond those of another."""
-    if before == tf.bool:
-        return False
-    return bool(before.is_floating or before.min < after.min or before.max > after.max)
 
 
 def cut(scope: Scope, view: View, dtype: tf.DType) -> View:

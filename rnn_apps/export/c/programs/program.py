@@ -66,8 +66,8 @@ class Buffer:
         data: numbers of a constant.
         fraction: for 16 bits, a number x is kept as x 2^fraction; for floats that loops in integers
             read, what they make of them.
-        lacks_bits: whether these are the lowest 32 bits of whole numbers that may have more; while
-            a graph is lowered.
+        limits: the smallest and the largest whole number that Keras can have here, of which these
+            are the lowest 32 bits, while a graph is lowered; None if any of 32 bits.
     """
 
     kind: str
@@ -77,7 +77,7 @@ class Buffer:
     data: np.ndarray | None = None
     number: int = field(default_factory=lambda: next(_numbers))
     fraction: int | None = None
-    lacks_bits: bool = False
+    limits: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ static inline float @_power(float x, float y)
     const float exponent = y * @_logarithm(x < 0.0f ? -x : x), root = @_exp(0.5f * exponent);
     const float size = exponent > 88.0f ? root * root : @_exp(exponent);
     const int32_t is_whole = @_floor(y) == y, is_odd = @_floor(0.5f * y) != 0.5f * y;
-    if (y == 0.0f)
+    if (y == 0.0f || x == 1.0f)
         return 1.0f;
     if (exponent != exponent || (x < 0.0f && x > -@_infinity() && !is_whole))
         return @_not_a_number();
