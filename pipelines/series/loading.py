@@ -110,7 +110,7 @@ def in_own_notation(
     """The options to read other data with than that whose decimal mark they state.
 
     Args:
-        source: other data.
+        source: data that the run serves, other than its own.
         options: options with which the first data was read.
         data_dir: folder of prepared TensorFlow datasets; "" for the default of tfds.
 
