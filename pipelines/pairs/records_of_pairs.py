@@ -17,7 +17,7 @@ from pipelines.pairs.columns_of_pairs import (
     without_quotes,
 )
 from pipelines.pairs.sentence_pairs import SentencePairs
-from pipelines.text.records import Records, place_of, text_of
+from pipelines.text.records import NO_NAMES, Records, place_of, text_of
 from pipelines.text.surplus_cells import SurplusCells
 
 _SHOWN = 40
@@ -63,8 +63,7 @@ def read_records_of_pairs(
     if not names and any(columns):
         first, cells = rows[0]
         shown = "; ".join(repr(str(cell)[:_SHOWN]) for cell in cells)
-        kind = "first lines that are not taken for names of columns"
-        report.note(kind, "read as a pair", f"line {first}: {shown}")
+        report.note(NO_NAMES, "read as a pair", f"line {first}: {shown}")
     kept = _whole_rows(records, names, rows, chosen, report)
     report.rows = len(rows)
     source = _texts(records, names, kept, chosen.source, report)

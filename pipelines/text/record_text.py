@@ -10,7 +10,7 @@ from pipelines.base.errors import DataError
 from pipelines.data_report import DataReport
 from pipelines.text.corpus import MemoryText, TextCorpus, part_name
 from pipelines.text.line_ends import LineEnds
-from pipelines.text.records import Records, place_of, text_of, written_as_names
+from pipelines.text.records import NO_NAMES, Records, place_of, text_of, written_as_names
 from pipelines.text.surplus_cells import SurplusCells
 
 TEXT_NAMES = ("text", "content", "article", "document", "sentence", "body", "message", "review")
@@ -127,8 +127,7 @@ def _column_texts(records: Records, wanted: str, report: DataReport) -> Iterator
     if header:
         _note_columns(name, first, report)
     else:
-        kind = "first lines that are not taken for names of columns"
-        report.note(kind, "read as a record", f"line {line}: {first[place][:_SHOWN]!r}")
+        report.note(NO_NAMES, "read as a record", f"line {line}: {first[place][:_SHOWN]!r}")
         below = [(line, first), *below]
     # A header tells the number of columns, and so does a first row that is one text.
     named = len(first) if header or not wanted else 0

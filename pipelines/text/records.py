@@ -31,6 +31,9 @@ _PARQUET_MARK = b"PAR1"
 _DELIMITERS = ",;\t|"
 # Documents are longer than the 131,072 characters that Python allows a cell at first.
 _LONGEST_CELL = 2**27
+NO_NAMES = "first lines that are not taken for names of columns"
+"""The kind of a note on a first line that is read as a record."""
+
 # Lines from whose cells the delimiter is told.
 _DELIMITER_LINES = 50
 # A name such as question, srcText or source_1, and not the first word of a sentence.

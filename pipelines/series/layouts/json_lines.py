@@ -149,13 +149,8 @@ class JsonLinesTable:
         for kind, names in features.items():
             rows = record.get(kind) or []
             if len(rows) != len(names):
-                raise DataError(
-                    f"has {len(rows)} entries where the first line has {len(names)}",
-                    file=self.name,
-                    row=line,
-                    column=kind,
-                    advice="All lines need the same features.",
-                )
+                problem = f"has {len(rows)} entries where the first line has {len(names)}"
+                raise self._other_features(problem, line, kind)
             # Categories have numbers, which must not be taken for amounts.
             prefix = "category " if kind.endswith("_cat") else ""
             for column, row in zip(names, rows, strict=True):
@@ -169,14 +164,16 @@ class JsonLinesTable:
         """The record, refused if it has features that the first line lacks."""
         for kind in _FEATURES:
             if record.get(kind) and kind not in self._features:
-                raise DataError(
-                    f"has features where the first line, {self._line}, has none",
-                    file=self.name,
-                    row=line,
-                    column=kind,
-                    advice="All lines need the same features.",
-                )
+                problem = f"has features where the first line, {self._line}, has none"
+                raise self._other_features(problem, line, kind)
         return record
+
+    def _other_features(self, problem: str, line: int, kind: str) -> DataError:
+        """The error of a line whose features are not those of the first line."""
+        return DataError(
+            problem, file=self.name, row=line, column=kind,
+            advice="All lines need the same features.",
+        )  # fmt: skip
 
     def _require_step(self, record: Record, line: int, step: StepOfTime) -> None:
         """Refuses a series that says it has another step than the first one."""
