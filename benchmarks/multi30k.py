@@ -33,7 +33,7 @@ LANGUAGES = ("en", "de")
 BEAM_WIDTHS = (1, 2, 3, 5, 8, 12)
 DEVICE_WIDTHS = (1, 5)
 DEVICE_FORMATS = ("tflite_dynamic", "tflite_int8")
-TEACHERS_WIDTH = 2
+TEACHERS_WIDTH = 3
 GERMAN = {"direction": "German to English"}
 PUBLISHED = {"val": 39.17, "test": 39.0}
 

@@ -72,6 +72,10 @@ STUDENT: dict[str, Any] = {
     "annotation_dropout": 0.35,
     "output_dropout": 0.35,
 }
+# Goes on from the student's weights, with what four models write as further pairs: the teachers,
+# and the students of both directions.
+SECOND_ROUND: dict[str, Any] = {**STUDENT, "epochs": 7}
+SECOND_ROUND_SAMPLED: dict[str, Any] = {**SECOND_ROUND, "subword_sampling": 0.1}
 
 
 @dataclass(frozen=True)
@@ -102,12 +106,20 @@ SEEDS = "the student with another seed"
 CELLS = "cells"
 ATTENTION = "attention"
 
+FOUR = ("student", "back-student", "teacher", "back-teacher")
+
 RECIPES: tuple[Recipe, ...] = (
     Recipe("student", WHOLE, STUDENT, teachers=("teacher", "back-teacher")),
+    Recipe("second-round", WHOLE, SECOND_ROUND, teachers=FOUR),
+    Recipe("second-round-sampled", WHOLE, SECOND_ROUND_SAMPLED, teachers=FOUR),
     Recipe("genuine-pairs", WHOLE, GENUINE_PAIRS),
     Recipe("second-student", SEEDS, STUDENT, seed=1, teachers=("teacher", "back-teacher")),
     Recipe("teacher", TEACHERS, TEACHER),
     Recipe("back-teacher", TEACHERS, TEACHER, german_to_english=True),
+    Recipe(
+        "back-student", TEACHERS, STUDENT,
+        german_to_english=True, teachers=("back-teacher", "teacher"),
+    ),
     Recipe("read-twice", WHOLE, READ_TWICE),
     Recipe("gru", CELLS),
     Recipe("lstm", CELLS, {"cell": "lstm"}),

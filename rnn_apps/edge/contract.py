@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,8 @@ from pipelines.base.atomic_files import write_json
 from pipelines.base.errors import UserError
 
 CONTRACT = "contract.json"
+CHECKSUMS = "sha256"
+"""Name of the entry with the SHA-256 of every file that the contract holds for, by its name."""
 
 
 def write_contract(folder: Path, contract: Mapping[str, Any]) -> None:
@@ -49,3 +52,43 @@ def read_contract(folder: Path, exported: str, required: Sequence[str] = ()) -> 
             f"{advice}"
         )
     return content
+
+
+def require_described(folder: Path, contract: Mapping[str, Any], file: str) -> None:
+    """Makes sure that a file in the folder is the one that the contract holds for.
+
+    An export into the folder of another one leaves files of other names where they are. They would
+    run with the vocabulary and the features of a model that is not theirs.
+
+    Args:
+        folder: folder of the export.
+        contract: content of its contract; those of earlier versions have no checksums, and nothing
+            is compared.
+        file: name of the file in the folder, or of the folder of C code.
+
+    Raises:
+        UserError: the contract does not hold for the file.
+    """
+    checksums = contract.get(CHECKSUMS)
+    path = folder / file
+    if not isinstance(checksums, Mapping) or not path.exists():
+        return
+    advice = f"Export all the formats that are needed into one new folder, {folder.name}-new say"
+    if file not in checksums:
+        raise UserError(
+            f"{path} is not of the export that wrote {CONTRACT} beside it, which holds for "
+            f"{', '.join(map(str, checksums)) or 'no file'}. {advice}"
+        )
+    if checksums[file] != content_checksum(path):
+        raise UserError(f"{path} is not the file that {CONTRACT} beside it holds for. {advice}")
+
+
+def content_checksum(path: Path) -> str:
+    """The SHA-256 of a file; of a folder of C code, that of its sources with their names."""
+    if not path.is_dir():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    for source in sorted((path / "src").glob("*")):
+        digest.update(source.name.encode() + b"\0" + content_checksum(source).encode() + b"\0")
+    return digest.hexdigest()

@@ -11,7 +11,7 @@ import numpy as np
 from pipelines.base.errors import UserError
 from pipelines.tokenizers import TextDecoder, load_tokenizer
 from pipelines.tokenizers.unknown_text import REFUSE, encode_checked
-from rnn_apps.edge.contract import CONTRACT, read_contract
+from rnn_apps.edge.contract import CONTRACT, read_contract, require_described
 from rnn_apps.edge.runtime.model import load
 from rnn_apps.edge.runtime.streaming import StreamingSession
 from rnn_apps.edge.sampling import SamplingConfig, generate, next_logits
@@ -30,15 +30,19 @@ class EdgeLanguageModel:
         target: runtime that runs the file: "litert", "tflm" or, for a folder of C code, "c".
 
     Raises:
-        UserError: a file is missing or damaged, or the vocabulary is another model's.
+        UserError: a file is missing or damaged, or the vocabulary or the contract is another
+            model's.
         DataError: the vocabulary cannot be read.
     """
 
     def __init__(self, folder: str | Path, file: str = STEP_MODEL, target: str = "litert") -> None:
         self.tokenizer = load_tokenizer(Path(folder) / TOKENIZER)
-        expected = read_contract(Path(folder), "a language model").get("vocabulary_sha256")
-        self.tokenizer.require_same(str(expected), str(Path(folder) / CONTRACT))
-        self.session = StreamingSession(load(Path(folder) / file, target))
+        contract = read_contract(Path(folder), "a language model")
+        expected = str(contract.get("vocabulary_sha256"))
+        self.tokenizer.require_same(expected, str(Path(folder) / CONTRACT))
+        require_described(Path(folder), contract, file)
+        self._model = load(Path(folder) / file, target)
+        self._session()
         unknown = self.tokenizer.unknown_id
         self._banned = () if unknown is None else (unknown,)
 
@@ -71,7 +75,7 @@ class EdgeLanguageModel:
         if len(ends) > 1:
             raise UserError(f"stop = {stop!r} is {len(ends)} tokens; the device knows one only")
         decoder = TextDecoder(self.tokenizer, prompt)
-        for token in generate(self.session, tokens, most_tokens, config, ends, self._banned):
+        for token in generate(self._session(), tokens, most_tokens, config, ends, self._banned):
             piece = decoder.add(token)
             if piece:
                 yield piece
@@ -94,7 +98,11 @@ class EdgeLanguageModel:
 
     def score_tokens(self, tokens: np.ndarray) -> np.ndarray:
         """As `log_probabilities`, of integers [tokens]."""
-        return score_tokens(self.session, tokens)
+        return score_tokens(self._session(), tokens)
+
+    def _session(self) -> StreamingSession:
+        """A stream for one text, so that texts which are written at the same time do not mix."""
+        return StreamingSession(self._model)
 
 
 def score_tokens(session: StreamingSession, tokens: np.ndarray) -> np.ndarray:

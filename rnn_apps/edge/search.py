@@ -17,6 +17,8 @@ import numpy as np
 from pipelines.base.errors import ConfigurationError
 
 State = TypeVar("State")
+LEAST_COVERAGE = 1e-9
+"""The least attention of a source position in the coverage penalty, whose logarithm is finite."""
 
 
 class StepResult(NamedTuple, Generic[State]):
@@ -250,7 +252,7 @@ def _hypothesis(item: _Live[State], config: BeamConfig, complete: bool) -> Hypot
     if alignment is not None:
         # The step that wrote the end token attended too; it counts for coverage only.
         covered = np.minimum(alignment.sum(axis=0), 1.0)
-        score += config.coverage_penalty * float(np.log(np.maximum(covered, 1e-10)).sum())
+        score += config.coverage_penalty * float(np.log(np.maximum(covered, LEAST_COVERAGE)).sum())
         alignment = alignment[: len(tokens)]
     return Hypothesis(tokens, score, item.log_probability, complete, alignment)
 

@@ -14,16 +14,30 @@ from rnn_apps.edge.runtime.streaming import carry, state_pairs
 from rnn_apps.edge.search import StepResult
 
 
+class EncodedSource(NamedTuple):
+    """What stays the same while a source is decoded.
+
+    Attributes:
+        memories: arrays by their names among the decoder's inputs, in the runtime's own types.
+        positions: number of positions of the source where the file pads it; None where it does not.
+    """
+
+    memories: Mapping[str, np.ndarray]
+    positions: int | None
+
+
 class States(NamedTuple):
     """A hypothesis' states: one row of what a call of the decoder gave.
 
     Attributes:
         values: arrays [rows, ...] by state name, in the runtime's own types.
         row: number of this hypothesis' row in the arrays.
+        source: source that the hypothesis decodes.
     """
 
     values: Mapping[str, np.ndarray]
     row: int
+    source: EncodedSource
 
 
 class EdgeDecoder:
@@ -69,28 +83,30 @@ class EdgeDecoder:
                 f"the signatures {encode!r} and {decode_step!r} do not make a decoder: "
                 f"{encode!r} does not give {missing}, {decode_step!r} lacks {lacking}."
             )
-        self._memory: dict[str, np.ndarray] = {}
-        self._positions: int | None = None
 
     def start(self, inputs: Mapping[str, np.ndarray] | np.ndarray) -> States:
-        """Encodes one source (batch 1): the memories are kept, the first states returned.
+        """Encodes one source (batch 1) and returns the first states, which hold its memories.
+
+        Several sources can be decoded at the same time, each by its own calls of `step`.
 
         Raises:
             UserError: the source is longer than the model takes, or does not fit it otherwise.
         """
-        inputs = self._padded(inputs)
+        inputs, positions = self._padded(inputs)
         raw = self._encoder(inputs, self.encode.key, raw=True)
-        self._memory = {name: self._handed_on(raw, name) for name in self._memories}
-        return States({name: self._handed_on(raw, name) for name in self._states}, 0)
+        memories = {name: self._handed_on(raw, name) for name in self._memories}
+        values = {name: self._handed_on(raw, name) for name in self._states}
+        return States(values, 0, EncodedSource(memories, positions))
 
-    def _padded(self, inputs: Mapping[str, np.ndarray] | np.ndarray) -> dict[str, np.ndarray]:
-        """The inputs of `encode` with as many positions as it takes."""
+    def _padded(
+        self, inputs: Mapping[str, np.ndarray] | np.ndarray
+    ) -> tuple[dict[str, np.ndarray], int | None]:
+        """The inputs of `encode` with as many positions as it takes, and how many there were."""
         if not isinstance(inputs, Mapping):
             inputs = dict.fromkeys(list(self.encode.inputs)[:1], inputs)
-        self._positions = None
         if "present" not in self.encode.outputs:
-            return dict(inputs)
-        padded = {}
+            return dict(inputs), None
+        padded, positions = {}, None
         for name, value in inputs.items():
             spec = self.encode.inputs.get(name)
             shape = np.shape(value)
@@ -100,13 +116,19 @@ class EdgeDecoder:
                         f"the source has {shape[1]} ids with its end, and the model takes up to "
                         f"{spec.shape[1]}: split it, or export with a larger longest_source"
                     )
-                self._positions = shape[1]
+                positions = shape[1]
                 value = np.pad(np.asarray(value), ((0, 0), (0, spec.shape[1] - shape[1])))
             padded[name] = value
-        return padded
+        return padded, positions
 
     def step(self, tokens: Sequence[int], states: Sequence[States]) -> StepResult[States]:
-        """One step of n hypotheses, in one call where the file has n rows."""
+        """One step of n hypotheses, in one call where the file has n rows.
+
+        Raises:
+            UserError: the hypotheses are of several sources.
+        """
+        if any(state.source is not states[0].source for state in states):
+            raise UserError("the hypotheses are of several sources: give those of one to each step")
         results = [self._call(*part) for part in self._parts(tokens, states)]
         if len(results) == 1:
             return results[0]
@@ -135,7 +157,8 @@ class EdgeDecoder:
         rows = len(tokens)
         spec = self.decode_step.inputs["token"]
         inputs = {"token": np.array(tokens, spec.dtype).reshape(rows, *[1] * (len(spec.shape) - 1))}
-        for name, value in self._memory.items():
+        source = states[0].source
+        for name, value in source.memories.items():
             once = self.decode_step.inputs[name].shape[0] == 1
             inputs[name] = value if once or rows == 1 else np.repeat(value, rows, axis=0)
         inputs |= _gathered(states, self._states)
@@ -148,8 +171,8 @@ class EdgeDecoder:
         alignment = None
         if "alignment" in raw:
             alignment = _real(self.decode_step, raw, "alignment").reshape(rows, -1)[:wanted]
-            alignment = alignment[:, : self._positions]
-        next_states = [States(carried, row) for row in range(wanted)]
+            alignment = alignment[:, : source.positions]
+        next_states = [States(carried, row, source) for row in range(wanted)]
         return StepResult(log_softmax(logits), next_states, alignment)
 
     def _handed_on(self, raw: Mapping[str, np.ndarray], name: str) -> np.ndarray:

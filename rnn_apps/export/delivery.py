@@ -9,6 +9,7 @@ will be, moves what is proven into the export, and leaves out, with the reason, 
 from __future__ import annotations
 
 import abc
+import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ from typing import Any, ClassVar
 import tensorflow as tf
 
 from pipelines.base.atomic_files import atomic_folder
-from rnn_apps.edge.contract import CONTRACT, write_contract
+from rnn_apps.edge.contract import CHECKSUMS, CONTRACT, content_checksum, write_contract
 from rnn_apps.export.card_origin import add_origin
 from rnn_apps.export.formats import Row, assembled_folder, chosen_formats, write_formats
 from rnn_apps.export.processes import conversion_process
@@ -28,6 +29,7 @@ from rnn_apps.export.results import ExportError
 
 SAVED_MODEL = "saved_model"
 """The format, and the folder, of a TensorFlow SavedModel."""
+_OF_MODEL = "model_sha256"
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,7 @@ def deliver(
     asked: str | Sequence[str] | None = None,
     *,
     origin: Mapping[str, Any] | None = None,
+    model: Path | None = None,
 ) -> dict[str, Any]:
     """Writes the files of a run, each proven before it is there.
 
@@ -141,6 +144,8 @@ def deliver(
         asked: names of formats; None for all that the model allows, without C code.
         origin: content of the run's origin.json, named on the card of each file; None or empty if
             it began with initial weights.
+        model: file of the trained model. Files of an earlier export of the same model in the folder
+            keep their place in the contract; without it, and of another model, they lose it.
 
     Returns:
         "table" with a row for each file, "files", and "contract", the file that says what they
@@ -159,8 +164,29 @@ def deliver(
         delivery.save_companions(beside)
         written = write_formats(chosen, lambda name: _write(delivery, name, beside))
         add_origin(beside, origin or {})
-        write_contract(beside, delivery.contract(list(written.rows)))
+        contract = dict(delivery.contract(list(written.rows)))
+        files = [delivery.files[name].file for name in written.rows if name in delivery.files]
+        checksums = {file: content_checksum(beside / file) for file in files}
+        if model is not None:
+            contract[_OF_MODEL] = content_checksum(model)
+            checksums = _earlier_checksums(folder, contract[_OF_MODEL]) | checksums
+        write_contract(beside, {**contract, CHECKSUMS: checksums})
     return written.result(folder, CONTRACT, delivery.title, delivery.header)
+
+
+def _earlier_checksums(folder: Path, model: str) -> dict[str, str]:
+    """The checksums of files that an earlier export of the same model left in the folder."""
+    try:
+        earlier = json.loads((folder / CONTRACT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(earlier, dict) or earlier.get(_OF_MODEL) != model:
+        return {}
+    return {
+        file: checksum
+        for file, checksum in earlier.get(CHECKSUMS, {}).items()
+        if (folder / file).exists() and content_checksum(folder / file) == checksum
+    }
 
 
 def _write(delivery: Delivery, name: str, folder: Path) -> Row:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from rnn_apps.edge.search import LEAST_COVERAGE
 from rnn_apps.translation.network.model import (
     END,
     PADDING,
@@ -142,7 +143,7 @@ def coverage_penalty(attended: Any, present: Any, options: SearchOptions) -> Any
         attended: sum of the attention that each source position got, [..., positions].
         present: 1 where there is a position, [..., positions].
     """
-    covered = tf.math.log(tf.clip_by_value(attended, 1e-9, 1.0))
+    covered = tf.math.log(tf.clip_by_value(attended, LEAST_COVERAGE, 1.0))
     return options.coverage_penalty * tf.reduce_sum(covered * present, axis=-1)
 
 

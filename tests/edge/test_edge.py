@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import venv
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -27,12 +28,14 @@ from edge_files import (
 from pipelines.base.errors import UserError
 from rnn_apps.edge import StreamingSession, generate, load
 from rnn_apps.edge.forecasting import EdgeForecaster
+from rnn_apps.edge.language_model import EdgeLanguageModel
 from rnn_apps.edge.runtime.quantization import dequantize, quantize, requantize
 from rnn_apps.edge.sampling import SamplingConfig, token_probabilities
 from rnn_apps.edge.search import BeamConfig, StepResult, beam_search, greedy_search
 from rnn_apps.edge.sequence_to_sequence import EdgeDecoder, log_softmax
 
 ROOT = Path(__file__).parents[2]
+SAVED_MODELS = ROOT / "saved_models"
 TARGETS = ("litert", "tflm")
 
 
@@ -240,6 +243,35 @@ def test_translation_through_the_file_is_that_in_numpy(files, name):
             [item.score for item in found], [item.score for item in wanted], atol=1e-4
         )
         np.testing.assert_allclose(found[0].alignment, wanted[0].alignment, atol=1e-5)
+
+
+def test_two_sources_that_are_decoded_at_the_same_time_do_not_mix(files):
+    decoder = EdgeDecoder(load(files / "translate.tflite"))
+    config = BeamConfig(start_token=0, end_token=1, max_steps=6)
+    sources = [np.array([[1, 2, 3, 4]], np.int32), np.array([[4, 0, 1, 0]], np.int32)]
+
+    def translated(source):
+        return greedy_search(decoder.step, decoder.start(source), config).tokens
+
+    alone = [translated(source) for source in sources]
+    assert alone[0] != alone[1]
+    begun = [decoder.start(source) for source in sources]
+    assert [greedy_search(decoder.step, begin, config).tokens for begin in begun] == alone
+    with pytest.raises(UserError, match="several sources"):
+        decoder.step([0, 0], begun)
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(translated, sources * 20)) == alone * 20
+
+
+def test_a_language_model_writes_several_texts_at_the_same_time():
+    """Each has a state of its own: a second text, or a score, does not change the first."""
+    model = EdgeLanguageModel(SAVED_MODELS / "language/world-english-bible", "model_dynamic.tflite")
+    greedy = SamplingConfig(temperature=0)
+    alone = list(model.write("In the beginning", 12, greedy))
+    pieces = model.write("In the beginning", 12, greedy)
+    begun = [next(pieces) for _ in range(3)]
+    assert len(model.log_probabilities("Jesus wept")) and next(model.write("And ", 1, greedy))
+    assert begun + list(pieces) == alone
 
 
 def test_signatures_that_make_no_decoder_are_refused(files):

@@ -26,6 +26,7 @@ from rnn_apps.edge import (
     SpeechLabels,
     open_microphone,
 )
+from rnn_apps.edge.speech.endpointing import Endpointer
 from rnn_apps.edge.speech.recognition import FrameStepper
 from rnn_apps.edge.speech.word_times import SoundLevels
 from rnn_apps.layers.streamed_frames import DelayedLookahead, EveryFrame, JoinPast, PerFrame
@@ -332,6 +333,35 @@ class Microphone:
 
     def close(self):
         self.closed = True
+
+
+def pause_found(endpointer, *levels):
+    """The time at which sound of these levels (seconds, decibels) ends an utterance."""
+    generator = np.random.default_rng(0)
+    at = 0.0
+    for seconds, decibels in levels:
+        for _ in range(round(seconds / 0.02)):
+            noise = generator.normal(size=160) * 10 ** (decibels / 20)
+            endpointer.push(noise.astype(np.float32), False)
+            at += 0.02
+            if endpointer.is_over(False, 0.0, at):
+                return at
+    return math.inf
+
+
+def test_the_background_of_one_stream_is_not_that_of_the_next():
+    room = ((0.5, -50), (1.0, -20), (30.0, -50))
+    config = EndpointConfig(judge="energy", longest_seconds=0)
+    endpointer = Endpointer(config, 8000)
+    alone = pause_found(endpointer, *room)
+    assert 2.2 < alone < 2.4
+    endpointer.begin_stream()
+    assert pause_found(endpointer, (2.0, -95)) == math.inf
+    endpointer.begin_stream()
+    assert pause_found(endpointer, *room) == alone
+    # Nor are samples of 0, with which many streams begin, taken for the room's background.
+    late = pause_found(Endpointer(config, 8000), (0.5, -math.inf), *room)
+    assert late == pytest.approx(alone + 0.5, abs=0.1)
 
 
 def test_a_microphone_is_read_and_closed(monkeypatch):

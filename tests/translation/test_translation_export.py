@@ -129,6 +129,8 @@ def test_a_device_draws_as_its_seed_says(exported: Path) -> None:
     options = SearchOptions(temperature=1.2, top_k=5, n_best=3, seed=4)
     first = device.translate(SOURCES[:2], options)
     assert first == device.translate(SOURCES[:2], options)
+    # The best score comes first, as from the run.
+    assert all(drawn == sorted(drawn, key=lambda one: -one.score) for drawn in first)
     only = SearchOptions(temperature=1.0, top_k=1)
     greedy = device.translate(SOURCES[:2], SearchOptions(beam_width=1))
     assert [one[0].text for one in device.translate(SOURCES[:2], only)] == [

@@ -10,7 +10,10 @@ import pytest
 import tensorflow as tf
 
 from pipelines.base.errors import ConfigurationError
+from rnn_apps.edge.search import BeamConfig, StepResult, greedy_search
+from rnn_apps.edge.translation.translator import beam_config
 from rnn_apps.translation.network.model import END, PADDING, START, Network, TranslationModel
+from rnn_apps.translation.prediction import coverage_penalty
 from rnn_apps.translation.search.beam_search import translate
 from rnn_apps.translation.search.search_options import SearchOptions
 
@@ -178,3 +181,26 @@ def test_options_that_make_no_sense_are_refused() -> None:
         SearchOptions(beam_width=2, n_best=3)
     with pytest.raises(ConfigurationError, match="no room"):
         SearchOptions(longest=0.0, longest_extra=0)
+
+
+def test_a_device_has_the_limits_and_penalties_of_the_graph() -> None:
+    """Both round in float32, and cut the coverage off at the same attention."""
+    lengths = range(1, 121)
+    for factor in (1.1, 1.4, 2.1, 2.9):
+        options = SearchOptions(longest=factor, shortest=factor, longest_extra=0)
+        graph = tf.cast(tf.cast(lengths, tf.float32) * factor, tf.int32).numpy()
+        device = [beam_config(length, None, options) for length in lengths]
+        np.testing.assert_array_equal([one.max_steps for one in device], graph)
+        np.testing.assert_array_equal([one.min_steps for one in device], graph)
+    attention = np.array([[1.0, 1e-12, 2e-10]], np.float32)
+    options = SearchOptions(coverage_penalty=1.0, length_penalty=0.0)
+
+    def ends(tokens: list[int], states: list[None]) -> StepResult[None]:
+        return StepResult(np.array([[-9.0, 0.0]], np.float32), states, attention)
+
+    config = BeamConfig(
+        start_token=0, end_token=1, max_steps=3, coverage_penalty=1.0, length_penalty=0.0
+    )
+    found = greedy_search(ends, None, config)
+    expected = coverage_penalty(tf.constant(attention), tf.ones((1, 3)), options)
+    assert found.score == pytest.approx(float(expected[0]), rel=1e-5)

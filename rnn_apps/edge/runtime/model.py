@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -22,12 +23,17 @@ _WITHOUT_VARIABLES = ModelFile(0, "C code", (Subgraph("main", (), (), (), ()),),
 
 
 class EdgeModel:
-    """An exported model on one runtime. Use `load` to make one."""
+    """An exported model on one runtime. Use `load` to make one.
+
+    Threads may call it; one call at a time runs.
+    """
 
     def __init__(self, runtime: Runtime, signatures: dict[str, Signature], file: ModelFile) -> None:
         self._runtime = runtime
         self.signatures = signatures
         self.file = file
+        # A runtime has one set of inputs, memory and outputs.
+        self._running = threading.Lock()
 
     def signature(self, key: str | None = None) -> Signature:
         """The signature of this name; without a name the only one.
@@ -66,7 +72,9 @@ class EdgeModel:
             UserError: a name, a shape or a type does not fit the model.
         """
         chosen = self.signature(signature)
-        outputs = self._runtime.call(chosen, self._to_runtime(chosen, inputs))
+        given = self._to_runtime(chosen, inputs)
+        with self._running:
+            outputs = self._runtime.call(chosen, given)
         if raw:
             return outputs
         return {name: chosen.outputs[name].to_real(value) for name, value in outputs.items()}
@@ -80,7 +88,8 @@ class EdgeModel:
 
     def reset(self) -> None:
         """Sets the variables inside the model (the state some exported forms keep) to zero."""
-        self._runtime.reset()
+        with self._running:
+            self._runtime.reset()
 
     def _to_runtime(
         self, signature: Signature, inputs: Mapping[str, np.ndarray] | np.ndarray

@@ -17,6 +17,10 @@ from pipelines.base.errors import ConfigurationError
 
 JUDGES = ("labels", "energy", "either")
 _LEAST_DECIBELS = -100.0
+# What samples of 0 say about the background. Microphones and files begin with them, calls and
+# synthetic speech have them between words: no room is as quiet, and the estimate would take most of
+# a minute to come up from there.
+_SILENCE_DECIBELS = -60.0
 # Speed at which the estimate of the background rises, in dB per second; it falls at once.
 _RISE_DECIBELS = 2.0
 # Towards its greatest length an utterance is ended at the next short gap between words, and then at
@@ -95,7 +99,8 @@ class QuietMeter:
         seconds = len(samples) / self._rate
         power = float(np.mean(np.square(samples, dtype=np.float64)))
         level = max(10 * math.log10(max(power, 1e-20)), _LEAST_DECIBELS)
-        self._background = min(level, self._background + _RISE_DECIBELS * seconds)
+        background = level if level > _LEAST_DECIBELS else _SILENCE_DECIBELS
+        self._background = min(background, self._background + _RISE_DECIBELS * seconds)
         if level > self._background + self._threshold:
             self.spoke, self.quiet_seconds = True, 0.0
         else:
@@ -116,7 +121,6 @@ class Endpointer:
     def __init__(self, config: EndpointConfig, sample_rate: int) -> None:
         self.config = config
         self._rate = sample_rate
-        self._meter = QuietMeter(sample_rate, config.speech_decibels)
         self.begin_stream()
 
     def begin_stream(self) -> None:
@@ -124,7 +128,7 @@ class Endpointer:
         self._samples = 0
         self._begun_at = 0.0
         self._quiet_at = math.inf
-        self._meter.begin_utterance()
+        self._meter = QuietMeter(self._rate, self.config.speech_decibels)
 
     def push(self, samples: npt.NDArray[np.float32], heard: bool) -> None:
         """Takes the next block of samples.

@@ -20,7 +20,7 @@ from pipelines.speech.feature_extraction.configuration import FeatureConfig
 from pipelines.speech.feature_extraction.numpy_features import SpeechFeatures
 from pipelines.speech.recordings.spelling import Spelling
 from pipelines.tokenizers import load_tokenizer
-from rnn_apps.edge.contract import CONTRACT, read_contract
+from rnn_apps.edge.contract import CONTRACT, read_contract, require_described
 from rnn_apps.edge.runtime.model import EdgeModel, load
 from rnn_apps.edge.runtime.streaming import STEP_SIGNATURE, StreamingSession
 from rnn_apps.edge.speech.endpointing import EndpointConfig
@@ -94,8 +94,8 @@ class EdgeRecogniser:
             same time.
 
     Raises:
-        UserError: a file is missing or damaged, the alphabet is another model's, or streams cannot
-            share a runtime, since the file keeps its state in variables.
+        UserError: a file is missing or damaged, the alphabet or the contract is another model's, or
+            streams cannot share a runtime, since the file keeps its state in variables.
         DataError: the alphabet or the word model cannot be read.
     """
 
@@ -112,6 +112,7 @@ class EdgeRecogniser:
         self.contract = _checked_contract(folder)
         tokenizer = load_tokenizer(folder / TOKENIZER)
         tokenizer.require_same(self.contract["vocabulary_sha256"], str(folder / CONTRACT))
+        require_described(folder, self.contract, file)
         self.labels = SpeechLabels.of(tokenizer, Spelling(**self.contract.get("spelling", {})))
         self.features = FeatureConfig(**self.contract["features"])
         self.sample_rate = self.features.sample_rate

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipelines.tokenizers import load_tokenizer
 from pipelines.tokenizers.sentence_ids import END, PADDING, SPECIALS, START
-from rnn_apps.edge.contract import CONTRACT, read_contract
+from rnn_apps.edge.contract import CONTRACT, read_contract, require_described
 from rnn_apps.edge.runtime.model import load
 from rnn_apps.edge.sampling import SamplingConfig, TokenSampler
 from rnn_apps.edge.search import BeamConfig, Hypothesis, beam_search, greedy_search
@@ -36,7 +36,7 @@ class EdgeTranslator:
         target: runtime that runs the file: "litert", or "c" for a folder of C code.
 
     Raises:
-        UserError: a file is missing or damaged.
+        UserError: a file is missing, damaged, or of another export than the contract.
         DataError: a vocabulary cannot be read, or is another model's.
     """
 
@@ -62,6 +62,8 @@ class EdgeTranslator:
             expected = contract.get(f"{side}_vocabulary_sha256")
             tokenizer.require_same(str(expected), str(folder / CONTRACT))
         encoder = contract.get("encoders", {}).get(file)
+        for needed in (file, *([encoder] if encoder is not None else [])):
+            require_described(folder, contract, needed)
         self._decoder = EdgeDecoder(
             load(folder / file, target, threads=threads),
             encoder=None if encoder is None else load(folder / encoder, threads=threads),
@@ -99,11 +101,11 @@ class EdgeTranslator:
         """As `translate`, from a sentence's ids with their end to ids without one."""
         options = options or self._options
         start = self._decoder.start({"source": np.asarray(source, np.int32)[None]})
-        config = _beam_config(len(source) - 1, self.target_tokenizer.unknown_id, options)
+        config = beam_config(len(source) - 1, self.target_tokenizer.unknown_id, options)
         if options.samples:
             draws = range(options.n_best)
             drawn = [self._draw(start, config, options, number) for number in draws]
-            return sorted(drawn, key=lambda one: -one.log_probability)
+            return sorted(drawn, key=lambda one: -one.score)
         if options.beam_width == 1:
             return [greedy_search(self._decoder.step, start, config)]
         return beam_search(self._decoder.step, start, config, options.n_best)
@@ -134,7 +136,14 @@ class EdgeTranslator:
         )
 
 
-def _beam_config(length: int, unknown: int | None, options: SearchOptions) -> BeamConfig:
+def beam_config(length: int, unknown: int | None, options: SearchOptions) -> BeamConfig:
+    """The search of one sentence.
+
+    Args:
+        length: number of tokens of the source, its end not counted.
+        unknown: the target vocabulary's id of the unknown token; None if it has none.
+        options: options of the search, limits per source token among them.
+    """
     banned = [PADDING, START]
     if unknown is not None and not options.allow_unknown:
         banned.append(unknown + SPECIALS)
@@ -142,12 +151,17 @@ def _beam_config(length: int, unknown: int | None, options: SearchOptions) -> Be
         start_token=START,
         end_token=END,
         beam=options.beam_width,
-        max_steps=int(length * options.longest) + options.longest_extra,
+        max_steps=_limit(length, options.longest) + options.longest_extra,
         length_penalty=options.length_penalty,
         coverage_penalty=options.coverage_penalty,
-        min_steps=int(length * options.shortest),
+        min_steps=_limit(length, options.shortest),
         no_repeat=options.no_repeat,
         repetition_penalty=options.repetition_penalty,
         banned=tuple(banned),
         cut=True,
     )
+
+
+def _limit(length: int, factor: float) -> int:
+    """Number of tokens, by the float32 arithmetic of the search in the SavedModel."""
+    return int(np.float32(length) * np.float32(factor))

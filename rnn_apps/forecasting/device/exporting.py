@@ -47,7 +47,9 @@ NOT_CALIBRATED = (
 
 def export(run: TrainedForecaster, to: str | Path, formats: Sequence[str]) -> dict[str, Any]:
     """See `Run.export`."""
-    return deliver(ForecastDelivery(run), to, formats, origin=read_origin(run.folder))
+    return deliver(
+        ForecastDelivery(run), to, formats, origin=read_origin(run.folder), model=run.folder.model
+    )
 
 
 class ForecastDelivery(Delivery):

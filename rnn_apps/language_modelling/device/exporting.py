@@ -48,7 +48,9 @@ def export(
     run: TrainedLanguageModel, to: str | Path, formats: Sequence[str] | None
 ) -> dict[str, Any]:
     """See `Run.export`."""
-    return deliver(LanguageDelivery(run), to, formats, origin=read_origin(run.folder))
+    return deliver(
+        LanguageDelivery(run), to, formats, origin=read_origin(run.folder), model=run.folder.model
+    )
 
 
 class LanguageDelivery(Delivery):

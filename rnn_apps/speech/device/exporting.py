@@ -79,7 +79,10 @@ def export(
         ConfigurationError: there is no such format, or the model does not allow it.
         ExportError: no file writes what Keras writes; none is left behind.
     """
-    return deliver(SpeechDelivery(run, data, columns), to, formats, origin=read_origin(run.folder))
+    return deliver(
+        SpeechDelivery(run, data, columns), to, formats,
+        origin=read_origin(run.folder), model=run.folder.model,
+    )  # fmt: skip
 
 
 class SpeechDelivery(Delivery):

@@ -71,8 +71,9 @@ def export(
         ConfigurationError: there is no such format.
     """
     return deliver(
-        TranslationDelivery(run, longest_source), to, formats, origin=read_origin(run.folder)
-    )
+        TranslationDelivery(run, longest_source), to, formats,
+        origin=read_origin(run.folder), model=run.folder.model,
+    )  # fmt: skip
 
 
 class TranslationDelivery(Delivery):
