@@ -27,6 +27,7 @@ from pipelines.series.splits import Part, part_rows
 from pipelines.series.time_series import SeriesSet
 from pipelines.series.times.timestamps import show_time
 from pipelines.series.windows import WindowBatches
+from rnn_apps.application.run_parts import sha256
 from rnn_apps.forecasting.config import ForecastingConfig
 from rnn_apps.forecasting.features.description import DataDescription
 from rnn_apps.forecasting.forecast import Forecast, Inputs
@@ -168,13 +169,15 @@ def planned_fits(
             "refit_from 'scratch', or a later part"
         )
     folder = run.folder.path / FOLDER / f"{every}-{stride}-{begin}"
+    # A run that was resumed has other weights, so that fits that began with the former are stale.
+    weights = f"-{sha256(run.folder.model)[:8]}" if begin == "run" else ""
     fits = []
     for first in firsts:
         known = before(series_set, first)
         # What was found in the data has been said; what a fit finds is its own.
         known = dataclasses.replace(known, report=DataReport(series_set.report.source))
         moment = str(first.astype("datetime64[m]")).replace(":", "-")
-        name = f"{moment}-{_checksum(known):08x}"
+        name = f"{moment}-{_checksum(known):08x}{weights}"
         config = dataclasses.replace(
             run.config,
             run=str(folder / name),
@@ -295,6 +298,7 @@ def _checksum(series_set: SeriesSet) -> int:
             one.observed,
             one.past_covariates,
             one.future_covariates,
+            one.static_covariates,
         ):
             checksum = zlib.crc32(np.ascontiguousarray(values).tobytes(), checksum)
     return checksum
