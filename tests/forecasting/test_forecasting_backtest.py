@@ -18,7 +18,12 @@ from rnn_apps.forecasting.judging.baselines import SeasonalNaive
 from rnn_apps.forecasting.judging.conformal import Calibrated, Calibration
 from rnn_apps.forecasting.judging.metrics import seasonal_naive_error
 from rnn_apps.forecasting.judging.online_conformal import OnlineCalibrated, OnlineSettings
-from rnn_apps.forecasting.judging.yardsticks import Yardsticks, fit_yardsticks, training_scales
+from rnn_apps.forecasting.judging.yardsticks import (
+    Yardsticks,
+    fit_yardsticks,
+    rows_before_origins,
+    training_scales,
+)
 from rnn_apps.forecasting.prediction import forecast_ends
 
 LEVELS = (0.1, 0.5, 0.9)
@@ -161,10 +166,36 @@ def test_yardsticks_survive_their_file_and_serve_other_series(
         assert moved.scales.seasonal_error[1] == yardsticks.scales.seasonal_error[1]
         unit = moved.calibrations["model"].scale
         assert unit[1] == pytest.approx(yardsticks.calibrations["model"].scale[1])
+        # Where series are continued at their ends, all of their values are known.
         assert unit[0] == pytest.approx(_frame(seed=3)["low"].std(), rel=0.01)
     (tmp_path / "broken.npz").write_bytes(b"PK no")
     with pytest.raises(UserError, match=r"broken\.npz"):
         Yardsticks.load(tmp_path / "broken.npz")
+
+
+def test_the_unit_of_a_series_that_training_has_not_seen_knows_nothing_of_what_is_judged(
+    yardsticks: Yardsticks,
+) -> None:
+    calm = np.random.default_rng(5).normal(size=200).astype(np.float32)
+    wild = np.where(np.arange(200) < 50, calm, 50 * calm)
+    still = np.where(np.arange(200) < 50, np.float32(0.1), calm)
+    days = pd.date_range("2024-01-01", periods=200, freq="h")
+    other = load_series(pd.DataFrame({"calm": calm, "wild": wild, "still": still}, index=days))
+    known = rows_before_origins(other, (50, 200), SEASON)
+    assert known.tolist() == [50, 50, 50]
+    assert rows_before_origins(other, None, SEASON).tolist() == [SEASON] * 3
+    moved = yardsticks.for_series(other, known)
+    assert moved.scales.standard_deviation[0] == pytest.approx(calm[:50].std(), rel=1e-5)
+    # Rounding gives a constant series no unit of its own.
+    assert moved.scales.standard_deviation[2] == 0 and moved.nlinear is not None
+    past = np.stack([calm[:50], wild[:50]])
+    inputs = {"past_target": past, "series_index": np.arange(2)}
+    for forecaster in (_judged(moved), *moved.baselines(SEASON)):
+        if forecaster.lookback <= 50:
+            cropped = {**inputs, "past_target": past[:, -forecaster.lookback :]}
+            quantiles = forecaster.forecast(cropped).quantiles
+            assert quantiles is not None
+            np.testing.assert_array_equal(quantiles[0], quantiles[1])
 
 
 def _stream(truth: np.ndarray) -> list[Window]:

@@ -192,8 +192,17 @@ def test_a_model_that_scales_by_the_window_serves_unseen_series(tmp_path: Path) 
     south = predicted[predicted["series"] == "south"]
     width = (west["quantile_0.9"] - west["quantile_0.1"]).mean()
     assert width > 5 * (south["quantile_0.9"] - south["quantile_0.1"]).mean()
-    result = run.evaluate(frame)
+    first = tmp_path / "first.csv"
+    result = run.evaluate(frame, "test", forecasts=first)
     assert result["windows"] > 0 and result["mase"] is not None
+    # Other values after the first origin change nothing of what is forecast there.
+    second = tmp_path / "second.csv"
+    changed = frame.copy()
+    changed.iloc[ROWS - 72 : ROWS, changed.columns.get_loc("west")] *= 50
+    run.evaluate(changed, "test", forecasts=second)
+    tables = [pd.read_csv(path).query("series == 'west'") for path in (first, second)]
+    before, after = (table.filter(regex="forecast|quantile")[:HORIZON] for table in tables)
+    pd.testing.assert_frame_equal(before, after)
 
 
 def test_mistakes_are_said_before_a_folder_is_made(tmp_path: Path) -> None:

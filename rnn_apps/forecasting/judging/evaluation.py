@@ -21,6 +21,7 @@ from rnn_apps.forecasting.judging.backtest import Backtest, backtest
 from rnn_apps.forecasting.judging.forecast_table import ForecastTable, check_table_path
 from rnn_apps.forecasting.judging.metrics import as_json
 from rnn_apps.forecasting.judging.online_conformal import OnlineCalibrated, OnlineSettings
+from rnn_apps.forecasting.judging.yardsticks import rows_before_origins
 from rnn_apps.forecasting.run_report import write_report
 from rnn_apps.forecasting.trained import TrainedForecaster
 from rnn_apps.forecasting.understood import listed
@@ -54,10 +55,11 @@ def evaluate(
         check_own_series(run, series_set)
     elif part == "all":
         _tell_of_overlap(run, series_set)
+    known = rows_before_origins(series_set, rows, run.config.lookback)
     source = series_set.report.source
     _log.info("Backtest on %s, %s part", source, part)
-    yardsticks = run.yardsticks.for_series(series_set)
-    judged = run.forecaster(series_set)
+    yardsticks = run.yardsticks.for_series(series_set, known)
+    judged = run.forecaster(series_set, known)
     online = None
     if len(yardsticks.scores):
         settings = OnlineSettings.for_season(yardsticks.season, stride)

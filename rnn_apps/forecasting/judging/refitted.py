@@ -36,6 +36,7 @@ from rnn_apps.forecasting.judging.conformal import Calibrated, series_rows
 from rnn_apps.forecasting.judging.evaluation import check_own_series
 from rnn_apps.forecasting.judging.forecast_table import ForecastTable, check_table_path
 from rnn_apps.forecasting.judging.metrics import as_json
+from rnn_apps.forecasting.judging.yardsticks import rows_before_origins
 from rnn_apps.forecasting.run_report import write_report
 from rnn_apps.forecasting.series_ends import before
 from rnn_apps.forecasting.training_run import train
@@ -107,11 +108,12 @@ def evaluate_refitted(
     series_set = run.series(data, covariates, columns=columns)
     if data is None:
         check_own_series(run, series_set)
+    known = rows_before_origins(series_set, run.part(part), run.config.lookback)
     fits = planned_fits(run, series_set, run.part(part), every, stride, begin)
     _tell_cost(run, fits, every, begin)
-    following = _trained(run, fits, series_set, every)
+    following = _trained(run, fits, series_set, every, known)
     judged = Calibrated(following, following.no_correction())
-    yardsticks = run.yardsticks.for_series(series_set)
+    yardsticks = run.yardsticks.for_series(series_set, known)
     with contextlib.ExitStack() as files:
         kept = None
         if table_path:
@@ -119,7 +121,7 @@ def evaluate_refitted(
             file = files.enter_context(open(beside, "w", encoding="utf-8", newline=""))
             kept = ForecastTable(file, series_set, judged.levels, following.numbers).add
         result = backtest(
-            [judged, run.forecaster(series_set), *yardsticks.baselines(run.config.lookback)],
+            [judged, run.forecaster(series_set, known), *yardsticks.baselines(run.config.lookback)],
             series_set,
             yardsticks.scales,
             part=run.part(part),
@@ -253,7 +255,11 @@ class FollowingForecaster:
 
 
 def _trained(
-    run: Run, fits: Sequence[Fit], series_set: SeriesSet, every: int
+    run: Run,
+    fits: Sequence[Fit],
+    series_set: SeriesSet,
+    every: int,
+    known: NDArray[np.int64],
 ) -> FollowingForecaster:
     forecasters = []
     for number, fit in enumerate(fits, 1):
@@ -262,7 +268,9 @@ def _trained(
         # A fit that has been trained already is not trained again.
         fitted = train(fit.config, resume=True, data=fit.known)
         check_categories(fitted.description, run.description, shown)
-        forecasters.append(fitted.forecaster(_served(fit, series_set)))
+        served = _served(fit, series_set)
+        # All that a fit knows was known before its first origin.
+        forecasters.append(fitted.forecaster(served, known if served is series_set else None))
     name = f"{run.forecaster(series_set).name}, fitted again every {every}"
     return FollowingForecaster(fits, forecasters, series_set, name)
 
