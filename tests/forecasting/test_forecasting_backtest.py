@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from pipelines import load_series, parse_split
 from pipelines.base.errors import UserError
 from pipelines.series.time_series import SeriesSet
+from rnn_apps.application.reporting.report import Report
+from rnn_apps.forecasting import run_report
 from rnn_apps.forecasting.features.seasons import longer_season, season_of
 from rnn_apps.forecasting.forecast import Forecast, Inputs, Window, windows
 from rnn_apps.forecasting.judging.backtest import backtest
 from rnn_apps.forecasting.judging.baselines import SeasonalNaive
+from rnn_apps.forecasting.judging.charts import error_by_step
+from rnn_apps.forecasting.judging.conditions import Conditions, own_caveat
 from rnn_apps.forecasting.judging.conformal import Calibrated, Calibration
 from rnn_apps.forecasting.judging.metrics import seasonal_naive_error
 from rnn_apps.forecasting.judging.online_conformal import OnlineCalibrated, OnlineSettings
@@ -26,8 +33,12 @@ from rnn_apps.forecasting.judging.yardsticks import (
 )
 from rnn_apps.forecasting.prediction import forecast_ends
 
+if TYPE_CHECKING:
+    from rnn_apps.forecasting.trained import TrainedForecaster
+
 LEVELS = (0.1, 0.5, 0.9)
 HORIZON, SEASON = 6, 24
+_CALIBRATED = {"calibrated": True}
 SPLIT = parse_split("0.6,0.2,0.2")
 
 
@@ -196,6 +207,78 @@ def test_the_unit_of_a_series_that_training_has_not_seen_knows_nothing_of_what_i
             quantiles = forecaster.forecast(cropped).quantiles
             assert quantiles is not None
             np.testing.assert_array_equal(quantiles[0], quantiles[1])
+
+
+class _Run:
+    """What a report needs of a run; its config and its folder are not read here."""
+
+    def __init__(self, yardsticks: Yardsticks) -> None:
+        self.yardsticks = yardsticks
+
+
+def _page(
+    series_set: SeriesSet, yardsticks: Yardsticks, conditions: Conditions, name: str = "judged"
+) -> str:
+    judged = yardsticks.calibrated(SeasonalNaive(HORIZON, SEASON, name=name))
+    online = OnlineCalibrated(judged, yardsticks.scores, conditions.stride)
+    found = backtest(
+        [judged, _judged(yardsticks)], series_set, yardsticks.scales, part=(440, 470),
+        horizon=HORIZON, stride=conditions.stride, online=None if conditions.every else online,
+    )  # fmt: skip
+    report, run = Report("A run"), cast("TrainedForecaster", _Run(yardsticks))
+    table = {"title": conditions.title("about"), **found.table()}
+    run_report._accuracy(report, run, found, table, conditions)
+    run_report._intervals(report, run, found, conditions)
+    return report.html()
+
+
+def test_a_report_says_that_the_judged_windows_calibrated_the_intervals(
+    series_set: SeriesSet, yardsticks: Yardsticks
+) -> None:
+    page = _page(
+        series_set, yardsticks, Conditions("test", caveat=own_caveat("test", **_CALIBRATED))
+    )
+    windows = yardsticks.calibrations["model"].windows
+    assert f"Calibrated on {windows} windows of the validation part" in page
+    assert "No other row of the table uses anything of the tested part" in page
+    assert "every window of this part of the data is forecast and counted, and no model" in page
+    for part, told in (
+        ("validation", "on the very windows that are judged here"),
+        ("all", "on windows that are among those judged here"),
+        ("train", "were trained on rows that are judged here"),
+    ):
+        caveat = own_caveat(part, **_CALIBRATED)
+        page = _page(series_set, yardsticks, Conditions(part, caveat=caveat))
+        # In the title of the table, and where the intervals are explained.
+        assert told in caveat and page.count(told) == 2
+        assert "uses anything of the tested part" not in page
+    assert own_caveat("validation", calibrated=False) == own_caveat("test", **_CALIBRATED) == ""
+
+
+def test_a_report_says_how_the_backtest_was_made(
+    series_set: SeriesSet, yardsticks: Yardsticks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[list[str]] = []
+
+    def draw(errors: dict[str, np.ndarray], label: str) -> Figure:
+        drawn.append(list(errors))
+        return error_by_step(errors, label)
+
+    monkeypatch.setattr(run_report, "error_by_step", draw)
+    page = _page(series_set, yardsticks, Conditions("test", 4))
+    assert "about, stride 4" in page and "no model is fitted again" in page
+    assert "one window in 4 of each series" in page and "every window" not in page
+    fit = yardsticks.calibrations["model"]
+    fits = (replace(fit, windows=40), replace(fit, windows=30))
+    conditions = Conditions("test", 4, "file:a b.csv", every=3, begin="scratch", fits=fits)
+    page = _page(series_set, yardsticks, conditions, "judged, fitted again every 3")
+    assert "fitted again after every 3 origins" in page and "no model is fitted" not in page
+    assert "Each fit is calibrated on 30 to 40 windows" in page and "Calibrated on" not in page
+    assert "online intervals" not in page
+    assert drawn == [["judged"], ["judged, fitted again every 3", "judged"]]
+    assert conditions.command("runs/a").endswith(
+        "--run runs/a --data 'file:a b.csv' --part test --stride 4 --refit 3 --refit-from scratch"
+    )
 
 
 def _stream(truth: np.ndarray) -> list[Window]:

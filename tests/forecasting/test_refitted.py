@@ -161,6 +161,13 @@ def test_a_table_says_which_fit_made_which_forecast(
     names = [row[0] for row in result["table"]["rows"]]
     assert names[0] == "direct GRU, fitted again every 3" and names[1] == "direct GRU"
     assert [(folder / "history.csv").read_bytes() for folder in folders] == histories
+    assert "each from the run's weights), stride 4" in result["table"]["title"]
+    page = Path(result["report"]).read_text()
+    assert "fitted again after every 3 origins" in page and "no model is fitted" not in page
+    assert f"--stride {STRIDE} --refit 3 --refit-from run" in page
+    fitted = [forecasting.load(folder).yardsticks.calibrations["model"] for folder in folders]
+    counts = sorted({calibration.windows for calibration in fitted})
+    assert f"Each fit is calibrated on {' to '.join(map(str, counts))} windows" in page
 
 
 @pytest.mark.slow

@@ -32,15 +32,16 @@ from rnn_apps.forecasting.config import ForecastingConfig
 from rnn_apps.forecasting.features.description import DataDescription
 from rnn_apps.forecasting.forecast import Forecast, Inputs
 from rnn_apps.forecasting.judging.backtest import backtest
-from rnn_apps.forecasting.judging.conformal import Calibrated, series_rows
-from rnn_apps.forecasting.judging.evaluation import check_own_series
+from rnn_apps.forecasting.judging.conditions import Conditions
+from rnn_apps.forecasting.judging.conformal import Calibrated, Calibration, series_rows
+from rnn_apps.forecasting.judging.evaluation import address, caveat_of, check_own_series
 from rnn_apps.forecasting.judging.forecast_table import ForecastTable, check_table_path
 from rnn_apps.forecasting.judging.metrics import as_json
 from rnn_apps.forecasting.judging.yardsticks import rows_before_origins
 from rnn_apps.forecasting.run_report import write_report
 from rnn_apps.forecasting.series_ends import before
 from rnn_apps.forecasting.training_run import train
-from rnn_apps.forecasting.understood import listed
+from rnn_apps.forecasting.understood import calibration_note, listed
 
 if TYPE_CHECKING:
     from rnn_apps.forecasting.run import Run
@@ -109,11 +110,15 @@ def evaluate_refitted(
     if data is None:
         check_own_series(run, series_set)
     known = rows_before_origins(series_set, run.part(part), run.config.lookback)
+    caveat = caveat_of(run, series_set, part, known, own=data is None, refitted=True)
     fits = planned_fits(run, series_set, run.part(part), every, stride, begin)
     _tell_cost(run, fits, every, begin)
     following = _trained(run, fits, series_set, every, known)
     judged = Calibrated(following, following.no_correction())
     yardsticks = run.yardsticks.for_series(series_set, known)
+    conditions = Conditions(
+        part, stride, address(data), following.note, caveat, every, begin, following.calibrations
+    )
     with contextlib.ExitStack() as files:
         kept = None
         if table_path:
@@ -130,7 +135,7 @@ def evaluate_refitted(
             keep=kept,
         )
     source = series_set.report.source
-    title = (
+    title = conditions.title(
         f"{source}, {part} part: {result.windows} windows, fitted again every {every} origins "
         f"({len(fits)} fits, each from {_words(begin)})"
     )
@@ -140,7 +145,7 @@ def evaluate_refitted(
         "fits": [str(fit.first) for fit in fits], **result.as_json(),
     }  # fmt: skip
     page = run.folder.write_evaluation(f"refitted_{part}", measured, table, judged=False)
-    write_report(run, series_set, result, table, page)
+    write_report(run, series_set, result, table, conditions, page)
     return {
         "table": table,
         "windows": result.windows,
@@ -245,7 +250,19 @@ class FollowingForecaster:
             point[rows], quantiles[rows] = forecast.point, forecast.quantiles
         return Forecast(point, quantiles)
 
-    def no_correction(self) -> Any:
+    @property
+    def calibrations(self) -> tuple[Calibration, ...]:
+        """The calibrations of the fits, in their order."""
+        return tuple(forecaster.calibration for forecaster in self._forecasters)
+
+    @property
+    def note(self) -> str:
+        """A note on quantiles that the fewest windows of a fit calibrate; "" if there are none."""
+        fewest = min(self._forecasters, key=lambda one: one.calibration.windows)
+        found = fewest.calibration
+        return calibration_note(found.unreached, found.windows, bool(fewest.base.levels))
+
+    def no_correction(self) -> Calibration:
         """A calibration that leaves the fits' calibrated quantiles as they are."""
         return dataclasses.replace(
             self._forecasters[0].calibration,
