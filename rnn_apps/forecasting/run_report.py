@@ -13,7 +13,9 @@ from rnn_apps.application.reporting.report import Report
 from rnn_apps.application.reporting.training_section import add_training
 from rnn_apps.forecasting.judging.backtest import Backtest, Example
 from rnn_apps.forecasting.judging.charts import coverage_by_step, error_by_step, fan_charts
+from rnn_apps.forecasting.judging.conditions import Conditions
 from rnn_apps.forecasting.trained import TrainedForecaster
+from rnn_apps.forecasting.understood import listed
 from rnn_apps.training.gradients.charts import plot_gradient_flow
 from rnn_apps.training.gradients.hidden_gradients import read_flows
 
@@ -25,21 +27,31 @@ def write_report(
     series_set: SeriesSet,
     found: Backtest,
     table: dict[str, Any],
+    conditions: Conditions,
     path: Path,
 ) -> None:
-    """Writes a run's report to `path`."""
+    """Writes the report of a backtest.
+
+    Args:
+        run: trained forecaster that is judged, as it is or fitted again.
+        series_set: series of the backtest.
+        found: result of the backtest.
+        table: title, header and rows of its table.
+        conditions: words on how the backtest was made.
+        path: file of the page.
+    """
     config = run.config
     report = Report(
         f"Forecasting run {run.folder.path.name}",
-        footer=f"Made by: rnn-apps forecast evaluate --run {run.folder.path}",
+        footer=f"Made by: {conditions.command(str(run.folder.path))}",
     )
     report.text(
         f"{config.model} model with {config.layers} {config.cell} layer(s) of {config.units} "
         f"units each, output {config.output}, trained on {config.data or 'a DataFrame'}."
     )
-    _accuracy(report, run, found, table)
+    _accuracy(report, run, found, table, conditions)
     _examples(report, run, series_set, found.examples)
-    _intervals(report, run, found)
+    _intervals(report, run, found, conditions)
     _training(report, run)
     _data(report, run, series_set)
     report.section("Configuration")
@@ -48,39 +60,53 @@ def write_report(
 
 
 def _accuracy(
-    report: Report, run: TrainedForecaster, found: Backtest, table: dict[str, Any]
+    report: Report,
+    run: TrainedForecaster,
+    found: Backtest,
+    table: dict[str, Any],
+    conditions: Conditions,
 ) -> None:
     report.section("Accuracy compared with the baselines")
     report.text(
-        "Rolling-origin backtest: every window of this part of the data is forecast and "
-        "counted, and no model is fitted again. Lower is better, and the coverage of 80 % "
-        "intervals should be close to 0.8. MASE is in units "
-        f"of the training part's seasonal naive error with a season of {run.yardsticks.season} "
-        "steps; scaled errors are in units of each series' standard deviation in the training "
-        "part."
+        f"{conditions.origins()} Lower is better, and the coverage of 80 % intervals should be "
+        "close to 0.8. MASE is in units of the training part's seasonal naive error with a season "
+        f"of {run.yardsticks.season} steps; scaled errors are in units of each series' standard "
+        "deviation in the training part."
         + (
             " The baselines' intervals come from their residuals on the validation part."
             if run.yardsticks.calibrations["model"].windows
             else ""
         )
     )
+    names = next(iter(found.metrics.values())).scales.names
+    unseen = [name for name in names if name not in set(run.yardsticks.scales.names)]
+    if unseen:
+        report.text(
+            f"Training has not seen {listed(unseen)}: scaled errors and intervals are in units of "
+            "the standard deviation before the first origin there, and there is no MASE."
+        )
     report.table(table["title"], table["header"], table["rows"], marked=[0])
     if found.short_series:
         report.text(f"Series without a window in this part: {', '.join(found.short_series)}.")
     for name, reason in found.left_out.items():
         report.text(f"{name} is left out: {reason}.")
-    first = next(iter(found.metrics.values()))
-    if len(first.scales.names) > 1:
-        _by_series(report, first.per_series())
-    steps = {
-        name: metrics.per_step()["mase"]
-        for name, metrics in found.metrics.items()
-        if ", " not in name or name.startswith("seasonal")
-    }
+    if len(names) > 1:
+        _by_series(report, next(iter(found.metrics.values())).per_series())
+    steps = _mase_by_step(found)
     if all(np.isfinite(values).all() for values in steps.values()):
         report.figure(
             error_by_step(steps, "MASE (1: seasonal naive error)"), "Error by horizon step"
         )
+
+
+def _mase_by_step(found: Backtest) -> dict[str, Any]:
+    """MASE at each horizon step, by forecaster; rows that differ in their intervals are one."""
+    judged = next(iter(found.metrics))
+    return {
+        name: metrics.per_step()["mase"]
+        for name, metrics in found.metrics.items()
+        if name == judged or ", " not in name or name.startswith("seasonal")
+    }
 
 
 def _by_series(report: Report, rows: list[dict[str, Any]]) -> None:
@@ -119,25 +145,23 @@ def _examples(
             }
         )
     figure = fan_charts(panels, run.config.quantiles)
-    report.figure(figure, "Forecasts with calibrated intervals, and the true values (dashed)")
+    report.figure(figure, "Forecasts with their intervals, and the true values (dashed)")
 
 
-def _intervals(report: Report, run: TrainedForecaster, found: Backtest) -> None:
+def _intervals(
+    report: Report, run: TrainedForecaster, found: Backtest, conditions: Conditions
+) -> None:
     first = next(iter(found.metrics.values()))
     if not first.intervals:
         return
     report.section("Prediction intervals")
-    calibration = run.yardsticks.calibrations["model"]
-    if not calibration.windows:
-        report.text(run.calibration_note)
+    windows = run.yardsticks.calibrations["model"].windows
+    if not windows and not conditions.fits:
+        report.text(conditions.note)
         return
-    report.text(
-        f"Calibrated on {calibration.windows} windows of the validation part by split conformal "
-        "prediction, for each horizon step and quantile level. "
-        + (f"{run.calibration_note} " if run.calibration_note else "")
-        + "The intervals called 'online intervals' keep learning during the backtest, from true "
-        "values that were known at each origin; no other row uses anything of the tested part."
-    )
+    online = any(name.endswith(", online intervals") for name in found.metrics)
+    told = [conditions.calibrated_on(windows), conditions.note, conditions.known(online=online)]
+    report.text(" ".join(sentence for sentence in told if sentence))
     for name, metrics in list(found.metrics.items())[:2]:
         steps = metrics.per_step()
         names = [f"{100 * nominal:g}" for nominal, _, _ in metrics.intervals]

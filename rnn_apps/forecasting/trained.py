@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import keras
+import numpy as np
+from numpy.typing import NDArray
 
 from pipelines.base.errors import UserError
 from pipelines.base.stated_columns import Stated
@@ -131,8 +133,19 @@ class TrainedForecaster(Trained[ForecastingConfig]):
         table = None if future is None else future_table(own, self.config, future)
         return completed(own, self.config, self.description, table, reach, self.split.train)
 
-    def forecaster(self, series_set: SeriesSet) -> Calibrated:
-        """The model with calibrated intervals, for series as `series` gives them."""
+    def forecaster(
+        self, series_set: SeriesSet, known: NDArray[np.int64] | None = None
+    ) -> Calibrated:
+        """The model with calibrated intervals, for series as `series` gives them.
+
+        Args:
+            series_set: series to forecast.
+            known: number of rows of each series that are known before its first forecast, int64
+                [series]; None where all of them are. See `Yardsticks.for_series`.
+
+        Raises:
+            DataError: there is a series that the run does not know and cannot serve.
+        """
         places = positions(series_set, self.config, self.description)
         network = NetworkForecaster(self.deployed, self.config, places)
-        return self.yardsticks.for_series(series_set).calibrated(network)
+        return self.yardsticks.for_series(series_set, known).calibrated(network)

@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from pipelines import load_series, parse_split
 from pipelines.base.errors import UserError
 from pipelines.series.time_series import SeriesSet
+from rnn_apps.application.reporting.report import Report
+from rnn_apps.forecasting import run_report
 from rnn_apps.forecasting.features.seasons import longer_season, season_of
 from rnn_apps.forecasting.forecast import Forecast, Inputs, Window, windows
 from rnn_apps.forecasting.judging.backtest import backtest
 from rnn_apps.forecasting.judging.baselines import SeasonalNaive
+from rnn_apps.forecasting.judging.charts import error_by_step
+from rnn_apps.forecasting.judging.conditions import Conditions, own_caveat
 from rnn_apps.forecasting.judging.conformal import Calibrated, Calibration
 from rnn_apps.forecasting.judging.metrics import seasonal_naive_error
 from rnn_apps.forecasting.judging.online_conformal import OnlineCalibrated, OnlineSettings
-from rnn_apps.forecasting.judging.yardsticks import Yardsticks, fit_yardsticks, training_scales
+from rnn_apps.forecasting.judging.yardsticks import (
+    Yardsticks,
+    fit_yardsticks,
+    rows_before_origins,
+    training_scales,
+)
 from rnn_apps.forecasting.prediction import forecast_ends
+
+if TYPE_CHECKING:
+    from rnn_apps.forecasting.trained import TrainedForecaster
 
 LEVELS = (0.1, 0.5, 0.9)
 HORIZON, SEASON = 6, 24
+_CALIBRATED = {"calibrated": True}
 SPLIT = parse_split("0.6,0.2,0.2")
 
 
@@ -161,10 +177,108 @@ def test_yardsticks_survive_their_file_and_serve_other_series(
         assert moved.scales.seasonal_error[1] == yardsticks.scales.seasonal_error[1]
         unit = moved.calibrations["model"].scale
         assert unit[1] == pytest.approx(yardsticks.calibrations["model"].scale[1])
+        # Where series are continued at their ends, all of their values are known.
         assert unit[0] == pytest.approx(_frame(seed=3)["low"].std(), rel=0.01)
     (tmp_path / "broken.npz").write_bytes(b"PK no")
     with pytest.raises(UserError, match=r"broken\.npz"):
         Yardsticks.load(tmp_path / "broken.npz")
+
+
+def test_the_unit_of_a_series_that_training_has_not_seen_knows_nothing_of_what_is_judged(
+    yardsticks: Yardsticks,
+) -> None:
+    calm = np.random.default_rng(5).normal(size=200).astype(np.float32)
+    wild = np.where(np.arange(200) < 50, calm, 50 * calm)
+    still = np.where(np.arange(200) < 50, np.float32(0.1), calm)
+    days = pd.date_range("2024-01-01", periods=200, freq="h")
+    other = load_series(pd.DataFrame({"calm": calm, "wild": wild, "still": still}, index=days))
+    known = rows_before_origins(other, (50, 200), SEASON)
+    assert known.tolist() == [50, 50, 50]
+    assert rows_before_origins(other, None, SEASON).tolist() == [SEASON] * 3
+    moved = yardsticks.for_series(other, known)
+    assert moved.scales.standard_deviation[0] == pytest.approx(calm[:50].std(), rel=1e-5)
+    # Rounding gives a constant series no unit of its own.
+    assert moved.scales.standard_deviation[2] == 0 and moved.nlinear is not None
+    past = np.stack([calm[:50], wild[:50]])
+    inputs = {"past_target": past, "series_index": np.arange(2)}
+    for forecaster in (_judged(moved), *moved.baselines(SEASON)):
+        if forecaster.lookback <= 50:
+            cropped = {**inputs, "past_target": past[:, -forecaster.lookback :]}
+            quantiles = forecaster.forecast(cropped).quantiles
+            assert quantiles is not None
+            np.testing.assert_array_equal(quantiles[0], quantiles[1])
+
+
+class _Run:
+    """What a report needs of a run; its config and its folder are not read here."""
+
+    def __init__(self, yardsticks: Yardsticks) -> None:
+        self.yardsticks = yardsticks
+
+
+def _page(
+    series_set: SeriesSet, yardsticks: Yardsticks, conditions: Conditions, name: str = "judged"
+) -> str:
+    judged = yardsticks.calibrated(SeasonalNaive(HORIZON, SEASON, name=name))
+    online = OnlineCalibrated(judged, yardsticks.scores, conditions.stride)
+    found = backtest(
+        [judged, _judged(yardsticks)], series_set, yardsticks.scales, part=(440, 470),
+        horizon=HORIZON, stride=conditions.stride, online=None if conditions.every else online,
+    )  # fmt: skip
+    report, run = Report("A run"), cast("TrainedForecaster", _Run(yardsticks))
+    table = {"title": conditions.title("about"), **found.table()}
+    run_report._accuracy(report, run, found, table, conditions)
+    run_report._intervals(report, run, found, conditions)
+    return report.html()
+
+
+def test_a_report_says_that_the_judged_windows_calibrated_the_intervals(
+    series_set: SeriesSet, yardsticks: Yardsticks
+) -> None:
+    page = _page(
+        series_set, yardsticks, Conditions("test", caveat=own_caveat("test", **_CALIBRATED))
+    )
+    windows = yardsticks.calibrations["model"].windows
+    assert f"Calibrated on {windows} windows of the validation part" in page
+    assert "No other row of the table uses anything of the tested part" in page
+    assert "every window of this part of the data is forecast and counted, and no model" in page
+    for part, told in (
+        ("validation", "on the very windows that are judged here"),
+        ("all", "on windows that are among those judged here"),
+        ("train", "were trained on rows that are judged here"),
+    ):
+        caveat = own_caveat(part, **_CALIBRATED)
+        page = _page(series_set, yardsticks, Conditions(part, caveat=caveat))
+        # In the title of the table, and where the intervals are explained.
+        assert told in caveat and page.count(told) == 2
+        assert "uses anything of the tested part" not in page
+    assert own_caveat("validation", calibrated=False) == own_caveat("test", **_CALIBRATED) == ""
+
+
+def test_a_report_says_how_the_backtest_was_made(
+    series_set: SeriesSet, yardsticks: Yardsticks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[list[str]] = []
+
+    def draw(errors: dict[str, np.ndarray], label: str) -> Figure:
+        drawn.append(list(errors))
+        return error_by_step(errors, label)
+
+    monkeypatch.setattr(run_report, "error_by_step", draw)
+    page = _page(series_set, yardsticks, Conditions("test", 4))
+    assert "about, stride 4" in page and "no model is fitted again" in page
+    assert "one window in 4 of each series" in page and "every window" not in page
+    fit = yardsticks.calibrations["model"]
+    fits = (replace(fit, windows=40), replace(fit, windows=30))
+    conditions = Conditions("test", 4, "file:a b.csv", every=3, begin="scratch", fits=fits)
+    page = _page(series_set, yardsticks, conditions, "judged, fitted again every 3")
+    assert "fitted again after every 3 origins" in page and "no model is fitted" not in page
+    assert "Each fit is calibrated on 30 to 40 windows" in page and "Calibrated on" not in page
+    assert "online intervals" not in page
+    assert drawn == [["judged"], ["judged, fitted again every 3", "judged"]]
+    assert conditions.command("runs/a").endswith(
+        "--run runs/a --data 'file:a b.csv' --part test --stride 4 --refit 3 --refit-from scratch"
+    )
 
 
 def _stream(truth: np.ndarray) -> list[Window]:

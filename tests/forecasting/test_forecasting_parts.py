@@ -109,6 +109,7 @@ def test_a_run_without_a_test_part_is_judged_on_the_validation_part(
     assert run.judged_part == "validation"
     assert run.metrics["validation"]["series_without_windows"] == ["short"]
     assert "validation part" in run.metrics["table"]["title"]
+    assert "on the very windows that are judged here" in run.metrics["table"]["title"]
     assert "no test part" in run.folder.report.read_text()
     assert run.metrics["held_out"] == ["validation"]
     told = run.metrics["data"]["understood"]

@@ -127,6 +127,14 @@ def test_evaluation_again_gives_the_same_and_other_parts_are_others(
     assert again["mase"] == pytest.approx(first["segment GRU"]["overall"]["mase"], rel=1e-5)
     validation = reopened.evaluate(_frame(), part="validation", stride=5)
     assert validation["windows"] == 2 * len(range(0, 72 - HORIZON + 1, 5))
+    # As it may be the run's own data, nothing says that its rows are new to the run.
+    page = Path(validation["report"]).read_text()
+    assert "trained or calibrated on" in validation["table"]["title"]
+    assert "anything of the tested part" not in page and "--data SOURCE --part validation" in page
+    own = run.evaluate(part="validation", stride=5)
+    assert "stride 5. Intervals are calibrated on the very windows" in own["table"]["title"]
+    assert "anything of the tested part" not in Path(own["report"]).read_text()
+    assert "anything of the tested part" in run.folder.report.read_text()
     with pytest.raises(UserError, match="choose from train, validation, test, all"):
         reopened.evaluate(_frame(), part="tset")
     with pytest.raises(UserError, match="DataFrame, which is not kept"):
@@ -192,8 +200,18 @@ def test_a_model_that_scales_by_the_window_serves_unseen_series(tmp_path: Path) 
     south = predicted[predicted["series"] == "south"]
     width = (west["quantile_0.9"] - west["quantile_0.1"]).mean()
     assert width > 5 * (south["quantile_0.9"] - south["quantile_0.1"]).mean()
-    result = run.evaluate(frame)
+    first = tmp_path / "first.csv"
+    result = run.evaluate(frame, "test", forecasts=first)
     assert result["windows"] > 0 and result["mase"] is not None
+    assert "Training has not seen west" in Path(result["report"]).read_text()
+    # Other values after the first origin change nothing of what is forecast there.
+    second = tmp_path / "second.csv"
+    changed = frame.copy()
+    changed.iloc[ROWS - 72 : ROWS, changed.columns.get_loc("west")] *= 50
+    run.evaluate(changed, "test", forecasts=second)
+    tables = [pd.read_csv(path).query("series == 'west'") for path in (first, second)]
+    before, after = (table.filter(regex="forecast|quantile")[:HORIZON] for table in tables)
+    pd.testing.assert_frame_equal(before, after)
 
 
 def test_mistakes_are_said_before_a_folder_is_made(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pipelines import load_series
 from pipelines.base.errors import UserError
 from rnn_apps import forecasting
 from rnn_apps.application.command_line import main
+from rnn_apps.application.run_folder import RunFolder
 from rnn_apps.forecasting import ForecastingConfig, Run
 from rnn_apps.forecasting.judging.refitted import (
     _wall_clock_starts,
@@ -103,6 +105,26 @@ def test_fits_on_other_data_have_folders_of_their_own(run: Run) -> None:
     assert not {fit.config.run for fit in own} & {fit.config.run for fit in other}
 
 
+def test_fits_of_an_earlier_model_are_not_those_of_a_run_that_went_on(
+    run: Run, tmp_path: Path
+) -> None:
+    def names(begin: str) -> list[str]:
+        fits = planned_fits(gone_on, run.series(), run.part("test"), 3, STRIDE, begin)
+        return [Path(fit.config.run).name for fit in fits]
+
+    gone_on = copy.copy(run)
+    gone_on.folder = RunFolder(tmp_path, run.folder.application)
+    content = run.folder.model.read_bytes()
+    found = {}
+    for last in (b"", b"more"):
+        gone_on.folder.model.write_bytes(content + last)
+        found[last] = names("run"), names("scratch")
+        # Without a change, the fits that there are serve again.
+        assert found[last] == (names("run"), names("scratch"))
+    assert not set(found[b""][0]) & set(found[b"more"][0])
+    assert found[b""][1] == found[b"more"][1]
+
+
 def test_a_fit_that_lacks_a_category_is_refused(run: Run) -> None:
     trained = dataclasses.replace(run.description, categories={"weather": ("fog", "rain", "sun")})
     check_categories(trained, trained, "noon")
@@ -139,6 +161,13 @@ def test_a_table_says_which_fit_made_which_forecast(
     names = [row[0] for row in result["table"]["rows"]]
     assert names[0] == "direct GRU, fitted again every 3" and names[1] == "direct GRU"
     assert [(folder / "history.csv").read_bytes() for folder in folders] == histories
+    assert "each from the run's weights), stride 4" in result["table"]["title"]
+    page = Path(result["report"]).read_text()
+    assert "fitted again after every 3 origins" in page and "no model is fitted" not in page
+    assert f"--stride {STRIDE} --refit 3 --refit-from run" in page
+    fitted = [forecasting.load(folder).yardsticks.calibrations["model"] for folder in folders]
+    counts = sorted({calibration.windows for calibration in fitted})
+    assert f"Each fit is calibrated on {' to '.join(map(str, counts))} windows" in page
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipelines.base.atomic_files import atomic_path
 from pipelines.base.errors import DataError, UserError
@@ -18,9 +19,11 @@ from rnn_apps.application.run_folder import READ_OTHERWISE
 from rnn_apps.forecasting.features.description import DataDescription, describe
 from rnn_apps.forecasting.going_on import ORIGIN_DESCRIPTION, kept_scales
 from rnn_apps.forecasting.judging.backtest import Backtest, backtest
+from rnn_apps.forecasting.judging.conditions import Conditions, own_caveat
 from rnn_apps.forecasting.judging.forecast_table import ForecastTable, check_table_path
 from rnn_apps.forecasting.judging.metrics import as_json
 from rnn_apps.forecasting.judging.online_conformal import OnlineCalibrated, OnlineSettings
+from rnn_apps.forecasting.judging.yardsticks import rows_before_origins
 from rnn_apps.forecasting.run_report import write_report
 from rnn_apps.forecasting.trained import TrainedForecaster
 from rnn_apps.forecasting.understood import listed
@@ -52,12 +55,13 @@ def evaluate(
     series_set = run.series(data, covariates, columns=columns)
     if own:
         check_own_series(run, series_set)
-    elif part == "all":
-        _tell_of_overlap(run, series_set)
+    known = rows_before_origins(series_set, rows, run.config.lookback)
+    caveat = caveat_of(run, series_set, part, known, own=own)
+    conditions = Conditions(part, stride, address(data), run.calibration_note, caveat)
     source = series_set.report.source
     _log.info("Backtest on %s, %s part", source, part)
-    yardsticks = run.yardsticks.for_series(series_set)
-    judged = run.forecaster(series_set)
+    yardsticks = run.yardsticks.for_series(series_set, known)
+    judged = run.forecaster(series_set, known)
     online = None
     if len(yardsticks.scores):
         settings = OnlineSettings.for_season(yardsticks.season, stride)
@@ -78,18 +82,16 @@ def evaluate(
             stride=stride,
             keep=kept,
         )
-    title = (
+    title = conditions.title(
         f"{source}, {part} part: {result.windows} windows, lookback {run.config.lookback}, "
         f"horizon {run.config.horizon}, season {yardsticks.season}"
     )
-    if run.calibration_note:
-        title += f". {run.calibration_note}"
     table = {"title": title, **as_json(result.table())}
     key = part if own else "other_data"
     measured = {"source": source, "part": part, "stride": stride, **result.as_json()}
     page = run.folder.write_evaluation(key, measured, table, judged=key == run.own.held_out_part)
     _write_tables(run.folder.path, key, result)
-    write_report(run, series_set, result, table, page)
+    write_report(run, series_set, result, table, conditions, page)
     return {
         "table": table,
         "windows": result.windows,
@@ -100,25 +102,57 @@ def evaluate(
     }
 
 
-def _tell_of_overlap(run: TrainedForecaster, series_set: SeriesSet) -> None:
-    """Says that other data reaches back into the time that the run was trained on."""
+def address(data: Data | None) -> str:
+    """The address of other data for a command, "SOURCE" if it is in memory; "" for a run's own."""
+    if data is None:
+        return ""
+    return data if isinstance(data, str) else "SOURCE"
+
+
+def caveat_of(
+    run: TrainedForecaster,
+    series_set: SeriesSet,
+    part: str,
+    known: NDArray[np.int64],
+    *,
+    own: bool,
+    refitted: bool = False,
+) -> str:
+    """What the run knew of the rows that are judged; "" if nothing. Of other data it is logged.
+
+    Args:
+        run: trained forecaster.
+        series_set: series of the backtest.
+        part: name of the part that is judged.
+        known: number of rows of each series before its first origin, int64 [series].
+        own: switch for the data that the run was trained on.
+        refitted: switch for a backtest whose first row is of fits that know nothing of what they
+            forecast.
+    """
+    if own:
+        calibrated = bool(run.yardsticks.calibrations["model"].windows)
+        return own_caveat(part, calibrated=calibrated, refitted=refitted)
     until = run.metrics.get("data", {}).get("trained_until", "")
-    known = set(run.description.series_names)
+    trained = set(run.description.series_names)
     early = [
         series.name
-        for series in series_set
+        for series, first in zip(series_set, known.tolist(), strict=True)
         if until
-        and series.name in known
-        and np.any(series.times[run.config.lookback :][:1] <= np.datetime64(until))
+        and series.name in trained
+        and np.any(series.times[first:][:1] <= np.datetime64(until))
     ]
-    if early:
-        last = show_time(np.datetime64(until), series_set.frequency)
-        _log.warning(
-            f"The run was trained and calibrated on data up to {last}, and {listed(early)} of "
-            f"{series_set.report.source} begins before: if it is the same data, the figures count "
-            "windows that were trained on and are too good. Give only what came after, with "
-            f"{run.config.lookback} time steps before it."
-        )
+    if not early:
+        return ""
+    last = show_time(np.datetime64(until), series_set.frequency)
+    caveat = (
+        f"The run was trained and calibrated on data up to {last}, and {listed(early)} of "
+        f"{series_set.report.source} begins before in what is judged: if it is the same data, the "
+        "run's figures count windows that were trained or calibrated on and are too good."
+    )
+    _log.warning(
+        f"{caveat} Give only what came after, with {run.config.lookback} time steps before it."
+    )
+    return caveat
 
 
 def check_own_series(run: TrainedForecaster, series_set: SeriesSet) -> None:

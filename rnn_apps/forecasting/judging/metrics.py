@@ -181,7 +181,8 @@ class SeriesScales:
     """Statistics of every series' training part, each float64 [series].
 
     `seasonal_error` is the denominator of MASE, `standard_deviation` that of the scaled errors in
-    papers on long-horizon forecasting (the mean cancels in an error).
+    papers on long-horizon forecasting (the mean cancels in an error). A series that training has
+    not seen has the deviation of its rows before the first origin, and no seasonal error.
     """
 
     names: tuple[str, ...]

@@ -27,18 +27,21 @@ from pipelines.series.splits import Part, part_rows
 from pipelines.series.time_series import SeriesSet
 from pipelines.series.times.timestamps import show_time
 from pipelines.series.windows import WindowBatches
+from rnn_apps.application.run_parts import sha256
 from rnn_apps.forecasting.config import ForecastingConfig
 from rnn_apps.forecasting.features.description import DataDescription
 from rnn_apps.forecasting.forecast import Forecast, Inputs
 from rnn_apps.forecasting.judging.backtest import backtest
-from rnn_apps.forecasting.judging.conformal import Calibrated, series_rows
-from rnn_apps.forecasting.judging.evaluation import check_own_series
+from rnn_apps.forecasting.judging.conditions import Conditions
+from rnn_apps.forecasting.judging.conformal import Calibrated, Calibration, series_rows
+from rnn_apps.forecasting.judging.evaluation import address, caveat_of, check_own_series
 from rnn_apps.forecasting.judging.forecast_table import ForecastTable, check_table_path
 from rnn_apps.forecasting.judging.metrics import as_json
+from rnn_apps.forecasting.judging.yardsticks import rows_before_origins
 from rnn_apps.forecasting.run_report import write_report
 from rnn_apps.forecasting.series_ends import before
 from rnn_apps.forecasting.training_run import train
-from rnn_apps.forecasting.understood import listed
+from rnn_apps.forecasting.understood import calibration_note, listed
 
 if TYPE_CHECKING:
     from rnn_apps.forecasting.run import Run
@@ -106,11 +109,16 @@ def evaluate_refitted(
     series_set = run.series(data, covariates, columns=columns)
     if data is None:
         check_own_series(run, series_set)
+    known = rows_before_origins(series_set, run.part(part), run.config.lookback)
+    caveat = caveat_of(run, series_set, part, known, own=data is None, refitted=True)
     fits = planned_fits(run, series_set, run.part(part), every, stride, begin)
     _tell_cost(run, fits, every, begin)
-    following = _trained(run, fits, series_set, every)
+    following = _trained(run, fits, series_set, every, known)
     judged = Calibrated(following, following.no_correction())
-    yardsticks = run.yardsticks.for_series(series_set)
+    yardsticks = run.yardsticks.for_series(series_set, known)
+    conditions = Conditions(
+        part, stride, address(data), following.note, caveat, every, begin, following.calibrations
+    )
     with contextlib.ExitStack() as files:
         kept = None
         if table_path:
@@ -118,7 +126,7 @@ def evaluate_refitted(
             file = files.enter_context(open(beside, "w", encoding="utf-8", newline=""))
             kept = ForecastTable(file, series_set, judged.levels, following.numbers).add
         result = backtest(
-            [judged, run.forecaster(series_set), *yardsticks.baselines(run.config.lookback)],
+            [judged, run.forecaster(series_set, known), *yardsticks.baselines(run.config.lookback)],
             series_set,
             yardsticks.scales,
             part=run.part(part),
@@ -127,7 +135,7 @@ def evaluate_refitted(
             keep=kept,
         )
     source = series_set.report.source
-    title = (
+    title = conditions.title(
         f"{source}, {part} part: {result.windows} windows, fitted again every {every} origins "
         f"({len(fits)} fits, each from {_words(begin)})"
     )
@@ -137,7 +145,7 @@ def evaluate_refitted(
         "fits": [str(fit.first) for fit in fits], **result.as_json(),
     }  # fmt: skip
     page = run.folder.write_evaluation(f"refitted_{part}", measured, table, judged=False)
-    write_report(run, series_set, result, table, page)
+    write_report(run, series_set, result, table, conditions, page)
     return {
         "table": table,
         "windows": result.windows,
@@ -168,13 +176,15 @@ def planned_fits(
             "refit_from 'scratch', or a later part"
         )
     folder = run.folder.path / FOLDER / f"{every}-{stride}-{begin}"
+    # A run that was resumed has other weights, so that fits that began with the former are stale.
+    weights = f"-{sha256(run.folder.model)[:8]}" if begin == "run" else ""
     fits = []
     for first in firsts:
         known = before(series_set, first)
         # What was found in the data has been said; what a fit finds is its own.
         known = dataclasses.replace(known, report=DataReport(series_set.report.source))
         moment = str(first.astype("datetime64[m]")).replace(":", "-")
-        name = f"{moment}-{_checksum(known):08x}"
+        name = f"{moment}-{_checksum(known):08x}{weights}"
         config = dataclasses.replace(
             run.config,
             run=str(folder / name),
@@ -240,7 +250,19 @@ class FollowingForecaster:
             point[rows], quantiles[rows] = forecast.point, forecast.quantiles
         return Forecast(point, quantiles)
 
-    def no_correction(self) -> Any:
+    @property
+    def calibrations(self) -> tuple[Calibration, ...]:
+        """The calibrations of the fits, in their order."""
+        return tuple(forecaster.calibration for forecaster in self._forecasters)
+
+    @property
+    def note(self) -> str:
+        """A note on quantiles that the fewest windows of a fit calibrate; "" if there are none."""
+        fewest = min(self._forecasters, key=lambda one: one.calibration.windows)
+        found = fewest.calibration
+        return calibration_note(found.unreached, found.windows, bool(fewest.base.levels))
+
+    def no_correction(self) -> Calibration:
         """A calibration that leaves the fits' calibrated quantiles as they are."""
         return dataclasses.replace(
             self._forecasters[0].calibration,
@@ -250,7 +272,11 @@ class FollowingForecaster:
 
 
 def _trained(
-    run: Run, fits: Sequence[Fit], series_set: SeriesSet, every: int
+    run: Run,
+    fits: Sequence[Fit],
+    series_set: SeriesSet,
+    every: int,
+    known: NDArray[np.int64],
 ) -> FollowingForecaster:
     forecasters = []
     for number, fit in enumerate(fits, 1):
@@ -259,7 +285,9 @@ def _trained(
         # A fit that has been trained already is not trained again.
         fitted = train(fit.config, resume=True, data=fit.known)
         check_categories(fitted.description, run.description, shown)
-        forecasters.append(fitted.forecaster(_served(fit, series_set)))
+        served = _served(fit, series_set)
+        # All that a fit knows was known before its first origin.
+        forecasters.append(fitted.forecaster(served, known if served is series_set else None))
     name = f"{run.forecaster(series_set).name}, fitted again every {every}"
     return FollowingForecaster(fits, forecasters, series_set, name)
 
@@ -295,6 +323,7 @@ def _checksum(series_set: SeriesSet) -> int:
             one.observed,
             one.past_covariates,
             one.future_covariates,
+            one.static_covariates,
         ):
             checksum = zlib.crc32(np.ascontiguousarray(values).tobytes(), checksum)
     return checksum

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from pipelines.base.atomic_files import atomic_path
 from pipelines.base.errors import DataError, UserError
-from pipelines.series.splits import Split, part_rows
+from pipelines.series.splits import Part, Split, part_rows
 from pipelines.series.statistics import training_statistics
-from pipelines.series.time_series import SeriesSet
+from pipelines.series.time_series import SeriesSet, TimeSeries
 from pipelines.series.times.timestamps import STEP
 from pipelines.series.windows import WindowBatches
 from rnn_apps.forecasting.features.seasons import longer_season, season_of
@@ -84,24 +84,30 @@ class Yardsticks:
         """The model with its calibration."""
         return Calibrated(model, self.calibrations[_MODEL])
 
-    def for_series(self, series_set: SeriesSet) -> Yardsticks:
-        """The same for other series: known by name, or else measured on all of their values.
+    def for_series(
+        self, series_set: SeriesSet, known: NDArray[np.int64] | None = None
+    ) -> Yardsticks:
+        """The same for other series: known by name, or else measured on their known rows.
 
-        A series that training has not seen has no MASE; its intervals are in units of the
-        standard deviation of its values in `series_set`.
+        A series that training has not seen has no MASE; its intervals and its scaled errors are in
+        units of the standard deviation of its known rows.
+
+        Args:
+            series_set: series to serve.
+            known: number of rows of each series that are known before its first forecast, int64
+                [series], see `rows_before_origins`; None where all of them are.
         """
-        known = {name: i for i, name in enumerate(self.scales.names)}
+        trained = {name: i for i, name in enumerate(self.scales.names)}
         seasonal = np.full(len(series_set), np.nan)
         deviation, unit = np.zeros(len(series_set)), np.ones(len(series_set))
         units = self.calibrations[_MODEL].scale
         for i, series in enumerate(series_set):
-            if series.name in known:
-                old = known[series.name]
+            if series.name in trained:
+                old = trained[series.name]
                 seasonal[i] = self.scales.seasonal_error[old]
                 deviation[i], unit[i] = self.scales.standard_deviation[old], units[old]
             else:
-                values = series.target[series.observed].astype(np.float64)
-                deviation[i] = values.std() if len(values) else 0.0
+                deviation[i] = _deviation(series, None if known is None else int(known[i]))
                 unit[i] = deviation[i] or 1.0
         scales = SeriesScales(series_set.names, seasonal, deviation)
         calibrations = {
@@ -243,6 +249,33 @@ def fit_yardsticks(
     }
     kept = _evenly(scores, min(MOST_SCORES_KEPT, max(100, 4_000_000 // scores[0].size)))
     return Yardsticks(season, longer, horizon, scales, nlinear, calibrations, kept)
+
+
+def rows_before_origins(
+    series_set: SeriesSet, part: Part | None, lookback: int
+) -> NDArray[np.int64]:
+    """The number of rows of each series before its first origin in a part, int64 [series].
+
+    These are known at every origin of the part, so that what is measured on them uses nothing that
+    is to be forecast.
+
+    Args:
+        series_set: series of the backtest.
+        part: part that is judged; None for all rows.
+        lookback: number of past rows in a window.
+
+    Raises:
+        DataError: the part reaches beyond the data.
+    """
+    starts = [part_rows(part, series, series_set)[0] for series in series_set]
+    return np.maximum(np.array(starts, np.int64), lookback)
+
+
+def _deviation(series: TimeSeries, rows: int | None) -> float:
+    """The standard deviation of what was observed in the first rows; 0 if that is constant."""
+    values = series.target[:rows][series.observed[:rows]].astype(np.float64)
+    # Rounding makes the deviation of a constant series a tiny number instead of 0.
+    return float(values.std()) if len(values) and values.min() < values.max() else 0.0
 
 
 def _evenly(rows: Array, most: int) -> Array:
