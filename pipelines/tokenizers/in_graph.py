@@ -101,11 +101,7 @@ class _Words(GraphTokenizer):
 
     def decode(self, ids: tf.RaggedTensor | tf.Tensor, after: tf.Tensor | None = None) -> tf.Tensor:
         text = tf.strings.regex_replace(super().decode(ids), "\n ", "\n")
-        begun = tf.strings.regex_replace(text, "^ ", "")
-        if after is None:
-            return begun
-        goes_on = tf.strings.regex_full_match(after, f"(?s).*[^{WHITE_SPACE}]")
-        return tf.where(goes_on, text, begun)
+        return _spaced(text, after)
 
 
 class _Subwords(GraphTokenizer):
@@ -127,7 +123,7 @@ class _Subwords(GraphTokenizer):
 
     def decode(self, ids: tf.RaggedTensor | tf.Tensor, after: tf.Tensor | None = None) -> tf.Tensor:
         text = super().decode(ids)
-        return tf.strings.regex_replace(text, "^ ", "") if self._begins_with_space else text
+        return _spaced(text, after) if self._begins_with_space else text
 
 
 def graph_tokenizer(tokenizer: Tokenizer) -> GraphTokenizer:
@@ -151,6 +147,15 @@ def _table(keys: np.ndarray[Any, Any], ids: np.ndarray[Any, Any]) -> tf.lookup.S
     """A table from keys to ids; a key that is not in it gets the unknown id, 0."""
     entries = tf.lookup.KeyValueTensorInitializer(tf.constant(keys), tf.constant(ids, tf.int64))
     return tf.lookup.StaticHashTable(entries, default_value=0)
+
+
+def _spaced(text: tf.Tensor, after: tf.Tensor | None) -> tf.Tensor:
+    """Texts without the space of their first word, unless it parts them from what precedes them."""
+    begun = tf.strings.regex_replace(text, "^ ", "")
+    if after is None:
+        return begun
+    goes_on = tf.strings.regex_full_match(after, f"(?s).*[^{WHITE_SPACE}]")
+    return tf.where(goes_on, text, begun)
 
 
 def _looked_up(table: tf.lookup.StaticHashTable, keys: tf.Tensor) -> tf.Tensor:

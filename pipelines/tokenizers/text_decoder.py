@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 
+from pipelines.tokenizers.subword_tokenizer import SubwordTokenizer
 from pipelines.tokenizers.tokenizer import Tokenizer
 from pipelines.tokenizers.word_tokenizer import WHITE_SPACE
 
@@ -23,6 +24,9 @@ class TextDecoder:
         self._tokenizer = tokenizer
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._line_begins = not after or after[-1] in WHITE_SPACE
+        self._begins_with_space = (
+            isinstance(tokenizer, SubwordTokenizer) and tokenizer.begins_with_space
+        )
 
     def add(self, token_id: int) -> str:
         """The text that this id completes; "" while a character is incomplete."""
@@ -31,6 +35,9 @@ class TextDecoder:
             if self._line_begins:
                 text = text.removeprefix(" ")
             self._line_begins = token_id == self._tokenizer.line_end_id
+        elif self._line_begins and self._begins_with_space:
+            text = text.removeprefix(" ")
+            self._line_begins = False
         return text
 
     def finish(self) -> str:

@@ -103,6 +103,8 @@ def most_probable(
         max_steps=steps,
         # What is asked for is the text that is most probable itself, whatever its length.
         length_penalty=0.0,
+        # One that has not ended by then is as long as was asked for, and may be more probable.
+        cut=True,
     )
     [best] = beam_search(step, model.read(np.asarray(prompt[:-1])), config)
     return list(best.tokens), best.log_probability

@@ -13,7 +13,7 @@ from rnn_apps.application.trained import Trained, require_own_vocabulary
 from rnn_apps.language_modelling.config import APPLICATION, LanguageModellingConfig
 from rnn_apps.language_modelling.network.build import inference_model
 from rnn_apps.language_modelling.network.carried_model import CarriedModel
-from rnn_apps.language_modelling.run_data import RunText
+from rnn_apps.language_modelling.run_data import TEXT, RunText
 from rnn_apps.language_modelling.writing import Writer
 
 if TYPE_CHECKING:
@@ -65,6 +65,18 @@ class TrainedLanguageModel(Trained[LanguageModellingConfig]):
         size = int(model.output["logits"].shape[-1])
         require_own_vocabulary(folder.path / TOKENIZER, tokenizer.size, size)
         return cls(folder, config, tokenizer, model, data or "")
+
+    @functools.cached_property
+    def unchanged(self) -> RunText:
+        """The run's own text, known to be the one that it was trained on.
+
+        Raises:
+            UserError: it is gone, or was in memory.
+            DataError: it has changed since training.
+        """
+        trained_on = self.text.tokens("train")
+        self.folder.check_own_data(TEXT, trained_on.name, sha256=trained_on.sha256)
+        return self.text
 
     @functools.cached_property
     def carried(self) -> CarriedModel:

@@ -37,7 +37,9 @@ class SampledShare(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Sets the share of an epoch, which depends on nothing else."""
-        self.share.assign(self._final * min(epoch / max(self._epochs - 1, 1), 1.0))
+        # The only epoch is the last one.
+        risen = epoch / (self._epochs - 1) if self._epochs > 1 else 1.0
+        self.share.assign(self._final * min(risen, 1.0))
 
 
 class EpochWeights(keras.callbacks.Callback):

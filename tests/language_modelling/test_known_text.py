@@ -7,9 +7,11 @@ import pytest
 from language_setup import untrained_run
 
 from pipelines.base.atomic_files import write_json
-from pipelines.base.errors import UserError
+from pipelines.base.errors import DataError, UserError
 from pipelines.text.loading import load_text
-from rnn_apps.language_modelling import Run
+from rnn_apps.language_modelling import Run, trained
+from rnn_apps.language_modelling.judging.figures import TextSize
+from rnn_apps.language_modelling.judging.judgement import Evaluated, _add_baseline
 from rnn_apps.language_modelling.judging.known_text import notes_on_known_text, tuning_text
 from rnn_apps.language_modelling.run_data import TEXT
 
@@ -67,3 +69,20 @@ def test_a_judged_text_that_training_had_is_said(run: Run) -> None:
         text = run.text.other(f"file:{folder / name}.txt")
         notes = notes_on_known_text(run, text, run.text.encode(text))
         assert [note[: len(start)] for note, start in zip(notes, said, strict=True)] == said
+
+
+def test_a_training_text_that_has_changed_is_no_baseline(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may hold the judged text, which would then be counted, and taken for known."""
+    monkeypatch.delitem(run.__dict__, "unchanged", raising=False)
+    record = run.folder.path / TEXT
+    monkeypatch.setattr(trained, "TEXT", "changed.json")
+    write_json(run.folder.path / "changed.json", {"sha256": "of another text"})
+    judged = run.text.other(f"file:{run.folder.path.parent / 'new.txt'}")
+    assert record.exists() and notes_on_known_text(run, judged, run.text.encode(judged)) == []
+    with pytest.raises(DataError, match="is no longer what the run in"):
+        tuning_text(run, run.text.encode(judged))
+    figures = Evaluated("new", np.zeros(2, np.int32), TextSize(1, 1, 1, 0), None, {})  # type: ignore[arg-type]
+    _add_baseline(run, figures)
+    assert figures.rows == {} and "is no longer what the run in" in figures.notes[0]

@@ -101,6 +101,23 @@ def test_a_beam_prefers_no_length() -> None:
     assert found == [] and log_probability == pytest.approx(np.log(0.5))
 
 
+@pytest.mark.parametrize("steps", [3, 20])
+def test_a_text_that_has_not_ended_may_be_the_most_probable(steps: int) -> None:
+    class GoesOn:
+        """Goes on with token 0, and ends after any with probability 0.001."""
+
+        def read(self, tokens: np.ndarray) -> dict[str, tf.Tensor]:
+            return {"state": tf.zeros((1, 1))}
+
+        def step(self, tokens: np.ndarray, states: dict[str, tf.Tensor]) -> tuple[tf.Tensor, Any]:
+            rows = [[0.998, 0.001, 0.001] for _ in tokens]
+            return tf.math.log(tf.constant(rows))[:, None], states
+
+    found, log_probability = most_probable(GoesOn(), [0], steps, 2, end_token=2)  # type: ignore[arg-type]
+    assert found == [0] * steps
+    assert log_probability == pytest.approx(steps * np.log(0.998), rel=1e-4)
+
+
 def test_banned_tokens_are_never_written(model: CarriedModel) -> None:
     banned = set(range(11)) - {2, 7}
     texts = list(write_on(model, [PROMPTS[0]], 40, SamplingConfig(seed=0), banned))

@@ -144,6 +144,18 @@ def test_advice_knows_what_would_be_known() -> None:
         composed.encode_known("Ω")
 
 
+@pytest.mark.parametrize(("after", "text"), [("", "cat sat"), ("x", " cat sat"), ("x ", "cat sat")])
+def test_subwords_that_begin_with_a_space_go_on_after_a_text(after: str, text: str) -> None:
+    tokenizer = train_tokenizer(
+        "subwords", ["the cat sat on the mat\n"] * 50, vocabulary_size=290, begin_with_space=True
+    )
+    ids = tokenizer.encode("cat sat")
+    decoder = TextDecoder(tokenizer, after)
+    assert "".join([*map(decoder.add, ids.tolist()), decoder.finish()]) == text
+    [graph] = graph_tokenizer(tokenizer).decode(tf.constant([ids]), tf.constant([after]))
+    assert graph.numpy().decode() == text
+
+
 @pytest.mark.parametrize("after", ["", "x", "x ", "x\n", "x\u00a0", "\t", "two lines\nx"])
 def test_a_stream_and_a_graph_go_on_alike_after_a_text(after: str) -> None:
     tokenizer = WordTokenizer(["a", "b"])

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import sentencepiece
 import tensorflow as tf
 from translation_setup import DIGITS, WORDS, digit_pairs, wild_model
 
 from pipelines.base.errors import ConfigurationError, DataError, UserError
 from pipelines.tokenizers import CharacterTokenizer, WordTokenizer, train_tokenizer
 from pipelines.tokenizers.sentence_ids import sentence_ids
+from pipelines.tokenizers.subword_tokenizer import SubwordTokenizer
 from rnn_apps.edge.sampling import SamplingConfig, token_probabilities
 from rnn_apps.edge.translation.glossary import (
     looked_up,
@@ -161,6 +164,18 @@ def test_tokens_know_the_words_that_they_are_pieces_of() -> None:
     assert len(words) == len(tokenizer.encode(text))
     assert list(dict.fromkeys(words)) == list(dict.fromkeys(text.split()))
     assert words_of_tokens(WORDS, "one  two") == ["one", "two"]
+
+
+def test_the_words_of_a_foreign_vocabulary_are_those_of_the_text() -> None:
+    """Its unknown pieces say nothing, and have neither a translation nor a text without them."""
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(["the cat sat on the mat"] * 50), model_writer=model,
+        vocab_size=26, hard_vocab_limit=False, minloglevel=2,
+    )  # fmt: skip
+    tokenizer = SubwordTokenizer(model.getvalue())
+    words = words_of_tokens(tokenizer, "the Ωψ sat, Ж")
+    assert list(dict.fromkeys(words)) == ["the", "Ωψ", "sat,", "Ж"]
 
 
 def test_unknown_words_are_replaced_unless_that_is_not_wanted() -> None:

@@ -11,7 +11,12 @@ import pytest
 from pipelines.pairs.sentence_pairs import SentencePairs
 from rnn_apps.training import trainer
 from rnn_apps.translation import TranslationConfig
-from rnn_apps.translation.training_callbacks import FOLDER, EpochWeights, averaged_if_better
+from rnn_apps.translation.training_callbacks import (
+    FOLDER,
+    EpochWeights,
+    SampledShare,
+    averaged_if_better,
+)
 from rnn_apps.translation.training_run import fit_run
 
 
@@ -109,3 +114,15 @@ def test_an_average_takes_the_models_place_only_if_it_is_better() -> None:
     assert averaged_if_better(model, better, figure, highest=False) == (1.0, 0.0)
     assert model.get_weights()[0][0, 0] == 2.0
     assert averaged_if_better(model, [], figure, highest=False) is None
+
+
+@pytest.mark.parametrize(("epochs", "shares"), [(1, [0.5]), (2, [0.0, 0.5]), (3, [0.0, 0.25, 0.5])])
+def test_the_last_epoch_has_the_whole_share_of_sampled_tokens(
+    epochs: int, shares: list[float]
+) -> None:
+    callback = SampledShare(0.5, epochs)
+    found = []
+    for epoch in range(epochs):
+        callback.on_epoch_begin(epoch)
+        found.append(float(callback.share))
+    assert found == shares

@@ -133,6 +133,8 @@ def words_of_tokens(tokenizer: Tokenizer, text: str) -> list[str]:
     if tokenizer.kind == "characters":
         return list(text)
     words: list[str] = []
+    # The vocabulary does not know what is written there, the text does.
+    unknown = iter(piece for _, piece in tokenizer.unknown_places(text, len(text)))
     current: list[bytes] = []
     counts: list[int] = []
     for number in tokenizer.encode(text).tolist():
@@ -141,7 +143,8 @@ def words_of_tokens(tokenizer: Tokenizer, text: str) -> list[str]:
             words.append("")
             counts.append(0)
             current = []
-        current.append(piece)
+        known = number != tokenizer.unknown_id
+        current.append(piece if known else next(unknown, "").encode() or piece)
         words[-1] = b"".join(current).decode("utf-8", errors="replace").strip()
         counts[-1] += 1
     return [word for word, count in zip(words, counts, strict=True) for _ in range(count)]

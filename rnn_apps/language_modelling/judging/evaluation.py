@@ -10,7 +10,6 @@ from pipelines.tokenizers.unknown_text import ACCEPT, REFUSE, require_choice
 from rnn_apps.language_modelling.judging.example_text import EXAMPLES, save_examples
 from rnn_apps.language_modelling.judging.judgement import MODEL, as_json, judge
 from rnn_apps.language_modelling.judging.known_text import notes_on_known_text
-from rnn_apps.language_modelling.run_data import TEXT
 from rnn_apps.language_modelling.run_report import write_report
 from rnn_apps.language_modelling.trained import TrainedLanguageModel
 
@@ -37,9 +36,7 @@ def evaluate(
         raise UserError("text_column goes with other data: name the text to judge")
     if own:
         part = part or run.text.judged_part
-        text = run.text.tokens(part)
-        trained_on = run.text.tokens("train")
-        run.folder.check_own_data(TEXT, trained_on.name, sha256=trained_on.sha256)
+        text = run.unchanged.tokens(part)
     elif part:
         raise UserError(f"part = {part!r} is of the run's own text; another is judged whole")
     else:

@@ -90,7 +90,7 @@ def judge(
 
     Raises:
         UserError: `dynamic` or `cache` is asked for, and the text holds every part of the run's
-            text on which settings could be chosen.
+            text on which settings could be chosen, or the run's text is no longer what it was.
     """
     if dynamic or cache:
         tuning_name, tuning = tuning_text(run, text)
@@ -135,7 +135,7 @@ def _notes(
 
 def _add_dynamic(run: TrainedLanguageModel, found: Evaluated, tuning: NDArray[Any]) -> None:
     _log.info("Dynamic evaluation")
-    adaptive = DynamicEvaluation(run.carried, run.text.tokens("train").ids)
+    adaptive = DynamicEvaluation(run.carried, run.unchanged.tokens("train").ids)
     settings = adaptive.choose(tuning)
     log_probabilities = adaptive.log_probabilities(found.tokens, settings)
     name = (
@@ -158,7 +158,7 @@ def _add_cache(run: TrainedLanguageModel, found: Evaluated, tuning: NDArray[Any]
 def _add_baseline(run: TrainedLanguageModel, found: Evaluated) -> None:
     """Adds an n-gram model over the same training text and the same tokens."""
     try:
-        training = run.text.tokens("train").ids
+        training = run.unchanged.tokens("train").ids
     except UserError as gone:
         found.notes.append(f"no n-gram model to compare with: {gone}")
         return

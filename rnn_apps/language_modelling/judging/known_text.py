@@ -26,19 +26,20 @@ def tuning_text(run: TrainedLanguageModel, judged: TokenArray) -> tuple[str, NDA
     the ones before.
 
     Raises:
-        UserError: the judged text holds each of them.
+        UserError: the judged text holds each of them, or the run's text is gone or has changed.
     """
+    own = run.unchanged
     for part in ("validation", "train", "test"):
-        if not run.text.has(part):
+        if not own.has(part):
             continue
-        tokens = run.text.tokens(part).ids
+        tokens = own.tokens(part).ids
         # The end of the training text is nearest to the texts that follow it.
         cut = tokens[-MOST_TUNING_TOKENS:] if part == "train" else tokens[:MOST_TUNING_TOKENS]
         if not _holds(judged.ids, cut) and not _holds(cut, judged.ids):
             return f"{len(cut)} tokens of the {part} part", np.asarray(cut)
     raise UserError(
         "dynamic evaluation and the cache need a text to choose their settings on, and "
-        f"{judged.name} holds every one that the run has ({', '.join(run.text.present())}). Judge "
+        f"{judged.name} holds every one that the run has ({', '.join(own.present())}). Judge "
         "one part of it: --part test; or leave out --dynamic and --cache"
     )
 
@@ -60,9 +61,9 @@ def notes_on_known_text(
     if tokens.sha256 == known.get("validation_sha256"):
         return ["the run's weights were chosen on this very text: figures on it are too good"]
     try:
-        shared = shared_lines(run.text.whole.train, text)
+        shared = shared_lines(run.unchanged.whole.train, text)
     except UserError:
-        # The training text is gone; the judgement itself says so.
+        # The training text is gone or another one; the judgement itself says so.
         return []
     if shared <= MANY_SHARED:
         return []
