@@ -275,20 +275,22 @@ def main() -> None:
     store = arguments.to.with_suffix(".json")
     report: dict[str, Any] = {"cases": []}
     if store.is_file() and not arguments.again:
-        report = json.loads(store.read_text())
+        report = edge_report.by_case(json.loads(store.read_text()))
     done = {(case["cell"], tuple(case["size"])) for case in report["cases"]}
-    report["command"] = " ".join(_command(arguments, torch_python))
-    report["versions"] = edge_report.versions(torch_python)
     flags = " ".join(edge_code.OPTIONS)
-    report["how"] = f"{' '.join(__doc__.split(chr(10) * 2)[3].split())} C code is compiled by "
-    report["how"] += f"{edge_code.compiler_name()} with {flags} -march=PROCESSOR."
+    conditions = {
+        "command": " ".join(_command(arguments, torch_python)),
+        "versions": edge_report.versions(torch_python),
+        "how": f"{' '.join(__doc__.split(chr(10) * 2)[3].split())} C code is compiled by "
+        f"{edge_code.compiler_name()} with {flags} -march=PROCESSOR.",
+    }
     for size in SIZES:
         for cell in arguments.cells:
             if (cell, size) in done:
                 continue
             other = torch_python if shutil.which(torch_python or "") else None
             case = run_case(cell, size, other, arguments.contenders)
-            case["goals"] = edge_report.judge(case)
+            case |= {"goals": edge_report.judge(case), **conditions}
             report["cases"].append(case)
             report["cases"].sort(
                 key=lambda c: (SIZES.index(tuple(c["size"])), CELLS.index(c["cell"]))

@@ -8,10 +8,20 @@ import sys
 from typing import Any
 
 from benchmarks import edge_code
-from benchmarks.processor import processor_name
+from benchmarks.processor import each_once, processor_name
 
 FLOAT, DYNAMIC, INT8 = "LiteRT, float", "LiteRT, dynamic range", "LiteRT, int8"
 KERAS, UNROLLED, ONNX = "Keras' own", "Keras' unrolled", "ONNX Runtime"
+
+
+# What a case was measured with, which it keeps when other cases are measured later.
+CONDITIONS = ("command", "versions", "how")
+
+
+def by_case(report: dict[str, Any]) -> dict[str, Any]:
+    """A stored report whose cases have their own conditions; older ones have them in common."""
+    common = {name: report[name] for name in CONDITIONS if name in report}
+    return {"cases": [common | case for case in report["cases"]]}
 
 
 def judge(case: dict[str, Any]) -> dict[str, Any]:
@@ -52,7 +62,10 @@ def markdown(report: dict[str, Any]) -> str:
     """The report as two tables."""
     names = list(dict.fromkeys(c["name"] for case in report["cases"] for c in case["contenders"]))
     head = "| (timesteps, features, units) | layer | " + " | ".join(names) + " |"
-    lines = ["# Exported recurrent layers on one thread", "", report["how"], "", head]
+    lines = ["# Exported recurrent layers on one thread", ""]
+    for text in _of_cases(report, "{how}"):
+        lines += [text, ""]
+    lines.append(head)
     lines.append("| --- " * (len(names) + 2) + "|")
     notes = []
     for case in report["cases"]:
@@ -76,8 +89,17 @@ def markdown(report: dict[str, Any]) -> str:
                 continue
             ratio, met = f"{found['ratio']:.2f}", "yes" if found["met"] else "no"
             lines.append(f"| {tuple(case['size'])} | {case['cell']} | {goal} | {ratio} | {met} |")
-    lines += ["", f"Command: `{report['command']}`. Versions: {report['versions']}.", ""]
+    lines.append("")
+    for text in _of_cases(report, "Command: `{command}`. Versions: {versions}."):
+        lines += [text, ""]
     return "\n".join(lines)
+
+
+def _of_cases(report: dict[str, Any], text: str) -> list[str]:
+    """What the text says of each case; once for all if they have it in common."""
+    return each_once(
+        {f"{case['cell']} {tuple(case['size'])}": text.format(**case) for case in report["cases"]}
+    )
 
 
 def _figure(contender: dict[str, Any]) -> str:

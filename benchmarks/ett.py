@@ -112,7 +112,7 @@ def trained(recipe: Recipe, series_set: SeriesSet, data: str, runs: Path, seed: 
 
     best = trained.history[trained.best_epoch - 1]
     facts = {
-        "minutes": round(sum(float(row["seconds"]) for row in trained.history) / 60.0, 2),
+        "minutes": round(trained.seconds / 60.0, 2),
         "seed": seed,
         "parameters": int(trained.model.count_params()),
         "best_epoch": trained.best_epoch,

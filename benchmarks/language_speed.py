@@ -90,7 +90,7 @@ def measured(row: str, folder: Path) -> dict[str, Any]:
     }  # fmt: skip
     rate = steps[row](folder) if row in steps else written_by_device(folder, row)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"row": row, "tokens_per_second": round(rate), "peak_megabytes": round(peak)}
+    return {"row": row, "tokens_per_second": round(rate), "peak_mebibytes": round(peak)}
 
 
 def prepare(folder: Path) -> None:
@@ -217,11 +217,11 @@ def markdown(content: dict[str, Any]) -> str:
         f"{content['model']}; {content['machine']}. Made by `python -m benchmarks.language_speed`; "
         "training in wall-clock time, writing in processor time of one thread.",
         "",
-        "| | characters per second | peak memory, MB |",
+        "| | characters per second | peak memory, MiB |",
         "|---|---|---|",
     ]
     for row in content["rows"]:
-        rate_, peak = row["tokens_per_second"], row["peak_megabytes"]
+        rate_, peak = row["tokens_per_second"], row["peak_mebibytes"]
         lines.append(f"| {NAMES[row['row']]} | {rate_:,} | {peak:,} |")
     return "\n".join([*lines, ""])
 

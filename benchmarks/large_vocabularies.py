@@ -57,8 +57,8 @@ def measure(output: str, vocabulary_size: int) -> dict[str, float]:
         seconds.append(time.perf_counter() - started)
     weights = 4 * model.count_params()
     return {
-        "peak_megabytes": (peak_memory() - before) / 2**20,
-        "weights_megabytes": weights / 2**20,
+        "peak_mebibytes": (peak_memory() - before) / 2**20,
+        "weights_mebibytes": weights / 2**20,
         "milliseconds": 1e3 * statistics.median(seconds[1:]),
     }
 
@@ -93,8 +93,8 @@ def main() -> None:
     print(f"{BATCH_SIZE} x {TIMESTEPS} tokens per step, LSTM 2 x {UNITS}, plain SGD with momentum")
     for row in rows:
         print(
-            f"{row['vocabulary']:>8,}  {row['output']:<9} peak {row['peak_megabytes']:7.0f} MiB  "
-            f"weights {row['weights_megabytes']:5.0f} MiB  step {row['milliseconds']:6.0f} ms"
+            f"{row['vocabulary']:>8,}  {row['output']:<9} peak {row['peak_mebibytes']:7.0f} MiB  "
+            f"weights {row['weights_mebibytes']:5.0f} MiB  step {row['milliseconds']:6.0f} ms"
         )
     if arguments.to:
         from pipelines.base.atomic_files import write_json

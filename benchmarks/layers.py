@@ -126,7 +126,7 @@ def measure(
 
 
 def peak(processes: _Processes, name: str, cell: str, shape: tuple[int, ...]) -> float:
-    """Peak memory of a contender in a separate process, in MB beyond its start."""
+    """Peak memory of a contender in a separate process, in MiB beyond its start."""
     process = processes.start(name)
     try:
         before = float(process.ask(json.dumps([name, cell, shape, "memory"])))
@@ -146,7 +146,7 @@ def table(rows: list[Any], rounds: int, threads: int) -> str:
         "",
         f"Written by `python -m benchmarks.layers`: milliseconds on {of_threads}, medians of",
         f"{rounds} interleaved calls, as wall-clock time and as processor time; memory is the peak",
-        "in MB beyond a process before its first call. The gain is the time of the best Keras",
+        "in MiB beyond a process before its first call. The gain is the time of the best Keras",
         "setting divided by that of the better rnn_apps setting.",
         "",
         f"| cell | (batch, timesteps, features, units) | measured | {' | '.join(names)} | gain |",

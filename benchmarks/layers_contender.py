@@ -3,7 +3,7 @@
 Argument: the number of threads, 0 for the default. Each line of standard input is JSON
 [contender, cell, [batch, timesteps, features, units], order]; for "forward" and "training" the
 answer is [milliseconds of wall-clock time, milliseconds of processor time], for "memory" the peak
-of the process in MB. The calls of one cell and shape are kept at a time.
+of the process in MiB. The calls of one cell and shape are kept at a time.
 """
 
 from __future__ import annotations

@@ -5,14 +5,14 @@
 
 Without `--test` the last horizon of the training part is held out and forecast: all settings in
 `benchmarks.m4_recipes` were chosen on that alone. With `--test` the models are trained on the whole
-training part. Each model has a run folder; a benchmark that was stopped continues where it was.
+training part. Each model has a run folder; a benchmark that was stopped continues where it was, and
+the times of its sessions are added up.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ import pandas as pd
 
 from benchmarks.m4_recipes import COLLECTIONS, Collection, Member
 from benchmarks.m4_scores import INTERVAL_LEVEL, Forecasts, Values, judge, naive2
+from benchmarks.processor import cores_and_processor, each_once
 from pipelines.base.atomic_files import write_json, write_text
 
 _TAIL = (1.0 - INTERVAL_LEVEL) / 2.0
@@ -70,17 +71,18 @@ def member_forecasts(
     record = folder / f"{member.name}.json"
     if not (path.exists() and record.exists()):
         folder.mkdir(parents=True, exist_ok=True)
-        started = time.process_time(), time.perf_counter()
-        quantiles, parameters = _trained(member, collection, past, folder / member.name)
-        seconds = time.process_time() - started[0], time.perf_counter() - started[1]
+        spent = TimeSpent(folder / f"{member.name}.seconds.json")
+        quantiles, parameters = _trained(member, collection, past, folder / member.name, spent)
+        seconds = spent.seconds()
         np.savez(path, quantiles=quantiles)
         write_json(
             record,
             {
                 "name": member.name,
                 "parameters": parameters,
-                "processor_minutes": seconds[0] / 60.0,
-                "minutes": seconds[1] / 60.0,
+                "processor_minutes": seconds["processor"] / 60.0,
+                "minutes": seconds["clock"] / 60.0,
+                "measured_on": cores_and_processor(),
             },
         )
     return {
@@ -89,9 +91,38 @@ def member_forecasts(
     }
 
 
+class TimeSpent:
+    """The time that a model takes, with that of earlier sessions, whose sum is kept in a file.
+
+    Args:
+        path: JSON file of the sum, which need not exist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._earlier = {"processor": 0.0, "clock": 0.0}
+        if path.exists():
+            self._earlier = json.loads(path.read_text(encoding="utf-8"))
+        self._started = {"processor": time.process_time(), "clock": time.perf_counter()}
+
+    def seconds(self) -> dict[str, float]:
+        """Seconds of the processor and by the clock, over all sessions."""
+        now = {"processor": time.process_time(), "clock": time.perf_counter()}
+        return {key: self._earlier[key] + now[key] - self._started[key] for key in now}
+
+    def keep(self) -> None:
+        """Writes the sum, for a session that goes on from here."""
+        write_json(self._path, self.seconds())
+
+
 def _trained(
-    member: Member, collection: Collection, past: dict[str, Values], folder: Path
+    member: Member,
+    collection: Collection,
+    past: dict[str, Values],
+    folder: Path,
+    spent: TimeSpent,
 ) -> tuple[Values, int]:
+    import keras
     import tensorflow as tf
 
     from pipelines.series.splits import parse_split
@@ -132,6 +163,8 @@ def _trained(
         config,
         folder=folder,
         resume=folder.exists(),
+        # A checkpoint follows, from which the next session goes on.
+        callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: spent.keep())],
     )
     deployed = deployment_model(trained.model, config, description)
     windows = latest_windows(series_set, config.lookback, config.horizon)
@@ -216,14 +249,15 @@ def _write(
     )
     judged = Path(given.test).name if given.test else "the held-out end of the training part"
     to = given.to or f"benchmarks/results/m4_{collection.name}"
-    write_json(f"{to}.json", {"judged_on": judged, "rows": rows, "cores": _cores()})
+    machines = each_once({result["name"]: result.get("measured_on", "") for result in results})
+    write_json(f"{to}.json", {"judged_on": judged, "rows": rows})
     lines = [
         f"# M4, {collection.name} series",
         "",
         f"Written by `python -m benchmarks.m4 --train {Path(given.train).name}"
         + (f" --test {Path(given.test).name}" if given.test else "")
-        + f"` on {_cores()} cores; judged on {judged}, {len(past)} series, horizon "
-        f"{collection.horizon}. Settings: `benchmarks.m4_recipes`.",
+        + f"`; judged on {judged}, {len(past)} series, horizon {collection.horizon}. Settings: "
+        "`benchmarks.m4_recipes`." + (f" Trained on {'; '.join(machines)}." if machines else ""),
         "",
         "| model | parameters | minutes | of processor time | sMAPE | MASE | OWA | MSIS | "
         "coverage of 95 % |",
@@ -242,10 +276,6 @@ def _write(
         "",
     ]
     write_text(f"{to}.md", "\n".join(lines))
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from typing import Any
 
 from benchmarks import ett_recipes, language_models, language_recipes
 from benchmarks.child_process import ChildProcess
-from benchmarks.processor import processor_name
+from benchmarks.processor import cores_and_processor, each_once
 from benchmarks.recipe_runs import steps_taken
 from pipelines.base.atomic_files import write_json, write_text
 
@@ -111,7 +111,8 @@ def _speed(given: argparse.Namespace) -> None:
             for name, calls in times.items():
                 clock, processor = map(statistics.median, zip(*calls, strict=True))
                 row = {"name": name, "size": size, "timesteps": timesteps}
-                rows.append({**row, "ms": clock, "ms_processor": processor})
+                times_found = {"ms": clock, "ms_processor": processor}
+                rows.append({**row, **times_found, "measured_on": cores_and_processor()})
     finally:
         for worker in workers.values():
             worker.close()
@@ -151,7 +152,7 @@ def _train_missing(
     paths = [Path(given.runs) / recipe.name / "result.json" for recipe in recipes]
     for recipe, path in zip(recipes, paths, strict=True):
         if not path.exists() and (not given.models or recipe.name in given.models):
-            write_json(path, train(recipe))
+            write_json(path, {**train(recipe), "measured_on": cores_and_processor()})
     if all(path.exists() for path in paths):
         rows = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
         write_json(_part(given, part), rows)
@@ -172,10 +173,16 @@ def _write(given: argparse.Namespace) -> None:
     lines = [
         "# minGRU against GRU at equal parameters",
         "",
-        f"Written by `python -m benchmarks.mingru`, seed {given.seed}, on "
-        f"{len(os.sched_getaffinity(0))} cores of {processor_name()}.",
+        f"Written by `python -m benchmarks.mingru`, seed {given.seed}.",
         "",
     ]
+    measured_on = {
+        f"{part}, {row.get('model') or row['name']}": row.get("measured_on", "")
+        for part, rows in found.items()
+        for row in rows
+    }
+    machines = each_once(measured_on)
+    lines += [f"Measured on {'; '.join(machines)}.", ""] if machines else []
     tables = {"speed": _speed_table, "language": _language_table, "forecasting": _forecast_table}
     for part, rows in found.items():
         lines += [*tables[part](rows, given), ""]

@@ -121,7 +121,6 @@ def localised_phrases(folder: Path) -> dict[str, Any]:
         "metrics": {name: judged[name] for name in ("exact", "bleu", "chrf", "ter")},
         "metric_command": "rnn-apps translate evaluate --run saved_models/translate/"
         "localised-phrases",
-        "latency_of": "per decoding step",
         "settings": "demo_config in rnn_apps/translation/demo.py: two passes over the pairs",
     }
 
@@ -252,7 +251,6 @@ def multi30k(folder: Path) -> dict[str, Any]:
         "judged_on": "val",
         "metric_command": "python -m benchmarks.multi30k --data FOLDER",
         "file": "model_dynamic.tflite",
-        "latency_of": "per sentence encoded and token decoded",
         "settings": "benchmarks/multi30k_recipes.py; only the deployed file is here, whose BLEU on "
         "some of the sentences is in its own card",
     }
@@ -354,6 +352,9 @@ def _write_card(name: str, folder: Path, card: dict[str, Any]) -> None:
             for package in ("tensorflow", "keras", "ai-edge-litert")
         },
     }
+    if isinstance(card["latency_ms"], dict):
+        # Each signature has a latency of its own; older cards named but one, and it wrongly.
+        card.pop("latency_of", None)
     write_text(folder / "README.md", _page(name, card))
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != CARD)
     checksums = {path.relative_to(folder).as_posix(): sha256(path) for path in files}
@@ -371,6 +372,14 @@ def _origin_lines(card: dict[str, Any]) -> list[str]:
     ]
 
 
+def _latency(card: dict[str, Any]) -> str:
+    """How long a call takes; where the file has several signatures, a call of each."""
+    found = card["latency_ms"]
+    if isinstance(found, dict):
+        return ", ".join(f"{ms:.2g} ms per call of `{name}`" for name, ms in found.items())
+    return f"{found:.2g} ms {card['latency_of']}"
+
+
 def _page(name: str, card: dict[str, Any]) -> str:
     contract = card["contract"]
     rows = [
@@ -385,9 +394,9 @@ def _page(name: str, card: dict[str, Any]) -> str:
         f"- Licence: {card['licence']}.",
         f"- Quality on {card.get('judged_on', 'the test part')}: {card['metric']}; measured by "
         f"`{card['metric_command']}`.",
-        f"- `{card['file']}`: {card['size_kib']} KiB; {card['latency_ms']:.2g} ms "
-        f"{card['latency_of']} on one thread of the machine that made it. `{card['file']}.md` is "
-        "the card of this file; `contract.json` describes its inputs and outputs.",
+        f"- `{card['file']}`: {card['size_kib']} KiB; {_latency(card)} "
+        f"on one thread of the machine that made it. `{card['file']}.md` is the card of this file; "
+        "`contract.json` describes its inputs and outputs.",
         *_origin_lines(card),
         f"- Made by `{card['made_by']}` with "
         + ", ".join(f"{k} {v}" for k, v in card["versions"].items()) + ".",

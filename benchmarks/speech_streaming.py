@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+from benchmarks.processor import each_once, processor_name
 from pipelines.base.atomic_files import write_json, write_text
 from rnn_apps.export.results import ExportError
 
@@ -65,6 +66,7 @@ def main() -> None:
         rows = known.setdefault("whole", {})
         if source not in rows:
             rows[source] = whole_list(arguments.run, arguments.exported, source)
+            _note_conditions(known, source)
             write_json(store, known)
     write_text(arguments.to, report(known))
     print(report(known))
@@ -102,11 +104,13 @@ def measure(
             table = export(run, folder, [name], data)["table"]
             known["title"] = table["title"]
             known["rows"][name] = table["rows"][-1]
+            _note_conditions(known, name)
         except ExportError as error:
             known.setdefault("not written", {})[name] = str(error)
         write_json(store, known)
     if "decoding" not in known and (folder / "streaming.tflite").exists():
         known["decoding"] = decoding_rows(run, folder, judged_recordings(run, data))
+        _note_conditions(known, "decoding")
         write_json(store, known)
 
 
@@ -160,10 +164,19 @@ def report(known: dict[str, Any]) -> str:
     if known.get("whole"):
         header = ["list", "recordings", "file", "word error rate", "real-time factor"]
         lines += [*table(header, [row for rows in known["whole"].values() for row in rows]), ""]
+    measured = [*known["rows"], *(["decoding"] if "decoding" in known else [])]
+    measured += known.get("whole", {})
+    conditions = known.get("measured_on", {})
+    lines += [f"{text}." for text in each_once({n: conditions.get(n, "") for n in measured})]
+    return "\n".join([*lines, ""])
+
+
+def _note_conditions(known: dict[str, Any], name: str) -> None:
+    """Keeps with a new result what it was measured on: later ones may be measured elsewhere."""
     packages = ("ai-edge-litert", "tflite-micro", "tensorflow", "numpy")
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
-    machine = f"{platform.machine()}, Python {platform.python_version()}"
-    return "\n".join([*lines, f"{machine}, {versions}.", ""])
+    machine = f"{processor_name()}, Python {platform.python_version()}"
+    known.setdefault("measured_on", {})[name] = f"{machine}, {versions}"
 
 
 def decoding_rows(run: Any, folder: Path, judged: Any) -> list[list[Any]]:

@@ -10,6 +10,8 @@ from pipelines.base.errors import ConfigurationError, DataError, UserError
 
 PARTS = ("train", "validation", "test")
 """The parts of data, by the names that the command line and metrics.json use."""
+EVALUATED = (*PARTS, "other_data")
+"""What a run is evaluated on, by the names that metrics.json and the files of an evaluation use."""
 
 Source = TypeVar("Source")
 Whole = TypeVar("Whole")

@@ -12,7 +12,7 @@ import dataclasses
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -145,11 +145,15 @@ class TrainingFolder(RunFolder):
         self.begun = True
 
     @contextlib.contextmanager
-    def finish(self, **metrics: Any) -> Iterator[Path]:
+    def finish(self, tables: Sequence[str] = (), /, **metrics: Any) -> Iterator[Path]:
         """Gives the run what training came to: the files written in the block, and `metrics`.
 
-        What an earlier end of the same run left is replaced: its model, and the figures and the
-        report that were that model's.
+        What an earlier end of the same run left is replaced: its model, and the figures, the
+        reports and the tables that were that model's.
+
+        Args:
+            tables: names of the tables that evaluations of the run leave in its folder.
+            metrics: entries of metrics.json, by name.
 
         Yields:
             A folder for the files, the model among them. They appear in the run together, when
@@ -163,7 +167,8 @@ class TrainingFolder(RunFolder):
                 present = checksums(self.path)
                 begun_with = {name: present[name] for name in self._begun_with}
                 Mark(self.application, parts={BEGUN_WITH: begun_with, RESULT: {}}).write(self.path)
-            for stale in (self.metrics, *self.path.glob("report*.html")):
+            named = (self.path / name for name in tables)
+            for stale in (self.metrics, *self.path.glob("report*.html"), *named):
                 stale.unlink(missing_ok=True)
         write_json(self.metrics, plain(metrics))
 

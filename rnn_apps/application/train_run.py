@@ -64,6 +64,7 @@ class Preparation:
         metric_names: names of those figures.
         start: weights of a trained run to begin with; None for initial weights.
         has_test: True if a test part is kept from training, on which the run is judged.
+        tables: names of the tables that evaluations of the run leave in its folder.
     """
 
     config: TrainingConfig
@@ -79,6 +80,7 @@ class Preparation:
     metric_names: Sequence[str] = ()
     start: Start | None = None
     has_test: bool = True
+    tables: Sequence[str] = ()
 
     @property
     def held_out(self) -> list[str]:
@@ -156,7 +158,7 @@ def train_run(
         if chief:
             about: dict[str, Any] = {"origin": origin} if origin else {}
             about["held_out"] = prepared.held_out
-            with folder.finish(**outcome.metrics, **about) as beside:
+            with folder.finish(prepared.tables, **outcome.metrics, **about) as beside:
                 save_model(trained.model, beside / folder.model.name)
                 outcome.write(beside)
         agree_on(strategy, 0, "the end of the training")

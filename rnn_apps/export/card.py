@@ -79,7 +79,7 @@ def card_content(result: ExportResult, *, model_name: str) -> dict[str, Any]:
             name: {**asdict(extent), "text": str(extent)}
             for name, extent in result.measured_on.items()
         },
-        "latency_ms": result.latency_ms,
+        "latency_ms": result.latency_ms if len(result.latencies_ms) < 2 else result.latencies_ms,
         "latency_machine": f"processor time on {platform.machine()}, one thread, median",
         **_arena(result),
         **metric,
@@ -139,8 +139,7 @@ def _facts(card: dict[str, Any]) -> list[tuple[str, str]]:
         ("quantisation", card["quantization"] or "none (float32)"),
         ("size", f"{card['bytes']:,} bytes"),
     ]
-    if card["latency_ms"] is not None:
-        facts.append(("latency", f"{card['latency_ms']:.3g} ms ({card['latency_machine']})"))
+    facts += _latencies(card)
     if "task_metric" in card:
         metric = card["task_metric"]
         compared = f"{metric['file']:.5g}; Keras {metric['keras']:.5g}"
@@ -162,6 +161,19 @@ def _facts(card: dict[str, Any]) -> list[tuple[str, str]]:
     return facts
 
 
+def _latencies(card: dict[str, Any]) -> list[tuple[str, str]]:
+    """The latency; where there are several signatures, one row for each."""
+    found = card["latency_ms"]
+    if found is None:
+        return []
+    # Older cards of several signatures have a number too, that of an unnamed one.
+    by_name = found if isinstance(found, dict) else {"": found}
+    return [
+        (f"latency of `{name}`" if name else "latency", f"{ms:.3g} ms ({card['latency_machine']})")
+        for name, ms in by_name.items()
+    ]
+
+
 def _form_row(form: dict[str, Any]) -> tuple[str, ...]:
     return form["layer"], form["kind"], form["form"], form["reason"]
 
@@ -173,7 +185,7 @@ def _candidates(candidates: dict[str, float | str]) -> list[str]:
         (form, value if isinstance(value, str) else f"{value:.3g} ms")
         for form, value in candidates.items()
     ]
-    return ["### Forms that were tried", _table(("form", "latency, or why it failed"), rows)]
+    return ["### Forms that were tried", _table(("form", "fastest run, or why it failed"), rows)]
 
 
 def _extents(card: dict[str, Any]) -> str:

@@ -12,7 +12,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from rnn_apps.edge.runtime.model import CODE, load
+from rnn_apps.edge.runtime.model import CODE, EdgeModel, load
+from rnn_apps.edge.runtime.signatures import Signature
 from rnn_apps.export import card
 from rnn_apps.export.c.export import export_c, export_c_functions
 from rnn_apps.export.c.results import CodeFolder, CodeResult
@@ -34,16 +35,22 @@ class WrittenFile:
         path: the file; for C code the folder.
         kibibytes: size of the file; for C code that of its weights and machine code.
         error: largest difference from Keras.
-        latency_ms: processor time of one call on one thread of this computer, in milliseconds.
+        latencies_ms: processor time of one call on one thread of this computer, in milliseconds,
+            by signature.
         metric: the task's metric, if one was given.
     """
 
     path: Path
     kibibytes: float
     error: float
-    latency_ms: float | None
+    latencies_ms: Mapping[str, float]
     metric: MetricResult | None
     _result: ExportResult | CodeFolder | CodeResult
+
+    @property
+    def latency_ms(self) -> float | None:
+        """The latency of the only signature, or of the first where there are several."""
+        return next(iter(self.latencies_ms.values()), None)
 
     @property
     def code(self) -> CodeResult:
@@ -126,20 +133,20 @@ def write_functions(
 
 def _of_file(result: ExportResult) -> WrittenFile:
     return WrittenFile(
-        result.path, kibibytes(result.path), result.error, result.latency_ms, result.metric, result
-    )
+        result.path, kibibytes(result.path), result.error, result.latencies_ms, result.metric,
+        result,
+    )  # fmt: skip
 
 
 def _of_code(result: CodeFolder | CodeResult) -> WrittenFile:
     size = round(result.flash_bytes / 1024, 1)
-    latency = _latency_ms(result.folder)
-    return WrittenFile(result.folder, size, result.error, latency, result.metric, result)
+    model = load(result.folder, CODE)
+    latencies = {key: _latency_ms(model, one) for key, one in model.signatures.items()}
+    return WrittenFile(result.folder, size, result.error, latencies, result.metric, result)
 
 
-def _latency_ms(folder: Path) -> float:
-    """The median processor time of a call of the folder's first function, on zeros."""
-    model = load(folder, CODE)
-    signature = next(iter(model.signatures.values()))
+def _latency_ms(model: EdgeModel, signature: Signature) -> float:
+    """The median processor time of a call of one function, on zeros."""
     zeros = {name: np.zeros(one.shape, one.dtype) for name, one in signature.inputs.items()}
     run = model.invocation(zeros, signature.key)
     run()

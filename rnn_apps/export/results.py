@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -178,11 +179,11 @@ class MetricResult:
 class ExportResult:
     """A written and verified file.
 
-    `latency_ms` (median of one invocation, one thread) is that of the first signature where there
-    are several; `arena_bytes` is known on TFLite Micro only.
+    `latencies_ms` holds the median of one invocation on one thread by signature; `arena_bytes` is
+    known on TFLite Micro only.
     `measured_on` says by signature how many sequences the errors were measured on.
-    `candidates` holds what `form="auto"` measured: form -> milliseconds of the fastest run, or why
-    it failed. `metric` is set if the export was given one.
+    `candidates` holds what `form="auto"` measured: form -> milliseconds of the fastest run, summed
+    over the signatures, or why it failed. `metric` is set if the export was given one.
     """
 
     path: Path
@@ -194,13 +195,18 @@ class ExportResult:
     operators: tuple[str, ...]
     errors: tuple[OutputError, ...]
     bytes: int
-    latency_ms: float | None = None
+    latencies_ms: Mapping[str, float] = field(default_factory=dict)
     arena_bytes: int | None = None
     candidates: dict[str, float | str] = field(default_factory=dict)
     reference_data: str = "random"
     measured_on: dict[str, ProofExtent] = field(default_factory=dict)
     card: Path | None = None
     metric: MetricResult | None = None
+
+    @property
+    def latency_ms(self) -> float | None:
+        """The latency of the only signature, or of the first where there are several."""
+        return next(iter(self.latencies_ms.values()), None)
 
     @property
     def error(self) -> float:

@@ -23,6 +23,7 @@ from rnn_apps.forecasting.device.deployment import deployment_model
 from rnn_apps.forecasting.features.description import DataDescription, describe
 from rnn_apps.forecasting.features.seasonal_errors import seasonal_errors
 from rnn_apps.forecasting.going_on import beginning, kept_scales, save_beginning
+from rnn_apps.forecasting.judging.evaluation import TABLES
 from rnn_apps.forecasting.judging.example_windows import EXAMPLES, save_examples
 from rnn_apps.forecasting.judging.yardsticks import fit_yardsticks
 from rnn_apps.forecasting.network.build import build_model
@@ -166,6 +167,7 @@ def _prepared(
         finish=finish,
         validation=parts.validation,
         has_test=parts.test is not None,
+        tables=TABLES,
         start=None if begun is None else begun.start(config, description),
     )
 

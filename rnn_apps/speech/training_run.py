@@ -20,6 +20,7 @@ from rnn_apps.application.going_on import Start, open_origin, require_same
 from rnn_apps.application.run_training import TrainingFolder
 from rnn_apps.application.train_run import Outcome, Preparation, judge_trained, train_run
 from rnn_apps.speech.config import APPLICATION, SpeechConfig
+from rnn_apps.speech.judging.predictions import TABLES
 from rnn_apps.speech.network.build import build_model
 from rnn_apps.speech.network.capabilities import check_capabilities
 from rnn_apps.speech.network.objective import make_objective
@@ -168,6 +169,7 @@ def _prepared(folder: TrainingFolder, config: SpeechConfig, data: str | Recordin
         finish=finish,
         validation=held_out,
         has_test="test" in parts,
+        tables=TABLES,
         metrics=judge,
         metric_names=() if judge is None else ("val_wer", "val_cer"),
         start=None if origin is None else _start(origin, labels, config),

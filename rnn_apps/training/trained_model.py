@@ -25,6 +25,8 @@ class TrainedModel:
         stopped: reason why training ended before its last epoch; empty if it did not.
         best_step: step of those weights, counted from 1.
         explosions: steps at which the loss exploded, with the loss before and after.
+        seconds: seconds of training time by the clock, over all sessions, as `max_minutes` counts
+            them.
     """
 
     model: keras.Model
@@ -33,6 +35,7 @@ class TrainedModel:
     stopped: str
     best_step: int = 0
     explosions: Sequence[Mapping[str, Any]] = ()
+    seconds: float = 0.0
 
     @property
     def best_row(self) -> Row:
@@ -47,7 +50,7 @@ class TrainedModel:
             "best_epoch": self.best_epoch,
             "best_step": self.best_step,
             "best": {key: value for key, value in best.items() if "loss" in key},
-            "minutes": round(sum(float(row["seconds"]) for row in self.history) / 60.0, 3),
+            "minutes": round(self.seconds / 60.0, 3),
             "parameters": int(self.model.count_params()),
             "stopped": self.stopped,
             **({"explosions": list(self.explosions)} if self.explosions else {}),

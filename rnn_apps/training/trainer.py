@@ -175,8 +175,9 @@ def fit(
         save_model(model, folder / "model.keras")
     state = training.state
     return TrainedModel(
-        model, state.rows, state.best_epoch, state.stopped, state.best_step, state.explosions
-    )
+        model, state.rows, state.best_epoch, state.stopped, state.best_step, state.explosions,
+        state.seconds,
+    )  # fmt: skip
 
 
 class _Training:
@@ -237,6 +238,7 @@ class _Training:
             if self.state.step_in_epoch and self.state.steps_since_row:
                 # Stopped inside an epoch: the checkpoint continues there, the row is for now.
                 self._add_row(listeners, progress)
+        self.state.seconds = self._seconds()
         listeners.on_train_end()
         if self._best.weights:
             self._model.set_weights(self._best.weights)
@@ -305,10 +307,11 @@ class _Training:
             reset_recurrent_states(self._model)
         if self._rates.begin_epoch(state.epoch):
             self._steps.forget_compiled()
+        # The time of a step includes that of waiting for its batch.
+        started = time.monotonic()
         for batch, specification in feed(
             self._batches, self._strategy, state.epoch, state.step_in_epoch
         ):
-            started = time.monotonic()
             listeners.on_train_batch_begin(state.step_in_epoch)
             result = self._steps.train(batch, specification, self._wants_to_stop())
             count_step(state, result, self._config, self._watch, self._saved)
@@ -331,6 +334,7 @@ class _Training:
                 self._save_checkpoint()
             if stop:
                 return
+            started = time.monotonic()
         self._add_row(listeners, progress)
         state.epoch += 1
         state.step_in_epoch = 0

@@ -439,6 +439,20 @@ def test_one_process_at_a_time_trains_a_run(config: LanguageModellingConfig) -> 
         assert folder.resumed
 
 
+def test_nothing_that_evaluations_left_outlives_the_model(tmp_path: Path) -> None:
+    stale = ("metrics.json", "report.html", "report-validation.html", "predictions.csv")
+    with claimed_run(tmp_path / "run", APPLICATION) as made:
+        with made.begin(LanguageModellingConfig()):
+            pass
+        for name in (*stale, "sales_by_series.csv"):
+            (made.path / name).write_text("of the earlier model")
+        with made.finish(("predictions.csv", "predictions-test.csv"), training={"epochs": 1}):
+            pass
+    assert not any((made.path / name).exists() for name in stale[1:])
+    assert made.read_metrics() == {"training": {"epochs": 1}}
+    assert (made.path / "sales_by_series.csv").exists()
+
+
 def test_two_that_begin_in_the_same_new_folder_do_not_mix(tmp_path: Path) -> None:
     folder, settings = tmp_path / "run", LanguageModellingConfig()
     with claimed_run(folder, APPLICATION) as first, claimed_run(folder, APPLICATION) as second:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from edge_files import folder
 
-from rnn_apps.export.card import write_card
+from rnn_apps.export.card import card_markdown, write_card
 from rnn_apps.export.card_origin import add_origin
 from rnn_apps.export.results import (
     ExportResult,
@@ -34,7 +34,7 @@ def exported(tmp_path):
         operators=("FULLY_CONNECTED",),
         errors=(OutputError("step", "y", 0.013, 0.004, 0.9, 0.1),),
         bytes=path.stat().st_size,
-        latency_ms=0.123,
+        latencies_ms={"step": 0.123},
         arena_bytes=2048,
         candidates={"unrolled": 0.123, "fused": "a GRU has none"},
         reference_data="representative",
@@ -118,6 +118,18 @@ def test_the_card_shows_how_many_labels_differ_and_what_is_left_of_what_varies(e
     text = exported.path.with_name("model.tflite.md").read_text()
     assert "| 1 of 40 (2.5 %) differ |" in text
     assert "| 0.1; 1 of channel 3 |" in text
+
+
+def test_each_latency_is_that_of_a_named_signature(exported):
+    latencies = {"encode": 0.089, "decode_step": 0.022}
+    exported = ExportResult(**{**vars(exported), "latencies_ms": latencies})
+    card = json.loads(write_card(exported, model_name="m").read_text())
+    assert card["latency_ms"] == latencies
+    text = exported.path.with_name("model.tflite.md").read_text()
+    assert "| latency of `encode` | 0.089 ms (" in text
+    assert "| latency of `decode_step` | 0.022 ms (" in text
+    # A card of an earlier version has one number, of the signature that was timed.
+    assert "| latency | 0.089 ms (" in card_markdown({**card, "latency_ms": 0.089})
 
 
 def test_nothing_is_left_when_the_file_cannot_be_read(exported):

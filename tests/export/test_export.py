@@ -220,6 +220,8 @@ def test_signatures_share_their_weights(tmp_path: Path) -> None:
         card=False,
     )
     assert set(result.signatures) == {"sequence", "step"}
+    assert list(result.latencies_ms) == ["sequence", "step"]
+    assert result.latency_ms == result.latencies_ms["sequence"]
     assert result.bytes < 1.5 * weights
     assert result.error < 1e-6
 

@@ -16,6 +16,7 @@ from pipelines.base.errors import ConfigurationError
 from rnn_apps.edge import load
 from rnn_apps.export import ExportError, SignatureRequest
 from rnn_apps.export.c import CodeFolder, export_c, export_c_functions
+from rnn_apps.export.device_files import _of_code as written_code
 
 STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-I", "src"]
 # What a sketch needs of Arduino's own header.
@@ -52,6 +53,11 @@ def written(
     encoder, decoder = halves
     requests = {"encode": SignatureRequest(encoder), "decode": SignatureRequest(decoder)}
     return export_c_functions(requests, tmp_path_factory.mktemp("folder") / "code", name="two")
+
+
+def test_each_function_of_a_delivery_is_timed(written: CodeFolder) -> None:
+    times = written_code(written).latencies_ms
+    assert set(times) == {"encode", "decode"} and all(ms > 0 for ms in times.values())
 
 
 def test_several_functions_are_one_library(

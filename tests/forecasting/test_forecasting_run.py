@@ -233,7 +233,12 @@ def test_mistakes_are_said_before_a_folder_is_made(tmp_path: Path) -> None:
 
 
 def test_a_run_is_resumed_only_with_its_own_data(run: Run) -> None:
+    of_the_earlier_model = ("validation_by_series.csv", "all_by_step.csv", "other_data_by_step.csv")
+    for name in of_the_earlier_model:
+        (run.folder.path / name).write_text("forecaster")
     resumed = forecasting.train(_config(run.folder.path), resume=True, data=_frame())
+    assert not any((run.folder.path / name).exists() for name in of_the_earlier_model)
+    assert (run.folder.path / "test_by_series.csv").exists()
     for old, new in zip(run.model.get_weights(), resumed.model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
     other = _frame()

@@ -262,6 +262,11 @@ def test_a_trained_word_model_is_a_distribution_after_every_history(tmp_path):
         )
 
 
+def test_every_occurrence_of_a_sentence_counts_in_the_perplexity():
+    model = train_word_model(["yes"] * 5 + ["call home now"])
+    assert perplexity(model, ["yes", "yes", "no"]) == perplexity(model, {"yes": 2, "no": 1})
+
+
 def test_a_word_model_passes_on_as_katz_wrote():
     table = [
         {("a",): (-1.0, -0.5), ("b",): (-2.0, 0.0), (BEGIN,): (-99.0, -0.25), (END,): (-0.5, 0.0)},

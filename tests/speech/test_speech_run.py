@@ -386,7 +386,11 @@ def test_a_run_that_was_killed_continues_to_the_bit(
     monkeypatch.undo()
     with pytest.raises(UserError, match="units"):
         fit_run(replace(config, units=17), resume=True)
+    of_the_earlier_model = [Path(config.run) / f"predictions{part}.csv" for part in ("", "-train")]
+    for table in of_the_earlier_model:
+        table.write_text("path")
     resumed = fit_run(config, resume=True)
+    assert not any(table.exists() for table in of_the_earlier_model)
     for mine, theirs in zip(resumed.load_model().weights, whole.load_model().weights, strict=True):
         np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
 

@@ -4,6 +4,8 @@ import csv
 import math
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -365,6 +367,44 @@ def test_progress_lines_go_to_standard_error(
     assert captured.out == ""
     assert captured.err.count("val_loss") == 2
     assert "epoch 2/2" in captured.err
+
+
+class LateBatches(ArrayBatches):
+    """Batches for each of which the training has to wait."""
+
+    SECONDS = 0.1
+
+    def epoch(self, *arguments: Any, **options: Any) -> Any:
+        dataset = super().epoch(*arguments, **options)
+
+        class Late:
+            element_spec = dataset.element_spec
+
+            def __iter__(self) -> Iterator[Any]:
+                for batch in dataset:
+                    time.sleep(LateBatches.SECONDS)
+                    yield batch
+
+        return Late()
+
+
+def test_time_of_training_includes_waiting_for_data(tmp_path: Path) -> None:
+    ready = make_batches(16, timesteps=4)
+    late = LateBatches(ready.inputs.numpy(), ready.targets.numpy(), batch_size=8)
+    trained = train(
+        tmp_path,
+        build_model=lambda: keras.Sequential(
+            [keras.Input((4, 2)), keras.layers.Flatten(), keras.layers.Dense(1)]
+        ),
+        batches=late,
+        validation=None,
+    )
+    # The first epoch also compiles.
+    row = trained.history[1]
+    assert row["seconds"] >= 2 * LateBatches.SECONDS
+    assert row["examples_per_second"] <= 8 / LateBatches.SECONDS
+    assert trained.seconds >= sum(row["seconds"] for row in trained.history) - 0.01
+    assert trained.figures()["minutes"] == round(trained.seconds / 60, 3)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import csv
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from translation_setup import digit_pairs, made_run, trained_model, wild_model
@@ -16,6 +17,8 @@ from rnn_apps.application.command_line import main
 from rnn_apps.application.table_files import write_table
 from rnn_apps.translation.config import TranslationConfig
 from rnn_apps.translation.judging.corpus_metrics import CorpusMetrics
+from rnn_apps.translation.judging.hypotheses import write_hypotheses
+from rnn_apps.translation.judging.judgement import by_length
 from rnn_apps.translation.run import Run
 from rnn_apps.translation.understood import other_direction
 
@@ -54,6 +57,34 @@ def test_evaluate_writes_a_row_for_each_sentence(
     assert [row["hypothesis"] for row in rows] == [best[0].text for best in found]
     assert float(rows[0]["log probability"]) == pytest.approx(found[0][0].log_probability, abs=1e-4)
     assert 0 <= float(rows[0]["BLEU"]) <= 100.1
+
+
+def test_both_figures_of_a_sentence_compare_with_the_same_reference(tmp_path: Path) -> None:
+    """With the one that the vocabulary would write, of which the table shows the original."""
+    written = "Der Hund läuft am Montag durch den Garten"
+    known = written.lower()
+    evaluated = SimpleNamespace(
+        pairs=SentencePairs(("a dog",), (written,)),
+        best=[SimpleNamespace(text=known, score=0.0, log_probability=0.0)],
+        references=[(known,)],
+        sentence_chrf=[CorpusMetrics().sentence_chrf(known, known)],
+    )
+    path = tmp_path / "out.jsonl"
+    write_hypotheses(path, evaluated, "13a")  # type: ignore[arg-type]
+    row = json.loads(path.read_text(encoding="utf-8"))
+    assert row["reference"] == written
+    assert row["BLEU"] == pytest.approx(100) and row["chrF"] == pytest.approx(100)
+
+
+def test_the_length_ratio_counts_the_words_of_the_reference_as_it_is_compared() -> None:
+    evaluated = SimpleNamespace(
+        pairs=SentencePairs(("a dog",), ("un´chien",)),
+        best=[SimpleNamespace(text="un chien")],
+        references=[("un chien",)],
+        sentence_chrf=[100.0],
+    )
+    [row] = by_length(evaluated)  # type: ignore[arg-type]
+    assert row["length_ratio"] == 1.0
 
 
 def test_a_table_has_a_known_ending_and_a_folder(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import gzip
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -180,7 +181,7 @@ def _entry(line: str, order: int, path: str | Path, row: int) -> tuple[Words, tu
 
 def perplexity(model: WordModel, sentences: Mapping[str, int] | Sequence[str]) -> float:
     """Of a word, sentence ends included, over sentences (or sentences with their counts)."""
-    counted = sentences if isinstance(sentences, Mapping) else dict.fromkeys(sentences, 1)
+    counted = sentences if isinstance(sentences, Mapping) else Counter(sentences)
     total = sum(count * model.log_probability(text) for text, count in counted.items())
     words = sum(count * (len(text.split()) + 1) for text, count in counted.items())
     return math.exp(-total / max(1, words))

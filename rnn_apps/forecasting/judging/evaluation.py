@@ -15,6 +15,7 @@ from pipelines.base.atomic_files import atomic_path
 from pipelines.base.errors import DataError, UserError
 from pipelines.base.stated_columns import Stated
 from pipelines.series.times.timestamps import show_time
+from rnn_apps.application.own_data import EVALUATED
 from rnn_apps.application.run_folder import READ_OTHERWISE
 from rnn_apps.forecasting.features.description import DataDescription, describe
 from rnn_apps.forecasting.going_on import ORIGIN_DESCRIPTION, kept_scales
@@ -33,6 +34,11 @@ if TYPE_CHECKING:
     from rnn_apps.forecasting.run_data import Data
 
 _log = logging.getLogger(__name__)
+
+TABLES = tuple(
+    f"{part}_by_{kind}.csv" for part in (*EVALUATED, "all") for kind in ("series", "step")
+)
+"""Names of the tables that evaluations leave in a run."""
 
 
 def evaluate(

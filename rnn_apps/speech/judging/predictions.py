@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
+from rnn_apps.application.own_data import EVALUATED
 from rnn_apps.speech.judging.judgement import Evaluated
 
 HEADER = ("path", "offset", "duration", "speaker", "transcript", "recognised", "confidence",
@@ -18,6 +19,10 @@ def predictions_name(report: str) -> str:
         report: name of the report's page without its ending, such as "report-validation".
     """
     return f"{report.replace('report', 'predictions', 1)}.csv"
+
+
+TABLES = tuple(map(predictions_name, ("report", *(f"report-{part}" for part in EVALUATED))))
+"""Names of the tables that evaluations leave in a run."""
 
 
 def predictions(evaluated: Evaluated) -> str:

@@ -16,8 +16,10 @@ def write_hypotheses(path: str | Path, evaluated: Evaluated, tokenizer: str) -> 
     """Writes what the run's search found for each judged pair.
 
     The id is the pair's place in its source, such as "line 3". A column `reference 2` and so on
-    follow the first reference where sentences have several; missing ones are empty. BLEU and chrF
-    are of the sentence; sentence BLEU takes the orders of n-grams that the sentence has.
+    follow the first reference where sentences have several; missing ones are empty. References are
+    shown as they are written. BLEU and chrF are of the sentence and, as the run's own figures,
+    compare with the references as the target's vocabulary would write them; sentence BLEU takes the
+    orders of n-grams that the sentence has.
 
     Args:
         path: path of the file, which ends in .csv, .tsv or .jsonl.
@@ -32,17 +34,17 @@ def write_hypotheses(path: str | Path, evaluated: Evaluated, tokenizer: str) -> 
     most = max(map(len, pairs.references))
     header = (*PAIR, REFERENCE, *(f"{REFERENCE} {place}" for place in range(2, most + 1)), *FOUND)
     rows = []
-    for number, (found, correct) in enumerate(zip(evaluated.best, pairs.references, strict=True)):
+    for number, (found, written) in enumerate(zip(evaluated.best, pairs.references, strict=True)):
         rows.append(
             [
                 pairs.place(number),
                 pairs.source[number],
-                *correct,
-                *[None] * (most - len(correct)),
+                *written,
+                *[None] * (most - len(written)),
                 found.text,
                 float(found.score),
                 float(found.log_probability),
-                metrics.sentence_bleu(found.text, correct),
+                metrics.sentence_bleu(found.text, evaluated.references[number]),
                 float(evaluated.sentence_chrf[number]),
             ]
         )

@@ -47,6 +47,7 @@ class Evaluated:
         best: best translation of each source that the search found.
         rows: figures by the name of what gave them; the search comes first.
         signatures: sacrebleu's signatures, by figure.
+        references: all references of each pair, as the target's vocabulary would write them.
         sentence_chrf: chrF of each translation, 0 to 100.
         perplexity: perplexity per token of the references, with teacher forcing.
         seconds: time that each search took.
@@ -58,6 +59,7 @@ class Evaluated:
     best: list[Translation]
     rows: dict[str, CorpusFigures]
     signatures: dict[str, str]
+    references: list[tuple[str, ...]]
     sentence_chrf: list[float]
     perplexity: float
     seconds: dict[str, float]
@@ -127,7 +129,9 @@ def judge(
         for text, correct in zip(texts, references, strict=True)
     ]
     perplexity = _perplexity(run, pairs, notes)
-    return Evaluated(pairs.name, pairs, best, rows, signatures, chrf, perplexity, seconds, notes)
+    return Evaluated(
+        pairs.name, pairs, best, rows, signatures, references, chrf, perplexity, seconds, notes
+    )
 
 
 def comparable_references(
@@ -253,7 +257,7 @@ def by_length(found: Evaluated) -> list[dict[str, Any]]:
     ratio = np.array(
         [
             len(one.text.split()) / max(len(reference.split()), 1)
-            for one, reference in zip(found.best, found.pairs.target, strict=True)
+            for one, (reference, *_) in zip(found.best, found.references, strict=True)
         ]
     )
     rows = []
