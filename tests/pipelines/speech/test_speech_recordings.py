@@ -13,8 +13,10 @@ import pytest
 from sound_files import speech_like, write_sound
 
 from pipelines import ConfigurationError, DataError
+from pipelines.data_report import DataReport
 from pipelines.speech import load_recordings, read_audio
 from pipelines.speech.recordings.folders import compile_rule
+from pipelines.speech.recordings.manifests import read_manifest
 from pipelines.speech.recordings.synthesis import ACCENTS, VOICES, plan, synthesise
 
 
@@ -103,6 +105,28 @@ def test_a_quotation_mark_that_does_not_close_is_named(sounds: Path) -> None:
     path.write_text('path,transcript\na.wav,"one\n' + "b.wav,two\n" * 20_000)
     with pytest.raises(DataError, match="quotation mark that is opened and not closed"):
         load_recordings(f"file:{path}")
+
+
+@pytest.mark.parametrize("below", ["d.wav,good night\n", 'd.wav,"yes" she said\n', 'd.wav,"bye"\n'])
+def test_a_quotation_mark_swallows_no_recording(sounds: Path, below: str) -> None:
+    path = sounds / "list.csv"
+    path.write_text(f'path,transcript\na.wav,hello there\nb.wav,"Stop, he said\nc.wav,x\n{below}')
+    with pytest.raises(DataError, match="quotation mark that is opened and not closed") as raised:
+        load_recordings(f"file:{path}")
+    assert raised.value.row == 3
+
+
+def test_quotation_marks_that_fit_on_their_line_are_read(sounds: Path) -> None:
+    path = sounds / "list.csv"
+    path.write_text(
+        '"path" ,transcript\na.wav,"one, two" \nb.wav,"Yes" she said\n"two\nlines.wav",6" pipe\n'
+        'c.wav,"said ""no"" twice"\n'
+    )
+    entries = list(read_manifest(path, DataReport()))
+    assert [one.transcript.strip() for one in entries] == [
+        "one, two", "Yes she said", '6" pipe', 'said "no" twice',
+    ]  # fmt: skip
+    assert [one.place.split(":")[0] for one in entries[2:]] == ["list.csv row 4", "list.csv row 6"]
 
 
 def test_a_folder_with_a_naming_rule(tmp_path: Path) -> None:
