@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 import unicodedata
 from dataclasses import replace
@@ -175,7 +176,7 @@ def test_librispeech_s_layout(tmp_path: Path) -> None:
     assert recordings.parts == ("train", "validation")
 
 
-def test_a_tensorflow_dataset(tmp_path: Path) -> None:
+def test_a_tensorflow_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import tensorflow_datasets as tfds
 
     class ToySpeech(tfds.core.GeneratorBasedBuilder):
@@ -211,6 +212,12 @@ def test_a_tensorflow_dataset(tmp_path: Path) -> None:
     by_speaker = {one.speaker: one for one in recordings if one.part == "train"}
     expected = speech_like(0.5, 8_000, seed=2)
     assert np.abs(read_audio(by_speaker["2"].path, 8_000) - expected).max() < 1e-4
+    # The folder of another project may have the same relative name.
+    shutil.copytree(tmp_path / "data", tmp_path / "other" / "data")
+    for project, kept in ((tmp_path, 2), (tmp_path / "other", 3)):
+        monkeypatch.chdir(project)
+        load_recordings("tfds:toy_speech@train", **options | {"data_dir": "data"})
+        assert len(list((tmp_path / "cache" / "speech-tfds").iterdir())) == kept
 
 
 @pytest.mark.parametrize("name", ["digits", "commands"])
