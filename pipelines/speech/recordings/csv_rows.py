@@ -28,11 +28,16 @@ def csv_rows(
 
     def remembered() -> Iterator[str]:
         nonlocal last
-        for last in lines:
-            yield last
+        for line in lines:
+            last = line
+            yield line
 
-    quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
-    reader = csv.reader(remembered(), delimiter=delimiter, quoting=quoting, strict=True)
+    reader = csv.reader(
+        remembered(),
+        delimiter=delimiter,
+        quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
+        strict=True,
+    )
     while True:
         begin = reader.line_num + 1
         try:

@@ -184,7 +184,10 @@ def test_times_in_a_name_have_their_clock_and_numbers_one_text() -> None:
     names = load_series(frame, **settings).names
     assert names == ("2024-01-01 08:00:00/a", "2024-01-01 20:00:00/a", "2024-01-02/a")
     berlin = frame.assign(run=frame["run"].dt.tz_localize("Europe/Berlin"))
-    assert load_series(berlin, **settings).names[1:] == ("2024-01-01 20:00:00+0100/a", "2024-01-02/a")
+    assert load_series(berlin, **settings).names[1:] == (
+        "2024-01-01 20:00:00+0100/a",
+        "2024-01-02/a",
+    )
     finer = frame.assign(run=frame["run"] + pd.Timedelta("250ms"))
     assert load_series(finer, **settings).names[0] == "2024-01-01 08:00:00.25/a"
     # Whether a number is whole is no matter of the rows that are read along with it.
