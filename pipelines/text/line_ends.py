@@ -106,11 +106,14 @@ def _ended_by_returns(text: str) -> Iterator[str]:
 
 
 def _without_lone_returns(line: str, quoted: bool, is_open: bool) -> str:
-    pieces = line.removesuffix("\n").split('"') if quoted else [line.removesuffix("\n")]
+    content = line.removesuffix("\n")
+    pieces = content.split('"') if quoted else [content]
     for number, piece in enumerate(pieces):
         inside = is_open ^ (number % 2 == 1)
+        # Some programs end lines with \r\r\n or \n\r.
+        if not inside and number == 0:
+            piece = piece.lstrip("\r")
         if not inside and number == len(pieces) - 1:
-            # Some programs write \r\r\n.
             piece = piece.rstrip("\r")
         pieces[number] = piece.replace("\r", "\n") if inside else _LONE.sub(" ", piece)
-    return '"'.join(pieces) + line[len(line.removesuffix("\n")) :]
+    return '"'.join(pieces) + line[len(content) :]

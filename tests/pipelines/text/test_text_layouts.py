@@ -189,6 +189,7 @@ def test_half_a_character_in_memory_is_named_by_line() -> None:
         ("a.tsv", "id\ttext\n0\tone \r two\r\n1\tthree\n", "one two\nthree\n"),
         ("a.csv", "id,text\n0,one\rtwo\n1,three\r\r\n", "one two\nthree\n"),
         ("b.csv", 'id,text\n0,"one\rtwo"\n1,"th\nree"\n', "one\ntwo\nth\nree\n"),
+        ("d.tsv", "text\tid\n\rone\t0\n\rtwo\t1\n\r", "one\ntwo\n"),
         # Old Macintoshes end lines so, with another break inside quotation marks.
         ("b.tsv", "id\ttext\r0\tone\r1\ttwo\r", "one\ntwo\n"),
         ("c.tsv", "id\ttext\r0\tone\r1\ttwo\n", "one\ntwo\n"),
