@@ -81,6 +81,21 @@ def find_builder(name: str, data_dir: str | Path | None) -> Any:
         raise DataError(first_line(error), file=f"tfds:{name}") from None
 
 
+def prepared_state(builder: Any) -> str:
+    """What tells a prepared dataset from others of its name and from itself, prepared anew.
+
+    It has the absolute folder, and sizes and times of change of the files in it. What is computed
+    from the dataset may be kept under it: the same relative folder is another one elsewhere.
+
+    Args:
+        builder: builder of the dataset, as `find_builder` gives it.
+    """
+    folder = Path(builder.data_path).expanduser().resolve()
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    states = [(file.name, file.stat()) for file in found]
+    return f"{folder} {[(name, one.st_size, one.st_mtime_ns) for name, one in states]}"
+
+
 def _prepare(builder: Any, name: str) -> None:
     try:
         builder.download_and_prepare()

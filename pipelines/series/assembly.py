@@ -17,7 +17,7 @@ from pipelines.series.reading.table_reading import Columns
 from pipelines.series.regular_grid import Grid, Rows, SourceRows, counted_rows, lay_on_grid
 from pipelines.series.static_covariates import static_values
 from pipelines.series.tables.missing_values import fill, likely_marker
-from pipelines.series.time_series import SeriesSet, TimeSeries
+from pipelines.series.time_series import SeriesSet, TimeSeries, refuse_equal_names
 from pipelines.series.times.numeric_times import STEPS
 from pipelines.series.times.time_zones import localize, seem_local_days
 from pipelines.series.times.timestamps import (
@@ -68,7 +68,8 @@ class SeriesAssembly:
         """The series, on one grid or each on its own.
 
         Raises:
-            DataError: the rows cannot be series; the message names file, row and column.
+            DataError: the rows cannot be series, or two series would have the same name; the
+                message names file, row and column.
         """
         groups = self._ordered_groups()
         self._check_local_days(groups)
@@ -93,6 +94,7 @@ class SeriesAssembly:
                 source_rows |= {one.name: SourceRows(grid, where) for one in made}
             series += made
         cut.check()
+        refuse_equal_names(series, self.report.source)
         return SeriesSet(
             tuple(series),
             frequency,

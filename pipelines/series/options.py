@@ -9,7 +9,7 @@ from dataclasses import field as dataclass_field
 from typing import Any
 
 from pipelines import roles
-from pipelines.base.stated_columns import fill_options
+from pipelines.base.stated_columns import fill_options, joined_names
 
 NONE = ("none",)
 """As a covariate option: no such covariates, even if built-in data has some by default."""
@@ -127,8 +127,15 @@ class SeriesOptions:
     def __post_init__(self) -> None:
         """Turns lists into tuples, and a single name or number into a tuple of one.
 
-        Columns that are stated by role become the options for these roles.
+        A list of columns that are read as one becomes a text with commas between them. Columns that
+        are stated by role become the options for these roles.
         """
+        for name in ("time_column", "id_column"):
+            value = getattr(self, name)
+            if isinstance(value, list | tuple):
+                columns = [str(column) for column in value]
+                joined = columns[0] if len(columns) == 1 else joined_names(columns)
+                object.__setattr__(self, name, joined)
         fill_options(self, roles.SERIES)
         for field in dataclasses.fields(SeriesOptions):
             value = getattr(self, field.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +34,10 @@ _JITTER = 10
 
 _MOSTLY = 0.9
 """If at least this share of the rows is near regular times, the rows are meant to be regular."""
+
+
+_PERIODS = re.compile(r"(C?B)?[MQY](?P<edge>[ES])(-[A-Z]{3})?")
+"""Aliases of months, quarters and years that are named after their last or first day."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -306,8 +311,11 @@ def _calendar_cells(
     import pandas as pd
 
     offset = offset_of(frequency)
+    period = _PERIODS.fullmatch(offset.rule_code)
     start = pd.Timestamp(times[0])
-    if not offset.is_on_offset(start):
+    if period:
+        start = _label(start, offset, period["edge"])
+    elif not offset.is_on_offset(start):
         start = offset.rollback(start)
     clocks = (times - times.astype("datetime64[D]")).astype(np.int64)
     if options.irregular == "mean" and np.any(clocks != clocks[0]):
@@ -316,10 +324,34 @@ def _calendar_cells(
     # Steps are at least a day long, so this limits the length before anything is allocated.
     days = (times - times[0]).astype(np.int64) // 86400
     _check_gaps(days // 366, times, rows)
-    dates = pd.date_range(start, pd.Timestamp(times[-1]), freq=offset)
+    stop = pd.Timestamp(times[-1]) + 2 * offset if period else pd.Timestamp(times[-1])
+    dates = pd.date_range(start, stop, freq=offset)
     grid = np.asarray(dates.values.astype("datetime64[s]"))
-    cells = np.searchsorted(grid, times, side="right") - 1
+    cells = _cells_of_periods(grid, times, period["edge"] if period else "")
+    grid = grid[: int(cells[-1]) + 1]
     return grid, cells, np.flatnonzero(grid[cells] != times)
+
+
+def _label(moment: Any, offset: Any, edge: str) -> Any:
+    """The day that names the period of a time: its last or its first one.
+
+    The last business day of a month can lie before a time in it, and the first one behind.
+    """
+    if edge == "E":
+        return offset.rollforward(moment.replace(day=1))
+    return offset.rollback(moment.replace(day=moment.days_in_month))
+
+
+def _cells_of_periods(grid: Times, times: Times, edge: str) -> npt.NDArray[np.int64]:
+    """The cell of each time: its period of whole months if `edge` is "E" or "S", the end or start.
+
+    Without an edge, cells begin at the times of the grid.
+    """
+    months = grid.astype("datetime64[M]")
+    if edge == "E":
+        return np.searchsorted((months + 1).astype(times.dtype), times, side="right")
+    begins = months.astype(times.dtype) if edge else grid
+    return np.searchsorted(begins, times, side="right") - 1
 
 
 def _check_gaps(cells: npt.NDArray[np.int64], times: Times, rows: Rows) -> None:

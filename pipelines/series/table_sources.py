@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,6 +63,7 @@ def open_source(
     report.source = str(named)
     if named.kind == "file":
         tables = [open_table(path, options) for path in named.paths]
+        _tell_apart(tables)
         roles = getattr(tables[0], "roles", None)
         return tables, complete(options, roles) if roles else options
     if named.kind == "builtin":
@@ -75,6 +76,15 @@ def open_source(
 
     frame, defaults = series_frame(named, data_dir or None)
     return [FrameTable(frame, str(named))], complete(options, defaults)
+
+
+def _tell_apart(tables: Sequence[Table]) -> None:
+    """Gives series without a name different ones in different files."""
+    names = [Path(table.name).name for table in tables]
+    unlike = len(set(names)) == len(names)
+    for table, name in zip(tables, names, strict=True):
+        if len(tables) > 1 and isinstance(table, JsonLinesTable):
+            table.tell_apart(name if unlike else table.name)
 
 
 def open_table(path: str | Path, options: SeriesOptions) -> Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -57,6 +57,28 @@ class TimeSeries:
         if not len(self):
             return f"TimeSeries({self.name!r}, empty)"
         return f"TimeSeries({self.name!r}, {len(self)} rows, {self.times[0]} to {self.times[-1]})"
+
+
+def refuse_equal_names(series: Sequence[TimeSeries], source: str) -> None:
+    """Refuses two series of the same name, of which only the first one could be named.
+
+    Args:
+        series: series of a set.
+        source: name of their source, for messages.
+
+    Raises:
+        DataError: two series have the same name.
+    """
+    names: set[str] = set()
+    for one in series:
+        if one.name in names:
+            raise DataError(
+                f"two series have the name {one.name!r}, as '/' stands between id and column and "
+                "in them",
+                file=source,
+                advice="Write another sign than / in the ids or in the names of the columns.",
+            )
+        names.add(one.name)
 
 
 @dataclass(frozen=True, eq=False)

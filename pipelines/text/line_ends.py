@@ -6,7 +6,9 @@ U+2028 and others. One such character inside a sentence would shift every line a
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Iterable, Iterator
 
 _LONE = re.compile(r" *\r[ \r]*")
 
@@ -64,3 +66,54 @@ def split_lines(text: str) -> list[str]:
     if not lines[-1]:
         lines.pop()
     return lines
+
+
+def row_lines(lines: Iterable[str], quoted: bool) -> Iterator[str]:
+    """The lines of a table, in which a lone \\r inside a cell does not end the row.
+
+    It becomes one space together with the spaces around it, as in `split_lines`; in quotation marks
+    it becomes \\n, as any line break there. Where no \\n ends a row with another one below it, the
+    lone \\r do, as on old Macintoshes: then each becomes the end of a line.
+
+    Args:
+        lines: lines of the file with their ends at \\n, in which each lone \\r is unchanged.
+        quoted: True if cells may stand in quotation marks.
+    """
+    rest = iter(lines)
+    first: list[str] = []
+    is_open = False
+    for line in rest:
+        first.append(line)
+        is_open ^= quoted and line.count('"') % 2 == 1
+        if not is_open:
+            break
+    below = next(rest, None)
+    if below is None:
+        yield from _ended_by_returns("".join(first))
+        return
+    is_open = False
+    for line in itertools.chain(first, [below], rest):
+        yield _without_lone_returns(line, quoted, is_open) if "\r" in line else line
+        is_open ^= quoted and line.count('"') % 2 == 1
+
+
+def _ended_by_returns(text: str) -> Iterator[str]:
+    *whole, last = text.replace("\r", "\n").split("\n")
+    for line in whole:
+        yield line + "\n"
+    if last:
+        yield last
+
+
+def _without_lone_returns(line: str, quoted: bool, is_open: bool) -> str:
+    content = line.removesuffix("\n")
+    pieces = content.split('"') if quoted else [content]
+    for number, piece in enumerate(pieces):
+        inside = is_open ^ (number % 2 == 1)
+        # Some programs end lines with \r\r\n or \n\r.
+        if not inside and number == 0:
+            piece = piece.lstrip("\r")
+        if not inside and number == len(pieces) - 1:
+            piece = piece.rstrip("\r")
+        pieces[number] = piece.replace("\r", "\n") if inside else _LONE.sub(" ", piece)
+    return '"'.join(pieces) + line[len(content) :]

@@ -16,6 +16,7 @@ from pipelines.base.errors import DataError
 from pipelines.base.stated_columns import nearest_columns
 from pipelines.data_report import DataReport
 from pipelines.text.files import open_text_files
+from pipelines.text.line_ends import row_lines
 from pipelines.text.packing import inner_name
 from pipelines.text.surplus_cells import FURTHER_CELLS, SurplusCells
 from pipelines.tokenizers.tokenizer import utf8
@@ -83,7 +84,7 @@ class Records:
             DataError: in a CSV file, a quotation mark is not closed, or a row has surplus cells;
                 the message names the row. Those of TSV are a matter of `check_tabs`.
         """
-        lines = _lines(self.path)
+        lines = row_lines(_lines(self.path, "\r"), quoted=self.kind == "csv")
         if self.kind == "tsv":
             yield from _tab_rows(lines)
             return
@@ -213,9 +214,9 @@ def text_of(value: Any, name: str, number: int, records: Records) -> str:
     return value
 
 
-def _lines(path: Path) -> Iterator[str]:
+def _lines(path: Path, lone_return: str = "\n") -> Iterator[str]:
     """The lines of a file with their ends, checked as those of a text are."""
-    text = open_text_files([path], str(path), json=True)
+    text = open_text_files([path], str(path), lone_return, json=True)
     if len(text.segments) > 1:
         raise DataError(
             f"the ZIP file holds {len(text.segments)} files, of which one is to be read",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.base.errors import DataError
 from pipelines.data_report import DataReport
 from pipelines.sources import Source
-from pipelines.tensorflow_datasets import find_builder, load_prepared
+from pipelines.tensorflow_datasets import find_builder, load_prepared, prepared_state
 from pipelines.text.corpus import MemoryText, TextCorpus, TextParts, part_name
 from pipelines.text.line_ends import LineEnds
 
@@ -105,9 +105,10 @@ def dataset_parts(
     """
     split = source.split or "train"
     spec = load_prepared(source.name, split, data_dir).element_spec
-    info = find_builder(source.name, data_dir).info
+    builder = find_builder(source.name, data_dir)
+    info = builder.info
     feature = _text_feature(spec, text_feature, str(source))
-    version = f"{info.full_name} {info.dataset_size}"
+    version = f"{info.full_name} {prepared_state(builder)}"
 
     def text(split: str) -> DatasetText:
         documents = _Documents(source.name, split, data_dir, feature)

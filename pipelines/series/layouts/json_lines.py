@@ -17,6 +17,7 @@ from pipelines.series.layouts.whole_series import SERIES, TIME, VALUE, WholeSeri
 from pipelines.series.options import SeriesOptions
 from pipelines.series.tables.checked_file import numbered_lines
 from pipelines.series.tables.tables import Block
+from pipelines.tokenizers.tokenizer import utf8
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,6 +36,8 @@ Record = dict[str, Any]
 class JsonLinesTable:
     """A file of GluonTS as a long table: series, time if known, value, and its features.
 
+    A series without `item_id` has the number of its line as its name.
+
     The frequency is the stated one, else the field "freq" of the first line, else that of
     `metadata.json` in the same folder or in the one above it.
 
@@ -48,8 +51,11 @@ class JsonLinesTable:
             with other features.
     """
 
+    _unit = "line"
+
     def __init__(self, path: str | Path, frequency: str) -> None:
         self.name = str(path)
+        self._file = ""
         self._stated = frequency
         self._line, self._first = next(self._records(), (1, {}))
         if not self._first:
@@ -102,6 +108,16 @@ class JsonLinesTable:
         )
         return series_blocks(series, columns, self.name)
 
+    def tell_apart(self, file: str) -> None:
+        """Puts the name of the file before those of series without `item_id`.
+
+        Args:
+            file: name of the file that no other file of the source has.
+        """
+        self._file = f"{file} "
+        if self._first.get(_ITEM) is None:
+            self.notes += (f"series without {_ITEM!r}: each file has its own",)
+
     def _find_step(self, frequency: str) -> StepOfTime:
         stated = frequency or str(self._first.get(_FREQUENCY, "")) or _of_metadata(self.name)
         step = step_of_time(stated)
@@ -134,7 +150,9 @@ class JsonLinesTable:
     ) -> WholeSeries:
         import pyarrow as pa
 
-        name = str(record.get(_ITEM, f"line {line}"))
+        item = record.get(_ITEM)
+        name = f"{self._file}{self._unit} {line}" if item is None else str(item)
+        utf8(name, self.name, line)
         dynamic = {kind: record.get(kind) or [] for kind in features if kind not in _STATIC}
         values = self._numbers(record.get(_TARGET), _TARGET, line)
         known = max([len(values), *(len(row) for rows in dynamic.values() for row in rows)])
@@ -155,6 +173,7 @@ class JsonLinesTable:
             prefix = "category " if kind.endswith("_cat") else ""
             for column, row in zip(names, rows, strict=True):
                 if kind in _STATIC:
+                    utf8(str(row), self.name, line)
                     arrays[column] = pa.array([prefix + str(row)] * known, pa.string())
                 else:
                     arrays[column] = _padded(self._numbers(row, kind, line), known)

@@ -60,6 +60,8 @@ class ParquetSeriesTable(JsonLinesTable):
             and no frequency is known.
     """
 
+    _unit = "row"
+
     def __init__(self, path: str | Path, frequency: str) -> None:
         import pyarrow.parquet as parquet
 
@@ -95,7 +97,8 @@ class ParquetSeriesTable(JsonLinesTable):
     def _as_gluonts(self, record: Record, row: int) -> Record:
         """The record with the names of the fields of GluonTS, and with times without a zone."""
         fields = {name: value for name, value in record.items() if value is not None}
-        fields.setdefault("item_id", fields.get(_ID, f"row {row}"))
+        if _ID in fields:
+            fields.setdefault("item_id", fields[_ID])
         times = fields.get(_TIMES)
         if isinstance(times, list) and times:
             moments = fields[_TIMES] = self._moments(times, row)

@@ -261,12 +261,14 @@ class RowsTable:
         return series_blocks(self._series(), columns, self.name)
 
     def _series(self) -> Iterator[WholeSeries]:
-        begun = not self._layout.header
+        above, header = True, bool(self._layout.header)
         for number, line in numbered_lines(self.name):
-            if line.startswith("#"):
+            # Below the first other line, a name may begin with the sign of comments.
+            if above and line.startswith("#"):
                 continue
-            if not begun:
-                begun = True
+            above = False
+            if header:
+                header = False
                 continue
             yield self._one(_fields(line, self._layout.delimiter), number)
 
@@ -297,7 +299,7 @@ class RowsTable:
         if self._layout.times:
             labels = self._labels[: len(values)]
             arrays[TIME] = pa.array([label.strip() for label in labels], pa.string())
-        name = "/".join(words[place] for place in self._layout.naming)
+        name = "/".join(words[place].strip() for place in self._layout.naming)
         return WholeSeries(name, line, arrays, self._place)
 
     def _place(self, column: str, step: int) -> str:

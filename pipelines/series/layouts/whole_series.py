@@ -64,14 +64,16 @@ def series_blocks(
     gathered: list[WholeSeries] = []
     rows = 0
     for one in series:
-        if one.name in lines:
+        # Blanks around a name are no part of it where it is read.
+        name = one.name.strip()
+        if name in lines:
             raise DataError(
-                f"the series {one.name!r} is already on line {lines[one.name]}",
+                f"the series {name!r} is already on line {lines[name]}",
                 file=file,
                 row=one.line,
                 advice="Give every series a name of its own.",
             )
-        lines[one.name] = one.line
+        lines[name] = one.line
         gathered.append(one)
         rows += len(one)
         if rows >= ROWS_PER_BLOCK:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -272,16 +272,47 @@ def _blocks(
             if isinstance(table, CsvTable)
             else table.blocks(roles.read)
         )
-        for block in blocks:
-            filled = _filled_rows(block, roles)
-            if filled is not None:
-                empty = _length(block) - len(filled)
-                report.note("empty rows", "left out", f"{block.file}", empty)
-                block = _take(block, filled)
-            if _length(block):
-                for joined in roles.joined:
-                    block.columns[joined.name] = joined.join(block)
-                yield block, table
+        # Where rows are counted, an empty row above another one is a step without values.
+        counted = not roles.time and not roles.id
+        cleared = _without_last_empty_rows if counted else _without_empty_rows
+        for block in cleared(blocks, roles, report):
+            for joined in roles.joined:
+                block.columns[joined.name] = joined.join(block)
+            yield block, table
+
+
+def _without_empty_rows(
+    blocks: Iterable[Block], roles: ColumnRoles, report: DataReport
+) -> Iterator[Block]:
+    for block in blocks:
+        filled = _filled_rows(block, roles)
+        if filled is not None:
+            _note_empty(_length(block) - len(filled), block, report)
+            block = _take(block, filled)
+        if _length(block):
+            yield block
+
+
+def _without_last_empty_rows(
+    blocks: Iterable[Block], roles: ColumnRoles, report: DataReport
+) -> Iterator[Block]:
+    held: list[Block] = []
+    for block in blocks:
+        size = _length(block)
+        filled = _filled_rows(block, roles)
+        stop = size if filled is None else int(filled[-1]) + 1 if len(filled) else 0
+        if stop:
+            yield from held
+            held = []
+            yield block if stop == size else _take(block, np.arange(stop))
+        if stop < size:
+            held.append(_take(block, np.arange(stop, size)))
+    for block in held:
+        _note_empty(_length(block), block, report)
+
+
+def _note_empty(count: int, block: Block, report: DataReport) -> None:
+    report.note("empty rows", "left out", f"{block.file}", count)
 
 
 def _filled_rows(block: Block, roles: ColumnRoles) -> npt.NDArray[np.intp] | None:

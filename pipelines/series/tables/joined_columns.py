@@ -98,21 +98,72 @@ def part_of(column: str) -> str:
 
 
 def as_text(array: pa.Array) -> pa.Array:
-    """Any plain column as trimmed text; whole numbers of type float without ".0"."""
+    """Any plain column as trimmed text; whole numbers of type float without ".0".
+
+    Of times the local date is written; see `as_name` for all of them.
+    """
     import pyarrow as pa
     import pyarrow.compute as compute
 
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
     if pa.types.is_floating(array.type):
-        values = array.drop_null().to_numpy(zero_copy_only=False)
-        if np.all(values == np.round(values)):
-            array = array.cast(pa.int64())
-    if pa.types.is_time(array.type):
-        array = array.cast(pa.time32("s"), safe=False)
-    elif pa.types.is_timestamp(array.type) or pa.types.is_date(array.type):
-        return compute.strftime(array.cast(pa.timestamp("s")), format="%Y-%m-%d")
-    return compute.utf8_trim_whitespace(array.cast(pa.string()))
+        return _numbers_as_text(array)
+    if has_dates(array.type):
+        days = wall_clock(array).cast(pa.timestamp("s"), safe=False)
+        return compute.strftime(days, format="%Y-%m-%d")
+    text = compute.utf8_trim_whitespace(array.cast(pa.string()))
+    return _without_zeros(text) if pa.types.is_time(array.type) else text
+
+
+def as_name(array: pa.Array) -> pa.Array:
+    """Any plain column as text that tells all its values apart, in any block of the table.
+
+    Times have their clock time, unless it is midnight, and the offset if they have a zone.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as compute
+
+    if not has_dates(array.type):
+        return as_text(array)
+    if pa.types.is_date(array.type):
+        array = array.cast(pa.timestamp("ms"))
+    zone = "%z" if array.type.tz else ""
+    text = _without_zeros(compute.strftime(array, format=f"%Y-%m-%d %H:%M:%S{zone}"))
+    return compute.replace_substring_regex(text, r" 00:00:00([+-]\d{4})?$", "")
+
+
+def has_dates(kind: pa.DataType) -> bool:
+    """Whether Arrow values of this type are times or dates."""
+    import pyarrow as pa
+
+    return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
+
+
+def wall_clock(array: pa.Array) -> pa.Array:
+    """Times without a zone; those with one as the clock shows them there."""
+    import pyarrow.compute as compute
+
+    return compute.local_timestamp(array) if getattr(array.type, "tz", None) else array
+
+
+def _numbers_as_text(array: pa.Array) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.compute as compute
+
+    values = array.to_numpy(zero_copy_only=False)
+    whole = (values == np.round(values)) & (np.abs(values) < 2.0**63)
+    # Each by itself, so that a number has the same text in all blocks.
+    numbers = pa.array(np.where(whole, values, 0).astype(np.int64)).cast(pa.string())
+    return compute.if_else(pa.array(whole), numbers, array.cast(pa.string()))
+
+
+def _without_zeros(times: pa.Array) -> pa.Array:
+    """Texts of times without the zeros at the end of the fractions of their seconds."""
+    import pyarrow.compute as compute
+
+    times = compute.replace_substring_regex(times, r"\.0+([+-]|$)", r"\1")
+    return compute.replace_substring_regex(times, r"(\.\d*[1-9])0+([+-]|$)", r"\1\2")
 
 
 def whole_numbers(array: pa.Array) -> npt.NDArray[np.int64] | None:
@@ -146,7 +197,7 @@ def _names(block: Block, columns: tuple[str, ...]) -> pa.Array:
     import pyarrow as pa
     import pyarrow.compute as compute
 
-    texts = [as_text(block.columns[column]) for column in columns]
+    texts = [as_name(block.columns[column]) for column in columns]
     names = _joined(texts, "/")
     if not any(compute.any(compute.match_substring(text, "/")).as_py() for text in texts):
         return names

@@ -19,8 +19,10 @@ from pipelines.series.tables.joined_columns import (
     WEEKDAY_NAMES,
     JoinedColumn,
     as_text,
+    has_dates,
     part_numbers,
     part_of,
+    wall_clock,
     whole_numbers,
 )
 from pipelines.series.tables.tables import Block
@@ -197,7 +199,7 @@ def _only_dates(array: pa.Array) -> bool:
     if is_text(array.type):
         return len(known) > 0 and not is_like(as_text(known)[:1], r"[:T]")
     if pa.types.is_timestamp(array.type):
-        days = known.cast(pa.timestamp("us"), safe=False).to_numpy(zero_copy_only=False)
+        days = wall_clock(known).cast(pa.timestamp("us"), safe=False).to_numpy(zero_copy_only=False)
         return bool(np.all(days == days.astype("datetime64[D]")))
     return bool(pa.types.is_date(array.type))
 
@@ -217,7 +219,7 @@ def _is_clock(array: pa.Array, named: bool) -> bool:
 def is_another_time(column: str, sample: Block) -> bool:
     """Whether another column than the time also has whole times, such as the end of each step."""
     array = sample.columns[column].drop_null()
-    if not len(array) or not (_has_dates(array) or is_words(array)):
+    if not len(array) or not (has_dates(array.type) or is_words(array)):
         return False
     try:
         TimeReader(column).read(Block({column: array}, sample.file, sample.row_number))
@@ -226,12 +228,6 @@ def is_another_time(column: str, sample: Block) -> bool:
     except DataError:
         return False
     return True
-
-
-def _has_dates(array: pa.Array) -> bool:
-    import pyarrow as pa
-
-    return bool(pa.types.is_timestamp(array.type) or pa.types.is_date(array.type))
 
 
 def sample_times(

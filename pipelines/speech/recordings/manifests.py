@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import logging
 import math
@@ -16,8 +15,10 @@ from typing import Any
 from pipelines.base.errors import DataError
 from pipelines.base.stated_columns import nearest_columns
 from pipelines.data_report import DataReport
+from pipelines.speech.recordings.csv_rows import csv_rows
 from pipelines.speech.recordings.json_records import json_records
 from pipelines.speech.recordings.recording import Entry, stated_part
+from pipelines.tokenizers.tokenizer import utf8
 
 _log = logging.getLogger(__name__)
 
@@ -71,7 +72,8 @@ def read_manifest(
 
     Raises:
         DataError: the list is not UTF-8, has no header, lacks a needed or stated column or has two
-            columns of the same name; or a cell does not fit its column.
+            columns of the same name; a quotation mark is not closed; or a cell does not fit its
+            column or holds half of a character.
     """
     file = Path(path)
     stated = {_ROLES.get(role, role): name for role, name in columns.items()}
@@ -134,7 +136,11 @@ def _text(row: Mapping[str, Any], ours: str, file: Path, number: int) -> str:
     if value is None:
         return ""
     if isinstance(value, str | int | float) and not isinstance(value, bool):
-        return str(value)
+        text = str(value)
+        if not text.isascii():
+            # JSON can write half of a character, as "\\ud83d".
+            utf8(text, file, number)
+        return text
     raise DataError(
         f"has {json.dumps(value, ensure_ascii=False, default=str)[:60]}, which is not a text",
         file=file, row=number, column=ours,
@@ -184,27 +190,22 @@ def _rows(
             delimiter = _delimiter(first, file, stated)
             lines.seek(0)
             # The TSV files of Common Voice have quotation marks that are part of the text.
-            plain = delimiter == "\t"
-            reader = csv.reader(
-                lines, delimiter=delimiter, quoting=csv.QUOTE_NONE if plain else csv.QUOTE_MINIMAL
-            )
-            header = [name.strip() for name in next(reader, [])]
+            table = csv_rows(lines, file, delimiter, quoted=delimiter != "\t")
+            _, names = next(table, (1, []))
+            header = [name.strip() for name in names]
             columns = _columns(header, file, report, stated)
-            for cells in reader:
+            for number, cells in table:
                 if not any(cells):
                     continue
                 if len(cells) != len(header):
                     raise DataError(
                         f"has {len(cells)} fields, but the header has {len(header)}",
-                        file=file, row=reader.line_num,
+                        file=file, row=number,
                         advice="Put texts that contain the delimiter in quotation marks.",
                     )  # fmt: skip
-                yield reader.line_num, {ours: cells[at] for ours, at in columns.items()}
+                yield number, {ours: cells[at] for ours, at in columns.items()}
     except UnicodeDecodeError as error:
         raise _encoding(file, error) from None
-    except csv.Error as error:
-        advice = "Look for a quotation mark that is opened and not closed."
-        raise DataError(f"is not a CSV file: {error}", file=file, advice=advice) from None
 
 
 def _delimiter(header: str, file: Path, stated: Mapping[str, str]) -> str:

@@ -18,11 +18,11 @@ from pipelines.speech.audio.samples import LOUDEST, range_advice
 from pipelines.speech.cache import cache_folder
 from pipelines.speech.recordings.manifests import read_manifest
 from pipelines.speech.recordings.recording import Entry, parse_part
-from pipelines.tensorflow_datasets import find_builder, load_prepared
+from pipelines.tensorflow_datasets import find_builder, load_prepared, prepared_state
 
 _TEXTS = ("text", "sentence", "transcript", "label")
 _SPEAKERS = ("speaker_id", "speaker", "client_id")
-_VERSION = 2
+_VERSION = 3
 USUAL_RATE = 16_000
 
 
@@ -54,8 +54,9 @@ def dataset_entries(
         # Raises an error that says what to do about it.
         load_prepared(source.name, source.split or "all", data_dir)
     splits = [source.split] if source.split else list(builder.info.splits)
+    state = prepared_state(builder)
     for split in splits:
-        key = hashlib.sha256(f"{_VERSION} {builder.data_path} {split}".encode()).hexdigest()[:16]
+        key = hashlib.sha256(f"{_VERSION} {state} {split}".encode()).hexdigest()[:16]
         folder = cache_folder(cache_dir) / "speech-tfds" / key
         if not (folder / "manifest.jsonl").is_file():
             with atomic_folder(folder) as beside:

@@ -20,7 +20,7 @@ SIDES = tuple([pair[side] for pair in PAIRS] for side in (0, 1))
 
 
 def table(folder: Path, rows: list[tuple[str, ...]], name: str = "pairs.tsv") -> str:
-    (folder / name).write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
+    (folder / name).write_bytes("".join("\t".join(row) + "\n" for row in rows).encode())
     return f"file:{folder / name}"
 
 
@@ -30,6 +30,14 @@ def two_files(folder: Path, first: str, second: str, content: tuple[list[str], .
         path.parent.mkdir(exist_ok=True)
         path.write_text("".join(f"{one}\n" for one in sentences), encoding="utf-8")
     return f"file:{paths[0]},{paths[1]}"
+
+
+def test_a_lone_carriage_return_is_a_space_with_and_without_columns(tmp_path: Path) -> None:
+    source = table(tmp_path, [("source", "target"), ("one\rtwo", "eins"), ("two", "zwei\rdrei")])
+    named = load_all(source, columns=["source=source", "target=target"])
+    found = load_all(source)
+    assert (named.source, named.target) == (("one two", "two"), ("eins", "zwei drei"))
+    assert (named.source, named.target) == (found.source, found.target)
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,30 @@ def test_events_are_averaged_in_whole_steps_of_the_clock(frequency: str, unit: s
     assert np.allclose(one.target[one.observed], means, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("frequency", "times", "steps"),
+    [
+        ("ME", ["2024-01-31", "2024-02-28", "2024-03-31"], ["01-31", "02-29", "03-31"]),
+        ("ME", ["2024-01-15", "2024-02-15", "2024-03-31 12:00"], ["01-31", "02-29", "03-31"]),
+        ("QE", ["2024-03-29", "2024-06-28", "2024-09-30"], ["03-31", "06-30", "09-30"]),
+        ("YE-MAR", ["2022-05-01", "2024-03-31 09:00"], ["2023-03-31", "03-31"]),
+        # The last business day of March is the 29th, the first one of June the 3rd.
+        ("BME", ["2024-02-29", "2024-03-31", "2024-04-02"], ["02-29", "03-29", "04-30"]),
+        ("BMS", ["2024-04-01", "2024-05-07", "2024-06-01"], ["04-01", "05-01", "06-03"]),
+        ("QS", ["2024-02-15", "2024-06-30", "2024-07-01"], ["01-01", "04-01", "07-01"]),
+    ],
+)
+def test_rows_belong_to_the_months_they_lie_in(
+    frequency: str, times: list[str], steps: list[str]
+) -> None:
+    values = np.arange(1.0, len(times) + 1)
+    frame = pd.DataFrame({"date": pd.to_datetime(times, format="mixed"), "y": values})
+    one = load_series(frame, frequency=frequency, irregular="mean")[0]
+    expected = [step if len(step) > 5 else f"2024-{step}" for step in steps]
+    assert one.times.astype("datetime64[D]").astype(str).tolist() == expected
+    assert one.target.tolist() == values.tolist() and one.observed.all()
+
+
 def test_one_row_off_the_clock_does_not_move_the_others() -> None:
     times = (
         pd.date_range("2024-01-01 00:00:02", periods=100, freq="h").to_series().to_numpy(copy=True)

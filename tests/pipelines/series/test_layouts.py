@@ -246,6 +246,41 @@ def test_what_is_wrong_in_json_lines(write: Write, record: dict[str, Any], words
     assert error.advice or "not a list" in str(error)
 
 
+def test_series_without_a_name_are_others_in_each_file(write: Write, tmp_path: Path) -> None:
+    plain = lines({"target": [1, 2, 3]}, {"item_id": None, "target": [4, 5]})
+    source = write("a.jsonl", plain) + "," + write("b.jsonl", lines({"target": [6, 7]}))[5:]
+    series_set = load_series(source)
+    assert series_set.names == ("a.jsonl line 1", "a.jsonl line 2", "b.jsonl line 1")
+    assert series_set.report.count("series without 'item_id': each file has its own") == 2
+    (tmp_path / "in").mkdir()
+    twice = load_series(write("a.jsonl", plain) + "," + write("in/a.jsonl", plain)[5:])
+    assert len(twice) == 4
+    # Named ones go on in the next file.
+    named = lines({"item_id": "a", "target": [1, 2]})
+    both = load_series(write("a.jsonl", named) + "," + write("b.jsonl", named)[5:])
+    assert values(both, "a") == [1, 2, 1, 2]
+
+
+def test_names_that_differ_by_blanks_are_the_same_series(write: Write) -> None:
+    error = refusal(write("a.jsonl", lines(A, {**A, "item_id": "a "})), frequency="h")
+    assert (error.row, "'a' is already on line 1" in str(error)) == (2, True)
+    error = refusal(write("rows.csv", M4.replace("H2", "H1 ")))
+    assert (error.row, "'H1' is already on line 2" in str(error)) == (3, True)
+
+
+@pytest.mark.parametrize("half", [{"item_id": "\ud83d"}, {"feat_static_cat": ["\ud83d"]}])
+def test_half_of_a_character_in_json_lines_is_named(write: Write, half: dict[str, Any]) -> None:
+    error = refusal(write("data.json", lines(A, {**B, **half})), frequency="h")
+    assert (error.row, "half of a surrogate pair" in str(error)) == (2, True)
+
+
+def test_a_name_of_a_row_may_begin_with_the_sign_of_comments(write: Write) -> None:
+    text = "# counts\nname,V1,V2,V3,V4,V5\nlove,1,2,3,4,5\n#happy,7,8,9,1,2\nsad,3,4,5,6,7\n"
+    assert load_series(write("tags.csv", text)).names == ("love", "#happy", "sad")
+    bare = "# counts\nlove;3;1;2;4;5\n#happy;7;8;9;1;2\n"
+    assert load_series(write("bare.csv", bare)).names == ("love", "#happy")
+
+
 def test_a_line_that_is_not_json(write: Write) -> None:
     error = refusal(write("data.json", lines(A) + '{"start": \n'), frequency="h")
     assert (error.row, "is not JSON" in str(error)) == (2, True)

@@ -46,6 +46,14 @@ def test_the_fields_of_gluonts(tmp_path: Path) -> None:
     assert series_set["a"].times[0] == np.datetime64("2024-03-01T05:00")
 
 
+def test_series_without_a_name_are_called_by_row_and_file(tmp_path: Path) -> None:
+    rows = [{"target": [1.0, 2.0]}, {"target": [3.0, 4.0]}]
+    assert load_series(written(tmp_path, rows)).names == ("row 1", "row 2")
+    (tmp_path / "series.parquet").rename(tmp_path / "a.parquet")
+    both = load_series(f"{written(tmp_path, rows[:1])},{tmp_path / 'a.parquet'}")
+    assert both.names == ("series.parquet row 1", "a.parquet row 1", "a.parquet row 2")
+
+
 @pytest.mark.parametrize("frequency", ["h", "15min", "D", "W-SUN", "MS"])
 def test_the_fields_of_chronos(tmp_path: Path, frequency: str) -> None:
     times = pd.date_range("2024-03-03", periods=48, freq=frequency)

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from pipelines import DataError, load_series
+from pipelines.series.tables.joined_columns import as_text
 
 HOURS = pd.date_range("2024-01-01", periods=400, freq="h")
 VALUES = np.arange(400.0) % 7
@@ -46,6 +48,20 @@ def test_clock_objects_hours_and_stated_columns() -> None:
     late = pd.DataFrame({"date": HOURS.strftime("%Y-%m-%d"), "hour": HOURS.hour + 1, "y": VALUES})
     with pytest.raises(DataError, match="hours up to 24"):
         load_series(late)
+
+
+@pytest.mark.parametrize("settings", [{}, {"time_column": "date,hour"}])
+def test_a_date_with_a_zone_is_the_local_day(settings: dict[str, str]) -> None:
+    days = HOURS.normalize().tz_localize("Europe/Berlin")
+    frame = pd.DataFrame({"date": days, "hour": HOURS.hour, "y": VALUES})
+    assert np.array_equal(load_series(frame, **settings)["y"].times, TIMES)
+
+
+def test_fractions_of_a_clock_time_are_not_lost() -> None:
+    halves = pd.date_range("2024-01-15", periods=60, freq="500ms")
+    frame = pd.DataFrame({"date": halves.normalize(), "time": halves.time, "y": np.arange(60.0)})
+    with pytest.raises(DataError, match="Time stamps are kept to the second"):
+        load_series(frame)
 
 
 def test_a_number_or_a_clock_time_that_describes_a_day_is_no_part_of_the_time() -> None:
@@ -157,6 +173,25 @@ def test_several_columns_name_a_series_together() -> None:
     numbered = sales().drop(columns="id").assign(item=lambda f: (f["item"] == "b").astype(int))
     with pytest.raises(DataError, match="store,item"):
         load_series(numbered)
+
+
+def test_times_in_a_name_have_their_clock_and_numbers_one_text() -> None:
+    runs = pd.to_datetime(["2024-01-01 08:00", "2024-01-01 20:00", "2024-01-02 00:00"])
+    frame = pd.DataFrame(
+        {"run": np.repeat(runs, 20), "s": "a", "step": np.tile(np.arange(20), 3), "y": range(60)}
+    )
+    settings = {"id_column": "run,s", "time_column": "step", "targets": ("y",)}
+    names = load_series(frame, **settings).names
+    assert names == ("2024-01-01 08:00:00/a", "2024-01-01 20:00:00/a", "2024-01-02/a")
+    berlin = frame.assign(run=frame["run"].dt.tz_localize("Europe/Berlin"))
+    assert load_series(berlin, **settings).names[1:] == (
+        "2024-01-01 20:00:00+0100/a",
+        "2024-01-02/a",
+    )
+    finer = frame.assign(run=frame["run"] + pd.Timedelta("250ms"))
+    assert load_series(finer, **settings).names[0] == "2024-01-01 08:00:00.25/a"
+    # Whether a number is whole is no matter of the rows that are read along with it.
+    assert as_text(pa.array([123456789012.0, 2.5])).to_pylist() == ["123456789012", "2.5"]
 
 
 def test_series_whose_names_would_be_the_same_are_not_joined() -> None:

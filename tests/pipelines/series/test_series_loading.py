@@ -68,6 +68,24 @@ def test_several_targets_of_an_id_are_named_after_both() -> None:
     assert series_set.names == ("b/sold", "b/price", "a/sold", "a/price")
 
 
+def test_targets_of_two_ids_never_have_the_same_name() -> None:
+    frame = pd.DataFrame({"time": pd.date_range("2024-01-01", periods=5), "b/a": 1.0, "a": 2.0})
+    table = pd.concat([frame.assign(id=name) for name in ("s", "s/b")])
+    with pytest.raises(DataError, match="two series have the name 's/b/a'"):
+        load_series(table, id_column="id", targets=("b/a", "a"))
+    assert load_series(table, id_column="id", targets=("a",)).names == ("s", "s/b")
+
+
+@pytest.mark.parametrize("several", [("s", "t"), ["s", "t"], "s,t"])
+def test_several_columns_are_stated_as_a_text_or_a_list(several: object) -> None:
+    frame = pd.DataFrame(
+        {"s": 1, "t": "x", "time": pd.date_range("2024-01-01", periods=5), "y": 1.0}
+    )
+    assert load_series(frame, id_column=several).names == ("1/x",)
+    assert SeriesOptions(id_column=several) == SeriesOptions(id_column="s,t")
+    assert SeriesOptions(time_column=["a, b"]).time_column == "a, b"
+
+
 def test_the_only_text_column_is_an_id_only_if_times_repeat() -> None:
     frame = long_frame()[["date", "sold"]][:4].assign(weather=["sun", "rain", "sun", "sun"])
     with pytest.raises(DataError) as caught:

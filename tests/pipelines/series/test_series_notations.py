@@ -168,6 +168,19 @@ def test_counted_rows() -> None:
         of_times(np.arange(60), frequency="D")
 
 
+def test_an_empty_row_between_counted_rows_is_a_step_without_a_value(tmp_path: Path) -> None:
+    values = [1.0, 2.0, np.nan, np.nan, *range(5, 11)]
+    one = load_series(pd.DataFrame({"value": values}))["value"]
+    assert one.observed.tolist() == [True, True, False, False, *[True] * 6]
+    assert one.target[4:].tolist() == list(range(5, 11))
+    # Rows below the last value, as spreadsheets write them, are none of the next file either.
+    for name, text in (("a", "1,2\n,\n3,4\n,\n,\n"), ("b", "5,6\n7,8\n,\n")):
+        (tmp_path / f"{name}.csv").write_text("x,y\n" + text)
+    both = load_series(f"file:{tmp_path / 'a.csv'},{tmp_path / 'b.csv'}")
+    assert both["x"].observed.tolist() == [True, False, True, True, True]
+    assert both.report.count("empty rows") == 3
+
+
 def test_rows_without_a_time_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "data.csv"
     path.write_text("y\n" + "\n".join(str(i % 7) for i in range(60)))

@@ -131,3 +131,14 @@ def test_a_list_of_ljspeech_names_its_folder(folder: Path) -> None:
     (folder / "metadata.csv").write_text("a|Printing|printing\n")
     with pytest.raises(DataError, match=r"layout of LJSpeech is named itself: file:"):
         load_recordings(f"file:{folder / 'metadata.csv'}")
+
+
+@pytest.mark.parametrize("key", ["path", "transcript", "speaker"])
+def test_half_of_a_character_in_a_list_is_refused_with_its_row(folder: Path, key: str) -> None:
+    rows = [{"path": "a.wav", "transcript": "one", "speaker": "é"} for _ in range(2)]
+    rows[1][key] = "hi \ud83d there"
+    path = folder / "list.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(DataError, match="half of a surrogate pair") as raised:
+        load_recordings(f"file:{path}")
+    assert raised.value.row == 2

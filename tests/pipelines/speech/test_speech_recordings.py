@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 import unicodedata
 from dataclasses import replace
@@ -13,8 +14,10 @@ import pytest
 from sound_files import speech_like, write_sound
 
 from pipelines import ConfigurationError, DataError
+from pipelines.data_report import DataReport
 from pipelines.speech import load_recordings, read_audio
 from pipelines.speech.recordings.folders import compile_rule
+from pipelines.speech.recordings.manifests import read_manifest
 from pipelines.speech.recordings.synthesis import ACCENTS, VOICES, plan, synthesise
 
 
@@ -105,6 +108,28 @@ def test_a_quotation_mark_that_does_not_close_is_named(sounds: Path) -> None:
         load_recordings(f"file:{path}")
 
 
+@pytest.mark.parametrize("below", ["d.wav,good night\n", 'd.wav,"yes" she said\n', 'd.wav,"bye"\n'])
+def test_a_quotation_mark_swallows_no_recording(sounds: Path, below: str) -> None:
+    path = sounds / "list.csv"
+    path.write_text(f'path,transcript\na.wav,hello there\nb.wav,"Stop, he said\nc.wav,x\n{below}')
+    with pytest.raises(DataError, match="quotation mark that is opened and not closed") as raised:
+        load_recordings(f"file:{path}")
+    assert raised.value.row == 3
+
+
+def test_quotation_marks_that_fit_on_their_line_are_read(sounds: Path) -> None:
+    path = sounds / "list.csv"
+    path.write_text(
+        '"path" ,transcript\na.wav,"one, two" \nb.wav,"Yes" she said\n"two\nlines.wav",6" pipe\n'
+        'c.wav,"said ""no"" twice"\n'
+    )
+    entries = list(read_manifest(path, DataReport()))
+    assert [one.transcript.strip() for one in entries] == [
+        "one, two", "Yes she said", '6" pipe', 'said "no" twice',
+    ]  # fmt: skip
+    assert [one.place.split(":")[0] for one in entries[2:]] == ["list.csv row 4", "list.csv row 6"]
+
+
 def test_a_folder_with_a_naming_rule(tmp_path: Path) -> None:
     for name in ("7_anna_0.wav", "7_anna_1.wav", "0_bob_12.wav", "cover.wav", "._7_x_1.wav"):
         write_sound(tmp_path / name, speech_like(0.3))
@@ -151,7 +176,7 @@ def test_librispeech_s_layout(tmp_path: Path) -> None:
     assert recordings.parts == ("train", "validation")
 
 
-def test_a_tensorflow_dataset(tmp_path: Path) -> None:
+def test_a_tensorflow_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import tensorflow_datasets as tfds
 
     class ToySpeech(tfds.core.GeneratorBasedBuilder):
@@ -187,6 +212,12 @@ def test_a_tensorflow_dataset(tmp_path: Path) -> None:
     by_speaker = {one.speaker: one for one in recordings if one.part == "train"}
     expected = speech_like(0.5, 8_000, seed=2)
     assert np.abs(read_audio(by_speaker["2"].path, 8_000) - expected).max() < 1e-4
+    # The folder of another project may have the same relative name.
+    shutil.copytree(tmp_path / "data", tmp_path / "other" / "data")
+    for project, kept in ((tmp_path, 2), (tmp_path / "other", 3)):
+        monkeypatch.chdir(project)
+        load_recordings("tfds:toy_speech@train", **options | {"data_dir": "data"})
+        assert len(list((tmp_path / "cache" / "speech-tfds").iterdir())) == kept
 
 
 @pytest.mark.parametrize("name", ["digits", "commands"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,8 @@ import pytest
 import tensorflow_datasets as tfds
 
 from pipelines import DataError, TextCorpus, load_text
+from pipelines.sources import parse_source
+from pipelines.text.tfds import dataset_parts
 
 
 class RnnAppsArticles(tfds.core.GeneratorBasedBuilder):
@@ -88,6 +92,24 @@ def test_documents_are_joined_by_line_breaks_and_split_between_them(data_dir: st
     # The set has a test part of its own, and no validation part.
     assert read(parts.test) == "article 0\narticle 1\narticle 2\n"
     assert parts.train.report.count("documents") == 1200
+
+
+def test_a_set_that_is_prepared_anew_or_elsewhere_is_another_text(
+    data_dir: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fingerprint(folder: Path) -> str:
+        monkeypatch.setenv("TFDS_DATA_DIR", str(folder))
+        source = parse_source("tfds:rnn_apps_two_texts")
+        return dataset_parts(source, text_feature="answer").train.fingerprint
+
+    first, second = tmp_path / "a", tmp_path / "b"
+    for folder in (first, second):
+        shutil.copytree(Path(data_dir) / "rnn_apps_two_texts", folder / "rnn_apps_two_texts")
+    before = fingerprint(first)
+    assert fingerprint(first) == before != fingerprint(second)
+    [shard] = first.rglob("*tfrecord*")
+    os.utime(shard, ns=(1, 1))
+    assert fingerprint(first) != before
 
 
 def test_a_named_split_is_cut_by_shares(data_dir: str) -> None:

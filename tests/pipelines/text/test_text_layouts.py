@@ -183,6 +183,26 @@ def test_half_a_character_in_memory_is_named_by_line() -> None:
         MemoryText("é\na \ud83d\n", "poem")
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.tsv", "id\ttext\n0\tone \r two\r\n1\tthree\n", "one two\nthree\n"),
+        ("a.csv", "id,text\n0,one\rtwo\n1,three\r\r\n", "one two\nthree\n"),
+        ("b.csv", 'id,text\n0,"one\rtwo"\n1,"th\nree"\n', "one\ntwo\nth\nree\n"),
+        ("d.tsv", "text\tid\n\rone\t0\n\rtwo\t1\n\r", "one\ntwo\n"),
+        # Old Macintoshes end lines so, with another break inside quotation marks.
+        ("b.tsv", "id\ttext\r0\tone\r1\ttwo\r", "one\ntwo\n"),
+        ("c.tsv", "id\ttext\r0\tone\r1\ttwo\n", "one\ntwo\n"),
+        ("c.csv", 'id,text\r0,"o\nne"\r1,two', "o\nne\ntwo\n"),
+    ],
+)
+def test_a_lone_carriage_return_in_a_cell_ends_no_row(
+    tmp_path: Path, name: str, content: str, expected: str
+) -> None:
+    (tmp_path / name).write_bytes(content.encode())
+    assert text_of(tmp_path / name) == expected
+
+
 def test_tabs_at_the_end_of_a_line_move_nothing(tmp_path: Path) -> None:
     (tmp_path / "a.tsv").write_text("id\ttext\n1\teins\t\t \n2\tzwei\n")
     assert text_of(tmp_path / "a.tsv") == "eins\nzwei\n"
