@@ -169,7 +169,10 @@ class TranslationConfig(TrainingConfig):
         minimum=0.0,
     )
     gradient_accumulation: int = option(
-        1, "number of steps whose gradients are averaged before the weights change", minimum=1
+        1,
+        "number of steps whose gradients are averaged before the weights change; warmup_steps and "
+        "schedule count these changes",
+        minimum=1,
     )
     average_epochs: int = option(
         0,

@@ -51,6 +51,7 @@ def make_optimizer(config: TrainingConfig, total_steps: int) -> keras.optimizers
         config.warmup_steps,
         total_steps // config.accumulated_steps,
         config.final_learning_rate,
+        config.accumulated_steps,
     )
     arguments: dict[str, Any] = {"learning_rate": schedule}
     if config.optimizer == "sgd":
@@ -58,7 +59,6 @@ def make_optimizer(config: TrainingConfig, total_steps: int) -> keras.optimizers
     if config.weight_decay or config.optimizer == "adamw":
         arguments["weight_decay"] = config.weight_decay
     if config.accumulated_steps > 1:
-        # The schedule then counts the weights' changes, not the steps.
         arguments["gradient_accumulation_steps"] = config.accumulated_steps
     if config.average_decay:
         arguments.update(use_ema=True, ema_momentum=config.average_decay)
