@@ -96,7 +96,11 @@ class TrainingConfig:
     final_learning_rate: float = option(
         0.0, "learning rate at which a falling schedule ends", minimum=0.0
     )
-    weight_decay: float = option(0.0, "decoupled weight decay; biases are exempt", minimum=0.0)
+    weight_decay: float = option(
+        0.0,
+        "decoupled weight decay; biases, and gains and offsets of normalisation, are exempt",
+        minimum=0.0,
+    )
     clip_norm: float = option(
         1.0,
         "largest global norm of the gradient, which is clipped to it; 0 for no clipping",

@@ -8,9 +8,13 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from training_setup import make_batches, squared_error
 
-from rnn_apps.training import TrainingConfig, fit
+from rnn_apps.forecasting.network.normalisation import WindowNormalisation
+from rnn_apps.layers.cells.registry import find_cell
+from rnn_apps.training import TrainingConfig, fit, make_optimizer
+from rnn_apps.training.optimisation.part_rates import PartRates
 
 
 def _build() -> keras.Model:
@@ -113,3 +117,33 @@ def test_a_rate_of_its_own_scales_updates_and_decay(tmp_path: Path) -> None:
 def test_an_average_of_all_weights_does_not_go_with_rates_of_parts(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="asgd"):
         _weights(tmp_path, optimizer="asgd", learning_rates=("encoder=0.5",))
+
+
+def _normalising(name: str) -> keras.Model:
+    """A network with a layer that normalises; the names of its layers are no reason either way."""
+    inputs = keras.Input((5,) if name == "revin" else (5, 2))
+    if name == "revin":
+        normalised, _, _ = WindowNormalisation("revin", name="again")(inputs)
+    else:
+        cell = find_cell(name).normalised
+        assert cell is not None
+        normalised = keras.layers.RNN(cell.keras_cell(3), name="again")(inputs)
+    return keras.Model(inputs, keras.layers.Dense(1, name="offset_head")(normalised))
+
+
+@pytest.mark.parametrize("rates", [(), ("offset_head=0.5",)])
+@pytest.mark.parametrize("name", ["simple", "lstm", "gru", "revin"])
+def test_decay_leaves_what_normalisation_learns_alone(name: str, rates: tuple[str, ...]) -> None:
+    model = _normalising(name)
+    config = TrainingConfig(
+        optimizer="sgd", learning_rate=0.1, weight_decay=0.1, learning_rates=rates
+    )
+    optimizer = make_optimizer(config, 10)
+    PartRates(model, optimizer, config)
+    optimizer.build(model.trainable_variables)
+    for variable in model.trainable_variables:
+        variable.assign(tf.ones(variable.shape))
+    optimizer.apply([tf.zeros(v.shape) for v in model.trainable_variables])
+    decayed = [bool(np.any(v.numpy() != 1.0)) for v in model.trainable_variables]
+    assert decayed == ["kernel" in v.name for v in model.trainable_variables]
+    assert sum(decayed) == (1 if name == "revin" else 3)

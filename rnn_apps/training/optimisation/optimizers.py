@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import keras
@@ -19,8 +20,9 @@ _CLASSES = {
     "rmsprop": keras.optimizers.RMSprop,
 }
 
-# Decay pulls weights to zero; biases and the gains of normalisation are left alone, as usual.
-WITHOUT_DECAY = ["bias", "gamma", "beta"]
+# Decay pulls weights to zero; biases and what normalisation learns are left alone, as usual. Names
+# of layers are searched along with those of weights: a layer "again" is no gain.
+WITHOUT_DECAY = ["bias", "gamma", "beta", r"(^|[/_])(gain|offset)(/replica_\d+)?(:\d+)?$"]
 
 
 def make_optimizer(config: TrainingConfig, total_steps: int) -> keras.optimizers.Optimizer:
@@ -74,6 +76,11 @@ def make_optimizer(config: TrainingConfig, total_steps: int) -> keras.optimizers
 def without_loss_scale(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
     """The optimizer itself, which mixed_float16 wraps in a `LossScaleOptimizer`."""
     return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+def decays(name: str) -> bool:
+    """Whether weight decay applies to a weight with a name, with or without that of its layer."""
+    return re.search("|".join(WITHOUT_DECAY), name) is None
 
 
 def learning_rate(optimizer: keras.optimizers.Optimizer) -> float:

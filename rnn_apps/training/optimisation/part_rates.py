@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from pipelines.base.errors import ConfigurationError
 from rnn_apps.training.config import TrainingConfig
-from rnn_apps.training.optimisation.optimizers import WITHOUT_DECAY, without_loss_scale
+from rnn_apps.training.optimisation.optimizers import decays, without_loss_scale
 from rnn_apps.training.transfer import named_parts, parts_of
 
 _EXAMPLES = {"learning_rates": "0.1", "unfreeze": "2"}
@@ -133,7 +133,7 @@ class PartRates:
         def update_step(gradient: Any, variable: Any, learning_rate: Any) -> None:
             rate = tf.cast(learning_rate, variable.dtype) * self.factor(variable)
             _, name = self._parts.get(self._inner._var_key(variable), ("", ""))
-            if decay and not any(word in name for word in WITHOUT_DECAY):
+            if decay and decays(name):
                 variable.assign_sub(variable * decay * rate)
             plain_update(gradient, variable, rate)
 
