@@ -163,3 +163,34 @@ def test_the_schedule_counts_the_changes_of_the_weights(schedule: str, precision
     plain = rates(1)
     assert len(set(plain)) >= 6
     assert rates(2) == [rate for rate in plain for _ in range(2)]
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+@pytest.mark.parametrize("averaging", [{"average_decay": 0.9}, {"optimizer": "asgd"}])
+def test_averages_take_up_the_changes_of_the_weights(
+    averaging: dict[str, Any], precision: str, compiled: bool
+) -> None:
+    def after_six_changes(steps: int) -> float:
+        settings = {"optimizer": "sgd", "learning_rate": 1.0, **averaging}
+        optimizer = accumulating(steps, precision=precision, **settings)
+        variable = keras.Variable(0.0)
+        optimizer.build([variable])
+        if averaging.get("optimizer") == "asgd":
+            without_loss_scale(optimizer).begin_averaging()
+
+        def step() -> None:
+            optimizer.apply([optimizer.scale_loss(tf.constant(-1.0))], [variable])
+
+        run = tf.function(step, autograph=False) if compiled else step
+        for _ in range(6 * steps):
+            run()
+        own = float(variable.numpy())
+        optimizer.finalize_variable_values([variable])
+        assert float(variable.numpy()) != own
+        return float(variable.numpy())
+
+    expected = after_six_changes(1)
+    assert after_six_changes(3) == pytest.approx(expected, rel=1e-6)
+    if averaging.get("optimizer") == "asgd":
+        assert expected == pytest.approx(3.5)

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+from pipelines.base.errors import ConfigurationError
 from pipelines.pairs.sentence_pairs import SentencePairs
 from rnn_apps.training import trainer
 from rnn_apps.translation import TranslationConfig
@@ -79,6 +80,11 @@ def test_a_killed_run_resumes_to_the_same_weights(
     figures = whole.read_metrics()["training"]
     assert min(figures["best epoch's val_loss"], figures["averaged epochs' val_loss"]) > 0
     assert figures["target_tokens_per_epoch"] > 0
+
+
+def test_averaged_gradients_are_for_one_device(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="gradient_accumulation = 2 .* strategy = 'none'"):
+        fit_run(config_for(tmp_path / "run", strategy="mirrored"), data=pairs())
 
 
 def small_model(value: float) -> keras.Model:

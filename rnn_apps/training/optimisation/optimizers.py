@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -66,11 +67,30 @@ def make_optimizer(config: TrainingConfig, total_steps: int) -> keras.optimizers
         arguments.update(use_ema=True, ema_momentum=config.average_decay)
     optimizer = _CLASSES[config.optimizer](**arguments)
     optimizer.schedule = schedule
+    if config.accumulated_steps > 1:
+        _average_after_changes(optimizer)
     if config.weight_decay:
         optimizer.exclude_from_weight_decay(var_names=WITHOUT_DECAY)
     if config.precision == "mixed_float16":
         return keras.optimizers.LossScaleOptimizer(optimizer)
     return optimizer
+
+
+def _average_after_changes(optimizer: keras.optimizers.Optimizer) -> None:
+    """Makes a moving average take up each change of the weights once.
+
+    Keras takes the weights up in every step, also in those that only add to the gradients. So a
+    decay of 0.9 would be one of 0.9^4 where four gradients are averaged, and the mean since a
+    trigger would count some weights four times.
+    """
+    take_up = optimizer._update_model_variables_moving_average
+
+    def take_up_changes(variables: Sequence[Any]) -> None:
+        steps = optimizer.gradient_accumulation_steps
+        changed = keras.ops.equal((optimizer._iterations + 1) % steps, 0)
+        keras.ops.cond(changed, lambda: take_up(variables), lambda: None)
+
+    optimizer._update_model_variables_moving_average = take_up_changes
 
 
 def without_loss_scale(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
