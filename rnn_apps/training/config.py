@@ -196,6 +196,11 @@ class TrainingConfig:
         return self.seed if self.data_seed is None else self.data_seed
 
     @property
+    def ends_with_the_epochs(self) -> bool:
+        """Whether steps depend on `epochs`, as by a learning rate that ends with the last one."""
+        return self.schedule in ("cosine", "linear", "exponential")
+
+    @property
     def accumulated_steps(self) -> int:
         """The number of steps whose gradients are averaged before the weights change."""
         return 1

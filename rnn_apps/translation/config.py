@@ -226,6 +226,11 @@ class TranslationConfig(TrainingConfig):
     )
 
     @property
+    def ends_with_the_epochs(self) -> bool:
+        """See `TrainingConfig.ends_with_the_epochs`; the sampled share is highest in the last."""
+        return super().ends_with_the_epochs or self.scheduled_sampling > 0
+
+    @property
     def accumulated_steps(self) -> int:
         """See `TrainingConfig.accumulated_steps`."""
         return self.gradient_accumulation
