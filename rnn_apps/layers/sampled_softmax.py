@@ -71,7 +71,7 @@ def exact_losses(
         targets: tokens to predict, int32 [rows, timesteps].
     """
 
-    # What the function does not take as an argument gets no gradient in a graph.
+    # A tensor that is no argument of such a function gets no gradient, in a graph without a word.
     @tf.recompute_grad
     def of_timestep(
         values: tf.Tensor, tokens: tf.Tensor, weights: tf.Tensor, biases: tf.Tensor

@@ -93,7 +93,7 @@ def test_epochs_may_not_change_where_the_sampled_share_depends_on_them(tmp_path:
 
 
 def test_averaged_gradients_are_for_one_device(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="gradient_accumulation = 2 .* strategy = 'none'"):
+    with pytest.raises(ConfigurationError, match=r"gradient_accumulation = 2 .* strategy = 'none'"):
         fit_run(config_for(tmp_path / "run", strategy="mirrored"), data=pairs())
 
 
