@@ -71,13 +71,18 @@ def exact_losses(
         targets: tokens to predict, int32 [rows, timesteps].
     """
 
+    # A tensor that is no argument of such a function gets no gradient, in a graph without a word.
     @tf.recompute_grad
-    def of_timestep(values: tf.Tensor, tokens: tf.Tensor) -> tf.Tensor:
-        logits = tf.matmul(values, kernel, transpose_b=True) + bias
+    def of_timestep(
+        values: tf.Tensor, tokens: tf.Tensor, weights: tf.Tensor, biases: tf.Tensor
+    ) -> tf.Tensor:
+        logits = tf.matmul(values, weights, transpose_b=True) + biases
         return tf.nn.sparse_softmax_cross_entropy_with_logits(tokens, logits)
 
     by_time = (tf.transpose(hidden, [1, 0, 2]), tf.transpose(targets))
-    losses = tf.map_fn(lambda pair: of_timestep(*pair), by_time, fn_output_signature=tf.float32)
+    losses = tf.map_fn(
+        lambda pair: of_timestep(*pair, kernel, bias), by_time, fn_output_signature=tf.float32
+    )
     return tf.transpose(losses)
 
 

@@ -96,7 +96,11 @@ class TrainingConfig:
     final_learning_rate: float = option(
         0.0, "learning rate at which a falling schedule ends", minimum=0.0
     )
-    weight_decay: float = option(0.0, "decoupled weight decay; biases are exempt", minimum=0.0)
+    weight_decay: float = option(
+        0.0,
+        "decoupled weight decay; biases, and gains and offsets of normalisation, are exempt",
+        minimum=0.0,
+    )
     clip_norm: float = option(
         1.0,
         "largest global norm of the gradient, which is clipped to it; 0 for no clipping",
@@ -190,6 +194,11 @@ class TrainingConfig:
     def example_seed(self) -> int:
         """The seed of what is drawn from the data; see `data_seed`."""
         return self.seed if self.data_seed is None else self.data_seed
+
+    @property
+    def ends_with_the_epochs(self) -> bool:
+        """Whether steps depend on `epochs`, as by a learning rate that ends with the last one."""
+        return self.schedule in ("cosine", "linear", "exponential")
 
     @property
     def accumulated_steps(self) -> int:

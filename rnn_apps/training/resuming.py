@@ -13,7 +13,7 @@ def check_same_config(saved: dict[str, Any], config: TrainingConfig) -> None:
     """Refuses to continue a run with other settings than it began with.
 
     Settings that move no weight may change, such as `epochs`, `patience` or `max_minutes`; but not
-    `epochs` if the learning rate's schedule ends with the last epoch.
+    `epochs` if what a step does depends on them, as by a learning rate that ends with the last one.
 
     Raises:
         ConfigurationError: names every field that changed, with its old and new value.
@@ -39,8 +39,7 @@ def check_same_config(saved: dict[str, Any], config: TrainingConfig) -> None:
 
 def changeable(config: TrainingConfig) -> frozenset[str]:
     """The settings that may have another value when a run is resumed."""
-    ends_with_the_epochs = config.schedule in ("cosine", "linear", "exponential")
-    return config.MAY_CHANGE_ON_RESUME - ({"epochs"} if ends_with_the_epochs else set())
+    return config.MAY_CHANGE_ON_RESUME - ({"epochs"} if config.ends_with_the_epochs else set())
 
 
 def _as_json(value: Any) -> Any:

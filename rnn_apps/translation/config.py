@@ -169,7 +169,10 @@ class TranslationConfig(TrainingConfig):
         minimum=0.0,
     )
     gradient_accumulation: int = option(
-        1, "number of steps whose gradients are averaged before the weights change", minimum=1
+        1,
+        "number of steps whose gradients are averaged before the weights change; warmup_steps and "
+        "schedule count these changes",
+        minimum=1,
     )
     average_epochs: int = option(
         0,
@@ -221,6 +224,11 @@ class TranslationConfig(TrainingConfig):
         "whether a run with --from learns the vocabularies from its own training data instead of "
         "taking them over; what both know keeps its weights",
     )
+
+    @property
+    def ends_with_the_epochs(self) -> bool:
+        """See `TrainingConfig.ends_with_the_epochs`; the sampled share is highest in the last."""
+        return super().ends_with_the_epochs or self.scheduled_sampling > 0
 
     @property
     def accumulated_steps(self) -> int:

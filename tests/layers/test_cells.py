@@ -130,6 +130,32 @@ def test_cells_that_keras_lacks_train_as_their_loop_in_keras_does(
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    "options", [{"recurrent_dropout": 0.5}, {"dropout": 0.5, "implementation": 1}]
+)
+@pytest.mark.parametrize("name", ["cifg", "mogrifier"])
+def test_dropout_in_cells_that_keras_lacks_is_for_all_gates(
+    name: str, options: dict[str, Any]
+) -> None:
+    sequences = SEQUENCES[:, :4]
+    plain = find_cell(name).layer(UNITS, return_sequences=True, seed=1)
+    layer = find_cell(name).layer(UNITS, return_sequences=True, seed=1, **options)
+    for one in (plain, layer):
+        one.build(sequences.shape)
+    layer.set_weights(plain.get_weights())
+    np.testing.assert_array_equal(layer(sequences), plain(sequences))
+    trained = np.asarray(layer(sequences, training=True))
+    assert trained.shape == plain(sequences).shape
+    assert not np.array_equal(trained, plain(sequences))
+    config = layer.get_config()
+    copy = type(layer).from_config(config)
+    assert copy.get_config() == config
+    assert copy.cell.recurrent_dropout == options.get("recurrent_dropout", 0.0)
+    copy.build(sequences.shape)
+    copy.set_weights(layer.get_weights())
+    np.testing.assert_array_equal(copy(sequences), plain(sequences))
+
+
 def test_a_layer_survives_a_file(cell: Cell, tmp_path: Path) -> None:
     model = keras.Sequential(
         [keras.Input((None, FEATURES)), cell.layer(UNITS, dropout=0.2, return_sequences=True)]

@@ -105,18 +105,23 @@ def test_the_sampled_loss_and_its_gradient_are_near_the_full_ones() -> None:
     assert float(only_targets[0]) == pytest.approx(0.0, abs=1e-6)
 
 
-def test_the_exact_loss_timestep_by_timestep_is_the_full_one() -> None:
+@pytest.mark.parametrize("compiled", [False, True])
+def test_the_exact_loss_timestep_by_timestep_is_the_full_one(compiled: bool) -> None:
     kernel = tf.constant(GENERATOR.normal(size=(VOCABULARY, SIZE)), tf.float32)
     bias = tf.constant(GENERATOR.normal(size=VOCABULARY), tf.float32)
-    with tf.GradientTape(persistent=True) as tape:
-        tape.watch(HIDDEN)
-        logits = tf.einsum("btd,vd->btv", HIDDEN, kernel) + bias
-        full = tf.nn.sparse_softmax_cross_entropy_with_logits(TARGETS, logits)
-        found = exact_losses(kernel, bias, HIDDEN, TARGETS)
-    np.testing.assert_allclose(found, full, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(
-        tape.gradient(found, HIDDEN), tape.gradient(full, HIDDEN), rtol=1e-3, atol=1e-5
-    )
+
+    def losses_with_gradients() -> list[list[tf.Tensor]]:
+        sources = [HIDDEN, kernel, bias]
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(sources)
+            logits = tf.einsum("btd,vd->btv", HIDDEN, kernel) + bias
+            full = tf.nn.sparse_softmax_cross_entropy_with_logits(TARGETS, logits)
+            found = exact_losses(kernel, bias, HIDDEN, TARGETS)
+        return [[x, *gradients(x, tape, sources)] for x in (found, full)]
+
+    run = tf.function(losses_with_gradients) if compiled else losses_with_gradients
+    for mine, theirs in zip(*run(), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-5)
 
 
 def test_both_sampled_layers_give_logits_and_losses() -> None:

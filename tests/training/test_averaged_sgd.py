@@ -1,4 +1,4 @@
-"""Averaged SGD with its trigger, and learning rates that a batch scales."""
+"""Averaged SGD with its trigger, learning rates that a batch scales, and averaged gradients."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from rnn_apps.training.optimisation.averaged_sgd import AveragedSGD, has_stalled
 from rnn_apps.training.optimisation.optimizers import learning_rate, without_loss_scale
 from rnn_apps.training.steps import Steps
 from rnn_apps.training.variables import averaged
+from rnn_apps.translation import TranslationConfig
 
 CONFIG = TrainingConfig(
     epochs=6, batch_size=8, optimizer="asgd", learning_rate=0.3, clip_norm=0.0, gradient_flow=False
@@ -136,3 +137,60 @@ def test_a_batch_scales_the_learning_rate_not_the_gradient(optimizer: str) -> No
     for mine, theirs in zip(scaled, expected, strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-6, atol=1e-8)
     assert not np.allclose(scaled[0], weights_after(0.02, 1.0)[0])
+
+
+def accumulating(steps: int, **settings: Any) -> keras.optimizers.Optimizer:
+    config = TranslationConfig(gradient_accumulation=steps, **settings)
+    return make_optimizer(config, 8 * steps)
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+@pytest.mark.parametrize("schedule", ["linear", "cosine", "exponential", "inverse_sqrt"])
+def test_the_schedule_counts_the_changes_of_the_weights(schedule: str, precision: str) -> None:
+    def rates(steps: int) -> list[float]:
+        optimizer = accumulating(
+            steps, schedule=schedule, warmup_steps=3, learning_rate=0.5, precision=precision,
+            final_learning_rate=0.1,
+        )  # fmt: skip
+        variable = keras.Variable(0.0)
+        optimizer.build([variable])
+        found = []
+        for _ in range(8 * steps):
+            found.append(learning_rate(optimizer))
+            optimizer.apply([tf.constant(1.0)], [variable])
+        return found
+
+    plain = rates(1)
+    assert len(set(plain)) >= 6
+    assert rates(2) == [rate for rate in plain for _ in range(2)]
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+@pytest.mark.parametrize("averaging", [{"average_decay": 0.9}, {"optimizer": "asgd"}])
+def test_averages_take_up_the_changes_of_the_weights(
+    averaging: dict[str, Any], precision: str, compiled: bool
+) -> None:
+    def after_six_changes(steps: int) -> float:
+        settings = {"optimizer": "sgd", "learning_rate": 1.0, **averaging}
+        optimizer = accumulating(steps, precision=precision, **settings)
+        variable = keras.Variable(0.0)
+        optimizer.build([variable])
+        if averaging.get("optimizer") == "asgd":
+            without_loss_scale(optimizer).begin_averaging()
+
+        def step() -> None:
+            optimizer.apply([optimizer.scale_loss(tf.constant(-1.0))], [variable])
+
+        run = tf.function(step, autograph=False) if compiled else step
+        for _ in range(6 * steps):
+            run()
+        own = float(variable.numpy())
+        optimizer.finalize_variable_values([variable])
+        assert float(variable.numpy()) != own
+        return float(variable.numpy())
+
+    expected = after_six_changes(1)
+    assert after_six_changes(3) == pytest.approx(expected, rel=1e-6)
+    if averaging.get("optimizer") == "asgd":
+        assert expected == pytest.approx(3.5)

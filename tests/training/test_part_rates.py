@@ -8,9 +8,15 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from training_setup import make_batches, squared_error
 
-from rnn_apps.training import TrainingConfig, fit
+from rnn_apps.forecasting.network.normalisation import WindowNormalisation
+from rnn_apps.layers.cells.registry import find_cell
+from rnn_apps.training import TrainingConfig, fit, make_optimizer
+from rnn_apps.training.optimisation.part_rates import PartRates, thaw
+from rnn_apps.training.steps import Steps
+from rnn_apps.training.variables import averaged
 
 
 def _build() -> keras.Model:
@@ -113,3 +119,79 @@ def test_a_rate_of_its_own_scales_updates_and_decay(tmp_path: Path) -> None:
 def test_an_average_of_all_weights_does_not_go_with_rates_of_parts(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="asgd"):
         _weights(tmp_path, optimizer="asgd", learning_rates=("encoder=0.5",))
+
+
+def _normalising(name: str) -> keras.Model:
+    """A network with a layer that normalises; the names of its layers are no reason either way."""
+    inputs = keras.Input((5,) if name == "revin" else (5, 2))
+    if name == "revin":
+        normalised, _, _ = WindowNormalisation("revin", name="again")(inputs)
+    else:
+        cell = find_cell(name).normalised
+        assert cell is not None
+        normalised = keras.layers.RNN(cell.keras_cell(3), name="again")(inputs)
+    return keras.Model(inputs, keras.layers.Dense(1, name="offset_head")(normalised))
+
+
+@pytest.mark.parametrize("rates", [(), ("offset_head=0.5",)])
+@pytest.mark.parametrize("name", ["simple", "lstm", "gru", "revin"])
+def test_decay_leaves_what_normalisation_learns_alone(name: str, rates: tuple[str, ...]) -> None:
+    model = _normalising(name)
+    config = TrainingConfig(
+        optimizer="sgd", learning_rate=0.1, weight_decay=0.1, learning_rates=rates
+    )
+    optimizer = make_optimizer(config, 10)
+    PartRates(model, optimizer, config)
+    optimizer.build(model.trainable_variables)
+    for variable in model.trainable_variables:
+        variable.assign(tf.ones(variable.shape))
+    optimizer.apply([tf.zeros(v.shape) for v in model.trainable_variables])
+    decayed = [bool(np.any(v.numpy() != 1.0)) for v in model.trainable_variables]
+    assert decayed == ["kernel" in v.name for v in model.trainable_variables]
+    assert sum(decayed) == (1 if name == "revin" else 3)
+
+
+def test_batch_normalisation_that_waits_stands_still() -> None:
+    """As one that is frozen; the optimizer, its averages and checkpoints see the same weights."""
+    model = keras.Sequential(
+        [
+            keras.Input((12, 2)),
+            keras.layers.Flatten(),
+            keras.layers.Dense(3, name="encoder_1"),
+            keras.layers.BatchNormalization(name="encoder_1_normalisation"),
+            keras.layers.Dense(1, name="output"),
+        ],
+        name="network",
+    )
+    config = TrainingConfig(
+        optimizer="sgd", learning_rate=0.1, average_decay=0.9, unfreeze=("encoder=1",)
+    )
+    optimizer = make_optimizer(config, 10)
+    rates = PartRates(model, optimizer, config)
+    optimizer.build(model.trainable_variables)
+    steps = Steps(model, optimizer, squared_error, config, tf.distribute.get_strategy(), rates)
+    names = [variable.path for variable in model.trainable_variables]
+    batch = next(iter(make_batches().epoch(0)))
+    specification = tf.nest.map_structure(tf.TensorSpec.from_tensor, batch)
+
+    def changed(epoch: int) -> set[str]:
+        before = [variable.numpy() for variable in model.variables]
+        if rates.begin_epoch(epoch):
+            steps.forget_compiled()
+        steps.train(batch, specification)
+        with averaged(model, optimizer):
+            pass
+        assert [variable.path for variable in model.trainable_variables] == names
+        return {
+            variable.path
+            for variable, value in zip(model.variables, before, strict=True)
+            if not np.array_equal(variable.numpy(), value)
+        }
+
+    assert changed(0) == {"network/output/kernel", "network/output/bias"}
+    every = {variable.path for variable in model.variables}
+    # What normalisation subtracts again has no gradient to speak of.
+    assert changed(1) >= every - {"network/encoder_1/bias"}
+    rates.begin_epoch(0)
+    thaw(model)
+    assert model.get_layer("encoder_1_normalisation").trainable

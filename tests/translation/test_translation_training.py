@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
+from pipelines.base.errors import ConfigurationError
 from pipelines.pairs.sentence_pairs import SentencePairs
 from rnn_apps.training import trainer
+from rnn_apps.training.resuming import changeable, check_same_config
 from rnn_apps.translation import TranslationConfig
 from rnn_apps.translation.training_callbacks import (
     FOLDER,
@@ -84,6 +87,19 @@ def test_a_killed_run_resumes_to_the_same_weights(
     figures = whole.read_metrics()["training"]
     assert min(figures["best epoch's val_loss"], figures["averaged epochs' val_loss"]) > 0
     assert figures["target_tokens_per_epoch"] > 0
+
+
+def test_epochs_may_not_change_where_the_sampled_share_depends_on_them(tmp_path: Path) -> None:
+    config = config_for(tmp_path, scheduled_sampling=0.5)
+    assert "epochs" not in changeable(config)
+    assert "epochs" in changeable(config_for(tmp_path, scheduled_sampling=0.0))
+    with pytest.raises(ConfigurationError, match=r"epochs \(was 3, is 5\)"):
+        check_same_config(asdict(config), replace(config, epochs=5))
+
+
+def test_averaged_gradients_are_for_one_device(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"gradient_accumulation = 2 .* strategy = 'none'"):
+        fit_run(config_for(tmp_path / "run", strategy="mirrored"), data=pairs())
 
 
 def small_model(value: float) -> keras.Model:

@@ -30,8 +30,20 @@ class CIFGCell(keras.layers.LSTMCell):
     """One time step of a `CIFG` layer; arguments and states are those of `keras.layers.LSTMCell`.
 
     Weights: `kernel` [features, 3 * units], `recurrent_kernel` [units, 3 * units], `bias`
-    [3 * units], in the gate order forget, candidate, output.
+    [3 * units], in the gate order forget, candidate, output. Of the input and of h the same
+    entries are dropped for every gate; `implementation` has no effect.
+
+    Args:
+        units: size of each state.
+        *arguments: further arguments of `keras.layers.LSTMCell`, by position.
+        **options: further arguments of `keras.layers.LSTMCell`.
     """
+
+    def __init__(self, units: int, *arguments: Any, **options: Any) -> None:
+        super().__init__(units, *arguments, **options)
+        # With recurrent_dropout Keras computes gate by gate, with four masks instead of one.
+        self.implementation = 2
+        self.dropout_mask_count = None
 
     def build(self, input_shape: Any) -> None:
         """Makes the weights."""

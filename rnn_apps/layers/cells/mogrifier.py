@@ -49,7 +49,8 @@ class MogrifierCell(keras.layers.LSTMCell):
 
     Weights: those of `keras.layers.LSTMCell`, then of each round its matrix `round_N`
     [units, features] in odd and [features, units] in even rounds, or the two factors
-    `round_N_left` and `round_N_right` whose product it is.
+    `round_N_left` and `round_N_right` whose product it is. Of the input and of h the same entries
+    are dropped for every gate, before the rounds; `implementation` has no effect.
 
     Args:
         units: size of each state.
@@ -78,6 +79,9 @@ class MogrifierCell(keras.layers.LSTMCell):
             if value < 0:
                 raise ValueError(f"{name} = {value} must be at least 0")
         super().__init__(units, **options)
+        # With recurrent_dropout Keras computes gate by gate, with four masks instead of one.
+        self.implementation = 2
+        self.dropout_mask_count = None
         self.rounds = rounds
         self.rank = rank
         self.round_initializer = keras.initializers.get(round_initializer)

@@ -64,7 +64,7 @@ def _obstacle(layer: keras.layers.RNN, cell_type: type[keras.layers.Layer]) -> s
     if getattr(cell, "dropout", 0.0) >= 1.0:
         return "dropout=1 means no dropout in Keras' LSTM and GRU but drops everything in SimpleRNN"
     if getattr(cell, "recurrent_dropout", 0.0):
-        return "recurrent_dropout has a mask of its own for each gate's state"
+        return "recurrent_dropout drops entries of the state, in Keras' cells for each gate others"
     if getattr(cell, "implementation", 2) == 1 and cell.dropout:
         return "implementation=1 has a dropout mask of its own for each gate's input"
     for name in ("activation", "recurrent_activation"):

@@ -115,7 +115,7 @@ def _what_is_left(saved: Saved, config: TrainingConfig) -> str:
         validated = "checkpoint with validated weights was written"
         what = validated if config.validate_steps else "epoch was finished"
         return f" No {what}, so there is nothing to keep"
-    # The epochs of a schedule that ends with the last one cannot change, and 0 cannot be asked for.
+    # Epochs that the steps depend on, as by a schedule, cannot change; 0 cannot be asked for.
     by_epochs = saved.epoch > 0 and "epochs" in changeable(config)
     end = f"epochs = {saved.epoch}" if by_epochs else f"max_minutes = {_NO_FURTHER_MINUTES:g}"
     inside = f" (step {saved.best_step})" if config.validate_steps else ""

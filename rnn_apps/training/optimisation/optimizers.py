@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -19,8 +21,9 @@ _CLASSES = {
     "rmsprop": keras.optimizers.RMSprop,
 }
 
-# Decay pulls weights to zero; biases and the gains of normalisation are left alone, as usual.
-WITHOUT_DECAY = ["bias", "gamma", "beta"]
+# Decay pulls weights to zero; biases and what normalisation learns are left alone, as usual. Names
+# of layers are searched along with those of weights: a layer "again" is no gain.
+WITHOUT_DECAY = ["bias", "gamma", "beta", r"(^|[/_])(gain|offset)(/replica_\d+)?(:\d+)?$"]
 
 
 def make_optimizer(config: TrainingConfig, total_steps: int) -> keras.optimizers.Optimizer:
@@ -51,6 +54,7 @@ def make_optimizer(config: TrainingConfig, total_steps: int) -> keras.optimizers
         config.warmup_steps,
         total_steps // config.accumulated_steps,
         config.final_learning_rate,
+        config.accumulated_steps,
     )
     arguments: dict[str, Any] = {"learning_rate": schedule}
     if config.optimizer == "sgd":
@@ -58,12 +62,13 @@ def make_optimizer(config: TrainingConfig, total_steps: int) -> keras.optimizers
     if config.weight_decay or config.optimizer == "adamw":
         arguments["weight_decay"] = config.weight_decay
     if config.accumulated_steps > 1:
-        # The schedule then counts the weights' changes, not the steps.
         arguments["gradient_accumulation_steps"] = config.accumulated_steps
     if config.average_decay:
         arguments.update(use_ema=True, ema_momentum=config.average_decay)
     optimizer = _CLASSES[config.optimizer](**arguments)
     optimizer.schedule = schedule
+    if config.accumulated_steps > 1:
+        _average_after_changes(optimizer)
     if config.weight_decay:
         optimizer.exclude_from_weight_decay(var_names=WITHOUT_DECAY)
     if config.precision == "mixed_float16":
@@ -71,9 +76,31 @@ def make_optimizer(config: TrainingConfig, total_steps: int) -> keras.optimizers
     return optimizer
 
 
+def _average_after_changes(optimizer: keras.optimizers.Optimizer) -> None:
+    """Makes a moving average take up each change of the weights once.
+
+    Keras takes the weights up in every step, also in those that only add to the gradients. So a
+    decay of 0.9 would be one of 0.9^4 where four gradients are averaged, and the mean since a
+    trigger would count some weights four times.
+    """
+    take_up = optimizer._update_model_variables_moving_average
+
+    def take_up_changes(variables: Sequence[Any]) -> None:
+        steps = optimizer.gradient_accumulation_steps
+        changed = keras.ops.equal((optimizer._iterations + 1) % steps, 0)
+        keras.ops.cond(changed, lambda: take_up(variables), lambda: None)
+
+    optimizer._update_model_variables_moving_average = take_up_changes
+
+
 def without_loss_scale(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
     """The optimizer itself, which mixed_float16 wraps in a `LossScaleOptimizer`."""
     return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+def decays(name: str) -> bool:
+    """Whether weight decay applies to a weight with a name, with or without that of its layer."""
+    return re.search("|".join(WITHOUT_DECAY), name) is None
 
 
 def learning_rate(optimizer: keras.optimizers.Optimizer) -> float:

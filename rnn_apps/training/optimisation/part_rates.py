@@ -15,8 +15,9 @@ import keras
 import tensorflow as tf
 
 from pipelines.base.errors import ConfigurationError
+from rnn_apps.layers.layers_within import layers_within
 from rnn_apps.training.config import TrainingConfig
-from rnn_apps.training.optimisation.optimizers import WITHOUT_DECAY, without_loss_scale
+from rnn_apps.training.optimisation.optimizers import decays, without_loss_scale
 from rnn_apps.training.transfer import named_parts, parts_of
 
 _EXAMPLES = {"learning_rates": "0.1", "unfreeze": "2"}
@@ -26,8 +27,9 @@ class PartRates:
     """The factors by which a config multiplies the learning rate of each part of a network.
 
     The parts that `freeze` names become untrainable. While a part waits for its epoch its factor is
-    0: its weights stay, the gradient that clipping measures is that of the other parts, and the
-    optimizer's averages of its gradient are kept up to date.
+    0: its weights stay, batch normalisation in it uses its statistics and leaves them as they are,
+    the gradient that clipping measures is that of the other parts, and the optimizer's averages of
+    its gradient are kept up to date.
 
     Args:
         model: network, whose weights exist.
@@ -54,6 +56,9 @@ class PartRates:
             for variable in part.trainable_variables
         }
         self._check()
+        self._normalisations = {
+            part: _batch_normalisations(parts_of(model)[part]) for part in self._first_epochs
+        }
         if self.differ:
             self._change_updates(config)
 
@@ -103,7 +108,11 @@ class PartRates:
         """Takes note of the epoch, counted from 0; True if other parts wait now than before."""
         before = self._waiting()
         self._epoch = epoch
-        return before != self._waiting()
+        waiting = self._waiting()
+        for part, layers in self._normalisations.items():
+            for layer in layers:
+                _keep_still(layer, part in waiting)
+        return before != waiting
 
     def _waiting(self) -> set[str]:
         return {part for part, first in self._first_epochs.items() if self._epoch < first}
@@ -133,11 +142,34 @@ class PartRates:
         def update_step(gradient: Any, variable: Any, learning_rate: Any) -> None:
             rate = tf.cast(learning_rate, variable.dtype) * self.factor(variable)
             _, name = self._parts.get(self._inner._var_key(variable), ("", ""))
-            if decay and not any(word in name for word in WITHOUT_DECAY):
+            if decay and decays(name):
                 variable.assign_sub(variable * decay * rate)
             plain_update(gradient, variable, rate)
 
         self._inner.update_step = update_step
+
+
+def _batch_normalisations(part: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """The layers of a part that change their statistics in training."""
+    return [
+        layer
+        for layer in layers_within(part)
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
+    ]
+
+
+def _keep_still(layer: keras.layers.Layer, still: bool) -> None:
+    """Makes batch normalisation work as in inference, in training too, or no longer so.
+
+    To Keras that is a layer which is not trainable. Its weights stay among those of the optimizer,
+    with a factor of 0 as all that wait, so that averages and checkpoints hold the same weights in
+    every epoch.
+    """
+    weights = layer.trainable_variables
+    if layer.trainable == still:
+        layer.trainable = not still
+        for variable in weights:
+            variable.trainable = True
 
 
 def thaw(model: keras.Model) -> None:

@@ -35,13 +35,15 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
         warmup_steps: number of steps of the linear rise; the first of them has peak / warmup_steps.
         total_steps: number of steps of the whole training; later ones keep the final rate.
         final: learning rate at which "cosine", "linear", "exponential" and "plateau" end.
+        accumulated_steps: number of an optimizer's steps whose gradients are averaged before the
+            weights change, which together are one step of the schedule; at least 1.
 
     Attributes:
         scale: factor of a "plateau", a float32 variable that the training loop sets; else 1.
 
     Raises:
         ConfigurationError: an exponential schedule that would end at 0, a plateau that would end
-            above the peak, or an unknown schedule.
+            above the peak, an unknown schedule, or accumulated_steps below 1.
     """
 
     def __init__(
@@ -51,8 +53,11 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
         warmup_steps: int,
         total_steps: int,
         final: float = 0.0,
+        accumulated_steps: int = 1,
     ) -> None:
         super().__init__()
+        if accumulated_steps < 1:
+            raise ConfigurationError(f"accumulated_steps = {accumulated_steps} must be at least 1")
         if schedule not in SCHEDULES:
             raise ConfigurationError(f"schedule = {schedule!r} is not known")
         if schedule == "exponential" and final <= 0:
@@ -69,6 +74,7 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
         self.warmup_steps = warmup_steps
         self.total_steps = total_steps
         self.final = final
+        self.accumulated_steps = accumulated_steps
         self._factor: Any = 1.0
         self.scale: Any = 1.0
         if schedule == "plateau":
@@ -95,10 +101,13 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
             self._factor = 1.0
 
     def __call__(self, step: Any) -> Any:
-        """The learning rate, float32, of a step counted from 0."""
+        """The learning rate, float32, of an optimizer's step counted from 0."""
         return self._factor * self.scale * self._of_step(step)
 
     def _of_step(self, step: Any) -> Any:
+        if self.accumulated_steps > 1:
+            # Keras hands over a count that also has the steps which change no weight.
+            step = keras.ops.floor_divide(step, self.accumulated_steps)
         step = keras.ops.cast(step, "float32")
         after = max(self.total_steps - self.warmup_steps, 1)
         done = keras.ops.clip((step - self.warmup_steps) / after, 0.0, 1.0)
@@ -130,4 +139,5 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
             "warmup_steps": self.warmup_steps,
             "total_steps": self.total_steps,
             "final": self.final,
+            "accumulated_steps": self.accumulated_steps,
         }

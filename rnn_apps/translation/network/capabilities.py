@@ -48,6 +48,11 @@ def check_capabilities(config: TranslationConfig) -> None:
         raise ConfigurationError(
             "average_epochs and average_decay both average the weights: set one of them to 0"
         )
+    if config.gradient_accumulation > 1 and config.strategy != "none":
+        raise ConfigurationError(
+            f"gradient_accumulation = {config.gradient_accumulation} works with strategy = 'none' "
+            "only: on several devices, set it to 1 and batch_size to that of all steps together"
+        )
     if config.jit_compile:
         raise ConfigurationError(
             "jit_compile = true: batches of sentences have many shapes, each of which would be "
