@@ -160,7 +160,7 @@ def _plan(step: StreamingStep, data: Any, calibrating: bool) -> SignaturePlan:
         proven=ProofExtent(
             len(different), max(len(s.chunks) for s in different) * step.chunk, step.chunk
         ),
-        float_layers=float_layers(model),
+        float_layers=float_layers(step.model),
     )
 
 
