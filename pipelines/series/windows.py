@@ -32,7 +32,8 @@ class WindowBatches(IndexedBatches):
             "series_index" int32 [batch] and, if the set has them, "past_covariates" float32
             [batch, lookback, P], "future_covariates" float32 [batch, lookback + horizon, F],
             "static_covariates" float32 [batch, S].
-        targets: float32 [batch, horizon].
+        targets: float32 [batch, horizon]. Where the truth is missing it is the value before, or 0
+            where zeros fill what is missing; never one that is interpolated.
         weights: float32 [batch, horizon], 0 where the truth is missing and in rows of padding.
 
     Args:
@@ -178,7 +179,7 @@ def _window_gatherer(batches: WindowBatches) -> Callable[..., Any]:
         ends, before = tf.constant(np.cumsum(counts)), tf.constant(np.cumsum(counts) - counts)
         first_origins = tf.constant(batches.first_origins)
         take_past = _past_taker(series_set)
-        take_target = _taker([series.target for series in series_set])
+        take_truth = _truth_taker(series_set)
         take_observed = _taker([series.observed for series in series_set])
         take_times = _taker(_wall_clocks(series_set))
         # Without covariates the arrays have no columns, and nothing is taken from them.
@@ -205,7 +206,7 @@ def _window_gatherer(batches: WindowBatches) -> Callable[..., Any]:
         if series_set.static_names:
             inputs["static_covariates"] = tf.gather(static, index)
         weights = tf.cast(take_observed(index, future), tf.float32) * real[:, None]
-        return inputs, take_target(index, future), weights
+        return inputs, take_truth(index, future), weights
 
     return gather
 
@@ -242,6 +243,13 @@ def _past_taker(series_set: SeriesSet) -> Callable[..., Any]:
         return tf.where(leaks, take_last(index, rows), take_target(index, rows))
 
     return take
+
+
+def _truth_taker(series_set: SeriesSet) -> Callable[..., Any]:
+    """As `_taker`, for the targets: a value between two observed ones would tell the next one."""
+    if series_set.missing == "interpolate":
+        return _taker([last_values(series) for series in series_set])
+    return _taker([series.target for series in series_set])
 
 
 def next_observed(observed: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:

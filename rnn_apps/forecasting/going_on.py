@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.base.errors import ConfigurationError
 from rnn_apps.application.going_on import Start, open_origin, require_same
 from rnn_apps.forecasting.features.description import DataDescription
 from rnn_apps.forecasting.network.capabilities import calendar_features
@@ -41,9 +42,20 @@ class Beginning:
     calendar: tuple[str, ...]
 
     def config(self, config: ForecastingConfig) -> ForecastingConfig:
-        """The config with the calendar features that the network has."""
-        automatic = config.calendar == ("auto",)
-        return dataclasses.replace(config, calendar=self.calendar) if automatic else config
+        """The config with the calendar features that the network has, in its order.
+
+        Raises:
+            ConfigurationError: the config names other features.
+        """
+        named = tuple(dict.fromkeys(config.calendar)) or ("none",)
+        if len(named) > 1 and ("auto" in named or "none" in named):
+            return config  # Which is refused with all that other runs are refused for.
+        if named != ("auto",) and set(named) != set(self.calendar):
+            raise ConfigurationError(
+                f"calendar = {', '.join(named)}: the run that training goes on from reads "
+                f"{', '.join(self.calendar)}. Set calendar = auto, which takes these"
+            )
+        return dataclasses.replace(config, calendar=self.calendar)
 
     def series(self, series_set: SeriesSet, config: ForecastingConfig) -> SeriesSet:
         """The series with the network's covariates in its order, and its categories.

@@ -16,8 +16,9 @@ from pipelines.series.times.timestamps import STEP
 def until(series_set: SeriesSet, last: str) -> SeriesSet:
     """The series as they were known at a time; covariates that are known ahead stay known.
 
-    A value that is missing at the end is the last one that was observed by then, so that nothing
-    of a later value is left in it.
+    An interpolated value that is missing at the end is the last one that was observed by then, so
+    that nothing of a later value is left in it; zeros that fill what is missing stay, as in the
+    windows of training.
 
     Args:
         series_set: series with a later end.
@@ -32,7 +33,7 @@ def until(series_set: SeriesSet, last: str) -> SeriesSet:
     moment = _moment(series_set, last)
     ends = [int(np.searchsorted(series.times, moment, side="right")) for series in series_set]
     known = [
-        _cut(series, end)
+        _cut(series, end, series_set.missing)
         for series, end in zip(series_set, ends, strict=True)
         if end > series.padding
     ]
@@ -57,7 +58,7 @@ def before(series_set: SeriesSet, moment: np.datetime64) -> SeriesSet:
     """
     ends = [int(np.searchsorted(series.times, moment, side="left")) for series in series_set]
     known = [
-        _cut(series, end)
+        _cut(series, end, series_set.missing)
         for series, end in zip(series_set, ends, strict=True)
         if end > series.padding and series.observed[:end].any()
     ]
@@ -99,10 +100,10 @@ def _moment(series_set: SeriesSet, last: str) -> np.datetime64:
     return stated_moment(last, series_set.time_zone, "at")
 
 
-def _cut(series: TimeSeries, end: int) -> TimeSeries:
+def _cut(series: TimeSeries, end: int, missing: str) -> TimeSeries:
     target, observed = series.target[:end].copy(), series.observed[:end]
     seen = np.flatnonzero(observed)
-    if len(seen):
+    if missing == "interpolate" and len(seen):
         target[seen[-1] + 1 :] = target[seen[-1]]
     return dataclasses.replace(
         series,

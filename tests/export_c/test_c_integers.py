@@ -15,6 +15,8 @@ from rnn_apps.edge import load
 from rnn_apps.export import ExportError, export_tflite
 from rnn_apps.export.c import export_c
 from rnn_apps.export.c.programs.quantisation import fraction_of
+from rnn_apps.forecasting.heads.head_layers import HeadAffine
+from rnn_apps.forecasting.network.normalisation import SeriesScaler
 
 CELLS = {"GRU": layers.GRU, "LSTM": layers.LSTM, "SimpleRNN": layers.SimpleRNN}
 
@@ -308,3 +310,20 @@ def test_fractions_hold_what_was_measured() -> None:
         assert largest * 2.0 ** fraction_of(largest) <= 32768
     # No bit is given away.
     assert 5.0 * 2.0 ** (fraction_of(5.0) + 1) > 32767
+
+
+def test_numbers_in_the_unit_of_the_data_stay_floats(tmp_path: Path) -> None:
+    """Ranges measured on a series of small numbers serve one of large numbers."""
+    keras.utils.set_random_seed(4)
+    past, index = Input((4,), name="past"), Input((), dtype="int32", name="index")
+    scaled, location, scale = SeriesScaler((10.0, 1000.0), (2.0, 200.0))(past, index)
+    parameters = layers.Reshape((4, 1))(layers.Dense(4)(scaled))
+    model = Model([past, index], HeadAffine("point")(parameters, location, scale))
+    usual = np.random.default_rng(0).normal(size=(8, 4))
+    data = {"past": (10 + 2 * usual).astype(np.float32), "index": np.zeros(8, np.int32)}
+    export_c(model, tmp_path / "q", quantize="int8", representative_data=data)
+    other = {"past": (1000 + 200 * usual[:1]).astype(np.float32), "index": np.ones(1, np.int32)}
+
+    (found,) = load(tmp_path / "q", "c")(other).values()
+
+    np.testing.assert_allclose(found, model([other["past"], other["index"]]), rtol=0.02)

@@ -22,6 +22,7 @@ from rnn_apps.forecasting.device.deployment import deployment_model
 from rnn_apps.forecasting.features.calendar_features import CalendarFeatures
 from rnn_apps.forecasting.features.calendar_names import CALENDAR_FEATURES, usable_features
 from rnn_apps.forecasting.features.description import DataDescription, describe
+from rnn_apps.forecasting.going_on import Beginning
 from rnn_apps.forecasting.network.build import build_model
 from rnn_apps.forecasting.network.capabilities import (
     calendar_features,
@@ -536,3 +537,31 @@ def test_a_point_has_no_paths() -> None:
     config = config_of(model="direct")
     with pytest.raises(ConfigurationError, match="no distribution"):
         sample_paths(build_model(config, PLAIN), config, PLAIN, {}, paths=1, seed=0)
+
+
+def test_a_window_of_zeros_does_not_outweigh_all_others() -> None:
+    config = config_of(model="direct", dropout=0.0, scaling="window")
+    draw = np.random.default_rng(0)
+    past = draw.poisson(2.0, (65, LOOKBACK)).astype(np.float32)
+    truth = draw.poisson(2.0, (65, HORIZON)).astype(np.float32)
+    past[64], truth[64] = 0.0, np.arange(HORIZON) % 2
+    network, objective = build_model(config, PLAIN), make_objective(config)
+
+    def mean_loss(windows: int) -> float:
+        batch = {"past_target": tf.constant(past[:windows])}
+        weights = tf.ones((windows, HORIZON))
+        loss, weight = objective(network, (batch, tf.constant(truth[:windows]), weights), False)
+        return float(loss) / float(weight)
+
+    assert mean_loss(65) == pytest.approx(mean_loss(64), rel=0.1)
+
+
+def test_going_on_reads_the_calendar_in_the_order_of_the_weights() -> None:
+    begun = Beginning(None, PLAIN, ("time_of_day", "day_of_week"))
+    for calendar in (("auto",), ("day_of_week", "time_of_day"), begun.calendar):
+        assert begun.config(config_of(calendar=calendar)).calendar == begun.calendar
+    for calendar in (("day_of_week", "day_of_year"), ("time_of_day",), ("none",)):
+        with pytest.raises(ConfigurationError, match="reads time_of_day, day_of_week"):
+            begun.config(config_of(calendar=calendar))
+    plain = Beginning(None, PLAIN, ("none",))
+    assert plain.config(config_of(calendar=("none",))).calendar == ("none",)

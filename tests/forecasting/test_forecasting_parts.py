@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import types
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,9 @@ from pipelines import ConfigurationError, DataError, WindowBatches, load_series,
 from rnn_apps import forecasting
 from rnn_apps.forecasting import ForecastingConfig, Run
 from rnn_apps.forecasting.device.calibrated_deployment import calibrated_deployment
-from rnn_apps.forecasting.device.exporting import contract
+from rnn_apps.forecasting.device.exporting import contract, farthest_series
 from rnn_apps.forecasting.judging.conformal import unreached_levels
+from rnn_apps.forecasting.judging.example_windows import read_examples, save_examples
 from rnn_apps.forecasting.prediction_files import predict_to_files
 from rnn_apps.forecasting.series_ends import until
 
@@ -344,3 +346,54 @@ def test_a_time_with_an_offset_is_an_instant() -> None:
         until(plain, "2024-06-05T13:00+02:00")
     with pytest.raises(ConfigurationError, match="at = 'noon': write a time such as"):
         until(local, "noon")
+
+
+@pytest.mark.parametrize("missing", ["forward_fill", "interpolate", "zero"])
+def test_what_was_known_at_a_time_is_the_window_of_the_backtest(missing: str) -> None:
+    frame = pd.DataFrame({"a": [9, 5, np.nan, np.nan, 7, 8, 9, 3]}, index=DAYS[:8])
+    series_set = load_series(frame, missing=missing)
+    inputs, _, _ = next(iter(WindowBatches(series_set, lookback=4, horizon=2).epoch(0)))
+    known = until(series_set, "2023-01-04")[0].target
+    assert known.tolist() == np.asarray(inputs["past_target"])[0].tolist()
+    assert known.tolist() == ([9, 5, 0, 0] if missing == "zero" else [9, 5, 5, 5])
+
+
+def test_every_series_is_among_the_example_windows(tmp_path: Path) -> None:
+    rows = np.arange(300.0)[:, None] + 1000 * np.arange(40)
+    frame = pd.DataFrame(rows, index=DAYS[:300]).add_prefix("s")
+    save_examples(tmp_path / "many", load_series(frame), (0.8, 1.0), 24, 12)
+    assert read_examples(tmp_path / "many")["series_index"].tolist() == list(range(40))
+    save_examples(tmp_path / "one", load_series(frame[["s0"]]), (0.8, 1.0), 24, 12)
+    firsts = read_examples(tmp_path / "one")["past_target"][:, 0]
+    # The first and the last origin of the part, and even distances between them.
+    assert (firsts[0], firsts[-1], len(firsts)) == (240 - 24, 300 - 12 - 24, 32)
+    assert set(np.diff(firsts)) <= {1.0, 2.0}
+
+
+def test_a_small_series_is_not_hidden_by_a_large_one() -> None:
+    scale = np.array([[1.0], [1.0], [1000.0], [1000.0]])
+    expected = scale * np.array([[1.0, 2.0, 3.0]])
+    found = expected.copy()
+    found[:2] = 0.0
+    index = np.array([0, 0, 1, 1])
+    assert farthest_series(expected / scale, expected / scale, index) == 0.0
+    assert farthest_series(found / scale, expected / scale, index) > 1.0
+
+
+@pytest.mark.parametrize("transform, least", [("log", "above 0"), ("log1p", "of 0 or more")])
+def test_the_contract_tells_how_values_are_filled_and_which_are_refused(
+    transform: str, least: str, few: tuple[Run, pd.DataFrame]
+) -> None:
+    run = few[0]
+    plain = contract(run, run.deployed)
+    assert "last one before it" in plain["rule of missing values"]
+    assert "transform" not in plain
+    other = types.SimpleNamespace(
+        config=dataclasses.replace(run.config, transform=transform, missing="interpolate"),
+        description=run.description, yardsticks=run.yardsticks, deployed=run.deployed,
+        calibration_note=run.calibration_note,
+    )  # fmt: skip
+    told = contract(other, run.deployed)  # type: ignore[arg-type]
+    assert "after the last observed value, with the last value" in told["rule of missing values"]
+    assert told["transform"] == transform
+    assert least in told["rule of values"]

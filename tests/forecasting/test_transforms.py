@@ -11,10 +11,15 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
+from pipelines import SeriesSet, load_series
 from pipelines.base.errors import ConfigurationError, DataError
 from rnn_apps import forecasting
 from rnn_apps.edge import EdgeForecaster, load
-from rnn_apps.forecasting.network.transforms import restored, transformed
+from rnn_apps.forecasting.network.transforms import (
+    check_transformable,
+    restored,
+    transformed,
+)
 
 CONFIG = forecasting.ForecastingConfig(
     run="", lookback=12, horizon=4, segment_length=4, units=8, epochs=2, batch_size=32,
@@ -150,3 +155,26 @@ def test_counts_are_not_transformed(tmp_path: Path) -> None:
     frame = growth().assign(y=lambda table: table.y.round())
     with pytest.raises(ConfigurationError, match="transform = 'log' is not available"):
         forecasting.train(config, data=frame)
+
+
+def daily(values: list[float], missing: str = "forward_fill") -> SeriesSet:
+    times = pd.date_range("2024", periods=len(values), freq="D")
+    return load_series(pd.DataFrame({"a": values}, index=times), missing=missing)
+
+
+def test_gaps_that_zeros_fill_have_no_logarithm() -> None:
+    values = [1.0, 2.0, np.nan, 4.0, 5.0, 6.0]
+    with pytest.raises(DataError, match=r"no value at 2024-01-03.*missing = zero") as caught:
+        check_transformable(daily(values, "zero"), "log")
+    assert "forward_fill" in str(caught.value)
+    check_transformable(daily(values, "zero"), "log1p")
+    check_transformable(daily(values), "log")
+    check_transformable(daily([1.0, 2.0, 3.0], "zero"), "log")
+
+
+def test_a_series_that_softplus_would_round_is_refused() -> None:
+    with pytest.raises(DataError, match=r"holds 0.0005 at 2024-01-02.*softplus") as caught:
+        check_transformable(daily([0.002, 5e-4, 0.003]), "softplus")
+    assert "Multiply" in str(caught.value)
+    check_transformable(daily([0.0, 5.0, 0.0]), "softplus")
+    check_transformable(daily([3.0, 5e-4, 5.0]), "softplus")

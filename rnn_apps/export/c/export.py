@@ -198,7 +198,7 @@ def code_for(
     refuse_free_shapes(plan)
     states = _states(plan) if call == "step" else {}
     forms = {layer_name(use.layer): FORM for use in plan.uses}
-    program = scheduled(lowered(plan.traced(forms), states))
+    program = scheduled(lowered(plan.traced(forms), states, plan.float_layers))
     if quantize is not None:
         finer = quantize == "int16x8"
         program = quantised(program, plan.calibration, integer_io, finer)

@@ -30,6 +30,7 @@ from rnn_apps.export.signature.example_data import (
     first_example,
 )
 from rnn_apps.export.signature.model_signature import InputTensor, ModelSignature, signature_of
+from rnn_apps.layers.layers_within import layers_within
 
 
 class FunctionOfForms(Protocol):
@@ -59,6 +60,8 @@ class SignaturePlan:
         proven: extent of the data that `prove` runs on.
         comparison: single calls with Keras' outputs for them, to be kept for a later `verify`; None
             for a streaming signature.
+        float_layers: names of the layers with the attribute `stays_float32`, whose elementwise
+            operations C code never has in integers.
     """
 
     name: str
@@ -72,6 +75,7 @@ class SignaturePlan:
     real_data: bool
     proven: ProofExtent
     comparison: Comparison | None = None
+    float_layers: frozenset[str] = frozenset()
 
     def traced(self, forms: Mapping[str, str], weight_bytes: int = 4) -> TracedFunction:
         """The signature's function with its shapes, for `write_saved_model`."""
@@ -142,6 +146,14 @@ def sequence_plan(
         real_data=data is not None,
         proven=ProofExtent(len(examples) * batch_of(signature)),
         comparison=comparison,
+        float_layers=float_layers(model),
+    )
+
+
+def float_layers(model: keras.Model) -> frozenset[str]:
+    """The names of a model's layers that say of themselves, by `stays_float32`, that they do."""
+    return frozenset(
+        layer.name for layer in layers_within(model) if getattr(layer, "stays_float32", False)
     )
 
 

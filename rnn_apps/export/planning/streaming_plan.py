@@ -12,7 +12,7 @@ import numpy as np
 
 from rnn_apps.export.forms.replaceable_layers import is_of_keras, recurrent_layers
 from rnn_apps.export.forms.reshaping import repeats_vector
-from rnn_apps.export.planning.plans import SignaturePlan
+from rnn_apps.export.planning.plans import SignaturePlan, float_layers
 from rnn_apps.export.planning.stream_step import NotThisReadingError, StreamingStep, of_any_length
 from rnn_apps.export.processes.runtime_process import RuntimeProcess
 from rnn_apps.export.proof.keras_reference import keras_outputs
@@ -160,6 +160,7 @@ def _plan(step: StreamingStep, data: Any, calibrating: bool) -> SignaturePlan:
         proven=ProofExtent(
             len(different), max(len(s.chunks) for s in different) * step.chunk, step.chunk
         ),
+        float_layers=float_layers(step.model),
     )
 
 

@@ -28,6 +28,8 @@ class ConformalCorrection(keras.layers.Layer):
     along the levels.
     """
 
+    stays_float32 = True  # See `network.normalisation`.
+
     def __init__(
         self,
         levels: Sequence[float],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from pipelines.series.covariates.holiday_calendar import DAYS_TO_HOLIDAY, HOLIDAY, MOST_DAYS
 from rnn_apps.application.going_on import read_origin
@@ -19,11 +20,17 @@ from rnn_apps.forecasting.device.calibrated_deployment import (
 )
 from rnn_apps.forecasting.judging.example_windows import EXAMPLES, read_examples
 from rnn_apps.forecasting.network.inputs import input_specification
+from rnn_apps.forecasting.network.normalisation import WindowScaler
+from rnn_apps.forecasting.network.transforms import transformed
 from rnn_apps.forecasting.trained import TrainedForecaster
 
 if TYPE_CHECKING:
     from rnn_apps.edge.runtime.model import EdgeModel
     from rnn_apps.export.task_metric import TaskMetric
+    from rnn_apps.forecasting.config import ForecastingConfig
+    from rnn_apps.forecasting.features.description import DataDescription
+
+    Array = NDArray[Any]
 
 _log = logging.getLogger(__name__)
 
@@ -34,8 +41,8 @@ FILES = {
     "c": DeviceFile("c", target="c"),
     "c_int8": DeviceFile("c_int8", target="c", quantize="int8"),
 }
-# Integers are held to the forecasts: their root mean square difference from Keras', in units of the
-# standard deviation of Keras' forecasts within a window; single numbers only to a coarse bound.
+# Integers are held to the forecasts of each series, see `farthest_series`; single numbers only to a
+# coarse bound.
 QUANTIZED_TOLERANCE = 0.3
 MOST_DIFFERENCE = 0.05
 NOT_CALIBRATED = (
@@ -43,6 +50,14 @@ NOT_CALIBRATED = (
     "units of each series as a whole, which a window does not tell. predict calibrates intervals, "
     "and so do files of a run with scaling = series"
 )
+
+_FILLED = {
+    "forward_fill": "whoever calls the file fills a missing value with the last one before it",
+    "interpolate": "whoever calls the file fills missing values on a straight line between the "
+    "observed ones on both sides; after the last observed value, with the last value",
+    "zero": "whoever calls the file fills missing values with 0",
+    "error": "there are none: the run refuses series with missing values",
+}
 
 
 def export(run: TrainedForecaster, to: str | Path, formats: Sequence[str]) -> dict[str, Any]:
@@ -73,6 +88,7 @@ class ForecastDelivery(Delivery):
         for note in _intervals(self._run, [tensor.name for tensor in self._model.inputs]).values():
             _log.warning(f"Intervals: {note}.")
         real = read_examples(self._run.folder.path / EXAMPLES)
+        self._examples = real
         self._data = {tensor.name: real[tensor.name] for tensor in self._model.inputs}
 
     def contract(self, formats: Sequence[str]) -> dict[str, Any]:
@@ -111,16 +127,21 @@ class ForecastDelivery(Delivery):
         from rnn_apps.edge.forecasting import EdgeForecaster
         from rnn_apps.export.task_metric import TaskMetric
 
+        config = self._run.config
         expected = np.asarray(self._model(self._data)["forecast"])
-        spread = float(np.sqrt(np.mean(expected.var(axis=1))))
+        past, index = self._examples["past_target"], self._examples["series_index"]
+        scale = _scales(config, self._run.description, past, index)
+
+        def scaled(forecasts: Array) -> Array:
+            return np.asarray(transformed(forecasts, config.transform)) / scale
 
         def difference(model: EdgeModel) -> float:
             found = EdgeForecaster(model)(**self._data)["forecast"]
-            apart = float(np.sqrt(np.mean(np.square(found - expected))))
-            return apart / spread if spread else apart
+            return farthest_series(scaled(found), scaled(expected), index)
 
         return TaskMetric(
-            "RMS difference from Keras' forecasts, in standard deviations of a forecast",
+            "RMS difference from Keras' forecasts, in standard deviations of a forecast, of the "
+            "series that differs most",
             difference,
             most_loss=MOST_DIFFERENCE,
             measured_on=f"{len(expected)} real windows",
@@ -129,6 +150,35 @@ class ForecastDelivery(Delivery):
 
 
 FORMATS = ForecastDelivery.formats()
+
+
+def farthest_series(found: Array, expected: Array, series_index: Array) -> float:
+    """The root mean square difference of the series that differs most.
+
+    Its unit is the standard deviation within an expected forecast, over all series: the forecasts
+    of a single one may hardly move.
+
+    Args:
+        found, expected: forecasts float32 [windows, horizon], in units of their series' scale, so
+            that a series of large numbers does not hide one of small numbers.
+        series_index: position of each window's series, [windows].
+    """
+    spread = float(np.sqrt(np.mean(expected.var(axis=1))))
+    apart = max(
+        float(np.sqrt(np.mean(np.square(found - expected)[series_index == series])))
+        for series in np.unique(series_index)
+    )
+    return apart / spread if spread else apart
+
+
+def _scales(
+    config: ForecastingConfig, description: DataDescription, past: Array, series_index: Array
+) -> Array:
+    """What the model divides each window by, [windows, 1]."""
+    if config.scaling == "series":
+        return np.asarray(description.scale, np.float32)[series_index, None]
+    scaler = WindowScaler(shift=config.output != "negative_binomial")
+    return np.asarray(scaler(transformed(past, config.transform))[2])
 
 
 def contract(run: TrainedForecaster, model: keras.Model) -> dict[str, Any]:
@@ -169,6 +219,7 @@ def contract(run: TrainedForecaster, model: keras.Model) -> dict[str, Any]:
         **_categories(run),
         **_holidays(run),
         **_short_series(run),
+        **_values(run.config),
         "frequency": config.frequency,
         "lookback": config.lookback,
         "horizon": config.horizon,
@@ -218,6 +269,19 @@ def _short_series(run: TrainedForecaster) -> dict[str, Any]:
         "beginning: the first value, and the first row of each covariate, are repeated; the times "
         "continue backwards"
     }
+
+
+def _values(config: ForecastingConfig) -> dict[str, Any]:
+    """The contract's entries about values that are missing, or that the transform does not take."""
+    rules: dict[str, Any] = {"rule of missing values": _FILLED[config.missing]}
+    if config.transform != "none":
+        least = "above 0" if config.transform == "log" else "of 0 or more"
+        rules["transform"] = config.transform
+        rules["rule of values"] = (
+            f"past_target holds values {least}: whoever calls the file refuses others, which the "
+            "file would take for the smallest value that it knows"
+        )
+    return rules
 
 
 def _unreached(run: TrainedForecaster) -> dict[str, Any]:

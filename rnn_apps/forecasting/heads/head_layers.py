@@ -14,6 +14,8 @@ from rnn_apps.forecasting.heads.heads import Head, make_head
 class _HeadLayer(keras.layers.Layer):
     """A float32 layer that makes its head from the head's name and quantile levels."""
 
+    stays_float32 = True  # See `network.normalisation`.
+
     def __init__(self, output: str, quantiles: Sequence[float] = (), **kwargs: Any) -> None:
         kwargs["dtype"] = "float32"
         super().__init__(**kwargs)

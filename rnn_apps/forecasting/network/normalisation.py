@@ -6,6 +6,10 @@ Two steps, both affine, both undone at the model's end:
    the window itself). The loss is computed in this scaled space.
 2. `WindowNormalisation` takes the level out of the single window: its last value, as SegRNN and
    NLinear do, or its mean and standard deviation, as reversible instance normalisation does.
+
+Both, and the scaling of covariates, stay float32 in C code of integers (`stays_float32`): their
+numbers are in the unit of the data, and those of one series may be far beyond all that the ranges
+of integers were measured on.
 """
 
 from __future__ import annotations
@@ -38,6 +42,8 @@ class SeriesScaler(keras.layers.Layer):
     Call: (past_target [batch, lookback], series_index int32 [batch]), or past_target alone for a
     single series -> scaled [batch, lookback], location [batch, 1], scale [batch, 1].
     """
+
+    stays_float32 = True
 
     def __init__(self, location: Sequence[float], scale: Sequence[float], **kwargs: Any) -> None:
         kwargs["dtype"] = "float32"
@@ -87,6 +93,8 @@ class WindowScaler(keras.layers.Layer):
     Call: past_target [batch, lookback] -> scaled, location [batch, 1], scale [batch, 1].
     """
 
+    stays_float32 = True
+
     def __init__(self, shift: bool = True, **kwargs: Any) -> None:
         kwargs["dtype"] = "float32"
         super().__init__(**kwargs)
@@ -132,6 +140,8 @@ class WindowNormalisation(keras.layers.Layer):
     [batch, 1] with scaled = normalised * factor + shift.
     """
 
+    stays_float32 = True
+
     def __init__(self, method: str, steps: int = 1, **kwargs: Any) -> None:
         kwargs["dtype"] = "float32"
         super().__init__(**kwargs)
@@ -173,6 +183,8 @@ class CovariateScaler(keras.layers.Layer):
 
     Call: [..., covariates] -> the same shape, float32.
     """
+
+    stays_float32 = True
 
     def __init__(self, location: Sequence[float], scale: Sequence[float], **kwargs: Any) -> None:
         kwargs["dtype"] = "float32"

@@ -22,6 +22,13 @@ Objective = Callable[[keras.Model, Batch, bool], tuple[tf.Tensor, tf.Tensor]]
 _LARGEST_RATIO = 100.0
 """Bound of what the scale of a series may be of its seasonal error, or the other way round."""
 
+_WEIGHT_OF_CONSTANTS = 1e-24
+"""Weight of a window whose past is one value, where windows are scaled by their own spread.
+
+Errors after zeros are millions of such units, squares even more: one window would outweigh all
+others. It is not 0, so that a part of nothing but such windows still has a loss.
+"""
+
 
 def make_objective(
     config: ForecastingConfig, seasonal_errors: npt.NDArray[np.float32] | None = None
@@ -30,7 +37,8 @@ def make_objective(
 
     It returns the sum of the head's losses over the observed steps and the sum of their weights,
     both float32 scalars over one replica's part of the batch. Targets are raw [batch, horizon]; a
-    missing target has weight 0 and any value.
+    missing target has weight 0 and any value. With scaling = window, a window whose past is
+    constant hardly counts.
 
     Args:
         config: configuration of the run.
@@ -38,6 +46,7 @@ def make_objective(
             as `features.seasonal_errors` gives them; needed if `config.mase_weighting` is above 0.
     """
     head = head_of(config)
+    by_spread = config.scaling == "window" and config.output != "negative_binomial"
     weigh = None
     if config.mase_weighting:
         assert seasonal_errors is not None
@@ -58,11 +67,21 @@ def make_objective(
             outputs["location"],
             outputs["scale"],
         )
+        if by_spread:
+            weights = weights * _moving(inputs["past_target"])
         if weigh is not None:
             weights = weights * weigh(outputs["scale"], index)
         return tf.reduce_sum(loss * weights), tf.reduce_sum(weights)
 
     return objective
+
+
+def _moving(past: tf.Tensor) -> tf.Tensor:
+    """Weights [batch, 1] of windows [batch, lookback]: 1 unless the past is one value."""
+    changes = tf.reduce_max(past, axis=1, keepdims=True) > tf.reduce_min(
+        past, axis=1, keepdims=True
+    )
+    return tf.where(changes, 1.0, _WEIGHT_OF_CONSTANTS)
 
 
 def _mase_weights(

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.base.errors import DataError
-from pipelines.series.time_series import SeriesSet
+from pipelines.series.time_series import SeriesSet, TimeSeries
 from pipelines.series.times.timestamps import show_time
 
 # The least value whose logarithm is taken. Smaller ones are refused with the data; what only pads
@@ -65,6 +65,8 @@ class TargetTransform(keras.layers.Layer):
     Call: float32 of any shape -> the same shape.
     """
 
+    stays_float32 = True  # See `normalisation`.
+
     def __init__(self, transform: str, restore: bool = False, **kwargs: Any) -> None:
         kwargs["dtype"] = "float32"
         super().__init__(**kwargs)
@@ -85,7 +87,7 @@ class TargetTransform(keras.layers.Layer):
 
 
 def check_transformable(series_set: SeriesSet, transform: str) -> None:
-    """Refuses values that have no logarithm.
+    """Refuses values that have no logarithm, or that the transformation would change.
 
     Raises:
         DataError: names the first value, its series and its time.
@@ -93,6 +95,10 @@ def check_transformable(series_set: SeriesSet, transform: str) -> None:
     if transform == "none":
         return
     for series in series_set:
+        if transform == "log":
+            _check_filled(series_set, series)
+        if transform == "softplus":
+            _check_small(series_set, series)
         low = series.target <= 0.0 if transform == "log" else series.target < 0.0
         wrong = np.flatnonzero(series.observed & low)
         if len(wrong):
@@ -108,3 +114,36 @@ def check_transformable(series_set: SeriesSet, transform: str) -> None:
                 column=series.name,
                 advice=f"Choose transform = {other}.",
             )
+
+
+def _check_filled(series_set: SeriesSet, series: TimeSeries) -> None:
+    """Refuses zeros that stand for missing values: their logarithm would be that of 1e-30."""
+    wrong = np.flatnonzero(~series.observed & (series.target <= 0.0))
+    if len(wrong):
+        when = show_time(series.times[wrong[0]], series_set.frequency)
+        raise DataError(
+            f"has no value at {when}, which is filled with {series.target[wrong[0]]:g} (missing = "
+            f"{series_set.missing}); transform = 'log' is for values above 0",
+            file=series_set.report.source,
+            column=series.name,
+            advice="Choose missing = forward_fill, or transform = log1p, which takes 0.",
+        )
+
+
+def _check_small(series_set: SeriesSet, series: TimeSeries) -> None:
+    """Refuses a series of values that softplus would take for `_NEARLY_ZERO`.
+
+    Single ones of a series of larger values are rounded by less than a thousandth of its mean.
+    """
+    small = series.observed & (series.target > 0.0) & (series.target < _NEARLY_ZERO)
+    if not small.any() or series.target[series.observed].mean(dtype=np.float64) >= 1.0:
+        return
+    first = int(np.flatnonzero(small)[0])
+    when = show_time(series.times[first], series_set.frequency)
+    raise DataError(
+        f"holds {series.target[first]:g} at {when}; transform = 'softplus' takes values between 0 "
+        f"and {_NEARLY_ZERO:g} for {_NEARLY_ZERO:g}",
+        file=series_set.report.source,
+        column=series.name,
+        advice="Multiply the series by a constant, or choose transform = log.",
+    )

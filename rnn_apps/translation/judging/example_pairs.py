@@ -6,6 +6,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from pipelines.base.atomic_files import write_json
 from pipelines.base.errors import UserError
 from pipelines.pairs.encoding import without_too_long
@@ -53,5 +55,5 @@ def _read(path: Path) -> Pairs:
 
 def _chosen(source: Sequence[str], target: Sequence[str]) -> Pairs:
     pairs = [(a, b) for a, b in zip(source, target, strict=True) if one_line(a) and one_line(b)]
-    step = max(1, len(pairs) // MOST_PAIRS)
-    return pairs[::step][:MOST_PAIRS]
+    places = np.linspace(0, len(pairs) - 1, min(len(pairs), MOST_PAIRS)).round().astype(int)
+    return [pairs[place] for place in places.tolist()]

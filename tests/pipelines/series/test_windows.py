@@ -370,3 +370,14 @@ def test_a_keras_model_fits_on_the_plain_datasets() -> None:
     )
     history = model.fit(train, validation_data=validation, epochs=2, verbose=0)
     assert history.history["loss"][1] < history.history["loss"][0]
+
+
+def test_missing_targets_do_not_tell_the_next_value() -> None:
+    """A DeepAR is fed them in training, as if they had been observed."""
+    none = np.nan
+    values = [3, 5, none, 9, 4, 8, 2, 7, none, 1, none, 6, none, 2]
+    frame = pd.DataFrame({"a": values}, index=pd.date_range("2024", periods=14, freq="D"))
+    batches = WindowBatches(load_series(frame, missing="interpolate"), lookback=6, horizon=6)
+    _, targets, weights = gather(batches.epoch(0))
+    assert targets[1].tolist() == [7, 7, 1, 1, 6, 6]
+    assert weights[1].tolist() == [1, 0, 1, 0, 1, 0]

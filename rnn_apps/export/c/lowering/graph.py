@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,7 +23,7 @@ from rnn_apps.export.c.lowering.whole_numbers import (
     refuse_lacking,
 )
 from rnn_apps.export.c.lowering.windows import WINDOWS
-from rnn_apps.export.c.programs.program import Buffer, Index, Program, Repeat, View, whole
+from rnn_apps.export.c.programs.program import Buffer, Index, Loop, Program, Repeat, View, whole
 from rnn_apps.export.planning.tracing import TracedFunction
 from rnn_apps.export.results import ExportError
 
@@ -41,22 +42,29 @@ _LOOPS = ("While", "StatelessWhile")
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 # Keras' checks of arguments; what they check is known when the graph is traced.
 _WITHOUT_EFFECT = ("NoOp", "Assert", "Print", "PrintV2")
+# TensorFlow numbers the names of layers that are called again.
+_NUMBER = re.compile(r"_\d+$")
 
 
-def lowered(traced: TracedFunction, states: Mapping[str, tuple[int, ...]]) -> Program:
+def lowered(
+    traced: TracedFunction,
+    states: Mapping[str, tuple[int, ...]],
+    float_layers: frozenset[str] = frozenset(),
+) -> Program:
     """The program of a traced function.
 
     Args:
         traced: function of named tensors with fixed shapes.
         states: shapes of the inputs that are states, by name; the output `NAME_out` is the next
             value of the state NAME.
+        float_layers: names of layers whose loops stay float32 where the program is in integers.
 
     Raises:
         ExportError: an operator has no C code; the message names it and its layer.
     """
     graph, names = _frozen(traced)
     constants = Constants()
-    scope = Scope({}, constants)
+    scope = Scope({}, constants, float_layers=float_layers)
     inputs: dict[str, View] = {}
     kept: dict[str, View] = {}
     for given in traced.inputs:
@@ -136,6 +144,7 @@ def _needed(outputs: Sequence[tf.Tensor]) -> set[str]:
 
 def _lower(scope: Scope, op: tf.Operation, session: Any, graph: Any) -> None:
     known = [scope.values.get(tensor.name) for tensor in op.inputs]
+    emitted = len(scope.statements)
     try:
         if op.type == "Shape":
             made: Any = np.array(static_shape(op.inputs[0]), np.int32)
@@ -163,9 +172,19 @@ def _lower(scope: Scope, op: tf.Operation, session: Any, graph: Any) -> None:
         raise
     except ExportError as refusal:
         raise PlacedError(f"{_place(op)}: {refusal}. {_ADVICE}") from refusal
+    if _is_of_layer(op, scope.float_layers):
+        for one in scope.statements[emitted:]:
+            if isinstance(one, Loop):
+                one.stays_float32 = True
     results = made if isinstance(made, list) else [made]
     for tensor, value in zip(op.outputs, results, strict=False):
         scope.values[tensor.name] = value
+
+
+def _is_of_layer(op: tf.Operation, layers: frozenset[str]) -> bool:
+    """Whether an operator is of one of these layers, whose names may have a number at their end."""
+    path = op.name.split("/")[:-1]
+    return any(part in layers or _NUMBER.sub("", part) in layers for part in path)
 
 
 def _place(op: tf.Operation) -> str:
@@ -179,7 +198,7 @@ def _lower_call(scope: Scope, op: tf.Operation, graph: Any) -> list[Value]:
     given = [scope.values[tensor.name] for tensor in op.inputs]
     shapes = [() if isinstance(value, Index) else value.shape for value in given]
     body = _function(graph, op.get_attr("f").name, shapes)
-    inner = Scope({}, scope.constants, scope.statements, scope.numbers)
+    inner = Scope({}, scope.constants, scope.statements, scope.numbers, scope.float_layers)
     inner.values |= {t.name: value for t, value in zip(body.inputs, given, strict=True)}
     lower_graph(inner, body, body.outputs)
     return [inner.value(tensor) for tensor in body.outputs]

@@ -84,12 +84,14 @@ class Scope:
         constants: shared by all scopes of a program.
         statements: what has been emitted so far.
         numbers: numbers for the variables of loops.
+        float_layers: names of layers whose loops stay float32.
     """
 
     values: dict[str, Value]
     constants: Constants
     statements: list[Statement] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=itertools.count)
+    float_layers: frozenset[str] = frozenset()
 
     def value(self, tensor: tf.Tensor) -> Value:
         """What is known of a tensor."""

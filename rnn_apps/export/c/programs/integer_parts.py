@@ -116,6 +116,8 @@ def _copies_within(one: Statement, fixed: Set[int]) -> bool:
 
 
 def _runs_in_integers(loop: Loop, simulation: Simulation) -> bool:
+    if loop.stays_float32:
+        return False
     for one in loop.assignments:
         largest = simulation.of_assignments.get((id(loop), one.name), 0.0)
         if one.dtype == "float32" and largest > LARGEST_IN_INTEGERS:

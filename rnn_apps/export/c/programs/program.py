@@ -181,12 +181,14 @@ class Loop(Statement):
         stores: (view of the loop's shape, operand) pairs.
         fractions: for a loop in integers, the fraction of each assignment that is no truth value;
             None for a loop in floats.
+        stays_float32: True for a loop that is never in integers.
     """
 
     shape: tuple[int, ...]
     assignments: list[Assignment]
     stores: list[tuple[View, Operand]]
     fractions: dict[str, int] | None = None
+    stays_float32: bool = False
 
     def reads(self) -> Iterator[View]:
         """The views that are read."""

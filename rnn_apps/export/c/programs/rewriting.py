@@ -148,7 +148,9 @@ def merged(loop: Loop) -> Loop:
         (change(view), change(value) if isinstance(value, View) else value)
         for view, value in loop.stores
     ]
-    return Loop(shape_of(loop.shape), assignments, stores)
+    return dataclasses.replace(
+        loop, shape=shape_of(loop.shape), assignments=assignments, stores=stores
+    )
 
 
 def in_shape(loop: Loop, shape: tuple[int, ...]) -> Loop:
@@ -175,7 +177,8 @@ def in_shape(loop: Loop, shape: tuple[int, ...]) -> Loop:
         )
         for one in loop.assignments
     ]
-    return Loop(shape, assignments, [(change(v), operand(value)) for v, value in loop.stores])
+    stores = [(change(view), operand(value)) for view, value in loop.stores]
+    return dataclasses.replace(loop, shape=shape, assignments=assignments, stores=stores)
 
 
 def _changed(one: Assignment, change: Callable[..., View]) -> Assignment:

@@ -366,6 +366,7 @@ def _joined(loops: Sequence[Loop]) -> Loop:
             for a in assignments
         ],
         [(view, short(value)) for view, value in stores.items()],
+        stays_float32=any(loop.stays_float32 for loop in loops),
     )
 
 
@@ -383,7 +384,8 @@ def _without_unread(
         elif isinstance(one, Loop):
             stores = [(v, o) for v, o in one.stores if _is_read(v, readers)]
             if stores:
-                made.append(Loop(one.shape, _needed(one.assignments, stores), stores))
+                needed = _needed(one.assignments, stores)
+                made.append(dataclasses.replace(one, assignments=needed, stores=stores))
         elif any(_is_read(view, readers) for view in one.writes()):
             made.append(one)
     return made
