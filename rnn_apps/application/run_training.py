@@ -38,7 +38,7 @@ from rnn_apps.training.resuming import check_same_config
 
 _log = logging.getLogger(__name__)
 
-FINGERPRINTS = {"data": "sha256", "validation": "validation_sha256"}
+FINGERPRINTS = {"data": "sha256", "validation": "validation_sha256", "noise": "noise_sha256"}
 """The fingerprints in a run's record of its data, by the setting that says where the data is."""
 
 
@@ -64,6 +64,7 @@ class TrainingFolder(RunFolder):
         self._held = path.is_dir()
         self._begun_with: tuple[str, ...] = ()
         self._moved: set[str] = set()
+        self._sources: dict[str, str] = {}
 
     def check_config(self, config: TrainingConfig) -> None:
         """Refuses to go on with settings that would change what was trained.
@@ -76,6 +77,7 @@ class TrainingFolder(RunFolder):
             check_same_config(begun, config)
             now = dataclasses.asdict(config)
             self._moved = {name for name in FINGERPRINTS if begun.get(name) != now.get(name)}
+            self._sources = {name: now.get(name, "") for name in FINGERPRINTS}
 
     def check_data(self, file: str, about: dict[str, Any], *, source: str) -> None:
         """Refuses to go on with other data than the run was begun with, wherever it is now.
@@ -86,7 +88,7 @@ class TrainingFolder(RunFolder):
             file: name of the run's record of its data, such as "text.json".
             about: record of the data, with `FINGERPRINTS` of the training data and of the data
                 that the best epoch is chosen by.
-            source: name of the data, for the message.
+            source: name of the training data, for the message.
 
         Raises:
             DataError: a fingerprint is another one, or data has moved of which there is none, as in
@@ -97,17 +99,19 @@ class TrainingFolder(RunFolder):
         path = self.path / file
         record = read_json(path) if path.exists() else {}
         for name, fingerprint in FINGERPRINTS.items():
+            # What is validated on, or mixed in, may have been named by a setting of its own.
+            place = source if name == "data" else self._sources.get(name) or source
             if fingerprint in record and record[fingerprint] != about.get(fingerprint):
                 raise DataError(
                     f"does not hold the {name} that the run in {self.path} was started with",
-                    file=source,
+                    file=place,
                     advice=f"Restore it. {READ_OTHERWISE}: start a new run.",
                 )
             if fingerprint not in record and name in self._moved:
                 raise DataError(
                     f"cannot be compared with the {name} that the run in {self.path} was started "
                     "with: the run has no fingerprint of it",
-                    file=source,
+                    file=place,
                     advice=f"Put the {name} back in its place, or start a new run.",
                 )
 

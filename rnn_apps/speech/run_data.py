@@ -234,8 +234,8 @@ def training_batches(config: SpeechConfig, utterances: Utterances) -> SpeechBatc
     store = utterances.store
     mask = None
     if config.time_masks or config.frequency_masks:
-        mean, _ = store.statistics()
-        mask = _masked_with(mean, config)
+        of_the_utterance = config.normalisation == "utterance"
+        mask = _masked_with(None if of_the_utterance else store.statistics()[0], config)
     source: UtteranceSource = store
     if changes_samples(config):
         source = WaveformSource(
@@ -284,15 +284,20 @@ def waveform_augmentation(config: SpeechConfig) -> WaveformAugmentation:
 
 
 def _masked_with(
-    mean: npt.NDArray[np.float32], config: SpeechConfig
+    mean: npt.NDArray[np.float32] | None, config: SpeechConfig
 ) -> Callable[[Features, np.random.Generator], Features]:
-    """SpecAugment before normalisation: what is masked becomes the training data's mean."""
+    """SpecAugment before normalisation: what is masked becomes the training data's mean.
+
+    Without a `mean` it becomes that of the utterance: the model normalises by the statistics of
+    what it reads, so that any other value would move and shrink the frames that are not masked.
+    """
     mask = SpecAugment(
         time_masks=config.time_masks, longest_time_mask=config.longest_time_mask,
         frequency_masks=config.frequency_masks, widest_frequency_mask=config.widest_frequency_mask,
     )  # fmt: skip
 
     def masked(found: Features, generator: np.random.Generator) -> Features:
-        return mask(found - mean, generator) + mean
+        fill = found.mean(axis=0) if mean is None else mean
+        return mask(found - fill, generator) + fill
 
     return masked

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 from pipelines.base.atomic_files import write_json
 from pipelines.base.errors import ConfigurationError
 from pipelines.speech import SpeechBatches
+from pipelines.speech.feature_extraction.noise import noise_digest
 from pipelines.speech.recordings.labels import LabelSet
 from pipelines.tokenizers.tokenizer import token_keys
 from rnn_apps.application import going_on
@@ -127,6 +128,8 @@ def _prepared(folder: TrainingFolder, config: SpeechConfig, data: str | Recordin
     validation = prepare(config, parts["validation"], labels) if "validation" in parts else None
     if validation is not None:
         about["validation_sha256"] = _about(validation)["sha256"]
+    if config.noise:
+        about["noise_sha256"] = noise_digest(config.noise)
     folder.check_data(RECORDINGS, about, source=training.report.source)
     batches = training_batches(config, training)
     held_out = None if validation is None else judged_batches(config, validation)

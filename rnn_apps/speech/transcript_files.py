@@ -161,19 +161,38 @@ def _cues(
 ) -> str:
     [result] = results
     texts = []
-    words = result.transcripts[0].words if result.transcripts else ()
-    groups = list(cues(words))
+    best = result.transcripts[0] if result.transcripts else Transcript("", 0.0, 1.0)
+    groups, written = list(cues(best.words)), 0
     for number, group in enumerate(groups, 1):
         start, end = group[0].start, max(group[-1].end, group[0].start + _SHORTEST_SECONDS)
         if number < len(groups):
             end = min(end, groups[number][0].start)
         times = _time(start, mark), _time(end, mark)
-        text = " ".join(word.text for word in group)
+        text, written = _as_written(group, best.text, written)
         if mark == ".":
             # WebVTT reads tags and entities in a cue's text.
             text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
         texts.append(f"{heading(number, *times)}\n{text}\n\n")
     return "".join(texts)
+
+
+def _as_written(group: Sequence[Word], text: str, begin: int) -> tuple[str, int]:
+    """Words with spaces between them where their transcript has them, and the place after them.
+
+    Args:
+        group: words of a subtitle, or parts of words.
+        text: text of the transcript, which has no space between words of some languages.
+        begin: place in the text from which on the words follow.
+    """
+    begin += text.startswith(" ", begin)
+    end = begin
+    for word in group:
+        end += text.startswith(" ", end)
+        if not text.startswith(word.text, end):
+            # A transcript that was made by hand, whose text is not that of its words.
+            return " ".join(word.text for word in group), begin
+        end += len(word.text)
+    return text[begin:end], end
 
 
 def cues(words: Sequence[Word]) -> Iterator[list[Word]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from numbers import Number
 from pathlib import Path
@@ -21,6 +22,7 @@ from pipelines.speech.audio.samples import one_channel
 from pipelines.speech.feature_extraction.numpy_features import SpeechFeatures
 from rnn_apps.edge.speech.endpointing import EndpointConfig
 from rnn_apps.edge.speech.padding import of_unpadded
+from rnn_apps.edge.speech.recognition import RecognitionStream, Utterance
 from rnn_apps.edge.speech.resampling import resample
 from rnn_apps.edge.speech.silence import of_silence
 from rnn_apps.edge.speech.word_model import WordModel, read_arpa
@@ -37,6 +39,12 @@ STREAMED_FROM_SECONDS = 60.0
 """Longer recordings are recognised as a stream."""
 
 SHORTEST_SECONDS = 0.02
+
+# What Unicode's names begin with of the characters of languages that part no words by spaces.
+_UNSPACED = (
+    "CJK ", "IDEOGRAPHIC ", "HIRAGANA ", "KATAKANA", "HALFWIDTH KATAKANA ", "FULLWIDTH ", "THAI ",
+    "LAO ", "KHMER ", "MYANMAR ",
+)  # fmt: skip
 
 _WORKER = "rnn_apps.speech.transcription_worker"
 
@@ -268,20 +276,52 @@ def _streamed(
     blocks = stream_audio(
         recording, run.config.sample_rate, observe=meter, channel=run.config.channel
     )
-    best = [one.transcripts[0] for one in stream.recognise(blocks) if one.text]
+    heard = list(_utterances(stream, blocks))
     meter.refuse_cancelled(recording)
-    words = tuple(word for one in best for word in one.words)
-    weights = [len(one.words) for one in best]
-    confidence = 1.0
-    if best:
-        logarithms = np.log([max(one.confidence, 1e-30) for one in best])
-        confidence = float(np.exp(np.average(logarithms, weights=weights)))
-    text = _between_utterances(run).join(one.text for one in best)
-    found = Transcript(text, sum(one.score for one in best), confidence, words)
+    best = [one.transcripts[0] for one in heard]
+    found = Transcript(
+        _joined(run, [one.text for one in best if one.text]),
+        sum(one.score for one in best),
+        _confidence(run, heard),
+        tuple(word for one in best for word in one.words),
+    )
     return of_silence([found])[0] if meter.silent else found
 
 
-def _between_utterances(run: TrainedRecogniser) -> str:
-    """A space, or nothing if the model writes none: its language has no spaces between words."""
+def _utterances(stream: RecognitionStream, blocks: Iterable[Samples]) -> Iterator[Utterance]:
+    """Yields all utterances of a recording, also those in which nothing was heard."""
+    for block in blocks:
+        yield from stream.push(block)
+    yield stream.finish()
+
+
+def _confidence(run: TrainedRecogniser, heard: Sequence[Utterance]) -> float:
+    """The geometric mean over the labels of all utterances, as `Transcript` has it of one.
+
+    Where no label was written, over the frames, whose blanks the utterances' confidences are of.
+    """
+    written = [one for one in heard if one.text]
+    weights = [float(len(run.labels.tokenizer.encode(one.text))) for one in written]
+    if not written:
+        written, weights = list(heard), [max(one.end - one.start, 1e-9) for one in heard]
+    logarithms = np.log([max(one.transcripts[0].confidence, 1e-30) for one in written])
+    return float(np.exp(np.average(logarithms, weights=weights)))
+
+
+def _joined(run: TrainedRecogniser, texts: Sequence[str]) -> str:
+    """The texts of utterances in one, with spaces between them as the language writes them.
+
+    A model that writes spaces writes them here too. One that writes none may be of a language
+    without spaces, or may have learnt single words: the letters on both sides tell.
+    """
     pieces = SpeechLabels.of(run.labels.tokenizer, run.labels.spelling).pieces
-    return " " if any(b" " in piece for piece in pieces) else ""
+    writes_spaces = any(b" " in piece for piece in pieces)
+    joined = ""
+    for text in texts:
+        unspaced = joined and _is_unspaced(joined[-1]) and _is_unspaced(text[0])
+        joined += text if not joined or (unspaced and not writes_spaces) else f" {text}"
+    return joined
+
+
+def _is_unspaced(character: str) -> bool:
+    return unicodedata.name(character, "").startswith(_UNSPACED)

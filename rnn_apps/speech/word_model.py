@@ -71,7 +71,7 @@ def _counts(transcripts: Iterable[str], order: int) -> list[Counter[Words]]:
     """For each order how often its n-grams occur; below the highest, after how many words."""
     raw: list[Counter[Words]] = [Counter() for _ in range(order)]
     for transcript in transcripts:
-        words = transcript.split()
+        words = _without_marks(transcript.split())
         if not words:
             continue
         sentence = (BEGIN, *words, END)
@@ -86,6 +86,19 @@ def _counts(transcripts: Iterable[str], order: int) -> list[Counter[Words]]:
     return counts
 
 
+def _without_marks(words: list[str]) -> list[str]:
+    """Words without the begin and end of a sentence, which text for other programs may state.
+
+    The unknown word, which such text may hold too, is written as word models write it.
+    """
+    known = [word.lower() for word in words]
+    return [
+        UNKNOWN if small == UNKNOWN else word
+        for word, small in zip(words, known, strict=True)
+        if small not in (BEGIN, END)
+    ]
+
+
 def _discount(count: int, discounts: tuple[float, float, float]) -> float:
     return discounts[min(count, 3) - 1]
 
@@ -96,13 +109,14 @@ def _estimated(counts: Counter[Words], lower: list[Table]) -> Table:
     totals, freed = _by_context(counts, discounts)
     if not lower:
         # Below single words all are alike, the unknown one among them.
-        everything = len(counts) + 1
+        everything = len(counts) + ((UNKNOWN,) not in counts)
         uniform = freed[()] / totals[()] / everything
         table = {
             gram: (math.log10((c - _discount(c, discounts)) / totals[()] + uniform), 0.0)
             for gram, c in counts.items()
         }
-        table[(UNKNOWN,)] = (math.log10(uniform), 0.0)
+        # Text may name it, in place of rare words: then it is counted as a word is.
+        table.setdefault((UNKNOWN,), (math.log10(uniform), 0.0))
         return table
     shorter = lower[-1]
     table = {}

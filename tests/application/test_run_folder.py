@@ -399,6 +399,12 @@ def test_data_that_an_earlier_version_read_otherwise_is_told(tmp_path: Path) -> 
     begun = TrainingFolder(tmp_path, "language", contextlib.ExitStack(), resumed=True, chief=True)
     with pytest.raises(UserError, match=f"{otherwise}: start a new run"):
         begun.check_data("text.json", {"sha256": "b"}, source="file:own.txt")
+    # What is mixed into the data is compared where it is known.
+    begun.check_data("text.json", {"sha256": "a", "noise_sha256": "c"}, source="file:own.txt")
+    (tmp_path / "text.json").write_text('{"sha256": "a", "noise_sha256": "b"}')
+    begun._sources = {"noise": "file:noises"}
+    with pytest.raises(UserError, match="file:noises: does not hold the noise that the run in"):
+        begun.check_data("text.json", {"sha256": "a", "noise_sha256": "c"}, source="file:own.txt")
 
 
 def test_a_run_below_a_file_is_refused_before_training(

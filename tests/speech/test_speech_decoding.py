@@ -243,12 +243,17 @@ def test_hot_words_gain_their_bonus_for_every_time_they_are_there(text):
 
 
 def test_a_trained_word_model_is_a_distribution_after_every_history(tmp_path):
-    model = train_word_model(SENTENCES, order=3)
-    words = [word for (word,) in model.tables[0] if word != BEGIN]
-    assert UNKNOWN in words and END in words
-    for history in [(), (BEGIN,), (BEGIN, "one"), ("one", "two"), ("nine", "four"), ("zzz", "two")]:
-        total = sum(10 ** model._log10(history, word) for word in words)
-        assert total == pytest.approx(1.0)
+    histories = [(), (BEGIN,), (BEGIN, "one"), ("one", "two"), ("nine", "four"), ("zzz", "two")]
+    # Text for other programs names the unknown word.
+    named = train_word_model([*SENTENCES, "one <unk> two", "<UNK> one"], order=3)
+    for model in (named, train_word_model(SENTENCES, order=3)):
+        words = [word for (word,) in model.tables[0] if word != BEGIN]
+        assert UNKNOWN in words and END in words and "<UNK>" not in words
+        for history in histories:
+            total = sum(10 ** model._log10(history, word) for word in words)
+            assert total == pytest.approx(1.0)
+    marked = train_word_model([f"<s> {one} </s>" for one in SENTENCES])
+    assert marked.tables == model.tables
     assert perplexity(model, ["one two three"]) < perplexity(model, ["three two one"])
     path = tmp_path / "words.arpa.gz"
     import gzip

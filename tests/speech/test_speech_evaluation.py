@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from pipelines.speech import Recording, Recordings
 from pipelines.speech.feature_extraction.augmentation import WaveformAugmentation, change_tempo
 from pipelines.speech.feature_extraction.configuration import FeatureConfig
 from pipelines.speech.feature_extraction.filter_banks import mel_bands
-from pipelines.speech.feature_extraction.noise import noise_files
+from pipelines.speech.feature_extraction.noise import noise_digest, noise_files
+from pipelines.speech.feature_extraction.normalisation import Normaliser
 from pipelines.speech.recordings.dealing import deal
 from pipelines.speech.recordings.labels import LabelSet
 from pipelines.tokenizers import CharacterTokenizer
@@ -21,7 +23,7 @@ from rnn_apps.speech.config import SpeechConfig
 from rnn_apps.speech.judging.breakdown import by_length, by_speaker, most_frequent_errors
 from rnn_apps.speech.judging.metrics import character_errors, total, word_errors
 from rnn_apps.speech.network.capabilities import check_capabilities
-from rnn_apps.speech.run_data import train_labels
+from rnn_apps.speech.run_data import _masked_with, train_labels
 
 
 def test_errors_by_hand() -> None:
@@ -94,6 +96,37 @@ def test_whole_speakers_are_held_out_where_there_are_many() -> None:
     assert other["test"].items != parts["test"].items
 
 
+@pytest.mark.parametrize(
+    ("speakers", "shares"),
+    [(10, (0.8, 0.1, 0.1)), (11, (0.8, 0.1, 0.1)), (10, (0.1, 0.1, 0.8)), (10, (0.02, 0.9, 0.08))],
+)
+def test_no_speaker_is_in_two_parts(speakers: int, shares: tuple[float, ...]) -> None:
+    parts = deal(recordings(speakers, 5), shares)
+    names = [set(found.speakers) for found in parts.values()]
+    assert len(names) == 3 and sum(map(len, names)) == len(set.union(*names)) == speakers
+
+
+def test_masked_features_are_the_mean_that_the_model_takes_off() -> None:
+    generator = np.random.default_rng(0)
+    found = generator.normal(-12.0, 2.0, (100, 5)).astype(np.float32)
+    options = {"time_masks": 2, "longest_time_mask": 40}
+    own = SpeechConfig(normalisation="utterance", **options)  # type: ignore[arg-type]
+    # That of the training data, which is not this utterance's.
+    mean = np.full(5, -5.0, np.float32)
+    for config, fill in ((own, None), (SpeechConfig(**options), mean)):  # type: ignore[arg-type]
+        changed = _masked_with(fill, config)(found, np.random.default_rng(1))
+        masked = (changed != found).all(axis=1)
+        assert 10 <= masked.sum() <= 40
+        if fill is None:
+            read = Normaliser(config.feature_config())(changed)
+            assert np.abs(read[masked]).max() < 0.2
+            assert (np.abs(read[~masked].mean(axis=0)) < 0.2).all()
+            deviations = read[~masked].std(axis=0)
+            assert (deviations > 1).all() and (deviations < 1.3).all()
+        else:
+            assert (changed[masked] == fill).all()
+
+
 def test_single_recordings_are_held_out_where_there_are_few_speakers() -> None:
     parts = deal(recordings(2, 50), (0.9, 0.05, 0.05))
     assert {part: len(found) for part, found in parts.items()} == {
@@ -138,6 +171,14 @@ def test_recorded_noise_is_mixed_in_at_the_ratio(tmp_path: Path) -> None:
     assert 10 * np.log10(np.mean(speech**2) / np.mean(added**2)) == pytest.approx(10.0, abs=0.01)
     spectrum = np.abs(np.fft.rfft(added[:4000]))
     assert spectrum.argmax() == pytest.approx(0.5 / (2 * np.pi) * 4000, abs=2)
+    # The digest knows when what is drawn from has changed, not when it has moved.
+    digest = noise_digest(f"file:{tmp_path / 'noises'}")
+    shutil.copytree(tmp_path / "noises", tmp_path / "moved")
+    assert noise_digest(f"file:{tmp_path / 'moved'}") == digest
+    (tmp_path / "moved" / "hum.wav").rename(tmp_path / "moved" / "a.wav")
+    write_sound(tmp_path / "noises" / "more.wav", tone, 8000)
+    changed = {noise_digest(f"file:{tmp_path / name}") for name in ("noises", "moved")}
+    assert len(changed | {digest}) == 3
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="has no recording of noise"):
         noise_files(f"file:{tmp_path / 'empty'}")

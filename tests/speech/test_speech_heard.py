@@ -6,7 +6,6 @@ import dataclasses
 import json
 import logging
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -25,7 +24,7 @@ from rnn_apps.edge import DecodingConfig, EdgeRecogniser, Utterance
 from rnn_apps.edge.speech.transcripts import Transcript, Word
 from rnn_apps.speech import streaming, transcription
 from rnn_apps.speech.device.contract import contract
-from rnn_apps.speech.transcript_files import cues
+from rnn_apps.speech.transcript_files import Transcribed, _srt, cues
 
 RATE = 8000
 GREEDY = DecodingConfig(method="greedy")
@@ -105,15 +104,22 @@ def test_channels_that_cancel_are_refused(run: speech.Run, tmp_path: Path, endin
             hears(path)
 
 
+def hears(monkeypatch: pytest.MonkeyPatch, *said: Utterance) -> None:
+    """Lets every long recording be one in which this is said, all but the last one at once."""
+
+    def stream(*arguments: object, **options: object) -> SimpleNamespace:
+        waiting = [list(said[:-1])]
+        return SimpleNamespace(
+            push=lambda block: waiting.pop() if waiting else [], finish=lambda: said[-1]
+        )
+
+    monkeypatch.setattr(streaming, "recognition_stream", stream)
+
+
 def test_long_channels_that_cancel_are_refused(
     run: speech.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def nothing(blocks: Iterable[np.ndarray]) -> list[Utterance]:
-        assert list(blocks)
-        return []
-
-    stream = SimpleNamespace(recognise=nothing)
-    monkeypatch.setattr(streaming, "recognition_stream", lambda *arguments, **options: stream)
+    hears(monkeypatch, Utterance(0.0, 1.0, (Transcript("", -1.0, 0.9),)))
     monkeypatch.setattr(transcription, "STREAMED_FROM_SECONDS", 0.4)
     left = speech_like(0.5, RATE)
     call = write_sound(tmp_path / "call.wav", np.stack([left, -left], axis=1), RATE)
@@ -148,19 +154,55 @@ def test_silence_is_said(
 def test_utterances_are_joined_as_the_language_writes(
     run: speech.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = [
-        Utterance(0.0, 0.2, (Transcript(text, -1.0, 0.9, (Word(text, 0.0, 0.1, 0.9),)),))
-        for text in ("一", "二")
-    ]
-    stream = SimpleNamespace(recognise=lambda blocks: said)
-    monkeypatch.setattr(streaming, "recognition_stream", lambda *arguments, **options: stream)
     monkeypatch.setattr(transcription, "STREAMED_FROM_SECONDS", 0.1)
     call = write_sound(tmp_path / "call.wav", speech_like(0.3, RATE), RATE)
-    assert run.transcribe(call, GREEDY)[0][0].text == "一 二"
-    for text, wanted in (("一二", "一二"), ("一 二", "一 二")):
-        labels = LabelSet(train_tokenizer("characters", [text]), Spelling())
+
+    def joined(*texts: str) -> Transcript:
+        hears(monkeypatch, *(utterance(text, 0.2 * n) for n, text in enumerate(texts)))
+        return run.transcribe(call, GREEDY)[0][0]
+
+    assert joined("一", "二").text == "一 二"
+    for alphabet, said, wanted in (
+        (["一二"], ("一", "二"), "一二"),
+        (["一 二"], ("一", "二"), "一 二"),
+        # Single words were learnt, so that no space was among the letters.
+        (["yes", "no"], ("yes", "", "no"), "yes no"),
+        (["今天", "去ok"], ("今天", "ok"), "今天 ok"),
+        (["ไทย"], ("ไทย", "ไทย"), "ไทยไทย"),
+    ):
+        labels = LabelSet(train_tokenizer("characters", alphabet), Spelling())
         monkeypatch.setattr(run, "labels", labels)
-        assert run.transcribe(call, GREEDY)[0][0].text == wanted
+        found = joined(*said)
+        assert found.text == wanted
+        # Subtitles write what the transcript does.
+        assert _srt([Transcribed("call.wav", [found])]).endswith(f"\n{wanted}\n\n")
+
+
+def utterance(text: str, start: float = 0.0, confidence: float = 0.9) -> Utterance:
+    """One of 0.2 s with a single word, or with none."""
+    words = (Word(text, start, start + 0.1, confidence),) if text else ()
+    return Utterance(start, start + 0.2, (Transcript(text, -1.0, confidence, words),))
+
+
+def test_the_confidence_of_a_long_recording_is_that_of_its_labels(
+    run: speech.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transcription, "STREAMED_FROM_SECONDS", 0.1)
+    call = write_sound(tmp_path / "call.wav", speech_like(0.3, RATE), RATE)
+    labels = LabelSet(train_tokenizer("characters", ["abcdefgh"]), Spelling())
+    monkeypatch.setattr(run, "labels", labels)
+
+    def heard(*said: Utterance) -> Transcript:
+        hears(monkeypatch, *said)
+        return run.transcribe(call, GREEDY)[0][0]
+
+    nothing = heard(utterance("", confidence=0.4), utterance("", 0.2, 0.4))
+    assert (nothing.text, nothing.score) == ("", -2.0)
+    assert nothing.confidence == pytest.approx(0.4)
+    # A label counts once, wherever it was written; a pause has none.
+    found = heard(utterance("abcdefg"), utterance("", confidence=0.1), utterance("h", 0.4, 0.1))
+    assert found.score == -3.0
+    assert found.confidence == pytest.approx((0.9**7 * 0.1) ** (1 / 8))
 
 
 def test_a_text_without_spaces_fits_into_subtitles() -> None:

@@ -238,6 +238,50 @@ def test_the_greatest_length_parts_no_label(tmp_path):
     assert len(found) > 3 and all(one.end - one.start < 5.0 for one in found)
 
 
+class LetterByLetter(Loudness):
+    """Writes "abcd abcd ..." whatever it hears, a blank after each label."""
+
+    def reset(self):
+        self.steps = 0
+
+    def step(self, features, present):
+        label = LABELS.blank if self.steps % 2 else (1, 2, 3, 4, 0)[self.steps // 2 % 5]
+        self.steps += 1
+        return 9.0 * np.eye(self.labels, dtype=np.float32)[[label]]
+
+
+@pytest.mark.parametrize("method", ["greedy", "beam"])
+def test_the_greatest_length_parts_no_word(tmp_path, method):
+    """A blank between two letters is no pause between words."""
+    rules = EndpointConfig(pause_seconds=9.0, longest_seconds=5.0)
+    features = raw_features(small_config(tmp_path))
+    decoder = SpeechDecoder(LABELS, DecodingConfig(method=method, beam_width=4), 0.04)
+    stream = RecognitionStream(features, LetterByLetter(), decoder, rules)
+    found = [*stream.push(bursts(12.0)), stream.finish()]
+    assert len(found) == 3 and all(one.end - one.start < 5.0 for one in found)
+    # The last one ends with the stream.
+    assert {word for one in found[:2] for word in one.text.split()} == {"abcd"}
+    assert set(found[2].text.split()[:-1]) == {"abcd"}
+
+
+def test_only_letters_tell_where_a_word_ends():
+    assert LABELS.lone_space == 0
+    for pieces in (("▁the", "▁", "re"), ("yes", "no")):
+        labels = SpeechLabels(
+            (*(piece.replace("▁", " ").encode() for piece in pieces), b""), len(pieces)
+        )
+        assert labels.lone_space is None and SpeechDecoder(labels).between_words
+    decoder = SpeechDecoder(LABELS, DecodingConfig(method="greedy"))
+    # Until a space is written, the language may have none; label 0 is the space.
+    for label, between in ((1, True), (0, True), (LABELS.blank, True), (2, False), (0, True)):
+        decoder.push(9.0 * np.eye(len(LABELS.pieces))[[label]])
+        assert decoder.between_words is between
+    endpointer = Endpointer(EndpointConfig(longest_seconds=10.0), 8000)
+    assert not endpointer.is_over(True, 0.04, 9.5, False)
+    # A label that is cut in two would be written twice: a gap inside a word is better.
+    assert endpointer.is_over(True, 0.04, 9.8, False)
+
+
 def test_what_is_written_for_silence_is_a_pause(tmp_path):
     """A model of characters may write spaces, not blanks, while nobody speaks."""
     decoder = SpeechDecoder(LABELS, DecodingConfig(method="greedy"), 0.04)

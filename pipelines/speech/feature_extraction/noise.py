@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,37 @@ def noise_files(source: str) -> tuple[str, ...]:
     Raises:
         DataError: there is no sound file, or one cannot be read to its end or is silent.
     """
+    sounds = _sounds(source)
+    for file in sounds:
+        _check(file)
+    return tuple(map(str, sounds))
+
+
+def noise_digest(source: str) -> str:
+    """SHA-256, in hexadecimal, of the names and contents of the files of `noise_files`, in order.
+
+    Nothing is decoded; which folder they are in does not count.
+
+    Raises:
+        DataError: there is no sound file, or one cannot be read.
+    """
+    digest = hashlib.sha256()
+    for path in _sounds(source):
+        try:
+            with open(path, "rb") as file:
+                content = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise DataError(f"cannot be read: {error.strerror}", file=path) from None
+        digest.update(f"{path.name}\0{content}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()
+
+
+def _sounds(source: str) -> list[Path]:
+    """The sound files that a source names, sorted by name.
+
+    Raises:
+        DataError: there is none.
+    """
     named = parse_source(source, folders=True)
     sounds: list[Path] = []
     for path in map(Path, named.paths if named.kind == "file" else ()):
@@ -44,9 +76,7 @@ def noise_files(source: str) -> tuple[str, ...]:
             "has no recording of noise", file=source,
             advice=f"Name a folder with sound files ({', '.join(EXTENSIONS)}): file:FOLDER.",
         )  # fmt: skip
-    for file in sounds:
-        _check(file)
-    return tuple(map(str, sounds))
+    return sounds
 
 
 def _check(path: Path) -> None:

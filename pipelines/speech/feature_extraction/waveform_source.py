@@ -99,8 +99,15 @@ class WaveformSource:
         copies = [self._changed(samples, generator) for _ in range(count)]
         if self._tempo:
             factor = float((1 + self._tempo) ** generator.uniform(-1, 1))
-            copies = [change_tempo(features, factor) for features in copies]
+            copies = [self._at_a_tempo(features, factor) for features in copies]
         return copies
+
+    def _at_a_tempo(
+        self, features: npt.NDArray[np.float32], factor: float
+    ) -> npt.NDArray[np.float32]:
+        """The features at another tempo; their deltas, which are slopes over time, are new ones."""
+        alone = features[:, : features.shape[1] // (1 + self._extract.config.deltas)]
+        return self._extract.with_deltas(change_tempo(alone, factor))
 
     def _changed(
         self, samples: npt.NDArray[np.float32], generator: np.random.Generator

@@ -48,11 +48,17 @@ def deal(
         if parts["validation"]:
             wanted["validation"] = 0.0
     left = parts["train"]
-    for part in ("test", "validation"):
-        if wanted[part]:
-            # A share of all recordings, although the test part has been taken from them already.
-            share = wanted[part] / (1.0 if part == "test" else 1.0 - wanted["test"])
-            left, parts[part] = _held_out(left, share, seed)
+    # Decided once: what the test part leaves may name fewer, and must not be dealt otherwise.
+    whole_speakers = len(_speakers(left)) >= FEWEST_SPEAKERS
+    taken = [part for part in ("test", "validation") if wanted[part]]
+    for number, part in enumerate(taken):
+        # A share of all recordings, although the test part has been taken from them already.
+        share = wanted[part] / (1.0 if part == "test" else 1.0 - wanted["test"])
+        if whole_speakers:
+            spared = len(taken) - number
+            left, parts[part] = _held_out_speakers(left, share, seed, spared)
+        else:
+            left, parts[part] = _held_out_recordings(left, share, seed)
     parts["train"] = left
     if not left:
         raise DataError(
@@ -64,19 +70,35 @@ def deal(
     }
 
 
-def _held_out(
+def _speakers(items: list[Recording]) -> list[str]:
+    return sorted({item.speaker for item in items if item.speaker})
+
+
+def _held_out_speakers(
+    items: list[Recording], share: float, seed: int, spared: int
+) -> tuple[list[Recording], list[Recording]]:
+    """The items that stay, and those of about `share` of the speakers, at least of one.
+
+    The items of at least `spared` speakers stay: for training, and for the parts after this one.
+    """
+    speakers = _speakers(items)
+    generator = random_numbers(seed, len(items))
+    count = min(max(1, round(share * len(speakers))), len(speakers) - spared)
+    chosen = set(generator.permutation(np.array(speakers))[:count].tolist())
+    return _parted(items, [item.speaker in chosen for item in items])
+
+
+def _held_out_recordings(
     items: list[Recording], share: float, seed: int
 ) -> tuple[list[Recording], list[Recording]]:
     """The items that stay, and about `share` of them that are held out, at least one of several."""
-    speakers = sorted({item.speaker for item in items if item.speaker})
     generator = random_numbers(seed, len(items))
-    if len(speakers) >= FEWEST_SPEAKERS:
-        count = max(1, round(share * len(speakers)))
-        chosen = set(generator.permutation(np.array(speakers))[:count].tolist())
-        taken = [item.speaker in chosen for item in items]
-    else:
-        count = max(1, round(share * len(items))) if len(items) > 1 else 0
-        places = set(generator.permutation(len(items))[:count].tolist())
-        taken = [number in places for number in range(len(items))]
+    count = max(1, round(share * len(items))) if len(items) > 1 else 0
+    places = set(generator.permutation(len(items))[:count].tolist())
+    return _parted(items, [number in places for number in range(len(items))])
+
+
+def _parted(items: list[Recording], taken: list[bool]) -> tuple[list[Recording], list[Recording]]:
+    """The items that are not taken, and those that are."""
     pairs = list(zip(items, taken, strict=True))
     return [item for item, out in pairs if not out], [item for item, out in pairs if out]

@@ -18,11 +18,22 @@ _DOTLESS_I = "\u0131"
 # There, the lower case of I has no dot (Unicode, SpecialCasing.txt).
 _WITH_DOTLESS_I = ("tr", "az")
 
-_APOSTROPHES = "'\u2019"
+# The last one is a letter, and stays one where it is not inside a word.
+_APOSTROPHES = "'\u2019\u02bc"
 # Unicode counts them as punctuation, but people say them.
 _SPOKEN = frozenset("%&@#")
+# The spaces that never part two numbers: not broken, narrow and not broken, thin.
+_GROUPED = r"[1-9]\d{0,2}(?:[\u00a0\u202f\u2009]\d{3})+(?!\d)"
+# What a number goes on with whose reading depends on the writer.
+_DOUBTFUL = r"[\w:/]|[.,]\d"
+# With plain spaces, only zeros show that no number begins after them: "10 000", but not "10 500".
+_PROBABLY_GROUPED = r"[1-9]\d{0,2}(?: \d{3})*? 0\d{2}(?: \d{3})*(?!\d)"
 # A sign belongs to a number where nothing but a space or a bracket is before it: not in "10-20".
-_NUMBER = re.compile(r"((?<![^\s(])[-\u2212])?(?<![\w.,:/])(\d+)(?![\w:/]|[.,]\d)")
+_NUMBER = re.compile(
+    r"(?P<sign>(?<![^\s(])[-\u2212])?(?<![\w.,:/])"
+    rf"(?:(?P<kept>{_PROBABLY_GROUPED}|{_GROUPED}(?={_DOUBTFUL}))"
+    rf"|(?P<digits>{_GROUPED}|\d+)(?!{_DOUBTFUL}))"
+)
 _LONGEST_NUMBER = 15
 
 
@@ -37,7 +48,8 @@ class Spelling:
         punctuation: False to leave punctuation out; an apostrophe inside a word stays, and so do
             the signs %, &, @ and #, which are spoken.
         numbers: True to write whole numbers in words, such as "twenty-one" for "21", with the sign
-            directly before them; words have no commas.
+            directly before them; words have no commas. Thousands may be grouped by spaces that do
+            not break, or thin ones.
     """
 
     lowercase: bool = True
@@ -59,7 +71,8 @@ class Spelling:
         """A text in this spelling, in composed characters (NFC) and with single spaces.
 
         Numbers with a point, a comma or a colon inside stay as they are: whether "1,000" is a
-        thousand or one depends on who wrote it.
+        thousand or one depends on who wrote it. So do numbers such as "10 000", whose groups of
+        three digits have plain spaces between them, if one of the groups begins with a zero.
 
         Raises:
             ConfigurationError: see `check`.
@@ -82,7 +95,9 @@ class Spelling:
         return ", ".join(parts)
 
     def _signed_in_words(self, match: re.Match[str]) -> str:
-        sign, digits = match[1] or "", match[2]
+        if match["kept"]:
+            return match[0]
+        sign, digits = match["sign"] or "", re.sub(r"\D", "", match["digits"])
         words = self._in_words(digits)
         minus = _minus(self.language) if sign else ""
         return f"{minus} {words}" if minus else sign + words
@@ -124,20 +139,30 @@ def _minus(language: str) -> str:
 
     converter = CONVERTER_CLASSES.get(language) or CONVERTER_CLASSES.get(language[:2])
     word = str(getattr(converter, "negword", "")).strip()
-    return word if word.isalpha() else ""
+    # Some have none but a mark, "(-)"; of others, vowels are marks upon letters.
+    return word if any(map(str.isalpha, word)) else ""
 
 
 def _without_punctuation(text: str) -> str:
     pieces = []
     for at, character in enumerate(text):
-        inside = 0 < at < len(text) - 1 and text[at - 1].isalpha() and text[at + 1].isalpha()
-        if character in _APOSTROPHES and inside:
+        if character in _APOSTROPHES and _is_inside(text, at):
             pieces.append("'")
         elif unicodedata.category(character).startswith("P") and character not in _SPOKEN:
             pieces.append(" ")
         else:
             pieces.append(character)
     return "".join(pieces)
+
+
+def _is_inside(text: str, at: int) -> bool:
+    """Whether an apostrophe is inside a word: after a letter, its marks or a digit, and before one.
+
+    "CO2's" is one word, "the '90s" are two.
+    """
+    around = text[at - 1 : at] + text[at + 1 : at + 2]
+    kinds = [unicodedata.category(one)[0] for one in around]
+    return len(kinds) == 2 and kinds[0] in "LMN" and kinds[1] == "L"
 
 
 def tidy_transcript(text: str, *, lowercase: bool = True) -> str:

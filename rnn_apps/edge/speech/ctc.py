@@ -126,6 +126,11 @@ class CtcGreedy:
         """Whether anything was written so far."""
         return self._wrote
 
+    @property
+    def last_label(self) -> int | None:
+        """The label that was written last; None if none was."""
+        return self._open[-1].label if self._open else None
+
     def _lengthen(self, frames: int, peak: float) -> None:
         last = self._open[-1]
         self._open[-1] = AlignedLabel(

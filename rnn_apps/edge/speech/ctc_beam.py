@@ -106,6 +106,12 @@ class CtcBeamSearch:
         """Whether the best prefix so far holds any label."""
         return self._beam.prefixes[0].depth > 0
 
+    @property
+    def last_label(self) -> int | None:
+        """The last label of the best prefix so far; None if it holds none."""
+        best = self._beam.prefixes[0]
+        return best.label if best.depth else None
+
     def hypotheses(self, n_best: int = 1, *, final: bool = False) -> list[CtcHypothesis]:
         """The best label sequences for what was pushed so far, best first.
 

@@ -24,8 +24,9 @@ _SILENCE_DECIBELS = -60.0
 # Speed at which the estimate of the background rises, in dB per second; it falls at once.
 _RISE_DECIBELS = 2.0
 # Towards its greatest length an utterance is ended at the next short gap between words, and then at
-# the next frame that belongs to no label: a label that is cut in two would be written twice.
-_NEARLY_TOO_LONG, _ALMOST_TOO_LONG = 0.8, 0.9
+# the next frame that belongs to no label: a label that is cut in two would be written twice. Where
+# letters and spaces are written, words have such frames inside, too, which only count at last.
+_NEARLY_TOO_LONG, _ALMOST_TOO_LONG, _ALL_BUT_TOO_LONG = 0.8, 0.9, 0.98
 _GAP_SECONDS = 0.2
 
 
@@ -43,7 +44,8 @@ class EndpointConfig:
             new, empty utterance starts, so that memory does not grow while nobody speaks.
         longest_seconds: largest length of an utterance, at which a word may be cut. From four
             fifths of it on, a gap of 0.2 s without a label ends the utterance; from nine tenths on,
-            any frame without one. 0 for no limit.
+            any frame without one; where the model writes letters and spaces, only after a space,
+            until a fiftieth is left. 0 for no limit.
         speech_decibels: level above the background, in dB, from which a sound counts as speech, for
             "energy".
 
@@ -146,13 +148,16 @@ class Endpointer:
             self._quiet_at = self._samples / self._rate
             self._meter.begin_utterance()
 
-    def is_over(self, heard: bool, quiet_seconds: float, at: float) -> bool:
+    def is_over(
+        self, heard: bool, quiet_seconds: float, at: float, between_words: bool = True
+    ) -> bool:
         """Whether the utterance ends with the latest output; if so, the next one begins.
 
         Args:
             heard: true if any label was written in the current utterance so far.
             quiet_seconds: length of the time, in seconds, in which no label was written.
             at: end of the latest output, in seconds from the beginning of the stream.
+            between_words: false if the word that was written last may go on.
         """
         config = self.config
         lasted = at - self._begun_at
@@ -160,8 +165,7 @@ class Endpointer:
         over = (
             at >= self._quiet_at
             or lasted >= limit
-            or (lasted >= _NEARLY_TOO_LONG * limit and quiet_seconds >= _GAP_SECONDS)
-            or (lasted >= _ALMOST_TOO_LONG * limit and quiet_seconds > 0)
+            or _is_gap(lasted, limit, quiet_seconds, between_words)
             or (config.judge != "energy" and quiet_seconds >= _silence(config, heard))
         )
         if over:
@@ -171,6 +175,15 @@ class Endpointer:
             self._quiet_at = math.inf
             self._begun_at = at
         return over
+
+
+def _is_gap(lasted: float, limit: float, quiet_seconds: float, between_words: bool) -> bool:
+    """Whether an utterance that nears its limit, in seconds, ends in this quiet."""
+    if not between_words:
+        return lasted >= _ALL_BUT_TOO_LONG * limit and quiet_seconds > 0
+    return (lasted >= _NEARLY_TOO_LONG * limit and quiet_seconds >= _GAP_SECONDS) or (
+        lasted >= _ALMOST_TOO_LONG * limit and quiet_seconds > 0
+    )
 
 
 def _silence(config: EndpointConfig, begun: bool) -> float:

@@ -273,7 +273,8 @@ class RecognitionStream:
             self._outputs += 1
             seconds = self._outputs * self._piece / self._rate
             quiet = self._decoder.quiet_frames * self._piece / self._rate
-            if self._endpointer.is_over(self._decoder.heard, quiet, seconds):
+            heard, between = self._decoder.heard, self._decoder.between_words
+            if self._endpointer.is_over(heard, quiet, seconds, between):
                 ended.append(self._ended(seconds))
         return ended
 

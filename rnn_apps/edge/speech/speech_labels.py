@@ -54,6 +54,16 @@ class SpeechLabels:
         return [number for number, piece in enumerate(self.pieces) if not piece.strip()]
 
     @functools.cached_property
+    def lone_space(self) -> int | None:
+        """The label that is a space, if words are parted by it alone, as where labels are letters.
+
+        None where other labels hold spaces too, or where each label is a word: then no label tells
+        that a word has ended.
+        """
+        spaces = [number for number, piece in enumerate(self.pieces) if b" " in piece]
+        return spaces[0] if len(spaces) == 1 and self.pieces[spaces[0]] == b" " else None
+
+    @functools.cached_property
     def lowercase(self) -> bool:
         """Whether no label holds a capital letter: then the transcripts were in lower case."""
         text = b"\n".join(self.pieces).decode("utf-8", errors="ignore")

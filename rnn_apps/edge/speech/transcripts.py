@@ -213,6 +213,7 @@ class SpeechDecoder:
         self._start = start_seconds
         self._blanks = 0.0
         self.quiet_frames = 0
+        self._spaced = False
         self._settled: list[Word] = []
         self._settled_labels: list[AlignedLabel] = []
         self._given = 0
@@ -237,8 +238,9 @@ class SpeechDecoder:
             return
         frames = log_softmax(frames)
         self._blanks += float(frames[:, self.labels.blank].sum())
-        quiet = self._is_pause[np.argmax(frames, axis=1)]
-        self.quiet_frames = trailing(quiet, self.quiet_frames)
+        best = np.argmax(frames, axis=1)
+        self._spaced = self._spaced or self.labels.lone_space in best
+        self.quiet_frames = trailing(self._is_pause[best], self.quiet_frames)
         self._search.push(frames)
         self._settle(self._search.take_settled())
 
@@ -257,6 +259,11 @@ class SpeechDecoder:
     def heard(self) -> bool:
         """Whether the best transcript so far holds any label."""
         return self._search.wrote
+
+    @property
+    def between_words(self) -> bool:
+        """Whether the last word is over: after a space, where letters and spaces are written."""
+        return not self._spaced or self._search.last_label in (None, self.labels.lone_space)
 
     def finish(self) -> list[Transcript]:
         """The best transcripts of the utterance, best first; begins a new one."""
@@ -388,11 +395,6 @@ def _search(
         )
     least = math.log(config.least_probability) if config.least_probability else -math.inf
     return CtcBeamSearch(
-        labels.blank,
-        config.beam_width,
-        scorer,
-        least,
-        config.most_labels,
-        config.beam_nats,
+        labels.blank, config.beam_width, scorer, least, config.most_labels, config.beam_nats,
         labels.silent,
-    )
+    )  # fmt: skip

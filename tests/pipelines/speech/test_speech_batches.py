@@ -27,6 +27,7 @@ from pipelines.speech.feature_extraction.augmentation import (
     reverberate,
     room_response,
 )
+from pipelines.speech.feature_extraction.numpy_features import SpeechFeatures
 from pipelines.speech.feature_extraction.waveform_source import WaveformSource
 from pipelines.speech.recordings.labels import encode_transcripts, frames_needed
 from pipelines.speech.recordings.spelling import tidy_transcript
@@ -315,6 +316,14 @@ def test_extraction_goes_on_and_repairs(digit_folder: Path, tmp_path: Path) -> N
     changed_frames = {len(source.load(0, random_numbers(0, 0, k))) for k in range(8)}
     assert len(changed_frames) == 2 and min(changed_frames) >= source.fewest_frames[0]
     assert (source.fewest_frames < part.frames).all()
+    # Deltas are the slopes of what they stand beside, at any tempo.
+    mfcc = FeatureConfig(sample_rate=8_000, bands=20, kind="mfcc", deltas=2, normalisation="none")
+    store = extract_features(recordings, mfcc, cache_dir=tmp_path, processes=1)
+    hurried = WaveformSource(store, WaveformAugmentation(), tempo=0.5)
+    for found in hurried.copies(0, random_numbers(0, 0, 0), 2):
+        assert len(found) != store.frames[0]
+        expected = SpeechFeatures(mfcc).with_deltas(found[:, :13])
+        np.testing.assert_allclose(found, expected, atol=1e-6)
     # However loud a draw is, it is heard.
     loud = WaveformSource(part, WaveformAugmentation(noise_probability=1.0, gain_decibels=60))
     assert all(np.isfinite(loud.load(0, random_numbers(0, 0, k))).all() for k in range(8))

@@ -159,6 +159,12 @@ def test_a_word_model_s_file_is_read_once_and_again_when_it_has_changed(
         ),
         (Spelling(punctuation=False), "'\u2019' ...", ""),
         (Spelling(punctuation=False), "¿Qué? «Oui»", "qué oui"),
+        (Spelling(punctuation=False), "kọ\u0301'lé", "kọ\u0301'lé"),
+        (Spelling(punctuation=False), "CO2\u2019s, the '90s 'A1'", "co2's the 90s a1"),
+        # A letter by Unicode, and the same apostrophe; at the beginning of a word it stays one.
+        (Spelling(punctuation=False), "п\u02bcять п\u2019ять", "п'ять п'ять"),
+        (Spelling(punctuation=False), "\u02bcAa", "\u02bcaa"),
+        (Spelling(), "п\u02bcять", "п\u02bcять"),
     ],
 )
 def test_each_part_of_a_spelling(spelling: Spelling, text: str, expected: str) -> None:
@@ -179,6 +185,19 @@ def test_numbers_in_words() -> None:
         "call one thousand two hundred and thirty-four, minus five"
     )
     assert Spelling(language="cs", numbers=True).tidy("-5") == "mínus pět"
+    # Its letters have marks of their own.
+    assert Spelling(language="th", numbers=True).tidy("-5") == "ติดลบ ห้า"
+    # Thousands in groups: no number is read that nobody said.
+    french = Spelling(language="fr", numbers=True)
+    for space in "\u00a0\u202f\u2009":
+        assert french.tidy(f"10{space}000 euros") == "dix mille euros"
+    assert french.tidy("-1\u202f000\u202f000, p.\u00a05") == "moins un million, p. cinq"
+    for kept in ("10 000 euros", "-2 345 067", "10 000,50", "10 000 500,50"):
+        assert french.tidy(kept) == kept
+    assert french.tidy("10\u202f000,50") == "10 000,50"
+    assert french.tidy("en 2000 007, 5 5, 030 010") == (
+        "en deux mille zéro zéro sept, cinq cinq, zéro trois zéro zéro un zéro"
+    )
     # Digits whose reading depends on the writer stay.
     for kept in ("3.5", "1,000", "10:30", "1/2", "4x4", "v2"):
         assert Spelling(language="en", numbers=True).tidy(kept) == kept
