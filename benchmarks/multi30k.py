@@ -182,16 +182,33 @@ def judged(recipe: Recipe, given: argparse.Namespace) -> Result:
         "vocabulary": [run.source_tokenizer.size, run.target_tokenizer.size],
     }
     if recipe.teachers:
-        result["teachers"] = {
-            name: load(Path(given.runs) / name).metrics["training"]["minutes"]
-            for name in recipe.teachers
-        }
+        result["teachers"] = {name: minutes(named(name), given) for name in recipe.teachers}
+        result["minutes_in_all"] = minutes_in_all(recipe, given)
     pairs = run.data.part("validation")
     result["beams"] = [beam(run, pairs, width) for width in widths]
     if whole:
         result["plain"] = on_plain_text(run, pairs, Path(given.data))
         result["device"] = on_the_device(run, pairs)
     return result
+
+
+def named(name: str) -> Recipe:
+    """The recipe of this name."""
+    return next(recipe for recipe in RECIPES if recipe.name == name)
+
+
+def minutes(recipe: Recipe, given: argparse.Namespace) -> float:
+    """How long a trained model was trained."""
+    from rnn_apps.translation import load
+
+    found: float = load(Path(given.runs) / recipe.name).metrics["training"]["minutes"]
+    return found
+
+
+def minutes_in_all(recipe: Recipe, given: argparse.Namespace) -> float:
+    """How long a model takes with all before it, where two train at a time, each on a core."""
+    before = (minutes_in_all(named(name), given) for name in recipe.teachers)
+    return minutes(recipe, given) + max(before, default=0.0)
 
 
 def beam(run: Any, pairs: Any, width: int) -> Result:
@@ -320,11 +337,15 @@ def _processor_shown(result: Result) -> str:
 
 
 def _teachers_shown(result: Result) -> str:
-    """Text about the teachers of a model and their training time; empty if it has none."""
+    """Text about the teachers of a model and the time of training; empty if it has none."""
     shown = " and ".join(
         f"{name} ({minutes:.0f} minutes)" for name, minutes in result.get("teachers", {}).items()
     )
-    return f", after its teachers {shown}" if shown else ""
+    if not shown:
+        return ""
+    whole = result.get("minutes_in_all")
+    in_all = "" if whole is None else f"; two at a time, all take {whole:.0f} minutes of training"
+    return f", after its teachers {shown}{in_all}"
 
 
 def device_lines(result: Result) -> list[str]:

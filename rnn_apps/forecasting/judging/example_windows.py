@@ -53,8 +53,8 @@ def _evenly_spaced(windows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Numbers of the windows to keep, by the number of windows that each series has."""
     ends = np.cumsum(windows)
     filled = np.flatnonzero(windows)
-    count = min(len(filled), MOST_EXAMPLES)
-    chosen = filled[np.linspace(0, len(filled) - 1, count).round().astype(int)]
+    kept = min(len(filled), MOST_EXAMPLES)
+    chosen = filled[np.linspace(0, len(filled) - 1, kept).round().astype(int)]
     shares = np.zeros(len(chosen), np.int64)
     left = max(EXAMPLES_KEPT, len(chosen))
     # The shortest series first: what they lack is left to the others.
@@ -63,10 +63,10 @@ def _evenly_spaced(windows: NDArray[np.int64]) -> NDArray[np.int64]:
         shares[place] = min(windows[chosen[place]], share)
         left -= int(shares[place])
     numbers = []
-    for place, (series, share) in enumerate(zip(chosen, shares, strict=True)):
+    for place, (series, count) in enumerate(zip(chosen, shares, strict=True)):
         # A single window is early in the first series and late in the last one.
-        reach = (0.0, 1.0) if share > 1 else (place / max(1, len(chosen) - 1),) * 2
-        places = np.linspace(*reach, share) * (windows[series] - 1)
+        reach = (0.0, 1.0) if count > 1 else (place / max(1, len(chosen) - 1),) * 2
+        places = np.linspace(*reach, count) * (windows[series] - 1)
         numbers.append(ends[series] - windows[series] + places.round().astype(np.int64))
     return np.concatenate(numbers)
 
