@@ -58,7 +58,7 @@ def _evenly_spaced(windows: NDArray[np.int64]) -> NDArray[np.int64]:
     shares = np.zeros(len(chosen), np.int64)
     left = max(EXAMPLES_KEPT, len(chosen))
     # The shortest series first: what they lack is left to the others.
-    for done, place in enumerate(np.argsort(windows[chosen], kind="stable")):
+    for done, place in enumerate(np.argsort(windows[chosen], kind="stable").tolist()):
         share = -(-left // (len(chosen) - done))
         shares[place] = min(windows[chosen[place]], share)
         left -= shares[place]
