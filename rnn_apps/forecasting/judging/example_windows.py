@@ -63,7 +63,7 @@ def _evenly_spaced(windows: NDArray[np.int64]) -> NDArray[np.int64]:
         shares[place] = min(windows[chosen[place]], share)
         left -= shares[place]
     numbers = []
-    for place, (series, share) in enumerate(zip(chosen, shares, strict=True)):
+    for place, (series, share) in enumerate(zip(chosen, shares.tolist(), strict=True)):
         # A single window is early in the first series and late in the last one.
         reach = (0.0, 1.0) if share > 1 else (place / max(1, len(chosen) - 1),) * 2
         places = np.linspace(*reach, share) * (windows[series] - 1)
