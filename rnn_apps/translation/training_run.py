@@ -55,7 +55,12 @@ from rnn_apps.translation.training_callbacks import (
     SampledShare,
     averaged_if_better,
 )
-from rnn_apps.translation.understood import Understood, other_direction
+from rnn_apps.translation.understood import (
+    LANGUAGES,
+    Understood,
+    other_direction,
+    trained_languages,
+)
 
 
 def config_from(origin: str, **settings: Any) -> TranslationConfig:
@@ -119,7 +124,8 @@ def _prepared(
     own.require_named()
     parts = own.whole
     about = {"name": parts.train.name, "pairs": len(parts.train),
-             "sha256": parts.train.fingerprint}  # fmt: skip
+             "sha256": parts.train.fingerprint,
+             LANGUAGES: list(parts.train.languages)}  # fmt: skip
     if parts.validation is not None:
         about["validation_sha256"] = parts.validation.fingerprint
     folder.check_data(PAIRS, about, source=parts.train.name)
@@ -151,7 +157,8 @@ def _prepared(
             metrics = dev_metrics(held_out, target, config.bleu_tokenizer)
     lines = Understood(parts, training, source, target, config).lines()
     if origin is not None:
-        lines += other_direction(origin.config, parts.train, config.from_run)
+        trained = trained_languages(origin)
+        lines += other_direction(trained, parts.train.languages, config.from_run)
     sampled = SampledShare(config.scheduled_sampling, config.epochs)
     kept = EpochWeights(folder.path, config.average_epochs, config.monitor, _highest(config))
     objective = make_objective(

@@ -17,8 +17,11 @@ from pipelines.text.damage import signs_of_damage
 from pipelines.tokenizers import Tokenizer
 from pipelines.tokenizers.sentence_ids import unknown_id
 from pipelines.tokenizers.tokenizer import Ids
+from rnn_apps.application.run_parts import read_json
 from rnn_apps.translation.config import TranslationConfig
 from rnn_apps.translation.judging.corpus_metrics import unsplit_warning
+from rnn_apps.translation.run_data import PAIRS
+from rnn_apps.translation.trained import TrainedTranslationModel
 
 # Shares of the training pairs above which the notes mention them.
 MUCH_LEFT_OUT = 0.1
@@ -27,28 +30,45 @@ MANY_MARKED = 0.05
 MANY_REPEATED = 0.1
 MUCH_UNKNOWN = 0.25
 LEAST_AGREEMENT = 0.1
+LANGUAGES = "languages"
+"""Name of the entry with the languages of the training pairs in the run's record of its data."""
+
 _LONGEST_SHOWN = 60
 _SAMPLE = 1000
 _OF_TRAINING = ("longer than", "more than", "nothing left")
 _READING = ("files", "header lines", "Windows line ends")
 
 
-def other_direction(before: TranslationConfig, pairs: SentencePairs, address: str) -> list[str]:
+def trained_languages(origin: TrainedTranslationModel) -> tuple[str, str]:
+    """The languages that a run was trained on, from and to; empty where they are not known.
+
+    The data may tell them where the settings do not, as the names of its files.
+    """
+    path = origin.folder.path / PAIRS
+    record = read_json(path) if path.exists() else {}
+    told = record.get(LANGUAGES) or ("", "")
+    stated = origin.config.source_language, origin.config.target_language
+    source, target = (one or str(other) for one, other in zip(stated, told, strict=True))
+    return source, target
+
+
+def other_direction(
+    trained: tuple[str, str], languages: tuple[str, str], address: str
+) -> list[str]:
     """What to say if a training goes on with other languages; nothing if that is not known.
 
     Args:
-        before: settings of the run that the training goes on from.
-        pairs: training pairs of the new run.
+        trained: languages of the run that the training goes on from.
+        languages: languages of the new run's training pairs.
         address: address of the other run, as the user has named it.
     """
-    trained = before.source_language, before.target_language
-    if not all(trained) or not all(pairs.languages):
+    if not all(trained) or not all(languages):
         return []
-    if all(map(same_language, trained, pairs.languages)):
+    if all(map(same_language, trained, languages)):
         return []
     return [
         f"{address} was trained from {trained[0]} to {trained[1]}, and these pairs are from "
-        f"{pairs.languages[0]} to {pairs.languages[1]}: what it has learnt may be of little use. "
+        f"{languages[0]} to {languages[1]}: what it has learnt may be of little use. "
         "The order of the two is chosen by --source-language and --target-language."
     ]
 

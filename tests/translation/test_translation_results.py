@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -11,16 +12,18 @@ from types import SimpleNamespace
 import pytest
 from translation_setup import digit_pairs, made_run, trained_model, wild_model
 
+from pipelines.base.atomic_files import write_json
 from pipelines.base.errors import UserError
 from pipelines.pairs.sentence_pairs import SentencePairs
 from rnn_apps.application.command_line import main
+from rnn_apps.application.run_parts import read_json
 from rnn_apps.application.table_files import write_table
-from rnn_apps.translation.config import TranslationConfig
 from rnn_apps.translation.judging.corpus_metrics import CorpusMetrics
 from rnn_apps.translation.judging.hypotheses import write_hypotheses
 from rnn_apps.translation.judging.judgement import by_length
 from rnn_apps.translation.run import Run
-from rnn_apps.translation.understood import other_direction
+from rnn_apps.translation.run_data import PAIRS as PAIRS_RECORD
+from rnn_apps.translation.understood import other_direction, trained_languages
 
 PAIRS = digit_pairs(30, seed=99)
 
@@ -199,9 +202,21 @@ def test_scores_count_unknown_tokens(
     [(("de", "en"), True), (("en", "fr"), True), (("en_US", "German"), False), (("", ""), False)],
 )
 def test_going_on_in_another_direction_is_said(languages: tuple[str, str], said: bool) -> None:
-    before = TranslationConfig(source_language="en", target_language="de")
-    pairs = SentencePairs(("a",), ("b",), languages=languages)
-    lines = other_direction(before, pairs, "runs/before")
+    lines = other_direction(("en", "de"), languages, "runs/before")
     assert bool(lines) == said
     assert not said or "runs/before was trained from en to de" in lines[0]
-    assert other_direction(TranslationConfig(), pairs, "runs/before") == []
+    assert other_direction(("", ""), languages, "runs/before") == []
+
+
+def test_the_languages_of_a_run_are_those_of_its_settings_or_of_its_data(
+    runs: tuple[Run, Run, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wild = runs[0]
+    assert trained_languages(wild) == ("", "")
+    path = wild.folder.path / PAIRS_RECORD
+    record = read_json(path) if path.exists() else {}
+    write_json(path, record | {"languages": ["en", "de"]})
+    assert trained_languages(wild) == ("en", "de")
+    stated = dataclasses.replace(wild.config, source_language="nl")
+    monkeypatch.setattr(wild, "config", stated)
+    assert trained_languages(wild) == ("nl", "de")
