@@ -120,7 +120,7 @@ def beginning(config: ForecastingConfig, folder: TrainingFolder) -> Beginning | 
         return None
     if folder.resumed:
         description = DataDescription.load(folder.path / ORIGIN_DESCRIPTION)
-        return Beginning(None, description, folder.read_config(type(config)).calendar)
+        return Beginning(None, description, folder.read_config(type(config)).calendar or ("none",))
     trained = open_origin(config, folder, TrainedForecaster)
     assert trained is not None, "a run that is not resumed opens the run that it goes on from"
     require_same(config, trained, _SAME)

@@ -143,7 +143,7 @@ def serving_series(
         table = named.renamed(future_table(loaded, config, future))
     series_set = completed(named.renamed(loaded), config, description, table, reach)
     positions(series_set, config, description)
-    check_transformable(series_set, config.transform)
+    check_transformable(series_set, config.transform, to_train_on=False)
     return series_set
 
 

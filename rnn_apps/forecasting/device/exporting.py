@@ -18,7 +18,7 @@ from rnn_apps.forecasting.device.calibrated_deployment import (
     calibrated_deployment,
     knows_its_series,
 )
-from rnn_apps.forecasting.judging.example_windows import EXAMPLES, read_examples
+from rnn_apps.forecasting.judging.example_windows import EXAMPLES, MOST_EXAMPLES, read_examples
 from rnn_apps.forecasting.network.inputs import input_specification
 from rnn_apps.forecasting.network.normalisation import WindowScaler
 from rnn_apps.forecasting.network.transforms import transformed
@@ -90,6 +90,14 @@ class ForecastDelivery(Delivery):
         real = read_examples(self._run.folder.path / EXAMPLES)
         self._examples = real
         self._data = {tensor.name: real[tensor.name] for tensor in self._model.inputs}
+        shown = len(np.unique(real["series_index"]))
+        lacking = len(self._run.description.series_names) - shown
+        if lacking > 0 and any(FILES[name].quantize == "int8" for name in formats if name in FILES):
+            _log.warning(
+                f"int8: {lacking} of the {shown + lacking} series are not among the windows on "
+                f"which files are measured and proven. There are windows of up to {MOST_EXAMPLES} "
+                "series; a run of an earlier version may have fewer until it is trained again."
+            )
 
     def contract(self, formats: Sequence[str]) -> dict[str, Any]:
         """See `Delivery`."""
@@ -155,20 +163,22 @@ FORMATS = ForecastDelivery.formats()
 def farthest_series(found: Array, expected: Array, series_index: Array) -> float:
     """The root mean square difference of the series that differs most.
 
-    Its unit is the standard deviation within an expected forecast, over all series: the forecasts
-    of a single one may hardly move.
+    Its unit is the standard deviation within its expected forecasts, or that over all series where
+    it is larger: the forecasts of a single one may hardly move.
 
     Args:
         found, expected: forecasts float32 [windows, horizon], in units of their series' scale, so
             that a series of large numbers does not hide one of small numbers.
         series_index: position of each window's series, [windows].
     """
-    spread = float(np.sqrt(np.mean(expected.var(axis=1))))
-    apart = max(
-        float(np.sqrt(np.mean(np.square(found - expected)[series_index == series])))
-        for series in np.unique(series_index)
-    )
-    return apart / spread if spread else apart
+    spread = np.mean(expected.var(axis=1))
+    farthest = 0.0
+    for series in np.unique(series_index):
+        rows = series_index == series
+        apart = np.sqrt(np.mean(np.square(found - expected)[rows]))
+        unit = np.sqrt(max(spread, np.mean(expected[rows].var(axis=1))))
+        farthest = max(farthest, float(apart / unit if unit else apart))
+    return farthest
 
 
 def _scales(

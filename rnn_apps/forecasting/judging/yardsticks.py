@@ -90,7 +90,8 @@ class Yardsticks:
         """The same for other series: known by name, or else measured on their known rows.
 
         A series that training has not seen has no MASE; its intervals and its scaled errors are in
-        units of the standard deviation of its known rows.
+        units of the standard deviation of its known rows. Where these are constant, intervals are
+        in units of their level, or of the median of the training series' units where that is 0.
 
         Args:
             series_set: series to serve.
@@ -107,8 +108,10 @@ class Yardsticks:
                 seasonal[i] = self.scales.seasonal_error[old]
                 deviation[i], unit[i] = self.scales.standard_deviation[old], units[old]
             else:
-                deviation[i] = _deviation(series, None if known is None else int(known[i]))
-                unit[i] = deviation[i] or 1.0
+                rows = None if known is None else int(known[i])
+                deviation[i] = _deviation(series, rows)
+                # A constant beginning has no deviation, and the series need not be of units of 1.
+                unit[i] = deviation[i] or _level(series, rows) or float(np.median(units))
         scales = SeriesScales(series_set.names, seasonal, deviation)
         calibrations = {
             name: dataclasses.replace(calibration, scale=unit)
@@ -276,6 +279,12 @@ def _deviation(series: TimeSeries, rows: int | None) -> float:
     values = series.target[:rows][series.observed[:rows]].astype(np.float64)
     # Rounding makes the deviation of a constant series a tiny number instead of 0.
     return float(values.std()) if len(values) and values.min() < values.max() else 0.0
+
+
+def _level(series: TimeSeries, rows: int | None) -> float:
+    """The mean size of what was observed in the first rows; 0 if nothing was."""
+    values = np.abs(series.target[:rows][series.observed[:rows]].astype(np.float64))
+    return float(values.mean()) if len(values) else 0.0
 
 
 def _evenly(rows: Array, most: int) -> Array:

@@ -68,7 +68,8 @@ def make_objective(
             outputs["scale"],
         )
         if by_spread:
-            weights = weights * _moving(inputs["past_target"])
+            # What the window is scaled by, which a transformation may have made constant.
+            weights = weights * _moving(transformed(inputs["past_target"], config.transform))
         if weigh is not None:
             weights = weights * weigh(outputs["scale"], index)
         return tf.reduce_sum(loss * weights), tf.reduce_sum(weights)

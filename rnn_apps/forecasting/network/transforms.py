@@ -86,8 +86,16 @@ class TargetTransform(keras.layers.Layer):
         return {**super().get_config(), "transform": self.transform, "restore": self.restore}
 
 
-def check_transformable(series_set: SeriesSet, transform: str) -> None:
+def check_transformable(
+    series_set: SeriesSet, transform: str, *, to_train_on: bool = True
+) -> None:
     """Refuses values that have no logarithm, or that the transformation would change.
+
+    Args:
+        series_set: series that are going to be transformed.
+        transform: name of the transformation.
+        to_train_on: True where the settings of the run can still be changed; what only they can
+            mend is not refused where a trained run serves the series.
 
     Raises:
         DataError: names the first value, its series and its time.
@@ -96,8 +104,8 @@ def check_transformable(series_set: SeriesSet, transform: str) -> None:
         return
     for series in series_set:
         if transform == "log":
-            _check_filled(series_set, series)
-        if transform == "softplus":
+            _check_filled(series_set, series, to_train_on)
+        if transform == "softplus" and to_train_on:
             _check_small(series_set, series)
         low = series.target <= 0.0 if transform == "log" else series.target < 0.0
         wrong = np.flatnonzero(series.observed & low)
@@ -116,7 +124,7 @@ def check_transformable(series_set: SeriesSet, transform: str) -> None:
             )
 
 
-def _check_filled(series_set: SeriesSet, series: TimeSeries) -> None:
+def _check_filled(series_set: SeriesSet, series: TimeSeries, to_train_on: bool) -> None:
     """Refuses zeros that stand for missing values: their logarithm would be that of 1e-30."""
     wrong = np.flatnonzero(~series.observed & (series.target <= 0.0))
     if len(wrong):
@@ -126,17 +134,20 @@ def _check_filled(series_set: SeriesSet, series: TimeSeries) -> None:
             f"{series_set.missing}); transform = 'log' is for values above 0",
             file=series_set.report.source,
             column=series.name,
-            advice="Choose missing = forward_fill, or transform = log1p, which takes 0.",
+            advice="Choose missing = forward_fill, or transform = log1p, which takes 0."
+            if to_train_on
+            else "Fill the gap, or train again with missing = forward_fill.",
         )
 
 
 def _check_small(series_set: SeriesSet, series: TimeSeries) -> None:
     """Refuses a series of values that softplus would take for `_NEARLY_ZERO`.
 
-    Single ones of a series of larger values are rounded by less than a thousandth of its mean.
+    Single ones of a series of larger values are rounded by less than a tenth of its mean.
     """
     small = series.observed & (series.target > 0.0) & (series.target < _NEARLY_ZERO)
-    if not small.any() or series.target[series.observed].mean(dtype=np.float64) >= 1.0:
+    mean = series.target[series.observed].mean(dtype=np.float64) if small.any() else math.inf
+    if mean >= 10 * _NEARLY_ZERO:
         return
     first = int(np.flatnonzero(small)[0])
     when = show_time(series.times[first], series_set.frequency)
