@@ -97,7 +97,7 @@ def with_written_pairs(teachers: Sequence[str], given: argparse.Namespace) -> st
     their languages. Teachers that are not trained yet are trained first.
     """
     folder = Path(given.runs) / "data"
-    part = "-".join(("train", *teachers))
+    part = "-".join(("train", *teachers, f"beam{TEACHERS_WIDTH}"))
     if not all(path.exists() for path in part_paths(folder, part)):
         genuine = dict(zip(LANGUAGES, map(lines_of, part_paths(folder, "train")), strict=True))
         pairs = {language: list(lines) for language, lines in genuine.items()}
@@ -115,7 +115,8 @@ def written(teacher: Recipe, sentences: list[str], given: argparse.Namespace) ->
     """What a teacher writes for each sentence, kept in a file."""
     from rnn_apps.translation import load
 
-    path = Path(given.runs) / "data" / f"{teacher.name}.{languages_of(teacher)[1]}"
+    name = f"{teacher.name}-beam{TEACHERS_WIDTH}.{languages_of(teacher)[1]}"
+    path = Path(given.runs) / "data" / name
     if not path.exists():
         train(teacher, given)
         run = load(Path(given.runs) / teacher.name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 _LONE = re.compile(r" *\r[ \r]*")
 
@@ -73,7 +73,8 @@ def row_lines(lines: Iterable[str], quoted: bool) -> Iterator[str]:
 
     It becomes one space together with the spaces around it, as in `split_lines`; in quotation marks
     it becomes \\n, as any line break there. Where no \\n ends a row with another one below it, the
-    lone \\r do, as on old Macintoshes: then each becomes the end of a line.
+    lone \\r do, as on old Macintoshes: then each becomes the end of a line. So does one between
+    pieces that have as many cells each, as where such a file was appended to another one.
 
     Args:
         lines: lines of the file with their ends at \\n, in which each lone \\r is unchanged.
@@ -93,8 +94,19 @@ def row_lines(lines: Iterable[str], quoted: bool) -> Iterator[str]:
         return
     is_open = False
     for line in itertools.chain(first, [below], rest):
+        if "\r" in line and not is_open and not (quoted and '"' in line):
+            rows = line.removesuffix("\n").strip("\r").split("\r")
+            if len(rows) > 1 and _are_rows(rows, ",;\t|" if quoted else "\t"):
+                yield from (row + "\n" for row in rows)
+                continue
         yield _without_lone_returns(line, quoted, is_open) if "\r" in line else line
         is_open ^= quoted and line.count('"') % 2 == 1
+
+
+def _are_rows(pieces: Sequence[str], delimiters: str) -> bool:
+    """Whether all pieces have the same number of cells, of several."""
+    counts = ([piece.count(delimiter) for piece in pieces] for delimiter in delimiters)
+    return any(count[0] and len(set(count)) == 1 for count in counts)
 
 
 def _ended_by_returns(text: str) -> Iterator[str]:

@@ -14,6 +14,7 @@ from pipelines.base.errors import UserError
 CONTRACT = "contract.json"
 CHECKSUMS = "sha256"
 """Name of the entry with the SHA-256 of every file that the contract holds for, by its name."""
+_COMPUTES = ("src/*.c", "src/*.h", "saved_model.pb", "variables/*")
 
 
 def write_contract(folder: Path, contract: Mapping[str, Any]) -> None:
@@ -74,21 +75,28 @@ def require_described(folder: Path, contract: Mapping[str, Any], file: str) -> N
     if not isinstance(checksums, Mapping) or not path.exists():
         return
     advice = f"Export all the formats that are needed into one new folder, {folder.name}-new say"
-    if file not in checksums:
+    found = content_checksum(path)
+    if found in checksums.values():
+        return  # Whatever it is called now.
+    if Path(file).as_posix() not in checksums:
         raise UserError(
             f"{path} is not of the export that wrote {CONTRACT} beside it, which holds for "
             f"{', '.join(map(str, checksums)) or 'no file'}. {advice}"
         )
-    if checksums[file] != content_checksum(path):
-        raise UserError(f"{path} is not the file that {CONTRACT} beside it holds for. {advice}")
+    raise UserError(f"{path} is not the file that {CONTRACT} beside it holds for. {advice}")
 
 
 def content_checksum(path: Path) -> str:
-    """The SHA-256 of a file; of a folder of C code, that of its sources with their names."""
+    """The SHA-256 of a file; of a folder, that of what it computes, with the files' names.
+
+    Of C code these are the sources, beside which a program that was compiled may lie; of a
+    SavedModel its graph and its weights.
+    """
     if not path.is_dir():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     digest = hashlib.sha256()
-    for source in sorted((path / "src").glob("*")):
+    sources = [one for kind in _COMPUTES for one in path.glob(kind)]
+    for source in sorted(sources):
         digest.update(source.name.encode() + b"\0" + content_checksum(source).encode() + b"\0")
     return digest.hexdigest()

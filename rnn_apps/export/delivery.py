@@ -164,14 +164,22 @@ def deliver(
         delivery.save_companions(beside)
         written = write_formats(chosen, lambda name: _write(delivery, name, beside))
         add_origin(beside, origin or {})
-        contract = dict(delivery.contract(list(written.rows)))
-        files = [delivery.files[name].file for name in written.rows if name in delivery.files]
-        checksums = {file: content_checksum(beside / file) for file in files}
-        if model is not None:
-            contract[_OF_MODEL] = content_checksum(model)
-            checksums = _earlier_checksums(folder, contract[_OF_MODEL]) | checksums
-        write_contract(beside, {**contract, CHECKSUMS: checksums})
+        write_contract(beside, _whole_contract(delivery, list(written.rows), beside, folder, model))
     return written.result(folder, CONTRACT, delivery.title, delivery.header)
+
+
+def _whole_contract(
+    delivery: Delivery, written: Sequence[str], beside: Path, folder: Path, model: Path | None
+) -> dict[str, Any]:
+    """The contract of the formats written and of those that an earlier export left there."""
+    places = {name: file.file for name, file in delivery.files.items()} | {SAVED_MODEL: SAVED_MODEL}
+    checksums = {places[name]: content_checksum(beside / places[name]) for name in written}
+    if model is None:
+        return {**delivery.contract(written), CHECKSUMS: checksums}
+    own = content_checksum(model)
+    checksums = _earlier_checksums(folder, own) | checksums
+    formats = [name for name in delivery.formats() if places[name] in checksums]
+    return {**delivery.contract(formats), _OF_MODEL: own, CHECKSUMS: checksums}
 
 
 def _earlier_checksums(folder: Path, model: str) -> dict[str, str]:

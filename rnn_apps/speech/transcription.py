@@ -312,15 +312,12 @@ def _joined(run: TrainedRecogniser, texts: Sequence[str]) -> str:
     """The texts of utterances in one, with spaces between them as the language writes them.
 
     A model that writes spaces writes them here too. One that writes none may be of a language
-    without spaces, or may have learnt single words: the letters on both sides tell.
+    without spaces, or may have learnt single words: its letters tell.
     """
     pieces = SpeechLabels.of(run.labels.tokenizer, run.labels.spelling).pieces
-    writes_spaces = any(b" " in piece for piece in pieces)
-    joined = ""
-    for text in texts:
-        unspaced = joined and _is_unspaced(joined[-1]) and _is_unspaced(text[0])
-        joined += text if not joined or (unspaced and not writes_spaces) else f" {text}"
-    return joined
+    letters = {letter for piece in pieces for letter in piece.decode("utf-8", "ignore")}
+    unspaced = " " not in letters and any(map(_is_unspaced, letters))
+    return ("" if unspaced else " ").join(texts)
 
 
 def _is_unspaced(character: str) -> bool:

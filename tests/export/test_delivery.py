@@ -33,7 +33,7 @@ class WrittenTexts(Delivery):
         """Nothing is judged."""
 
     def contract(self, formats: Sequence[str]) -> Mapping[str, Any]:
-        return {"text": self.text}
+        return {"text": self.text, "formats": list(formats)}
 
     def save_companions(self, folder: Path) -> None:
         """There are none."""
@@ -64,8 +64,14 @@ def test_the_contract_holds_for_the_files_of_its_model_alone(tmp_path: Path) -> 
     folder = tmp_path / "exported"
     written(folder, "one", "first", "code")
     written(folder, "one", "second")
-    for file in ("first.bin", "second.bin", "code"):
+    for file in ("first.bin", "second.bin", "code", "code/", "./first.bin", str(folder / "code")):
         opened(folder, file)
+    assert read_contract(folder, "texts")["formats"] == ["first", "second", "code"]
+    (folder / "first.bin").rename(folder / "english.bin")
+    (folder / "code" / "src" / ".DS_Store").write_text("")
+    for file in ("english.bin", "code"):
+        opened(folder, file)
+    (folder / "english.bin").rename(folder / "first.bin")
     # Another model leaves the files of other names, which are not its own.
     written(folder, "two", "second")
     opened(folder, "second.bin")

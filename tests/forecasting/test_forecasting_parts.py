@@ -378,6 +378,8 @@ def test_a_small_series_is_not_hidden_by_a_large_one() -> None:
     index = np.array([0, 0, 1, 1])
     assert farthest_series(expected / scale, expected / scale, index) == 0.0
     assert farthest_series(found / scale, expected / scale, index) > 1.0
+    # A series that moves more than the others is measured by what it moves.
+    assert farthest_series(expected * 1.02, expected, index) < 0.06
 
 
 @pytest.mark.parametrize("transform, least", [("log", "above 0"), ("log1p", "of 0 or more")])

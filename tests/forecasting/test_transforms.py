@@ -178,3 +178,6 @@ def test_a_series_that_softplus_would_round_is_refused() -> None:
     assert "Multiply" in str(caught.value)
     check_transformable(daily([0.0, 5.0, 0.0]), "softplus")
     check_transformable(daily([3.0, 5e-4, 5.0]), "softplus")
+    check_transformable(daily([0.3, 5e-4, 0.2]), "softplus")
+    # A trained run cannot be given other units.
+    check_transformable(daily([0.002, 5e-4, 0.003]), "softplus", to_train_on=False)

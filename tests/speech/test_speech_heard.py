@@ -167,7 +167,7 @@ def test_utterances_are_joined_as_the_language_writes(
         (["一 二"], ("一", "二"), "一 二"),
         # Single words were learnt, so that no space was among the letters.
         (["yes", "no"], ("yes", "", "no"), "yes no"),
-        (["今天", "去ok"], ("今天", "ok"), "今天 ok"),
+        (["今天", "去ok"], ("今天", "ok"), "今天ok"),
         (["ไทย"], ("ไทย", "ไทย"), "ไทยไทย"),
     ):
         labels = LabelSet(train_tokenizer("characters", alphabet), Spelling())

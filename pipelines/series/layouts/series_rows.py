@@ -263,14 +263,15 @@ class RowsTable:
     def _series(self) -> Iterator[WholeSeries]:
         above, header = True, bool(self._layout.header)
         for number, line in numbered_lines(self.name):
-            # Below the first other line, a name may begin with the sign of comments.
-            if above and line.startswith("#"):
+            # Below the first other line, a name may begin with the sign of comments: values follow.
+            fields = _fields(line, self._layout.delimiter)
+            if line.startswith("#") and (above or len(fields) - self._layout.leading < 2):
                 continue
             above = False
             if header:
                 header = False
                 continue
-            yield self._one(_fields(line, self._layout.delimiter), number)
+            yield self._one(fields, number)
 
     def _one(self, fields: list[str], line: int) -> WholeSeries:
         import pyarrow as pa

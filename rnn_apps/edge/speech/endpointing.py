@@ -17,10 +17,10 @@ from pipelines.base.errors import ConfigurationError
 
 JUDGES = ("labels", "energy", "either")
 _LEAST_DECIBELS = -100.0
-# What samples of 0 say about the background. Microphones and files begin with them, calls and
-# synthetic speech have them between words: no room is as quiet, and the estimate would take most of
-# a minute to come up from there.
-_SILENCE_DECIBELS = -60.0
+# Microphones and files begin with samples of nearly 0, calls and synthetic speech have them between
+# words. No room is as quiet: what is below the first level counts as the second one, so that the
+# estimate of the background comes up to a room's within seconds, and quiet speech is above it.
+_NO_ROOM_DECIBELS, _LEAST_BACKGROUND_DECIBELS = -85.0, -70.0
 # Speed at which the estimate of the background rises, in dB per second; it falls at once.
 _RISE_DECIBELS = 2.0
 # Towards its greatest length an utterance is ended at the next short gap between words, and then at
@@ -101,7 +101,7 @@ class QuietMeter:
         seconds = len(samples) / self._rate
         power = float(np.mean(np.square(samples, dtype=np.float64)))
         level = max(10 * math.log10(max(power, 1e-20)), _LEAST_DECIBELS)
-        background = level if level > _LEAST_DECIBELS else _SILENCE_DECIBELS
+        background = level if level > _NO_ROOM_DECIBELS else _LEAST_BACKGROUND_DECIBELS
         self._background = min(background, self._background + _RISE_DECIBELS * seconds)
         if level > self._background + self._threshold:
             self.spoke, self.quiet_seconds = True, 0.0
@@ -180,7 +180,8 @@ class Endpointer:
 def _is_gap(lasted: float, limit: float, quiet_seconds: float, between_words: bool) -> bool:
     """Whether an utterance that nears its limit, in seconds, ends in this quiet."""
     if not between_words:
-        return lasted >= _ALL_BUT_TOO_LONG * limit and quiet_seconds > 0
+        at_last = min(_ALL_BUT_TOO_LONG * limit, limit - 2 * _GAP_SECONDS)
+        return lasted >= at_last and quiet_seconds > 0
     return (lasted >= _NEARLY_TOO_LONG * limit and quiet_seconds >= _GAP_SECONDS) or (
         lasted >= _ALMOST_TOO_LONG * limit and quiet_seconds > 0
     )

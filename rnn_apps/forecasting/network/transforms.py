@@ -7,6 +7,7 @@ as the median of a log-normal y.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -86,9 +87,7 @@ class TargetTransform(keras.layers.Layer):
         return {**super().get_config(), "transform": self.transform, "restore": self.restore}
 
 
-def check_transformable(
-    series_set: SeriesSet, transform: str, *, to_train_on: bool = True
-) -> None:
+def check_transformable(series_set: SeriesSet, transform: str, *, to_train_on: bool = True) -> None:
     """Refuses values that have no logarithm, or that the transformation would change.
 
     Args:

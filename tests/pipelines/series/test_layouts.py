@@ -276,6 +276,7 @@ def test_half_of_a_character_in_json_lines_is_named(write: Write, half: dict[str
 
 def test_a_name_of_a_row_may_begin_with_the_sign_of_comments(write: Write) -> None:
     text = "# counts\nname,V1,V2,V3,V4,V5\nlove,1,2,3,4,5\n#happy,7,8,9,1,2\nsad,3,4,5,6,7\n"
+    text += "# Source: World Bank, 2024\n"
     assert load_series(write("tags.csv", text)).names == ("love", "#happy", "sad")
     bare = "# counts\nlove;3;1;2;4;5\n#happy;7;8;9;1;2\n"
     assert load_series(write("bare.csv", bare)).names == ("love", "#happy")

@@ -194,6 +194,9 @@ def test_half_a_character_in_memory_is_named_by_line() -> None:
         ("b.tsv", "id\ttext\r0\tone\r1\ttwo\r", "one\ntwo\n"),
         ("c.tsv", "id\ttext\r0\tone\r1\ttwo\n", "one\ntwo\n"),
         ("c.csv", 'id,text\r0,"o\nne"\r1,two', "o\nne\ntwo\n"),
+        # Of one that was appended to a file with other line ends.
+        ("e.tsv", "id\ttext\r1\tone\r\n2\ttwo\r3\tthree\r", "one\ntwo\nthree\n"),
+        ("e.csv", "id,text\n1,one\r2,two\r3,three\r", "one\ntwo\nthree\n"),
     ],
 )
 def test_a_lone_carriage_return_in_a_cell_ends_no_row(
