@@ -61,10 +61,10 @@ def test_the_compiled_chunks_of_a_long_text_score_it_alike(settings: dict[str, A
     np.testing.assert_array_equal(compiled.ranks, whole.ranks)
 
 
-@pytest.mark.parametrize("window", [1, 7, 300])
-def test_each_window_is_scored_as_a_text_of_its_own(window: int) -> None:
+@pytest.mark.parametrize(("window", "length"), [(1, 24), (7, 60), (300, 600)])
+def test_each_window_is_scored_as_a_text_of_its_own(window: int, length: int) -> None:
     model = small_model(cell="lstm")
-    tokens = random_tokens(600)
+    tokens = random_tokens(length)
     found = score_windows(model, tokens, window, batch=5)
     firsts = range(0, len(tokens) - 1, window)
     alone = [
