@@ -14,6 +14,8 @@ from pipelines.base.errors import UserError
 CONTRACT = "contract.json"
 CHECKSUMS = "sha256"
 """Name of the entry with the SHA-256 of every file that the contract holds for, by its name."""
+OTHERS = "files_of_other_exports"
+"""Name of the entry with the files in the folder that exports of other models have left there."""
 _COMPUTES = ("src/*.c", "src/*.h", "saved_model.pb", "variables/*")
 
 
@@ -59,7 +61,8 @@ def require_described(folder: Path, contract: Mapping[str, Any], file: str) -> N
     """Makes sure that a file in the folder is the one that the contract holds for.
 
     An export into the folder of another one leaves files of other names where they are. They would
-    run with the vocabulary and the features of a model that is not theirs.
+    run with the vocabulary and the features of a model that is not theirs. A file that was put into
+    the folder by hand is taken for the model's.
 
     Args:
         folder: folder of the export.
@@ -78,12 +81,14 @@ def require_described(folder: Path, contract: Mapping[str, Any], file: str) -> N
     found = content_checksum(path)
     if found in checksums.values():
         return  # Whatever it is called now.
-    if Path(file).as_posix() not in checksums:
+    name = Path(file).as_posix()
+    if name in contract.get(OTHERS, ()):
         raise UserError(
             f"{path} is not of the export that wrote {CONTRACT} beside it, which holds for "
             f"{', '.join(map(str, checksums)) or 'no file'}. {advice}"
         )
-    raise UserError(f"{path} is not the file that {CONTRACT} beside it holds for. {advice}")
+    if name in checksums:
+        raise UserError(f"{path} is not the file that {CONTRACT} beside it holds for. {advice}")
 
 
 def content_checksum(path: Path) -> str:

@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 import tensorflow as tf
 
 from pipelines.base.atomic_files import atomic_folder
-from rnn_apps.edge.contract import CHECKSUMS, CONTRACT, content_checksum, write_contract
+from rnn_apps.edge.contract import CHECKSUMS, CONTRACT, OTHERS, content_checksum, write_contract
 from rnn_apps.export.card_origin import add_origin
 from rnn_apps.export.formats import Row, assembled_folder, chosen_formats, write_formats
 from rnn_apps.export.processes import conversion_process
@@ -179,7 +179,11 @@ def _whole_contract(
     own = content_checksum(model)
     checksums = _earlier_checksums(folder, own) | checksums
     formats = [name for name in delivery.formats() if places[name] in checksums]
-    return {**delivery.contract(formats), _OF_MODEL: own, CHECKSUMS: checksums}
+    others = [
+        file for file in places.values() if file not in checksums and (folder / file).exists()
+    ]
+    contract = {**delivery.contract(formats), _OF_MODEL: own, CHECKSUMS: checksums}
+    return contract | ({OTHERS: others} if others else {})
 
 
 def _earlier_checksums(folder: Path, model: str) -> dict[str, str]:

@@ -87,8 +87,10 @@ def test_a_file_that_was_exchanged_is_refused(tmp_path: Path, changed: str) -> N
     (folder / changed).write_text("another")
     with pytest.raises(UserError, match="is not the file that"):
         opened(folder, changed.split("/")[0])
-    # It is not taken over as the model's either.
+    # It is not taken over as the model's either; one of a name of its own is the user's affair.
     written(folder, "one", "second")
+    (folder / "mine.bin").write_text("mine")
+    opened(folder, "mine.bin")
     with pytest.raises(UserError, match="is not of the export"):
         opened(folder, changed.split("/")[0])
 
