@@ -17,7 +17,6 @@ import gzip
 import os
 import tempfile
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,6 @@ LANGUAGES = ("en", "de")
 BEAM_WIDTHS = (1, 2, 3, 5, 8, 12)
 DEVICE_WIDTHS = (1, 5)
 DEVICE_FORMATS = ("tflite_dynamic", "tflite_int8")
-TEACHERS_WIDTH = 3
 GERMAN = {"direction": "German to English"}
 PUBLISHED = {"val": 39.17, "test": 39.0}
 
@@ -77,7 +75,7 @@ def train(recipe: Recipe, given: argparse.Namespace) -> None:
     settings = SHARED | recipe.settings
     part = "train"
     if recipe.teachers:
-        part = with_written_pairs(recipe.teachers, given)
+        part = with_written_pairs(recipe, given)
         settings |= {"from_run": str(Path(given.runs) / recipe.teachers[0])}
     config = TranslationConfig(
         data=source_of(recipe, given, part),
@@ -90,37 +88,39 @@ def train(recipe: Recipe, given: argparse.Namespace) -> None:
     fit_run(config, resume=folder.exists())
 
 
-def with_written_pairs(teachers: Sequence[str], given: argparse.Namespace) -> str:
-    """Name of the part with the training pairs, and after them what the teachers write.
+def with_written_pairs(student: Recipe, given: argparse.Namespace) -> str:
+    """Name of the part with the training pairs, and after them what a student's teachers write.
 
     Each teacher gives a pair per sentence: the sentence and its translation, in the places of
     their languages. Teachers that are not trained yet are trained first.
     """
     folder = Path(given.runs) / "data"
-    part = "-".join(("train", *teachers, f"beam{TEACHERS_WIDTH}"))
+    part = "-".join(("train", *student.teachers, f"beam{student.teachers_beam}"))
     if not all(path.exists() for path in part_paths(folder, part)):
         genuine = dict(zip(LANGUAGES, map(lines_of, part_paths(folder, "train")), strict=True))
         pairs = {language: list(lines) for language, lines in genuine.items()}
         for teacher in RECIPES:
-            if teacher.name in teachers:
+            if teacher.name in student.teachers:
                 source, target = languages_of(teacher)
                 pairs[source] += genuine[source]
-                pairs[target] += written(teacher, genuine[source], given)
+                pairs[target] += written(teacher, genuine[source], student.teachers_beam, given)
         for language, path in zip(LANGUAGES, part_paths(folder, part), strict=True):
             write_text(path, "\n".join(pairs[language]) + "\n")
     return part
 
 
-def written(teacher: Recipe, sentences: list[str], given: argparse.Namespace) -> list[str]:
+def written(
+    teacher: Recipe, sentences: list[str], width: int, given: argparse.Namespace
+) -> list[str]:
     """What a teacher writes for each sentence, kept in a file."""
     from rnn_apps.translation import load
 
-    name = f"{teacher.name}-beam{TEACHERS_WIDTH}.{languages_of(teacher)[1]}"
+    name = f"{teacher.name}-beam{width}.{languages_of(teacher)[1]}"
     path = Path(given.runs) / "data" / name
     if not path.exists():
         train(teacher, given)
         run = load(Path(given.runs) / teacher.name)
-        search = replace(run.search_options, beam_width=TEACHERS_WIDTH)
+        search = replace(run.search_options, beam_width=width)
         texts = [best[0].text for best in run.translate(sentences, search)]
         write_text(path, "\n".join(texts) + "\n")
     return lines_of(path)
@@ -184,6 +184,7 @@ def judged(recipe: Recipe, given: argparse.Namespace) -> Result:
     }
     if recipe.teachers:
         result["teachers"] = {name: minutes(named(name), given) for name in recipe.teachers}
+        result["teachers_beam"] = recipe.teachers_beam
         result["minutes_in_all"] = minutes_in_all(recipe, given)
     pairs = run.data.part("validation")
     result["beams"] = [beam(run, pairs, width) for width in widths]
@@ -346,7 +347,9 @@ def _teachers_shown(result: Result) -> str:
         return ""
     whole = result.get("minutes_in_all")
     in_all = "" if whole is None else f"; two at a time, all take {whole:.0f} minutes of training"
-    return f", after its teachers {shown}{in_all}"
+    beam = result.get("teachers_beam")
+    width = "" if beam is None else f", which write with a beam of {beam}"
+    return f", after its teachers {shown}{width}{in_all}"
 
 
 def device_lines(result: Result) -> list[str]:

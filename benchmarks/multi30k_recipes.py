@@ -81,6 +81,8 @@ SECOND_ROUND: dict[str, Any] = {
     "annotation_dropout": 0.3,
     "output_dropout": 0.3,
 }
+# Goes on from the model of the second round, with what it writes in the teacher's place.
+THIRD_ROUND: dict[str, Any] = {**STUDENT, "epochs": 3, "learning_rate": 7e-4}
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ class Recipe:
         german_to_english: whether it translates in the other direction.
         teachers: names of the recipes whose models write further pairs; the training goes on from
             the first.
+        teachers_beam: width of the beam with which they write.
     """
 
     name: str
@@ -103,21 +106,25 @@ class Recipe:
     seed: int = 0
     german_to_english: bool = False
     teachers: tuple[str, ...] = ()
+    teachers_beam: int = 3
 
 
 WHOLE = "whole"
 TEACHERS = "teachers"
-SEEDS = "the student with another seed"
+SEEDS = "the student with another seed, and of teachers with another beam"
 CELLS = "cells"
 ATTENTION = "attention"
 
-FOUR = ("student", "back-student", "teacher", "back-teacher")
+TWO = ("teacher", "back-teacher")
+FOUR = ("student", "back-student", *TWO)
 
 RECIPES: tuple[Recipe, ...] = (
-    Recipe("student", WHOLE, STUDENT, teachers=("teacher", "back-teacher")),
+    Recipe("student", WHOLE, STUDENT, teachers=TWO),
     Recipe("second-round", WHOLE, SECOND_ROUND, teachers=FOUR),
+    Recipe("third-round", WHOLE, THIRD_ROUND, teachers=("second-round", *FOUR[:2], FOUR[3])),
     Recipe("genuine-pairs", WHOLE, GENUINE_PAIRS),
-    Recipe("second-student", SEEDS, STUDENT, seed=1, teachers=("teacher", "back-teacher")),
+    Recipe("student-of-beam-2", SEEDS, STUDENT, teachers=TWO, teachers_beam=2),
+    Recipe("second-student", SEEDS, STUDENT, seed=1, teachers=TWO, teachers_beam=2),
     Recipe("teacher", TEACHERS, TEACHER),
     Recipe("back-teacher", TEACHERS, TEACHER, german_to_english=True),
     Recipe(
