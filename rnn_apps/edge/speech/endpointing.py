@@ -180,7 +180,7 @@ class Endpointer:
 def _is_gap(lasted: float, limit: float, quiet_seconds: float, between_words: bool) -> bool:
     """Whether an utterance that nears its limit, in seconds, ends in this quiet."""
     if not between_words:
-        at_last = min(_ALL_BUT_TOO_LONG * limit, limit - 2 * _GAP_SECONDS)
+        at_last = min(_ALL_BUT_TOO_LONG * limit, limit - _GAP_SECONDS)
         return lasted >= at_last and quiet_seconds > 0
     return (lasted >= _NEARLY_TOO_LONG * limit and quiet_seconds >= _GAP_SECONDS) or (
         lasted >= _ALMOST_TOO_LONG * limit and quiet_seconds > 0
