@@ -29,11 +29,12 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.base.atomic_files import atomic_folder, write_json, write_text
+from pipelines.base.checksums import sha256
 from pipelines.base.errors import UserError
 from rnn_apps.application.going_on import read_origin
 from rnn_apps.application.model_zoo import CARD
 from rnn_apps.application.run_folder import RunFolder
-from rnn_apps.application.run_parts import record_parts, sha256
+from rnn_apps.application.run_parts import record_parts
 from rnn_apps.export.card_origin import KEY
 from rnn_apps.export.formats import require_all
 

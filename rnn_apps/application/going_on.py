@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipelines.base.atomic_files import write_json
+from pipelines.base.checksums import sha256
 from pipelines.base.errors import ConfigurationError
 from rnn_apps.application import model_zoo
 from rnn_apps.application.configuration import make
 from rnn_apps.application.run_folder import RunFolder, open_run
-from rnn_apps.application.run_parts import read_json, sha256
+from rnn_apps.application.run_parts import read_json
 from rnn_apps.training.config import TrainingConfig
 
 if TYPE_CHECKING:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipelines.base.checksums import sha256
 from pipelines.base.errors import UserError
 from rnn_apps.application.definition import Result, Verb
-from rnn_apps.application.run_parts import read_json, sha256
+from rnn_apps.application.run_parts import read_json
 
 CARD = "model-card.json"
 _SHOWN = ("task", "metric", "size_kib", "licence", "sha256")

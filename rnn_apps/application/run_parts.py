@@ -13,7 +13,6 @@ the new files are written into a folder next to them, run.json says which are ab
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.base.atomic_files import write_json, writing
+from pipelines.base.checksums import sha256
 from pipelines.base.errors import UserError
 from rnn_apps import __version__
 
@@ -185,12 +185,6 @@ def checksums(folder: Path) -> dict[str, str]:
     """The SHA-256 of every file below a folder, by its path relative to it."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): sha256(path) for path in files}
-
-
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file, as hexadecimal digits."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def record_parts(folder: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.base.atomic_files import write_json
+from pipelines.base.checksums import sha256
 from pipelines.base.errors import UserError
 
 CONTRACT = "contract.json"
@@ -98,10 +99,9 @@ def content_checksum(path: Path) -> str:
     SavedModel its graph and its weights.
     """
     if not path.is_dir():
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256(path)
     digest = hashlib.sha256()
     sources = [one for kind in _COMPUTES for one in path.glob(kind)]
     for source in sorted(sources):
-        digest.update(source.name.encode() + b"\0" + content_checksum(source).encode() + b"\0")
+        digest.update(source.name.encode() + b"\0" + sha256(source).encode() + b"\0")
     return digest.hexdigest()

@@ -83,7 +83,8 @@ def _accuracy(
     if unseen:
         report.text(
             f"Training has not seen {listed(unseen)}: scaled errors and intervals are in units of "
-            "the standard deviation before the first origin there, and there is no MASE."
+            "the standard deviation before the first origin there, intervals in units of the level "
+            "where that is 0, and there is no MASE."
         )
     report.table(table["title"], table["header"], table["rows"], marked=[0])
     if found.short_series:

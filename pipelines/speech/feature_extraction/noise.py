@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipelines.base.checksums import sha256
 from pipelines.base.errors import DataError
 from pipelines.sources import parse_source
 from pipelines.speech.audio.levels import LevelMeter
@@ -52,8 +53,7 @@ def noise_digest(source: str) -> str:
     digest = hashlib.sha256()
     for path in _sounds(source):
         try:
-            with open(path, "rb") as file:
-                content = hashlib.file_digest(file, "sha256").hexdigest()
+            content = sha256(path)
         except OSError as error:
             raise DataError(f"cannot be read: {error.strerror}", file=path) from None
         digest.update(f"{path.name}\0{content}\n".encode(errors="surrogateescape"))

@@ -45,7 +45,7 @@ class EndpointConfig:
         longest_seconds: largest length of an utterance, at which a word may be cut. From four
             fifths of it on, a gap of 0.2 s without a label ends the utterance; from nine tenths on,
             any frame without one; where the model writes letters and spaces, only after a space,
-            until a fiftieth is left. 0 for no limit.
+            until a fiftieth, or 0.2 s, is left. 0 for no limit.
         speech_decibels: level above the background, in dB, from which a sound counts as speech, for
             "energy".
 

@@ -21,7 +21,7 @@ from rnn_apps.forecasting.device.calibrated_deployment import (
 from rnn_apps.forecasting.judging.example_windows import EXAMPLES, MOST_EXAMPLES, read_examples
 from rnn_apps.forecasting.network.inputs import input_specification
 from rnn_apps.forecasting.network.normalisation import WindowScaler
-from rnn_apps.forecasting.network.transforms import transformed
+from rnn_apps.forecasting.network.transforms import transformed, values_taken
 from rnn_apps.forecasting.trained import TrainedForecaster
 
 if TYPE_CHECKING:
@@ -285,11 +285,10 @@ def _values(config: ForecastingConfig) -> dict[str, Any]:
     """The contract's entries about values that are missing, or that the transform does not take."""
     rules: dict[str, Any] = {"rule of missing values": _FILLED[config.missing]}
     if config.transform != "none":
-        least = "above 0" if config.transform == "log" else "of 0 or more"
         rules["transform"] = config.transform
         rules["rule of values"] = (
-            f"past_target holds values {least}: whoever calls the file refuses others, which the "
-            "file would take for the smallest value that it knows"
+            f"past_target holds values {values_taken(config.transform)}: whoever calls the file "
+            "refuses others, which the file would take for the smallest value that it knows"
         )
     return rules
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.base.atomic_files import atomic_path
+from pipelines.base.checksums import sha256
 from pipelines.base.errors import UserError
 from pipelines.base.stated_columns import Stated
 from pipelines.data_report import DataReport
@@ -27,7 +28,6 @@ from pipelines.series.splits import Part, part_rows
 from pipelines.series.time_series import SeriesSet
 from pipelines.series.times.timestamps import show_time
 from pipelines.series.windows import WindowBatches
-from rnn_apps.application.run_parts import sha256
 from rnn_apps.forecasting.config import ForecastingConfig
 from rnn_apps.forecasting.features.description import DataDescription
 from rnn_apps.forecasting.forecast import Forecast, Inputs

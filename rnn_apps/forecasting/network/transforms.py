@@ -87,6 +87,11 @@ class TargetTransform(keras.layers.Layer):
         return {**super().get_config(), "transform": self.transform, "restore": self.restore}
 
 
+def values_taken(transform: str) -> str:
+    """The values that a transformation is for, in words that follow "values"."""
+    return "above 0" if transform == "log" else "of 0 or more"
+
+
 def check_transformable(series_set: SeriesSet, transform: str, *, to_train_on: bool = True) -> None:
     """Refuses values that have no logarithm, or that the transformation would change.
 
@@ -110,13 +115,12 @@ def check_transformable(series_set: SeriesSet, transform: str, *, to_train_on: b
         wrong = np.flatnonzero(series.observed & low)
         if len(wrong):
             when = show_time(series.times[wrong[0]], series_set.frequency)
-            needed = "above 0" if transform == "log" else "of 0 or more"
             other = "log1p, which takes 0" if transform == "log" else "none"
             if transform == "log" and series.target[wrong].min() < 0.0:
                 other = "none"
             raise DataError(
                 f"holds {series.target[wrong[0]]:g} at {when}; transform = {transform!r} is for "
-                f"values {needed}",
+                f"values {values_taken(transform)}",
                 file=series_set.report.source,
                 column=series.name,
                 advice=f"Choose transform = {other}.",
